@@ -1,0 +1,20 @@
+# Generates the C++ lexer and parser in the build tree. Nothing outside parser/build may use this target.
+set(generated ${CMAKE_BINARY_DIR}/generated/grammar)
+file(GLOB grammar_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/grammar/*.g4)
+set(outputs)
+foreach(part Lexer Parser ParserBaseVisitor ParserVisitor)
+  list(APPEND outputs ${generated}/Millrace${part}.cpp ${generated}/Millrace${part}.h)
+endforeach()
+add_custom_command(
+  OUTPUT ${outputs}
+  COMMAND ${ANTLR4} -Dlanguage=Cpp -visitor -no-listener -package millrace::grammar -Werror -lib ${CMAKE_SOURCE_DIR}/grammar -o ${generated}
+          MillraceLexer.g4
+  COMMAND ${ANTLR4} -Dlanguage=Cpp -visitor -no-listener -package millrace::grammar -Werror -lib ${generated} -lib ${CMAKE_SOURCE_DIR}/grammar -o ${generated}
+          MillraceParser.g4
+  WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/grammar
+  DEPENDS ${grammar_files}
+  COMMENT "Generating the parser")
+add_library(millrace_grammar STATIC ${outputs})
+target_include_directories(millrace_grammar SYSTEM PUBLIC ${CMAKE_BINARY_DIR}/generated ${ANTLR4_INCLUDE})
+target_compile_options(millrace_grammar PUBLIC -fno-char8_t PRIVATE -w)
+target_link_libraries(millrace_grammar PUBLIC ${ANTLR4_LIBRARY})

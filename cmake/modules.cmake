@@ -1,0 +1,39 @@
+# The house, bottom to top. Code depends one way only: cli -> server -> exec -> planner -> parser.
+
+millrace_module(parser_error IN parser/error LINKS fmt::fmt)
+millrace_module(parser_ast IN parser/ast USES parser_error LINKS fmt::fmt)
+include(grammar)
+millrace_module(parser_build IN parser/build USES parser_ast parser_error LINKS millrace_grammar fmt::fmt)
+
+millrace_module(planner_types IN planner/types USES parser_error LINKS fmt::fmt)
+millrace_module(planner_catalog IN planner/catalog USES planner_types parser_error LINKS fmt::fmt)
+millrace_module(planner_logical IN planner/logical USES planner_types planner_catalog parser_error LINKS fmt::fmt Boost::json)
+millrace_module(planner_bind IN planner/bind USES planner_logical planner_catalog planner_types parser_build parser_ast parser_error LINKS fmt::fmt)
+millrace_module(planner_rules IN planner/rules USES planner_logical planner_catalog planner_types parser_error LINKS fmt::fmt)
+millrace_module(planner_physical IN planner/physical USES planner_logical planner_catalog planner_types parser_error LINKS fmt::fmt Boost::json)
+
+millrace_module(exec_data IN exec/data USES planner_types parser_error LINKS fmt::fmt PkgConfig::XXHASH)
+millrace_module(exec_expr IN exec/expr USES exec_data planner_logical planner_catalog planner_types parser_error LINKS fmt::fmt)
+millrace_module(exec_functions IN exec/functions USES exec_expr exec_data planner_logical planner_catalog planner_types parser_error
+                LINKS fmt::fmt PkgConfig::ICU PkgConfig::XXHASH simdjson::simdjson OpenSSL::Crypto Boost::url)
+millrace_module(exec_formats IN exec/formats USES exec_data planner_logical planner_catalog planner_types parser_error
+                LINKS fmt::fmt simdjson::simdjson)
+millrace_module(exec_log IN exec/log USES planner_types parser_error LINKS fmt::fmt spdlog::spdlog PkgConfig::ROCKSDB PkgConfig::RDKAFKA PkgConfig::XXHASH)
+millrace_module(exec_state IN exec/state USES exec_data exec_log planner_types parser_error LINKS fmt::fmt spdlog::spdlog PkgConfig::ROCKSDB PkgConfig::XXHASH)
+millrace_module(exec_operators IN exec/operators USES exec_state exec_formats exec_functions exec_expr exec_data exec_log planner_physical planner_logical planner_catalog
+                planner_types parser_error LINKS fmt::fmt spdlog::spdlog)
+millrace_module(exec_runtime IN exec/runtime USES exec_operators exec_state exec_formats exec_functions exec_expr exec_data exec_log planner_physical planner_logical
+                planner_catalog planner_types parser_error LINKS fmt::fmt spdlog::spdlog)
+
+set(EXEC exec_runtime exec_operators exec_log exec_formats exec_functions exec_expr exec_data exec_state)
+set(PLANNER planner_physical planner_rules planner_bind planner_logical planner_catalog planner_types)
+set(PARSER parser_build parser_ast parser_error)
+millrace_module(server_config IN server/config USES ${PARSER} planner_types LINKS fmt::fmt)
+millrace_module(server_metrics IN server/metrics USES server_config exec_runtime LINKS fmt::fmt)
+millrace_module(server_queries IN server/queries USES server_config server_metrics ${EXEC} ${PLANNER} ${PARSER} LINKS fmt::fmt spdlog::spdlog Boost::json)
+millrace_module(server_session IN server/session USES server_queries server_config ${EXEC} ${PLANNER} ${PARSER} LINKS fmt::fmt spdlog::spdlog Boost::json)
+millrace_module(server_http IN server/http USES server_session server_queries server_config server_metrics ${EXEC} ${PLANNER} ${PARSER}
+                LINKS fmt::fmt spdlog::spdlog Boost::json Boost::url OpenSSL::SSL PkgConfig::NGHTTP2 Threads::Threads)
+
+millrace_module(cli IN cli USES server_http server_session server_queries server_config server_metrics ${EXEC} ${PLANNER} ${PARSER}
+                LINKS fmt::fmt spdlog::spdlog Boost::json Boost::url OpenSSL::SSL PkgConfig::EDIT Threads::Threads)

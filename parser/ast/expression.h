@@ -1,0 +1,169 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "parser/error/sql_error.h"
+
+/// The syntax tree: immutable plain structs with spans. Nodes are shared, never changed after the
+/// builder made them; any thread may read them.
+namespace millrace::ast {
+
+/// A name as the catalog knows it: unquoted names are upper-cased by the builder, quoted ones keep
+/// their case. `quoted` only matters for printing and for hints.
+struct Identifier {
+  std::string text;
+  bool quoted = false;
+  Span span;
+  friend bool operator==(const Identifier& a, const Identifier& b) { return a.text == b.text; }
+};
+
+/// A type as written: a base name or alias with parameters, or a constructed type.
+/// DECIMAL(p, s): name DECIMAL, numbers {p, s}. ARRAY<T>: name ARRAY, arguments {T}.
+/// MAP<K, V>: arguments {K, V}. STRUCT<f T>: name STRUCT, arguments as `fields`.
+struct TypeName {
+  Identifier name;
+  std::vector<std::int64_t> numbers;
+  std::vector<TypeName> arguments;
+  std::vector<Identifier> fields;  // names for `arguments` of a STRUCT, same length
+  Span span;
+};
+
+struct Expression;
+using ExprPtr = std::shared_ptr<const Expression>;
+
+struct NullLiteral {};
+struct BooleanLiteral {
+  bool value;
+};
+struct IntegerLiteral {  // fits 32 bits, sign included
+  std::int32_t value;
+};
+struct BigintLiteral {
+  std::int64_t value;
+};
+struct DecimalLiteral {
+  std::string text;  // as written, sign included, for example "-04.90"
+};
+struct DoubleLiteral {
+  double value;
+  std::string text;
+};
+struct StringLiteral {
+  std::string value;
+};
+/// DAYS, HOUR, ... where a function takes an interval unit (DATEADD and its family). The builder
+/// makes one wherever a bare unit keyword stands alone as a function argument.
+struct IntervalUnit {
+  std::string unit;  // upper case, as written
+};
+
+struct ColumnRef {
+  std::optional<Identifier> qualifier;
+  Identifier name;
+};
+enum class UnaryOp : std::uint8_t { negate, plus, logical_not };
+struct Unary {
+  UnaryOp op;
+  ExprPtr operand;
+};
+enum class BinaryOp : std::uint8_t { add, subtract, multiply, divide, modulo, concat, logical_and, logical_or };
+struct Binary {
+  BinaryOp op;
+  ExprPtr left, right;
+};
+enum class CompareOp : std::uint8_t {
+  equal,
+  not_equal,
+  less,
+  less_equal,
+  greater,
+  greater_equal,
+  distinct_from,
+  not_distinct_from
+};
+struct Comparison {
+  CompareOp op;
+  ExprPtr left, right;
+  bool bang_equal = false;  // written != rather than <>
+};
+struct Between {
+  ExprPtr value, low, high;
+  bool negated;
+};
+struct In {
+  ExprPtr value;
+  std::vector<ExprPtr> items;
+  bool negated;
+};
+struct Like {
+  ExprPtr value, pattern;
+  std::optional<std::string> escape;
+  bool negated;
+};
+struct IsNull {
+  ExprPtr value;
+  bool negated;
+};
+struct Case {
+  ExprPtr operand;  // null for the searched form
+  struct When {
+    ExprPtr condition, result;
+    Span span;
+  };
+  std::vector<When> whens;
+  ExprPtr otherwise;  // null: no ELSE
+};
+struct Cast {
+  ExprPtr operand;
+  TypeName target;
+};
+/// A call of any function. `star` for f(*). Lambdas are ordinary arguments.
+struct Call {
+  Identifier name;
+  std::vector<ExprPtr> arguments;
+  bool star = false;
+};
+struct Lambda {
+  std::vector<Identifier> parameters;
+  ExprPtr body;
+};
+struct FieldAccess {  // base->field
+  ExprPtr base;
+  Identifier field;
+};
+struct Subscript {  // base[index]
+  ExprPtr base, index;
+};
+struct ArrayConstructor {
+  std::vector<ExprPtr> items;
+};
+struct MapConstructor {
+  std::vector<std::pair<ExprPtr, ExprPtr>> entries;
+};
+struct StructConstructor {
+  std::vector<std::pair<Identifier, ExprPtr>> fields;
+};
+struct AtTimeZone {
+  ExprPtr value, zone;
+};
+
+struct Expression {
+  std::variant<NullLiteral, BooleanLiteral, IntegerLiteral, BigintLiteral, DecimalLiteral, DoubleLiteral, StringLiteral,
+               IntervalUnit, ColumnRef, Unary, Binary, Comparison, Between, In, Like, IsNull, Case, Cast, Call, Lambda,
+               FieldAccess, Subscript, ArrayConstructor, MapConstructor, StructConstructor, AtTimeZone>
+      node;
+  Span span;
+
+  template <class T>
+  const T* as() const {
+    return std::get_if<T>(&node);
+  }
+};
+
+}  // namespace millrace::ast

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "parser/ast/expression.h"
+
+namespace millrace::ast {
+
+/// n units of time as written; `millis` is the length.
+struct Duration {
+  std::int64_t count = 0;
+  std::string unit;  // upper case as written: SECONDS, DAY, ...
+  std::int64_t millis = 0;
+  Span span;
+};
+
+struct SelectExpr {
+  ExprPtr expr;
+  std::optional<Identifier> alias;
+  Span span;
+};
+struct SelectStar {  // `*` or `source.*`
+  std::optional<Identifier> qualifier;
+  Span span;
+};
+struct SelectStructStar {  // `expr->*`
+  ExprPtr base;
+  Span span;
+};
+using SelectItem = std::variant<SelectExpr, SelectStar, SelectStructStar>;
+
+enum class JoinKind : std::uint8_t { inner, left, right, full };
+/// WITHIN n unit sets before = after.
+struct Within {
+  Duration before, after;
+  std::optional<Duration> grace;
+  Span span;
+};
+struct FromSource {
+  Identifier name;
+  std::optional<Identifier> alias;
+  const Identifier& visible_name() const { return alias ? *alias : name; }
+};
+struct JoinedSource {
+  JoinKind kind;
+  FromSource source;
+  std::optional<Within> within;
+  ExprPtr on;
+  Span span;
+};
+/// first JOIN joins[0] JOIN joins[1] ..., left-deep.
+struct From {
+  FromSource first;
+  std::vector<JoinedSource> joins;
+};
+
+enum class WindowKind : std::uint8_t { tumbling, hopping, session };
+struct Window {
+  WindowKind kind;
+  Duration size;                    // the gap of a session window
+  std::optional<Duration> advance;  // hopping only
+  std::optional<Duration> retention;
+  std::optional<Duration> grace;
+  std::optional<Identifier> name;
+  Span span;
+};
+
+enum class Emit : std::uint8_t { none, changes, final };
+
+struct Grouping {
+  std::vector<ExprPtr> exprs;
+  Span span;
+};
+
+struct Query {
+  std::vector<SelectItem> items;
+  From from;
+  std::optional<Window> window;
+  ExprPtr where;  // null when absent
+  std::optional<Grouping> group_by;
+  std::optional<Grouping> partition_by;
+  ExprPtr having;  // null when absent
+  Emit emit = Emit::none;
+  std::optional<std::int64_t> limit;
+  Span span;
+};
+using QueryPtr = std::shared_ptr<const Query>;
+
+}  // namespace millrace::ast
