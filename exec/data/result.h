@@ -1,0 +1,43 @@
+#pragma once
+
+#include <fmt/format.h>
+
+#include <boost/system/result.hpp>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+namespace millrace {
+
+/// Whose fault an execution error is; decides what the runtime does about it.
+enum class Fault : std::uint8_t {
+  user,      // the query or its data: the query stops with this message
+  external,  // broker, disk, network: retried with back-off
+  fenced,    // this process no longer owns what it writes for: drop and restart from the log
+  bug,       // ours: asserts in debug, fails only its query in release
+};
+
+struct Error {
+  Fault fault = Fault::bug;
+  std::string message;
+  bool retriable() const { return fault == Fault::external || fault == Fault::fenced; }
+};
+
+[[noreturn]] inline void throw_exception_from_error(const Error& error, const boost::source_location&) {
+  throw std::runtime_error(error.message);
+}
+
+template <class T>
+using Result = boost::system::result<T, Error>;
+using Status = Result<void>;
+
+template <class... Args>
+Error user_error(fmt::format_string<Args...> text, Args&&... args) {
+  return Error{Fault::user, fmt::format(text, std::forward<Args>(args)...)};
+}
+template <class... Args>
+Error external_error(fmt::format_string<Args...> text, Args&&... args) {
+  return Error{Fault::external, fmt::format(text, std::forward<Args>(args)...)};
+}
+
+}  // namespace millrace

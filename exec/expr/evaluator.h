@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "exec/data/batch.h"
+#include "planner/logical/expr.h"
+
+namespace millrace {
+
+/// What went wrong on rows of a batch: for the processing log. Filled by evaluators, drained by operators.
+struct RowErrors {
+  struct Entry {
+    std::uint32_t row;
+    std::string message;
+  };
+  std::vector<Entry> entries;   // at most kMaxKept per batch; the rest is only counted
+  std::uint64_t count = 0;
+  static constexpr std::size_t kMaxKept = 16;
+  void add(std::uint32_t row, std::string_view message) {
+    ++count;
+    if (entries.size() < kMaxKept) entries.push_back({row, std::string(message)});
+  }
+};
+
+/// A root expression, compiled once into a tree of typed vector kernels. Not thread-safe (it keeps scratch
+/// space between batches); one per task.
+class Evaluator {
+ public:
+  explicit Evaluator(const ExprPtr& expr);
+  ~Evaluator();
+  Evaluator(Evaluator&&) noexcept;
+  Evaluator& operator=(Evaluator&&) noexcept;
+
+  /// One value per row of `in`. Rows on which the expression fails are NULL and noted in `errors`. A column
+  /// reference returns the batch's own column.
+  ColumnPtr evaluate(const Batch& in, RowErrors& errors);
+  /// Rows on which a BOOLEAN expression is TRUE, ascending, into `selected` (replaced).
+  void select(const Batch& in, RowErrors& errors, std::vector<std::uint32_t>& selected);
+  /// As `evaluate`, but the rows that failed (not those that are plainly NULL) are also set in `failed`.
+  ColumnPtr evaluate(const Batch& in, RowErrors& errors, Bitmap& failed);
+
+  const Type& type() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Evaluates a constant expression (planner's ConstantEvaluator).
+Value evaluate_constant(const Expr& expr);
+
+}  // namespace millrace

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "exec/data/batch.h"
+#include "exec/data/result.h"
+#include "exec/expr/evaluator.h"
+#include "exec/state/store.h"
+#include "planner/physical/plan.h"
+
+namespace millrace {
+
+/// Takes what an operator gives out. Rows must be handed on in order.
+class Emitter {
+ public:
+  virtual ~Emitter() = default;
+  virtual Status batch(Batch&& batch) = 0;
+};
+
+/// What a task gives its operators. Lives as long as they do; same thread.
+class OperatorContext {
+ public:
+  virtual ~OperatorContext() = default;
+  /// The store that this node declared in the plan.
+  virtual StoreSlot store(const std::string& name) = 0;
+  /// Rows left out or values lost, for the processing log and metrics. `type`: spec/config.md §5 (0 deserialization, 1 processing, ...).
+  /// `where` names the step; `in` gives partition and offsets where known.
+  virtual void report(std::string_view step, int type, const RowErrors& errors, const Batch& in) = 0;
+  /// Rows dropped because they were late: metrics and processing log.
+  virtual void late_rows(std::string_view step, std::uint64_t count) = 0;
+  virtual const QueryOptions& options() const = 0;
+};
+
+/// One step of a running query. The task that owns it calls it from one thread, commits state and counts rows;
+/// an operator does none of that. Stream time is the operator's own (DESIGN §3), row by row, and part of `save`.
+class Operator {
+ public:
+  virtual ~Operator() = default;
+  /// Rows for input `input` (0 = left). Results go to `out`, in order, possibly over several batches.
+  virtual Status on_batch(int input, const Batch& in, Emitter& out) = 0;
+  /// The transaction is about to end: emit what was held back (one change per key). Called source to sink.
+  virtual Status on_commit(Emitter& out) { (void)out; return {}; }
+  /// Time-like progress that is part of the task's committed progress (stream times, counters); empty for most.
+  virtual void save(std::string& bytes) const { (void)bytes; }
+  virtual Status load(std::string_view bytes) { (void)bytes; return {}; }
+};
+
+/// A tree of operators built from one subtopology, sources cut off: rows enter at leaf i, leave at the root (the sink or output node is
+/// not part of it; the root's emitter is the task's).
+class Pipeline {
+ public:
+  virtual ~Pipeline() = default;
+  struct Leaf {
+    const PlanNode* source;  // a SourceNode of the plan
+  };
+  virtual const std::vector<Leaf>& leaves() const = 0;
+  virtual Status push(std::size_t leaf, const Batch& batch) = 0;
+  virtual Status commit() = 0;  // on_commit of every operator, source to sink
+  virtual std::string save() const = 0;
+  virtual Status load(std::string_view bytes) = 0;
+};
+
+/// Builds the operators of a subtopology. `out` receives what reaches the root node (SinkNode or OutputNode): its input's batches.
+/// `context` and `out` must outlive the pipeline.
+Result<std::unique_ptr<Pipeline>> build_pipeline(const Subtopology& subtopology, OperatorContext& context, Emitter& out);
+
+}  // namespace millrace

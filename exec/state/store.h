@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "exec/data/result.h"
+#include "exec/log/log.h"
+
+/// State of tasks (DESIGN §6). The log is the only thing that commits; what is here is a cache of it.
+namespace millrace {
+
+class StateDb;  // the process's state RocksDB, exec/state/state_db.h
+
+/// Takes the changed keys of a store at commit.
+class ChangelogSink {
+ public:
+  virtual ~ChangelogSink() = default;
+  virtual Status put(std::string_view key, std::optional<std::string_view> value) = 0;
+};
+
+/// What the runtime asks of every store, whatever its shape. All calls on the owning worker's thread.
+///
+/// Life of a change: made by an operator (dirty) → `begin_commit` writes it to the changelog (committing) → `commit_done` makes it the committed
+/// value, or `roll_back` puts the last committed value back for everything dirty and committing. One commit is under way at a time; operators go on making
+/// changes meanwhile. Outside readers see committed values only.
+class Store {
+ public:
+  virtual ~Store() = default;
+  virtual Status begin_commit(ChangelogSink& changelog) = 0;
+  /// `changelog_end`: offset in the changelog partition that the committed values now stand for.
+  virtual void commit_done(std::int64_t changelog_end) = 0;
+  virtual void roll_back() = 0;
+
+  /// Replays committed changelog records, in order, from the durable position; then `restored(end)`.
+  virtual Status restore(std::span<const RecordView> records) = 0;
+  virtual void restored(std::int64_t changelog_end) = 0;
+  /// Changelog offset that RocksDB stands for; 0 when it holds nothing.
+  virtual std::int64_t durable_position() const = 0;
+
+  /// Writes committed values that RocksDB lacks as sorted files, ingested together with their changelog position. Then drops clean
+  /// entries from memory as far as the budget asks.
+  virtual Status spill(std::size_t target_memory_bytes) = 0;
+  virtual std::size_t memory_bytes() const = 0;
+  virtual std::size_t dirty_bytes() const = 0;       // not yet committed
+  virtual std::size_t undurable_bytes() const = 0;   // committed, not in RocksDB: what a crash would replay
+
+  /// For pull queries: committed rows. `visit` gets the store's key and value bytes as they stand in the changelog; returning false stops.
+  virtual Status get(std::string_view key, const std::function<bool(std::string_view, std::string_view)>& visit) = 0;
+  /// Keys in [from, to), ascending; an empty `to` means no upper bound.
+  virtual Status scan(std::string_view from, std::string_view to, const std::function<bool(std::string_view, std::string_view)>& visit) = 0;
+};
+
+/// What an operator gets to make its store in: names, places and limits. The operator constructs a concrete store (map_store.h, ordered_store.h,
+/// segment_store.h) and registers it with `attach`, which hands ownership to the task.
+struct StoreSlot {
+  StateDb* db = nullptr;  // null: memory only (transient queries, memory log)
+  std::string prefix;     // `query | store | partition`, for keys in RocksDB
+  bool changelog = true;
+  std::optional<std::int64_t> retention_ms;
+  std::function<Store*(std::unique_ptr<Store>)> attach;
+};
+
+}  // namespace millrace

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "planner/types/schema.h"
+
+namespace millrace {
+
+/// A stream or table.
+struct SourceDef {
+  std::string name;
+  RelationKind kind = RelationKind::stream;
+  std::string topic;
+  Schema schema;
+  FormatInfo key_format, value_format;
+  /// WRAP_SINGLE_VALUE as given explicitly or by the config default; absent: the format's own default.
+  std::optional<bool> wrap_single_value;
+  std::optional<WindowInfo> window;
+  std::optional<std::string> timestamp_column;
+  std::optional<std::string> timestamp_format;
+  int partitions = 1;
+  int replicas = 1;
+  bool read_only = false;     // CREATE SOURCE ...
+  bool from_query = false;    // CREATE ... AS SELECT
+  std::string created_by;     // id of the query that fills it (CSAS/CTAS), or of the CST_ query of a source table
+  std::string statement;      // canonical SQL
+};
+using SourcePtr = std::shared_ptr<const SourceDef>;
+
+/// What a statement is bound against: an immutable snapshot. Copying is cheap enough to do per statement
+/// (pointers to definitions); a new version is a changed copy. Any thread may read one.
+struct Catalog {
+  std::uint64_t version = 0;
+  std::map<std::string, SourcePtr, std::less<>> sources;
+  std::map<std::string, Type, std::less<>> types;  // CREATE TYPE aliases
+
+  const SourceDef* find(std::string_view name) const;
+};
+
+/// What the binder must know of topics: existence and partition counts. Given by the server (from the log) or by a test.
+struct TopicInfo {
+  int partitions = 1;
+  int replicas = 1;
+};
+class TopicLookup {
+ public:
+  virtual ~TopicLookup() = default;
+  virtual std::optional<TopicInfo> find_topic(const std::string& name) = 0;
+};
+
+}  // namespace millrace

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "planner/logical/plan.h"
+
+namespace millrace {
+
+/// A store that an operator of a subtopology declares.
+struct StorePlan {
+  std::string name;             // `aggregate.1/groups`: role of the operator, counted per kind of stateful operator
+  std::string changelog_topic;  // empty in transient queries
+  const PlanNode* owner;        // the node in the subtopology's tree that declares it
+  bool windowed = false;
+  std::optional<std::int64_t> retention_ms;  // windowed stores and join buffers
+};
+
+/// A part of a query that runs without moving rows between partitions: one tree, leaves are SourceNodes, the root is a
+/// SinkNode (final, or into a repartition topic with the value format ROW) or an OutputNode. Task p of it reads partition p of every input.
+struct Subtopology {
+  int id = 0;
+  NodePtr root;
+  std::vector<StorePlan> stores;
+};
+
+struct InternalTopic {
+  std::string name;
+  bool changelog = false;  // compacted; else a repartition topic, deleted behind its reader
+  int partitions = 0;      // 0: as many as the largest source topic of the subtopology that owns or feeds it
+  int subtopology = 0;     // owner (changelog) or reader (repartition)
+};
+
+/// Where a pull query finds the rows of the query's result: the store, and the row-wise nodes between the store and the sink,
+/// bottom up, to apply on what is read.
+struct Materialization {
+  int subtopology = 0;
+  std::string store;
+  Schema store_schema;  // key columns, then value columns, as the store's operator emits them
+  std::optional<WindowInfo> window;
+  std::vector<NodePtr> above;  // FilterNode and ProjectNode only
+};
+
+/// What exec runs. Deterministic: the same statement against the same catalog gives the same plan, names included.
+struct PhysicalPlan {
+  std::string query_id;
+  std::vector<Subtopology> subtopologies;  // readers after writers; the last holds the final sink
+  std::vector<InternalTopic> topics;
+  std::optional<Materialization> materialization;  // tables only
+  QueryOptions options;
+  Schema result;
+  RelationKind kind = RelationKind::stream;
+  std::optional<WindowInfo> window;
+  std::vector<std::string> fired_rules;
+};
+
+struct PhysicalContext {
+  std::string service_id;  // `default_`
+  std::string query_id;
+  bool transient = false;
+};
+
+/// Cuts a rewritten logical plan into subtopologies and names topics and stores. Throws SqlError for what exec cannot run yet.
+PhysicalPlan make_physical(const NodePtr& root, const QueryOptions& options, const PhysicalContext& context);
+
+/// The JSON form: what the command log keeps. `from_json` resolves functions by name and argument types.
+std::string to_json(const PhysicalPlan& plan);
+PhysicalPlan physical_from_json(const std::string& json, const FunctionCatalog& functions);
+
+/// What EXPLAIN prints: subtopologies with their trees, topics and stores.
+std::string explain(const PhysicalPlan& plan);
+
+}  // namespace millrace
