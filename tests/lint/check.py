@@ -1,0 +1,82 @@
+"""Structure checks: include layering, file and function sizes. Usage: check.py layers|sizes ROOT [MODULES_FILE]"""
+import pathlib
+import re
+import sys
+
+MAX_FILE, MAX_FUNCTION = 800, 80
+WARN_FILE, WARN_FUNCTION = 400, 40
+FOLDERS = ("parser", "planner", "exec", "server", "cli")
+
+
+def sources(root, folders):
+    for folder in folders:
+        for path in sorted((root / folder).rglob("*")):
+            if path.suffix in (".h", ".cpp"):
+                yield path
+
+
+def layers(root, modules_file):
+    """Every #include of a project header must lie in the module itself or in one it USES."""
+    uses, folder_of = {}, {}
+    for line in pathlib.Path(modules_file).read_text().split(";"):
+        name, folder, used = line.strip().split("=")
+        folder_of[folder] = name
+        uses[name] = {u for u in used.split(",") if u}
+    problems = []
+    for path in sources(root, FOLDERS):
+        folder = str(path.relative_to(root).parent)
+        module = folder_of.get(folder)
+        if module is None:
+            problems.append(f"{path}: folder {folder} is not a module of cmake/modules.cmake")
+            continue
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            match = re.match(r'\s*#include "((?:%s)/[^"]+)"' % "|".join(FOLDERS), line)
+            if not match:
+                continue
+            target = folder_of.get(str(pathlib.PurePosixPath(match[1]).parent))
+            if target != module and target not in uses[module]:
+                problems.append(f"{path.relative_to(root)}:{number}: {match[1]} is not in USES of {module}")
+    return problems
+
+
+def function_lengths(text):
+    """(first line, length) of bodies that start at column 0, which is where the formatter puts functions."""
+    start = None
+    for number, line in enumerate(text.splitlines(), 1):
+        if start is not None:
+            if line.startswith("}"):
+                yield start, number - start + 1
+                start = None
+        elif line.endswith("{") and "(" in line and re.match(r"[A-Za-z_~:<]", line):
+            if not re.match(r"(namespace|class|struct|enum|union)\b", line):
+                start = number
+        elif line.endswith(") {") or line.endswith(") const {") or line.endswith(") override {"):
+            # The last line of a signature that was wrapped.
+            start = number if re.match(r"^ {4,}", line) else None
+
+
+def sizes(root):
+    problems, long_files, long_functions = [], 0, 0
+    for path in sources(root, FOLDERS + ("tests", "bench")):
+        text = path.read_text()
+        lines = text.count("\n")
+        name = path.relative_to(root)
+        if lines > MAX_FILE:
+            problems.append(f"{name}: {lines} lines, at most {MAX_FILE}")
+        long_files += lines > WARN_FILE
+        for start, length in function_lengths(text):
+            if length > MAX_FUNCTION:
+                problems.append(f"{name}:{start}: function of {length} lines, at most {MAX_FUNCTION}")
+            long_functions += length > WARN_FUNCTION
+    print(f"{long_files} files over {WARN_FILE} lines, {long_functions} functions over {WARN_FUNCTION}")
+    return problems
+
+
+def main():
+    root = pathlib.Path(sys.argv[2]).resolve()
+    problems = layers(root, sys.argv[3]) if sys.argv[1] == "layers" else sizes(root)
+    print("\n".join(problems))
+    return 1 if problems else 0
+
+
+sys.exit(main())
