@@ -7,24 +7,10 @@
 #include <vector>
 
 #include "exec/data/batch.h"
+#include "exec/data/row_errors.h"
 #include "planner/logical/expr.h"
 
 namespace millrace {
-
-/// What went wrong on rows of a batch: for the processing log. Filled by evaluators, drained by operators.
-struct RowErrors {
-  struct Entry {
-    std::uint32_t row;
-    std::string message;
-  };
-  std::vector<Entry> entries;   // at most kMaxKept per batch; the rest is only counted
-  std::uint64_t count = 0;
-  static constexpr std::size_t kMaxKept = 16;
-  void add(std::uint32_t row, std::string_view message) {
-    ++count;
-    if (entries.size() < kMaxKept) entries.push_back({row, std::string(message)});
-  }
-};
 
 /// A root expression, compiled once into a tree of typed vector kernels. Not thread-safe (it keeps scratch
 /// space between batches); one per task.

@@ -10,7 +10,7 @@
 
 #include "exec/data/batch.h"
 #include "exec/data/result.h"
-#include "exec/expr/evaluator.h"
+#include "exec/data/row_errors.h"
 #include "planner/types/schema.h"
 
 namespace millrace {
