@@ -1,0 +1,138 @@
+#pragma once
+
+#include <boost/json.hpp>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "exec/data/batch.h"
+#include "exec/log/log.h"
+#include "exec/runtime/engine.h"
+#include "parser/build/parse.h"
+#include "planner/bind/binder.h"
+#include "server/config/config.h"
+
+/// The whole service behind a shell, the HTTP server, `millrace run` and `millrace test`: statements in, entities and rows out. Knows
+/// nothing of HTTP but the error codes.
+namespace millrace {
+
+/// An answer that is not a success (rest-api.md §6). HTTP status = code / 100.
+struct ServiceError {
+  int code = 50000;
+  std::string message;
+  std::optional<std::string> statement;  // set: statement_error, else generic_error
+  Span span;                             // place of the mistake in the request text, when known
+  std::string hint;
+  boost::json::array entities;           // of statements already executed
+  boost::json::object to_json() const;   // {"@type":...,"error_code":...,...}
+};
+
+/// What came with a request: text, properties (any `ksql.streams.` prefix already allowed), variables.
+struct Request {
+  std::string sql;
+  PropertyMap properties;
+  Variables variables;
+  std::optional<std::int64_t> command_sequence_number;
+};
+
+struct Reply {
+  boost::json::array entities;
+  std::optional<ServiceError> error;
+};
+
+struct QueryHeader {
+  std::string query_id;
+  Schema schema;  // columns as selected; role key marks KEY columns of a table's pull query
+  bool push = false;
+  bool table = false;  // deletions may come
+};
+
+/// Takes the rows of one query. For a push query the calls come from a worker thread; for a pull query from the caller's. Never two at once.
+class ResultSink {
+ public:
+  virtual ~ResultSink() = default;
+  virtual void begin(const QueryHeader& header) = 0;
+  /// Rows in the order of the header's schema; `remove` rows are tombstones. False: full; the same batch comes again after RunningQuery::resume().
+  virtual bool rows(const Batch& batch) = 0;
+  /// PRINT: one line of text, without its newline.
+  virtual bool line(std::string_view text) = 0;
+  /// The last call. `message`: "Limit Reached", "Query Completed" or nothing.
+  virtual void end(std::optional<std::string> message, std::optional<ServiceError> error) = 0;
+};
+
+/// A query that goes on after `query` returned. Destroying it cancels it and waits until no sink call runs.
+class RunningQuery {
+ public:
+  virtual ~RunningQuery() = default;
+  virtual const std::string& id() const = 0;
+  virtual void resume() = 0;
+};
+
+/// Rows for /inserts-stream. One thread at a time.
+class Inserter {
+ public:
+  virtual ~Inserter() = default;
+  /// Checks and encodes one row; it becomes durable with the next `flush`.
+  virtual std::optional<ServiceError> insert(const boost::json::object& row) = 0;
+  virtual std::optional<ServiceError> flush() = 0;
+};
+
+struct ServiceOptions {
+  Config config;
+  std::string process_id;
+  std::string advertised;       // host:port
+  std::string state_directory;  // empty: in memory
+  int workers = 1;              // 0: stepped (millrace test)
+  std::string version;
+};
+
+/// Thread-safe. `log` must outlive it.
+class Service {
+ public:
+  /// Replays the command log and starts every query before it returns.
+  static Result<std::unique_ptr<Service>> open(Log& log, ServiceOptions options);
+  virtual ~Service() = default;
+
+  /// POST /ksql: every statement of the text, all validated before the first runs.
+  virtual Reply execute(const Request& request) = 0;
+  /// SELECT and PRINT. An error found before the first row is returned (the sink is not touched then). A null query with no error means that it
+  /// ended already (pull queries); its rows went through the sink within the call. The sink must outlive the query.
+  struct Started {
+    std::unique_ptr<RunningQuery> query;
+    std::optional<ServiceError> error;
+  };
+  virtual Started query(const Request& request, ResultSink& sink) = 0;
+  /// `/close-query`: false when no such push query runs here.
+  virtual bool close_query(const std::string& query_id) = 0;
+  struct OpenedInserter {
+    std::unique_ptr<Inserter> inserter;
+    std::optional<ServiceError> error;
+  };
+  virtual OpenedInserter inserter(const std::string& target, const PropertyMap& properties) = 0;
+
+  virtual boost::json::object info() = 0;         // /info
+  virtual boost::json::object health() = 0;       // /healthcheck
+  virtual boost::json::object cluster_status() = 0;
+  virtual boost::json::object metadata() = 0;     // /v1/metadata
+  virtual boost::json::object statuses() = 0;     // /status
+  virtual std::optional<boost::json::object> status(const std::string& command_id) = 0;
+  virtual std::optional<ServiceError> check_property(const std::string& name) = 0;
+  virtual std::string metrics() = 0;              // Prometheus text
+
+  /// True when every running query has consumed and committed what lay in its inputs.
+  virtual bool wait_until_idle(std::chrono::milliseconds wait) = 0;
+  /// Names of sources, for completion.
+  virtual std::vector<std::string> source_names() = 0;
+  virtual Engine& engine() = 0;
+};
+
+/// One row of a batch as the HTTP API shows it: `[1,"a",null]`, appended to `out`. `columns_only` false leaves the brackets out.
+void append_row_json(const Batch& batch, std::size_t row, std::string& out);
+
+}  // namespace millrace
