@@ -28,7 +28,7 @@ millrace_module(exec_runtime IN exec/runtime USES exec_operators exec_state exec
 set(EXEC exec_runtime exec_operators exec_log exec_formats exec_functions exec_expr exec_data exec_state)
 set(PLANNER planner_physical planner_rules planner_bind planner_logical planner_catalog planner_types)
 set(PARSER parser_build parser_ast parser_error)
-millrace_module(server_config IN server/config USES ${PARSER} planner_types LINKS fmt::fmt)
+millrace_module(server_config IN server/config USES parser_error LINKS fmt::fmt)
 millrace_module(server_metrics IN server/metrics USES server_config exec_runtime LINKS fmt::fmt)
 millrace_module(server_queries IN server/queries USES server_config server_metrics ${EXEC} ${PLANNER} ${PARSER} LINKS fmt::fmt spdlog::spdlog Boost::json)
 millrace_module(server_session IN server/session USES server_queries server_config ${EXEC} ${PLANNER} ${PARSER} LINKS fmt::fmt spdlog::spdlog Boost::json)

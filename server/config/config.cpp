@@ -1,0 +1,153 @@
+#include "server/config/config.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <cstring>
+#include <fstream>
+
+namespace millrace {
+namespace {
+
+constexpr std::string_view kStreamsPrefix = "ksql.streams.";
+
+/// Names that belong to clients and are handed through as they are.
+bool is_passed_through(std::string_view name) {
+  for (std::string_view prefix : {"producer.", "consumer.", "main.consumer.", "restore.consumer.", "topic.", "admin.", "kafka.", "ssl.", "sasl.",
+                                  "security.", "ksql.schema.registry.", "ksql.functions.", "authentication.", "__emit.interval.ms."})
+    if (name.starts_with(prefix)) return true;
+  return name == "application.id" || name == "topology.optimization" || name == "default.timestamp.extractor" ||
+         name == "ksql.windowed.session.key.legacy" || name == "windowed.inner.class.serde";
+}
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return std::tolower(c); });
+  return out;
+}
+
+[[noreturn]] void invalid(std::string_view name, std::string_view value, const std::string& why) {
+  throw SqlError(Code::invalid_property, {}, fmt::format("Invalid value {} for configuration {}: {}", value, name, why), ErrorClass::general);
+}
+
+std::optional<std::int64_t> parse_integer(std::string_view text) {
+  std::int64_t value = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+void check_value(const Setting& setting, std::string_view value) {
+  switch (setting.type) {
+    case SettingType::integer: {
+      auto number = parse_integer(value);
+      if (!number) invalid(setting.name, value, "Not a number of type LONG");
+      if (setting.min && *number < *setting.min) invalid(setting.name, value, fmt::format("Value must be at least {}", *setting.min));
+      if (setting.max && *number > *setting.max) invalid(setting.name, value, fmt::format("Value must be at most {}", *setting.max));
+      return;
+    }
+    case SettingType::boolean:
+      if (lower(value) != "true" && lower(value) != "false") invalid(setting.name, value, "Expected value to be either true or false");
+      return;
+    default:
+      if (setting.choices.empty()) return;
+      if (std::find(setting.choices.begin(), setting.choices.end(), lower(value)) == setting.choices.end())
+        invalid(setting.name, value, fmt::format("String must be one of: {}", fmt::join(setting.choices, ", ")));
+  }
+}
+
+std::string_view trim(std::string_view text) {
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front()))) text.remove_prefix(1);
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.remove_suffix(1);
+  return text;
+}
+
+}  // namespace
+
+std::string_view plain_property_name(std::string_view name) {
+  if (name.starts_with(kStreamsPrefix)) name.remove_prefix(kStreamsPrefix.size());
+  return name;
+}
+
+void check_session_property(std::string_view name, std::string_view value) {
+  const std::string_view plain = plain_property_name(name);
+  const Setting* setting = find_setting(plain);
+  if (setting == nullptr) {
+    if (is_passed_through(plain)) return;
+    throw SqlError(Code::invalid_property, {}, fmt::format("Unknown property: {}", name), ErrorClass::general)
+        .hint("SHOW PROPERTIES lists every name");
+  }
+  if (setting->scope == SettingScope::server)
+    throw SqlError(Code::invalid_property, {}, fmt::format("Cannot override property '{}'", name), ErrorClass::general)
+        .hint("it can only be set in the server's own configuration");
+  check_value(*setting, value);
+}
+
+void Config::load_file(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) throw SqlError(Code::invalid_property, {}, fmt::format("cannot read {}: {}", path, std::strerror(errno)), ErrorClass::general);
+  std::string line, whole;
+  std::uint32_t number = 0, first = 0;
+  while (std::getline(file, line)) {
+    ++number;
+    if (whole.empty()) first = number;
+    std::string_view text = trim(line);
+    if (whole.empty() && (text.empty() || text.front() == '#' || text.front() == '!')) continue;
+    if (text.ends_with('\\')) {
+      whole += text.substr(0, text.size() - 1);
+      continue;
+    }
+    whole += text;
+    const std::size_t at = whole.find_first_of("=:");
+    if (at == std::string::npos)
+      throw SqlError(Code::invalid_property, {first, 1, 0, 0}, fmt::format("{}:{}: expected name=value, got '{}'", path, first, whole), ErrorClass::general);
+    set(std::string(trim(std::string_view(whole).substr(0, at))), std::string(trim(std::string_view(whole).substr(at + 1))));
+    whole.clear();
+  }
+}
+
+void Config::load_environment(char** environment) {
+  for (; environment != nullptr && *environment != nullptr; ++environment) {
+    std::string_view entry = *environment;
+    if (!entry.starts_with("KSQL_")) continue;
+    const std::size_t at = entry.find('=');
+    if (at == std::string_view::npos) continue;
+    // KSQL_KSQL_SERVICE_ID names ksql.service.id, KSQL_LISTENERS names listeners.
+    std::string name = lower(entry.substr(5, at - 5));
+    std::replace(name.begin(), name.end(), '_', '.');
+    if (find_setting(plain_property_name(name)) != nullptr) set(name, std::string(entry.substr(at + 1)));
+  }
+}
+
+void Config::set(std::string name, std::string value) {
+  const std::string plain(plain_property_name(name));
+  if (const Setting* setting = find_setting(plain)) check_value(*setting, value);
+  values_[plain] = std::move(value);
+}
+
+std::optional<std::string> Config::find(std::string_view name) const {
+  auto it = values_.find(name);
+  if (it == values_.end()) return std::nullopt;
+  return it->second;
+}
+
+std::string Config::text(std::string_view name) const {
+  if (auto value = find(name)) return *value;
+  const Setting* setting = find_setting(name);
+  return setting == nullptr ? std::string() : std::string(setting->fallback);
+}
+
+std::int64_t Config::integer(std::string_view name) const { return parse_integer(text(name)).value_or(0); }
+
+bool Config::boolean(std::string_view name) const { return lower(text(name)) == "true"; }
+
+std::vector<std::string> Config::unknown() const {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : values_)
+    if (find_setting(name) == nullptr && !is_passed_through(name)) names.push_back(name);
+  return names;
+}
+
+}  // namespace millrace
