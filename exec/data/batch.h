@@ -30,9 +30,9 @@ struct Batch {
   std::size_t rows = 0;
   std::vector<ColumnPtr> columns;
   std::shared_ptr<const std::vector<std::int64_t>> timestamps;  // event time, ms; never null
-  std::vector<RowKind> kinds;   // empty for streams
-  Bitmap null_keys;             // the whole key is absent
-  Bitmap null_values;           // streams: the whole value is null
+  std::vector<RowKind> kinds;                                   // empty for streams
+  Bitmap null_keys;                                             // the whole key is absent
+  Bitmap null_values;                                           // streams: the whole value is null
   // Present only where the plan needs them, else null/empty:
   std::shared_ptr<const std::vector<std::int64_t>> window_start, window_end;
   std::shared_ptr<const std::vector<std::int64_t>> offsets;

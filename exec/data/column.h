@@ -18,7 +18,10 @@ namespace millrace {
 class Buffer {
  public:
   Buffer() = default;
-  Buffer(Buffer&& other) noexcept : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)), capacity_(std::exchange(other.capacity_, 0)) {}
+  Buffer(Buffer&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)),
+        size_(std::exchange(other.size_, 0)),
+        capacity_(std::exchange(other.capacity_, 0)) {}
   Buffer& operator=(Buffer&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
@@ -57,7 +60,9 @@ class Buffer {
 class Bitmap {
  public:
   bool empty() const { return words_.empty(); }
-  bool test(std::size_t i) const { return !words_.empty() && (words_.as<std::uint64_t>()[i >> 6] >> (i & 63) & 1) != 0; }
+  bool test(std::size_t i) const {
+    return !words_.empty() && (words_.as<std::uint64_t>()[i >> 6] >> (i & 63) & 1) != 0;
+  }
   /// Makes room for `rows` bits, keeps set ones, new ones are clear.
   void reserve(std::size_t rows);
   /// Precondition: room was made for bit i.
@@ -122,6 +127,15 @@ std::shared_ptr<Column> make_null_column(const Type& type, std::size_t rows);
 std::shared_ptr<Column> make_constant_column(const Value& value, const Type& type, std::size_t rows);
 /// Rows `rows[i]` of `column`, in that order. Views are shared, not copied.
 std::shared_ptr<Column> gather(const Column& column, std::span<const std::uint32_t> rows);
+/// Where a row of `interleave` comes from.
+struct Pick {
+  static constexpr std::uint32_t kNull = UINT32_MAX;
+  std::uint32_t source = kNull;  // index into the sources; kNull: the row is NULL
+  std::uint32_t row = 0;
+};
+/// Row i is row `picks[i].row` of `sources[picks[i].source]`. Precondition: all sources have the type `type`.
+std::shared_ptr<Column> interleave(const Type& type, std::span<const Column* const> sources,
+                                   std::span<const Pick> picks);
 /// One value in a box; for slow paths.
 Value get_value(const Column& column, std::size_t row);
 /// Appends rows one by one from boxes; strings are copied into an arena the column keeps. For slow paths and tests.

@@ -14,7 +14,7 @@ struct RowErrors {
     std::uint32_t row;
     std::string message;
   };
-  std::vector<Entry> entries;   // at most kMaxKept per batch; the rest is only counted
+  std::vector<Entry> entries;  // at most kMaxKept per batch; the rest is only counted
   std::uint64_t count = 0;
   static constexpr std::size_t kMaxKept = 16;
   void add(std::uint32_t row, std::string_view message) {
