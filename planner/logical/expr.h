@@ -61,7 +61,16 @@ struct ArithmeticExpr {
 struct NegateExpr {
   ExprPtr operand;
 };
-enum class CompareOp : std::uint8_t { equal, not_equal, less, less_equal, greater, greater_equal, distinct_from, not_distinct_from };
+enum class CompareOp : std::uint8_t {
+  equal,
+  not_equal,
+  less,
+  less_equal,
+  greater,
+  greater_equal,
+  distinct_from,
+  not_distinct_from
+};
 /// Operands have one type after the binder's casts (decimals: any precision and scale).
 struct CompareExpr {
   CompareOp op;
@@ -112,9 +121,9 @@ struct StructExpr {  // field names are in the type
 
 struct Expr {
   Type type;
-  std::variant<LiteralExpr, ColumnExpr, PseudoExpr, LambdaParamExpr, LambdaExpr, CallExpr, CastExpr, ArithmeticExpr, NegateExpr,
-               CompareExpr, LogicalExpr, NotExpr, IsNullExpr, InExpr, LikeExpr, CaseExpr, FieldExpr, SubscriptExpr, ArrayExpr,
-               MapExpr, StructExpr>
+  std::variant<LiteralExpr, ColumnExpr, PseudoExpr, LambdaParamExpr, LambdaExpr, CallExpr, CastExpr, ArithmeticExpr,
+               NegateExpr, CompareExpr, LogicalExpr, NotExpr, IsNullExpr, InExpr, LikeExpr, CaseExpr, FieldExpr,
+               SubscriptExpr, ArrayExpr, MapExpr, StructExpr>
       node;
   Span span;
   /// As error messages and EXPLAIN print it (the source text form of ast::format); may be empty for made-up nodes.

@@ -22,20 +22,23 @@ struct PlanNode;
 using NodePtr = std::shared_ptr<const PlanNode>;
 
 struct TimestampColumn {
-  std::size_t column;  // in the declared schema (Source), in the output schema (Sink)
+  std::size_t column;                 // in the declared schema (Source), in the output schema (Sink)
   std::optional<std::string> format;  // java.time pattern, STRING columns only
 };
 
 /// Reads a topic. Output schema: the declared columns listed in `read`, in that order (all of them until
 /// column pruning).
 struct SourceNode {
-  std::string name;   // the stream or table; empty for an internal topic
+  std::string name;  // the stream or table; empty for an internal topic
   std::string topic;
   Schema declared;
   std::vector<std::size_t> read;
   FormatInfo key_format, value_format;
   std::optional<TimestampColumn> timestamp;
-  bool internal = false;  // a repartition topic of this query: truncated behind the reader, always from the start
+  /// A repartition topic of this query: truncated behind the reader, always from the start. When the node is a table,
+  /// each value is one byte, the RowKind, then the ROW bytes; a null value does not occur then.
+  bool internal = false;
+  int partitions = 0;  // of the topic as the catalog knows it; 0: unknown
 };
 
 /// Keeps rows whose predicate is TRUE (NULL and failures count as false). Streams: rows with a null value are
@@ -116,6 +119,8 @@ struct AggregateNode {
   std::optional<WindowSpec> window;
   EmitPolicy emit = EmitPolicy::changes;
   bool global = false;  // no GROUP BY: one group, transient queries only
+  bool emit_before =
+      false;  // set by the physical planner: an operator above needs insert, update_before/update_after, remove
 };
 
 enum class JoinType : std::uint8_t { inner, left, right, full };
@@ -148,17 +153,22 @@ struct ForeignKeyJoinNode {
 };
 
 /// Keeps the newest row of each key of a table in a store: for pull queries and for operators that need "before".
+/// With `emit_before` it gives full changes (insert, update_before/update_after, remove with the old values; nothing
+/// for the removal of an absent key); without, it hands every row on as it came.
 struct MaterializeNode {
   NodePtr input;
+  bool emit_before = false;
 };
 
-/// Writes to a topic. Its input's schema is what is written.
+/// Writes to a topic. Its input's schema is what is written. `update_before` rows are not written to a topic that is
+/// not internal.
 struct SinkNode {
   NodePtr input;
   std::string name;  // the stream or table
   std::string topic;
   FormatInfo key_format, value_format;
   std::optional<TimestampColumn> timestamp;
+  bool internal = false;  // a repartition topic: as SourceNode::internal says, table rows with their kind
 };
 /// Ends a transient query: rows go to the client, at most `limit` of them.
 struct OutputNode {
@@ -167,8 +177,9 @@ struct OutputNode {
 };
 
 struct PlanNode {
-  std::variant<SourceNode, FilterNode, ProjectNode, FlatMapNode, RekeyNode, RepartitionNode, AggregateNode, StreamTableJoinNode,
-               StreamStreamJoinNode, TableTableJoinNode, ForeignKeyJoinNode, MaterializeNode, SinkNode, OutputNode>
+  std::variant<SourceNode, FilterNode, ProjectNode, FlatMapNode, RekeyNode, RepartitionNode, AggregateNode,
+               StreamTableJoinNode, StreamStreamJoinNode, TableTableJoinNode, ForeignKeyJoinNode, MaterializeNode,
+               SinkNode, OutputNode>
       node;
   // Derived when the node is made; rules need not compute them.
   Schema schema;
@@ -189,7 +200,8 @@ NodePtr make_node(decltype(PlanNode::node) node);
 std::vector<NodePtr> inputs_of(const PlanNode& node);
 /// A copy of `node` over other inputs, same number and order.
 NodePtr with_inputs(const PlanNode& node, std::vector<NodePtr> inputs);
-/// Short name for EXPLAIN, metrics and store names: source, filter, project, flat_map, rekey, repartition, aggregate, ...
+/// Short name for EXPLAIN, metrics and store names: source, filter, project, flat_map, rekey, repartition, aggregate,
+/// ...
 std::string_view node_name(const PlanNode& node);
 /// The tree as indented text, one node a line.
 std::string explain(const NodePtr& root);
