@@ -1,0 +1,87 @@
+#include "planner/bind/ast_rewrite.h"
+
+namespace millrace {
+namespace {
+
+/// Applies a function to every child slot of a node, in source order. The node is a copy that may be changed.
+template <class Visit>
+struct ChildSlots {
+  Visit visit;
+
+  void operator()(auto&) const {}
+  void operator()(ast::Unary& n) const { visit(n.operand); }
+  void operator()(ast::Binary& n) const { visit(n.left), visit(n.right); }
+  void operator()(ast::Comparison& n) const { visit(n.left), visit(n.right); }
+  void operator()(ast::Between& n) const { visit(n.value), visit(n.low), visit(n.high); }
+  void operator()(ast::In& n) const {
+    visit(n.value);
+    for (auto& item : n.items) visit(item);
+  }
+  void operator()(ast::Like& n) const { visit(n.value), visit(n.pattern); }
+  void operator()(ast::IsNull& n) const { visit(n.value); }
+  void operator()(ast::Case& n) const {
+    if (n.operand) visit(n.operand);
+    for (auto& when : n.whens) visit(when.condition), visit(when.result);
+    if (n.otherwise) visit(n.otherwise);
+  }
+  void operator()(ast::Cast& n) const { visit(n.operand); }
+  void operator()(ast::Call& n) const {
+    for (auto& argument : n.arguments) visit(argument);
+  }
+  void operator()(ast::Lambda& n) const { visit(n.body); }
+  void operator()(ast::FieldAccess& n) const { visit(n.base); }
+  void operator()(ast::Subscript& n) const { visit(n.base), visit(n.index); }
+  void operator()(ast::ArrayConstructor& n) const {
+    for (auto& item : n.items) visit(item);
+  }
+  void operator()(ast::MapConstructor& n) const {
+    for (auto& [key, value] : n.entries) visit(key), visit(value);
+  }
+  void operator()(ast::StructConstructor& n) const {
+    for (auto& [name, value] : n.fields) visit(value);
+  }
+  void operator()(ast::AtTimeZone& n) const { visit(n.value), visit(n.zone); }
+};
+
+template <class Visit>
+void for_each_slot(ast::Expression& copy, Visit visit) {
+  std::visit(ChildSlots<Visit>{visit}, copy.node);
+}
+
+}  // namespace
+
+ast::ExprPtr map_children(const ast::ExprPtr& expr, const std::function<ast::ExprPtr(const ast::ExprPtr&)>& change) {
+  auto copy = std::make_shared<ast::Expression>(*expr);
+  bool changed = false;
+  for_each_slot(*copy, [&](ast::ExprPtr& slot) {
+    ast::ExprPtr next = change(slot);
+    changed = changed || next != slot;
+    slot = std::move(next);
+  });
+  return changed ? copy : expr;
+}
+
+void for_each_child(const ast::Expression& expr, const std::function<void(const ast::ExprPtr&)>& visit) {
+  ast::Expression copy = expr;
+  for_each_slot(copy, [&](const ast::ExprPtr& slot) { visit(slot); });
+}
+
+bool contains(const ast::ExprPtr& expr, const std::function<bool(const ast::Expression&)>& test) {
+  if (!expr) return false;
+  if (test(*expr)) return true;
+  bool found = false;
+  for_each_child(*expr, [&](const ast::ExprPtr& child) { found = found || contains(child, test); });
+  return found;
+}
+
+ast::ExprPtr make_ast(decltype(ast::Expression::node) node, Span span) {
+  return std::make_shared<const ast::Expression>(ast::Expression{std::move(node), span});
+}
+
+ast::ExprPtr make_ast_column(const std::string& qualifier, const std::string& name, Span span) {
+  return make_ast(ast::ColumnRef{ast::Identifier{.text = qualifier, .quoted = false, .span = span},
+                                 ast::Identifier{.text = name, .quoted = false, .span = span}},
+                  span);
+}
+
+}  // namespace millrace

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <functional>
+
+#include "parser/ast/expression.h"
+
+namespace millrace {
+
+/// A copy of `expr` whose direct children are replaced by `change(child)`; `expr` itself when it has none.
+ast::ExprPtr map_children(const ast::ExprPtr& expr, const std::function<ast::ExprPtr(const ast::ExprPtr&)>& change);
+/// Calls `visit` on every direct child.
+void for_each_child(const ast::Expression& expr, const std::function<void(const ast::ExprPtr&)>& visit);
+/// True when `test` holds for the expression or any expression inside it.
+bool contains(const ast::ExprPtr& expr, const std::function<bool(const ast::Expression&)>& test);
+
+ast::ExprPtr make_ast(decltype(ast::Expression::node) node, Span span);
+ast::ExprPtr make_ast_column(const std::string& qualifier, const std::string& name, Span span);
+
+}  // namespace millrace

@@ -1,0 +1,96 @@
+#include <fmt/format.h>
+
+#include "planner/bind/coercion.h"
+#include "planner/bind/expr_binder.h"
+#include "planner/bind/nearest.h"
+#include "planner/bind/resolve_function.h"
+
+namespace millrace {
+namespace {
+
+Type bound_or_null(const TypePattern& pattern, const TypeBindings& bindings) {
+  return instantiate(pattern, bindings, Type::null());
+}
+
+CallArgument describe(const ast::ExprPtr& argument, const ExprPtr& bound) {
+  if (const auto* lambda = argument->as<ast::Lambda>()) {
+    return {.type = Type::null(), .lambda_parameters = static_cast<int>(lambda->parameters.size())};
+  }
+  if (argument->as<ast::IntervalUnit>()) return {.type = Type::string(), .interval_unit = true};
+  return {.type = bound->type};
+}
+
+}  // namespace
+
+const FunctionDef& ExprBinder::require_function(const ast::Call& call, Span span) const {
+  if (const auto* function = context_.functions.find(call.name.text)) return *function;
+  std::vector<std::string> names;
+  for (const auto& function : context_.functions.all()) names.push_back(function.name);
+  throw SqlError(Code::unknown_function, span,
+                 fmt::format("Can't find any functions with the name '{}'", call.name.text))
+      .hint(nearest_hint(call.name.text, names));
+}
+
+ExprPtr ExprBinder::build_lambda(const ast::Lambda& lambda, const TypePattern& pattern, TypeBindings& bindings,
+                                 Span span) {
+  LambdaExpr result;
+  const std::size_t before = parameters_.size();
+  for (std::size_t i = 0; i < lambda.parameters.size(); ++i) {
+    const int id = next_parameter_++;
+    result.parameters.push_back(id);
+    parameters_.push_back({lambda.parameters[i].text, id, bound_or_null(pattern.arguments[i], bindings)});
+  }
+  result.body = build(lambda.body);
+  parameters_.resize(before);
+  if (!match_type(pattern.arguments.back(), result.body->type, true, bindings)) {
+    const Type wanted = bound_or_null(pattern.arguments.back(), bindings);
+    if (!can_widen(result.body->type, wanted)) {
+      throw SqlError(
+          Code::no_matching_function, span,
+          fmt::format("The lambda must give {}, but gives {}.", wanted.to_string(), result.body->type.to_string()));
+    }
+  }
+  const Type type = instantiate(pattern.arguments.back(), bindings, result.body->type);
+  result.body = cast_to(result.body, type);
+  return make_expr(std::move(result), type, span);
+}
+
+ExprBinder::BoundCall ExprBinder::bind_call(const ast::Call& call, Span span) {
+  const FunctionDef& function = require_function(call, span);
+  std::vector<ExprPtr> arguments;
+  std::vector<CallArgument> known;
+  for (const auto& argument : call.arguments) {
+    arguments.push_back(argument->as<ast::Lambda>() ? nullptr : build(argument));
+    known.push_back(describe(argument, arguments.back()));
+  }
+  auto match = resolve_function(function, known, span);
+  const auto& variant = function.variants[match.variant];
+  std::vector<Type> types;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const auto& pattern = variant.parameters[match.parameter[i]].type;
+    if (const auto* lambda = call.arguments[i]->as<ast::Lambda>()) {
+      arguments[i] = build_lambda(*lambda, pattern, match.bindings, call.arguments[i]->span);
+    } else if (!known[i].interval_unit) {
+      arguments[i] = cast_to(arguments[i], instantiate(pattern, match.bindings, arguments[i]->type));
+    }
+    types.push_back(arguments[i]->type);
+  }
+  Type type = variant.resolve_return ? variant.resolve_return(types) : bound_or_null(variant.returns, match.bindings);
+  return {&function, match.variant, std::move(arguments), std::move(match.parameter), std::move(type)};
+}
+
+ExprPtr ExprBinder::build_scalar_call(const ast::Call& call, Span span) {
+  const FunctionDef& function = require_function(call, span);
+  if (function.kind == FunctionKind::aggregate) {
+    throw SqlError(Code::invalid_aggregate, span,
+                   fmt::format("Aggregate functions can only be used in SELECT and HAVING: {}", function.display_name));
+  }
+  if (function.kind == FunctionKind::table) {
+    throw SqlError(Code::invalid_aggregate, span,
+                   fmt::format("Table functions can only be used in SELECT: {}", function.display_name));
+  }
+  auto bound = bind_call(call, span);
+  return make_expr(CallExpr{bound.function, bound.variant, std::move(bound.arguments)}, bound.type, span);
+}
+
+}  // namespace millrace

@@ -1,0 +1,217 @@
+#include "planner/bind/scope.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "parser/ast/format.h"
+#include "planner/bind/ast_rewrite.h"
+#include "planner/bind/nearest.h"
+
+namespace millrace {
+
+std::optional<PseudoColumn> pseudo_column_of(std::string_view name) {
+  for (const auto column : {PseudoColumn::row_time, PseudoColumn::row_partition, PseudoColumn::row_offset,
+                            PseudoColumn::window_start, PseudoColumn::window_end}) {
+    if (pseudo_column_name(column) == name) return column;
+  }
+  return std::nullopt;
+}
+
+const ScopeColumn* ScopeSource::find(std::string_view name) const {
+  const auto found = std::ranges::find(columns, name, &ScopeColumn::name);
+  return found == columns.end() ? nullptr : &*found;
+}
+
+std::optional<PseudoColumn> ScopeSource::find_pseudo(std::string_view name) const {
+  const auto column = pseudo_column_of(name);
+  const bool bound = column == PseudoColumn::window_start || column == PseudoColumn::window_end;
+  return bound && !(def && def->window) ? std::nullopt : column;
+}
+
+const ScopeSource* Scope::find_source(std::string_view alias) const {
+  const auto found = std::ranges::find(sources, alias, &ScopeSource::alias);
+  return found == sources.end() ? nullptr : &*found;
+}
+
+bool Scope::has_column(std::string_view name) const {
+  return std::ranges::any_of(sources, [&](const auto& source) { return source.find(name) != nullptr; });
+}
+
+void Scope::shift(std::size_t count) {
+  for (auto& source : sources) {
+    for (auto& column : source.columns) column.position += count;
+    for (auto& [pseudo, position] : source.pseudo_positions) position += count;
+  }
+  if (synthetic_key) synthetic_key->position += count;
+}
+
+std::vector<std::string> Scope::column_names() const {
+  std::vector<std::string> names;
+  for (const auto& source : sources) {
+    for (const auto& column : source.columns) {
+      names.push_back(is_join() ? source.alias + "." + column.name : column.name);
+    }
+  }
+  return names;
+}
+
+std::string join_column_name(std::string_view alias, std::string_view column) {
+  return fmt::format("{}_{}", alias, column);
+}
+
+namespace {
+
+bool holds(const ScopeSource& source, const std::string& name) {
+  return source.find(name) != nullptr || source.find_pseudo(name).has_value();
+}
+
+[[noreturn]] void fail_ambiguous(const ast::ColumnRef& column, const std::vector<const ScopeSource*>& owners,
+                                 Span span) {
+  std::string choices;
+  for (const auto* owner : owners) {
+    if (!choices.empty()) choices += " or ";
+    choices += owner->alias + "." + column.name.text;
+  }
+  throw SqlError(
+      Code::ambiguous_column, span,
+      fmt::format("Exception while preparing statement: Line: {}, Col: {}: Column '{}' is ambiguous. Could be {}.",
+                  span.line, span.column, column.name.text, choices));
+}
+
+class Qualifier {
+ public:
+  explicit Qualifier(const Scope& scope) : scope_(scope) {}
+
+  ast::ExprPtr rewrite(const ast::ExprPtr& expr) {
+    if (const auto* column = expr->as<ast::ColumnRef>()) return rewrite_column(expr, *column);
+    if (const auto* lambda = expr->as<ast::Lambda>()) return rewrite_lambda(expr, *lambda);
+    return map_children(expr, [this](const ast::ExprPtr& child) { return rewrite(child); });
+  }
+
+ private:
+  ast::ExprPtr rewrite_column(const ast::ExprPtr& expr, const ast::ColumnRef& column) {
+    if (column.qualifier) {
+      if (!scope_.find_source(column.qualifier->text)) {
+        throw SqlError(Code::unknown_source, expr->span,
+                       fmt::format("Failed to prepare statement: '{}' is not a valid stream/table name or alias.",
+                                   column.qualifier->text));
+      }
+      return expr;
+    }
+    if (std::ranges::find(parameters_, column.name.text) != parameters_.end()) return expr;
+    if (scope_.synthetic_key && scope_.synthetic_key->name == column.name.text &&
+        !scope_.has_column(column.name.text)) {
+      return expr;
+    }
+    std::vector<const ScopeSource*> owners;
+    for (const auto& source : scope_.sources) {
+      if (holds(source, column.name.text)) owners.push_back(&source);
+    }
+    if (owners.size() > 1) fail_ambiguous(column, owners, expr->span);
+    if (owners.empty()) return expr;
+    ast::ColumnRef qualified = column;
+    qualified.qualifier = ast::Identifier{.text = owners[0]->alias, .quoted = false, .span = expr->span};
+    return make_ast(qualified, expr->span);
+  }
+
+  ast::ExprPtr rewrite_lambda(const ast::ExprPtr& expr, const ast::Lambda& lambda) {
+    for (const auto& parameter : lambda.parameters) {
+      if (scope_.has_column(parameter.text)) {
+        throw SqlError(Code::invalid_statement, parameter.span,
+                       "Lambda function argument can't be a column name: " + parameter.text);
+      }
+      if (std::ranges::find(parameters_, parameter.text) != parameters_.end()) {
+        throw SqlError(Code::invalid_statement, parameter.span,
+                       "Reusing lambda arguments in nested lambda is not allowed");
+      }
+    }
+    const std::size_t before = parameters_.size();
+    for (const auto& parameter : lambda.parameters) parameters_.push_back(parameter.text);
+    auto result = map_children(expr, [this](const ast::ExprPtr& child) { return rewrite(child); });
+    parameters_.resize(before);
+    return result;
+  }
+
+  const Scope& scope_;
+  std::vector<std::string> parameters_;
+};
+
+void check_resolved(const ast::ExprPtr& expr, const Scope& scope, const std::string& clause,
+                    std::vector<std::string>& parameters) {
+  if (const auto* column = expr->as<ast::ColumnRef>()) {
+    const std::string& name = column->name.text;
+    if (!column->qualifier) {
+      if (std::ranges::find(parameters, name) != parameters.end()) return;
+      if (scope.synthetic_key && scope.synthetic_key->name == name) return;
+      if (scope.window_aggregation && (name == "WINDOWSTART" || name == "WINDOWEND")) return;
+    } else if (const auto* source = scope.find_source(column->qualifier->text); source && holds(*source, name)) {
+      return;
+    }
+    const std::string written = column->qualifier ? column->qualifier->text + "." + name : name;
+    std::string message = fmt::format("Line: {}, Col: {}: {} column '{}' cannot be resolved.", expr->span.line,
+                                      expr->span.column, clause, written);
+    if (clause == "PARTITION BY") {
+      message += fmt::format(" '{}' must be a column in the source schema since PARTITION BY is applied on the input.",
+                             written);
+    }
+    throw SqlError(Code::unknown_column, expr->span, message).hint(nearest_hint(written, scope.column_names()));
+  }
+  const std::size_t before = parameters.size();
+  if (const auto* lambda = expr->as<ast::Lambda>()) {
+    for (const auto& parameter : lambda->parameters) parameters.push_back(parameter.text);
+  }
+  for_each_child(*expr, [&](const ast::ExprPtr& child) { check_resolved(child, scope, clause, parameters); });
+  parameters.resize(before);
+}
+
+}  // namespace
+
+ast::ExprPtr qualify(const ast::ExprPtr& expr, const Scope& scope) {
+  return expr ? Qualifier(scope).rewrite(expr) : expr;
+}
+
+void check_resolved(const ast::ExprPtr& expr, const Scope& scope, const std::string& clause) {
+  std::vector<std::string> parameters;
+  if (expr) check_resolved(expr, scope, clause, parameters);
+}
+
+std::string display(const ast::ExprPtr& expr, const Scope& scope) {
+  const std::function<ast::ExprPtr(const ast::ExprPtr&)> strip = [&](const ast::ExprPtr& node) -> ast::ExprPtr {
+    const auto* column = node->as<ast::ColumnRef>();
+    if (!column) return map_children(node, strip);
+    if (!column->qualifier) return node;
+    ast::ColumnRef plain{std::nullopt, column->name};
+    if (scope.is_join()) plain.name.text = join_column_name(column->qualifier->text, column->name.text);
+    return make_ast(plain, node->span);
+  };
+  return ast::format(*strip(expr));
+}
+
+std::string source_hint(const Catalog& catalog, const std::string& name) {
+  std::vector<std::string> names;
+  for (const auto& [other, source] : catalog.sources) names.push_back(other);
+  const std::string nearest = nearest_name(name, names);
+  if (nearest.empty()) return "";
+  const std::string shown = ast::format_name(nearest);
+  if (shown != nearest) {
+    return fmt::format("\nDid you mean \"{}\"? Hint: wrap the source name in double quotes to make it case-sensitive.",
+                       nearest);
+  }
+  const bool quoted = ast::format_name(name) != name;
+  return fmt::format("\nDid you mean {}?{}", nearest,
+                     quoted ? " Hint: try removing double quotes from the source name." : "");
+}
+
+const SourceDef& require_source(const Catalog& catalog, const ast::Identifier& name) {
+  if (const auto* source = catalog.find(name.text)) return *source;
+  throw SqlError(Code::unknown_source, name.span,
+                 fmt::format("{} does not exist.{}", name.text, source_hint(catalog, name.text)))
+      .hint([&] {
+        std::vector<std::string> names;
+        for (const auto& [other, source] : catalog.sources) names.push_back(other);
+        return nearest_hint(name.text, names);
+      }());
+}
+
+}  // namespace millrace

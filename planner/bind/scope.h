@@ -1,0 +1,73 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "parser/ast/expression.h"
+#include "planner/catalog/catalog.h"
+#include "planner/logical/expr.h"
+
+namespace millrace {
+
+struct ScopeColumn {
+  std::string name;
+  Type type;
+  ColumnRole role = ColumnRole::value;
+  std::size_t position = 0;  // in the input schema of the node that is being built
+};
+
+/// One source of a FROM clause.
+struct ScopeSource {
+  std::string alias;
+  const SourceDef* def = nullptr;
+  std::vector<ScopeColumn> columns;
+  /// Joins: pseudo columns that a Project below the join turned into columns, by position.
+  std::map<PseudoColumn, std::size_t> pseudo_positions;
+
+  const ScopeColumn* find(std::string_view name) const;
+  /// The pseudo column of that name, when this source has it.
+  std::optional<PseudoColumn> find_pseudo(std::string_view name) const;
+};
+
+std::optional<PseudoColumn> pseudo_column_of(std::string_view name);
+
+/// What names mean in a query. Plain data: copied and shifted while the plan grows.
+struct Scope {
+  std::vector<ScopeSource> sources;
+  /// Key that no source column holds (ROWKEY): joins on expressions and FULL joins.
+  std::optional<ScopeColumn> synthetic_key;
+  /// Window bounds come from the query's own WINDOW clause.
+  bool window_aggregation = false;
+
+  bool is_join() const { return sources.size() > 1; }
+  const ScopeSource* find_source(std::string_view alias) const;
+  bool has_column(std::string_view name) const;  // a real column of any source
+  /// Every position is moved up by `count`.
+  void shift(std::size_t count);
+  /// Column names, for hints.
+  std::vector<std::string> column_names() const;
+};
+
+/// The name of a source's column in results of a join: `L_A`.
+std::string join_column_name(std::string_view alias, std::string_view column);
+
+/// Rewrites column references of `expr` to carry the alias of their source. Unknown columns stay as they are
+/// (the caller reports them with its clause name); unknown qualifiers and ambiguous names throw, so do lambda
+/// parameters that clash.
+ast::ExprPtr qualify(const ast::ExprPtr& expr, const Scope& scope);
+
+/// Throws `Line: l, Col: c: CLAUSE column 'C' cannot be resolved.` for the first unknown column of a qualified
+/// expression.
+void check_resolved(const ast::ExprPtr& expr, const Scope& scope, const std::string& clause);
+
+/// As messages show an expression: without qualifiers, or `L_A` in a join.
+std::string display(const ast::ExprPtr& expr, const Scope& scope);
+
+/// Throws when a source does not exist, with the hints of spec/sql.md §2.
+const SourceDef& require_source(const Catalog& catalog, const ast::Identifier& name);
+/// The two hint lines about the nearest source name, each starting with a newline; empty when none is near.
+std::string source_hint(const Catalog& catalog, const std::string& name);
+
+}  // namespace millrace
