@@ -18,7 +18,7 @@ millrace_module(exec_functions IN exec/functions USES exec_expr exec_data planne
                 LINKS fmt::fmt PkgConfig::ICU PkgConfig::XXHASH simdjson::simdjson OpenSSL::Crypto Boost::url)
 millrace_module(exec_formats IN exec/formats USES exec_data planner_logical planner_catalog planner_types parser_error
                 LINKS fmt::fmt simdjson::simdjson)
-millrace_module(exec_log IN exec/log USES planner_types parser_error LINKS fmt::fmt spdlog::spdlog PkgConfig::ROCKSDB PkgConfig::RDKAFKA PkgConfig::XXHASH)
+millrace_module(exec_log IN exec/log USES exec_data planner_types parser_error LINKS fmt::fmt spdlog::spdlog PkgConfig::ROCKSDB PkgConfig::RDKAFKA PkgConfig::XXHASH)
 millrace_module(exec_state IN exec/state USES exec_data exec_log planner_types parser_error LINKS fmt::fmt spdlog::spdlog PkgConfig::ROCKSDB PkgConfig::XXHASH)
 millrace_module(exec_operators IN exec/operators USES exec_state exec_formats exec_functions exec_expr exec_data exec_log planner_physical planner_logical planner_catalog
                 planner_types parser_error LINKS fmt::fmt spdlog::spdlog)

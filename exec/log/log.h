@@ -129,7 +129,7 @@ class Membership {
 struct TopicConfig {
   int partitions = 1;
   int replicas = 1;
-  std::optional<std::int64_t> retention_ms;  // -1: for ever; absent: the log's default (7 days)
+  std::optional<std::int64_t> retention_ms = {};  // -1: for ever; absent: the log's default (7 days)
   bool compacted = false;
   bool compact_and_delete = false;
 };
