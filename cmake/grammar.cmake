@@ -2,15 +2,14 @@
 set(generated ${CMAKE_BINARY_DIR}/generated/grammar)
 file(GLOB grammar_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/grammar/*.g4)
 set(outputs)
-foreach(part Lexer Parser ParserBaseVisitor ParserVisitor)
+foreach(part Lexer Parser)
   list(APPEND outputs ${generated}/Millrace${part}.cpp ${generated}/Millrace${part}.h)
 endforeach()
+set(antlr ${ANTLR4} -Dlanguage=Cpp -no-visitor -no-listener -package millrace::grammar -Werror -o ${generated})
 add_custom_command(
   OUTPUT ${outputs}
-  COMMAND ${ANTLR4} -Dlanguage=Cpp -visitor -no-listener -package millrace::grammar -Werror -lib ${CMAKE_SOURCE_DIR}/grammar -o ${generated}
-          MillraceLexer.g4
-  COMMAND ${ANTLR4} -Dlanguage=Cpp -visitor -no-listener -package millrace::grammar -Werror -lib ${generated} -lib ${CMAKE_SOURCE_DIR}/grammar -o ${generated}
-          MillraceParser.g4
+  COMMAND ${antlr} MillraceLexer.g4
+  COMMAND ${antlr} -lib ${generated} MillraceParser.g4
   WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/grammar
   DEPENDS ${grammar_files}
   COMMENT "Generating the parser")

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
@@ -12,13 +13,17 @@ namespace millrace {
 /// Names in a session, upper-cased, and their values (`DEFINE`).
 using Variables = std::map<std::string, std::string>;
 
+/// What a text may hold: the statements a server knows, or also those that only a test script does
+/// (ASSERT VALUES, ASSERT NULL VALUES, ASSERT STREAM|TABLE, RUN SCRIPT). To `server` those are syntax errors.
+enum class Dialect : std::uint8_t { server, test };
+
 /// Parses a whole request: any number of statements, each ending in `;`. Throws `SqlError` with the
 /// messages of spec/sql.md §2; nothing is returned then. Spans count in `text` (after substitution).
 /// Thread-safe; keeps no state between calls.
-std::vector<ast::StatementPtr> parse(std::string_view text);
+std::vector<ast::StatementPtr> parse(std::string_view text, Dialect dialect = Dialect::server);
 
 /// Parses one statement; a missing final `;` is tolerated.
-ast::StatementPtr parse_statement(std::string_view text);
+ast::StatementPtr parse_statement(std::string_view text, Dialect dialect = Dialect::server);
 
 /// Parses an expression alone, for tests and tools.
 ast::ExprPtr parse_expression(std::string_view text);

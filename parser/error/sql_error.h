@@ -20,9 +20,9 @@ struct Span {
 /// What kind of mistake a statement holds. Tests and clients match on this, never on wording.
 /// `category()` folds a code into the classes of the HTTP API and of the conformance runner.
 enum class Code : std::uint8_t {
-  syntax,            // the text does not parse
-  invalid_literal,   // a number or text literal that no type can hold
-  unknown_source,    // a stream or table that does not exist
+  syntax,           // the text does not parse
+  invalid_literal,  // a number or text literal that no type can hold
+  unknown_source,   // a stream or table that does not exist
   unknown_column,
   ambiguous_column,
   unknown_function,

@@ -1,0 +1,36 @@
+// CREATE, ALTER and DROP of streams, tables, types and connectors.
+parser grammar Definition;
+
+createSource
+    : 'CREATE' orReplace? readOnly='SOURCE'? sourceKind ifNotExists? name
+      (columnList withClause? | withClause? ('AS' query)?)
+    ;
+
+orReplace: 'OR' 'REPLACE';
+ifNotExists: 'IF' 'NOT' 'EXISTS';
+ifExists: 'IF' 'EXISTS';
+sourceKind: 'STREAM' | 'TABLE';
+
+columnList: '(' columnDefinition (',' columnDefinition)* ')';
+columnDefinition: name dataType columnRole?;
+columnRole
+    : 'PRIMARY'? 'KEY'
+    | 'HEADERS'
+    | 'HEADER' '(' STRING ')'
+    ;
+
+withClause: 'WITH' '(' property (',' property)* ')';
+property: (name | STRING) '=' propertyValue;
+propertyValue: '-'? number | literal;
+
+alterSource: 'ALTER' sourceKind name addColumn (',' addColumn)*;
+addColumn: 'ADD' 'COLUMN'? name dataType;
+
+dropSource: 'DROP' sourceKind ifExists? name ('DELETE' 'TOPIC')?;
+
+createType: 'CREATE' 'TYPE' ifNotExists? name 'AS' dataType;
+dropType: 'DROP' 'TYPE' ifExists? name;
+
+createConnector: 'CREATE' connectorKind 'CONNECTOR' ifNotExists? name withClause;
+dropConnector: 'DROP' 'CONNECTOR' ifExists? name;
+connectorKind: 'SOURCE' | 'SINK';

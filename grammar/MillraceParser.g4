@@ -1,0 +1,46 @@
+// The SQL dialect, one imported file per statement family. Rules that start with `one` or end a text
+// with EOF are the entry points of parser/build.
+parser grammar MillraceParser;
+options { tokenVocab = MillraceLexer; }
+import Definition, Manipulation, Query, Inspection, Control, Assertion, Expression, DataType, Name;
+
+script: (statement ';')* EOF;
+testScript: (testStatement ';')* EOF;
+oneStatement: statement ';'? EOF;
+oneTestStatement: testStatement ';'? EOF;
+oneExpression: expression EOF;
+oneDataType: dataType EOF;
+oneColumnList: columnDefinition (',' columnDefinition)* EOF;
+
+statement
+    : query
+    | createSource
+    | createType
+    | createConnector
+    | alterSource
+    | dropSource
+    | dropType
+    | dropConnector
+    | insert
+    | print
+    | show
+    | describe
+    | explain
+    | controlQuery
+    | setProperty
+    | unsetProperty
+    | alterSystem
+    | defineVariable
+    | undefineVariable
+    | assertTopic
+    | assertSchema
+    ;
+
+// What `millrace test` understands on top of that.
+testStatement
+    : statement
+    | assertValues
+    | assertTombstone
+    | assertSource
+    | runScript
+    ;

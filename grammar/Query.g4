@@ -1,0 +1,45 @@
+// SELECT and its clauses.
+parser grammar Query;
+
+query
+    : 'SELECT' selectItem (',' selectItem)*
+      'FROM' sourceReference joinedSource*
+      ('WINDOW' window)?
+      ('WHERE' where=expression)?
+      ('GROUP' 'BY' groupBy=grouping)?
+      ('PARTITION' 'BY' partitionBy=grouping)?
+      ('HAVING' having=expression)?
+      ('EMIT' ('CHANGES' | 'FINAL'))?
+      ('LIMIT' limit)?
+    ;
+
+// `expr->*` is checked by the builder: only what `->` may follow anyway can stand before it.
+selectItem
+    : '*'
+    | name '.' '*'
+    | expression (('AS'? name) | '->' '*')?
+    ;
+
+sourceReference: name ('AS'? alias=name)?;
+
+joinedSource: joinKind? 'JOIN' sourceReference within? 'ON' expression;
+joinKind: 'INNER' | ('LEFT' | 'RIGHT' | 'FULL') 'OUTER'?;
+within: 'WITHIN' (duration | '(' duration ',' duration ')') gracePeriod?;
+
+window
+    : name? ( 'TUMBLING' '(' 'SIZE' duration windowBounds ')'
+            | 'HOPPING' '(' 'SIZE' duration ',' 'ADVANCE' 'BY' duration windowBounds ')'
+            | 'SESSION' '(' duration windowBounds ')')
+    ;
+windowBounds: (',' retention)? (',' gracePeriod)?;
+retention: 'RETENTION' duration;
+gracePeriod: 'GRACE' 'PERIOD' duration;
+duration: INTEGER_VALUE unit;
+
+// A list, or one list in parentheses; never a mixture.
+grouping
+    : operand (',' operand)*
+    | '(' (operand (',' operand)*)? ')'
+    ;
+
+limit: '-'? number;

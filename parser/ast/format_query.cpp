@@ -1,0 +1,129 @@
+#include <array>
+
+#include "parser/ast/format.h"
+#include "parser/ast/printer.h"
+
+namespace millrace::ast {
+
+void Printer::duration(const Duration& duration) {
+  text(std::to_string(duration.count));
+  text(" ");
+  text(duration.unit);
+}
+
+void Printer::item(const SelectItem& item) {
+  if (const auto* plain = std::get_if<SelectExpr>(&item)) {
+    expression(*plain->expr);
+    if (!plain->alias) return;
+    text(" ");
+    name(*plain->alias);
+  } else if (const auto* star = std::get_if<SelectStar>(&item)) {
+    if (star->qualifier) {
+      name(*star->qualifier);
+      text(".");
+    }
+    text("*");
+  } else {
+    primary(std::get<SelectStructStar>(item).base);
+    text("->*");
+  }
+}
+
+void Printer::source(const FromSource& source) {
+  name(source.name);
+  if (!source.alias) return;
+  text(" ");
+  name(*source.alias);
+}
+
+void Printer::join(const JoinedSource& join) {
+  constexpr std::array<std::string_view, 4> kWords = {"INNER", "LEFT OUTER", "RIGHT OUTER", "FULL OUTER"};
+  text("\n");
+  text(kWords.at(static_cast<std::size_t>(join.kind)));
+  text(" JOIN ");
+  source(join.source);
+  if (join.within) {
+    const bool same = join.within->before.millis == join.within->after.millis;
+    text(same ? " WITHIN " : " WITHIN (");
+    duration(join.within->before);
+    if (!same) {
+      text(", ");
+      duration(join.within->after);
+      text(")");
+    }
+    if (join.within->grace) {
+      text(" GRACE PERIOD ");
+      duration(*join.within->grace);
+    }
+  }
+  text(" ON (");
+  expression(*join.on);
+  text(")");
+}
+
+void Printer::window(const Window& window) {
+  constexpr std::array<std::string_view, 3> kWords = {"TUMBLING ( SIZE ", "HOPPING ( SIZE ", "SESSION ( "};
+  text("\nWINDOW ");
+  if (window.name) {
+    name(*window.name);
+    text(" ");
+  }
+  text(kWords.at(static_cast<std::size_t>(window.kind)));
+  duration(window.size);
+  if (window.advance) {
+    text(", ADVANCE BY ");
+    duration(*window.advance);
+  }
+  if (window.retention) {
+    text(", RETENTION ");
+    duration(*window.retention);
+  }
+  if (window.grace) {
+    text(", GRACE PERIOD ");
+    duration(*window.grace);
+  }
+  text(" )");
+}
+
+void Printer::grouping(std::string_view words, const Grouping& grouping) {
+  text(words);
+  if (grouping.exprs.empty()) text("()");
+  list(grouping.exprs);
+}
+
+void Printer::query(const Query& query) {
+  const bool several = query.items.size() > 1;
+  text(several ? "SELECT\n  " : "SELECT ");
+  for (std::size_t i = 0; i < query.items.size(); ++i) {
+    if (i > 0) text(",\n  ");
+    item(query.items[i]);
+  }
+  text("\nFROM ");
+  source(query.from.first);
+  for (const JoinedSource& joined : query.from.joins) join(joined);
+  if (query.window) window(*query.window);
+  if (query.where) {
+    text("\nWHERE ");
+    expression(*query.where);
+  }
+  if (query.group_by) grouping("\nGROUP BY ", *query.group_by);
+  if (query.partition_by) grouping("\nPARTITION BY ", *query.partition_by);
+  if (query.having) {
+    text("\nHAVING ");
+    expression(*query.having);
+  }
+  if (query.emit == Emit::changes) text("\nEMIT CHANGES");
+  if (query.emit == Emit::final) text("\nEMIT FINAL");
+  if (query.limit) {
+    text("\nLIMIT ");
+    text(std::to_string(*query.limit));
+  }
+}
+
+std::string format(const Query& query) {
+  Printer printer;
+  printer.query(query);
+  return printer.take();
+}
+
+}  // namespace millrace::ast

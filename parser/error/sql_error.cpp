@@ -1,0 +1,85 @@
+#include "parser/error/sql_error.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace millrace {
+namespace {
+
+constexpr std::array kCodeNames = {
+    "syntax",
+    "invalid_literal",
+    "unknown_source",
+    "unknown_column",
+    "ambiguous_column",
+    "unknown_function",
+    "no_matching_function",
+    "unknown_type",
+    "type_mismatch",
+    "invalid_aggregate",
+    "invalid_key",
+    "invalid_join",
+    "invalid_window",
+    "invalid_property",
+    "invalid_format",
+    "invalid_schema",
+    "already_exists",
+    "invalid_insert",
+    "invalid_statement",
+    "not_supported",
+    "assertion_failed",
+    "read_only",
+    "external",
+};
+static_assert(kCodeNames.size() == static_cast<std::size_t>(Code::external) + 1, "a name for every code, in order");
+
+bool starts_character(char c) {
+  return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+}
+
+std::size_t count_characters(std::string_view text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), starts_character));
+}
+
+/// What stands under the text: a tab where the text has one, so that the caret lines up on a terminal.
+std::string blank_like(std::string_view text) {
+  std::string blank;
+  for (const char c : text) {
+    if (starts_character(c)) blank += c == '\t' ? '\t' : ' ';
+  }
+  return blank;
+}
+
+void draw_line(std::string& out, const Span& span, std::string_view text) {
+  const std::size_t begin = std::min<std::size_t>(span.begin, text.size());
+  const std::size_t line_begin = begin == 0 ? 0 : text.rfind('\n', begin - 1) + 1;
+  const std::size_t line_end = std::min(text.find('\n', begin), text.size());
+  std::string_view line = text.substr(line_begin, line_end - line_begin);
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  const std::size_t end =
+      std::clamp<std::size_t>(span.end, begin, line_begin + line.size() < begin ? begin : line_begin + line.size());
+  const std::size_t width = std::max<std::size_t>(1, count_characters(text.substr(begin, end - begin)));
+  out += fmt::format("\n  {}\n  {}{}", line, blank_like(text.substr(line_begin, begin - line_begin)),
+                     std::string(width, '^'));
+}
+
+}  // namespace
+
+std::string_view code_name(Code code) {
+  return kCodeNames.at(static_cast<std::size_t>(code));
+}
+
+std::string render_error(const SqlError& error, std::string_view text) {
+  const Span& span = error.span();
+  const bool placed = span.line != 0 && span.begin <= text.size();
+  std::string out = fmt::format("error[{}]", code_name(error.code()));
+  if (placed) out += fmt::format(" at {}:{}", span.line, span.column);
+  out += fmt::format(": {}", error.what());
+  if (placed) draw_line(out, span, text);
+  if (!error.hint().empty()) out += fmt::format("\n  hint: {}", error.hint());
+  return out;
+}
+
+}  // namespace millrace
