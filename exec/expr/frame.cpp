@@ -1,0 +1,75 @@
+#include "exec/expr/frame.h"
+
+#include <cassert>
+#include <cstring>
+
+namespace millrace {
+namespace {
+
+ColumnPtr bigint_column(std::span<const std::int64_t> values) {
+  auto column = make_column(Type::bigint(), values.size());
+  if (!values.empty()) std::memcpy(column->data.data(), values.data(), values.size_bytes());
+  return column;
+}
+
+ColumnPtr optional_column(const std::shared_ptr<const std::vector<std::int64_t>>& values, std::size_t rows) {
+  if (values == nullptr) return make_null_column(Type::bigint(), rows);
+  return bigint_column(*values);
+}
+
+}  // namespace
+
+void Frame::fail(std::size_t row, std::string_view message) {
+  if (failed_.test(row)) return;
+  failed_.set(row, rows_);
+  any_failed_ = true;
+  if (parent_ == nullptr || isolated_)
+    errors_->add(batch_row(row), message);
+  else
+    parent_->fail(mapping_[row], message);
+}
+
+std::uint32_t Frame::batch_row(std::size_t row) const {
+  const Frame* frame = this;
+  for (; frame->parent_ != nullptr; frame = frame->parent_)
+    if (!frame->isolated_) row = frame->mapping_[row];
+  return static_cast<std::uint32_t>(row);
+}
+
+ColumnPtr Frame::mapped(ColumnPtr of_parent) const {
+  if (isolated_) return of_parent;
+  return gather(*of_parent, mapping_);
+}
+
+ColumnPtr Frame::column(std::size_t index) const {
+  if (parent_ != nullptr) return mapped(parent_->column(index));
+  assert(batch_ != nullptr && index < batch_->columns.size());
+  return batch_->columns[index];
+}
+
+ColumnPtr Frame::pseudo(PseudoColumn column) const {
+  if (parent_ != nullptr) return mapped(parent_->pseudo(column));
+  assert(batch_ != nullptr);
+  switch (column) {
+    case PseudoColumn::row_time:
+      return bigint_column(*batch_->timestamps);
+    case PseudoColumn::row_partition:
+      return make_constant_column(batch_->partition, Type::integer(), rows_);
+    case PseudoColumn::row_offset:
+      return optional_column(batch_->offsets, rows_);
+    case PseudoColumn::window_start:
+      return optional_column(batch_->window_start, rows_);
+    case PseudoColumn::window_end:
+      return optional_column(batch_->window_end, rows_);
+  }
+  return nullptr;
+}
+
+ColumnPtr Frame::parameter(int id) const {
+  for (const Parameter& parameter : parameters_)
+    if (parameter.id == id) return parameter.column;
+  assert(parent_ != nullptr);
+  return mapped(parent_->parameter(id));
+}
+
+}  // namespace millrace
