@@ -21,9 +21,9 @@ class Decoder {
  public:
   virtual ~Decoder() = default;
   /// `inputs[i]` is the text of row i, absent for null (all its columns become NULL). Appends one column per
-  /// wanted column to `out`, each `inputs.size()` long. Rows that cannot be decoded are set in `bad` (their columns hold NULL)
-  /// and noted in `errors`. STRING and BYTES views may point into the inputs: `owner` is what keeps those alive and is
-  /// added to the columns that do.
+  /// wanted column to `out`, each `inputs.size()` long. Rows that cannot be decoded are set in `bad` (their columns
+  /// hold NULL) and noted in `errors`. STRING and BYTES views may point into the inputs: `owner` is what keeps those
+  /// alive and is added to the columns that do.
   virtual void decode(std::span<const std::optional<std::string_view>> inputs, const std::shared_ptr<const void>& owner,
                       std::vector<ColumnPtr>& out, Bitmap& bad, RowErrors& errors) = 0;
 };
@@ -46,19 +46,22 @@ struct Encoded {
 class Encoder {
  public:
   virtual ~Encoder() = default;
-  /// Appends `rows` rows to `out`. `columns` are the columns of the encoder's schema, in order. A row that cannot be encoded fails
-  /// the whole call with a user error that names the column ("failure to encode ends the query").
+  /// Appends `rows` rows to `out`. `columns` are the columns of the encoder's schema, in order. A row that cannot be
+  /// encoded fails the whole call with a user error that names the column ("failure to encode ends the query").
   virtual Status encode(std::span<const ColumnPtr> columns, std::size_t rows, Encoded& out) = 0;
 };
 
-/// `columns`: the key columns or the value columns of a source, in order. `wanted`: indexes into `columns` to decode, ascending.
-/// `is_key`: keys of one column are bare. Unknown or unsupported formats are a bug here: the planner checked them (see supports()).
-std::unique_ptr<Decoder> make_decoder(const FormatInfo& format, std::vector<ColumnDef> columns, std::vector<std::size_t> wanted, bool is_key);
+/// `columns`: the key columns or the value columns of a source, in order. `wanted`: indexes into `columns` to decode,
+/// ascending. `is_key`: keys of one column are bare. Unknown or unsupported formats are a bug here: the planner checked
+/// them (see supports()).
+std::unique_ptr<Decoder> make_decoder(const FormatInfo& format, std::vector<ColumnDef> columns,
+                                      std::vector<std::size_t> wanted, bool is_key);
 std::unique_ptr<Encoder> make_encoder(const FormatInfo& format, std::vector<ColumnDef> columns, bool is_key);
 
-/// One row from boxes, for INSERT VALUES, keys of pull queries and tests. Absent result: all values NULL in a key (a null key),
-/// or the NONE format.
-Result<std::optional<std::string>> encode_row(const FormatInfo& format, std::span<const ColumnDef> columns, std::span<const Value> values, bool is_key);
+/// One row from boxes, for INSERT VALUES, keys of pull queries and tests. Absent result: all values NULL in a key (a
+/// null key), or the NONE format.
+Result<std::optional<std::string>> encode_row(const FormatInfo& format, std::span<const ColumnDef> columns,
+                                              std::span<const Value> values, bool is_key);
 
 /// Partition of a record: murmur2 of the serialized key as Java clients do. Precondition: a non-null key.
 std::int32_t partition_for(std::string_view key, std::int32_t partitions);

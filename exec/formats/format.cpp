@@ -1,0 +1,70 @@
+#include "exec/formats/format.h"
+
+#include <cassert>
+#include <utility>
+
+#include "exec/formats/delimited_format.h"
+#include "exec/formats/json_format.h"
+#include "exec/formats/kafka_format.h"
+#include "exec/formats/row_format.h"
+
+namespace millrace {
+
+namespace {
+
+/// Whether the one column is the whole text rather than a field of an object.
+bool is_bare(const FormatInfo& format, const std::vector<ColumnDef>& columns, bool is_key) {
+  return columns.size() == 1 && (is_key || !format.wrap_single);
+}
+
+std::optional<ColumnDef> only_column(const std::vector<ColumnDef>& columns) {
+  assert(columns.size() <= 1);
+  return columns.empty() ? std::nullopt : std::optional(columns[0]);
+}
+
+}  // namespace
+
+std::unique_ptr<Decoder> make_decoder(const FormatInfo& format, std::vector<ColumnDef> columns,
+                                      std::vector<std::size_t> wanted, bool is_key) {
+  if (format.name == "JSON") {
+    const bool bare = is_bare(format, columns, is_key);
+    return make_json_decoder(std::move(columns), std::move(wanted), bare);
+  }
+  if (format.name == "DELIMITED")
+    return make_delimited_decoder(format.delimiter, std::move(columns), std::move(wanted));
+  if (format.name == "KAFKA") return make_kafka_decoder(wanted.empty() ? std::nullopt : only_column(columns));
+  if (format.name == "ROW") return make_row_decoder(std::move(columns), std::move(wanted));
+  assert(format.name == "NONE" && columns.empty());
+  return make_kafka_decoder(std::nullopt);
+}
+
+std::unique_ptr<Encoder> make_encoder(const FormatInfo& format, std::vector<ColumnDef> columns, bool is_key) {
+  if (format.name == "JSON") {
+    const bool bare = is_bare(format, columns, is_key);
+    return make_json_encoder(std::move(columns), bare);
+  }
+  if (format.name == "DELIMITED") return make_delimited_encoder(format.delimiter, std::move(columns));
+  if (format.name == "KAFKA") return make_kafka_encoder(only_column(columns));
+  if (format.name == "ROW") return make_row_encoder(std::move(columns));
+  assert(format.name == "NONE");
+  return make_kafka_encoder(std::nullopt);
+}
+
+Result<std::optional<std::string>> encode_row(const FormatInfo& format, std::span<const ColumnDef> columns,
+                                              std::span<const Value> values, bool is_key) {
+  assert(columns.size() == values.size());
+  if (format.name == "NONE") return std::optional<std::string>();
+  bool all_null = true;
+  std::vector<ColumnPtr> boxes;
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    all_null &= values[i].is_null();
+    boxes.push_back(make_constant_column(values[i], columns[i].type, 1));
+  }
+  if (is_key && all_null) return std::optional<std::string>();
+  Encoded out;
+  const auto encoder = make_encoder(format, {columns.begin(), columns.end()}, is_key);
+  if (const Status status = encoder->encode(boxes, 1, out); !status) return status.error();
+  return std::optional<std::string>(std::move(out.bytes));
+}
+
+}  // namespace millrace

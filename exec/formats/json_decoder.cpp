@@ -1,0 +1,167 @@
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "exec/formats/json_format.h"
+#include "exec/formats/json_layout.h"
+#include "exec/formats/json_reader.h"
+
+namespace millrace {
+
+namespace {
+
+using json::FieldTarget;
+using json::kNoSlot;
+using json::NameMatch;
+using json::skip_space;
+
+class JsonDecoder final : public Decoder {
+ public:
+  JsonDecoder(std::vector<std::string> names, const std::vector<Type>& types, bool bare)
+      : names_(std::move(names)),
+        writers_(make_writers(types)),
+        stamps_(names_.size(), 0),
+        layout_(names_),
+        bare_(bare) {}
+
+  void decode(std::span<const std::optional<std::string_view>> inputs, const std::shared_ptr<const void>& owner,
+              std::vector<ColumnPtr>& out, Bitmap& bad, RowErrors& errors) override {
+    const std::size_t rows = inputs.size();
+    for (auto& writer : writers_) writer.start(rows);
+    reader_.start();
+    for (std::size_t row = 0; row < rows; ++row) {
+      if (inputs[row]) {
+        const char* at = inputs[row]->data();
+        if (read_record(at, at + inputs[row]->size(), row)) continue;
+        bad.set(row, rows);
+        report(row, errors);
+      }
+      for (auto& writer : writers_) writer.set_null(row);
+    }
+    std::vector<std::shared_ptr<const void>> owners;
+    if (owner) owners.push_back(owner);
+    if (reader_.arena()) owners.push_back(reader_.arena());
+    for (auto& writer : writers_) out.push_back(writer.finish(rows, owners));
+  }
+
+ private:
+  bool read_record(const char* at, const char* end, std::size_t row) {
+    failed_ = kNoSlot;
+    at = skip_space(at, end);
+    const bool null = at != end && *at == 'n';
+    if (bare_ || null) {
+      at = read_bare(at, end, row);
+    } else {
+      at = read_object(at, end, row);
+    }
+    if (at == nullptr) return false;
+    if (skip_space(at, end) == end) return true;
+    failed_ = kNoSlot;
+    reader_.fail_malformed();
+    return false;
+  }
+
+  /// The whole text is the one column, or null.
+  const char* read_bare(const char* at, const char* end, std::size_t row) {
+    const char* after = nullptr;
+    for (std::uint32_t slot = 0; slot < writers_.size(); ++slot) {
+      failed_ = slot;
+      after = reader_.read(at, end, writers_[slot], row);
+      if (after == nullptr) return nullptr;
+    }
+    if (after == nullptr) after = json::skip_value(at, end);
+    if (after == nullptr) reader_.fail_malformed();
+    return after;
+  }
+
+  const char* read_object(const char* at, const char* end, std::size_t row) {
+    if (at == end || *at != '{') return reader_.fail_malformed();
+    serial_ += 4;
+    missing_ = writers_.size();
+    at = skip_space(at + 1, end);
+    std::size_t field = 0;
+    bool more = at == end || *at != '}';
+    if (!more) ++at;
+    while (more) {
+      FieldTarget target;
+      at = layout_.enter(at, end, field, target);
+      if (at == nullptr) return fail_object();
+      at = read_field(at, end, target, row);
+      if (at == nullptr) return nullptr;
+      if (at != end && json::is_space(*at)) at = skip_space(at, end);
+      if (at == end || (*at != ',' && *at != '}')) return fail_object();
+      more = *at++ == ',';
+      if (more && at != end && json::is_space(*at)) at = skip_space(at, end);
+    }
+    if (missing_ != 0) fill_missing(row);
+    return at;
+  }
+
+  const char* fail_object() {
+    failed_ = kNoSlot;
+    return reader_.fail_malformed();
+  }
+
+  const char* read_field(const char* at, const char* end, FieldTarget target, std::size_t row) {
+    if (target.exact == kNoSlot && target.upper == kNoSlot) {
+      at = json::skip_value(at, end);
+      return at == nullptr ? fail_object() : at;
+    }
+    const char* after = at;
+    if (target.exact != kNoSlot) after = read_slot(at, end, target.exact, NameMatch::exact, row);
+    if (after != nullptr && target.upper != kNoSlot)
+      after = read_slot(at, end, target.upper, NameMatch::upper_cased, row);
+    return after;
+  }
+
+  const char* read_slot(const char* at, const char* end, std::uint32_t slot, NameMatch match, std::size_t row) {
+    const std::uint64_t stamp = serial_ + static_cast<std::uint64_t>(match);
+    std::uint64_t& last = stamps_[slot];
+    if (stamp < last) {  // a better match came before
+      at = json::skip_value(at, end);
+      return at == nullptr ? fail_object() : at;
+    }
+    if (last < serial_) --missing_;
+    last = stamp;
+    failed_ = slot;
+    return reader_.read(at, end, writers_[slot], row);
+  }
+
+  void fill_missing(std::size_t row) {
+    for (std::size_t slot = 0; slot < writers_.size(); ++slot)
+      if (stamps_[slot] < serial_) writers_[slot].set_null(row);
+  }
+
+  void report(std::size_t row, RowErrors& errors) {
+    if (failed_ == kNoSlot) {
+      errors.add(static_cast<std::uint32_t>(row), reader_.reason());
+    } else {
+      errors.add(static_cast<std::uint32_t>(row), fmt::format("{}: {}", names_[failed_], reader_.reason()));
+    }
+  }
+
+  std::vector<std::string> names_;
+  std::vector<ColumnWriter> writers_;
+  // When and how well each column was last fed: the record's serial number plus a NameMatch.
+  std::vector<std::uint64_t> stamps_;
+  std::uint64_t serial_ = 0;
+  std::size_t missing_ = 0;
+  std::uint32_t failed_ = kNoSlot;
+  json::RecordLayout layout_;
+  json::ValueReader reader_;
+  bool bare_;
+};
+
+}  // namespace
+
+std::unique_ptr<Decoder> make_json_decoder(std::vector<ColumnDef> columns, std::vector<std::size_t> wanted, bool bare) {
+  std::vector<std::string> names;
+  std::vector<Type> types;
+  for (const std::size_t index : wanted) {
+    names.push_back(columns[index].name);
+    types.push_back(columns[index].type);
+  }
+  return std::make_unique<JsonDecoder>(std::move(names), types, bare);
+}
+
+}  // namespace millrace

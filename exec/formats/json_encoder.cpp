@@ -1,0 +1,189 @@
+#include <cmath>
+
+#include "exec/formats/base64.h"
+#include "exec/formats/json_format.h"
+#include "exec/formats/json_text.h"
+#include "exec/formats/text_sink.h"
+
+namespace millrace {
+
+namespace {
+
+/// One column, field or element: what stands before its value, and where its values lie in the current batch.
+struct Node {
+  TypeKind kind = TypeKind::null;
+  int scale = 0;
+  std::string prefix;
+  std::vector<Node> children;
+  const Column* column = nullptr;
+  const std::byte* data = nullptr;
+  bool nullable = false;
+
+  template <class T>
+  T at(std::size_t row) const {
+    return reinterpret_cast<const T*>(data)[row];
+  }
+};
+
+std::string field_prefix(std::string_view name, bool first) {
+  std::string prefix(first ? "{" : ",");
+  append_json_string(name, prefix);
+  prefix += ':';
+  return prefix;
+}
+
+Node make_node(const Type& type, std::string prefix) {
+  Node node{.kind = type.kind(), .scale = type.scale(), .prefix = std::move(prefix), .children = {}};
+  if (node.kind == TypeKind::array) node.children.push_back(make_node(type.element(), ""));
+  if (node.kind == TypeKind::map) {
+    node.children.push_back(make_node(type.key(), ""));
+    node.children.push_back(make_node(type.value(), ""));
+  }
+  if (node.kind == TypeKind::structure)
+    for (const StructField& field : type.fields())
+      node.children.push_back(make_node(field.type, field_prefix(field.name, node.children.empty())));
+  return node;
+}
+
+void bind(Node& node, const Column& column) {
+  node.column = &column;
+  node.data = column.data.data();
+  node.nullable = !column.nulls.empty();
+  for (std::size_t i = 0; i < node.children.size(); ++i) bind(node.children[i], *column.children[i]);
+}
+
+class JsonEncoder final : public Encoder {
+ public:
+  JsonEncoder(const std::vector<ColumnDef>& columns, bool bare) : bare_(bare) {
+    for (const ColumnDef& column : columns)
+      nodes_.push_back(make_node(column.type, bare ? "" : field_prefix(column.name, nodes_.empty())));
+  }
+
+  Status encode(std::span<const ColumnPtr> columns, std::size_t rows, Encoded& out) override {
+    for (std::size_t i = 0; i < nodes_.size(); ++i) bind(nodes_[i], *columns[i]);
+    sink_.start(out);
+    for (std::size_t row = 0; row < rows; ++row) {
+      write_fields(nodes_, row, !bare_);
+      sink_.end_row();
+    }
+    sink_.finish();
+    return {};
+  }
+
+ private:
+  void write_fields(const std::vector<Node>& nodes, std::size_t row, bool braces) {
+    for (const Node& node : nodes) write(node, row);
+    if (braces) sink_.append(nodes.empty() ? "{}" : "}");
+  }
+
+  void write(const Node& node, std::size_t row) {
+    char* out = write_text(node.prefix, sink_.room(node.prefix.size() + kNumberRoom + 2));
+    if (node.nullable && node.column->is_null(row)) {
+      sink_.advance(write_text("null", out));
+      return;
+    }
+    switch (node.kind) {
+      case TypeKind::boolean:
+        out = write_text(node.at<std::uint8_t>(row) != 0 ? "true" : "false", out);
+        break;
+      case TypeKind::integer:
+      case TypeKind::time:
+      case TypeKind::date:
+        out = write_integer(node.at<std::int32_t>(row), out);
+        break;
+      case TypeKind::bigint:
+      case TypeKind::timestamp:
+        out = write_integer(node.at<std::int64_t>(row), out);
+        break;
+      case TypeKind::double_:
+        out = write_number(node.at<double>(row), out);
+        break;
+      case TypeKind::decimal:
+        out = write_decimal(node.at<Int128>(row), node.scale, out);
+        break;
+      default:
+        sink_.advance(out);
+        write_variable(node, row);
+        return;
+    }
+    sink_.advance(out);
+  }
+
+  // JSON has no such numbers: quoted, as Java's writers do.
+  static char* write_number(double value, char* out) {
+    if (std::isfinite(value)) return write_double(value, out);
+    *out++ = '"';
+    out = write_double(value, out);
+    *out++ = '"';
+    return out;
+  }
+
+  void write_variable(const Node& node, std::size_t row) {
+    switch (node.kind) {
+      case TypeKind::string:
+        write_string(node.at<std::string_view>(row));
+        break;
+      case TypeKind::bytes:
+        write_bytes(node.at<std::string_view>(row));
+        break;
+      case TypeKind::array:
+        write_array(node, row);
+        break;
+      case TypeKind::map:
+        write_map(node, row);
+        break;
+      case TypeKind::structure:
+        write_fields(node.children, row, true);
+        break;
+      default:
+        break;
+    }
+  }
+
+  void write_string(std::string_view text) { sink_.advance(write_json_string(text, sink_.room(text.size() * 6 + 18))); }
+
+  void write_bytes(std::string_view bytes) {
+    char* out = sink_.room(base64_size(bytes.size()) + 2);
+    *out++ = '"';
+    out = base64_write(bytes, out);
+    *out++ = '"';
+    sink_.advance(out);
+  }
+
+  void write_array(const Node& node, std::size_t row) {
+    const auto* offsets = reinterpret_cast<const std::uint32_t*>(node.data);
+    sink_.append("[");
+    for (std::uint32_t i = offsets[row]; i < offsets[row + 1]; ++i) {
+      if (i != offsets[row]) sink_.append(",");
+      write(node.children[0], i);
+    }
+    sink_.append("]");
+  }
+
+  void write_map(const Node& node, std::size_t row) {
+    const auto* offsets = reinterpret_cast<const std::uint32_t*>(node.data);
+    sink_.append("{");
+    for (std::uint32_t i = offsets[row]; i < offsets[row + 1]; ++i) {
+      if (i != offsets[row]) sink_.append(",");
+      // Names are strings; other keys become their text.
+      const bool quoted = node.children[0].kind == TypeKind::string && !node.children[0].column->is_null(i);
+      if (!quoted) sink_.append("\"");
+      write(node.children[0], i);
+      sink_.append(quoted ? ":" : "\":");
+      write(node.children[1], i);
+    }
+    sink_.append("}");
+  }
+
+  std::vector<Node> nodes_;
+  bool bare_;
+  TextSink sink_;
+};
+
+}  // namespace
+
+std::unique_ptr<Encoder> make_json_encoder(std::vector<ColumnDef> columns, bool bare) {
+  return std::make_unique<JsonEncoder>(columns, bare);
+}
+
+}  // namespace millrace

@@ -1,0 +1,167 @@
+#include <algorithm>
+#include <numeric>
+
+#include "exec/formats/json_reader.h"
+#include "exec/formats/json_scanner.h"
+#include "exec/formats/names.h"
+
+namespace millrace::json {
+
+namespace {
+
+/// Behind the comma or the closing bracket that follows a value; `more` says which. nullptr: neither.
+const char* next_or_close(const char* at, const char* end, char closing, bool& more) {
+  at = skip_space(at, end);
+  if (at == end || (*at != ',' && *at != closing)) return nullptr;
+  more = *at == ',';
+  return more ? skip_space(at + 1, end) : at + 1;
+}
+
+const char* skip_colon(const char* at, const char* end) {
+  at = skip_space(at, end);
+  if (at == end || *at != ':') return nullptr;
+  return skip_space(at + 1, end);
+}
+
+/// Takes what one level pushed off a stack again.
+template <class T>
+struct Unwind {
+  std::vector<T>& stack;
+  std::size_t base;
+  ~Unwind() { stack.resize(base); }
+};
+
+constexpr std::size_t kLinearKeys = 16;
+
+bool has_duplicates(std::span<const std::string_view> keys) {
+  if (keys.size() <= kLinearKeys) {
+    for (std::size_t i = 1; i < keys.size(); ++i)
+      if (std::find(keys.begin(), keys.begin() + static_cast<std::ptrdiff_t>(i), keys[i]) !=
+          keys.begin() + static_cast<std::ptrdiff_t>(i))
+        return true;
+    return false;
+  }
+  std::vector<std::string_view> sorted(keys.begin(), keys.end());
+  std::sort(sorted.begin(), sorted.end());
+  return std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end();
+}
+
+}  // namespace
+
+const char* ValueReader::read_array(const char* at, const char* end, ColumnWriter& out, std::size_t row, int depth) {
+  if (*at != '[') return mismatch(at, out);
+  if (depth >= kMaxDepth) return fail_malformed();
+  out.begin_list(row);
+  at = skip_space(at + 1, end);
+  bool more = at == end || *at != ']';
+  if (!more) ++at;
+  while (more) {
+    at = read(at, end, out.child(0), out.next_element(), depth + 1);
+    if (at == nullptr) return nullptr;
+    out.add_element();
+    at = next_or_close(at, end, ']', more);
+    if (at == nullptr) return fail_malformed();
+  }
+  out.end_list(row);
+  return at;
+}
+
+bool ValueReader::read_map_key(std::string_view text, ColumnWriter& out, std::size_t row) {
+  if (out.type().is_nested()) {
+    reason_ = "a map key cannot be read as " + out.type().to_string();
+    return false;
+  }
+  if (out.kind() == TypeKind::bytes) arena_for_copy();
+  return scalar_from_text(text, out, row);
+}
+
+const char* ValueReader::read_map(const char* at, const char* end, ColumnWriter& out, std::size_t row, int depth) {
+  if (*at != '{') return mismatch(at, out);
+  if (depth >= kMaxDepth) return fail_malformed();
+  const char* const begin = at;
+  const std::size_t base = keys_.size();
+  const Unwind unwind{keys_, base};
+  out.begin_list(row);
+  at = skip_space(at + 1, end);
+  bool more = at == end || *at != '}';
+  if (!more) ++at;
+  while (more) {
+    std::string_view key;
+    if (at == end || *at != '"' || !take_string(at, end, key)) return fail_malformed();
+    at = skip_colon(at, end);
+    if (at == nullptr) return fail_malformed();
+    const std::size_t element = out.next_element();
+    if (!read_map_key(key, out.child(0), element)) return nullptr;
+    at = read(at, end, out.child(1), element, depth + 1);
+    if (at == nullptr) return nullptr;
+    out.add_element();
+    keys_.push_back(key);
+    at = next_or_close(at, end, '}', more);
+    if (at == nullptr) return fail_malformed();
+  }
+  if (has_duplicates(std::span(keys_).subspan(base))) return read_map_unique(begin, end, out, row, depth);
+  out.end_list(row);
+  return at;
+}
+
+// Where a key comes twice its last value counts. Rare: the object, known to be well formed, is simply read again.
+const char* ValueReader::read_map_unique(const char* at, const char* end, ColumnWriter& out, std::size_t row,
+                                         int depth) {
+  std::vector<std::pair<std::string_view, const char*>> entries;
+  at = skip_space(at + 1, end);
+  for (bool more = true; more;) {
+    std::string_view key;
+    if (!take_string(at, end, key)) return fail_malformed();
+    at = skip_colon(at, end);
+    entries.emplace_back(key, at);
+    at = next_or_close(skip_value(at, end, depth + 1), end, '}', more);
+  }
+  std::stable_sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  out.begin_list(row);
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (i + 1 < entries.size() && entries[i + 1].first == entries[i].first) continue;
+    const std::size_t element = out.next_element();
+    if (!read_map_key(entries[i].first, out.child(0), element)) return nullptr;
+    if (read(entries[i].second, end, out.child(1), element, depth + 1) == nullptr) return nullptr;
+    out.add_element();
+  }
+  out.end_list(row);
+  return at;
+}
+
+const char* ValueReader::read_struct(const char* at, const char* end, ColumnWriter& out, std::size_t row, int depth) {
+  if (*at != '{') return mismatch(at, out);
+  if (depth >= kMaxDepth) return fail_malformed();
+  const auto fields = out.type().fields();
+  // The fields' entries on a stack shared by all levels: no allocation per row.
+  const std::size_t base = seen_.size();
+  seen_.resize(base + fields.size(), NameMatch::none);
+  const Unwind unwind{seen_, base};
+  at = skip_space(at + 1, end);
+  bool more = at == end || *at != '}';
+  if (!more) ++at;
+  while (more) {
+    std::string_view name;
+    if (at == end || *at != '"' || !take_string(at, end, name)) return fail_malformed();
+    at = skip_colon(at, end);
+    if (at == nullptr) return fail_malformed();
+    const char* after = nullptr;
+    for (std::size_t i = 0; i < fields.size(); ++i) {
+      const NameMatch match = match_name(fields[i].name, name);
+      if (match == NameMatch::none || match < seen_[base + i]) continue;
+      seen_[base + i] = match;
+      after = read(at, end, out.child(i), row, depth + 1);
+      if (after == nullptr) return nullptr;
+    }
+    if (after == nullptr) after = skip_value(at, end, depth + 1);
+    if (after == nullptr) return fail_malformed();
+    at = next_or_close(after, end, '}', more);
+    if (at == nullptr) return fail_malformed();
+  }
+  for (std::size_t i = 0; i < fields.size(); ++i)
+    if (seen_[base + i] == NameMatch::none) out.child(i).set_null(row);
+  out.mark_present(row);
+  return at;
+}
+
+}  // namespace millrace::json

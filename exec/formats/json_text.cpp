@@ -1,0 +1,228 @@
+#include "exec/formats/json_text.h"
+
+#include <array>
+#include <bit>
+#include <cmath>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+namespace millrace {
+
+namespace {
+
+constexpr std::array<char, 200> kPairs = [] {
+  std::array<char, 200> pairs{};
+  for (std::size_t i = 0; i < 100; ++i) {
+    pairs[i * 2] = static_cast<char>('0' + i / 10);
+    pairs[i * 2 + 1] = static_cast<char>('0' + i % 10);
+  }
+  return pairs;
+}();
+
+constexpr std::array<std::uint64_t, 20> kTens = [] {
+  std::array<std::uint64_t, 20> tens{};
+  std::uint64_t power = 1;
+  for (auto& t : tens) {
+    t = power;
+    power *= 10;
+  }
+  return tens;
+}();
+
+int digit_count(std::uint64_t value) {
+  const int guess = (64 - std::countl_zero(value | 1)) * 1233 >> 12;
+  return guess + (value >= kTens[static_cast<std::size_t>(guess)] ? 1 : 0) + (value == 0 ? 1 : 0);
+}
+
+/// Exactly `digits` digits, zeros in front.
+void put_digits(std::uint64_t value, int digits, char* out) {
+  char* at = out + digits;
+  while (at - out >= 2) {
+    at -= 2;
+    std::memcpy(at, &kPairs[value % 100 * 2], 2);
+    value /= 100;
+  }
+  if (at != out) *out = static_cast<char>('0' + value % 10);
+}
+
+char* write_unsigned(std::uint64_t value, char* out) {
+  const int digits = digit_count(value);
+  put_digits(value, digits, out);
+  return out + digits;
+}
+
+// Most doubles that people write have few fraction digits. If value = n / 10^k exactly rounded and n has at most
+// 15 digits, then n's digits are the shortest: no other decimal of up to 15 digits reads back as the same double.
+char* write_short_fraction(double value, char* out) {
+  constexpr double kLimit = 1e7;
+  if (!(value >= 1e-3 && value < kLimit)) return nullptr;
+  const auto scaled = static_cast<std::uint64_t>(value * 1e4 + 0.5);
+  if (static_cast<double>(scaled) / 1e4 != value) return nullptr;
+  out = write_unsigned(scaled / 10000, out);
+  *out++ = '.';
+  put_digits(scaled % 10000, 4, out);
+  int digits = 4;
+  while (digits > 1 && out[digits - 1] == '0') --digits;
+  return out + digits;
+}
+
+/// `digits` is d.dddde[+-]xx as to_chars writes it. Java: plain from 1e-3 up to 1e7, else d.dddEx, a fraction always.
+char* lay_out(const char* text, const char* end, char* out) {
+  char digits[24];
+  int count = 0;
+  const char* at = text;
+  for (; *at != 'e'; ++at)
+    if (*at != '.') digits[count++] = *at;
+  if (count == 2 && digits[1] == '0') count = 1;
+  int exponent = 0;
+  const bool negative = at[1] == '-';
+  std::from_chars(at + 2, end, exponent);
+  if (negative) exponent = -exponent;
+  if (exponent < -3 || exponent >= 7) {
+    *out++ = digits[0];
+    *out++ = '.';
+    if (count == 1) *out++ = '0';
+    out = write_text({digits + 1, static_cast<std::size_t>(count - 1)}, out);
+    *out++ = 'E';
+    return write_integer(exponent, out);
+  }
+  if (exponent < 0) {
+    out = write_text("0.", out);
+    for (int i = -1; i > exponent; --i) *out++ = '0';
+    return write_text({digits, static_cast<std::size_t>(count)}, out);
+  }
+  for (int i = 0; i <= exponent; ++i) *out++ = i < count ? digits[i] : '0';
+  *out++ = '.';
+  if (count <= exponent + 1) {
+    *out++ = '0';
+    return out;
+  }
+  return write_text({digits + exponent + 1, static_cast<std::size_t>(count - exponent - 1)}, out);
+}
+
+constexpr std::array<char, 32> kShortEscapes = [] {
+  std::array<char, 32> escapes{};
+  escapes['\b'] = 'b';
+  escapes['\t'] = 't';
+  escapes['\n'] = 'n';
+  escapes['\f'] = 'f';
+  escapes['\r'] = 'r';
+  return escapes;
+}();
+
+char* write_escaped(char c, char* out) {
+  const auto u = static_cast<unsigned char>(c);
+  if (u >= 0x20 && c != '"' && c != '\\') {
+    *out++ = c;
+    return out;
+  }
+  *out++ = '\\';
+  if (u >= 0x20) {
+    *out++ = c;
+  } else if (kShortEscapes[u] != 0) {
+    *out++ = kShortEscapes[u];
+  } else {
+    constexpr char kHex[] = "0123456789ABCDEF";
+    out = write_text("u00", out);
+    *out++ = kHex[u >> 4];
+    *out++ = kHex[u & 15];
+  }
+  return out;
+}
+
+}  // namespace
+
+char* write_integer(std::int64_t value, char* out) {
+  auto magnitude = static_cast<std::uint64_t>(value);
+  if (value < 0) {
+    *out++ = '-';
+    magnitude = 0 - magnitude;
+  }
+  return write_unsigned(magnitude, out);
+}
+
+char* write_double(double value, char* out) {
+  if (std::isnan(value)) return write_text("NaN", out);
+  if (std::signbit(value)) {
+    *out++ = '-';
+    value = -value;
+  }
+  if (std::isinf(value)) return write_text("Infinity", out);
+  if (value == 0) return write_text("0.0", out);
+  if (char* end = write_short_fraction(value, out)) return end;
+  char text[32];
+  auto result = std::to_chars(text, text + sizeof text, value, std::chars_format::scientific);
+  // Java prints at least two digits, the best two: 4.9E-324, not 5.0E-324.
+  if (text[1] == 'e') result = std::to_chars(text, text + sizeof text, value, std::chars_format::scientific, 1);
+  return lay_out(text, result.ptr, out);
+}
+
+char* write_decimal(Int128 unscaled, int scale, char* out) {
+  using UInt128 = unsigned __int128;
+  auto magnitude = static_cast<UInt128>(unscaled);
+  if (unscaled < 0) {
+    *out++ = '-';
+    magnitude = 0 - magnitude;
+  }
+  char digits[40];
+  constexpr std::uint64_t kChunk = 10'000'000'000'000'000'000ULL;  // 10^19
+  int count;
+  if (magnitude < kChunk) {
+    count = static_cast<int>(write_unsigned(static_cast<std::uint64_t>(magnitude), digits) - digits);
+  } else {
+    // At most 39 digits: two chunks of 19 and, beyond DECIMAL's 38, one digit more.
+    const UInt128 high = magnitude / kChunk;
+    char* end = high < kChunk ? write_unsigned(static_cast<std::uint64_t>(high), digits) : digits;
+    if (high >= kChunk) {
+      *end++ = static_cast<char>('0' + static_cast<int>(high / kChunk));
+      put_digits(static_cast<std::uint64_t>(high % kChunk), 19, end);
+      end += 19;
+    }
+    put_digits(static_cast<std::uint64_t>(magnitude % kChunk), 19, end);
+    count = static_cast<int>(end + 19 - digits);
+  }
+  if (scale <= 0) return write_text({digits, static_cast<std::size_t>(count)}, out);
+  const int whole = count - scale;
+  if (whole > 0) {
+    out = write_text({digits, static_cast<std::size_t>(whole)}, out);
+    *out++ = '.';
+    return write_text({digits + whole, static_cast<std::size_t>(scale)}, out);
+  }
+  out = write_text("0.", out);
+  for (int i = whole; i < 0; ++i) *out++ = '0';
+  return write_text({digits, static_cast<std::size_t>(count)}, out);
+}
+
+char* write_json_string(std::string_view text, char* out) {
+  *out++ = '"';
+  const char* at = text.data();
+  const char* const end = at + text.size();
+#ifdef __SSE2__
+  const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), control = _mm_set1_epi8(0x1f);
+  while (end - at >= 16) {
+    const __m128i x = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out), x);
+    const __m128i hit = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(x, quote), _mm_cmpeq_epi8(x, backslash)),
+                                     _mm_cmpeq_epi8(_mm_min_epu8(x, control), x));
+    const auto special = static_cast<unsigned>(_mm_movemask_epi8(hit));
+    const int plain = special == 0 ? 16 : std::countr_zero(special);
+    at += plain;
+    out += plain;
+    if (special != 0) out = write_escaped(*at++, out);
+  }
+#endif
+  while (at != end) out = write_escaped(*at++, out);
+  *out++ = '"';
+  return out;
+}
+
+void append_json_string(std::string_view text, std::string& out) {
+  const std::size_t before = out.size();
+  out.resize(before + text.size() * 6 + 18);
+  const char* end = write_json_string(text, out.data() + before);
+  out.resize(static_cast<std::size_t>(end - out.data()));
+}
+
+}  // namespace millrace
