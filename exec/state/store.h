@@ -32,6 +32,8 @@ class ChangelogSink {
 /// changes meanwhile. Outside readers see committed values only.
 class Store {
  public:
+  /// Gets the store's key and value bytes as they stand in the changelog; returning false stops.
+  using Visit = std::function<bool(std::string_view, std::string_view)>;
   virtual ~Store() = default;
   virtual Status begin_commit(ChangelogSink& changelog) = 0;
   /// `changelog_end`: offset in the changelog partition that the committed values now stand for.
@@ -51,10 +53,12 @@ class Store {
   virtual std::size_t dirty_bytes() const = 0;       // not yet committed
   virtual std::size_t undurable_bytes() const = 0;   // committed, not in RocksDB: what a crash would replay
 
-  /// For pull queries: committed rows. `visit` gets the store's key and value bytes as they stand in the changelog; returning false stops.
-  virtual Status get(std::string_view key, const std::function<bool(std::string_view, std::string_view)>& visit) = 0;
+  /// For pull queries: committed rows. The value of a key, window included where there is one.
+  virtual Status get(std::string_view key, const Visit& visit) = 0;
   /// Keys in [from, to), ascending; an empty `to` means no upper bound.
-  virtual Status scan(std::string_view from, std::string_view to, const std::function<bool(std::string_view, std::string_view)>& visit) = 0;
+  virtual Status scan(std::string_view from, std::string_view to, const Visit& visit) = 0;
+  /// Windowed stores: the windows of one key (given without window) that start in [from, to], ascending. Other stores: as `get`.
+  virtual Status get_windows(std::string_view key, std::int64_t from, std::int64_t to, const Visit& visit) = 0;
 };
 
 /// What an operator gets to make its store in: names, places and limits. The operator constructs a concrete store (map_store.h, ordered_store.h,

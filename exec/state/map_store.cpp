@@ -1,0 +1,207 @@
+#include "exec/state/map_store.h"
+
+#include <algorithm>
+#include <cassert>
+
+namespace millrace {
+namespace {
+
+constexpr std::int64_t kMaxSegments = 2048;  // per retention, so that tiny windows do not make tiny tables
+constexpr std::size_t kBlock = 64;           // keys prefetched together
+
+}  // namespace
+
+MapStore::MapStore(const StoreSlot& slot, MapStoreOptions options)
+    : options_(std::move(options)),
+      value_size_((options_.layout->size() + 7) / 8 * 8),
+      trivial_(options_.layout->trivial()),
+      db_(slot.db),
+      name_(slot.prefix),
+      changelog_(slot.changelog) {
+  if (options_.window_bytes == 0) return;
+  const std::int64_t advance = std::max<std::int64_t>(options_.advance_ms, 1);
+  const std::int64_t windows = std::max<std::int64_t>(options_.retention_ms / advance, 1);
+  span_ = advance * ((windows + kMaxSegments - 1) / kMaxSegments);
+}
+
+Result<std::unique_ptr<MapStore>> MapStore::open(const StoreSlot& slot, MapStoreOptions options) {
+  std::unique_ptr<MapStore> store(new MapStore(slot, std::move(options)));
+  if (store->db_ != nullptr)
+    if (Status loaded = store->load_segments(); !loaded) return loaded.error();
+  return store;
+}
+
+MapStore::~MapStore() {
+  for (auto& [id, segment] : segments_) free_segment(*segment);
+}
+
+MapStore::Segment& MapStore::segment(std::int64_t window) {
+  const std::int64_t id = segment_id(window);
+  if (last_ != nullptr && last_->id == id) return *last_;
+  std::unique_ptr<Segment>& found = segments_[id];
+  if (found == nullptr) found = std::make_unique<Segment>(id, value_size_);
+  last_ = found.get();
+  return *last_;
+}
+
+MapStore::Segment* MapStore::find_segment(std::int64_t window) {
+  const std::int64_t id = segment_id(window);
+  if (last_ != nullptr && last_->id == id) return last_;
+  const auto found = segments_.find(id);
+  if (found == segments_.end()) return nullptr;
+  last_ = found->second.get();
+  return last_;
+}
+
+Status MapStore::find_or_create(const KeyBuffer& keys, std::span<Entry*> out) { return probe(keys, out, true); }
+
+Status MapStore::find(const KeyBuffer& keys, std::span<Entry*> out) {
+  if (Status probed = probe(keys, out, false); !probed) return probed;
+  for (Entry*& entry : out)
+    if (entry != nullptr && !entry->present()) entry = nullptr;
+  return {};
+}
+
+/// Blocks of keys go through three passes (hash and fetch the slot, fetch the entry, compare), so that cache misses overlap.
+Status MapStore::probe(const KeyBuffer& keys, std::span<Entry*> out, bool create) {
+  missing_.clear();
+  hashes_.resize(kBlock);
+  probe_segments_.resize(kBlock);
+  for (std::size_t from = 0; from < keys.size(); from += kBlock) {
+    const std::size_t count = std::min(kBlock, keys.size() - from);
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::string_view key = keys[from + i];
+      Segment* segment = create ? &this->segment(window_of(key)) : find_segment(window_of(key));
+      probe_segments_[i] = segment;
+      hashes_[i] = hash_key(key);
+      if (segment != nullptr) segment->table.prefetch_slot(hashes_[i]);
+    }
+    for (std::size_t i = 0; i < count; ++i)
+      if (probe_segments_[i] != nullptr) probe_segments_[i]->table.prefetch_entry(hashes_[i]);
+    for (std::size_t i = 0; i < count; ++i) {
+      Segment* segment = probe_segments_[i];
+      if (segment == nullptr) {
+        out[from + i] = nullptr;
+        continue;
+      }
+      const std::string_view key = keys[from + i];
+      Entry* entry = segment->table.find(hashes_[i], key);
+      if (entry == nullptr && (create || !segment->complete)) {
+        entry = segment->table.insert(hashes_[i], key, window_of(key));
+        if (!segment->complete) {
+          entry->set(Entry::kLoading);
+          missing_.push_back(entry);
+        }
+      }
+      if (entry != nullptr) entry->set(Entry::kTouched);
+      out[from + i] = entry;
+    }
+  }
+  return missing_.empty() ? Status{} : load_missing(missing_);
+}
+
+Status MapStore::load_missing(std::span<Entry*> missing) {
+  std::vector<std::string> keys;
+  keys.reserve(missing.size());
+  for (const Entry* entry : missing) keys.push_back(db_key(segment(entry->window), key(*entry)));
+  std::vector<std::optional<std::string>> values;
+  if (Status read = db_->multi_get(id_, keys, values); !read) {
+    for (Entry* entry : missing) segment(entry->window).table.erase(entry);  // unknown is not absent
+    return read;
+  }
+  for (std::size_t i = 0; i < missing.size(); ++i) {
+    Entry& entry = *missing[i];
+    entry.clear(Entry::kLoading);
+    if (!values[i].has_value()) continue;
+    if (!options_.layout->decode(*values[i], entry.value()))
+      return Error{Fault::bug, "state " + name_ + ": a stored value cannot be read"};
+    entry.set(Entry::kPresent);
+    if (!trivial_) heap_bytes_ += options_.layout->heap_bytes(entry.value());
+  }
+  return {};
+}
+
+void MapStore::begin_change(Entry& entry, bool keep) {
+  entry.set(Entry::kDirty);
+  dirty_.push_back(&entry);
+  if (!entry.present()) return;
+  Segment& home = segment(entry.window);
+  if (entry.images == nullptr)
+    entry.images = new (home.table.slab().allocate(sizeof(Entry::Images))) Entry::Images{};
+  entry.images->base = new_image(home);
+  entry.set(Entry::kBasePresent);
+  if (trivial_ || !keep) {
+    std::memcpy(entry.images->base, entry.value(), value_size_);
+  } else {
+    options_.layout->copy(entry.value(), entry.images->base);
+    heap_bytes_ += options_.layout->heap_bytes(entry.images->base);
+  }
+}
+
+std::byte* MapStore::replace(Entry& entry) {
+  if (!entry.has(Entry::kDirty)) {
+    begin_change(entry, false);
+  } else if (entry.present()) {
+    drop_value(entry);
+  }
+  entry.set(Entry::kPresent);
+  return entry.value();
+}
+
+void MapStore::remove(Entry& entry) {
+  if (!entry.has(Entry::kDirty)) {
+    begin_change(entry, false);
+  } else if (entry.present()) {
+    drop_value(entry);
+  }
+  entry.clear(Entry::kPresent);
+}
+
+void MapStore::put_row(Entry& entry, std::int64_t timestamp, std::string_view bytes) {
+  make_row_value(replace(entry), timestamp, bytes);
+  heap_bytes_ += options_.layout->heap_bytes(entry.value());
+}
+
+void MapStore::drop_value(Entry& entry) {
+  if (trivial_) return;
+  heap_bytes_ -= std::min(heap_bytes_, options_.layout->heap_bytes(entry.value()));
+  options_.layout->destroy(entry.value());
+}
+
+const std::byte* MapStore::before(const Entry& entry) const {
+  if (!entry.has(Entry::kDirty)) return entry.present() ? entry.value() : nullptr;
+  return entry.has(Entry::kBasePresent) ? entry.images->base : nullptr;
+}
+
+Status MapStore::collect_windows(std::int64_t from, std::int64_t to, std::vector<Entry*>& out) {
+  if (from >= to || segments_.empty()) return {};
+  for (auto it = segments_.lower_bound(segment_id(from)); it != segments_.end() && it->first <= segment_id(to - 1); ++it) {
+    Segment& segment = *it->second;
+    if (!segment.complete) {
+      KeyBuffer keys;
+      const std::string prefix = segment_prefix(segment.id), end = segment_prefix(segment.id + 1);
+      Status scanned = db_->scan(id_, prefix, end, [&](std::string_view key, std::string_view) {
+        keys.bytes.append(key.substr(prefix.size()));
+        keys.ends.push_back(static_cast<std::uint32_t>(keys.bytes.size()));
+        return true;
+      });
+      if (!scanned) return scanned;
+      std::vector<Entry*> loaded(keys.size());
+      if (Status found = probe(keys, loaded, false); !found) return found;
+      segment.complete = true;
+    }
+    segment.table.for_each([&](Entry& entry) {
+      if (entry.present() && entry.window >= from && entry.window < to) out.push_back(&entry);
+    });
+  }
+  return {};
+}
+
+std::size_t MapStore::memory_bytes() const {
+  std::size_t bytes = heap_bytes_ + (dirty_.capacity() + committing_.capacity()) * sizeof(Entry*);
+  for (const auto& [id, segment] : segments_)
+    bytes += segment->table.memory() + segment->undurable.capacity() * sizeof(Entry*) + sizeof(Segment);
+  return bytes;
+}
+
+}  // namespace millrace

@@ -1,0 +1,146 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "exec/state/key_codec.h"
+#include "exec/state/key_table.h"
+#include "exec/state/state_db.h"
+#include "exec/state/store.h"
+#include "exec/state/value_layout.h"
+
+namespace millrace {
+
+struct MapStoreOptions {
+  std::shared_ptr<const ValueLayout> layout;
+  /// Keys end with these bytes of window; the first eight decide the segment (start of a time window, end of a session).
+  std::size_t window_bytes = 0;
+  std::int64_t advance_ms = 1;    // windowed: distance of window starts
+  std::int64_t retention_ms = 0;  // windowed: with the advance decides the length of a segment
+};
+
+/// Map from key to one fixed-layout value: aggregates and tables. Keys are those of key_codec.h. Windowed stores keep
+/// one hash table per segment of time: young windows stay in the processor's cache and old ones leave as a whole.
+///
+/// RocksDB is asked for a key only when its segment has data there that memory lacks; a batch's misses are looked up together.
+/// Entry pointers stay good until the next call of commit_done, roll_back, spill or restore. One thread.
+class MapStore final : public Store {
+ public:
+  static Result<std::unique_ptr<MapStore>> open(const StoreSlot& slot, MapStoreOptions options);
+  ~MapStore() override;
+
+  /// out[i] is the entry of keys[i], made without a value where there is none. `out.size() == keys.size()`.
+  Status find_or_create(const KeyBuffer& keys, std::span<Entry*> out);
+  /// As above, but null where there is no value.
+  Status find(const KeyBuffer& keys, std::span<Entry*> out);
+
+  /// Call before changing a value in place. The value is raw bytes when the entry is not present: make one, then
+  /// `entry.set(Entry::kPresent)`.
+  void change(Entry& entry) {
+    if (!entry.has(Entry::kDirty)) begin_change(entry, true);
+  }
+  /// Gives raw bytes for a new value; the old one is put aside or destroyed. The entry is present afterwards.
+  std::byte* replace(Entry& entry);
+  void remove(Entry& entry);
+  /// Stores of rows (row_layout): the entry's row becomes a copy of `bytes`.
+  void put_row(Entry& entry, std::int64_t timestamp, std::string_view bytes);
+  /// The value as of the last begin_commit; null when there was none.
+  const std::byte* before(const Entry& entry) const;
+  std::string_view key(const Entry& entry) const { return entry.key(value_size_); }
+  /// Entries changed since the last begin_commit, in the order of their first change. Removed ones included.
+  std::span<Entry* const> changed() const { return dirty_; }
+
+  /// Present entries with a window in [from, to), RocksDB included; in no order.
+  Status collect_windows(std::int64_t from, std::int64_t to, std::vector<Entry*>& out);
+  /// Windows (their first eight bytes) before `bound` are of no more interest; they are dropped once this is committed.
+  void expire_before(std::int64_t bound) { expire_dirty_ = std::max(expire_dirty_, bound); }
+  /// As part of restoring: what lies before `bound` was dropped before.
+  void expired_before(std::int64_t bound);
+
+  Status begin_commit(ChangelogSink& changelog) override;
+  void commit_done(std::int64_t changelog_end) override;
+  void roll_back() override;
+  Status restore(std::span<const RecordView> records) override;
+  void restored(std::int64_t changelog_end) override { committed_end_ = std::max(committed_end_, changelog_end); }
+  std::int64_t durable_position() const override { return durable_end_; }
+  Status spill(std::size_t target_memory_bytes) override;
+  std::size_t memory_bytes() const override;
+  std::size_t dirty_bytes() const override { return dirty_.size() * (value_size_ + 64); }
+  std::size_t undurable_bytes() const override { return undurable_bytes_; }
+  Status get(std::string_view key, const Visit& visit) override;
+  Status scan(std::string_view from, std::string_view to, const Visit& visit) override;
+  Status get_windows(std::string_view key, std::int64_t from, std::int64_t to, const Visit& visit) override;
+
+ private:
+  struct Segment {
+    explicit Segment(std::int64_t segment_id, std::size_t value_size) : id(segment_id), table(value_size) {}
+    std::int64_t id;
+    KeyTable table;
+    std::vector<Entry*> undurable;
+    bool in_db = false;     // RocksDB has data of it
+    bool complete = true;   // memory has all of it
+  };
+
+  MapStore(const StoreSlot& slot, MapStoreOptions options);
+  Status load_segments();
+  std::int64_t window_of(std::string_view key) const {
+    return options_.window_bytes == 0 ? 0 : read_window(key.data() + key.size() - options_.window_bytes);
+  }
+  std::int64_t segment_id(std::int64_t window) const {
+    return window >= 0 ? window / span_ : -((-window + span_ - 1) / span_);
+  }
+  Segment& segment(std::int64_t window);
+  Segment* find_segment(std::int64_t window);
+  Status probe(const KeyBuffer& keys, std::span<Entry*> out, bool create);
+  Status load_missing(std::span<Entry*> missing);
+  void begin_change(Entry& entry, bool keep);
+  void restore_image(Entry& entry, std::byte* image);
+  void drop_value(Entry& entry);
+  std::byte* new_image(Segment& segment) { return static_cast<std::byte*>(segment.table.slab().allocate(value_size_)); }
+  void free_image(Segment& segment, std::byte* image, bool destroy);
+  void drop_images_if_done(Entry& entry);
+  void drop_removed(Entry& entry);
+  void expire(std::int64_t bound);
+  void free_segment(Segment& segment);
+
+  /// What readers see of an entry; null: nothing.
+  const std::byte* committed(const Entry& entry) const;
+  std::string db_key(const Segment& segment, std::string_view key) const;
+  std::string segment_prefix(std::int64_t id) const;
+  Status write_undurable();
+  void evict(std::size_t target);
+  Status scan_segment(Segment& segment, std::string_view from, std::string_view to, const Visit& visit);
+  Status visit_key(Segment& segment, std::string_view key, const Visit& visit, bool& go_on);
+
+  MapStoreOptions options_;
+  std::size_t value_size_;
+  bool trivial_;
+  std::int64_t span_ = 1;  // ms of windows in a segment
+  StateDb* db_;
+  std::string name_;
+  bool changelog_;
+  std::uint32_t id_ = 0;
+  std::map<std::int64_t, std::unique_ptr<Segment>> segments_;
+  Segment* last_ = nullptr;  // the segment used last
+
+  std::vector<Entry*> dirty_, committing_;
+  std::int64_t committed_end_ = 0, durable_end_ = 0;
+  std::size_t heap_bytes_ = 0;
+  std::size_t committing_bytes_ = 0, undurable_bytes_ = 0;
+  std::int64_t expire_dirty_ = INT64_MIN, expire_committing_ = INT64_MIN, expired_ = INT64_MIN;
+  bool committing_now_ = false;
+
+  // Scratch of look-ups.
+  std::vector<std::uint64_t> hashes_;
+  std::vector<Segment*> probe_segments_;
+  std::vector<Entry*> missing_;
+  std::string encoded_;
+};
+
+}  // namespace millrace

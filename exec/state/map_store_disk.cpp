@@ -1,0 +1,207 @@
+#include <algorithm>
+
+#include "exec/state/map_store.h"
+
+namespace millrace {
+
+std::string MapStore::segment_prefix(std::int64_t id) const {
+  std::string out;
+  if (options_.window_bytes != 0) append_window(id, out);
+  return out;
+}
+
+std::string MapStore::db_key(const Segment& segment, std::string_view key) const {
+  return segment_prefix(segment.id).append(key);
+}
+
+/// Which segments RocksDB holds, found by leaping from one to the next.
+Status MapStore::load_segments() {
+  const Result<std::uint32_t> id = db_->id(name_);
+  if (!id) return id.error();
+  id_ = *id;
+  const Result<std::int64_t> position = db_->position(id_);
+  if (!position) return position.error();
+  durable_end_ = committed_end_ = *position;
+  std::string from;
+  for (;;) {
+    const Result<std::optional<std::string>> key = db_->seek(id_, from);
+    if (!key) return key.error();
+    if (!key->has_value()) return {};
+    const std::int64_t segment_id = options_.window_bytes == 0 ? 0 : read_window((*key)->data());
+    auto segment = std::make_unique<Segment>(segment_id, value_size_);
+    segment->in_db = true;
+    segment->complete = false;
+    segments_.emplace(segment_id, std::move(segment));
+    if (options_.window_bytes == 0) return {};
+    from = segment_prefix(segment_id + 1);
+  }
+}
+
+Status MapStore::spill(std::size_t target_memory_bytes) {
+  if (db_ == nullptr) return {};
+  if (committed_end_ > durable_end_)
+    if (Status written = write_undurable(); !written) return written;
+  if (memory_bytes() > target_memory_bytes) evict(target_memory_bytes);
+  return {};
+}
+
+Status MapStore::write_undurable() {
+  Result<std::unique_ptr<StateFile>> file = db_->new_file(id_, committed_end_);
+  if (!file) return file.error();
+  const auto by_key = [this](const Entry* a, const Entry* b) { return key(*a) < key(*b); };
+  for (auto& [id, segment] : segments_) {
+    std::sort(segment->undurable.begin(), segment->undurable.end(), by_key);
+    for (const Entry* entry : segment->undurable) {
+      const std::byte* value = committed(*entry);
+      if (value == nullptr && !segment->in_db) continue;
+      encoded_.clear();
+      if (value != nullptr) options_.layout->encode(value, encoded_);
+      const std::string full = db_key(*segment, key(*entry));
+      if (Status put = value != nullptr ? (*file)->put(full, encoded_) : (*file)->remove(full); !put) return put;
+    }
+  }
+  if (Status finished = (*file)->finish(); !finished) return finished;
+  durable_end_ = committed_end_;
+  undurable_bytes_ = 0;
+  for (auto& [id, segment] : segments_) {
+    std::vector<Entry*> done;
+    done.swap(segment->undurable);
+    if (!done.empty()) segment->in_db = true;
+    for (Entry* entry : done) entry->clear(Entry::kUndurable);
+    for (Entry* entry : done) drop_removed(*entry);
+  }
+  return {};
+}
+
+/// Oldest segments first; within a segment what was not used since the last pass, then anything clean.
+void MapStore::evict(std::size_t target) {
+  constexpr int kPinned = Entry::kDirty | Entry::kCommitting | Entry::kUndurable | Entry::kLoading;
+  for (const bool any : {false, true}) {
+    for (auto& [id, segment] : segments_) {
+      if (memory_bytes() <= target) return;
+      std::vector<Entry*> victims;
+      segment->table.for_each([&](Entry& entry) {
+        if ((entry.flags & kPinned) == 0 && (any || !entry.has(Entry::kTouched))) victims.push_back(&entry);
+        entry.clear(Entry::kTouched);
+      });
+      if (victims.empty()) continue;
+      if (segment->in_db) segment->complete = false;
+      for (Entry* entry : victims) drop_value(*entry);
+      if (victims.size() == segment->table.size()) {
+        auto fresh = std::make_unique<Segment>(id, value_size_);
+        fresh->in_db = segment->in_db;
+        fresh->complete = segment->complete;
+        if (last_ == segment.get()) last_ = nullptr;
+        segment = std::move(fresh);
+      } else {
+        for (Entry* entry : victims) segment->table.erase(entry);
+      }
+    }
+  }
+}
+
+const std::byte* MapStore::committed(const Entry& entry) const {
+  if (entry.has(Entry::kCommitting)) return entry.has(Entry::kCommittedPresent) ? entry.images->committed : nullptr;
+  return before(entry);
+}
+
+Status MapStore::visit_key(Segment& segment, std::string_view key, const Visit& visit, bool& go_on) {
+  const Entry* entry = segment.table.find(hash_key(key), key);
+  if (entry != nullptr) {
+    if (const std::byte* value = committed(*entry)) {
+      std::string bytes;
+      options_.layout->encode(value, bytes);
+      go_on = visit(key, bytes);
+    }
+    return {};
+  }
+  if (segment.complete) return {};
+  std::vector<std::optional<std::string>> values;
+  const std::string full = db_key(segment, key);
+  if (Status read = db_->multi_get(id_, {&full, 1}, values); !read) return read;
+  if (values[0].has_value()) go_on = visit(key, *values[0]);
+  return {};
+}
+
+Status MapStore::get(std::string_view key, const Visit& visit) {
+  if (key.size() < options_.window_bytes) return {};
+  Segment* segment = find_segment(window_of(key));
+  bool go_on = true;
+  return segment == nullptr ? Status{} : visit_key(*segment, key, visit, go_on);
+}
+
+Status MapStore::get_windows(std::string_view key, std::int64_t from, std::int64_t to, const Visit& visit) {
+  if (options_.window_bytes == 0) return get(key, visit);
+  from = std::max<std::int64_t>(from, 0);
+  if (segments_.empty() || from > to) return {};
+  const std::int64_t advance = options_.advance_ms;
+  bool go_on = true;
+  for (auto it = segments_.lower_bound(segment_id(from)); it != segments_.end() && go_on; ++it) {
+    const std::int64_t first = std::max(from, it->first * span_), last = std::min(to, (it->first + 1) * span_ - 1);
+    if (first > to) break;
+    for (std::int64_t start = (first + advance - 1) / advance * advance; start <= last && go_on; start += advance) {
+      std::string full(key);
+      append_window(start, full);
+      if (Status visited = visit_key(*it->second, full, visit, go_on); !visited) return visited;
+    }
+  }
+  return {};
+}
+
+Status MapStore::scan(std::string_view from, std::string_view to, const Visit& visit) {
+  if (options_.window_bytes == 0) {
+    const auto only = segments_.find(0);
+    return only == segments_.end() ? Status{} : scan_segment(*only->second, from, to, visit);
+  }
+  std::vector<std::pair<std::string, std::string>> rows;  // segments interleave in key order
+  for (auto& [id, segment] : segments_) {
+    Status scanned = scan_segment(*segment, from, to, [&](std::string_view key, std::string_view value) {
+      rows.emplace_back(key, value);
+      return true;
+    });
+    if (!scanned) return scanned;
+  }
+  std::sort(rows.begin(), rows.end());
+  for (const auto& [key, value] : rows)
+    if (!visit(key, value)) break;
+  return {};
+}
+
+/// Memory's entries in key order merged with RocksDB's; memory wins.
+Status MapStore::scan_segment(Segment& segment, std::string_view from, std::string_view to, const Visit& visit) {
+  std::vector<const Entry*> mine;
+  segment.table.for_each([&](const Entry& entry) {
+    if (key(entry) >= from && (to.empty() || key(entry) < to)) mine.push_back(&entry);
+  });
+  std::sort(mine.begin(), mine.end(), [this](const Entry* a, const Entry* b) { return key(*a) < key(*b); });
+  std::size_t next = 0;
+  bool go_on = true;
+  std::string bytes;
+  const auto give = [&](const Entry& entry) {
+    const std::byte* value = committed(entry);
+    if (value == nullptr) return true;
+    bytes.clear();
+    options_.layout->encode(value, bytes);
+    return visit(key(entry), bytes);
+  };
+  if (!segment.complete) {
+    const std::string prefix = segment_prefix(segment.id);
+    const std::string first = prefix + std::string(from);
+    const std::string last = !to.empty() ? prefix + std::string(to) : options_.window_bytes == 0 ? "" : segment_prefix(segment.id + 1);
+    Status scanned = db_->scan(id_, first, last, [&](std::string_view full, std::string_view value) {
+      const std::string_view stored = full.substr(prefix.size());
+      while (go_on && next < mine.size() && key(*mine[next]) < stored) go_on = give(*mine[next++]);
+      if (go_on && next < mine.size() && key(*mine[next]) == stored) {
+        go_on = give(*mine[next++]);
+      } else if (go_on) {
+        go_on = visit(stored, value);
+      }
+      return go_on;
+    });
+    if (!scanned) return scanned;
+  }
+  while (go_on && next < mine.size()) go_on = give(*mine[next++]);
+  return {};
+}
+
+}  // namespace millrace

@@ -1,0 +1,296 @@
+#include "exec/state/state_db.h"
+
+#include <fmt/format.h>
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/options.h>
+#include <rocksdb/sst_file_writer.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_buffer_manager.h>
+
+#include <atomic>
+#include <filesystem>
+#include <map>
+#include <mutex>
+
+namespace millrace {
+namespace {
+
+using rocksdb::Slice;
+
+constexpr char kPositionTag = 0;
+constexpr char kDataTag = 1;
+constexpr std::uint32_t kNamesId = 0;  // names: id 0, key = name, value = 4 bytes
+
+Slice slice(std::string_view text) { return {text.data(), text.size()}; }
+std::string_view view(const Slice& slice) { return {slice.data(), slice.size()}; }
+
+Error disk_error(const rocksdb::Status& status, std::string_view what) {
+  return external_error("state: {}: {}", what, status.ToString());
+}
+
+void put_id(std::uint32_t id, char* out) {
+  for (int i = 0; i < 4; ++i) out[i] = static_cast<char>(id >> (8 * (3 - i)));
+}
+std::uint32_t get_id(std::string_view bytes) {
+  std::uint32_t id = 0;
+  for (int i = 0; i < 4; ++i) id = id << 8 | static_cast<std::uint8_t>(bytes[i]);
+  return id;
+}
+std::string full_key(std::uint32_t id, char tag, std::string_view key) {
+  std::string out(5, tag);
+  put_id(id, out.data());
+  out.append(key);
+  return out;
+}
+std::string end_key(std::uint32_t id, std::string_view to) {
+  return to.empty() ? full_key(id, kDataTag + 1, {}) : full_key(id, kDataTag, to);
+}
+std::string position_bytes(std::int64_t position) {
+  return std::string(reinterpret_cast<const char*>(&position), sizeof(position));
+}
+
+rocksdb::Options database_options(const StateDbOptions& options) {
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = rocksdb::NewLRUCache(options.block_cache_bytes, 4);
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  table.cache_index_and_filter_blocks = true;
+  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  table.format_version = 5;
+  rocksdb::Options out;
+  out.create_if_missing = true;
+  out.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  out.write_buffer_size = options.write_buffer_bytes;
+  out.max_write_buffer_number = 2;
+  out.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(2 * options.write_buffer_bytes, table.block_cache);
+  out.max_background_jobs = 2;
+  out.max_open_files = 256;
+  out.keep_log_file_num = 2;
+  out.max_log_file_size = 1 << 20;
+  out.stats_dump_period_sec = 0;
+  out.level_compaction_dynamic_level_bytes = true;
+  return out;
+}
+
+class FileWriter final : public StateFile {
+ public:
+  FileWriter(rocksdb::DB& db, const rocksdb::Options& options, std::uint32_t id, std::string path)
+      : db_(db), path_(std::move(path)), writer_(rocksdb::EnvOptions(), options), key_(full_key(id, kDataTag, {})) {}
+  ~FileWriter() override {
+    std::error_code ignored;
+    if (!finished_) std::filesystem::remove(path_, ignored);
+  }
+
+  Status open(std::uint32_t id, std::int64_t position) {
+    rocksdb::Status status = writer_.Open(path_);
+    if (status.ok()) status = writer_.Put(full_key(id, kPositionTag, {}), position_bytes(position));
+    if (!status.ok()) return disk_error(status, "cannot make a file");
+    return {};
+  }
+  Status put(std::string_view key, std::string_view value) override {
+    return add(key, [&](const Slice& full) { return writer_.Put(full, slice(value)); });
+  }
+  Status remove(std::string_view key) override {
+    return add(key, [&](const Slice& full) { return writer_.Delete(full); });
+  }
+  Status finish() override {
+    rocksdb::Status status = writer_.Finish();
+    if (!status.ok()) return disk_error(status, "cannot finish a file");
+    rocksdb::IngestExternalFileOptions ingest;
+    ingest.move_files = true;
+    status = db_.IngestExternalFile({path_}, ingest);
+    if (!status.ok()) return disk_error(status, "cannot take in a file");
+    finished_ = true;
+    return {};
+  }
+
+ private:
+  template <class Add>
+  Status add(std::string_view key, Add add) {
+    key_.resize(5);
+    key_.append(key);
+    const rocksdb::Status status = add(Slice(key_));
+    if (!status.ok()) return disk_error(status, "cannot write");
+    return {};
+  }
+  rocksdb::DB& db_;
+  std::string path_;
+  rocksdb::SstFileWriter writer_;
+  std::string key_;
+  bool finished_ = false;
+};
+
+class RocksStateDb final : public StateDb {
+ public:
+  RocksStateDb(std::unique_ptr<rocksdb::DB> db, rocksdb::Options options, std::string directory)
+      : db_(std::move(db)), options_(std::move(options)), files_(std::move(directory) + "/incoming") {}
+  ~RocksStateDb() override { db_->Close().PermitUncheckedError(); }
+
+  Status load() {
+    std::error_code failed;
+    std::filesystem::remove_all(files_, failed);
+    std::filesystem::create_directories(files_, failed);
+    if (failed) return external_error("state: cannot make {}: {}", files_, failed.message());
+    return scan(kNamesId, {}, {}, [this](std::string_view name, std::string_view value) {
+      const std::uint32_t id = get_id(value);
+      ids_.emplace(std::string(name), id);
+      next_id_ = std::max(next_id_, id + 1);
+      return true;
+    });
+  }
+
+  Result<std::uint32_t> id(const std::string& name) override {
+    const std::scoped_lock lock(mutex_);
+    if (const auto found = ids_.find(name); found != ids_.end()) return found->second;
+    const std::uint32_t made = next_id_;
+    char bytes[4];
+    put_id(made, bytes);
+    rocksdb::Status status = db_->Put(no_wal(), full_key(kNamesId, kDataTag, name), Slice(bytes, 4));
+    if (!status.ok()) return disk_error(status, "cannot name a store");
+    unflushed_names_ = true;
+    ids_.emplace(name, made);
+    ++next_id_;
+    return made;
+  }
+
+  Result<std::int64_t> position(std::uint32_t id) override {
+    std::string value;
+    const rocksdb::Status status = db_->Get({}, full_key(id, kPositionTag, {}), &value);
+    if (status.IsNotFound()) return std::int64_t{0};
+    if (!status.ok()) return disk_error(status, "cannot read a position");
+    std::int64_t position = 0;
+    if (value.size() == sizeof(position)) std::memcpy(&position, value.data(), sizeof(position));
+    return position;
+  }
+
+  Result<std::unique_ptr<StateFile>> new_file(std::uint32_t id, std::int64_t position) override;
+  Status multi_get(std::uint32_t id, std::span<const std::string> keys,
+                   std::vector<std::optional<std::string>>& values) override;
+  Status scan(std::uint32_t id, std::string_view from, std::string_view to, const Visit& visit) override;
+  Result<std::optional<std::string>> seek(std::uint32_t id, std::string_view from) override;
+  Status drop_range(std::uint32_t id, std::string_view from, std::string_view to) override {
+    return remove_range(full_key(id, kDataTag, from), end_key(id, to));
+  }
+  Status drop(const std::string& name_prefix) override;
+
+ private:
+  static rocksdb::WriteOptions no_wal() {
+    rocksdb::WriteOptions out;
+    out.disableWAL = true;
+    return out;
+  }
+  Status remove_range(const std::string& from, const std::string& to) {
+    const Slice begin(from), end(to);
+    rocksdb::DeleteFilesInRange(db_.get(), db_->DefaultColumnFamily(), &begin, &end, false).PermitUncheckedError();
+    const rocksdb::Status status = db_->DeleteRange(no_wal(), db_->DefaultColumnFamily(), begin, end);
+    if (!status.ok()) return disk_error(status, "cannot drop a range");
+    return {};
+  }
+  Status flush() {
+    const rocksdb::Status status = db_->Flush({});
+    if (!status.ok()) return disk_error(status, "cannot flush");
+    return {};
+  }
+
+  std::unique_ptr<rocksdb::DB> db_;
+  rocksdb::Options options_;
+  std::string files_;
+  std::atomic<std::uint64_t> next_file_{0};
+  std::mutex mutex_;  // guards what follows
+  std::map<std::string, std::uint32_t> ids_;
+  std::uint32_t next_id_ = 1;
+  bool unflushed_names_ = false;
+};
+
+Result<std::unique_ptr<StateFile>> RocksStateDb::new_file(std::uint32_t id, std::int64_t position) {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (unflushed_names_) {  // data must never be durable under a number that could be given out again
+      if (Status flushed = flush(); !flushed) return flushed.error();
+      unflushed_names_ = false;
+    }
+  }
+  auto file = std::make_unique<FileWriter>(*db_, options_, id, fmt::format("{}/{}.sst", files_, next_file_++));
+  if (Status opened = file->open(id, position); !opened) return opened.error();
+  return std::unique_ptr<StateFile>(std::move(file));
+}
+
+Status RocksStateDb::multi_get(std::uint32_t id, std::span<const std::string> keys,
+                               std::vector<std::optional<std::string>>& values) {
+  std::vector<std::string> full;
+  full.reserve(keys.size());
+  for (const std::string& key : keys) full.push_back(full_key(id, kDataTag, key));
+  const std::vector<Slice> slices(full.begin(), full.end());
+  std::vector<rocksdb::PinnableSlice> found(keys.size());
+  std::vector<rocksdb::Status> statuses(keys.size());
+  db_->MultiGet({}, db_->DefaultColumnFamily(), slices.size(), slices.data(), found.data(), statuses.data(), false);
+  values.assign(keys.size(), std::nullopt);
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (statuses[i].ok()) {
+      values[i].emplace(found[i].data(), found[i].size());
+    } else if (!statuses[i].IsNotFound()) {
+      return disk_error(statuses[i], "cannot read");
+    }
+  }
+  return {};
+}
+
+Status RocksStateDb::scan(std::uint32_t id, std::string_view from, std::string_view to, const Visit& visit) {
+  const std::string begin = full_key(id, kDataTag, from);
+  const std::string end = end_key(id, to);
+  const Slice upper(end);
+  rocksdb::ReadOptions read;
+  read.iterate_upper_bound = &upper;
+  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(read));
+  for (it->Seek(begin); it->Valid(); it->Next())
+    if (!visit(view(it->key()).substr(5), view(it->value()))) break;
+  if (!it->status().ok()) return disk_error(it->status(), "cannot scan");
+  return {};
+}
+
+Result<std::optional<std::string>> RocksStateDb::seek(std::uint32_t id, std::string_view from) {
+  std::optional<std::string> found;
+  const Status scanned = scan(id, from, {}, [&](std::string_view key, std::string_view) {
+    found = std::string(key);
+    return false;
+  });
+  if (!scanned) return scanned.error();
+  return found;
+}
+
+Status RocksStateDb::drop(const std::string& name_prefix) {
+  const std::scoped_lock lock(mutex_);
+  bool any = false;
+  for (auto it = ids_.lower_bound(name_prefix); it != ids_.end() && it->first.starts_with(name_prefix);) {
+    any = true;
+    const std::uint32_t id = it->second;
+    const Status removed = remove_range(full_key(id, kPositionTag, {}), end_key(id, {}));
+    if (!removed) return removed;
+    const rocksdb::Status status = db_->Delete(no_wal(), full_key(kNamesId, kDataTag, it->first));
+    if (!status.ok()) return disk_error(status, "cannot forget a store");
+    it = ids_.erase(it);
+  }
+  return any ? flush() : Status{};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<StateDb>> StateDb::open(const StateDbOptions& options) {
+  std::error_code failed;
+  std::filesystem::create_directories(options.directory, failed);
+  if (failed) return external_error("state: cannot make {}: {}", options.directory, failed.message());
+  const rocksdb::Options database = database_options(options);
+  rocksdb::DB* raw = nullptr;
+  const rocksdb::Status status = rocksdb::DB::Open(database, options.directory, &raw);
+  if (!status.ok()) {
+    if (status.ToString().find("lock") != std::string::npos)
+      return user_error("state directory {} is in use by another process", options.directory);
+    return disk_error(status, "cannot open " + options.directory);
+  }
+  auto db = std::make_unique<RocksStateDb>(std::unique_ptr<rocksdb::DB>(raw), database, options.directory);
+  if (Status loaded = db->load(); !loaded) return loaded.error();
+  return std::unique_ptr<StateDb>(std::move(db));
+}
+
+}  // namespace millrace

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "exec/data/result.h"
+
+namespace millrace {
+
+struct StateDbOptions {
+  std::string directory;
+  std::size_t block_cache_bytes = 64 << 20;
+  std::size_t write_buffer_bytes = 4 << 20;
+};
+
+/// Sorted files on their way into the database: keys must come ascending. Nothing is visible before `finish`.
+class StateFile {
+ public:
+  virtual ~StateFile() = default;  // unfinished: dropped
+  virtual Status put(std::string_view key, std::string_view value) = 0;
+  virtual Status remove(std::string_view key) = 0;
+  /// Makes the changes visible and durable together with the changelog position that they stand for.
+  virtual Status finish() = 0;
+};
+
+/// The process's state RocksDB (DESIGN §6). No write-ahead log: all data comes in as sorted files, each carrying the changelog position
+/// of its store, so both are durable together or not at all. Keys lie as `id | tag | key`, id being a short number for
+/// the store's name, so a store, a range or a query drops as a range. Thread-safe.
+class StateDb {
+ public:
+  /// A second process on the directory is a user error; a full or read-only disk an external one.
+  static Result<std::unique_ptr<StateDb>> open(const StateDbOptions& options);
+  virtual ~StateDb() = default;
+
+  /// The number that stands for a store's name (StoreSlot::prefix), made and made durable at first use.
+  virtual Result<std::uint32_t> id(const std::string& name) = 0;
+  /// Changelog position that the stored data of `id` stands for; 0 when there is none.
+  virtual Result<std::int64_t> position(std::uint32_t id) = 0;
+  /// `position`: the changelog position that the store stands for once the file is in.
+  virtual Result<std::unique_ptr<StateFile>> new_file(std::uint32_t id, std::int64_t position) = 0;
+  /// values[i] is that of keys[i]; absent where there is none. Keys must be ascending for best speed.
+  virtual Status multi_get(std::uint32_t id, std::span<const std::string> keys,
+                           std::vector<std::optional<std::string>>& values) = 0;
+  using Visit = std::function<bool(std::string_view key, std::string_view value)>;
+  /// Keys in [from, to), ascending; an empty `to` means to the end. `visit` returning false stops.
+  virtual Status scan(std::uint32_t id, std::string_view from, std::string_view to, const Visit& visit) = 0;
+  /// The first key at or after `from`; absent at the end.
+  virtual Result<std::optional<std::string>> seek(std::uint32_t id, std::string_view from) = 0;
+  /// Drops keys in [from, to). Durable with a later file or flush: only for what nobody will miss (expired windows).
+  virtual Status drop_range(std::uint32_t id, std::string_view from, std::string_view to) = 0;
+  /// Drops every store whose name begins with `name_prefix`, positions included; durable on return.
+  virtual Status drop(const std::string& name_prefix) = 0;
+};
+
+}  // namespace millrace
