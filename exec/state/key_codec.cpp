@@ -73,18 +73,33 @@ void append_item(const Column& column, std::size_t row, std::string& out) {
   }
   out += kPresent;
   switch (column.type.kind()) {
-    case TypeKind::null: break;
-    case TypeKind::boolean: out += static_cast<char>(column.data.as<std::uint8_t>()[row]); break;
+    case TypeKind::null:
+      break;
+    case TypeKind::boolean:
+      out += static_cast<char>(column.data.as<std::uint8_t>()[row]);
+      break;
     case TypeKind::integer:
     case TypeKind::time:
-    case TypeKind::date: append_int32(column.data.as<std::int32_t>()[row], out); break;
+    case TypeKind::date:
+      append_int32(column.data.as<std::int32_t>()[row], out);
+      break;
     case TypeKind::bigint:
-    case TypeKind::timestamp: append_int64(column.data.as<std::int64_t>()[row], out); break;
-    case TypeKind::double_: append_double(column.data.as<double>()[row], out); break;
-    case TypeKind::decimal: append_int128(column.data.as<Int128>()[row], out); break;
+    case TypeKind::timestamp:
+      append_int64(column.data.as<std::int64_t>()[row], out);
+      break;
+    case TypeKind::double_:
+      append_double(column.data.as<double>()[row], out);
+      break;
+    case TypeKind::decimal:
+      append_int128(column.data.as<Int128>()[row], out);
+      break;
     case TypeKind::string:
-    case TypeKind::bytes: append_text(column.data.as<std::string_view>()[row], out); break;
-    case TypeKind::map: append_map(column, row, out); break;
+    case TypeKind::bytes:
+      append_text(column.data.as<std::string_view>()[row], out);
+      break;
+    case TypeKind::map:
+      append_map(column, row, out);
+      break;
     case TypeKind::structure:
       for (const auto& child : column.children) append_item(*child, row, out);
       break;
@@ -127,7 +142,9 @@ bool encode_single(const Column& column, std::span<const std::uint32_t> rows,
 
 }  // namespace
 
-void append_window(std::int64_t millis, std::string& out) { append_int64(millis, out); }
+void append_window(std::int64_t millis, std::string& out) {
+  append_int64(millis, out);
+}
 
 std::int64_t read_window(const char* bytes) {
   std::uint64_t bits = 0;

@@ -46,8 +46,8 @@ std::string encode_key(std::span<const Value> values, std::span<const ColumnDef>
 void append_window(std::int64_t millis, std::string& out);
 std::int64_t read_window(const char* bytes);
 
-/// Turns keys back into one column per type. `suffix_bytes` at the end of each key are left out. The columns own what they
-/// hold. Precondition: the keys were made by encode_keys for these types.
+/// Turns keys back into one column per type. `suffix_bytes` at the end of each key are left out. The columns own what
+/// they hold. Precondition: the keys were made by encode_keys for these types.
 std::vector<ColumnPtr> decode_keys(std::span<const Type> types, std::span<const std::string_view> keys,
                                    std::size_t suffix_bytes);
 

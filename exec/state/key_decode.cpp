@@ -89,20 +89,34 @@ Value take_value(const Type& type, Cursor& in) {
   if (!take_present(in)) return {};
   std::string scratch;
   switch (type.kind()) {
-    case TypeKind::null: return {};
-    case TypeKind::boolean: return Value(take_big_endian<std::uint8_t>(in) != 0);
-    case TypeKind::integer: return Value(take_int32(in));
-    case TypeKind::time: return Value(Time{take_int32(in)});
-    case TypeKind::date: return Value(Date{take_int32(in)});
-    case TypeKind::bigint: return Value(take_int64(in));
-    case TypeKind::timestamp: return Value(Timestamp{take_int64(in)});
-    case TypeKind::double_: return Value(take_double(in));
-    case TypeKind::decimal: return Value(Decimal{take_int128(in), type.scale()});
-    case TypeKind::string: return Value(std::string(take_text(in, scratch)));
-    case TypeKind::bytes: return Value(Bytes{std::string(take_text(in, scratch))});
-    case TypeKind::array: return take_list(type, in);
-    case TypeKind::map: return take_map(type, in);
-    case TypeKind::structure: return take_struct(type, in);
+    case TypeKind::null:
+      return {};
+    case TypeKind::boolean:
+      return Value(take_big_endian<std::uint8_t>(in) != 0);
+    case TypeKind::integer:
+      return Value(take_int32(in));
+    case TypeKind::time:
+      return Value(Time{take_int32(in)});
+    case TypeKind::date:
+      return Value(Date{take_int32(in)});
+    case TypeKind::bigint:
+      return Value(take_int64(in));
+    case TypeKind::timestamp:
+      return Value(Timestamp{take_int64(in)});
+    case TypeKind::double_:
+      return Value(take_double(in));
+    case TypeKind::decimal:
+      return Value(Decimal{take_int128(in), type.scale()});
+    case TypeKind::string:
+      return Value(std::string(take_text(in, scratch)));
+    case TypeKind::bytes:
+      return Value(Bytes{std::string(take_text(in, scratch))});
+    case TypeKind::array:
+      return take_list(type, in);
+    case TypeKind::map:
+      return take_map(type, in);
+    case TypeKind::structure:
+      return take_struct(type, in);
   }
   return {};
 }
@@ -125,8 +139,8 @@ ColumnPtr take_fixed(const Type& type, std::span<Cursor> cursors, Take take) {
 ColumnPtr take_texts(const Type& type, std::span<Cursor> cursors) {
   auto arena = std::make_shared<Arena>();
   std::string scratch;
-  auto column = take_fixed<std::string_view>(
-      type, cursors, [&](Cursor& in) { return arena->copy(take_text(in, scratch)); });
+  auto column =
+      take_fixed<std::string_view>(type, cursors, [&](Cursor& in) { return arena->copy(take_text(in, scratch)); });
   auto owned = std::const_pointer_cast<Column>(column);
   owned->keep.push_back(std::move(arena));
   return column;
@@ -136,13 +150,18 @@ ColumnPtr take_column(const Type& type, std::span<Cursor> cursors) {
   switch (type.kind()) {
     case TypeKind::integer:
     case TypeKind::time:
-    case TypeKind::date: return take_fixed<std::int32_t>(type, cursors, take_int32);
+    case TypeKind::date:
+      return take_fixed<std::int32_t>(type, cursors, take_int32);
     case TypeKind::bigint:
-    case TypeKind::timestamp: return take_fixed<std::int64_t>(type, cursors, take_int64);
-    case TypeKind::double_: return take_fixed<double>(type, cursors, take_double);
+    case TypeKind::timestamp:
+      return take_fixed<std::int64_t>(type, cursors, take_int64);
+    case TypeKind::double_:
+      return take_fixed<double>(type, cursors, take_double);
     case TypeKind::string:
-    case TypeKind::bytes: return take_texts(type, cursors);
-    default: break;
+    case TypeKind::bytes:
+      return take_texts(type, cursors);
+    default:
+      break;
   }
   ColumnBuilder builder(type);
   for (Cursor& cursor : cursors) builder.append(take_value(type, cursor));

@@ -5,7 +5,9 @@
 
 namespace millrace {
 
-std::uint64_t hash_key(std::string_view key) { return XXH3_64bits(key.data(), key.size()); }
+std::uint64_t hash_key(std::string_view key) {
+  return XXH3_64bits(key.data(), key.size());
+}
 
 void KeyTable::grow() {
   std::vector<std::uint64_t> old(slots_.size() * 2);

@@ -13,14 +13,14 @@ namespace millrace {
 /// One key of a store and its value, in one piece of memory: this header, the value, the key bytes.
 struct Entry {
   enum Flag : std::uint16_t {
-    kPresent = 1,           // the key has a value now
-    kDirty = 2,             // changed since the last begin_commit
-    kBasePresent = 4,       // it had a value then (images->base)
-    kCommitting = 8,        // changed in the commit under way
+    kPresent = 1,            // the key has a value now
+    kDirty = 2,              // changed since the last begin_commit
+    kBasePresent = 4,        // it had a value then (images->base)
+    kCommitting = 8,         // changed in the commit under way
     kCommittedPresent = 16,  // it had a value before that (images->committed)
-    kUndurable = 32,        // RocksDB does not have the committed value
-    kTouched = 64,          // used since the last eviction pass
-    kLoading = 128,         // within a look-up: RocksDB is still to be asked
+    kUndurable = 32,         // RocksDB does not have the committed value
+    kTouched = 64,           // used since the last eviction pass
+    kLoading = 128,          // within a look-up: RocksDB is still to be asked
   };
   struct Images {
     std::byte* base = nullptr;
@@ -48,8 +48,8 @@ static_assert(sizeof(Entry) == 32);
 
 std::uint64_t hash_key(std::string_view key);
 
-/// Open addressing over entries: a slot is 16 bits of the hash and 48 bits of pointer, so most wrong entries are never looked at. Owns
-/// entries' memory, not what their values own. One thread.
+/// Open addressing over entries: a slot is 16 bits of the hash and 48 bits of pointer, so most wrong entries are never
+/// looked at. Owns entries' memory, not what their values own. One thread.
 class KeyTable {
  public:
   explicit KeyTable(std::size_t value_size) : value_size_(value_size), slots_(kFirstSlots) {}
@@ -102,8 +102,7 @@ class KeyTable {
   static Entry* pointer(std::uint64_t slot) { return reinterpret_cast<Entry*>(slot & kPointerMask); }
   std::size_t mask() const { return slots_.size() - 1; }
   bool matches(const Entry& entry, std::string_view key) const {
-    return entry.key_size == key.size() &&
-           std::memcmp(entry.value() + value_size_, key.data(), key.size()) == 0;
+    return entry.key_size == key.size() && std::memcmp(entry.value() + value_size_, key.data(), key.size()) == 0;
   }
   void place(Entry* entry) {
     std::size_t i = entry->hash & mask();

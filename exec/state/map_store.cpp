@@ -53,7 +53,9 @@ MapStore::Segment* MapStore::find_segment(std::int64_t window) {
   return last_;
 }
 
-Status MapStore::find_or_create(const KeyBuffer& keys, std::span<Entry*> out) { return probe(keys, out, true); }
+Status MapStore::find_or_create(const KeyBuffer& keys, std::span<Entry*> out) {
+  return probe(keys, out, true);
+}
 
 Status MapStore::find(const KeyBuffer& keys, std::span<Entry*> out) {
   if (Status probed = probe(keys, out, false); !probed) return probed;
@@ -62,7 +64,8 @@ Status MapStore::find(const KeyBuffer& keys, std::span<Entry*> out) {
   return {};
 }
 
-/// Blocks of keys go through three passes (hash and fetch the slot, fetch the entry, compare), so that cache misses overlap.
+/// Blocks of keys go through three passes (hash and fetch the slot, fetch the entry, compare), so that cache misses
+/// overlap.
 Status MapStore::probe(const KeyBuffer& keys, std::span<Entry*> out, bool create) {
   missing_.clear();
   hashes_.resize(kBlock);
@@ -126,8 +129,7 @@ void MapStore::begin_change(Entry& entry, bool keep) {
   dirty_.push_back(&entry);
   if (!entry.present()) return;
   Segment& home = segment(entry.window);
-  if (entry.images == nullptr)
-    entry.images = new (home.table.slab().allocate(sizeof(Entry::Images))) Entry::Images{};
+  if (entry.images == nullptr) entry.images = new (home.table.slab().allocate(sizeof(Entry::Images))) Entry::Images{};
   entry.images->base = new_image(home);
   entry.set(Entry::kBasePresent);
   if (trivial_ || !keep) {
@@ -175,7 +177,8 @@ const std::byte* MapStore::before(const Entry& entry) const {
 
 Status MapStore::collect_windows(std::int64_t from, std::int64_t to, std::vector<Entry*>& out) {
   if (from >= to || segments_.empty()) return {};
-  for (auto it = segments_.lower_bound(segment_id(from)); it != segments_.end() && it->first <= segment_id(to - 1); ++it) {
+  for (auto it = segments_.lower_bound(segment_id(from)); it != segments_.end() && it->first <= segment_id(to - 1);
+       ++it) {
     Segment& segment = *it->second;
     if (!segment.complete) {
       KeyBuffer keys;

@@ -19,7 +19,8 @@ namespace millrace {
 
 struct MapStoreOptions {
   std::shared_ptr<const ValueLayout> layout;
-  /// Keys end with these bytes of window; the first eight decide the segment (start of a time window, end of a session).
+  /// Keys end with these bytes of window; the first eight decide the segment (start of a time window, end of a
+  /// session).
   std::size_t window_bytes = 0;
   std::int64_t advance_ms = 1;    // windowed: distance of window starts
   std::int64_t retention_ms = 0;  // windowed: with the advance decides the length of a segment
@@ -28,8 +29,8 @@ struct MapStoreOptions {
 /// Map from key to one fixed-layout value: aggregates and tables. Keys are those of key_codec.h. Windowed stores keep
 /// one hash table per segment of time: young windows stay in the processor's cache and old ones leave as a whole.
 ///
-/// RocksDB is asked for a key only when its segment has data there that memory lacks; a batch's misses are looked up together.
-/// Entry pointers stay good until the next call of commit_done, roll_back, spill or restore. One thread.
+/// RocksDB is asked for a key only when its segment has data there that memory lacks; a batch's misses are looked up
+/// together. Entry pointers stay good until the next call of commit_done, roll_back, spill or restore. One thread.
 class MapStore final : public Store {
  public:
   static Result<std::unique_ptr<MapStore>> open(const StoreSlot& slot, MapStoreOptions options);
@@ -83,8 +84,8 @@ class MapStore final : public Store {
     std::int64_t id;
     KeyTable table;
     std::vector<Entry*> undurable;
-    bool in_db = false;     // RocksDB has data of it
-    bool complete = true;   // memory has all of it
+    bool in_db = false;    // RocksDB has data of it
+    bool complete = true;  // memory has all of it
   };
 
   MapStore(const StoreSlot& slot, MapStoreOptions options);

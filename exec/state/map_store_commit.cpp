@@ -66,7 +66,8 @@ void MapStore::roll_back() {
     restore_image(*entry, base);
   }
   for (Entry* entry : committing_) {
-    std::byte* image = entry->has(Entry::kCommittedPresent) ? std::exchange(entry->images->committed, nullptr) : nullptr;
+    std::byte* image =
+        entry->has(Entry::kCommittedPresent) ? std::exchange(entry->images->committed, nullptr) : nullptr;
     entry->clear(Entry::kCommitting | Entry::kCommittedPresent);
     restore_image(*entry, image);
   }
@@ -111,7 +112,8 @@ void MapStore::drop_images_if_done(Entry& entry) {
 
 /// A key without a value need not stay, unless its removal still has to reach RocksDB or it is part of a change.
 void MapStore::drop_removed(Entry& entry) {
-  if (entry.present() || entry.has(Entry::kDirty) || entry.has(Entry::kCommitting) || entry.has(Entry::kUndurable)) return;
+  if (entry.present() || entry.has(Entry::kDirty) || entry.has(Entry::kCommitting) || entry.has(Entry::kUndurable))
+    return;
   segment(entry.window).table.erase(&entry);
 }
 

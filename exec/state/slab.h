@@ -9,8 +9,8 @@
 
 namespace millrace {
 
-/// Memory of one store segment: small pieces from chunks, reused by size class, all freed together. One thread. Pieces are
-/// aligned to 16 bytes.
+/// Memory of one store segment: small pieces from chunks, reused by size class, all freed together. One thread. Pieces
+/// are aligned to 16 bytes.
 class Slab {
  public:
   void* allocate(std::size_t bytes) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <rocksdb/cache.h>
+#include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/options.h>
@@ -23,8 +24,12 @@ constexpr char kPositionTag = 0;
 constexpr char kDataTag = 1;
 constexpr std::uint32_t kNamesId = 0;  // names: id 0, key = name, value = 4 bytes
 
-Slice slice(std::string_view text) { return {text.data(), text.size()}; }
-std::string_view view(const Slice& slice) { return {slice.data(), slice.size()}; }
+Slice slice(std::string_view text) {
+  return {text.data(), text.size()};
+}
+std::string_view view(const Slice& slice) {
+  return {slice.data(), slice.size()};
+}
 
 Error disk_error(const rocksdb::Status& status, std::string_view what) {
   return external_error("state: {}: {}", what, status.ToString());
@@ -63,7 +68,8 @@ rocksdb::Options database_options(const StateDbOptions& options) {
   out.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   out.write_buffer_size = options.write_buffer_bytes;
   out.max_write_buffer_number = 2;
-  out.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(2 * options.write_buffer_bytes, table.block_cache);
+  out.write_buffer_manager =
+      std::make_shared<rocksdb::WriteBufferManager>(2 * options.write_buffer_bytes, table.block_cache);
   out.max_background_jobs = 2;
   out.max_open_files = 256;
   out.keep_log_file_num = 2;

@@ -30,9 +30,9 @@ class StateFile {
   virtual Status finish() = 0;
 };
 
-/// The process's state RocksDB (DESIGN §6). No write-ahead log: all data comes in as sorted files, each carrying the changelog position
-/// of its store, so both are durable together or not at all. Keys lie as `id | tag | key`, id being a short number for
-/// the store's name, so a store, a range or a query drops as a range. Thread-safe.
+/// The process's state RocksDB (DESIGN §6). No write-ahead log: all data comes in as sorted files, each carrying the
+/// changelog position of its store, so both are durable together or not at all. Keys lie as `id | tag | key`, id being
+/// a short number for the store's name, so a store, a range or a query drops as a range. Thread-safe.
 class StateDb {
  public:
   /// A second process on the directory is a user error; a full or read-only disk an external one.

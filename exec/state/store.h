@@ -27,9 +27,10 @@ class ChangelogSink {
 
 /// What the runtime asks of every store, whatever its shape. All calls on the owning worker's thread.
 ///
-/// Life of a change: made by an operator (dirty) → `begin_commit` writes it to the changelog (committing) → `commit_done` makes it the committed
-/// value, or `roll_back` puts the last committed value back for everything dirty and committing. One commit is under way at a time; operators go on making
-/// changes meanwhile. Outside readers see committed values only.
+/// Life of a change: made by an operator (dirty) → `begin_commit` writes it to the changelog (committing) →
+/// `commit_done` makes it the committed value, or `roll_back` puts the last committed value back for everything dirty
+/// and committing. One commit is under way at a time; operators go on making changes meanwhile. Outside readers see
+/// committed values only.
 class Store {
  public:
   /// Gets the store's key and value bytes as they stand in the changelog; returning false stops.
@@ -46,23 +47,24 @@ class Store {
   /// Changelog offset that RocksDB stands for; 0 when it holds nothing.
   virtual std::int64_t durable_position() const = 0;
 
-  /// Writes committed values that RocksDB lacks as sorted files, ingested together with their changelog position. Then drops clean
-  /// entries from memory as far as the budget asks.
+  /// Writes committed values that RocksDB lacks as sorted files, ingested together with their changelog position. Then
+  /// drops clean entries from memory as far as the budget asks.
   virtual Status spill(std::size_t target_memory_bytes) = 0;
   virtual std::size_t memory_bytes() const = 0;
-  virtual std::size_t dirty_bytes() const = 0;       // not yet committed
-  virtual std::size_t undurable_bytes() const = 0;   // committed, not in RocksDB: what a crash would replay
+  virtual std::size_t dirty_bytes() const = 0;      // not yet committed
+  virtual std::size_t undurable_bytes() const = 0;  // committed, not in RocksDB: what a crash would replay
 
   /// For pull queries: committed rows. The value of a key, window included where there is one.
   virtual Status get(std::string_view key, const Visit& visit) = 0;
   /// Keys in [from, to), ascending; an empty `to` means no upper bound.
   virtual Status scan(std::string_view from, std::string_view to, const Visit& visit) = 0;
-  /// Windowed stores: the windows of one key (given without window) that start in [from, to], ascending. Other stores: as `get`.
+  /// Windowed stores: the windows of one key (given without window) that start in [from, to], ascending. Other stores:
+  /// as `get`.
   virtual Status get_windows(std::string_view key, std::int64_t from, std::int64_t to, const Visit& visit) = 0;
 };
 
-/// What an operator gets to make its store in: names, places and limits. The operator constructs a concrete store (map_store.h, ordered_store.h,
-/// segment_store.h) and registers it with `attach`, which hands ownership to the task.
+/// What an operator gets to make its store in: names, places and limits. The operator constructs a concrete store
+/// (map_store.h, ordered_store.h, segment_store.h) and registers it with `attach`, which hands ownership to the task.
 struct StoreSlot {
   StateDb* db = nullptr;  // null: memory only (transient queries, memory log)
   std::string prefix;     // `query | store | partition`, for keys in RocksDB

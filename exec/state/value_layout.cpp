@@ -33,8 +33,12 @@ class RowLayout final : public ValueLayout {
 
 }  // namespace
 
-RowValue& row_value(std::byte* value) { return *reinterpret_cast<RowValue*>(value); }
-const RowValue& row_value(const std::byte* value) { return *reinterpret_cast<const RowValue*>(value); }
+RowValue& row_value(std::byte* value) {
+  return *reinterpret_cast<RowValue*>(value);
+}
+const RowValue& row_value(const std::byte* value) {
+  return *reinterpret_cast<const RowValue*>(value);
+}
 
 void make_row_value(std::byte* value, std::int64_t timestamp, std::string_view bytes) {
   char* data = static_cast<char*>(std::malloc(bytes.size() == 0 ? 1 : bytes.size()));

@@ -7,8 +7,8 @@
 
 namespace millrace {
 
-/// How a store's values lie in memory and in the changelog: `size()` bytes, aligned to at most 8, the first eight of which are the
-/// row's timestamp in ms. Immutable, any thread.
+/// How a store's values lie in memory and in the changelog: `size()` bytes, aligned to at most 8, the first eight of
+/// which are the row's timestamp in ms. Immutable, any thread.
 class ValueLayout {
  public:
   virtual ~ValueLayout() = default;
@@ -29,8 +29,12 @@ class ValueLayout {
   }
 };
 
-inline std::int64_t& value_timestamp(std::byte* value) { return *reinterpret_cast<std::int64_t*>(value); }
-inline std::int64_t value_timestamp(const std::byte* value) { return *reinterpret_cast<const std::int64_t*>(value); }
+inline std::int64_t& value_timestamp(std::byte* value) {
+  return *reinterpret_cast<std::int64_t*>(value);
+}
+inline std::int64_t value_timestamp(const std::byte* value) {
+  return *reinterpret_cast<const std::int64_t*>(value);
+}
 
 /// A row in serialized form: what tables keep. The bytes belong to the value.
 struct RowValue {

@@ -1,0 +1,272 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "exec/operators/batch_ops.h"
+#include "exec/operators/group_changes.h"
+#include "exec/operators/windows.h"
+
+namespace millrace {
+namespace {
+
+/// Groups by the key of its input, with or without time windows.
+///
+/// With every change emitted, a batch is worked on in runs of rows whose groups all differ, so that each row's result
+/// is that of the rows up to it. Otherwise the batch is taken in as a whole, and changed groups are given out at the
+/// commit.
+class AggregateOperator final : public Operator {
+ public:
+  AggregateOperator(const AggregateNode& node, const LowerContext& lower, std::shared_ptr<const GroupLayout> layout,
+                    MapStore& store)
+      : context_(lower.context),
+        layout_(layout),
+        changes_(lower, std::move(layout)),
+        arguments_(node),
+        store_(store),
+        table_(node.input->kind == RelationKind::table),
+        final_(node.emit == EmitPolicy::final),
+        every_change_(lower.context.options().emit_every_change) {
+    if (node.window) windows_.emplace(*node.window);
+  }
+
+  Status on_batch(int, const Batch& in, Emitter& out) override {
+    if (const auto rows = countable_rows(in)) return rows->empty() ? Status{} : take_in(gather(in, *rows), out);
+    return take_in(in, out);
+  }
+  Status on_commit(Emitter& out) override {
+    if (windows_) store_.expire_before(windows_->expired_before());
+    if (final_ || every_change_) return {};
+    return changes_.give_changed(store_, out);
+  }
+  void save(std::string& bytes) const override {
+    if (!windows_) return;
+    save_number(windows_->stream_time(), bytes);
+    save_number(closed_, bytes);
+    save_number(newest_, bytes);
+  }
+  Status load(std::string_view bytes) override {
+    if (!windows_) return {};
+    windows_->set_stream_time(load_number(bytes, INT64_MIN));
+    closed_ = load_number(bytes, -1);
+    newest_ = load_number(bytes, -1);
+    store_.expired_before(windows_->expired_before());
+    return {};
+  }
+
+ private:
+  Status take_in(const Batch& in, Emitter& out) {
+    RowErrors errors;
+    arguments_.evaluate(in, errors);
+    if (errors.count != 0) context_.report("aggregate", 1, errors, in);
+    if (final_) return take_in_final(in, out);
+    if (windows_) {
+      assign_windows(in, 0, in.rows);
+    } else {
+      rows_ = all_rows(in.rows);
+    }
+    if (Status found = find_groups(in); !found) return found;
+    if (table_) return take_in_changes(in, out);
+    if (!every_change_) return add(in, 0, rows_.size());
+    for (std::size_t from = 0; from < rows_.size();) {
+      const std::size_t to = run_end(from);
+      const std::span<Entry* const> groups(entries_.data() + from, to - from);
+      changes_.remember(groups);
+      if (Status added = add(in, from, to); !added) return added;
+      if (Status given = changes_.give(store_, groups, out); !given) return given;
+      from = to;
+    }
+    return {};
+  }
+
+  /// Rows [from, to) with each of their open windows into rows_ and starts_.
+  void assign_windows(const Batch& in, std::size_t from, std::size_t to) {
+    rows_.clear();
+    starts_.clear();
+    std::uint64_t late = 0;
+    const auto& timestamps = *in.timestamps;
+    for (std::size_t row = from; row < to; ++row) {
+      late += windows_->assign(timestamps[row], starts_);
+      rows_.resize(starts_.size(), static_cast<std::uint32_t>(row));
+    }
+    if (late != 0) context_.late_rows("aggregate", late);
+  }
+
+  Status find_groups(const Batch& in) {
+    if (windows_) {
+      const std::span<const std::int64_t> starts(starts_);
+      encode_keys({in.columns.data(), changes_.keys().columns()}, rows_, {&starts, 1}, keys_);
+    } else {
+      changes_.keys().encode(in, rows_, keys_);
+    }
+    entries_.resize(rows_.size());
+    return store_.find_or_create(keys_, entries_);
+  }
+
+  /// End of the longest run from `from` in which no group comes twice.
+  std::size_t run_end(std::size_t from) {
+    next_run();
+    std::size_t to = from;
+    do entries_[to++]->mark = run_;
+    while (to < entries_.size() && entries_[to]->mark != run_);
+    return to;
+  }
+  /// Marks may be left over from 65,535 runs ago: that only cuts a run short.
+  void next_run() {
+    if (++run_ == 0) ++run_;
+  }
+
+  std::byte* open_group(Entry& entry, std::int64_t timestamp) {
+    store_.change(entry);
+    std::byte* value = entry.value();
+    if (!entry.present()) {
+      layout_->init(value);
+      entry.set(Entry::kPresent);
+    }
+    value_timestamp(value) = std::max(value_timestamp(value), timestamp);
+    return value;
+  }
+
+  Status add(const Batch& in, std::size_t from, std::size_t to) {
+    values_.clear();
+    const auto& timestamps = *in.timestamps;
+    for (std::size_t i = from; i < to; ++i) values_.push_back(open_group(*entries_[i], timestamps[rows_[i]]));
+    return arguments_.apply(*layout_, values_, {rows_.data() + from, to - from}, false);
+  }
+
+  Status take_in_final(const Batch& in, Emitter& out);
+  Status close_windows(std::int64_t up_to, Emitter& out);
+  Status take_in_changes(const Batch& in, Emitter& out);
+  Status apply_steps(const Batch& in, Emitter& out);
+
+  /// A change of a table row, as far as it concerns one group.
+  struct Step {
+    Entry* entry;
+    std::int64_t undo, add;  // rows; -1 for none
+  };
+
+  OperatorContext& context_;
+  std::shared_ptr<const GroupLayout> layout_;
+  GroupChanges changes_;
+  GroupArguments arguments_;
+  MapStore& store_;
+  std::optional<TimeWindows> windows_;
+  bool table_, final_, every_change_;
+  std::int64_t closed_ = -1;  // EMIT FINAL: windows up to this start have been given out
+  std::int64_t newest_ = -1;  // EMIT FINAL: the latest start of any window so far
+
+  // Scratch.
+  std::vector<std::uint32_t> rows_;
+  std::vector<std::int64_t> starts_;
+  KeyBuffer keys_;
+  std::vector<Entry*> entries_;
+  std::vector<std::byte*> values_;
+  std::vector<Step> steps_;
+  std::uint16_t run_ = 0;
+};
+
+/// The batch is cut behind each row that closes windows; those are given out before the next row is looked at.
+Status AggregateOperator::take_in_final(const Batch& in, Emitter& out) {
+  const std::int64_t advance = windows_->spec().advance_ms;
+  for (std::size_t from = 0; from < in.rows;) {
+    std::size_t to = from;
+    std::int64_t time = windows_->stream_time(), closing = -1;
+    while (to < in.rows && closing <= closed_) {
+      time = std::max(time, (*in.timestamps)[to++]);
+      const std::int64_t last = time - windows_->spec().grace_ms - windows_->spec().size_ms;
+      closing = last < 0 ? -1 : last / advance * advance;
+    }
+    assign_windows(in, from, to);
+    for (const std::int64_t start : starts_) newest_ = std::max(newest_, start);
+    if (Status found = find_groups(in); !found) return found;
+    if (Status added = add(in, 0, rows_.size()); !added) return added;
+    if (closing > closed_)
+      if (Status given = close_windows(closing, out); !given) return given;
+    from = to;
+  }
+  return {};
+}
+
+/// Gives out the windows that start up to `up_to`, but for those that the store has lost by then: it spans size + grace
+/// back from the newest window.
+Status AggregateOperator::close_windows(std::int64_t up_to, Emitter& out) {
+  const std::int64_t kept = newest_ - windows_->spec().size_ms - windows_->spec().grace_ms;
+  const std::int64_t from = std::max(closed_, kept) + 1;
+  closed_ = up_to;
+  std::vector<Entry*> groups;
+  if (Status found = store_.collect_windows(std::max<std::int64_t>(from, 0), up_to + 1, groups); !found) return found;
+  std::sort(groups.begin(), groups.end(), [this](const Entry* a, const Entry* b) {
+    return a->window != b->window ? a->window < b->window : store_.key(*a) < store_.key(*b);
+  });
+  for (std::size_t i = 0; i < groups.size(); i += kMaxBatchRows) {
+    const std::span<Entry* const> part(groups.data() + i, std::min(kMaxBatchRows, groups.size() - i));
+    if (changes_.emit_before()) return Error{Fault::bug, "final results asked for rows before"};
+    if (Status given = changes_.give(store_, part, out); !given) return given;
+  }
+  return {};
+}
+
+/// Table input: rows are undone and redone. An update within one group is one step and gives one result.
+Status AggregateOperator::take_in_changes(const Batch& in, Emitter& out) {
+  steps_.clear();
+  next_run();
+  for (std::size_t i = 0; i < in.rows; ++i) {
+    const auto row = static_cast<std::int64_t>(i);
+    const RowKind kind = in.kind(i);
+    Step step{entries_[i], -1, row};
+    const bool pair = kind == RowKind::update_before && i + 1 < in.rows && in.kind(i + 1) == RowKind::update_after &&
+                      entries_[i + 1] == entries_[i];
+    if (kind == RowKind::update_before || kind == RowKind::remove) step = {entries_[i], row, pair ? row + 1 : -1};
+    if (step.entry->mark == run_) {
+      if (Status applied = apply_steps(in, out); !applied) return applied;
+      next_run();
+    }
+    step.entry->mark = run_;
+    steps_.push_back(step);
+    if (pair) ++i;
+  }
+  return apply_steps(in, out);
+}
+
+/// Precondition: no group comes twice in steps_.
+Status AggregateOperator::apply_steps(const Batch& in, Emitter& out) {
+  // Taking a row out of a group that does not exist changes nothing.
+  std::erase_if(steps_, [](const Step& step) { return step.add < 0 && !step.entry->present(); });
+  std::vector<Entry*> groups;
+  for (const Step& step : steps_) groups.push_back(step.entry);
+  if (every_change_) changes_.remember(groups);
+  for (const bool undo : {true, false}) {
+    std::vector<std::byte*> values;
+    std::vector<std::uint32_t> rows;
+    for (const Step& step : steps_) {
+      const std::int64_t row = undo ? step.undo : step.add;
+      if (row < 0 || (undo && !step.entry->present())) continue;
+      values.push_back(open_group(*step.entry, (*in.timestamps)[static_cast<std::size_t>(row)]));
+      rows.push_back(static_cast<std::uint32_t>(row));
+    }
+    if (Status applied = arguments_.apply(*layout_, values, rows, undo); !applied) return applied;
+  }
+  steps_.clear();
+  return every_change_ && !groups.empty() ? changes_.give(store_, groups, out) : Status{};
+}
+
+}  // namespace
+
+MadeOperator make_aggregate_operator(const AggregateNode& node, const LowerContext& lower) {
+  if (lower.stores.empty()) return Error{Fault::bug, "an aggregate has no store"};
+  auto layout = std::make_shared<const GroupLayout>(node);
+  if (node.input->kind == RelationKind::table)
+    for (std::size_t c = 0; c < layout->calls(); ++c)
+      if (!layout->aggregate(c).supports_undo())
+        return user_error("{} cannot be applied to a table", node.calls[c].function->name);
+  MapStoreOptions options{.layout = layout, .window_bytes = StoreKeys(lower.node).window_bytes()};
+  if (node.window) {
+    options.advance_ms = node.window->advance_ms;
+    options.retention_ms = node.window->retention_ms;
+  }
+  Result<std::unique_ptr<MapStore>> store = MapStore::open(lower.stores[0], options);
+  if (!store) return store.error();
+  auto* attached = static_cast<MapStore*>(lower.stores[0].attach(std::move(*store)));
+  return std::make_unique<AggregateOperator>(node, lower, std::move(layout), *attached);
+}
+
+}  // namespace millrace

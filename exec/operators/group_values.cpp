@@ -1,0 +1,101 @@
+#include "exec/operators/group_values.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "exec/operators/batch_ops.h"
+
+namespace millrace {
+
+GroupLayout::GroupLayout(const AggregateNode& node) {
+  for (const AggregateCall& call : node.calls) aggregates_.push_back(make_aggregate(call));
+  row_ = lay_out(aggregates_);
+  base_ = std::max<std::size_t>(sizeof(std::int64_t), row_.alignment);
+}
+
+void GroupLayout::copy(const std::byte* from, std::byte* to) const {
+  std::memcpy(to, from, sizeof(std::int64_t));
+  for (std::size_t c = 0; c < aggregates_.size(); ++c) aggregates_[c]->copy(from + offset(c), to + offset(c));
+}
+
+void GroupLayout::destroy(std::byte* value) const {
+  for (std::size_t c = 0; c < aggregates_.size(); ++c) aggregates_[c]->destroy(value + offset(c));
+}
+
+void GroupLayout::encode(const std::byte* value, std::string& out) const {
+  out.append(reinterpret_cast<const char*>(value), sizeof(std::int64_t));
+  for (std::size_t c = 0; c < aggregates_.size(); ++c) aggregates_[c]->encode(value + offset(c), out);
+}
+
+bool GroupLayout::decode(std::string_view in, std::byte* value) const {
+  if (in.size() < sizeof(std::int64_t)) return false;
+  std::memcpy(value, in.data(), sizeof(std::int64_t));
+  in.remove_prefix(sizeof(std::int64_t));
+  for (std::size_t c = 0; c < aggregates_.size(); ++c) {
+    if (aggregates_[c]->decode(in, value + offset(c))) continue;
+    for (std::size_t made = 0; made < c; ++made) aggregates_[made]->destroy(value + offset(made));
+    return false;
+  }
+  return true;
+}
+
+void GroupLayout::init(std::byte* value) const {
+  value_timestamp(value) = INT64_MIN;
+  for (std::size_t c = 0; c < aggregates_.size(); ++c) aggregates_[c]->init(value + offset(c));
+}
+
+Status GroupLayout::merge(std::byte* into, const std::byte* from) const {
+  value_timestamp(into) = std::max(value_timestamp(into), value_timestamp(from));
+  for (std::size_t c = 0; c < aggregates_.size(); ++c)
+    if (Status merged = aggregates_[c]->merge(into + offset(c), from + offset(c)); !merged) return merged;
+  return {};
+}
+
+std::vector<ColumnPtr> GroupLayout::results(std::span<const std::byte* const> values) const {
+  std::vector<ColumnPtr> out;
+  out.reserve(aggregates_.size());
+  for (std::size_t c = 0; c < aggregates_.size(); ++c) out.push_back(aggregates_[c]->result(values, offset(c)));
+  return out;
+}
+
+GroupArguments::GroupArguments(const AggregateNode& node) : columns_(node.calls.size()) {
+  for (const AggregateCall& call : node.calls) calls_.emplace_back(call.arguments, *node.input);
+}
+
+void GroupArguments::evaluate(const Batch& in, RowErrors& errors) {
+  for (std::size_t c = 0; c < calls_.size(); ++c) columns_[c] = calls_[c].evaluate(in, std::nullopt, errors);
+}
+
+Status GroupArguments::apply(const GroupLayout& layout, std::span<std::byte* const> values,
+                             std::span<const std::uint32_t> rows, bool undo) const {
+  for (std::size_t c = 0; c < calls_.size(); ++c) {
+    const Aggregate& aggregate = layout.aggregate(c);
+    Status done = undo ? aggregate.undo(values, layout.offset(c), columns_[c], rows)
+                       : aggregate.update(values, layout.offset(c), columns_[c], rows);
+    if (!done) return done;
+  }
+  return {};
+}
+
+Batch group_batch(const StoreKeys& keys, const GroupLayout& layout, std::span<const std::string_view> key_bytes,
+                  std::span<const std::byte* const> values, std::vector<std::int64_t> timestamps,
+                  std::vector<RowKind> kinds) {
+  Batch out;
+  out.rows = key_bytes.size();
+  out.columns = layout.results(values);
+  keys.decode(key_bytes, out);
+  out.timestamps = std::make_shared<const std::vector<std::int64_t>>(std::move(timestamps));
+  if (kinds.empty()) kinds.assign(out.rows, RowKind::update_after);
+  out.kinds = std::move(kinds);
+  return out;
+}
+
+std::optional<std::vector<std::uint32_t>> countable_rows(const Batch& in) {
+  if (!any_set(in.null_keys, in.rows) && !any_set(in.null_values, in.rows)) return std::nullopt;
+  std::vector<std::uint32_t> rows;
+  for (std::uint32_t row = 0; row < in.rows; ++row)
+    if (!in.null_keys.test(row) && !in.null_values.test(row)) rows.push_back(row);
+  return rows;
+}
+
+}  // namespace millrace

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "exec/functions/aggregate.h"
+#include "exec/operators/lower.h"
+#include "exec/operators/row_evaluators.h"
+#include "exec/operators/store_keys.h"
+#include "exec/state/value_layout.h"
+
+namespace millrace {
+
+/// The value of a group in a store: a timestamp and the states of all aggregates side by side.
+class GroupLayout final : public ValueLayout {
+ public:
+  explicit GroupLayout(const AggregateNode& node);
+
+  std::size_t size() const override { return base_ + row_.size; }
+  bool trivial() const override { return row_.trivial; }
+  void copy(const std::byte* from, std::byte* to) const override;
+  void destroy(std::byte* value) const override;
+  void encode(const std::byte* value, std::string& out) const override;
+  bool decode(std::string_view in, std::byte* value) const override;
+
+  /// An empty group in raw bytes, at no time yet.
+  void init(std::byte* value) const;
+  /// Adds what `from` has seen to `into`, the earlier one.
+  Status merge(std::byte* into, const std::byte* from) const;
+
+  std::size_t calls() const { return aggregates_.size(); }
+  const Aggregate& aggregate(std::size_t call) const { return *aggregates_[call]; }
+  std::size_t offset(std::size_t call) const { return base_ + row_.offsets[call]; }
+  /// One column per aggregate from group values.
+  std::vector<ColumnPtr> results(std::span<const std::byte* const> values) const;
+
+ private:
+  std::vector<std::unique_ptr<Aggregate>> aggregates_;
+  AggregateRow row_;
+  std::size_t base_;  // offset of the first state
+};
+
+/// The arguments of all calls of an aggregate node, computed for a batch.
+class GroupArguments {
+ public:
+  explicit GroupArguments(const AggregateNode& node);
+  /// Computes the arguments of every row of `in`.
+  void evaluate(const Batch& in, RowErrors& errors);
+  /// Takes rows into (or, `undo`, out of) the groups, in order; values[i] takes rows[i].
+  Status apply(const GroupLayout& layout, std::span<std::byte* const> values, std::span<const std::uint32_t> rows,
+               bool undo) const;
+
+ private:
+  std::vector<RowEvaluators> calls_;
+  std::vector<std::vector<ColumnPtr>> columns_;
+};
+
+/// The batch that an aggregate gives for some groups.
+/// `kinds` may be empty (then all update_after).
+Batch group_batch(const StoreKeys& keys, const GroupLayout& layout, std::span<const std::string_view> key_bytes,
+                  std::span<const std::byte* const> values, std::vector<std::int64_t> timestamps,
+                  std::vector<RowKind> kinds);
+
+/// Rows that an aggregate takes in: with a key and a value. Absent: all.
+std::optional<std::vector<std::uint32_t>> countable_rows(const Batch& in);
+
+}  // namespace millrace

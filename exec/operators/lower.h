@@ -1,0 +1,33 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "exec/operators/operator.h"
+
+namespace millrace {
+
+/// What the maker of an operator gets beside its node's own struct.
+struct LowerContext {
+  OperatorContext& context;
+  const PlanNode& node;
+  /// Tables: the operator above wants insert / update_before / update_after / remove instead of upserts and removes.
+  bool emit_before = false;
+  std::vector<StoreSlot> stores;  // the stores that the plan declares for this node, in order
+};
+using MadeOperator = Result<std::unique_ptr<Operator>>;
+
+/// One function per operator, each in the operator's own file.
+MadeOperator make_filter(const FilterNode& node, const LowerContext& lower);
+MadeOperator make_project(const ProjectNode& node, const LowerContext& lower);
+MadeOperator make_flat_map(const FlatMapNode& node, const LowerContext& lower);
+MadeOperator make_rekey(const RekeyNode& node, const LowerContext& lower);
+MadeOperator make_aggregate_operator(const AggregateNode& node, const LowerContext& lower);
+MadeOperator make_session_aggregate(const AggregateNode& node, const LowerContext& lower);
+MadeOperator make_materialize(const MaterializeNode& node, const LowerContext& lower);
+MadeOperator make_stream_table_join(const StreamTableJoinNode& node, const LowerContext& lower);
+MadeOperator make_stream_stream_join(const StreamStreamJoinNode& node, const LowerContext& lower);
+MadeOperator make_table_table_join(const TableTableJoinNode& node, const LowerContext& lower);
+MadeOperator make_foreign_key_join(const ForeignKeyJoinNode& node, const LowerContext& lower);
+
+}  // namespace millrace

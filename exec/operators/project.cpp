@@ -1,0 +1,42 @@
+#include "exec/operators/batch_ops.h"
+#include "exec/operators/lower.h"
+#include "exec/operators/row_evaluators.h"
+
+namespace millrace {
+namespace {
+
+/// Computes the output columns. Rows without a value (null stream values, removals that carry no old row) keep none.
+class Project final : public Operator {
+ public:
+  Project(const ProjectNode& node, const LowerContext& lower)
+      : items_(expressions(node), *inputs_of(lower.node)[0]),
+        context_(lower.context),
+        emit_before_(lower.emit_before) {}
+
+  Status on_batch(int, const Batch& in, Emitter& out) override {
+    Batch made = share_frame(in);
+    RowErrors errors;
+    made.columns = items_.evaluate(in, rows_with_value(in, emit_before_), errors);
+    if (errors.count != 0) context_.report("project", 1, errors, in);
+    return out.batch(std::move(made));
+  }
+
+ private:
+  static std::vector<ExprPtr> expressions(const ProjectNode& node) {
+    std::vector<ExprPtr> out;
+    for (const ProjectItem& item : node.items) out.push_back(item.expr);
+    return out;
+  }
+
+  RowEvaluators items_;
+  OperatorContext& context_;
+  bool emit_before_;
+};
+
+}  // namespace
+
+MadeOperator make_project(const ProjectNode& node, const LowerContext& lower) {
+  return std::make_unique<Project>(node, lower);
+}
+
+}  // namespace millrace

@@ -1,0 +1,87 @@
+#include "exec/operators/batch_ops.h"
+#include "exec/operators/lower.h"
+#include "exec/operators/row_evaluators.h"
+
+namespace millrace {
+namespace {
+
+/// Gives rows a new key; every input column follows as a value column.
+class Rekey final : public Operator {
+ public:
+  Rekey(const RekeyNode& node, const LowerContext& lower)
+      : keys_(expressions(node), *node.input),
+        context_(lower.context),
+        drop_(node.null_key == NullKey::drop),
+        table_(lower.node.kind == RelationKind::table),
+        window_(lower.node.window.has_value()),
+        emit_before_(lower.emit_before || table_) {}
+
+  Status on_batch(int, const Batch& in, Emitter& out) override {
+    RowErrors errors;
+    std::vector<ColumnPtr> keys = keys_.evaluate(in, rows_with_value(in, emit_before_), errors);
+    if (errors.count != 0) context_.report("rekey", 1, errors, in);
+    Batch made = share_frame(in);
+    if (!window_) made.window_start = made.window_end = nullptr;
+    made.null_keys.clear();
+    made.columns = std::move(keys);
+    made.columns.insert(made.columns.end(), in.columns.begin(), in.columns.end());
+    if (!drop_) {
+      mark_null_keys(made);
+      return out.batch(std::move(made));
+    }
+    std::vector<std::uint32_t> rows = keyed_rows(made);
+    if (rows.empty()) return {};
+    if (is_all(rows, made.rows)) return out.batch(std::move(made));
+    Batch kept = gather(made, rows);
+    if (table_) repair_pairs(kept, rows, in);
+    return out.batch(std::move(kept));
+  }
+
+ private:
+  static std::vector<ExprPtr> expressions(const RekeyNode& node) {
+    std::vector<ExprPtr> out;
+    for (const ProjectItem& item : node.keys) out.push_back(item.expr);
+    return out;
+  }
+  /// A key is absent when all its columns are NULL.
+  void mark_null_keys(Batch& batch) const {
+    for (std::uint32_t row = 0; row < batch.rows; ++row) {
+      bool absent = true;
+      for (std::size_t k = 0; k < keys_.size() && absent; ++k) absent = batch.columns[k]->is_null(row);
+      if (absent) batch.null_keys.set(row, batch.rows);
+    }
+  }
+  std::vector<std::uint32_t> keyed_rows(const Batch& batch) const {
+    std::vector<std::uint32_t> rows;
+    rows.reserve(batch.rows);
+    for (std::uint32_t row = 0; row < batch.rows; ++row) {
+      bool keep = !batch.null_values.test(row);
+      for (std::size_t k = 0; k < keys_.size() && keep; ++k) keep = !batch.columns[k]->is_null(row);
+      if (keep) rows.push_back(row);
+    }
+    return rows;
+  }
+  /// Half of an update may have been dropped: the other half is then a removal or an insert.
+  static void repair_pairs(Batch& kept, const std::vector<std::uint32_t>& rows, const Batch& in) {
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const RowKind kind = in.kind(rows[i]);
+      const bool next = i + 1 < rows.size() && rows[i + 1] == rows[i] + 1;
+      const bool previous = i > 0 && rows[i - 1] + 1 == rows[i];
+      if (kind == RowKind::update_before && !next) kept.kinds[i] = RowKind::remove;
+      if (kind == RowKind::update_after && (!previous || in.kind(rows[i] - 1) != RowKind::update_before))
+        kept.kinds[i] = RowKind::insert;
+    }
+  }
+
+  RowEvaluators keys_;
+  OperatorContext& context_;
+  bool drop_, table_, window_, emit_before_;
+};
+
+}  // namespace
+
+MadeOperator make_rekey(const RekeyNode& node, const LowerContext& lower) {
+  return std::make_unique<Rekey>(node, lower);
+}
+
+}  // namespace millrace

@@ -1,0 +1,56 @@
+#include "exec/operators/row_evaluators.h"
+
+#include "exec/operators/batch_ops.h"
+
+namespace millrace {
+
+std::optional<std::vector<std::uint32_t>> rows_with_value(const Batch& in, bool has_before) {
+  std::vector<std::uint32_t> rows;
+  rows.reserve(in.rows);
+  for (std::uint32_t row = 0; row < in.rows; ++row) {
+    const bool removed = !has_before && in.kind(row) == RowKind::remove;
+    if (!removed && !in.null_values.test(row)) rows.push_back(row);
+  }
+  if (is_all(rows, in.rows)) return std::nullopt;
+  return rows;
+}
+
+RowEvaluators::RowEvaluators(const std::vector<ExprPtr>& expressions, const PlanNode& input) {
+  const std::size_t keys = input.schema.key_count();
+  for (const ExprPtr& expression : expressions) {
+    std::vector<bool> used(input.schema.size());
+    collect_columns(*expression, used);
+    bool reads_values = false;
+    for (std::size_t c = keys; c < used.size(); ++c) reads_values = reads_values || used[c];
+    items_.push_back({Evaluator(expression), reads_values});
+  }
+}
+
+std::vector<ColumnPtr> RowEvaluators::evaluate(const Batch& in,
+                                               const std::optional<std::vector<std::uint32_t>>& with_value,
+                                               RowErrors& errors, Bitmap* failed) {
+  std::vector<ColumnPtr> out;
+  out.reserve(items_.size());
+  std::optional<Batch> compact;
+  for (Item& item : items_) {
+    Bitmap bad;
+    if (!with_value || !item.reads_values) {
+      out.push_back(failed ? item.evaluator.evaluate(in, errors, bad) : item.evaluator.evaluate(in, errors));
+    } else if (with_value->empty()) {
+      out.push_back(make_null_column(item.evaluator.type(), in.rows));
+    } else {
+      if (!compact) compact = gather(in, *with_value);
+      Bitmap compact_bad;
+      const ColumnPtr column = item.evaluator.evaluate(*compact, errors, compact_bad);
+      out.push_back(spread(*column, *with_value, in.rows));
+      for (std::size_t i = 0; i < with_value->size(); ++i)
+        if (compact_bad.test(i)) bad.set((*with_value)[i], in.rows);
+    }
+    if (failed == nullptr || bad.empty()) continue;
+    for (std::uint32_t row = 0; row < in.rows; ++row)
+      if (bad.test(row)) failed->set(row, in.rows);
+  }
+  return out;
+}
+
+}  // namespace millrace

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "exec/expr/evaluator.h"
+#include "planner/logical/plan.h"
+
+namespace millrace {
+
+/// Rows whose value columns hold something: not null stream values, not removals without their old row (`has_before`
+/// false). Absent: all rows.
+std::optional<std::vector<std::uint32_t>> rows_with_value(const Batch& in, bool has_before);
+
+/// Several expressions over one input, where some rows have keys only. On those rows an expression that reads key
+/// columns (or none) is still computed; one that reads value columns is NULL and does not fail.
+class RowEvaluators {
+ public:
+  RowEvaluators(const std::vector<ExprPtr>& expressions, const PlanNode& input);
+
+  /// One column per expression, each `in.rows` long. `with_value`: as rows_with_value gives it. Rows that failed are
+  /// set in `failed` when given.
+  std::vector<ColumnPtr> evaluate(const Batch& in, const std::optional<std::vector<std::uint32_t>>& with_value,
+                                  RowErrors& errors, Bitmap* failed = nullptr);
+  std::size_t size() const { return items_.size(); }
+
+ private:
+  struct Item {
+    Evaluator evaluator;
+    bool reads_values;
+  };
+  std::vector<Item> items_;
+};
+
+}  // namespace millrace

@@ -1,0 +1,70 @@
+#include "exec/operators/batch_ops.h"
+#include "exec/operators/table_side.h"
+
+namespace millrace {
+namespace {
+
+/// Stream rows meet the newest table row of their key. Only stream rows give results.
+class StreamTableJoin final : public Operator {
+ public:
+  StreamTableJoin(const StreamTableJoinNode& node, std::unique_ptr<TableSide> table)
+      : table_(std::move(table)), left_(node.type == JoinType::left) {}
+
+  Status on_batch(int input, const Batch& in, Emitter& out) override {
+    if (input == 1) return table_->apply(in, TableSide::news(in), [](std::size_t, const Entry&) {});
+    rows_.clear();
+    for (std::uint32_t row = 0; row < in.rows; ++row)
+      if (!in.null_keys.test(row) && !in.null_values.test(row)) rows_.push_back(row);
+    if (rows_.empty()) return {};
+    if (Status found = table_->find(in, rows_, matches_); !found) return found;
+    return join(in, out);
+  }
+
+ private:
+  Status join(const Batch& in, Emitter& out) {
+    std::vector<std::uint32_t> kept;
+    std::vector<std::optional<std::string_view>> bytes;
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+      if (matches_[i] == nullptr && !left_) continue;
+      kept.push_back(rows_[i]);
+      bytes.push_back(matches_[i] ? std::optional(row_value(matches_[i]->value()).bytes()) : std::nullopt);
+    }
+    if (kept.empty()) return {};
+    Batch left = is_all(kept, in.rows) ? share(in) : gather(in, kept);
+    Result<std::vector<ColumnPtr>> right = table_->codec().decode(bytes);
+    if (!right) return right.error();
+    const std::size_t keys = table_->keys().columns();
+    std::vector<ColumnPtr> columns(left.columns.begin(), left.columns.begin() + static_cast<std::ptrdiff_t>(keys));
+    columns.insert(columns.end(), left.columns.begin(), left.columns.end());
+    for (std::size_t k = 0; k < keys; ++k) columns.push_back(right_key(*left.columns[k], bytes));
+    columns.insert(columns.end(), right->begin(), right->end());
+    left.columns = std::move(columns);
+    return out.batch(std::move(left));
+  }
+  /// The table's key column: that of the stream row where there is a match.
+  static ColumnPtr right_key(const Column& key, std::span<const std::optional<std::string_view>> matches) {
+    const auto rows = all_rows(key.size);
+    std::shared_ptr<Column> column = gather(key, rows);
+    for (std::size_t i = 0; i < matches.size(); ++i)
+      if (!matches[i]) column->nulls.set(i, matches.size());
+    return column;
+  }
+
+  std::unique_ptr<TableSide> table_;
+  bool left_;
+  std::vector<std::uint32_t> rows_;
+  std::vector<Entry*> matches_;
+};
+
+}  // namespace
+
+MadeOperator make_stream_table_join(const StreamTableJoinNode& node, const LowerContext& lower) {
+  if (node.type != JoinType::inner && node.type != JoinType::left)
+    return user_error("a stream can only be joined with a table by an inner or a left join");
+  if (lower.stores.empty()) return Error{Fault::bug, "a stream-table join has no store"};
+  Result<std::unique_ptr<TableSide>> table = TableSide::make(*node.right, lower.stores[0]);
+  if (!table) return table.error();
+  return std::make_unique<StreamTableJoin>(node, std::move(*table));
+}
+
+}  // namespace millrace

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "planner/logical/plan.h"
+
+namespace millrace {
+
+/// Time windows and the stream time that closes them. Stream time is the running maximum over the rows that reach the
+/// operator.
+class TimeWindows {
+ public:
+  explicit TimeWindows(const WindowSpec& spec) : spec_(spec) {}
+
+  std::int64_t stream_time() const { return stream_time_; }
+  const WindowSpec& spec() const { return spec_; }
+
+  /// Sees a row, and appends the starts of the windows that take it, oldest first. Gives the number of windows that are
+  /// closed already.
+  std::uint64_t assign(std::int64_t timestamp, std::vector<std::int64_t>& starts) {
+    stream_time_ = std::max(stream_time_, timestamp);
+    const std::int64_t closed = last_closed();
+    std::uint64_t late = 0;
+    std::int64_t start =
+        std::max<std::int64_t>(0, timestamp - spec_.size_ms + spec_.advance_ms) / spec_.advance_ms * spec_.advance_ms;
+    for (; start <= timestamp; start += spec_.advance_ms) {
+      if (start <= closed) {
+        ++late;
+      } else {
+        starts.push_back(start);
+      }
+    }
+    return late;
+  }
+  /// Windows that start at or before this take no more rows: window end + grace <= stream time.
+  std::int64_t last_closed() const {
+    return stream_time_ == INT64_MIN ? INT64_MIN : stream_time_ - spec_.grace_ms - spec_.size_ms;
+  }
+  /// Windows that start before this are kept no longer.
+  std::int64_t expired_before() const {
+    const std::int64_t keep = std::max(spec_.retention_ms, spec_.size_ms + spec_.grace_ms);
+    return stream_time_ == INT64_MIN ? INT64_MIN : stream_time_ - keep + 1;
+  }
+  void set_stream_time(std::int64_t time) { stream_time_ = time; }
+
+ private:
+  WindowSpec spec_;
+  std::int64_t stream_time_ = INT64_MIN;
+};
+
+/// Fixed-size progress of operators (Operator::save).
+inline void save_number(std::int64_t value, std::string& bytes) {
+  bytes.append(reinterpret_cast<const char*>(&value), sizeof(value));
+}
+/// `fallback` when `bytes` are used up.
+inline std::int64_t load_number(std::string_view& bytes, std::int64_t fallback) {
+  std::int64_t value = fallback;
+  if (bytes.size() < sizeof(value)) return fallback;
+  std::memcpy(&value, bytes.data(), sizeof(value));
+  bytes.remove_prefix(sizeof(value));
+  return value;
+}
+
+}  // namespace millrace
