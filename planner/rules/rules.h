@@ -29,8 +29,8 @@ struct Rewritten {
   std::vector<std::string> fired;  // names, in order of the table
 };
 
-/// Applies every rule bottom-up until it changes nothing, in table order. `off` names rules to leave out; "all" leaves out
-/// every optional one. Debug builds check schema and kind of the root after each rule.
+/// Applies every rule bottom-up until it changes nothing, in table order. `off` names rules to leave out; "all" leaves
+/// out every optional one. Debug builds check schema and kind of the root after each rule.
 Rewritten rewrite(NodePtr root, const RuleContext& context, const std::set<std::string>& off = {});
 
 }  // namespace millrace

@@ -1,0 +1,49 @@
+#include "planner/rules/partitioning.h"
+#include "planner/rules/rule_list.h"
+
+namespace millrace {
+namespace {
+
+NodePtr strip(const NodePtr& node) {
+  if (const auto* repartition = node->as<RepartitionNode>()) return strip(repartition->input);
+  std::vector<NodePtr> inputs = inputs_of(*node);
+  bool changed = false;
+  for (auto& input : inputs) {
+    NodePtr stripped = strip(input);
+    changed = changed || stripped != input;
+    input = std::move(stripped);
+  }
+  return changed ? with_inputs(*node, std::move(inputs)) : node;
+}
+
+// The keys are the input's own key columns, all of them, in order.
+bool keeps_key(const RekeyNode& rekey) {
+  const auto keys = rekey.input->schema.keys();
+  if (keys.empty() || keys.size() != rekey.keys.size() || rekey.input->window) return false;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    const auto* column = rekey.keys[i].expr->as<ColumnExpr>();
+    if (!column || column->index != i) return false;
+  }
+  return true;
+}
+
+bool lies_right(const RepartitionNode& repartition) {
+  const auto* rekey = repartition.input->as<RekeyNode>();
+  if (!rekey || !keeps_key(*rekey)) return false;
+  const Partitioning below = partitioning_of(*rekey->input);
+  return !below.moved && below.key_format == repartition.key_format &&
+         (repartition.partitions == 0 || repartition.partitions == below.partitions);
+}
+
+}  // namespace
+
+NodePtr repartition_elision(const NodePtr& node, const RuleContext&) {
+  if (const auto* repartition = node->as<RepartitionNode>())
+    return lies_right(*repartition) ? repartition->input : nullptr;
+  const bool root = node->as<SinkNode>() || node->as<OutputNode>();
+  if (!root || !single_partition(*node)) return nullptr;
+  NodePtr stripped = strip(node);
+  return stripped == node ? nullptr : stripped;
+}
+
+}  // namespace millrace

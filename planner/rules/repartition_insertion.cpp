@@ -1,0 +1,142 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "planner/rules/expressions.h"
+#include "planner/rules/partitioning.h"
+#include "planner/rules/rule_list.h"
+
+namespace millrace {
+namespace {
+
+NodePtr move_rows(NodePtr input, std::string role, FormatInfo format, int partitions) {
+  return make_node(RepartitionNode{
+      .input = std::move(input), .role = std::move(role), .key_format = std::move(format), .partitions = partitions});
+}
+
+void collect_lost_pseudo_columns(const AggregateNode& aggregate, std::vector<PseudoColumn>& lost) {
+  for (const auto& call : aggregate.calls)
+    for (const auto& argument : call.arguments) collect_pseudo_columns(*argument, lost);
+  std::erase(lost, PseudoColumn::row_time);  // travels as the record's timestamp
+}
+
+ExprPtr pseudo_to_column(const ExprPtr& expr, const std::vector<PseudoColumn>& pseudo, std::size_t first) {
+  if (const auto* found = expr->as<PseudoExpr>()) {
+    const auto at = std::find(pseudo.begin(), pseudo.end(), found->column);
+    if (at == pseudo.end()) return expr;
+    return make_column(first + static_cast<std::size_t>(at - pseudo.begin()), expr->type, expr->sql);
+  }
+  return map_children(expr, [&](const ExprPtr& child) { return pseudo_to_column(child, pseudo, first); });
+}
+
+// Partition, offset and window bounds are those of the source record; rows that take a new key carry them as columns.
+NodePtr keep_pseudo_columns(const AggregateNode& aggregate) {
+  const auto* rekey = aggregate.input->as<RekeyNode>();
+  std::vector<PseudoColumn> lost;
+  if (rekey) collect_lost_pseudo_columns(aggregate, lost);
+  if (lost.empty()) return nullptr;
+
+  ProjectNode project{.input = rekey->input, .items = {}};
+  const Schema& input = rekey->input->schema;
+  for (std::size_t i = 0; i < input.size(); ++i)
+    project.items.push_back({input.columns[i], make_column(i, input.columns[i].type, input.columns[i].name)});
+  for (const PseudoColumn column : lost) {
+    auto expr = std::make_shared<Expr>();
+    expr->type = pseudo_column_type(column);
+    expr->node = PseudoExpr{column};
+    ColumnDef named{std::string(pseudo_column_name(column)), expr->type, ColumnRole::value, std::nullopt};
+    project.items.push_back({std::move(named), expr});
+  }
+  const std::size_t first = rekey->keys.size() + input.size();
+  RekeyNode above = *rekey;
+  above.input = make_node(std::move(project));
+  AggregateNode changed = aggregate;
+  changed.input = make_node(std::move(above));
+  for (auto& call : changed.calls)
+    for (auto& argument : call.arguments) argument = pseudo_to_column(argument, lost, first);
+  return make_node(std::move(changed));
+}
+
+NodePtr for_aggregate(const AggregateNode& aggregate) {
+  if (NodePtr kept = keep_pseudo_columns(aggregate)) return kept;
+  const Partitioning input = partitioning_of(*aggregate.input);
+  AggregateNode changed = aggregate;
+  if (aggregate.global) {
+    if (aggregate.input->as<RepartitionNode>() || input.partitions == 1) return nullptr;
+    changed.input = move_rows(aggregate.input, "Aggregate-Global", input.key_format, 1);
+    return make_node(std::move(changed));
+  }
+  if (!input.moved) return nullptr;
+  const FormatInfo format = internal_key_format(input.key_format, aggregate.input->schema.keys());
+  changed.input = move_rows(aggregate.input, "Aggregate-GroupBy", format, 0);
+  return make_node(std::move(changed));
+}
+
+int count_joins(const PlanNode& node) {
+  int joins = node.as<StreamTableJoinNode>() || node.as<StreamStreamJoinNode>() || node.as<TableTableJoinNode>() ||
+                      node.as<ForeignKeyJoinNode>()
+                  ? 1
+                  : 0;
+  for (const auto& input : inputs_of(node)) joins += count_joins(*input);
+  return joins;
+}
+
+// The nth join of a query, counted from its innermost: its topics are called Join-left, Join2-left, ...
+template <class Join>
+std::string join_role(const Join& join, std::string_view side) {
+  const int below = count_joins(*join.left) + count_joins(*join.right);
+  return below == 0 ? fmt::format("Join-{}", side) : fmt::format("Join{}-{}", below + 1, side);
+}
+
+// A side that stays decides format and partition count; when both move, the left one's format does.
+template <class Join>
+NodePtr for_join(const Join& join) {
+  Partitioning left = partitioning_of(*join.left), right = partitioning_of(*join.right);
+  const auto left_keys = join.left->schema.keys();
+  bool move_left = left.moved, move_right = right.moved;
+  if (!move_left && !move_right && !(left.key_format == right.key_format)) move_left = true;
+  if (!move_left && !move_right) return nullptr;
+
+  int partitions = 0;
+  FormatInfo format;
+  if (move_left && move_right) {
+    format = internal_key_format(left.key_format, left_keys);
+    partitions = std::max(left.partitions, right.partitions);
+  } else {
+    const Partitioning& staying = move_left ? right : left;
+    format = staying.key_format;
+    partitions = staying.partitions;
+  }
+  Join changed = join;
+  if (move_left) changed.left = move_rows(join.left, join_role(join, "left"), format, partitions);
+  if (move_right) changed.right = move_rows(join.right, join_role(join, "right"), format, partitions);
+  return make_node(std::move(changed));
+}
+
+// Right rows are found by a value of the left row, so neither side's key brings them together: both go to one
+// partition.
+NodePtr for_foreign_key(const ForeignKeyJoinNode& join) {
+  const Partitioning left = partitioning_of(*join.left), right = partitioning_of(*join.right);
+  if (left.partitions == 1 && right.partitions == 1) return nullptr;
+  ForeignKeyJoinNode changed = join;
+  if (left.partitions != 1 || left.moved)
+    changed.left = move_rows(join.left, join_role(join, "left"),
+                             internal_key_format(left.key_format, join.left->schema.keys()), 1);
+  if (right.partitions != 1 || right.moved)
+    changed.right = move_rows(join.right, join_role(join, "right"),
+                              internal_key_format(right.key_format, join.right->schema.keys()), 1);
+  return make_node(std::move(changed));
+}
+
+}  // namespace
+
+NodePtr repartition_insertion(const NodePtr& node, const RuleContext&) {
+  if (const auto* aggregate = node->as<AggregateNode>()) return for_aggregate(*aggregate);
+  if (const auto* join = node->as<StreamTableJoinNode>()) return for_join(*join);
+  if (const auto* join = node->as<StreamStreamJoinNode>()) return for_join(*join);
+  if (const auto* join = node->as<TableTableJoinNode>()) return for_join(*join);
+  if (const auto* join = node->as<ForeignKeyJoinNode>()) return for_foreign_key(*join);
+  return nullptr;
+}
+
+}  // namespace millrace

@@ -1,0 +1,27 @@
+#pragma once
+
+#include "planner/rules/rules.h"
+
+/// The rules of the table, one file each. Each is a pure function on one node; null: it does not apply there.
+namespace millrace {
+
+/// Constant sub-expressions become literals. Those that evaluate to NULL stay: a failure must go on failing.
+NodePtr constant_folding(const NodePtr& node, const RuleContext& context);
+
+/// Filter(Project(x)) => Project(Filter(x)); Filter(Rekey(x)) => Rekey(Filter(x)) on streams; conjuncts of a filter
+/// over a stream-table join that read the stream side alone go below the join. Only predicates that cannot fail move,
+/// and never where stream time or the state of a table would come out differently.
+NodePtr predicate_pushdown(const NodePtr& node, const RuleContext& context);
+
+/// Rows that must meet by key are moved: Aggregate(Rekey(x)) => Aggregate(Repartition(Rekey(x))), likewise below joins,
+/// and one side of a join whose sides place equal keys differently.
+NodePtr repartition_insertion(const NodePtr& node, const RuleContext& context);
+
+/// Repartition(x) => x where the rows lie right already: the key did not change, or every source has one partition.
+NodePtr repartition_elision(const NodePtr& node, const RuleContext& context);
+
+/// Sources read only the columns that the plan uses; a projection below each Repartition lets only those travel.
+/// Applies at the root.
+NodePtr column_pruning(const NodePtr& node, const RuleContext& context);
+
+}  // namespace millrace

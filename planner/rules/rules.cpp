@@ -1,0 +1,62 @@
+#include "planner/rules/rules.h"
+
+#include <cassert>
+
+#include "planner/rules/rule_list.h"
+
+namespace millrace {
+namespace {
+
+constexpr int kMaxPasses = 100;  // far beyond the depth of any plan; a rule that never settles is a bug
+
+NodePtr apply_bottom_up(const Rule& rule, const NodePtr& node, const RuleContext& context, bool& changed) {
+  std::vector<NodePtr> inputs = inputs_of(*node);
+  bool below = false;
+  for (auto& input : inputs) {
+    NodePtr rewritten = apply_bottom_up(rule, input, context, changed);
+    below = below || rewritten != input;
+    input = std::move(rewritten);
+  }
+  const NodePtr here = below ? with_inputs(*node, std::move(inputs)) : node;
+  NodePtr rewritten = rule.apply(here, context);
+  if (!rewritten) return here;
+  changed = true;
+  return rewritten;
+}
+
+bool same_result(const PlanNode& a, const PlanNode& b) {
+  return a.schema == b.schema && a.kind == b.kind && a.window == b.window;
+}
+
+}  // namespace
+
+const std::vector<Rule>& rules() {
+  static const std::vector<Rule> kRules = {
+      {"constant_folding", constant_folding},
+      {"predicate_pushdown", predicate_pushdown},
+      {"repartition_insertion", repartition_insertion, false},
+      {"repartition_elision", repartition_elision},
+      {"column_pruning", column_pruning},
+  };
+  return kRules;
+}
+
+Rewritten rewrite(NodePtr root, const RuleContext& context, const std::set<std::string>& off) {
+  Rewritten result{.root = std::move(root), .fired = {}};
+  for (const Rule& rule : rules()) {
+    if (rule.optional && (off.contains("all") || off.contains(std::string(rule.name)))) continue;
+    bool fired = false;
+    for (int pass = 0; pass < kMaxPasses; ++pass) {
+      bool changed = false;
+      NodePtr rewritten = apply_bottom_up(rule, result.root, context, changed);
+      if (!changed) break;
+      assert(same_result(*rewritten, *result.root));
+      result.root = std::move(rewritten);
+      fired = true;
+    }
+    if (fired) result.fired.emplace_back(rule.name);
+  }
+  return result;
+}
+
+}  // namespace millrace
