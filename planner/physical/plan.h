@@ -18,7 +18,8 @@ struct StorePlan {
 };
 
 /// A part of a query that runs without moving rows between partitions: one tree, leaves are SourceNodes, the root is a
-/// SinkNode (final, or into a repartition topic with the value format ROW) or an OutputNode. Task p of it reads partition p of every input.
+/// SinkNode (final, or into a repartition topic with the value format ROW) or an OutputNode. Task p of it reads
+/// partition p of every input.
 struct Subtopology {
   int id = 0;
   NodePtr root;
@@ -32,8 +33,8 @@ struct InternalTopic {
   int subtopology = 0;     // owner (changelog) or reader (repartition)
 };
 
-/// Where a pull query finds the rows of the query's result: the store, and the row-wise nodes between the store and the sink,
-/// bottom up, to apply on what is read.
+/// Where a pull query finds the rows of the query's result: the store, and the row-wise nodes between the store and the
+/// sink, bottom up, to apply on what is read.
 struct Materialization {
   int subtopology = 0;
   std::string store;
@@ -61,7 +62,8 @@ struct PhysicalContext {
   bool transient = false;
 };
 
-/// Cuts a rewritten logical plan into subtopologies and names topics and stores. Throws SqlError for what exec cannot run yet.
+/// Cuts a rewritten logical plan into subtopologies and names topics and stores. Throws SqlError for what exec cannot
+/// run yet.
 PhysicalPlan make_physical(const NodePtr& root, const QueryOptions& options, const PhysicalContext& context);
 
 /// The JSON form: what the command log keeps. `from_json` resolves functions by name and argument types.

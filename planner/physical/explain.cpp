@@ -1,0 +1,36 @@
+#include <fmt/format.h>
+
+#include "planner/physical/plan.h"
+
+namespace millrace {
+
+std::string explain(const PhysicalPlan& plan) {
+  std::string out = fmt::format("query {}\n", plan.query_id);
+  std::string fired;
+  for (const auto& rule : plan.fired_rules) fired += (fired.empty() ? "" : ", ") + rule;
+  out += fmt::format("rules: {}\n", fired.empty() ? "none" : fired);
+  for (const auto& subtopology : plan.subtopologies) {
+    out += fmt::format("subtopology {}\n", subtopology.id);
+    const std::string tree = explain(subtopology.root);
+    for (std::size_t begin = 0; begin < tree.size();) {
+      const std::size_t end = tree.find('\n', begin) + 1;
+      out += "  " + tree.substr(begin, end - begin);
+      begin = end;
+    }
+    for (const auto& store : subtopology.stores) {
+      out += fmt::format("  store {}", store.name);
+      if (store.retention_ms) out += fmt::format(" retention={} ms", *store.retention_ms);
+      if (!store.changelog_topic.empty()) out += fmt::format(" changelog={}", store.changelog_topic);
+      out += "\n";
+    }
+  }
+  for (const auto& topic : plan.topics)
+    if (!topic.changelog)
+      out += fmt::format("repartition topic {} read by subtopology {}\n", topic.name, topic.subtopology);
+  if (plan.materialization)
+    out += fmt::format("pull queries read {} of subtopology {}\n", plan.materialization->store,
+                       plan.materialization->subtopology);
+  return out;
+}
+
+}  // namespace millrace

@@ -1,0 +1,161 @@
+#include "planner/physical/json_codec.h"
+
+namespace millrace {
+namespace {
+
+using namespace plan_json;
+
+constexpr int kVersion = 1;
+
+// Nodes are named by their place in the tree, root first.
+void list_nodes(const NodePtr& node, std::vector<NodePtr>& out) {
+  out.push_back(node);
+  for (const auto& input : inputs_of(*node)) list_nodes(input, out);
+}
+
+std::size_t place_of(const NodePtr& root, const PlanNode* wanted) {
+  std::vector<NodePtr> nodes;
+  list_nodes(root, nodes);
+  for (std::size_t i = 0; i < nodes.size(); ++i)
+    if (nodes[i].get() == wanted) return i;
+  malformed("node");
+}
+
+NodePtr node_at(const NodePtr& root, std::size_t place) {
+  std::vector<NodePtr> nodes;
+  list_nodes(root, nodes);
+  if (place >= nodes.size()) malformed("node");
+  return nodes[place];
+}
+
+json::value write_subtopology(const Subtopology& subtopology) {
+  json::array stores;
+  for (const auto& store : subtopology.stores) {
+    json::object written{{"name", store.name},
+                         {"changelog", store.changelog_topic},
+                         {"owner", place_of(subtopology.root, store.owner)},
+                         {"windowed", store.windowed}};
+    if (store.retention_ms) written["retention"] = *store.retention_ms;
+    stores.push_back(written);
+  }
+  return {{"id", subtopology.id}, {"root", write(subtopology.root)}, {"stores", stores}};
+}
+
+Subtopology read_subtopology(const json::value& value, const FunctionCatalog& functions) {
+  Subtopology out{.id = value.at("id").to_number<int>(), .root = read_node(value.at("root"), functions), .stores = {}};
+  for (const auto& item : value.at("stores").as_array()) {
+    const json::object& from = item.as_object();
+    StorePlan store{.name = std::string(from.at("name").as_string()),
+                    .changelog_topic = std::string(from.at("changelog").as_string()),
+                    .owner = node_at(out.root, from.at("owner").to_number<std::size_t>()).get(),
+                    .windowed = from.at("windowed").as_bool(),
+                    .retention_ms = {}};
+    if (const auto* retention = from.if_contains("retention"))
+      store.retention_ms = retention->to_number<std::int64_t>();
+    out.stores.push_back(std::move(store));
+  }
+  return out;
+}
+
+json::value write_materialization(const PhysicalPlan& plan) {
+  if (!plan.materialization) return nullptr;
+  const Materialization& found = *plan.materialization;
+  const NodePtr& root = plan.subtopologies.at(static_cast<std::size_t>(found.subtopology)).root;
+  json::array above;
+  for (const auto& node : found.above) above.push_back(json::value(place_of(root, node.get())));
+  return {{"subtopology", found.subtopology},
+          {"store", found.store},
+          {"schema", write(found.store_schema)},
+          {"window", write(found.window)},
+          {"above", above}};
+}
+
+std::optional<Materialization> read_materialization(const json::value& value, const PhysicalPlan& plan) {
+  if (value.is_null()) return std::nullopt;
+  Materialization out{.subtopology = value.at("subtopology").to_number<int>(),
+                      .store = std::string(value.at("store").as_string()),
+                      .store_schema = read_schema(value.at("schema")),
+                      .window = read_window(value.at("window")),
+                      .above = {}};
+  const NodePtr& root = plan.subtopologies.at(static_cast<std::size_t>(out.subtopology)).root;
+  for (const auto& place : value.at("above").as_array())
+    out.above.push_back(node_at(root, place.to_number<std::size_t>()));
+  return out;
+}
+
+json::value write_topics(const std::vector<InternalTopic>& topics) {
+  json::array out;
+  for (const auto& topic : topics)
+    out.push_back({{"name", topic.name},
+                   {"changelog", topic.changelog},
+                   {"partitions", topic.partitions},
+                   {"subtopology", topic.subtopology}});
+  return out;
+}
+
+std::vector<InternalTopic> read_topics(const json::value& value) {
+  std::vector<InternalTopic> out;
+  for (const auto& topic : value.as_array())
+    out.push_back({.name = std::string(topic.at("name").as_string()),
+                   .changelog = topic.at("changelog").as_bool(),
+                   .partitions = topic.at("partitions").to_number<int>(),
+                   .subtopology = topic.at("subtopology").to_number<int>()});
+  return out;
+}
+
+PhysicalPlan read_plan(const json::value& value, const FunctionCatalog& functions) {
+  const json::object& from = value.as_object();
+  if (from.at("version").to_number<int>() != kVersion) malformed("version");
+  PhysicalPlan plan;
+  plan.query_id = std::string(from.at("query").as_string());
+  for (const auto& item : from.at("subtopologies").as_array())
+    plan.subtopologies.push_back(read_subtopology(item, functions));
+  plan.topics = read_topics(from.at("topics"));
+  plan.materialization = read_materialization(from.at("materialization"), plan);
+  const json::object& options = from.at("options").as_object();
+  plan.options = QueryOptions{.emit_every_change = options.at("emit_every_change").as_bool(),
+                              .from_earliest = options.at("from_earliest").as_bool(),
+                              .fail_on_bad_record = options.at("fail_on_bad_record").as_bool(),
+                              .fail_on_bad_timestamp = options.at("fail_on_bad_timestamp").as_bool()};
+  plan.result = read_schema(from.at("result"));
+  plan.kind = static_cast<RelationKind>(from.at("kind").to_number<int>());
+  plan.window = read_window(from.at("window"));
+  for (const auto& rule : from.at("rules").as_array()) plan.fired_rules.emplace_back(rule.as_string());
+  return plan;
+}
+
+}  // namespace
+
+std::string to_json(const PhysicalPlan& plan) {
+  json::array subtopologies;
+  for (const auto& subtopology : plan.subtopologies) subtopologies.push_back(write_subtopology(subtopology));
+  const json::value out = {{"version", kVersion},
+                           {"query", plan.query_id},
+                           {"subtopologies", subtopologies},
+                           {"topics", write_topics(plan.topics)},
+                           {"materialization", write_materialization(plan)},
+                           {"options",
+                            {{"emit_every_change", plan.options.emit_every_change},
+                             {"from_earliest", plan.options.from_earliest},
+                             {"fail_on_bad_record", plan.options.fail_on_bad_record},
+                             {"fail_on_bad_timestamp", plan.options.fail_on_bad_timestamp}}},
+                           {"result", write(plan.result)},
+                           {"kind", static_cast<int>(plan.kind)},
+                           {"window", write(plan.window)},
+                           {"rules", json::value_from(plan.fired_rules)}};
+  return json::serialize(out);
+}
+
+PhysicalPlan physical_from_json(const std::string& text, const FunctionCatalog& functions) {
+  try {
+    json::parse_options options;
+    options.max_depth = 1024;  // expressions nest
+    return read_plan(json::parse(text, {}, options), functions);
+  } catch (const SqlError&) {
+    throw;
+  } catch (const std::exception&) {
+    malformed("part");
+  }
+}
+
+}  // namespace millrace

@@ -1,0 +1,121 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "planner/physical/plan.h"
+#include "planner/physical/row_kinds.h"
+#include "planner/physical/stores.h"
+
+namespace millrace {
+namespace {
+
+/// Cuts the tree at its repartitions; writers come out before their readers.
+class Cutter {
+ public:
+  Cutter(PhysicalPlan& plan, std::string prefix) : plan_(plan), prefix_(std::move(prefix)) {}
+
+  void run(const NodePtr& root) { finish(root); }
+
+ private:
+  int finish(const NodePtr& root) {
+    std::vector<std::size_t> read;  // repartition topics that this subtopology reads
+    NodePtr tree = cut(root, read);
+    const int id = static_cast<int>(plan_.subtopologies.size());
+    plan_.subtopologies.push_back(Subtopology{.id = id, .root = std::move(tree), .stores = {}});
+    for (const std::size_t topic : read) plan_.topics[topic].subtopology = id;
+    return id;
+  }
+
+  NodePtr cut(const NodePtr& node, std::vector<std::size_t>& read) {
+    if (const auto* repartition = node->as<RepartitionNode>()) return reader(*repartition, *node, read);
+    std::vector<NodePtr> inputs = inputs_of(*node);
+    bool changed = false;
+    for (auto& input : inputs) {
+      NodePtr replaced = cut(input, read);
+      changed = changed || replaced != input;
+      input = std::move(replaced);
+    }
+    return changed ? with_inputs(*node, std::move(inputs)) : node;
+  }
+
+  NodePtr reader(const RepartitionNode& repartition, const PlanNode& node, std::vector<std::size_t>& read) {
+    const FormatInfo row{.name = "ROW"};
+    const std::string topic = fmt::format("{}-{}-repartition", prefix_, repartition.role);
+    finish(make_node(SinkNode{.input = repartition.input,
+                              .name = {},
+                              .topic = topic,
+                              .key_format = repartition.key_format,
+                              .value_format = row,
+                              .timestamp = {},
+                              .internal = true}));
+    read.push_back(plan_.topics.size());
+    plan_.topics.push_back(
+        InternalTopic{.name = topic, .changelog = false, .partitions = repartition.partitions, .subtopology = 0});
+    SourceNode source{.name = {},
+                      .topic = topic,
+                      .declared = node.schema,
+                      .read = {},
+                      .key_format = repartition.key_format,
+                      .value_format = row,
+                      .timestamp = {},
+                      .internal = true,
+                      .partitions = repartition.partitions};
+    for (std::size_t i = 0; i < node.schema.size(); ++i) source.read.push_back(i);
+    return make_source(std::move(source), node.kind, node.window);
+  }
+
+  PhysicalPlan& plan_;
+  const std::string prefix_;
+};
+
+// A table that a query makes can be asked by key, so its rows lie in some store.
+NodePtr make_pullable(const NodePtr& root) {
+  const auto* sink = root->as<SinkNode>();
+  if (!sink || root->kind != RelationKind::table || find_materialized(root)) return root;
+  SinkNode changed = *sink;
+  changed.input = make_node(MaterializeNode{.input = sink->input});
+  return make_node(std::move(changed));
+}
+
+const StorePlan* store_of(const Subtopology& subtopology, const PlanNode* owner) {
+  for (const auto& store : subtopology.stores)
+    if (store.owner == owner) return &store;
+  return nullptr;
+}
+
+std::optional<Materialization> find_materialization(const Subtopology& last) {
+  if (!last.root->as<SinkNode>() || last.root->kind != RelationKind::table) return std::nullopt;
+  const NodePtr kept = find_materialized(last.root);
+  const StorePlan* store = kept ? store_of(last, kept.get()) : nullptr;
+  if (!store) return std::nullopt;
+  Materialization found{
+      .subtopology = last.id, .store = store->name, .store_schema = kept->schema, .window = kept->window, .above = {}};
+  for (NodePtr node = inputs_of(*last.root).front(); node != kept; node = inputs_of(*node).front())
+    found.above.push_back(node);
+  std::reverse(found.above.begin(), found.above.end());
+  return found;
+}
+
+}  // namespace
+
+PhysicalPlan make_physical(const NodePtr& root, const QueryOptions& options, const PhysicalContext& context) {
+  const std::string kind = context.transient ? "" : "query_";
+  const std::string prefix = fmt::format("_confluent-ksql-{}{}{}", context.service_id, kind, context.query_id);
+  PhysicalPlan plan{.query_id = context.query_id,
+                    .subtopologies = {},
+                    .topics = {},
+                    .materialization = {},
+                    .options = options,
+                    .result = root->schema,
+                    .kind = root->kind,
+                    .window = root->window,
+                    .fired_rules = {}};
+  const NodePtr complete = provide_before_rows(context.transient ? root : make_pullable(root));
+  Cutter(plan, prefix).run(complete);
+  declare_stores(plan, context.transient ? std::string() : prefix);
+  plan.materialization = find_materialization(plan.subtopologies.back());
+  return plan;
+}
+
+}  // namespace millrace

@@ -1,0 +1,74 @@
+#include "planner/physical/row_kinds.h"
+
+namespace millrace {
+namespace {
+
+NodePtr provide(const NodePtr& node, bool before);
+
+NodePtr materialized(NodePtr table) {
+  return make_node(MaterializeNode{.input = std::move(table), .emit_before = true});
+}
+
+// Whether before rows come for nothing: an aggregate has them in its own state.
+bool keeps_own_state(const PlanNode& node) {
+  if (node.as<FilterNode>() || node.as<ProjectNode>()) return keeps_own_state(*inputs_of(node).front());
+  return node.as<AggregateNode>() || node.as<MaterializeNode>();
+}
+
+struct Provide {
+  const NodePtr& node;
+  bool before;
+
+  NodePtr operator()(const SourceNode&) const { return before ? materialized(node) : node; }
+  NodePtr operator()(const FilterNode& n) const {
+    FilterNode changed = n;
+    // Without state at hand every row that fails is withdrawn, whether it had passed or not; that costs no state.
+    changed.retract = node->kind == RelationKind::table && (before || keeps_own_state(*n.input));
+    changed.input = provide(n.input, changed.retract);
+    return make_node(std::move(changed));
+  }
+  NodePtr operator()(const RekeyNode& n) const {
+    RekeyNode changed = n;
+    changed.input = provide(n.input, true);
+    return make_node(std::move(changed));
+  }
+  NodePtr operator()(const AggregateNode& n) const {
+    AggregateNode changed = n;
+    changed.emit_before = before;
+    changed.input = provide(n.input, true);
+    return make_node(std::move(changed));
+  }
+  NodePtr operator()(const MaterializeNode& n) const {
+    MaterializeNode changed = n;
+    changed.emit_before = n.emit_before || before;
+    changed.input = provide(n.input, false);
+    return make_node(std::move(changed));
+  }
+  template <class Node>
+  requires requires(const Node& n) { n.left; }
+  NodePtr operator()(const Node& n) const {
+    NodePtr joined = with_inputs(*node, {provide(n.left, false), provide(n.right, false)});
+    return before ? materialized(std::move(joined)) : joined;
+  }
+  template <class Node>
+  requires requires(const Node& n) { n.input; }
+  NodePtr operator()(const Node& n) const { return with_inputs(*node, {provide(n.input, before)}); }
+};
+
+NodePtr provide(const NodePtr& node, bool before) {
+  return std::visit(Provide{node, before && node->kind == RelationKind::table}, node->node);
+}
+
+}  // namespace
+
+NodePtr provide_before_rows(const NodePtr& root) {
+  return provide(root, false);
+}
+
+NodePtr find_materialized(const NodePtr& sink) {
+  NodePtr node = inputs_of(*sink).front();
+  while (node->as<FilterNode>() || node->as<ProjectNode>()) node = inputs_of(*node).front();
+  return node->as<AggregateNode>() || node->as<MaterializeNode>() ? node : nullptr;
+}
+
+}  // namespace millrace
