@@ -1,0 +1,140 @@
+#include <gtest/gtest.h>
+
+#include "planner/physical/plan.h"
+#include "planner/rules/rules.h"
+#include "tests/unit/planner_rules/plans.h"
+
+namespace millrace {
+namespace {
+
+using namespace test;
+
+PhysicalPlan physical(const NodePtr& root, bool transient = false) {
+  const QueryOptions options;
+  const Rewritten rewritten = rewrite(root, RuleContext{.evaluate = {}, .options = options});
+  PhysicalPlan plan = make_physical(
+      rewritten.root, options,
+      PhysicalContext{
+          .service_id = "default_", .query_id = transient ? "transient_1" : "CTAS_T_5", .transient = transient});
+  plan.fired_rules = rewritten.fired;
+  return plan;
+}
+
+TEST(Physical, CutsAtTheRepartition) {
+  const PhysicalPlan plan = physical(sink(sum(rekey(stream(), 3, NullKey::drop), 2)));
+  EXPECT_EQ(
+      explain(plan),
+      "query CTAS_T_5\n"
+      "rules: repartition_insertion, column_pruning\n"
+      "subtopology 0\n"
+      "  sink (internal) topic=_confluent-ksql-default_query_CTAS_T_5-Aggregate-GroupBy-repartition KAFKA/ROW  "
+      "[stream]\n"
+      "    project C, A  [stream]\n"
+      "      rekey C  [stream]\n"
+      "        source S topic=S KAFKA/JSON reads 3 of 4  [stream]\n"
+      "subtopology 1\n"
+      "  sink OUT topic=OUT KAFKA/JSON  [table]\n"
+      "    aggregate SUM(A)  [table]\n"
+      "      source (internal) topic=_confluent-ksql-default_query_CTAS_T_5-Aggregate-GroupBy-repartition KAFKA/ROW  "
+      "[stream]\n"
+      "  store aggregate.1/groups "
+      "changelog=_confluent-ksql-default_query_CTAS_T_5-Aggregate-Aggregate-Materialize-changelog\n"
+      "repartition topic _confluent-ksql-default_query_CTAS_T_5-Aggregate-GroupBy-repartition read by subtopology 1\n"
+      "pull queries read aggregate.1/groups of subtopology 1\n");
+}
+
+TEST(Physical, HavingAsksTheAggregateForBeforeRows) {
+  const NodePtr totals = sum(stream(), 1);
+  const PhysicalPlan plan = physical(sink(filter(totals, greater(ref(totals, 1), literal(3)))));
+  EXPECT_EQ(explain(plan.subtopologies[0].root),
+            "sink OUT topic=OUT KAFKA/JSON  [table]\n"
+            "  filter (TOTAL > 3) retract  [table]\n"
+            "    aggregate SUM(A) before  [table]\n"
+            "      source S topic=S KAFKA/JSON reads 2 of 4  [stream]\n");
+  ASSERT_TRUE(plan.materialization);
+  EXPECT_EQ(plan.materialization->above.size(), 1u);
+}
+
+TEST(Physical, AnAggregateOverATableMaterializesIt) {
+  const PhysicalPlan plan = physical(sink(sum(rekey(table("T", 1), 3, NullKey::drop), 2)));
+  EXPECT_EQ(explain(plan.subtopologies[0].root),
+            "sink OUT topic=OUT KAFKA/JSON  [table]\n"
+            "  aggregate SUM(A)  [table]\n"
+            "    rekey C  [table]\n"
+            "      materialize before  [table]\n"
+            "        source T topic=T KAFKA/JSON reads 3 of 4  [table]\n");
+}
+
+TEST(Physical, ATableMadeOfATableIsKeptForPullQueries) {
+  const PhysicalPlan plan = physical(sink(project(table(), {0, 1})));
+  EXPECT_EQ(explain(plan.subtopologies[0].root),
+            "sink OUT topic=OUT KAFKA/JSON  [table]\n"
+            "  materialize  [table]\n"
+            "    project ID, A  [table]\n"
+            "      source T topic=T KAFKA/JSON reads 2 of 4  [table]\n");
+  ASSERT_TRUE(plan.materialization);
+  EXPECT_EQ(plan.materialization->store, "materialize.1/rows");
+}
+
+TEST(Physical, ATransientQueryHasNoChangelog) {
+  OutputNode node{.input = sum(rekey(stream(), 3), 2), .limit = 2};
+  const PhysicalPlan plan = physical(make_node(std::move(node)), true);
+  EXPECT_EQ(plan.topics.size(), 1u);
+  EXPECT_EQ(plan.topics[0].name, "_confluent-ksql-default_transient_1-Aggregate-GroupBy-repartition");
+  EXPECT_EQ(plan.subtopologies[1].stores.at(0).changelog_topic, "");
+  EXPECT_FALSE(plan.materialization);
+}
+
+TEST(Physical, JsonComesBackEqual) {
+  const NodePtr totals = sum(rekey(stream(), 3, NullKey::drop), 2);
+  AggregateNode windowed = *totals->as<AggregateNode>();
+  windowed.window = WindowSpec{WindowType::hopping, 10, 5, 3, 20};
+  windowed.emit = EmitPolicy::final;
+  windowed.calls[0].constants = {Value(std::int32_t{3}), Value(2.5),
+                                 Value(Decimal{.unscaled = -(Int128{1} << 90), .scale = 3}),
+                                 Value::list({Value(), Value(std::string("x"))})};
+  const NodePtr aggregate = make_node(std::move(windowed));
+  const NodePtr joined = join(stream(), table(), JoinType::left);
+  for (const NodePtr& root : {sink(filter(aggregate, greater(ref(aggregate, 1), literal(3)))),
+                              sink(project(joined, {0, 2, 6})), sink(table())}) {
+    const PhysicalPlan plan = physical(root);
+    const std::string text = to_json(plan);
+    const PhysicalPlan again = physical_from_json(text, catalog());
+    EXPECT_EQ(to_json(again), text);
+    EXPECT_EQ(explain(again), explain(plan));
+    EXPECT_EQ(again.result, plan.result);
+  }
+  EXPECT_THROW(physical_from_json("{}", catalog()), SqlError);
+}
+
+TEST(Physical, EveryExpressionComesBackEqual) {
+  const NodePtr s = stream();
+  const Type array = Type::array(Type::bigint());
+  const Type structure =
+      Type::structure({{"F", Type::bigint()}, {"G", Type::map(Type::string(), Type::decimal(4, 2))}});
+  const ExprPtr a = ref(s, 1), c = ref(s, 3), list = expr_of(array, ArrayExpr{{a, literal(1)}});
+  const ExprPtr yes = expr_of(Type::boolean(), IsNullExpr{a, true});
+  std::vector<ExprPtr> expressions = {
+      expr_of(Type::bigint(), SubscriptExpr{list, literal(-1)}),
+      expr_of(Type::bigint(), FieldExpr{make_literal(Value(), structure), 0}),
+      expr_of(Type::map(Type::string(), Type::bigint()), MapExpr{{{c, a}}}),
+      expr_of(Type::structure({{"X", Type::bigint()}}), StructExpr{{a}}),
+      expr_of(Type::bigint(), CaseExpr{{{yes, a}}, literal(4)}),
+      expr_of(Type::boolean(), InExpr{a, {literal(1), literal(2)}, true}),
+      expr_of(Type::boolean(), LikeExpr{c, make_literal(std::string("%x"), Type::string()), '!', false}),
+      expr_of(Type::boolean(), NotExpr{expr_of(Type::boolean(), LogicalExpr{false, yes, yes})}),
+      expr_of(Type::bigint(), NegateExpr{expr_of(Type::bigint(), CastExpr{c})}),
+      expr_of(Type::bigint(), LambdaExpr{{7}, expr_of(Type::bigint(), LambdaParamExpr{7, "X"})}),
+      expr_of(Type::bigint(), PseudoExpr{PseudoColumn::row_time})};
+  ProjectNode node{.input = s, .items = {{s->schema.columns[0], ref(s, 0)}}};
+  for (const auto& expr : expressions) node.items.push_back({column("X", expr->type), expr});
+  const PhysicalPlan plan = physical(sink(make_node(std::move(node))));
+  const PhysicalPlan again = physical_from_json(to_json(plan), catalog());
+  const auto& items = inputs_of(*again.subtopologies[0].root)[0]->as<ProjectNode>()->items;
+  const auto& before = inputs_of(*plan.subtopologies[0].root)[0]->as<ProjectNode>()->items;
+  ASSERT_EQ(items.size(), before.size());
+  for (std::size_t i = 0; i < items.size(); ++i) EXPECT_TRUE(equal(*items[i].expr, *before[i].expr)) << i;
+}
+
+}  // namespace
+}  // namespace millrace

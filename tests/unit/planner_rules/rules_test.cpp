@@ -1,0 +1,124 @@
+#include "planner/rules/rules.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/planner_rules/plans.h"
+
+namespace millrace {
+namespace {
+
+using namespace test;
+
+Value evaluate(const Expr& expr) {
+  const auto* sum = expr.as<ArithmeticExpr>();
+  if (!sum) return {};
+  return sum->left->as<LiteralExpr>()->value.as<std::int64_t>() +
+         sum->right->as<LiteralExpr>()->value.as<std::int64_t>();
+}
+
+std::string rewritten(const NodePtr& root, const std::set<std::string>& off = {}) {
+  const QueryOptions options;
+  return explain(rewrite(root, RuleContext{.evaluate = evaluate, .options = options}, off).root);
+}
+
+TEST(Rules, FoldsConstants) {
+  const NodePtr s = stream();
+  EXPECT_EQ(rewritten(sink(filter(s, greater(ref(s, 1), add(literal(1), literal(2)))))),
+            "sink OUT topic=OUT KAFKA/JSON  [stream]\n"
+            "  filter (A > 3)  [stream]\n"
+            "    source S topic=S KAFKA/JSON  [stream]\n");
+}
+
+TEST(Rules, ReadsOnlyWhatIsUsed) {
+  const NodePtr s = stream();
+  EXPECT_EQ(rewritten(sink(project(filter(s, greater(ref(s, 2), literal(1))), {0, 3}))),
+            "sink OUT topic=OUT KAFKA/JSON  [stream]\n"
+            "  project ID, C  [stream]\n"
+            "    filter (B > 1)  [stream]\n"
+            "      source S topic=S KAFKA/JSON reads 3 of 4  [stream]\n");
+}
+
+TEST(Rules, MovesRowsBelowAnAggregateAndNarrowsThem) {
+  EXPECT_EQ(rewritten(sink(sum(rekey(stream(), 3, NullKey::drop), 2))),
+            "sink OUT topic=OUT KAFKA/JSON  [table]\n"
+            "  aggregate SUM(A)  [table]\n"
+            "    repartition Aggregate-GroupBy key=KAFKA  [stream]\n"
+            "      project C, A  [stream]\n"
+            "        rekey C  [stream]\n"
+            "          source S topic=S KAFKA/JSON reads 3 of 4  [stream]\n");
+}
+
+TEST(Rules, KeepsRowsWhereTheyAreWhenTheKeyStays) {
+  EXPECT_EQ(rewritten(sink(sum(stream(), 1))),
+            "sink OUT topic=OUT KAFKA/JSON  [table]\n"
+            "  aggregate SUM(A)  [table]\n"
+            "    source S topic=S KAFKA/JSON reads 2 of 4  [stream]\n");
+  const std::string same_key = rewritten(sink(sum(rekey(stream(), 0), 2)));
+  EXPECT_EQ(same_key.find("repartition"), std::string::npos) << same_key;
+  const std::string off = rewritten(sink(sum(rekey(stream(), 0), 2)), {"all"});
+  EXPECT_NE(off.find("repartition"), std::string::npos) << off;
+}
+
+TEST(Rules, ElidesTheMoveOverOnePartition) {
+  const std::string plan = rewritten(sink(sum(rekey(stream("S", 1), 3), 2)));
+  EXPECT_EQ(plan.find("repartition"), std::string::npos) << plan;
+  const std::string unknown = rewritten(sink(sum(rekey(stream("S", 0), 3), 2)));
+  EXPECT_NE(unknown.find("repartition"), std::string::npos) << unknown;
+}
+
+TEST(Rules, PushesPredicatesOfTheStreamBelowTheJoin) {
+  const NodePtr joined = join(rekey(stream(), 3), table());
+  // Column 3 is the stream's A, column 7 the table's A.
+  const NodePtr plan =
+      sink(project(filter(joined, expr_of(Type::boolean(), LogicalExpr{true, greater(ref(joined, 3), literal(5)),
+                                                                       greater(ref(joined, 7), literal(6))})),
+                   {0, 8}));
+  EXPECT_EQ(rewritten(plan),
+            "sink OUT topic=OUT KAFKA/JSON  [stream]\n"
+            "  project C, B  [stream]\n"
+            "    filter (A > 6)  [stream]\n"
+            "      stream_table_join inner on C  [stream]\n"
+            "        repartition Join-left key=KAFKA partitions=4  [stream]\n"
+            "          project C  [stream]\n"
+            "            rekey C  [stream]\n"
+            "              filter (A > 5)  [stream]\n"
+            "                source S topic=S KAFKA/JSON reads 3 of 4  [stream]\n"
+            "        source T topic=T KAFKA/JSON reads 3 of 4  [table]\n");
+}
+
+TEST(Rules, LeavesAPredicateThatCanFailAboveTheProjection) {
+  const NodePtr s = stream();
+  ProjectNode node{.input = s, .items = {{s->schema.columns[0], ref(s, 0)}}};
+  node.items.push_back({column("N", Type::bigint()), add(ref(s, 1), literal(1))});
+  const NodePtr projected = make_node(std::move(node));
+  const std::string plan = rewritten(sink(filter(projected, greater(ref(projected, 1), literal(0)))));
+  EXPECT_LT(plan.find("filter"), plan.find("project")) << plan;
+}
+
+TEST(Rules, MovesOneSideOfAJoinWhenKeyFormatsDiffer) {
+  const std::string plan = rewritten(sink(join(stream("S", 4, "JSON"), table())));
+  EXPECT_NE(plan.find("repartition Join-left key=KAFKA partitions=4"), std::string::npos) << plan;
+  EXPECT_EQ(plan.find("Join-right"), std::string::npos) << plan;
+}
+
+TEST(Rules, NamesWhatFired) {
+  const QueryOptions options;
+  const auto result = rewrite(sink(sum(rekey(stream(), 3), 2)), RuleContext{.evaluate = evaluate, .options = options});
+  EXPECT_EQ(result.fired, (std::vector<std::string>{"repartition_insertion", "column_pruning"}));
+}
+
+TEST(Rules, CarriesThePartitionAndOffsetOfTheSourceThroughAMove) {
+  const NodePtr keyed = rekey(stream(), 3);
+  AggregateNode node{.input = keyed, .calls = {}, .window = {}};
+  node.calls.push_back({.function = catalog().find("SUM"),
+                        .variant = 1,
+                        .arguments = {expr_of(Type::bigint(), PseudoExpr{PseudoColumn::row_offset})},
+                        .constants = {},
+                        .column = column("TOTAL", Type::bigint())});
+  const std::string plan = rewritten(sink(make_node(std::move(node))));
+  const auto repartition = plan.find("repartition"), offset = plan.rfind("ROWOFFSET");
+  EXPECT_LT(repartition, offset) << plan;
+}
+
+}  // namespace
+}  // namespace millrace
