@@ -41,18 +41,20 @@ def layers(root, modules_file):
 
 def function_lengths(text):
     """(first line, length) of bodies that start at column 0, which is where the formatter puts functions."""
-    start = None
+    start, signature = None, False
     for number, line in enumerate(text.splitlines(), 1):
         if start is not None:
             if line.startswith("}"):
                 yield start, number - start + 1
                 start = None
-        elif line.endswith("{") and "(" in line and re.match(r"[A-Za-z_~:<]", line):
-            if not re.match(r"(namespace|class|struct|enum|union)\b", line):
-                start = number
-        elif line.endswith(") {") or line.endswith(") const {") or line.endswith(") override {"):
-            # The last line of a signature that was wrapped.
-            start = number if re.match(r"^ {4,}", line) else None
+            continue
+        if re.match(r"[A-Za-z_~:<]", line):
+            # A signature may be wrapped: its first line stands at column 0, its last one ends in the brace.
+            signature = "(" in line and not re.match(r"(namespace|class|struct|enum|union|using|template)\b", line)
+        if signature and line.endswith("{"):
+            start, signature = number, False
+        elif line.endswith((";", "}")) or not line:
+            signature = False
 
 
 def sizes(root):
