@@ -1,8 +1,5 @@
 #include "exec/log/local_log.h"
 
-#include <algorithm>
-#include <random>
-
 #include "exec/log/failpoint.h"
 #include "exec/log/local_membership.h"
 #include "exec/log/local_reader.h"
@@ -42,6 +39,7 @@ LocalLog::LocalLog(std::unique_ptr<LocalStorage> storage, Options options)
     : storage_(std::move(storage)), options_(options) {}
 
 LocalLog::~LocalLog() {
+  background_.reset();
   if (!committer_.joinable()) return;
   {
     std::lock_guard lock(queue_mutex_);
@@ -55,10 +53,8 @@ Status LocalLog::load_topics() {
   if (!storage_) return {};
   auto stored = storage_->topics();
   if (!stored) return stored.error();
-  for (const StoredTopic& topic : *stored) {
-    add_topic(topic);
-    next_topic_id_ = std::max(next_topic_id_, topic.id + 1);
-  }
+  for (const StoredTopic& topic : *stored) add_topic(topic);
+  next_topic_id_ = storage_->next_topic_id();
   return {};
 }
 

@@ -99,6 +99,8 @@ class LocalLog final : public Log {
   LocalStorage* storage() { return storage_.get(); }
   /// Moves the beginning forward; nothing happens when it is there already. Lock held by the caller.
   void advance_begin(LocalPartition& partition, std::int64_t offset);
+  /// Destroyed before the log's own parts: what works on it in the background.
+  void keep(std::shared_ptr<void> background) { background_ = std::move(background); }
   /// Which advertised address speaks for a group; guarded by the mutex.
   std::map<std::string, std::string, std::less<>>& group_owners() { return group_owners_; }
 
@@ -136,6 +138,7 @@ class LocalLog final : public Log {
   std::vector<TransactionPtr> queue_;
   bool stopping_ = false;
   std::thread committer_;
+  std::shared_ptr<void> background_;
 };
 
 /// Milliseconds since the epoch.

@@ -34,6 +34,8 @@ class LocalStorage {
  public:
   virtual ~LocalStorage() = default;
   virtual Result<std::vector<StoredTopic>> topics() = 0;
+  /// Greater than the id of every topic that ever was.
+  virtual std::uint32_t next_topic_id() = 0;
   virtual Status create(const StoredTopic& topic) = 0;
   virtual Status erase(const StoredTopic& topic) = 0;
   virtual Result<std::string> cluster_id() = 0;

@@ -1,0 +1,25 @@
+#include "exec/log/embedded_maintenance.h"
+#include "exec/log/embedded_store.h"
+#include "exec/log/local_log.h"
+
+namespace millrace {
+
+namespace {
+
+constexpr std::size_t kTailBytes = 32 << 20;
+
+}  // namespace
+
+Result<std::unique_ptr<Log>> open_embedded_log(const EmbeddedOptions& options) {
+  auto store = EmbeddedStore::open(options.directory, options.sync);
+  if (!store) return store.error();
+  EmbeddedStore& opened = **store;
+  auto log = LocalLog::open(std::move(*store), {.tail_bytes = kTailBytes});
+  if (!log) return log.error();
+  auto maintenance = std::make_unique<EmbeddedMaintenance>(**log, opened, EmbeddedMaintenance::Limits{});
+  maintenance->start();
+  (*log)->keep(std::move(maintenance));
+  return std::unique_ptr<Log>(std::move(*log));
+}
+
+}  // namespace millrace
