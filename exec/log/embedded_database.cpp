@@ -23,6 +23,7 @@ rocksdb::DBOptions database_options() {
   options.create_missing_column_families = true;
   options.max_background_jobs = 2;
   options.max_open_files = 256;
+  options.max_file_opening_threads = 1;
   options.max_total_wal_size = kMaxWal;
   options.keep_log_file_num = 2;
   options.max_log_file_size = 1 << 20;

@@ -111,7 +111,8 @@ Status EmbeddedStore::erase_batches(std::uint32_t topic) {
 
 Status EmbeddedStore::ensure_cluster_id() {
   if (cluster_id()) return {};
-  return apply(sync_, [&](Change& change) {
+  // Not synced: the first change that is takes it along.
+  return apply(false, [&](Change& change) {
     change.batch.Put(database_->meta, slice(embedded::kClusterKey), random_cluster_id());
   });
 }
