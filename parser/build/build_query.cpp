@@ -161,7 +161,7 @@ std::int64_t Builder::limit(P::LimitContext* context) {
     throw SqlError(Code::invalid_statement, span(context),
                    "Failed to prepare statement: Value must be integer for command: LIMIT", ErrorClass::statement);
   }
-  return integer(context->number()->getStart(), context->MINUS() != nullptr);
+  return integer(context->number()->getStart(), context->MINUS() != nullptr, span(context));
 }
 
 }  // namespace millrace

@@ -57,7 +57,7 @@ ast::ExprPtr Builder::number(P::NumberContext* context, bool negative, Span at) 
   const std::string text(source_.token_text(context->getStart()));
   const std::string with_sign = negative ? "-" + text : text;
   if (context->INTEGER_VALUE() != nullptr) {
-    const std::int64_t value = integer(context->getStart(), negative);
+    const std::int64_t value = integer(context->getStart(), negative, at);
     const auto narrow = static_cast<std::int32_t>(value);
     if (narrow == value) return make(ast::IntegerLiteral{narrow}, at);
     return make(ast::BigintLiteral{value}, at);
@@ -68,9 +68,13 @@ ast::ExprPtr Builder::number(P::NumberContext* context, bool negative, Span at) 
   return make(ast::DoubleLiteral{*value, with_sign}, at);
 }
 
-std::int64_t Builder::integer(antlr4::Token* token, bool negative) {
-  const auto value = parse_integer(source_.token_text(token), negative);
-  if (!value) refuse_literal("Invalid numeric literal: ", source_.token_text(token), negative, span(token));
+std::int64_t Builder::integer(antlr4::Token* digits) {
+  return integer(digits, false, span(digits));
+}
+
+std::int64_t Builder::integer(antlr4::Token* digits, bool negative, const Span& at) {
+  const auto value = parse_integer(source_.token_text(digits), negative);
+  if (!value) refuse_literal("Invalid numeric literal: ", source_.token_text(digits), negative, at);
   return *value;
 }
 
@@ -89,6 +93,9 @@ std::string Builder::string(antlr4::tree::TerminalNode* node) const {
 ast::Identifier Builder::name(P::NameContext* context) const {
   const std::string_view text = source_.token_text(context->getStart());
   const bool quoted = context->QUOTED_IDENTIFIER() != nullptr || context->BACKQUOTED_IDENTIFIER() != nullptr;
+  if (quoted && text.size() == 2) {
+    throw SqlError(Code::syntax, span(context), "A name must not be empty", ErrorClass::parse);
+  }
   return {quoted ? unquote(text) : to_upper(text), quoted, span(context)};
 }
 

@@ -95,7 +95,8 @@ class Builder {
   // build_values.cpp
   ast::ExprPtr literal(P::LiteralContext* context);
   ast::ExprPtr number(P::NumberContext* context, bool negative, Span span);
-  std::int64_t integer(antlr4::Token* token, bool negative = false);
+  std::int64_t integer(antlr4::Token* digits);
+  std::int64_t integer(antlr4::Token* digits, bool negative, const Span& at);
   std::string string(antlr4::tree::TerminalNode* node) const;
   ast::Identifier name(P::NameContext* context) const;
   std::vector<ast::Identifier> names(P::NameListContext* context) const;
