@@ -27,9 +27,9 @@ struct TypePattern {
     interval_unit,  // DAYS, HOURS, ...
   };
   Kind kind = Kind::any;
-  Type type;
-  std::string variable;
-  std::vector<TypePattern> arguments;
+  Type type{};
+  std::string variable{};
+  std::vector<TypePattern> arguments{};
 };
 
 struct ParameterDef {

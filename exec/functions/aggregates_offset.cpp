@@ -1,0 +1,181 @@
+#include <algorithm>
+
+#include "exec/functions/aggregate_state.h"
+#include "exec/functions/families.h"
+#include "exec/functions/sequence.h"
+#include "parser/error/sql_error.h"
+
+namespace millrace {
+namespace {
+
+bool keeps_nulls(const AggregateSpec& spec) {
+  return !spec.constants.empty() && spec.constants.back().get_if<bool>() != nullptr &&
+         !spec.constants.back().as<bool>();
+}
+
+/// One value of a fixed-width type.
+template <class T, bool Latest>
+struct OffsetOps {
+  struct State {
+    T value;
+    std::int64_t sequence;
+    bool set;
+    bool null;
+  };
+  struct Input : FlatInput<T> {
+    Input(std::span<const ColumnPtr> arguments, std::size_t rows)
+        : FlatInput<T>(*arguments[0]), next(reserve_sequence(rows)) {}
+    mutable std::int64_t next;
+  };
+  static constexpr bool kUndo = false;
+  explicit OffsetOps(const AggregateSpec& spec) : keep_nulls(keeps_nulls(spec)) {}
+  bool keep_nulls;
+
+  bool add(State& s, const Input& in, std::size_t row) const {
+    const bool null = in.is_null(row);
+    if ((null && !keep_nulls) || (!Latest && s.set)) return true;
+    s = {null ? T{} : in.values[row], in.next++, true, null};
+    return true;
+  }
+  bool remove(State&, const Input&, std::size_t) const { return true; }
+  bool merge(State& into, const State& from) const {
+    if (from.set && (!into.set || (Latest ? into.sequence < from.sequence : from.sequence < into.sequence)))
+      into = from;
+    return true;
+  }
+  Error overflow() const { return Error{}; }
+  void encode(const State& s, std::string& out) const {
+    codec::put(static_cast<std::uint8_t>((s.set ? 1 : 0) | (s.null ? 2 : 0)), out);
+    if (!s.set) return;
+    codec::put(s.sequence, out);
+    if (!s.null) codec::put(s.value, out);
+  }
+  bool decode(std::string_view& in, State& s) const {
+    std::uint8_t flags = 0;
+    if (!codec::get(in, flags)) return false;
+    s.set = (flags & 1) != 0;
+    s.null = (flags & 2) != 0;
+    return !s.set || (codec::get(in, s.sequence) && (s.null || codec::get(in, s.value)));
+  }
+  void write(const State& s, Column& column, std::size_t row) const {
+    column.values_mut<T>()[row] = s.value;
+    if (!s.set || s.null) column.nulls.set(row, column.size);
+  }
+};
+
+/// The first or last `limit` values of any type; without a number, one value and no array.
+template <bool Latest>
+struct OffsetListOps {
+  struct Entry {
+    std::int64_t sequence;
+    Value value;
+  };
+  struct Object {
+    std::vector<Entry> entries;  // by sequence
+  };
+  static constexpr bool kUndo = false;
+  explicit OffsetListOps(const AggregateSpec& spec) : type(spec.arguments[0]), keep_nulls(keeps_nulls(spec)) {
+    if (spec.constants.empty() || spec.constants[0].get_if<std::int32_t>() == nullptr) return;
+    single = false;
+    limit = static_cast<std::size_t>(std::max(spec.constants[0].as<std::int32_t>(), 0));
+    if (limit == 0)
+      throw SqlError(Code::invalid_aggregate, {},
+                     Latest ? "latestN must be 1 or greater" : "earliestN must be 1 or greater");
+  }
+  Type type;
+  bool keep_nulls;
+  bool single = true;
+  std::size_t limit = 1;
+
+  void add(Object& o, std::span<const ColumnPtr> arguments, std::size_t row) const {
+    if (arguments[0]->is_null(row) && !keep_nulls) return;
+    if (!Latest && o.entries.size() >= limit) return;
+    o.entries.push_back({reserve_sequence(1), millrace::get_value(*arguments[0], row)});
+    cut(o);
+  }
+  void remove(Object&, std::span<const ColumnPtr>, std::size_t) const {}
+  void merge(Object& into, const Object& from) const {
+    into.entries.insert(into.entries.end(), from.entries.begin(), from.entries.end());
+    std::ranges::stable_sort(into.entries, {}, &Entry::sequence);
+    cut(into);
+  }
+  void cut(Object& o) const {
+    if (o.entries.size() <= limit) return;
+    if (Latest)
+      o.entries.erase(o.entries.begin(), o.entries.end() - static_cast<std::ptrdiff_t>(limit));
+    else
+      o.entries.resize(limit);
+  }
+  void encode(const Object& o, std::string& out) const {
+    codec::put_unsigned(o.entries.size(), out);
+    for (const Entry& entry : o.entries) {
+      codec::put(entry.sequence, out);
+      codec::put_value(entry.value, type, out);
+    }
+  }
+  bool decode(std::string_view& in, Object& o) const {
+    std::uint64_t count = 0;
+    if (!codec::get_unsigned(in, count) || count > in.size()) return false;
+    o.entries.resize(count);
+    for (Entry& entry : o.entries)
+      if (!codec::get(in, entry.sequence) || !codec::get_value(in, type, entry.value)) return false;
+    return true;
+  }
+  Value result(const Object& o) const {
+    if (single) return o.entries.empty() ? Value() : o.entries[0].value;
+    Value::List items;
+    for (const Entry& entry : o.entries) items.push_back(entry.value);
+    return Value::list(std::move(items));
+  }
+};
+
+template <bool Latest, class T>
+std::unique_ptr<Aggregate> make_fixed(const AggregateSpec& spec) {
+  return fixed_aggregate<OffsetOps<T, Latest>>()(spec);
+}
+
+template <bool Latest>
+std::unique_ptr<Aggregate> make_single(const AggregateSpec& spec) {
+  switch (spec.result.kind()) {
+    case TypeKind::boolean:
+      return make_fixed<Latest, std::uint8_t>(spec);
+    case TypeKind::integer:
+    case TypeKind::date:
+    case TypeKind::time:
+      return make_fixed<Latest, std::int32_t>(spec);
+    case TypeKind::bigint:
+    case TypeKind::timestamp:
+      return make_fixed<Latest, std::int64_t>(spec);
+    case TypeKind::double_:
+      return make_fixed<Latest, double>(spec);
+    case TypeKind::decimal:
+      return make_fixed<Latest, Int128>(spec);
+    default:
+      return heap_aggregate<OffsetListOps<Latest>>()(spec);
+  }
+}
+
+template <bool Latest>
+std::vector<FunctionVariant> variants() {
+  constexpr AggregateTraits kTraits{.structured = true};
+  return {aggregate("T value -> T", kTraits, make_single<Latest>),
+          aggregate("T value, literal BOOLEAN ignore_nulls -> T", kTraits, make_single<Latest>),
+          aggregate("T value, literal INT count -> ARRAY<T>", kTraits, heap_aggregate<OffsetListOps<Latest>>()),
+          aggregate("T value, literal INT count, literal BOOLEAN ignore_nulls -> ARRAY<T>", kTraits,
+                    heap_aggregate<OffsetListOps<Latest>>())};
+}
+
+}  // namespace
+
+FunctionFamily offset_aggregates() {
+  return {define(FunctionKind::aggregate, "AGGREGATE",
+                 {.name = "EARLIEST_BY_OFFSET",
+                  .doc = "The first value of the group in the order of arrival, or the first so many of them.",
+                  .variants = variants<false>()}),
+          define(FunctionKind::aggregate, "AGGREGATE",
+                 {.name = "LATEST_BY_OFFSET",
+                  .doc = "The last value of the group in the order of arrival, or the last so many of them.",
+                  .variants = variants<true>()})};
+}
+
+}  // namespace millrace

@@ -1,0 +1,26 @@
+#include "exec/functions/builtin.h"
+
+#include "exec/functions/families.h"
+
+namespace millrace {
+namespace {
+
+constexpr FunctionFamily (*kFamilies[])() = {
+    numeric_aggregates, extreme_aggregates, offset_aggregates, collect_aggregates, top_aggregates, table_functions,
+};
+
+FunctionCatalog make_catalog() {
+  std::vector<FunctionDef> all;
+  for (const auto family : kFamilies)
+    for (FunctionDef& def : family()) all.push_back(std::move(def));
+  return FunctionCatalog(std::move(all));
+}
+
+}  // namespace
+
+const FunctionCatalog& builtin_functions() {
+  static const FunctionCatalog catalog = make_catalog();
+  return catalog;
+}
+
+}  // namespace millrace
