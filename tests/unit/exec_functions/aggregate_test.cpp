@@ -65,8 +65,10 @@ class Driver {
     aggregate_->destroy(decoded);
     const std::byte* again[] = {copied};
     const Value value = get_value(*direct, 0);
-    if (const double* number = value.get_if<double>(); number == nullptr || !std::isnan(*number))
+    const double* number = value.get_if<double>();
+    if (number == nullptr || !std::isnan(*number)) {
       EXPECT_EQ(get_value(*aggregate_->result(again, 0), 0), value);
+    }
     aggregate_->destroy(copied);
     return value;
   }
