@@ -11,7 +11,7 @@ namespace millrace {
 /// What went wrong on rows of a batch: for the processing log. Filled by evaluators, drained by operators.
 struct RowErrors {
   struct Entry {
-    std::uint32_t row;
+    std::uint32_t row = 0;
     std::string message;
   };
   std::vector<Entry> entries;  // at most kMaxKept per batch; the rest is only counted
@@ -19,7 +19,10 @@ struct RowErrors {
   static constexpr std::size_t kMaxKept = 16;
   void add(std::uint32_t row, std::string_view message) {
     ++count;
-    if (entries.size() < kMaxKept) entries.push_back({row, std::string(message)});
+    if (entries.size() >= kMaxKept) return;
+    Entry& entry = entries.emplace_back();
+    entry.row = row;
+    entry.message = message;
   }
 };
 
