@@ -17,7 +17,7 @@ namespace millrace {
 constexpr std::size_t kNumberRoom = 48;
 
 inline char* write_text(std::string_view text, char* out) {
-  std::memcpy(out, text.data(), text.size());
+  if (!text.empty()) std::memcpy(out, text.data(), text.size());
   return out + text.size();
 }
 /// Room: kNumberRoom.

@@ -25,6 +25,7 @@ class TextSink {
   }
   void advance(char* end) { at_ = end; }
   void append(std::string_view text) {
+    if (text.empty()) return;
     at_ = room(text.size());
     std::memcpy(at_, text.data(), text.size());
     at_ += text.size();
@@ -39,6 +40,7 @@ class TextSink {
   static constexpr std::size_t kBufferBytes = std::size_t{1} << 15;
 
   void flush() {
+    if (at_ == nullptr) return;
     out_->bytes.append(buffer_.get(), static_cast<std::size_t>(at_ - buffer_.get()));
     at_ = buffer_.get();
   }
