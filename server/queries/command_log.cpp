@@ -1,0 +1,183 @@
+#include "server/queries/command_log.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <thread>
+
+namespace millrace {
+namespace {
+
+constexpr std::chrono::milliseconds kPoll{500};
+
+class TopicCommandLog final : public CommandLog {
+ public:
+  TopicCommandLog(Log& log, std::string topic, const FunctionCatalog& functions, Events events)
+      : log_(log), topic_(std::move(topic)), functions_(functions), events_(std::move(events)), state_(std::make_shared<ServiceState>()) {}
+
+  ~TopicCommandLog() override {
+    stopping_ = true;
+    if (reader_) reader_->wake();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  Status start(int replicas, const std::function<void(const StatePtr&)>& replayed) {
+    auto described = log_.describe_topic(topic_);
+    if (!described) return described.error();
+    if (!*described) {
+      if (Status made = log_.create_topic(topic_, {.partitions = 1, .replicas = replicas, .retention_ms = -1}); !made) {
+        // Another process may have been quicker.
+        auto again = log_.describe_topic(topic_);
+        if (!again || !*again) return made;
+      }
+    }
+    auto reader = log_.reader("commands");
+    if (!reader) return reader.error();
+    reader_ = std::move(*reader);
+    if (auto added = reader_->add({topic_, 0}, kOffsetBeginning); !added) return added.error();
+    auto bounds = log_.bounds({topic_, 0}, false);
+    if (!bounds) return bounds.error();
+    replaying_ = true;
+    while (state()->next_sequence < bounds->end)
+      if (Status polled = poll(); !polled) return polled;
+    replaying_ = false;
+    replayed(state());
+    thread_ = std::thread([this] { run(); });
+    return {};
+  }
+
+  StatePtr state() const override {
+    std::lock_guard lock(mutex_);
+    return state_;
+  }
+
+  Result<std::optional<CommandOutcome>> submit(const Command& command, std::chrono::milliseconds wait) override {
+    const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch());
+    auto appended = log_.append_now({topic_, 0}, std::string_view(command.id), std::string_view(command_to_json(command)), now.count());
+    if (!appended) return appended.error();
+    std::unique_lock lock(mutex_);
+    applied_.wait_for(lock, wait, [&] { return state_->next_sequence > *appended || failure_; });
+    if (failure_) return external_error("the command log cannot be applied: {}", *failure_);
+    auto it = outcomes_.find(*appended);
+    if (it == outcomes_.end()) return std::optional<CommandOutcome>();
+    CommandOutcome outcome = it->second;
+    outcomes_.erase(it);
+    return std::optional<CommandOutcome>(std::move(outcome));
+  }
+
+  bool wait_for(std::int64_t sequence, std::chrono::milliseconds wait) override {
+    std::unique_lock lock(mutex_);
+    return applied_.wait_for(lock, wait, [&] { return state_->next_sequence > sequence; });
+  }
+
+  std::optional<std::string> failure() const override {
+    std::lock_guard lock(mutex_);
+    return failure_;
+  }
+
+ private:
+  void run() {
+    auto pause = std::chrono::milliseconds(50);
+    while (!stopping_) {
+      Status polled = poll();
+      if (polled) {
+        pause = std::chrono::milliseconds(50);
+        continue;
+      }
+      if (!polled.error().retriable()) return fail(polled.error().message);
+      spdlog::warn("command log: {}; trying again", polled.error().message);
+      std::this_thread::sleep_for(pause);
+      pause = std::min(pause * 2, std::chrono::milliseconds(2000));
+    }
+  }
+
+  void fail(const std::string& message) {
+    spdlog::error("command log: {}", message);
+    std::lock_guard lock(mutex_);
+    failure_ = message;
+    applied_.notify_all();
+  }
+
+  Status poll() {
+    auto fetch = reader_->poll(kMaxFetch, kPoll);
+    if (!fetch) return fetch.error();
+    if (!*fetch) return {};
+    for (const RecordView& record : (*fetch)->records)
+      if (Status done = apply_record(record); !done) return done;
+    std::lock_guard lock(mutex_);
+    if ((*fetch)->next_offset > state_->next_sequence) {
+      auto moved = std::make_shared<ServiceState>(*state_);
+      moved->next_sequence = (*fetch)->next_offset;
+      state_ = std::move(moved);
+    }
+    applied_.notify_all();
+    return {};
+  }
+
+  Status apply_record(const RecordView& record) {
+    CommandOutcome outcome{record.offset, false, std::nullopt};
+    auto next = std::make_shared<ServiceState>(*state());
+    next->next_sequence = record.offset + 1;
+    try {
+      const Command command = command_from_json(record.value.value_or("null"), functions_);
+      outcome.stale = command.version != next->catalog.version;
+      if (!outcome.stale) {
+        apply(*next, command.changes);
+        publish(next, std::nullopt);
+        if (!replaying_ && events_.applied) events_.applied(command, next);
+      }
+    } catch (const std::exception& error) {
+      return Error{Fault::user, fmt::format("command {}: {}", record.offset, error.what())};
+    }
+    publish(next, outcome);
+    return {};
+  }
+
+  void publish(std::shared_ptr<const ServiceState> state, std::optional<CommandOutcome> outcome) {
+    std::lock_guard lock(mutex_);
+    const bool done = outcome.has_value();
+    if (done && !replaying_) outcomes_[outcome->sequence] = std::move(*outcome);
+    // Waiters look at next_sequence: it moves only when everything that follows from the command is done.
+    if (!done) {
+      auto early = std::make_shared<ServiceState>(*state);
+      early->next_sequence = state_->next_sequence;
+      state = std::move(early);
+    }
+    state_ = std::move(state);
+    while (outcomes_.size() > kKeptOutcomes) outcomes_.erase(outcomes_.begin());
+    if (done) applied_.notify_all();
+  }
+
+  static constexpr std::size_t kMaxFetch = 1000;
+  static constexpr std::size_t kKeptOutcomes = 1000;
+
+  Log& log_;
+  const std::string topic_;
+  const FunctionCatalog& functions_;
+  Events events_;
+  std::unique_ptr<Reader> reader_;
+  bool replaying_ = false;
+  std::atomic<bool> stopping_ = false;
+  std::thread thread_;
+
+  mutable std::mutex mutex_;  // guards what follows
+  std::condition_variable applied_;
+  std::shared_ptr<const ServiceState> state_;
+  std::map<std::int64_t, CommandOutcome> outcomes_;  // of recent commands, whoever submitted them
+  std::optional<std::string> failure_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<CommandLog>> CommandLog::open(Log& log, const std::string& service_id, int replicas, const FunctionCatalog& functions,
+                                                     const std::function<void(const StatePtr&)>& replayed, Events events) {
+  auto opened = std::make_unique<TopicCommandLog>(log, fmt::format("_confluent-ksql-{}_command_topic", service_id), functions, std::move(events));
+  if (Status started = opened->start(replicas, replayed); !started) return started.error();
+  return std::unique_ptr<CommandLog>(std::move(opened));
+}
+
+}  // namespace millrace

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "exec/log/log.h"
+#include "server/queries/state.h"
+
+namespace millrace {
+
+/// How a command fared when it was applied.
+struct CommandOutcome {
+  std::int64_t sequence = -1;
+  bool stale = false;          // validated against an older catalog: validate again
+  std::optional<Error> error;  // it could not be applied
+};
+
+/// The single-partition topic through which every change of the catalog goes, and the thread that applies it. Thread-safe.
+class CommandLog {
+ public:
+  struct Events {
+    /// A command was accepted, in log order; runs on the log's thread. `state` is what it led to.
+    std::function<void(const Command& command, const StatePtr& state)> applied;
+  };
+
+  /// Creates the topic when it is missing, replays it to its end, calls `replayed` with the outcome, then follows it on a thread of its own.
+  static Result<std::unique_ptr<CommandLog>> open(Log& log, const std::string& service_id, int replicas, const FunctionCatalog& functions,
+                                                  const std::function<void(const StatePtr&)>& replayed, Events events);
+  virtual ~CommandLog() = default;
+
+  virtual StatePtr state() const = 0;
+  /// Appends and waits until it is applied here, at most `wait`; absent when the time was over.
+  virtual Result<std::optional<CommandOutcome>> submit(const Command& command, std::chrono::milliseconds wait) = 0;
+  /// Waits until at least `sequence` is applied; false when the time was over.
+  virtual bool wait_for(std::int64_t sequence, std::chrono::milliseconds wait) = 0;
+  /// Why the thread cannot go on, if it cannot: /healthcheck shows it.
+  virtual std::optional<std::string> failure() const = 0;
+};
+
+}  // namespace millrace

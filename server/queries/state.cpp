@@ -1,0 +1,74 @@
+#include "server/queries/state.h"
+
+#include <algorithm>
+
+#include "parser/build/parse.h"
+
+namespace millrace {
+
+const QueryInfo* ServiceState::find_query(std::string_view id) const {
+  auto it = queries.find(id);
+  return it == queries.end() ? nullptr : it->second.get();
+}
+
+std::vector<QueryPtr> ServiceState::readers_of(std::string_view source) const {
+  std::vector<QueryPtr> found;
+  for (const auto& [id, query] : queries)
+    if (std::find(query->sources.begin(), query->sources.end(), source) != query->sources.end()) found.push_back(query);
+  return found;
+}
+
+std::vector<QueryPtr> ServiceState::writers_of(std::string_view source) const {
+  std::vector<QueryPtr> found;
+  for (const auto& [id, query] : queries)
+    if (query->sink == source) found.push_back(query);
+  return found;
+}
+
+namespace {
+
+QueryPtr with_pause(const QueryPtr& query, bool paused) {
+  auto copy = std::make_shared<QueryInfo>(*query);
+  copy->paused = paused;
+  return copy;
+}
+
+void apply(ServiceState& state, const Change& change) {
+  switch (change.kind) {
+    case Change::Kind::put_source:
+      state.catalog.sources[change.source->name] = change.source;
+      break;
+    case Change::Kind::drop_source:
+      state.catalog.sources.erase(change.name);
+      break;
+    case Change::Kind::put_type:
+      state.catalog.types[change.name] = resolve_type(parse_type(change.value), state.catalog);
+      break;
+    case Change::Kind::drop_type:
+      state.catalog.types.erase(change.name);
+      break;
+    case Change::Kind::start_query:
+      state.queries[change.query->id] = change.query;
+      break;
+    case Change::Kind::stop_query:
+      state.queries.erase(change.name);
+      break;
+    case Change::Kind::pause_query:
+    case Change::Kind::resume_query:
+      if (auto it = state.queries.find(change.name); it != state.queries.end())
+        it->second = with_pause(it->second, change.kind == Change::Kind::pause_query);
+      break;
+    case Change::Kind::set_property:
+      state.system_properties[change.name] = change.value;
+      break;
+  }
+}
+
+}  // namespace
+
+void apply(ServiceState& state, const std::vector<Change>& changes) {
+  for (const Change& change : changes) apply(state, change);
+  ++state.catalog.version;
+}
+
+}  // namespace millrace

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <boost/json.hpp>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "planner/bind/binder.h"
+#include "planner/catalog/catalog.h"
+#include "planner/physical/plan.h"
+
+namespace millrace {
+
+enum class QueryOrigin : std::uint8_t { create_as, insert_into, source_table };
+
+/// A persistent query, as the command log keeps it.
+struct QueryInfo {
+  std::string id;
+  QueryOrigin origin = QueryOrigin::create_as;
+  std::string statement;  // canonical SQL
+  std::string sink;       // name of the source it writes; empty for a source table
+  std::string sink_topic;
+  std::vector<std::string> sources;
+  PropertyMap properties;  // overridden when it was created
+  std::shared_ptr<const PhysicalPlan> plan;
+  bool paused = false;
+};
+using QueryPtr = std::shared_ptr<const QueryInfo>;
+
+/// What the command log amounts to up to some command: the same on every process that has read as far. Immutable once published.
+struct ServiceState {
+  Catalog catalog;
+  std::map<std::string, QueryPtr, std::less<>> queries;
+  PropertyMap system_properties;   // ALTER SYSTEM
+  std::int64_t next_sequence = 0;  // offset of the next command
+
+  const QueryInfo* find_query(std::string_view id) const;
+  /// Queries that read or write a source.
+  std::vector<QueryPtr> readers_of(std::string_view source) const;
+  std::vector<QueryPtr> writers_of(std::string_view source) const;
+};
+using StatePtr = std::shared_ptr<const ServiceState>;
+
+/// One step of a command. Exactly the fields of its kind are used.
+struct Change {
+  enum class Kind : std::uint8_t { put_source, drop_source, put_type, drop_type, start_query, stop_query, pause_query, resume_query, set_property };
+  Kind kind;
+  std::string name;     // source, type, query id or property
+  std::string value;    // set_property; type text for put_type
+  SourcePtr source;     // put_source
+  QueryPtr query;       // start_query: replaces a query of the same id
+};
+
+/// A command: what a statement changes, validated against catalog version `version`. A replay rejects it when the catalog has moved on since.
+struct Command {
+  std::string id;  // "stream/`X`/create"
+  std::uint64_t version = 0;
+  std::string statement;
+  std::vector<Change> changes;
+};
+
+/// Applies the changes; the catalog version goes up by one.
+void apply(ServiceState& state, const std::vector<Change>& changes);
+
+std::string command_to_json(const Command& command);
+/// Throws SqlError or std::exception on text that is no command of this version of the program.
+Command command_from_json(std::string_view text, const FunctionCatalog& functions);
+
+}  // namespace millrace
