@@ -1,0 +1,25 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "exec/log/log.h"
+#include "exec/runtime/engine.h"
+
+namespace millrace {
+
+/// Writes what queries left out or could not do to the processing log's topic, from a thread of its own. `report` never blocks: past a bound the
+/// entries are counted, not kept, and the next written one says how many were lost.
+class ProcessingLog {
+ public:
+  static std::unique_ptr<ProcessingLog> open(Log& log, std::string topic);
+  virtual ~ProcessingLog() = default;
+  virtual void report(const ProcessingError& error) = 0;
+  virtual std::uint64_t reported() const = 0;
+
+  static std::string topic_name(const std::string& configured, const std::string& service_id);
+  /// CREATE STREAM over the topic.
+  static std::string create_statement(const std::string& stream, const std::string& topic);
+};
+
+}  // namespace millrace

@@ -1,0 +1,18 @@
+#pragma once
+
+#include "exec/data/result.h"
+#include "parser/error/sql_error.h"
+#include "server/session/service.h"
+
+namespace millrace {
+
+/// Codes of rest-api.md §6.
+constexpr int kBadRequest = 40000, kBadStatement = 40001, kQueryEndpoint = 40002, kTooManyPushQueries = 40003, kAssertionFailed = 41700,
+              kServerError = 50000, kSequenceTimeout = 50301, kNotReady = 50302;
+
+/// `statement`: text of the statement at fault, for the body. `plain` makes a generic error of a mistake that is not the parser's.
+ServiceError to_service_error(const SqlError& error, const std::string& statement, bool plain = false);
+ServiceError to_service_error(const Error& error);
+ServiceError service_error(int code, std::string message);
+
+}  // namespace millrace

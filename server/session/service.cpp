@@ -1,0 +1,239 @@
+#include "server/session/service.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <ctime>
+#include <random>
+
+#include "parser/build/parse.h"
+#include "server/session/service_impl.h"
+
+namespace millrace {
+namespace json = boost::json;
+
+Result<std::unique_ptr<Service>> Service::open(Log& log, ServiceOptions options) {
+  auto service = std::make_unique<ServiceImpl>(log, std::move(options));
+  if (Status started = service->start(); !started) return started.error();
+  return std::unique_ptr<Service>(std::move(service));
+}
+
+ServiceImpl::ServiceImpl(Log& log, ServiceOptions options) : log_(log), options_(std::move(options)), functions_(builtin_functions()) {}
+
+ServiceImpl::~ServiceImpl() {
+  commands_.reset();
+  engine_.reset();
+  processing_log_.reset();
+}
+
+Status ServiceImpl::start() {
+  const std::string service_id = config().text("ksql.service.id");
+  processing_log_ = ProcessingLog::open(log_, ProcessingLog::topic_name(config().text("ksql.logging.processing.topic.name"), service_id));
+  EngineOptions engine;
+  engine.service_id = service_id;
+  engine.process_id = options_.process_id;
+  engine.advertised = options_.advertised;
+  engine.state_directory = options_.state_directory;
+  engine.slots = static_cast<int>(config().integer("millrace.slots"));
+  engine.workers = options_.workers;
+  engine.commit_interval = std::chrono::milliseconds(config().integer("commit.interval.ms"));
+  engine.state_memory_bytes = static_cast<std::size_t>(config().integer("millrace.state.memory.bytes"));
+  engine.batch_rows = static_cast<std::size_t>(config().integer("millrace.batch.rows"));
+  engine.every_partition_owned = config().text("bootstrap.servers").empty();
+  auto started = Engine::start(log_, engine, {.on_record_error = [this](const ProcessingError& error) { processing_log_->report(error); }});
+  if (!started) return started.error();
+  engine_ = std::move(*started);
+  auto commands = CommandLog::open(log_, service_id, static_cast<int>(config().integer("ksql.internal.topic.replicas")), functions_,
+                                   [this](const StatePtr& state) { replayed(state); },
+                                   {.applied = [this](const Command& command, const StatePtr& state) { applied(command, state); }});
+  if (!commands) return commands.error();
+  commands_ = std::move(*commands);
+  if (config().boolean("ksql.logging.processing.stream.auto.create")) create_processing_log();
+  return {};
+}
+
+void ServiceImpl::create_processing_log() {
+  const std::string stream = config().text("ksql.logging.processing.stream.name");
+  if (state()->catalog.find(stream) != nullptr) return;
+  const std::string topic = ProcessingLog::topic_name(config().text("ksql.logging.processing.topic.name"), config().text("ksql.service.id"));
+  Reply reply = execute({.sql = ProcessingLog::create_statement(stream, topic), .properties = {}, .variables = {}, .command_sequence_number = {}});
+  if (reply.error) spdlog::warn("the stream over the processing log: {}", reply.error->message);
+}
+
+void ServiceImpl::replayed(const StatePtr& state) {
+  for (const auto& [id, query] : state->queries) {
+    change_engine({Change::Kind::start_query, id, {}, nullptr, query});
+    if (query->paused) change_engine({Change::Kind::pause_query, id, {}, nullptr, nullptr});
+  }
+}
+
+void ServiceImpl::applied(const Command& command, const StatePtr&) {
+  for (const Change& change : command.changes) change_engine(change);
+}
+
+void ServiceImpl::change_engine(const Change& change) {
+  Status done;
+  switch (change.kind) {
+    case Change::Kind::start_query:
+      if (engine_->status(change.query->id)) (void)engine_->stop_query(change.query->id);  // CREATE OR REPLACE
+      done = engine_->start_query(change.query->plan);
+      break;
+    case Change::Kind::stop_query:
+      done = engine_->stop_query(change.name);
+      break;
+    case Change::Kind::pause_query:
+      done = engine_->pause_query(change.name);
+      break;
+    case Change::Kind::resume_query:
+      done = engine_->resume_query(change.name);
+      break;
+    default:
+      return;
+  }
+  if (!done) spdlog::error("query {}: {}", change.name, done.error().message);
+}
+
+SessionProperties ServiceImpl::session_properties(const Request& request) const {
+  SessionProperties session;
+  for (const auto& [name, value] : config().explicit_values()) session.effective[name] = value;
+  for (const auto& [name, value] : state()->system_properties) session.effective[name] = value;
+  for (const auto& [name, value] : request.properties) {
+    check_session_property(name, value);
+    session.overrides[std::string(plain_property_name(name))] = value;
+    session.effective[std::string(plain_property_name(name))] = value;
+  }
+  return session;
+}
+
+std::vector<ast::StatementPtr> ServiceImpl::parse_request(const Request& request, const SessionProperties& session, std::string& text) const {
+  auto it = session.effective.find("ksql.variable.substitution.enable");
+  const bool substitute = (it == session.effective.end() || it->second != "false") && request.sql.find("${") != std::string::npos;
+  text = substitute ? substitute_variables(request.sql, request.variables) : request.sql;
+  return parse(text);
+}
+
+std::string ServiceImpl::next_transient_id(const std::string& source) {
+  static const std::uint64_t seed = std::random_device{}() & 0xffffffffu;
+  return fmt::format("transient_{}_{}", source, (seed << 20) + ++transient_count_);
+}
+
+bool ServiceImpl::close_query(const std::string& query_id) {
+  std::function<void()> cancel;
+  {
+    std::lock_guard lock(push_queries_->mutex);
+    auto it = push_queries_->cancel.find(query_id);
+    if (it == push_queries_->cancel.end()) return false;
+    cancel = it->second;
+  }
+  cancel();
+  return true;
+}
+
+std::vector<std::string> ServiceImpl::source_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, source] : state()->catalog.sources) names.push_back(name);
+  return names;
+}
+
+json::object ServiceImpl::info() {
+  auto cluster = log_.cluster_id();
+  return {{"KsqlServerInfo", json::object{{"version", options_.version},
+                                          {"kafkaClusterId", cluster ? *cluster : std::string()},
+                                          {"ksqlServiceId", config().text("ksql.service.id")},
+                                          {"serverStatus", commands_->failure() ? "ERROR" : "RUNNING"}}}};
+}
+
+json::object ServiceImpl::health() {
+  const bool log_healthy = log_.describe_topic("_health").has_value();
+  const bool commands_healthy = !commands_->failure();
+  auto part = [](bool healthy) { return json::object{{"isHealthy", healthy}}; };
+  return {{"isHealthy", log_healthy && commands_healthy},
+          {"details", json::object{{"metastore", part(commands_healthy)}, {"kafka", part(log_healthy)}, {"commandRunner", part(commands_healthy)}}},
+          {"serverState", "READY"}};
+}
+
+json::object ServiceImpl::cluster_status() {
+  json::object queries;
+  for (const auto& [id, query] : state()->queries) queries[id] = json::object{};
+  const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return {{"clusterStatus", json::object{{options_.advertised, json::object{{"hostAlive", true},
+                                                                            {"lastStatusUpdateMs", now},
+                                                                            {"activeStandbyPerQuery", std::move(queries)},
+                                                                            {"hostStoreLags", json::object{{"stateStoreLags", json::object{}}, {"updateTimeMs", 0}}}}}}}};
+}
+
+json::object ServiceImpl::metadata() {
+  auto cluster = log_.cluster_id();
+  json::object scope{{"path", json::array{}},
+                     {"clusters", json::object{{"kafka-cluster", cluster ? *cluster : std::string()}, {"ksql-cluster", config().text("ksql.service.id")}}}};
+  return {{"version", options_.version}, {"clusterId", json::object{{"scope", std::move(scope)}, {"id", ""}}}};
+}
+
+json::object ServiceImpl::statuses() {
+  std::lock_guard lock(statuses_mutex_);
+  json::object all;
+  for (const auto& [id, status] : statuses_) all[id] = status.at("status");
+  return {{"commandStatuses", std::move(all)}};
+}
+
+std::optional<json::object> ServiceImpl::status(const std::string& command_id) {
+  std::lock_guard lock(statuses_mutex_);
+  auto it = statuses_.find(command_id);
+  if (it == statuses_.end()) return std::nullopt;
+  return it->second;
+}
+
+void ServiceImpl::remember_status(const std::string& command_id, const std::string& status, const std::string& message,
+                                  const std::optional<std::string>& query_id) {
+  std::lock_guard lock(statuses_mutex_);
+  statuses_[command_id] = {{"status", status}, {"message", message}, {"queryId", query_id ? json::value(*query_id) : json::value()}};
+}
+
+std::optional<ServiceError> ServiceImpl::check_property(const std::string& name) {
+  const Setting* setting = find_setting(plain_property_name(name));
+  try {
+    check_session_property(name, setting == nullptr ? "" : setting->fallback);
+  } catch (const SqlError& error) {
+    // A fallback may be empty where a session's value may not: only the name counts here.
+    if (setting == nullptr || setting->scope == SettingScope::server) return service_error(kBadRequest, error.what());
+  }
+  return std::nullopt;
+}
+
+std::string ServiceImpl::metrics() {
+  std::string out;
+  auto metric = [&](std::string_view name, std::string_view type, std::string_view help, auto value) {
+    out += fmt::format("# HELP millrace_{} {}\n# TYPE millrace_{} {}\nmillrace_{} {}\n", name, help, name, type, name, value);
+  };
+  metric("uptime_seconds", "gauge", "Time since start.",
+         std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - started_).count());
+  metric("pull_queries_total", "counter", "Pull queries answered.", pull_count.load());
+  metric("push_queries_total", "counter", "Push queries started.", push_count.load());
+  metric("statements_total", "counter", "Statements executed.", statement_count.load());
+  metric("errors_total", "counter", "Requests answered with an error.", error_count.load());
+  metric("processing_log_entries_total", "counter", "Entries of the processing log.", processing_log_->reported());
+  metric("command_runner_healthy", "gauge", "1 when the command log is applied.", commands_->failure() ? 0 : 1);
+  struct Series {
+    std::string_view name, type, help;
+    std::function<double(const QueryStatus&)> value;
+  };
+  const Series series[] = {
+      {"query_up", "gauge", "1 when the query runs.", [](const QueryStatus& s) { return s.state == QueryState::running ? 1.0 : 0.0; }},
+      {"query_rows_in_total", "counter", "Rows read.", [](const QueryStatus& s) { return static_cast<double>(s.rows_in); }},
+      {"query_rows_out_total", "counter", "Rows written.", [](const QueryStatus& s) { return static_cast<double>(s.rows_out); }},
+      {"query_late_rows_total", "counter", "Rows dropped because they were late.", [](const QueryStatus& s) { return static_cast<double>(s.late_rows); }},
+      {"query_bad_records_total", "counter", "Records that could not be decoded.", [](const QueryStatus& s) { return static_cast<double>(s.bad_records); }},
+      {"query_restarts_total", "counter", "Restarts after a failure.", [](const QueryStatus& s) { return static_cast<double>(s.restarts); }},
+      {"query_lag_records", "gauge", "Records between progress and the end of the inputs.", [](const QueryStatus& s) { return static_cast<double>(s.lag); }},
+  };
+  const StatePtr now = state();
+  metric("persistent_queries", "gauge", "Persistent queries.", now->queries.size());
+  for (const Series& one : series) {
+    out += fmt::format("# HELP millrace_{} {}\n# TYPE millrace_{} {}\n", one.name, one.help, one.name, one.type);
+    for (const auto& [id, query] : now->queries)
+      if (auto status = engine_->status(id)) out += fmt::format("millrace_{}{{query=\"{}\"}} {}\n", one.name, id, one.value(*status));
+  }
+  return out;
+}
+
+}  // namespace millrace

@@ -1,0 +1,106 @@
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "exec/functions/builtin.h"
+#include "server/queries/command_log.h"
+#include "server/queries/mutation.h"
+#include "server/queries/processing_log.h"
+#include "server/queries/topics.h"
+#include "server/session/errors.h"
+#include "server/session/service.h"
+
+namespace millrace {
+
+/// Properties of one request as it goes along: SET and UNSET change them for what follows.
+struct SessionProperties {
+  PropertyMap overrides;  // what the session set, plain names
+  PropertyMap effective;  // over the server's
+};
+
+class ServiceImpl final : public Service {
+ public:
+  ServiceImpl(Log& log, ServiceOptions options);
+  ~ServiceImpl() override;
+  Status start();
+
+  Reply execute(const Request& request) override;
+  Started query(const Request& request, ResultSink& sink) override;
+  bool close_query(const std::string& query_id) override;
+  OpenedInserter inserter(const std::string& target, const PropertyMap& properties) override;
+  boost::json::object info() override;
+  boost::json::object health() override;
+  boost::json::object cluster_status() override;
+  boost::json::object metadata() override;
+  boost::json::object statuses() override;
+  std::optional<boost::json::object> status(const std::string& command_id) override;
+  std::optional<ServiceError> check_property(const std::string& name) override;
+  std::string metrics() override;
+  bool wait_until_idle(std::chrono::milliseconds wait) override { return engine_->wait_until_idle(wait); }
+  std::vector<std::string> source_names() override;
+  Engine& engine() override { return *engine_; }
+
+  // For the parts of the implementation that lie in files of their own.
+  StatePtr state() const { return commands_->state(); }
+  Log& log() { return log_; }
+  const Config& config() const { return options_.config; }
+  const ServiceOptions& options() const { return options_; }
+  const FunctionCatalog& functions() const { return functions_; }
+  SessionProperties session_properties(const Request& request) const;
+  /// Statements of a request after variable substitution. Throws SqlError.
+  std::vector<ast::StatementPtr> parse_request(const Request& request, const SessionProperties& session, std::string& text) const;
+  std::string next_transient_id(const std::string& source);
+  /// Encodes one row and appends it, durable on return.
+  void insert_values(const ast::InsertValues& insert, const SessionProperties& session);
+
+  struct PushQueries {
+    std::mutex mutex;
+    std::map<std::string, std::function<void()>> cancel;  // by query id
+  };
+  const std::shared_ptr<PushQueries>& push_queries() { return push_queries_; }
+  std::atomic<std::uint64_t> pull_count{0}, push_count{0}, statement_count{0}, error_count{0};
+
+ private:
+  void replayed(const StatePtr& state);
+  void applied(const Command& command, const StatePtr& state);
+  void change_engine(const Change& change);
+  void create_processing_log();
+  /// Checks every statement of a request against a copy of the state. Throws SqlError.
+  void validate(const std::vector<ast::StatementPtr>& statements, SessionProperties session);
+  std::optional<boost::json::object> execute_one(const ast::Statement& statement, SessionProperties& session);
+  boost::json::object mutate(const ast::Statement& statement, const SessionProperties& session);
+  void do_before(const Mutation& mutation);
+  void do_after(const Mutation& mutation);
+  void remember_status(const std::string& command_id, const std::string& status, const std::string& message, const std::optional<std::string>& query_id);
+
+  Log& log_;
+  const ServiceOptions options_;
+  const FunctionCatalog& functions_;
+  std::unique_ptr<ProcessingLog> processing_log_;
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<CommandLog> commands_;
+  std::shared_ptr<PushQueries> push_queries_ = std::make_shared<PushQueries>();
+  std::atomic<std::uint64_t> transient_count_ = 0;
+  std::atomic<std::uint64_t> keyless_ = 0;
+  const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  std::mutex statuses_mutex_;
+  std::map<std::string, boost::json::object> statuses_;
+};
+
+/// Entities of the statements that only read (rest-api.md §3.1). Throws SqlError.
+boost::json::object show_entity(const ast::Statement& statement, ServiceImpl& service, const SessionProperties& session, const Variables& variables);
+boost::json::object describe_entity(const ast::Statement& statement, ServiceImpl& service, const SessionProperties& session);
+boost::json::object explain_entity(const ast::Explain& explain, const ast::Statement& statement, ServiceImpl& service, const SessionProperties& session);
+boost::json::object assert_entity(const ast::Statement& statement, ServiceImpl& service, const SessionProperties& session);
+boost::json::object entity(std::string_view type, const ast::Statement& statement);
+boost::json::object type_json(const Type& type);
+boost::json::object query_json(const QueryInfo& query, ServiceImpl& service);
+std::string_view state_name(QueryState state);
+
+}  // namespace millrace
