@@ -132,7 +132,7 @@ json::object show_functions(const ast::Statement& statement, ServiceImpl& servic
   return object;
 }
 
-json::object show_properties(const ast::Statement& statement, ServiceImpl& service, const SessionProperties& session) {
+json::object show_properties(const ast::Statement& statement, const SessionProperties& session) {
   json::array list, overwritten, defaults;
   for (const Setting& setting : settings()) {
     auto it = session.effective.find(std::string(setting.name));
@@ -165,7 +165,7 @@ json::object show_entity(const ast::Statement& statement, ServiceImpl& service, 
     return show_queries(statement, service);
   }
   if (statement.as<ast::ShowFunctions>()) return show_functions(statement, service);
-  if (statement.as<ast::ShowProperties>()) return show_properties(statement, service, session);
+  if (statement.as<ast::ShowProperties>()) return show_properties(statement, session);
   if (statement.as<ast::ShowTypes>()) {
     json::object types, object = entity("type_list", statement);
     for (const auto& [name, type] : service.state()->catalog.types) types[name] = type_json(type);
