@@ -1,0 +1,152 @@
+#include "server/http/client.h"
+
+#include <boost/asio/connect.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <boost/url.hpp>
+
+namespace millrace {
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using asio::ip::tcp;
+namespace {
+
+constexpr std::chrono::milliseconds kCancelCheck{100};
+
+class BeastClient final : public HttpClient {
+ public:
+  BeastClient(std::string url, std::string host, std::string port, Headers headers)
+      : url_(std::move(url)), host_(std::move(host)), port_(std::move(port)), headers_(std::move(headers)) {}
+
+  Result<HttpResponse> request(std::string_view method, std::string_view path, std::string_view body, const Headers& headers) override {
+    return exchange(method, path, body, headers, nullptr);
+  }
+  Result<HttpResponse> stream(std::string_view method, std::string_view path, std::string_view body, const Headers& headers,
+                              const std::function<bool(std::string_view)>& piece) override {
+    return exchange(method, path, body, headers, &piece);
+  }
+  void cancel() override { cancelled_ = true; }
+  const std::string& url() const override { return url_; }
+
+ private:
+  using Piece = std::function<bool(std::string_view)>;
+
+  Result<HttpResponse> exchange(std::string_view method, std::string_view path, std::string_view body, const Headers& headers, const Piece* piece) {
+    cancelled_ = false;
+    const bool reused = stream_.has_value();
+    auto answer = try_exchange(method, path, body, headers, piece);
+    // The server may have closed a connection that lay idle.
+    if (!answer && reused && !delivered_) {
+      stream_.reset();
+      answer = try_exchange(method, path, body, headers, piece);
+    }
+    if (!answer) stream_.reset();
+    return answer;
+  }
+
+  Error failure(const beast::error_code& error) const {
+    return external_error("{}: {}", url_, error == asio::error::connection_refused ? "connection refused: no server listens there" : error.message());
+  }
+
+  Status connect() {
+    if (stream_) return {};
+    beast::error_code error;
+    tcp::resolver resolver(io_);
+    auto found = resolver.resolve(host_, port_, error);
+    if (error) return failure(error);
+    stream_.emplace(io_);
+    stream_->connect(found, error);
+    if (error) {
+      stream_.reset();
+      return failure(error);
+    }
+    stream_->socket().set_option(tcp::no_delay(true), error);
+    input_.clear();
+    return {};
+  }
+
+  Result<HttpResponse> try_exchange(std::string_view method, std::string_view path, std::string_view body, const Headers& headers, const Piece* piece) {
+    delivered_ = false;
+    if (Status connected = connect(); !connected) return connected.error();
+    http::request<http::string_body> request;
+    request.method_string(beast::string_view(method.data(), method.size()));
+    request.target(beast::string_view(path.data(), path.size()));
+    request.version(11);
+    request.set(http::field::host, host_ + ":" + port_);
+    for (const auto* list : {&headers_, &headers})
+      for (const auto& [name, value] : *list) request.set(name, value);
+    request.body() = std::string(body);
+    request.prepare_payload();
+    beast::error_code error;
+    http::write(*stream_, request, error);
+    if (error) return failure(error);
+    http::response_parser<http::buffer_body> parser;
+    parser.body_limit(boost::none);
+    http::read_header(*stream_, input_, parser, error);
+    if (error) return failure(error);
+    return read_body(parser, piece);
+  }
+
+  Result<HttpResponse> read_body(http::response_parser<http::buffer_body>& parser, const Piece* piece) {
+    HttpResponse response;
+    response.status = static_cast<int>(parser.get().result_int());
+    response.content_type = std::string(parser.get()[http::field::content_type]);
+    const bool hand_over = piece != nullptr && response.status == 200;
+    char chunk[16384];
+    while (!parser.is_done()) {
+      if (hand_over && input_.size() == 0 && !wait_readable()) return cut(response);
+      parser.get().body().data = chunk;
+      parser.get().body().size = sizeof chunk;
+      beast::error_code error;
+      http::read_some(*stream_, input_, parser, error);
+      if (error && error != http::error::need_buffer) return failure(error);
+      const std::string_view got(chunk, sizeof chunk - parser.get().body().size);
+      if (!hand_over) response.body += got;
+      delivered_ = true;
+      if (hand_over && !got.empty() && !(*piece)(got)) return cut(response);
+    }
+    if (!parser.keep_alive()) stream_.reset();
+    return response;
+  }
+
+  HttpResponse cut(HttpResponse& response) {
+    stream_.reset();
+    return std::move(response);
+  }
+
+  /// False when cancelled.
+  bool wait_readable() {
+    while (!cancelled_) {
+      fd_set set;
+      FD_ZERO(&set);
+      const int fd = stream_->socket().native_handle();
+      FD_SET(fd, &set);
+      timeval wait{0, static_cast<suseconds_t>(kCancelCheck.count() * 1000)};
+      if (select(fd + 1, &set, nullptr, nullptr, &wait) > 0) return true;
+    }
+    return false;
+  }
+
+  const std::string url_, host_, port_;
+  const Headers headers_;
+  asio::io_context io_;
+  std::optional<beast::tcp_stream> stream_;
+  beast::flat_buffer input_;
+  bool delivered_ = false;
+  std::atomic<bool> cancelled_ = false;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<HttpClient>> HttpClient::create(const std::string& url, Headers headers) {
+  auto parsed = boost::urls::parse_uri(url);
+  if (!parsed || parsed->scheme() != "http" || parsed->host().empty())
+    return user_error("'{}' is not a URL of a server: expected http://host:port{}", url, url.starts_with("https") ? " (TLS is not supported yet)" : "");
+  const std::string port = parsed->has_port() ? std::string(parsed->port()) : "8088";
+  return std::unique_ptr<HttpClient>(std::make_unique<BeastClient>(url, parsed->host(), port, std::move(headers)));
+}
+
+}  // namespace millrace

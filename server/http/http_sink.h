@@ -1,0 +1,48 @@
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+
+#include "server/http/exchange.h"
+#include "server/http/row_writer.h"
+
+namespace millrace {
+
+/// Rows of one query on their way to one client. Keeps the running query until it has ended or the client has gone.
+class HttpSink final : public ResultSink, public std::enable_shared_from_this<HttpSink> {
+ public:
+  /// `type` absent: text lines of PRINT.
+  HttpSink(std::shared_ptr<Responder> responder, MediaType type) : responder_(std::move(responder)), type_(type) {}
+
+  void begin(const QueryHeader& header) override;
+  bool rows(const Batch& batch) override;
+  bool line(std::string_view text) override;
+  void end(std::optional<std::string> message, std::optional<ServiceError> error) override;
+
+  /// Takes the query that feeds this sink; it is cancelled when the client goes away.
+  void own(std::unique_ptr<RunningQuery> query);
+  /// Answers with an error that came before the first row.
+  void fail(const ServiceError& error);
+
+ private:
+  void watch();
+  void send(std::string text);
+  /// Waits until the client has caught up. For pull queries, which run on the handler's own thread.
+  void wait_drained();
+  void release();
+
+  std::shared_ptr<Responder> responder_;
+  const MediaType type_;
+  std::unique_ptr<RowWriter> writer_;
+  bool push_ = false;
+  bool started_ = false;
+  std::string buffer_;  // pull: what was not sent yet
+
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable changed_;
+  bool paused_ = false, closed_ = false, ended_ = false;
+  std::shared_ptr<RunningQuery> query_;
+};
+
+}  // namespace millrace
