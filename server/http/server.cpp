@@ -77,7 +77,7 @@ class AsioHttpServer final : public HttpServer {
 
  private:
   void accept() {
-    acceptor_.async_accept(asio::make_strand(io_.get_executor()), [this](boost::system::error_code error, auto socket) {
+    acceptor_.async_accept(asio::make_strand(io_.get_executor()), [this](boost::system::error_code error, Connection::Socket socket) {
       if (error == asio::error::operation_aborted || !acceptor_.is_open()) return;
       if (!error) {
         boost::system::error_code ignored;
