@@ -15,8 +15,9 @@ constexpr std::string_view kStreamsPrefix = "ksql.streams.";
 
 /// Names that belong to clients and are handed through as they are.
 bool is_passed_through(std::string_view name) {
-  for (std::string_view prefix : {"producer.", "consumer.", "main.consumer.", "restore.consumer.", "topic.", "admin.", "kafka.", "ssl.", "sasl.",
-                                  "security.", "ksql.schema.registry.", "ksql.functions.", "authentication.", "__emit.interval.ms."})
+  for (std::string_view prefix :
+       {"producer.", "consumer.", "main.consumer.", "restore.consumer.", "topic.", "admin.", "kafka.", "ssl.", "sasl.",
+        "security.", "ksql.schema.registry.", "ksql.functions.", "authentication.", "__emit.interval.ms."})
     if (name.starts_with(prefix)) return true;
   return name == "application.id" || name == "topology.optimization" || name == "default.timestamp.extractor" ||
          name == "ksql.windowed.session.key.legacy" || name == "windowed.inner.class.serde";
@@ -29,7 +30,8 @@ std::string lower(std::string_view text) {
 }
 
 [[noreturn]] void invalid(std::string_view name, std::string_view value, const std::string& why) {
-  throw SqlError(Code::invalid_property, {}, fmt::format("Invalid value {} for configuration {}: {}", value, name, why), ErrorClass::general);
+  throw SqlError(Code::invalid_property, {}, fmt::format("Invalid value {} for configuration {}: {}", value, name, why),
+                 ErrorClass::general);
 }
 
 std::optional<std::int64_t> parse_integer(std::string_view text) {
@@ -44,12 +46,15 @@ void check_value(const Setting& setting, std::string_view value) {
     case SettingType::integer: {
       auto number = parse_integer(value);
       if (!number) invalid(setting.name, value, "Not a number of type LONG");
-      if (setting.min && *number < *setting.min) invalid(setting.name, value, fmt::format("Value must be at least {}", *setting.min));
-      if (setting.max && *number > *setting.max) invalid(setting.name, value, fmt::format("Value must be at most {}", *setting.max));
+      if (setting.min && *number < *setting.min)
+        invalid(setting.name, value, fmt::format("Value must be at least {}", *setting.min));
+      if (setting.max && *number > *setting.max)
+        invalid(setting.name, value, fmt::format("Value must be at most {}", *setting.max));
       return;
     }
     case SettingType::boolean:
-      if (lower(value) != "true" && lower(value) != "false") invalid(setting.name, value, "Expected value to be either true or false");
+      if (lower(value) != "true" && lower(value) != "false")
+        invalid(setting.name, value, "Expected value to be either true or false");
       return;
     default:
       if (setting.choices.empty()) return;
@@ -87,7 +92,9 @@ void check_session_property(std::string_view name, std::string_view value) {
 
 void Config::load_file(const std::string& path) {
   std::ifstream file(path);
-  if (!file) throw SqlError(Code::invalid_property, {}, fmt::format("cannot read {}: {}", path, std::strerror(errno)), ErrorClass::general);
+  if (!file)
+    throw SqlError(Code::invalid_property, {}, fmt::format("cannot read {}: {}", path, std::strerror(errno)),
+                   ErrorClass::general);
   std::string line, whole;
   std::uint32_t number = 0, first = 0;
   while (std::getline(file, line)) {
@@ -102,8 +109,10 @@ void Config::load_file(const std::string& path) {
     whole += text;
     const std::size_t at = whole.find_first_of("=:");
     if (at == std::string::npos)
-      throw SqlError(Code::invalid_property, {first, 1, 0, 0}, fmt::format("{}:{}: expected name=value, got '{}'", path, first, whole), ErrorClass::general);
-    set(std::string(trim(std::string_view(whole).substr(0, at))), std::string(trim(std::string_view(whole).substr(at + 1))));
+      throw SqlError(Code::invalid_property, {first, 1, 0, 0},
+                     fmt::format("{}:{}: expected name=value, got '{}'", path, first, whole), ErrorClass::general);
+    set(std::string(trim(std::string_view(whole).substr(0, at))),
+        std::string(trim(std::string_view(whole).substr(at + 1))));
     whole.clear();
   }
 }
@@ -139,9 +148,13 @@ std::string Config::text(std::string_view name) const {
   return setting == nullptr ? std::string() : std::string(setting->fallback);
 }
 
-std::int64_t Config::integer(std::string_view name) const { return parse_integer(text(name)).value_or(0); }
+std::int64_t Config::integer(std::string_view name) const {
+  return parse_integer(text(name)).value_or(0);
+}
 
-bool Config::boolean(std::string_view name) const { return lower(text(name)) == "true"; }
+bool Config::boolean(std::string_view name) const {
+  return lower(text(name)) == "true";
+}
 
 std::vector<std::string> Config::unknown() const {
   std::vector<std::string> names;

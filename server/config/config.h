@@ -20,7 +20,7 @@ enum class SettingScope : std::uint8_t {
 
 /// One row of the table of settings: gives the check, SHOW PROPERTIES, /is_valid_property and docs/settings.md.
 struct Setting {
-  std::string_view name;      // without `ksql.streams.`
+  std::string_view name;  // without `ksql.streams.`
   SettingType type;
   SettingScope scope;
   std::string_view fallback;  // as text; empty: none
@@ -33,15 +33,16 @@ const Setting* find_setting(std::string_view name);
 
 /// The name without a `ksql.streams.` prefix.
 std::string_view plain_property_name(std::string_view name);
-/// Checks a property of a session. Throws SqlError(Code::invalid_property): unknown name, value out of range, or one that only
-/// the server's own file may set.
+/// Checks a property of a session. Throws SqlError(Code::invalid_property): unknown name, value out of range, or one
+/// that only the server's own file may set.
 void check_session_property(std::string_view name, std::string_view value);
 
 /// The server's settings: defaults, overlaid by file, environment (`KSQL_...`) and command line. Immutable after start.
 class Config {
  public:
-  /// Reads `name=value` lines (Java properties: `#` and `!` comments, `:` or `=`, continuation by `\`). Throws SqlError with line on bad input; unknown names are kept and
-  /// reported by `unknown()` (Kafka client settings pass through by prefix).
+  /// Reads `name=value` lines (Java properties: `#` and `!` comments, `:` or `=`, continuation by `\`). Throws SqlError
+  /// with line on bad input; unknown names are kept and reported by `unknown()` (Kafka client settings pass through by
+  /// prefix).
   void load_file(const std::string& path);
   void load_environment(char** environment);
   void set(std::string name, std::string value);

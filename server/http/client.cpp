@@ -21,11 +21,12 @@ class BeastClient final : public HttpClient {
   BeastClient(std::string url, std::string host, std::string port, Headers headers)
       : url_(std::move(url)), host_(std::move(host)), port_(std::move(port)), headers_(std::move(headers)) {}
 
-  Result<HttpResponse> request(std::string_view method, std::string_view path, std::string_view body, const Headers& headers) override {
+  Result<HttpResponse> request(std::string_view method, std::string_view path, std::string_view body,
+                               const Headers& headers) override {
     return exchange(method, path, body, headers, nullptr);
   }
-  Result<HttpResponse> stream(std::string_view method, std::string_view path, std::string_view body, const Headers& headers,
-                              const std::function<bool(std::string_view)>& piece) override {
+  Result<HttpResponse> stream(std::string_view method, std::string_view path, std::string_view body,
+                              const Headers& headers, const std::function<bool(std::string_view)>& piece) override {
     return exchange(method, path, body, headers, &piece);
   }
   void cancel() override { cancelled_ = true; }
@@ -34,7 +35,8 @@ class BeastClient final : public HttpClient {
  private:
   using Piece = std::function<bool(std::string_view)>;
 
-  Result<HttpResponse> exchange(std::string_view method, std::string_view path, std::string_view body, const Headers& headers, const Piece* piece) {
+  Result<HttpResponse> exchange(std::string_view method, std::string_view path, std::string_view body,
+                                const Headers& headers, const Piece* piece) {
     cancelled_ = false;
     const bool reused = stream_.has_value();
     auto answer = try_exchange(method, path, body, headers, piece);
@@ -48,7 +50,9 @@ class BeastClient final : public HttpClient {
   }
 
   Error failure(const beast::error_code& error) const {
-    return external_error("{}: {}", url_, error == asio::error::connection_refused ? "connection refused: no server listens there" : error.message());
+    return external_error(
+        "{}: {}", url_,
+        error == asio::error::connection_refused ? "connection refused: no server listens there" : error.message());
   }
 
   Status connect() {
@@ -68,7 +72,8 @@ class BeastClient final : public HttpClient {
     return {};
   }
 
-  Result<HttpResponse> try_exchange(std::string_view method, std::string_view path, std::string_view body, const Headers& headers, const Piece* piece) {
+  Result<HttpResponse> try_exchange(std::string_view method, std::string_view path, std::string_view body,
+                                    const Headers& headers, const Piece* piece) {
     delivered_ = false;
     if (Status connected = connect(); !connected) return connected.error();
     http::request<http::string_body> request;
@@ -144,7 +149,8 @@ class BeastClient final : public HttpClient {
 Result<std::unique_ptr<HttpClient>> HttpClient::create(const std::string& url, Headers headers) {
   auto parsed = boost::urls::parse_uri(url);
   if (!parsed || parsed->scheme() != "http" || parsed->host().empty())
-    return user_error("'{}' is not a URL of a server: expected http://host:port{}", url, url.starts_with("https") ? " (TLS is not supported yet)" : "");
+    return user_error("'{}' is not a URL of a server: expected http://host:port{}", url,
+                      url.starts_with("https") ? " (TLS is not supported yet)" : "");
   const std::string port = parsed->has_port() ? std::string(parsed->port()) : "8088";
   return std::unique_ptr<HttpClient>(std::make_unique<BeastClient>(url, parsed->host(), port, std::move(headers)));
 }

@@ -19,7 +19,8 @@ struct HttpResponse {
   std::string body;
 };
 
-/// A blocking HTTP/1.1 client for the shell, the loader and tests: one connection, kept alive. One thread at a time, but for cancel().
+/// A blocking HTTP/1.1 client for the shell, the loader and tests: one connection, kept alive. One thread at a time,
+/// but for cancel().
 class HttpClient {
  public:
   using Headers = std::vector<std::pair<std::string, std::string>>;
@@ -27,10 +28,13 @@ class HttpClient {
   static Result<std::unique_ptr<HttpClient>> create(const std::string& url, Headers headers = {});
   virtual ~HttpClient() = default;
 
-  virtual Result<HttpResponse> request(std::string_view method, std::string_view path, std::string_view body = {}, const Headers& headers = {}) = 0;
-  /// As `request`, but hands a 200 body over piece by piece as it comes; `piece` returning false, or cancel() from another thread or a signal
-  /// handler's flag, ends it by closing the connection. Answers of another status come back whole.
-  virtual Result<HttpResponse> stream(std::string_view method, std::string_view path, std::string_view body, const Headers& headers,
+  virtual Result<HttpResponse> request(std::string_view method, std::string_view path, std::string_view body = {},
+                                       const Headers& headers = {}) = 0;
+  /// As `request`, but hands a 200 body over piece by piece as it comes; `piece` returning false, or cancel() from
+  /// another thread or a signal handler's flag, ends it by closing the connection. Answers of another status come back
+  /// whole.
+  virtual Result<HttpResponse> stream(std::string_view method, std::string_view path, std::string_view body,
+                                      const Headers& headers,
                                       const std::function<bool(std::string_view piece)>& piece) = 0;
   /// Ends a stream under way within a moment. Async-signal-safe.
   virtual void cancel() = 0;

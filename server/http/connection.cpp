@@ -24,7 +24,8 @@ std::string_view reason(int status) {
 /// Answers one request of an HTTP/1.1 connection.
 class Http1Responder final : public Responder {
  public:
-  Http1Responder(std::shared_ptr<Connection> connection, bool keep_alive) : connection_(std::move(connection)), keep_alive_(keep_alive) {}
+  Http1Responder(std::shared_ptr<Connection> connection, bool keep_alive)
+      : connection_(std::move(connection)), keep_alive_(keep_alive) {}
   ~Http1Responder() override {
     // A handler that forgot its answer must not leave the client waiting.
     if (!finished_) connection_->close();
@@ -33,7 +34,8 @@ class Http1Responder final : public Responder {
   void respond(int status, std::string_view content_type, std::string_view body, const Headers& headers) override {
     std::string head;
     head.reserve(body.size() + 200);
-    fmt::format_to(std::back_inserter(head), "HTTP/1.1 {} {}\r\nContent-Length: {}\r\n", status, reason(status), body.size());
+    fmt::format_to(std::back_inserter(head), "HTTP/1.1 {} {}\r\nContent-Length: {}\r\n", status, reason(status),
+                   body.size());
     if (!content_type.empty()) fmt::format_to(std::back_inserter(head), "Content-Type: {}\r\n", content_type);
     for (const auto& [name, value] : headers) fmt::format_to(std::back_inserter(head), "{}: {}\r\n", name, value);
     if (!keep_alive_) head += "Connection: close\r\n";
@@ -43,12 +45,14 @@ class Http1Responder final : public Responder {
     connection_->send(head, true);
   }
   void start(std::string_view content_type) override {
-    connection_->send(fmt::format("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: {}\r\n{}\r\n", content_type,
-                                  keep_alive_ ? "" : "Connection: close\r\n"),
+    connection_->send(fmt::format("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: {}\r\n{}\r\n",
+                                  content_type, keep_alive_ ? "" : "Connection: close\r\n"),
                       false);
     asio::post(connection_->socket_.get_executor(), [connection = connection_] { connection->watch_peer(); });
   }
-  bool write(std::string chunk) override { return connection_->send(fmt::format("{:x}\r\n{}\r\n", chunk.size(), chunk), false); }
+  bool write(std::string chunk) override {
+    return connection_->send(fmt::format("{:x}\r\n{}\r\n", chunk.size(), chunk), false);
+  }
   void finish() override {
     finished_ = true;
     connection_->send("0\r\n\r\n", true);
@@ -77,20 +81,23 @@ void Connection::read() {
   parser_.emplace();
   parser_->body_limit(max_body_bytes_);
   parser_->header_limit(64 << 10);
-  http::async_read(socket_, input_, *parser_, [self = shared_from_this()](boost::system::error_code error, std::size_t) {
-    if (error == http::error::body_limit) return self->answer_and_close(413, "the request body is too large");
-    if (error && error.category() == http::make_error_code(http::error::bad_method).category() && error != http::error::end_of_stream &&
-        error != http::error::partial_message)
-      return self->answer_and_close(400, error.message());
-    if (error) return self->lost();
-    self->on_request();
-  });
+  http::async_read(socket_, input_, *parser_,
+                   [self = shared_from_this()](boost::system::error_code error, std::size_t) {
+                     if (error == http::error::body_limit)
+                       return self->answer_and_close(413, "the request body is too large");
+                     if (error && error.category() == http::make_error_code(http::error::bad_method).category() &&
+                         error != http::error::end_of_stream && error != http::error::partial_message)
+                       return self->answer_and_close(400, error.message());
+                     if (error) return self->lost();
+                     self->on_request();
+                   });
 }
 
 void Connection::answer_and_close(int status, std::string_view message) {
   keep_alive_ = false;
   Http1Responder(shared_from_this(), false)
-      .respond(status, "application/json", fmt::format(R"({{"@type":"generic_error","error_code":{}00,"message":"{}"}})", status, message), {});
+      .respond(status, "application/json",
+               fmt::format(R"({{"@type":"generic_error","error_code":{}00,"message":"{}"}})", status, message), {});
 }
 
 void Connection::on_request() {
@@ -102,7 +109,8 @@ void Connection::on_request() {
   const std::size_t question = std::min(target.find('?'), target.size());
   request.path = std::string(target.substr(0, question));
   request.query = std::string(target.substr(std::min(question + 1, target.size())));
-  if (auto accept = message.find(http::field::accept); accept != message.end()) request.accept = std::string(accept->value());
+  if (auto accept = message.find(http::field::accept); accept != message.end())
+    request.accept = std::string(accept->value());
   request.body = std::move(message.body());
   dispatch_(std::move(request), std::make_shared<Http1Responder>(shared_from_this(), keep_alive_));
 }
@@ -128,7 +136,9 @@ void Connection::write_some() {
     active_.clear();
     std::swap(active_, pending_);
   }
-  asio::async_write(socket_, asio::buffer(active_), [self = shared_from_this()](boost::system::error_code error, std::size_t) { self->written(error); });
+  asio::async_write(
+      socket_, asio::buffer(active_),
+      [self = shared_from_this()](boost::system::error_code error, std::size_t) { self->written(error); });
 }
 
 void Connection::written(boost::system::error_code error) {

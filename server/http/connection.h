@@ -16,11 +16,12 @@
 
 namespace millrace {
 
-/// One HTTP/1.1 connection: reads a request, hands it to `dispatch` with a responder, reads the next when the answer is out. Its own operations run on its
-/// strand; responders may be used from any thread.
+/// One HTTP/1.1 connection: reads a request, hands it to `dispatch` with a responder, reads the next when the answer is
+/// out. Its own operations run on its strand; responders may be used from any thread.
 class Connection final : public std::enable_shared_from_this<Connection> {
  public:
-  using Socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, boost::asio::strand<boost::asio::io_context::executor_type>>;
+  using Socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp,
+                                                  boost::asio::strand<boost::asio::io_context::executor_type>>;
   using Dispatch = std::function<void(HttpRequest, std::shared_ptr<Responder>)>;
 
   Connection(Socket socket, std::size_t max_body_bytes, Dispatch dispatch)

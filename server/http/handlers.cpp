@@ -29,9 +29,11 @@ void answer_error(const Exchange& exchange, int code, std::string message, const
 }
 
 /// The type to answer in, or nothing after a 406.
-std::optional<MediaType> agree(const HttpRequest& request, const Exchange& exchange, std::span<const MediaType> offered, MediaType fallback) {
+std::optional<MediaType> agree(const HttpRequest& request, const Exchange& exchange, std::span<const MediaType> offered,
+                               MediaType fallback) {
   auto type = negotiate(request.accept, offered, fallback);
-  if (!type) exchange->respond(406, kJson, R"({"@type":"generic_error","error_code":40600,"message":"Not Acceptable"})");
+  if (!type)
+    exchange->respond(406, kJson, R"({"@type":"generic_error","error_code":40600,"message":"Not Acceptable"})");
   return type;
 }
 
@@ -76,7 +78,8 @@ Variables variable_map(const json::object& object) {
 
 Request to_request(const json::object& body, std::string_view text_field, std::string_view properties_field) {
   Request request;
-  if (const json::value* text = body.if_contains(text_field); text != nullptr && text->is_string()) request.sql = std::string(text->get_string());
+  if (const json::value* text = body.if_contains(text_field); text != nullptr && text->is_string())
+    request.sql = std::string(text->get_string());
   request.properties = property_map(body, {properties_field});
   request.variables = variable_map(body);
   if (const json::value* number = body.if_contains("commandSequenceNumber"); number != nullptr && number->is_int64())
@@ -182,7 +185,12 @@ void insert_rows(std::string_view rest, Inserter& inserter, InsertAcks& acks) {
     boost::system::error_code bad;
     json::value row = json::parse(*line, bad);
     if (bad || !row.is_object()) {
-      problem = ServiceError{.code = 40000, .message = "A row must be one JSON object on a line", .statement = {}, .span = {}, .hint = {}, .entities = {}};
+      problem = ServiceError{.code = 40000,
+                             .message = "A row must be one JSON object on a line",
+                             .statement = {},
+                             .span = {},
+                             .hint = {},
+                             .entities = {}};
     } else {
       problem = inserter.insert(row.get_object());
     }
@@ -193,8 +201,10 @@ void insert_rows(std::string_view rest, Inserter& inserter, InsertAcks& acks) {
   const std::optional<ServiceError> first = problem;
   // What came before a bad row stays inserted.
   flush();
-  if (first) acks.add(failed_ack(*first, sequence));
-  else if (problem) acks.add(failed_ack(*problem, flushed));
+  if (first)
+    acks.add(failed_ack(*first, sequence));
+  else if (problem)
+    acks.add(failed_ack(*problem, flushed));
 }
 
 void inserts_stream(const HttpRequest& request, const Exchange& exchange, Service& service) {
@@ -204,9 +214,11 @@ void inserts_stream(const HttpRequest& request, const Exchange& exchange, Servic
   const auto first = next_line(rest);
   boost::system::error_code bad;
   json::value arguments = json::parse(first.value_or(""), bad);
-  if (bad || !arguments.is_object() || !arguments.get_object().contains("target") || !arguments.get_object().at("target").is_string())
+  if (bad || !arguments.is_object() || !arguments.get_object().contains("target") ||
+      !arguments.get_object().at("target").is_string())
     return answer_error(exchange, 40000, "The first line of /inserts-stream must be an object with a 'target'");
-  auto opened = service.inserter(std::string(arguments.get_object().at("target").get_string()), property_map(arguments.get_object(), {"properties"}));
+  auto opened = service.inserter(std::string(arguments.get_object().at("target").get_string()),
+                                 property_map(arguments.get_object(), {"properties"}));
   if (opened.error) return answer_error(exchange, *opened.error);
   InsertAcks acks(*type);
   insert_rows(rest, *opened.inserter, acks);
@@ -215,7 +227,8 @@ void inserts_stream(const HttpRequest& request, const Exchange& exchange, Servic
 
 template <json::object (Service::*Get)()>
 void get_object(const HttpRequest& request, const Exchange& exchange, Service& service) {
-  if (auto type = agree(request, exchange, kV1OrJson, MediaType::v1)) exchange->respond(200, media_type_name(*type), json::serialize((service.*Get)()));
+  if (auto type = agree(request, exchange, kV1OrJson, MediaType::v1))
+    exchange->respond(200, media_type_name(*type), json::serialize((service.*Get)()));
 }
 
 void metadata_id(const HttpRequest& request, const Exchange& exchange, Service& service) {
@@ -223,9 +236,15 @@ void metadata_id(const HttpRequest& request, const Exchange& exchange, Service& 
     exchange->respond(200, media_type_name(*type), json::serialize(service.metadata().at("clusterId")));
 }
 
-void metrics(const HttpRequest&, const Exchange& exchange, Service& service) { exchange->respond(200, "text/plain; version=0.0.4; charset=utf-8", service.metrics()); }
-void probe(const HttpRequest&, const Exchange& exchange, Service&) { exchange->respond(200, kJson, "{}"); }
-void root(const HttpRequest&, const Exchange& exchange, Service&) { exchange->respond(307, "", "", {{"Location", "/info"}}); }
+void metrics(const HttpRequest&, const Exchange& exchange, Service& service) {
+  exchange->respond(200, "text/plain; version=0.0.4; charset=utf-8", service.metrics());
+}
+void probe(const HttpRequest&, const Exchange& exchange, Service&) {
+  exchange->respond(200, kJson, "{}");
+}
+void root(const HttpRequest&, const Exchange& exchange, Service&) {
+  exchange->respond(307, "", "", {{"Location", "/info"}});
+}
 
 struct Route {
   std::string_view method, path;
@@ -265,7 +284,8 @@ std::string percent_decode(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     unsigned byte = 0;
-    if (text[i] == '%' && i + 2 < text.size() && std::sscanf(std::string(text.substr(i + 1, 2)).c_str(), "%2x", &byte) == 1) {
+    if (text[i] == '%' && i + 2 < text.size() &&
+        std::sscanf(std::string(text.substr(i + 1, 2)).c_str(), "%2x", &byte) == 1) {
       out += static_cast<char>(byte);
       i += 2;
     } else {
@@ -282,14 +302,18 @@ bool named_path(const HttpRequest& request, const Exchange& exchange, Service& s
   if (request.method != "GET") return false;
   if (path.starts_with(kStatus)) {
     auto status = service.status(percent_decode(path.substr(kStatus.size())));
-    if (!status) answer_error(exchange, 40400, "Command not found");
-    else exchange->respond(200, media_type_name(MediaType::v1), json::serialize(*status));
+    if (!status)
+      answer_error(exchange, 40400, "Command not found");
+    else
+      exchange->respond(200, media_type_name(MediaType::v1), json::serialize(*status));
     return true;
   }
   if (path.starts_with(kProperty)) {
     auto problem = service.check_property(percent_decode(path.substr(kProperty.size())));
-    if (problem) answer_error(exchange, *problem);
-    else exchange->respond(200, media_type_name(MediaType::v1), "true");
+    if (problem)
+      answer_error(exchange, *problem);
+    else
+      exchange->respond(200, media_type_name(MediaType::v1), "true");
     return true;
   }
   return false;
@@ -299,13 +323,16 @@ bool named_path(const HttpRequest& request, const Exchange& exchange, Service& s
 void not_ready(const HttpRequest& request, const Exchange& exchange, ServiceStage stage) {
   if (request.path == "/chc/live") return exchange->respond(200, kJson, "{}");
   if (request.path == "/info")
-    return exchange->respond(200, media_type_name(MediaType::v1),
-                             R"({"KsqlServerInfo":{"version":"","kafkaClusterId":"","ksqlServiceId":"","serverStatus":"INITIALIZING"}})");
+    return exchange->respond(
+        200, media_type_name(MediaType::v1),
+        R"({"KsqlServerInfo":{"version":"","kafkaClusterId":"","ksqlServiceId":"","serverStatus":"INITIALIZING"}})");
   if (request.path == "/healthcheck")
     return exchange->respond(200, media_type_name(MediaType::v1),
-                             stage == ServiceStage::starting ? R"({"isHealthy":false,"details":{},"serverState":"INITIALIZING"})"
-                                                             : R"({"isHealthy":false,"details":{},"serverState":"TERMINATING"})");
-  if (stage == ServiceStage::starting) return answer_error(exchange, 50302, "The server is not ready yet", {{"Retry-After", "10"}});
+                             stage == ServiceStage::starting
+                                 ? R"({"isHealthy":false,"details":{},"serverState":"INITIALIZING"})"
+                                 : R"({"isHealthy":false,"details":{},"serverState":"TERMINATING"})");
+  if (stage == ServiceStage::starting)
+    return answer_error(exchange, 50302, "The server is not ready yet", {{"Retry-After", "10"}});
   answer_error(exchange, 50303, "The server is shutting down");
 }
 

@@ -13,6 +13,7 @@ enum class ServiceStage : std::uint8_t { starting, serving, stopping };
 bool is_slow(const HttpRequest& request);
 
 /// Answers a request (rest-api.md §1). `service` is null unless serving. A streaming answer goes on after the return.
-void handle(const HttpRequest& request, const std::shared_ptr<Responder>& responder, Service* service, ServiceStage stage);
+void handle(const HttpRequest& request, const std::shared_ptr<Responder>& responder, Service* service,
+            ServiceStage stage);
 
 }  // namespace millrace

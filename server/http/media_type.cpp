@@ -34,7 +34,8 @@ std::string_view media_type_name(MediaType type) {
   }
 }
 
-std::optional<MediaType> negotiate(const std::optional<std::string>& accept, std::span<const MediaType> offered, MediaType fallback) {
+std::optional<MediaType> negotiate(const std::optional<std::string>& accept, std::span<const MediaType> offered,
+                                   MediaType fallback) {
   if (!accept || trim(*accept).empty()) return fallback;
   std::optional<MediaType> best;
   double best_quality = 0;

@@ -11,7 +11,9 @@ namespace millrace {
 enum class MediaType : std::uint8_t { json, v1, delimited };
 std::string_view media_type_name(MediaType type);
 
-/// The type to answer in: `offered` in the server's order of preference, `fallback` when there is no Accept header; absent: none will do (406).
-std::optional<MediaType> negotiate(const std::optional<std::string>& accept, std::span<const MediaType> offered, MediaType fallback);
+/// The type to answer in: `offered` in the server's order of preference, `fallback` when there is no Accept header;
+/// absent: none will do (406).
+std::optional<MediaType> negotiate(const std::optional<std::string>& accept, std::span<const MediaType> offered,
+                                   MediaType fallback);
 
 }  // namespace millrace

@@ -3,7 +3,9 @@
 namespace millrace {
 namespace {
 
-std::string quoted(std::string_view text) { return boost::json::serialize(boost::json::value(text)); }
+std::string quoted(std::string_view text) {
+  return boost::json::serialize(boost::json::value(text));
+}
 
 std::string names_and_types(const QueryHeader& header) {
   std::string names, types;
@@ -19,10 +21,13 @@ std::string names_and_types(const QueryHeader& header) {
 }
 
 std::string header_object(const QueryHeader& header) {
-  return "{\"queryId\":" + (header.push ? quoted(header.query_id) : std::string("null")) + "," + names_and_types(header) + "}";
+  return "{\"queryId\":" + (header.push ? quoted(header.query_id) : std::string("null")) + "," +
+         names_and_types(header) + "}";
 }
 
-bool is_removed(const Batch& batch, std::size_t row) { return batch.kind(row) == RowKind::remove; }
+bool is_removed(const Batch& batch, std::size_t row) {
+  return batch.kind(row) == RowKind::remove;
+}
 
 /// One JSON document a line.
 class DelimitedWriter final : public RowWriter {
@@ -71,7 +76,8 @@ class V1Writer final : public RowWriter {
 
   void header(const QueryHeader& header, std::string& out) override {
     // A push query's columns are all values.
-    out += "[{\"header\":{\"queryId\":" + quoted(header.query_id) + ",\"schema\":" + quoted(header.schema.to_string(!header.push)) + "}}";
+    out += "[{\"header\":{\"queryId\":" + quoted(header.query_id) +
+           ",\"schema\":" + quoted(header.schema.to_string(!header.push)) + "}}";
     separate(out);
   }
   void row(const Batch& batch, std::size_t row, std::string& out) override {
@@ -81,10 +87,12 @@ class V1Writer final : public RowWriter {
     out += is_removed(batch, row) ? ",\"tombstone\":true}}" : "}}";
     separate(out);
   }
-  void end(const std::optional<std::string>& message, const std::optional<ServiceError>& error, std::string& out) override {
+  void end(const std::optional<std::string>& message, const std::optional<ServiceError>& error,
+           std::string& out) override {
     if (error || message) {
       begin(out);
-      out += error ? "{\"errorMessage\":" + boost::json::serialize(error->to_json()) + "}" : "{\"finalMessage\":" + quoted(*message) + "}";
+      out += error ? "{\"errorMessage\":" + boost::json::serialize(error->to_json()) + "}"
+                   : "{\"finalMessage\":" + quoted(*message) + "}";
     }
     out += ']';
   }

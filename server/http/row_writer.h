@@ -16,7 +16,8 @@ class RowWriter {
   virtual void header(const QueryHeader& header, std::string& out) = 0;
   /// Row `row` of the batch; may write nothing (deletions in the delimited layout).
   virtual void row(const Batch& batch, std::size_t row, std::string& out) = 0;
-  virtual void end(const std::optional<std::string>& message, const std::optional<ServiceError>& error, std::string& out) = 0;
+  virtual void end(const std::optional<std::string>& message, const std::optional<ServiceError>& error,
+                   std::string& out) = 0;
 };
 
 /// `buffered`: pull queries, whose last element has no separator after it.

@@ -77,20 +77,24 @@ class AsioHttpServer final : public HttpServer {
 
  private:
   void accept() {
-    acceptor_.async_accept(asio::make_strand(io_.get_executor()), [this](boost::system::error_code error, Connection::Socket socket) {
-      if (error == asio::error::operation_aborted || !acceptor_.is_open()) return;
-      if (!error) {
-        boost::system::error_code ignored;
-        socket.set_option(tcp::no_delay(true), ignored);
-        auto connection = std::make_shared<Connection>(std::move(socket), options_.max_body_bytes,
-                                                       [this](HttpRequest request, std::shared_ptr<Responder> responder) { dispatch(std::move(request), std::move(responder)); });
-        remember(connection);
-        connection->start();
-      } else {
-        spdlog::warn("accept: {}", error.message());
-      }
-      accept();
-    });
+    acceptor_.async_accept(
+        asio::make_strand(io_.get_executor()), [this](boost::system::error_code error, Connection::Socket socket) {
+          if (error == asio::error::operation_aborted || !acceptor_.is_open()) return;
+          if (!error) {
+            boost::system::error_code ignored;
+            socket.set_option(tcp::no_delay(true), ignored);
+            auto connection =
+                std::make_shared<Connection>(std::move(socket), options_.max_body_bytes,
+                                             [this](HttpRequest request, std::shared_ptr<Responder> responder) {
+                                               dispatch(std::move(request), std::move(responder));
+                                             });
+            remember(connection);
+            connection->start();
+          } else {
+            spdlog::warn("accept: {}", error.message());
+          }
+          accept();
+        });
   }
 
   void remember(const std::shared_ptr<Connection>& connection) {
@@ -132,8 +136,10 @@ class AsioHttpServer final : public HttpServer {
       std::lock_guard lock(mutex_);
       if (--handling_ == 0) idle_.notify_all();
     };
-    if (slow) asio::post(slow_, std::move(run));
-    else asio::post(io_, std::move(run));
+    if (slow)
+      asio::post(slow_, std::move(run));
+    else
+      asio::post(io_, std::move(run));
   }
 
   const HttpOptions options_;

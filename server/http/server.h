@@ -15,7 +15,8 @@ struct HttpOptions {
   std::size_t max_body_bytes = 64 << 20;
 };
 
-/// The HTTP API (rest-api.md) on one port. Listens at once; until `serve` gives it a service it answers "not ready" to all but the probes. Thread-safe.
+/// The HTTP API (rest-api.md) on one port. Listens at once; until `serve` gives it a service it answers "not ready" to
+/// all but the probes. Thread-safe.
 class HttpServer {
  public:
   static Result<std::unique_ptr<HttpServer>> listen(const HttpOptions& options);

@@ -17,7 +17,11 @@ constexpr std::chrono::milliseconds kPoll{500};
 class TopicCommandLog final : public CommandLog {
  public:
   TopicCommandLog(Log& log, std::string topic, const FunctionCatalog& functions, Events events)
-      : log_(log), topic_(std::move(topic)), functions_(functions), events_(std::move(events)), state_(std::make_shared<ServiceState>()) {}
+      : log_(log),
+        topic_(std::move(topic)),
+        functions_(functions),
+        events_(std::move(events)),
+        state_(std::make_shared<ServiceState>()) {}
 
   ~TopicCommandLog() override {
     stopping_ = true;
@@ -56,8 +60,10 @@ class TopicCommandLog final : public CommandLog {
   }
 
   Result<std::optional<CommandOutcome>> submit(const Command& command, std::chrono::milliseconds wait) override {
-    const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch());
-    auto appended = log_.append_now({topic_, 0}, std::string_view(command.id), std::string_view(command_to_json(command)), now.count());
+    const auto now =
+        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch());
+    auto appended = log_.append_now({topic_, 0}, std::string_view(command.id),
+                                    std::string_view(command_to_json(command)), now.count());
     if (!appended) return appended.error();
     std::unique_lock lock(mutex_);
     applied_.wait_for(lock, wait, [&] { return state_->next_sequence > *appended || failure_; });
@@ -173,9 +179,12 @@ class TopicCommandLog final : public CommandLog {
 
 }  // namespace
 
-Result<std::unique_ptr<CommandLog>> CommandLog::open(Log& log, const std::string& service_id, int replicas, const FunctionCatalog& functions,
-                                                     const std::function<void(const StatePtr&)>& replayed, Events events) {
-  auto opened = std::make_unique<TopicCommandLog>(log, fmt::format("_confluent-ksql-{}_command_topic", service_id), functions, std::move(events));
+Result<std::unique_ptr<CommandLog>> CommandLog::open(Log& log, const std::string& service_id, int replicas,
+                                                     const FunctionCatalog& functions,
+                                                     const std::function<void(const StatePtr&)>& replayed,
+                                                     Events events) {
+  auto opened = std::make_unique<TopicCommandLog>(log, fmt::format("_confluent-ksql-{}_command_topic", service_id),
+                                                  functions, std::move(events));
   if (Status started = opened->start(replicas, replayed); !started) return started.error();
   return std::unique_ptr<CommandLog>(std::move(opened));
 }

@@ -17,7 +17,8 @@ struct CommandOutcome {
   std::optional<Error> error;  // it could not be applied
 };
 
-/// The single-partition topic through which every change of the catalog goes, and the thread that applies it. Thread-safe.
+/// The single-partition topic through which every change of the catalog goes, and the thread that applies it.
+/// Thread-safe.
 class CommandLog {
  public:
   struct Events {
@@ -25,8 +26,10 @@ class CommandLog {
     std::function<void(const Command& command, const StatePtr& state)> applied;
   };
 
-  /// Creates the topic when it is missing, replays it to its end, calls `replayed` with the outcome, then follows it on a thread of its own.
-  static Result<std::unique_ptr<CommandLog>> open(Log& log, const std::string& service_id, int replicas, const FunctionCatalog& functions,
+  /// Creates the topic when it is missing, replays it to its end, calls `replayed` with the outcome, then follows it on
+  /// a thread of its own.
+  static Result<std::unique_ptr<CommandLog>> open(Log& log, const std::string& service_id, int replicas,
+                                                  const FunctionCatalog& functions,
                                                   const std::function<void(const StatePtr&)>& replayed, Events events);
   virtual ~CommandLog() = default;
 

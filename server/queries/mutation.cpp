@@ -14,17 +14,26 @@
 namespace millrace {
 namespace {
 
-SqlError general(Code code, const std::string& message) { return SqlError(code, {}, message, ErrorClass::general); }
+SqlError general(Code code, const std::string& message) {
+  return SqlError(code, {}, message, ErrorClass::general);
+}
 
-std::string_view kind_name(ast::SourceKind kind) { return kind == ast::SourceKind::stream ? "stream" : "table"; }
-std::string_view kind_name(RelationKind kind) { return kind == RelationKind::stream ? "stream" : "table"; }
-std::string kind_title(RelationKind kind) { return kind == RelationKind::stream ? "Stream" : "Table"; }
+std::string_view kind_name(ast::SourceKind kind) {
+  return kind == ast::SourceKind::stream ? "stream" : "table";
+}
+std::string_view kind_name(RelationKind kind) {
+  return kind == RelationKind::stream ? "stream" : "table";
+}
+std::string kind_title(RelationKind kind) {
+  return kind == RelationKind::stream ? "Stream" : "Table";
+}
 
 BindContext bind_context(const MutationContext& context) {
   return {context.state.catalog, context.functions, context.topics, context.properties, evaluate_constant};
 }
 
-TopicConfig topic_config(const TopicInfo& info, RelationKind kind, const std::optional<WindowInfo>& window, std::optional<std::int64_t> retention) {
+TopicConfig topic_config(const TopicInfo& info, RelationKind kind, const std::optional<WindowInfo>& window,
+                         std::optional<std::int64_t> retention) {
   TopicConfig config{.partitions = info.partitions, .replicas = info.replicas, .retention_ms = retention};
   if (kind == RelationKind::table) (window ? config.compact_and_delete : config.compacted) = true;
   return config;
@@ -36,38 +45,45 @@ void forbid_read_only_topic(const std::string& topic, const MutationContext& con
 }
 
 /// IF NOT EXISTS and plain duplicates. True: the statement is over, `result` says so.
-bool exists_already(const std::string& name, ast::SourceKind kind, bool or_replace, bool if_not_exists, const MutationContext& context,
-                    Mutation& result) {
+bool exists_already(const std::string& name, ast::SourceKind kind, bool or_replace, bool if_not_exists,
+                    const MutationContext& context, Mutation& result) {
   const SourceDef* existing = context.state.catalog.find(name);
   if (existing == nullptr || or_replace) return false;
   if (!if_not_exists)
-    throw general(Code::already_exists, fmt::format("Cannot add {} '{}': A {} with the same name already exists", kind_name(kind), name,
-                                                    kind_name(existing->kind)))
+    throw general(Code::already_exists, fmt::format("Cannot add {} '{}': A {} with the same name already exists",
+                                                    kind_name(kind), name, kind_name(existing->kind)))
         .hint("CREATE OR REPLACE changes it, IF NOT EXISTS leaves it as it is");
-  result.warning = fmt::format("Cannot add {} `{}`: A {} with the same name already exists.", kind_name(kind), name, kind_name(existing->kind));
+  result.warning = fmt::format("Cannot add {} `{}`: A {} with the same name already exists.", kind_name(kind), name,
+                               kind_name(existing->kind));
   return true;
 }
 
-Mutation create_source(const ast::CreateSource& create, const ast::Statement& statement, const MutationContext& context) {
+Mutation create_source(const ast::CreateSource& create, const ast::Statement& statement,
+                       const MutationContext& context) {
   Mutation result;
   result.command_id = fmt::format("{}/`{}`/create", kind_name(create.kind), create.name.text);
   result.statement = ast::format(statement);
-  if (exists_already(create.name.text, create.kind, create.or_replace, create.if_not_exists, context, result)) return result;
+  if (exists_already(create.name.text, create.kind, create.or_replace, create.if_not_exists, context, result))
+    return result;
   BoundCreate bound = bind_create(create, bind_context(context));
   bound.source.statement = result.statement;
   const RelationKind kind = bound.source.kind;
   if (bound.create_topic)
-    result.create_topic = {bound.source.topic, topic_config(*bound.create_topic, kind, bound.source.window, bound.retention_ms)};
+    result.create_topic = {bound.source.topic,
+                           topic_config(*bound.create_topic, kind, bound.source.window, bound.retention_ms)};
   result.message = fmt::format("{} created", kind_title(kind));
-  result.changes.push_back({Change::Kind::put_source, bound.source.name, {}, std::make_shared<SourceDef>(std::move(bound.source)), nullptr});
+  result.changes.push_back(
+      {Change::Kind::put_source, bound.source.name, {}, std::make_shared<SourceDef>(std::move(bound.source)), nullptr});
   return result;
 }
 
 std::string next_query_id(std::string_view prefix, std::string_view sink, const MutationContext& context) {
-  return sink.empty() ? fmt::format("{}_{}", prefix, context.state.next_sequence) : fmt::format("{}_{}_{}", prefix, sink, context.state.next_sequence);
+  return sink.empty() ? fmt::format("{}_{}", prefix, context.state.next_sequence)
+                      : fmt::format("{}_{}_{}", prefix, sink, context.state.next_sequence);
 }
 
-QueryPtr make_query(const BoundQuery& bound, std::string id, QueryOrigin origin, const std::string& statement, const MutationContext& context) {
+QueryPtr make_query(const BoundQuery& bound, std::string id, QueryOrigin origin, const std::string& statement,
+                    const MutationContext& context) {
   auto query = std::make_shared<QueryInfo>();
   query->origin = origin;
   query->statement = statement;
@@ -87,8 +103,10 @@ const QueryInfo* replaced_query(const std::string& name, const MutationContext& 
   if (writers.size() > 1) {
     std::vector<std::string> ids;
     for (const QueryPtr& writer : writers) ids.push_back(writer->id);
-    throw general(Code::invalid_statement,
-                  fmt::format("REPLACE for sink {} is not supported because there are multiple queries writing into it: [{}]", name, fmt::join(ids, ", ")));
+    throw general(
+        Code::invalid_statement,
+        fmt::format("REPLACE for sink {} is not supported because there are multiple queries writing into it: [{}]",
+                    name, fmt::join(ids, ", ")));
   }
   return context.state.find_query(writers.front()->id);
 }
@@ -108,7 +126,8 @@ Mutation create_as(const ast::CreateAs& create, const ast::Statement& statement,
   bound.sink->from_query = true;
   bound.sink->statement = result.statement;
   if (bound.create_topic)
-    result.create_topic = {bound.sink->topic, topic_config(*bound.create_topic, bound.sink->kind, bound.sink->window, bound.retention_ms)};
+    result.create_topic = {bound.sink->topic,
+                           topic_config(*bound.create_topic, bound.sink->kind, bound.sink->window, bound.retention_ms)};
   QueryPtr query = make_query(bound, id, QueryOrigin::create_as, result.statement, context);
   result.prepare.push_back(query->plan);
   result.changes.push_back({Change::Kind::put_source, name, {}, std::make_shared<SourceDef>(*bound.sink), nullptr});
@@ -118,13 +137,15 @@ Mutation create_as(const ast::CreateAs& create, const ast::Statement& statement,
   return result;
 }
 
-Mutation insert_select(const ast::InsertSelect& insert, const ast::Statement& statement, const MutationContext& context) {
+Mutation insert_select(const ast::InsertSelect& insert, const ast::Statement& statement,
+                       const MutationContext& context) {
   Mutation result;
   result.command_id = fmt::format("stream/`{}`/create", insert.target.text);
   result.statement = ast::format(statement);
   BoundQuery bound = bind_insert_select(insert, bind_context(context));
   std::string id = bound.query_id.value_or(next_query_id("INSERTQUERY", "", context));
-  if (bound.query_id && context.state.find_query(id) != nullptr) throw general(Code::already_exists, fmt::format("Query ID '{}' already exists.", id));
+  if (bound.query_id && context.state.find_query(id) != nullptr)
+    throw general(Code::already_exists, fmt::format("Query ID '{}' already exists.", id));
   QueryPtr query = make_query(bound, id, QueryOrigin::insert_into, result.statement, context);
   result.prepare.push_back(query->plan);
   result.changes.push_back({Change::Kind::start_query, id, {}, nullptr, query});
@@ -154,12 +175,13 @@ void check_unused(const SourceDef& source, const MutationContext& context) {
   for (const QueryPtr& query : context.state.writers_of(source.name))
     if (query->id != source.created_by) writers.insert(query->id);
   if (!dependants.empty())
-    throw general(Code::invalid_statement,
-                  fmt::format("Cannot drop {}.\nThe following streams and/or tables read from this source: [{}].\nYou need to drop them before dropping {}.",
-                              source.name, fmt::join(dependants, ", "), source.name));
+    throw general(Code::invalid_statement, fmt::format("Cannot drop {}.\nThe following streams and/or tables read from "
+                                                       "this source: [{}].\nYou need to drop them before dropping {}.",
+                                                       source.name, fmt::join(dependants, ", "), source.name));
   if (!readers.empty() || !writers.empty())
     throw general(Code::invalid_statement,
-                  fmt::format("Cannot drop {}.\nThe following queries read from this source: [{}].\nThe following queries write into this source: [{}].\nYou "
+                  fmt::format("Cannot drop {}.\nThe following queries read from this source: [{}].\nThe following "
+                              "queries write into this source: [{}].\nYou "
                               "need to terminate them before dropping {}.",
                               source.name, fmt::join(readers, ", "), fmt::join(writers, ", "), source.name));
 }
@@ -172,13 +194,15 @@ Mutation drop_source(const ast::DropSource& drop, const ast::Statement& statemen
   const SourceDef* source = context.state.catalog.find(name);
   if (source == nullptr) {
     if (!drop.if_exists)
-      throw SqlError(Code::unknown_source, drop.name.span, fmt::format("{} {} does not exist.", drop.kind == ast::SourceKind::stream ? "Stream" : "Table", name));
+      throw SqlError(
+          Code::unknown_source, drop.name.span,
+          fmt::format("{} {} does not exist.", drop.kind == ast::SourceKind::stream ? "Stream" : "Table", name));
     result.warning = fmt::format("Source `{}` does not exist.", name);
     return result;
   }
   if ((source->kind == RelationKind::stream) != (drop.kind == ast::SourceKind::stream))
-    throw general(Code::invalid_statement,
-                  fmt::format("Incompatible data source type is {}, but statement was DROP {}", kind_name(source->kind), kind_name(drop.kind)));
+    throw general(Code::invalid_statement, fmt::format("Incompatible data source type is {}, but statement was DROP {}",
+                                                       kind_name(source->kind), kind_name(drop.kind)));
   if (drop.delete_topic && source->read_only)
     throw general(Code::read_only, fmt::format("Cannot delete topic for read-only source: {}", name));
   check_unused(*source, context);
@@ -236,7 +260,8 @@ Change control_change(ast::QueryAction action, const std::string& id) {
   }
 }
 
-Mutation control_query(const ast::ControlQuery& control, const ast::Statement& statement, const MutationContext& context) {
+Mutation control_query(const ast::ControlQuery& control, const ast::Statement& statement,
+                       const MutationContext& context) {
   constexpr std::string_view kVerbs[] = {"terminate", "pause", "resume"};
   constexpr std::string_view kDone[] = {"terminated", "paused", "resumed"};
   const std::size_t action = static_cast<std::size_t>(control.action);
@@ -250,12 +275,14 @@ Mutation control_query(const ast::ControlQuery& control, const ast::Statement& s
   } else if (auto it = context.state.queries.find(control.query_id->text); it != context.state.queries.end()) {
     chosen.push_back(it->second);
   } else {
-    throw SqlError(Code::invalid_statement, control.query_id->span, fmt::format("Unknown queryId: {}", control.query_id->text))
+    throw SqlError(Code::invalid_statement, control.query_id->span,
+                   fmt::format("Unknown queryId: {}", control.query_id->text))
         .hint("SHOW QUERIES lists them");
   }
   for (const QueryPtr& query : chosen) {
     if (query->origin == QueryOrigin::source_table && control.query_id)
-      throw general(Code::invalid_statement, fmt::format("Cannot {} query '{}' because it is linked to a source table.", kVerbs[action], query->id));
+      throw general(Code::invalid_statement, fmt::format("Cannot {} query '{}' because it is linked to a source table.",
+                                                         kVerbs[action], query->id));
     result.changes.push_back(control_change(control.action, query->id));
     if (control.action == ast::QueryAction::terminate) result.forget.push_back(query->plan);
   }
@@ -267,7 +294,8 @@ Mutation alter_system(const ast::AlterSystem& alter, const ast::Statement& state
   Mutation result;
   result.statement = ast::format(statement);
   result.command_id = fmt::format("property/{}/alter", alter.name);
-  result.changes.push_back({Change::Kind::set_property, std::string(plain_property_name(alter.name)), alter.value, nullptr, nullptr});
+  result.changes.push_back(
+      {Change::Kind::set_property, std::string(plain_property_name(alter.name)), alter.value, nullptr, nullptr});
   result.message = fmt::format("System property {} was set to {}.", alter.name, alter.value);
   return result;
 }
@@ -289,8 +317,10 @@ bool matches_topic_list(const std::string& topic, const std::string& patterns) {
   return false;
 }
 
-std::shared_ptr<const PhysicalPlan> make_plan(const NodePtr& root, const QueryOptions& options, const std::string& query_id, bool transient,
-                                              const PropertyMap& properties, const Config& config, std::vector<std::string>* fired) {
+std::shared_ptr<const PhysicalPlan> make_plan(const NodePtr& root, const QueryOptions& options,
+                                              const std::string& query_id, bool transient,
+                                              const PropertyMap& properties, const Config& config,
+                                              std::vector<std::string>* fired) {
   std::set<std::string> off;
   if (auto it = properties.find("millrace.rules.off"); it != properties.end()) {
     std::size_t at = 0;
@@ -303,15 +333,16 @@ std::shared_ptr<const PhysicalPlan> make_plan(const NodePtr& root, const QueryOp
   Rewritten rewritten = rewrite(root, {evaluate_constant, options}, off);
   if (fired != nullptr) *fired = rewritten.fired;
   auto plan = std::make_shared<PhysicalPlan>(
-      make_physical(rewritten.root, options, {.service_id = config.text("ksql.service.id"), .query_id = query_id, .transient = transient}));
+      make_physical(rewritten.root, options,
+                    {.service_id = config.text("ksql.service.id"), .query_id = query_id, .transient = transient}));
   plan->fired_rules = std::move(rewritten.fired);
   return plan;
 }
 
 bool is_mutation(const ast::Statement& statement) {
-  return statement.as<ast::CreateSource>() || statement.as<ast::CreateAs>() || statement.as<ast::InsertSelect>() || statement.as<ast::AlterSource>() ||
-         statement.as<ast::DropSource>() || statement.as<ast::CreateType>() || statement.as<ast::DropType>() || statement.as<ast::ControlQuery>() ||
-         statement.as<ast::AlterSystem>();
+  return statement.as<ast::CreateSource>() || statement.as<ast::CreateAs>() || statement.as<ast::InsertSelect>() ||
+         statement.as<ast::AlterSource>() || statement.as<ast::DropSource>() || statement.as<ast::CreateType>() ||
+         statement.as<ast::DropType>() || statement.as<ast::ControlQuery>() || statement.as<ast::AlterSystem>();
 }
 
 Mutation plan_mutation(const ast::Statement& statement, const MutationContext& context) {

@@ -17,7 +17,8 @@ namespace {
 constexpr std::size_t kMaxQueued = 10'000;
 
 std::int64_t now_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
 }
 
 /// The entry as JSON: the fields of spec/config.md §5, and flat ones that say where the record lies.
@@ -108,7 +109,9 @@ class TopicProcessingLog final : public ProcessingLog {
 
 }  // namespace
 
-std::unique_ptr<ProcessingLog> ProcessingLog::open(Log& log, std::string topic) { return std::make_unique<TopicProcessingLog>(log, std::move(topic)); }
+std::unique_ptr<ProcessingLog> ProcessingLog::open(Log& log, std::string topic) {
+  return std::make_unique<TopicProcessingLog>(log, std::move(topic));
+}
 
 std::string ProcessingLog::topic_name(const std::string& configured, const std::string& service_id) {
   return configured.empty() ? service_id + "ksql_processing_log" : configured;
@@ -117,8 +120,10 @@ std::string ProcessingLog::topic_name(const std::string& configured, const std::
 std::string ProcessingLog::create_statement(const std::string& stream, const std::string& topic) {
   return fmt::format(
       "CREATE STREAM IF NOT EXISTS `{}` (LOGGER STRING, LEVEL STRING, TIME BIGINT, MESSAGE STRUCT<`type` INT, "
-      "`deserializationError` STRUCT<`target` STRING, `errorMessage` STRING, `topic` STRING>, `recordProcessingError` STRUCT<`errorMessage` STRING>, "
-      "`productionError` STRUCT<`errorMessage` STRING>, `serializationError` STRUCT<`errorMessage` STRING>>, `QUERY` STRING, `STEP` STRING, "
+      "`deserializationError` STRUCT<`target` STRING, `errorMessage` STRING, `topic` STRING>, `recordProcessingError` "
+      "STRUCT<`errorMessage` STRING>, "
+      "`productionError` STRUCT<`errorMessage` STRING>, `serializationError` STRUCT<`errorMessage` STRING>>, `QUERY` "
+      "STRING, `STEP` STRING, "
       "`TOPIC` STRING, `PARTITION` INT, `OFFSET` BIGINT, `REASON` STRING, `LOST_BEFORE` BIGINT) "
       "WITH (KAFKA_TOPIC='{}', VALUE_FORMAT='JSON', PARTITIONS=1);",
       stream, topic);

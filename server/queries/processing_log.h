@@ -8,8 +8,8 @@
 
 namespace millrace {
 
-/// Writes what queries left out or could not do to the processing log's topic, from a thread of its own. `report` never blocks: past a bound the
-/// entries are counted, not kept, and the next written one says how many were lost.
+/// Writes what queries left out or could not do to the processing log's topic, from a thread of its own. `report` never
+/// blocks: past a bound the entries are counted, not kept, and the next written one says how many were lost.
 class ProcessingLog {
  public:
   static std::unique_ptr<ProcessingLog> open(Log& log, std::string topic);

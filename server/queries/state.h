@@ -29,7 +29,8 @@ struct QueryInfo {
 };
 using QueryPtr = std::shared_ptr<const QueryInfo>;
 
-/// What the command log amounts to up to some command: the same on every process that has read as far. Immutable once published.
+/// What the command log amounts to up to some command: the same on every process that has read as far. Immutable once
+/// published.
 struct ServiceState {
   Catalog catalog;
   std::map<std::string, QueryPtr, std::less<>> queries;
@@ -45,15 +46,26 @@ using StatePtr = std::shared_ptr<const ServiceState>;
 
 /// One step of a command. Exactly the fields of its kind are used.
 struct Change {
-  enum class Kind : std::uint8_t { put_source, drop_source, put_type, drop_type, start_query, stop_query, pause_query, resume_query, set_property };
+  enum class Kind : std::uint8_t {
+    put_source,
+    drop_source,
+    put_type,
+    drop_type,
+    start_query,
+    stop_query,
+    pause_query,
+    resume_query,
+    set_property
+  };
   Kind kind;
-  std::string name;     // source, type, query id or property
-  std::string value;    // set_property; type text for put_type
-  SourcePtr source;     // put_source
-  QueryPtr query;       // start_query: replaces a query of the same id
+  std::string name;   // source, type, query id or property
+  std::string value;  // set_property; type text for put_type
+  SourcePtr source;   // put_source
+  QueryPtr query;     // start_query: replaces a query of the same id
 };
 
-/// A command: what a statement changes, validated against catalog version `version`. A replay rejects it when the catalog has moved on since.
+/// A command: what a statement changes, validated against catalog version `version`. A replay rejects it when the
+/// catalog has moved on since.
 struct Command {
   std::string id;  // "stream/`X`/create"
   std::uint64_t version = 0;

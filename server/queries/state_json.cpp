@@ -10,8 +10,9 @@ namespace json = boost::json;
 namespace {
 
 constexpr std::int64_t kCommandFormat = 1;
-constexpr std::array<std::string_view, 9> kKinds = {"put_source", "drop_source", "put_type",     "drop_type",   "start_query",
-                                                    "stop_query", "pause_query", "resume_query", "set_property"};
+constexpr std::array<std::string_view, 9> kKinds = {"put_source",  "drop_source",  "put_type",
+                                                    "drop_type",   "start_query",  "stop_query",
+                                                    "pause_query", "resume_query", "set_property"};
 constexpr std::array<std::string_view, 3> kWindows = {"TUMBLING", "HOPPING", "SESSION"};
 constexpr std::array<std::string_view, 3> kOrigins = {"create_as", "insert_into", "source_table"};
 constexpr std::array<std::string_view, 3> kRoles = {"key", "value", "header"};
@@ -23,7 +24,9 @@ std::size_t index_of(const std::array<std::string_view, N>& names, std::string_v
   throw std::runtime_error(fmt::format("unknown word '{}' in the command log", name));
 }
 
-std::string text(const json::object& object, std::string_view name) { return std::string(object.at(name).as_string()); }
+std::string text(const json::object& object, std::string_view name) {
+  return std::string(object.at(name).as_string());
+}
 std::optional<std::string> optional_text(const json::object& object, std::string_view name) {
   const json::value* value = object.if_contains(name);
   if (value == nullptr || value->is_null()) return std::nullopt;
@@ -36,7 +39,9 @@ void put(json::object& object, std::string_view name, const std::optional<std::s
 json::array to_json(const Schema& schema) {
   json::array columns;
   for (const ColumnDef& column : schema.columns) {
-    json::object entry{{"name", column.name}, {"type", column.type.to_string()}, {"role", std::string(kRoles[static_cast<std::size_t>(column.role)])}};
+    json::object entry{{"name", column.name},
+                       {"type", column.type.to_string()},
+                       {"role", std::string(kRoles[static_cast<std::size_t>(column.role)])}};
     put(entry, "headerKey", column.header_key);
     columns.push_back(std::move(entry));
   }
@@ -49,7 +54,8 @@ Schema schema_from(const json::array& columns) {
   for (const json::value& value : columns) {
     const json::object& entry = value.as_object();
     schema.columns.push_back({text(entry, "name"), resolve_type(parse_type(text(entry, "type")), no_aliases),
-                              static_cast<ColumnRole>(index_of(kRoles, text(entry, "role"))), optional_text(entry, "headerKey")});
+                              static_cast<ColumnRole>(index_of(kRoles, text(entry, "role"))),
+                              optional_text(entry, "headerKey")});
   }
   return schema;
 }
@@ -132,7 +138,8 @@ QueryPtr query_from(const json::object& object, const FunctionCatalog& functions
   query->sink = text(object, "sink");
   query->sink_topic = text(object, "sinkTopic");
   query->sources = json::value_to<std::vector<std::string>>(object.at("sources"));
-  for (const auto& entry : object.at("properties").as_object()) query->properties[entry.key()] = std::string(entry.value().as_string());
+  for (const auto& entry : object.at("properties").as_object())
+    query->properties[entry.key()] = std::string(entry.value().as_string());
   query->plan = std::make_shared<const PhysicalPlan>(physical_from_json(json::serialize(object.at("plan")), functions));
   return query;
 }
@@ -171,12 +178,14 @@ Command command_from_json(std::string_view text_form, const FunctionCatalog& fun
   const json::value parsed = json::parse(text_form);
   const json::object& object = parsed.as_object();
   if (object.at("format").as_int64() != kCommandFormat)
-    throw std::runtime_error(fmt::format("the command log holds format {}, this program reads {}", object.at("format").as_int64(), kCommandFormat));
+    throw std::runtime_error(fmt::format("the command log holds format {}, this program reads {}",
+                                         object.at("format").as_int64(), kCommandFormat));
   Command command;
   command.id = text(object, "id");
   command.version = object.at("version").to_number<std::uint64_t>();
   command.statement = text(object, "statement");
-  for (const json::value& change : object.at("changes").as_array()) command.changes.push_back(change_from(change.as_object(), functions));
+  for (const json::value& change : object.at("changes").as_array())
+    command.changes.push_back(change_from(change.as_object(), functions));
   return command;
 }
 

@@ -9,8 +9,8 @@
 
 namespace millrace {
 
-/// Topics as the binder sees them: those of the log, plus those that earlier statements of the same request would make. One thread.
-/// Throws SqlError(Code::external) when the log does not answer.
+/// Topics as the binder sees them: those of the log, plus those that earlier statements of the same request would make.
+/// One thread. Throws SqlError(Code::external) when the log does not answer.
 class LogTopics final : public TopicLookup {
  public:
   explicit LogTopics(Log& log) : log_(log) {}

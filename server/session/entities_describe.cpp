@@ -35,7 +35,10 @@ json::array offsets_json(const SourceDef& source, int partitions, ServiceImpl& s
   for (int p = 0; p < partitions; ++p) {
     auto bounds = service.log().bounds({source.topic, p});
     if (!bounds) break;
-    offsets.push_back(json::object{{"partition", p}, {"logStartOffset", bounds->begin}, {"logEndOffset", bounds->end}, {"consumerOffset", bounds->end}});
+    offsets.push_back(json::object{{"partition", p},
+                                   {"logStartOffset", bounds->begin},
+                                   {"logEndOffset", bounds->end},
+                                   {"consumerOffset", bounds->end}});
   }
   return offsets;
 }
@@ -58,8 +61,10 @@ json::object source_description(const SourceDef& source, bool extended, ServiceI
         rows += status->rows_out;
         errors += status->bad_records;
       }
-    summaries.push_back(json::object{{"groupId", service.config().text("ksql.service.id")},
-                                     {"topicSummaries", json::array{json::object{{"kafkaTopic", source.topic}, {"offsets", offsets_json(source, partitions, service)}}}}});
+    summaries.push_back(json::object{
+        {"groupId", service.config().text("ksql.service.id")},
+        {"topicSummaries", json::array{json::object{{"kafkaTopic", source.topic},
+                                                    {"offsets", offsets_json(source, partitions, service)}}}}});
   }
   json::array constraints;
   for (const QueryPtr& query : state->readers_of(source.name))
@@ -89,7 +94,8 @@ json::object source_description(const SourceDef& source, bool extended, ServiceI
 const SourceDef& find_source(const Catalog& catalog, const ast::Identifier& name) {
   const SourceDef* source = catalog.find(name.text);
   if (source == nullptr)
-    throw SqlError(Code::unknown_source, name.span, fmt::format("Could not find STREAM/TABLE '{}' in the Metastore", name.text))
+    throw SqlError(Code::unknown_source, name.span,
+                   fmt::format("Could not find STREAM/TABLE '{}' in the Metastore", name.text))
         .hint("SHOW STREAMS and SHOW TABLES list what there is");
   return *source;
 }
@@ -117,11 +123,13 @@ std::string pattern_text(const TypePattern& pattern) {
   }
 }
 
-json::object describe_function(const ast::DescribeFunction& describe, const ast::Statement& statement, ServiceImpl& service) {
+json::object describe_function(const ast::DescribeFunction& describe, const ast::Statement& statement,
+                               ServiceImpl& service) {
   constexpr std::string_view kTypes[] = {"SCALAR", "AGGREGATE", "TABLE"};
   const FunctionDef* function = service.functions().find(describe.name.text);
   if (function == nullptr)
-    throw SqlError(Code::unknown_function, describe.name.span, fmt::format("Can't find any functions with the name '{}'", describe.name.text))
+    throw SqlError(Code::unknown_function, describe.name.span,
+                   fmt::format("Can't find any functions with the name '{}'", describe.name.text))
         .hint("SHOW FUNCTIONS lists them");
   json::array variants;
   for (const FunctionVariant& variant : function->variants) {
@@ -131,7 +139,9 @@ json::object describe_function(const ast::DescribeFunction& describe, const ast:
                                        {"type", pattern_text(variant.parameters[i].type)},
                                        {"description", variant.parameters[i].doc},
                                        {"isVariadic", variant.variadic == static_cast<int>(i)}});
-    variants.push_back(json::object{{"arguments", std::move(arguments)}, {"returnType", pattern_text(variant.returns)}, {"description", variant.doc}});
+    variants.push_back(json::object{{"arguments", std::move(arguments)},
+                                    {"returnType", pattern_text(variant.returns)},
+                                    {"description", variant.doc}});
   }
   json::object object = entity("describe_function", statement);
   object["name"] = function->name;
@@ -145,8 +155,9 @@ json::object describe_function(const ast::DescribeFunction& describe, const ast:
 }
 
 /// What a query is and does, for EXPLAIN. `id` empty: of a statement that does not run.
-json::object query_description(const std::string& id, const std::string& statement, const PhysicalPlan& plan, const std::vector<std::string>& sources,
-                               const std::string& sink, const PropertyMap& overrides, ServiceImpl& service) {
+json::object query_description(const std::string& id, const std::string& statement, const PhysicalPlan& plan,
+                               const std::vector<std::string>& sources, const std::string& sink,
+                               const PropertyMap& overrides, ServiceImpl& service) {
   auto status = id.empty() ? std::nullopt : service.engine().status(id);
   json::array errors;
   if (status && !status->error.empty())
@@ -172,22 +183,27 @@ json::object query_description(const std::string& id, const std::string& stateme
 }
 
 json::object describe_query(const QueryInfo& query, ServiceImpl& service) {
-  return query_description(query.id, query.statement, *query.plan, query.sources, query.sink, query.properties, service);
+  return query_description(query.id, query.statement, *query.plan, query.sources, query.sink, query.properties,
+                           service);
 }
 
 json::object explain_statement(const ast::Statement& inner, ServiceImpl& service, const SessionProperties& session) {
   const StatePtr state = service.state();
   LogTopics topics(service.log());
   if (const auto* select = inner.as<ast::Select>()) {
-    BoundQuery bound = bind_push(*select->query, {state->catalog, service.functions(), topics, session.effective, evaluate_constant});
+    BoundQuery bound =
+        bind_push(*select->query, {state->catalog, service.functions(), topics, session.effective, evaluate_constant});
     auto plan = make_plan(bound.root, bound.options, "explained", true, session.effective, service.config());
     return query_description("", ast::format(inner), *plan, bound.sources, "", session.overrides, service);
   }
   if (!inner.as<ast::CreateAs>() && !inner.as<ast::InsertSelect>())
     throw SqlError(Code::invalid_statement, inner.span, "The provided statement does not run a ksql query");
-  Mutation mutation = plan_mutation(inner, {*state, service.functions(), topics, session.effective, session.overrides, service.config()});
+  Mutation mutation = plan_mutation(
+      inner, {*state, service.functions(), topics, session.effective, session.overrides, service.config()});
   for (const Change& change : mutation.changes)
-    if (change.query) return query_description("", change.query->statement, *change.query->plan, change.query->sources, change.query->sink, session.overrides, service);
+    if (change.query)
+      return query_description("", change.query->statement, *change.query->plan, change.query->sources,
+                               change.query->sink, session.overrides, service);
   throw SqlError(Code::invalid_statement, inner.span, "The provided statement does not run a ksql query");
 }
 
@@ -195,14 +211,17 @@ json::object explain_statement(const ast::Statement& inner, ServiceImpl& service
 
 json::object describe_entity(const ast::Statement& statement, ServiceImpl& service, const SessionProperties&) {
   const StatePtr state = service.state();
-  if (const auto* describe = statement.as<ast::DescribeFunction>()) return describe_function(*describe, statement, service);
+  if (const auto* describe = statement.as<ast::DescribeFunction>())
+    return describe_function(*describe, statement, service);
   if (const auto* describe = statement.as<ast::DescribeSource>()) {
     json::object object = entity("sourceDescription", statement);
-    object["sourceDescription"] = source_description(find_source(state->catalog, describe->name), describe->extended, service);
+    object["sourceDescription"] =
+        source_description(find_source(state->catalog, describe->name), describe->extended, service);
     return object;
   }
   const auto* show = statement.as<ast::ShowSources>();
-  const RelationKind kind = show != nullptr && show->kind == ast::SourceKind::table ? RelationKind::table : RelationKind::stream;
+  const RelationKind kind =
+      show != nullptr && show->kind == ast::SourceKind::table ? RelationKind::table : RelationKind::stream;
   const bool extended = show != nullptr ? show->extended : statement.as<ast::DescribeStreams>()->extended;
   json::array list;
   for (const auto& [name, source] : state->catalog.sources)
@@ -212,7 +231,8 @@ json::object describe_entity(const ast::Statement& statement, ServiceImpl& servi
   return object;
 }
 
-json::object explain_entity(const ast::Explain& explain, const ast::Statement& statement, ServiceImpl& service, const SessionProperties& session) {
+json::object explain_entity(const ast::Explain& explain, const ast::Statement& statement, ServiceImpl& service,
+                            const SessionProperties& session) {
   const StatePtr state = service.state();
   if (statement.as<ast::ShowQueries>()) {
     json::array list;
@@ -226,7 +246,8 @@ json::object explain_entity(const ast::Explain& explain, const ast::Statement& s
     const QueryInfo* query = state->find_query(explain.query_id->text);
     if (query == nullptr)
       throw SqlError(Code::invalid_statement, explain.query_id->span,
-                     fmt::format("Query with id:{} does not exist, use SHOW QUERIES to view the full set of queries.", explain.query_id->text));
+                     fmt::format("Query with id:{} does not exist, use SHOW QUERIES to view the full set of queries.",
+                                 explain.query_id->text));
     object["queryDescription"] = describe_query(*query, service);
   } else {
     object["queryDescription"] = explain_statement(*explain.statement, service, session);
@@ -251,14 +272,16 @@ std::string topic_problems(const ast::AssertTopic& check, ServiceImpl& service) 
   for (const ast::Property& property : check.properties) {
     const bool partitions = property.name == "PARTITIONS";
     if (!partitions && property.name != "REPLICAS") {
-      problems += fmt::format("{}Cannot assert unknown topic property: {}", problems.empty() ? "" : "\n", property.name);
+      problems +=
+          fmt::format("{}Cannot assert unknown topic property: {}", problems.empty() ? "" : "\n", property.name);
       continue;
     }
     const std::string wanted = literal_text(property.value);
     const int actual = partitions ? (*described)->config.partitions : (*described)->config.replicas;
     if (wanted != std::to_string(actual))
-      problems += fmt::format("{}Mismatched configuration for topic {}: For config {}, expected {} got {}", problems.empty() ? "" : "\n", check.topic.text,
-                              partitions ? "partitions" : "replicas", wanted, actual);
+      problems += fmt::format("{}Mismatched configuration for topic {}: For config {}, expected {} got {}",
+                              problems.empty() ? "" : "\n", check.topic.text, partitions ? "partitions" : "replicas",
+                              wanted, actual);
   }
   return problems;
 }
@@ -268,8 +291,10 @@ std::string topic_problems(const ast::AssertTopic& check, ServiceImpl& service) 
 json::object assert_entity(const ast::Statement& statement, ServiceImpl& service, const SessionProperties&) {
   const auto* check = statement.as<ast::AssertTopic>();
   if (check == nullptr)
-    throw SqlError(Code::not_supported, statement.span, "ASSERT SCHEMA is not supported yet.").hint("there is no schema registry support yet");
-  const auto wait = std::chrono::milliseconds(check->timeout ? check->timeout->millis : service.config().integer("ksql.assert.topic.default.timeout.ms"));
+    throw SqlError(Code::not_supported, statement.span, "ASSERT SCHEMA is not supported yet.")
+        .hint("there is no schema registry support yet");
+  const auto wait = std::chrono::milliseconds(
+      check->timeout ? check->timeout->millis : service.config().integer("ksql.assert.topic.default.timeout.ms"));
   const auto deadline = std::chrono::steady_clock::now() + wait;
   std::string problems = topic_problems(*check, service);
   while (!problems.empty() && std::chrono::steady_clock::now() < deadline) {

@@ -33,8 +33,13 @@ json::object query_json(const QueryInfo& query, ServiceImpl& service) {
   json::array sinks, topics;
   if (!query.sink.empty()) sinks.emplace_back(query.sink);
   if (!query.sink_topic.empty()) topics.emplace_back(query.sink_topic);
-  return {{"queryString", query.statement}, {"sinks", std::move(sinks)},      {"sinkKafkaTopics", std::move(topics)}, {"id", query.id},
-          {"statusCount", json::object{{state, 1}}}, {"queryType", "PERSISTENT"}, {"state", state}};
+  return {{"queryString", query.statement},
+          {"sinks", std::move(sinks)},
+          {"sinkKafkaTopics", std::move(topics)},
+          {"id", query.id},
+          {"statusCount", json::object{{state, 1}}},
+          {"queryType", "PERSISTENT"},
+          {"state", state}};
 }
 
 json::object type_json(const Type& type) {
@@ -51,7 +56,8 @@ json::object type_json(const Type& type) {
       break;
     case TypeKind::structure: {
       json::array fields;
-      for (const StructField& field : type.fields()) fields.push_back(json::object{{"name", field.name}, {"schema", type_json(field.type)}});
+      for (const StructField& field : type.fields())
+        fields.push_back(json::object{{"name", field.name}, {"schema", type_json(field.type)}});
       object["fields"] = std::move(fields);
       break;
     }
@@ -97,7 +103,9 @@ json::object show_topics(const ast::ShowTopics& show, const ast::Statement& stat
       int consumers = 0;
       for (const auto& [id, query] : service.state()->queries)
         for (const std::string& name : query->sources)
-          if (const SourceDef* source = service.state()->catalog.find(name); source != nullptr && source->topic == topic.name) ++consumers;
+          if (const SourceDef* source = service.state()->catalog.find(name);
+              source != nullptr && source->topic == topic.name)
+            ++consumers;
       entry["consumerCount"] = consumers;
       entry["consumerGroupCount"] = consumers;
     }
@@ -114,8 +122,13 @@ json::object show_queries(const ast::Statement& statement, ServiceImpl& service)
   {
     std::lock_guard lock(service.push_queries()->mutex);
     for (const auto& [id, cancel] : service.push_queries()->cancel)
-      list.push_back(json::object{{"queryString", ""}, {"sinks", json::array{}}, {"sinkKafkaTopics", json::array{}}, {"id", id},
-                                  {"statusCount", json::object{{"RUNNING", 1}}}, {"queryType", "PUSH"}, {"state", "RUNNING"}});
+      list.push_back(json::object{{"queryString", ""},
+                                  {"sinks", json::array{}},
+                                  {"sinkKafkaTopics", json::array{}},
+                                  {"id", id},
+                                  {"statusCount", json::object{{"RUNNING", 1}}},
+                                  {"queryType", "PUSH"},
+                                  {"state", "RUNNING"}});
   }
   json::object object = entity("queries", statement);
   object["queries"] = std::move(list);
@@ -126,7 +139,9 @@ json::object show_functions(const ast::Statement& statement, ServiceImpl& servic
   constexpr std::string_view kTypes[] = {"SCALAR", "AGGREGATE", "TABLE"};
   json::array list;
   for (const FunctionDef& function : service.functions().all())
-    list.push_back(json::object{{"name", function.name}, {"type", kTypes[static_cast<std::size_t>(function.kind)]}, {"category", function.category}});
+    list.push_back(json::object{{"name", function.name},
+                                {"type", kTypes[static_cast<std::size_t>(function.kind)]},
+                                {"category", function.category}});
   json::object object = entity("function_names", statement);
   object["functions"] = std::move(list);
   return object;
@@ -154,7 +169,8 @@ json::object show_properties(const ast::Statement& statement, const SessionPrope
 
 }  // namespace
 
-json::object show_entity(const ast::Statement& statement, ServiceImpl& service, const SessionProperties& session, const Variables& variables) {
+json::object show_entity(const ast::Statement& statement, ServiceImpl& service, const SessionProperties& session,
+                         const Variables& variables) {
   if (const auto* show = statement.as<ast::ShowSources>()) {
     if (show->extended) return describe_entity(statement, service, session);
     return show_sources(*show, statement, service);

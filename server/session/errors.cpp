@@ -4,13 +4,16 @@ namespace millrace {
 namespace json = boost::json;
 
 json::object ServiceError::to_json() const {
-  json::object body{{"@type", statement ? "statement_error" : "generic_error"}, {"error_code", code}, {"message", message}};
+  json::object body{
+      {"@type", statement ? "statement_error" : "generic_error"}, {"error_code", code}, {"message", message}};
   if (statement) {
     body["statementText"] = *statement;
     body["entities"] = entities;
   }
   if (!hint.empty()) body["hint"] = hint;
-  if (span.line != 0) body["position"] = json::object{{"line", span.line}, {"column", span.column}, {"begin", span.begin}, {"end", span.end}};
+  if (span.line != 0)
+    body["position"] =
+        json::object{{"line", span.line}, {"column", span.column}, {"begin", span.begin}, {"end", span.end}};
   return body;
 }
 
@@ -32,7 +35,9 @@ ServiceError to_service_error(const SqlError& error, const std::string& statemen
   return out;
 }
 
-ServiceError to_service_error(const Error& error) { return service_error(error.fault == Fault::user ? kBadRequest : kServerError, error.message); }
+ServiceError to_service_error(const Error& error) {
+  return service_error(error.fault == Fault::user ? kBadRequest : kServerError, error.message);
+}
 
 ServiceError service_error(int code, std::string message) {
   ServiceError out;

@@ -12,7 +12,9 @@ namespace {
 
 constexpr int kMaxStaleRetries = 20;
 
-SqlError general(Code code, const std::string& message) { return SqlError(code, {}, message, ErrorClass::general); }
+SqlError general(Code code, const std::string& message) {
+  return SqlError(code, {}, message, ErrorClass::general);
+}
 
 void set_property(SessionProperties& session, const std::string& name, const std::string& value) {
   check_session_property(name, value);
@@ -28,21 +30,27 @@ void unset_property(SessionProperties& session, const std::string& name, const C
   if (auto value = config.find(plain)) session.effective[plain] = *value;
 }
 
-bool is_query(const ast::Statement& statement) { return statement.as<ast::Select>() || statement.as<ast::Print>(); }
+bool is_query(const ast::Statement& statement) {
+  return statement.as<ast::Select>() || statement.as<ast::Print>();
+}
 
 bool is_test_only(const ast::Statement& statement) {
   return statement.as<ast::AssertValues>() || statement.as<ast::AssertSource>() || statement.as<ast::RunScript>();
 }
 
 bool is_connector(const ast::Statement& statement) {
-  return statement.as<ast::CreateConnector>() || statement.as<ast::DropConnector>() || statement.as<ast::DescribeConnector>() ||
-         statement.as<ast::ShowConnectors>() || statement.as<ast::ShowConnectorPlugins>();
+  return statement.as<ast::CreateConnector>() || statement.as<ast::DropConnector>() ||
+         statement.as<ast::DescribeConnector>() || statement.as<ast::ShowConnectors>() ||
+         statement.as<ast::ShowConnectorPlugins>();
 }
 
 void refuse_misplaced(const ast::Statement& statement) {
   if (is_test_only(statement))
-    throw SqlError(Code::invalid_statement, statement.span, "ASSERT VALUES, ASSERT STREAM|TABLE and RUN SCRIPT only run in `millrace test`.");
-  if (is_connector(statement)) throw SqlError(Code::not_supported, statement.span, "Connectors are not supported yet.").hint("use Kafka Connect's own REST API");
+    throw SqlError(Code::invalid_statement, statement.span,
+                   "ASSERT VALUES, ASSERT STREAM|TABLE and RUN SCRIPT only run in `millrace test`.");
+  if (is_connector(statement))
+    throw SqlError(Code::not_supported, statement.span, "Connectors are not supported yet.")
+        .hint("use Kafka Connect's own REST API");
 }
 
 }  // namespace
@@ -53,16 +61,21 @@ Reply ServiceImpl::execute(const Request& request) {
   ++statement_count;
   try {
     if (request.command_sequence_number &&
-        !commands_->wait_for(*request.command_sequence_number, std::chrono::milliseconds(config().integer("ksql.server.command.response.timeout.ms")))) {
-      reply.error = service_error(kSequenceTimeout, fmt::format("Timed out while waiting for a previous command to execute. command sequence number: {}",
-                                                                *request.command_sequence_number));
+        !commands_->wait_for(*request.command_sequence_number,
+                             std::chrono::milliseconds(config().integer("ksql.server.command.response.timeout.ms")))) {
+      reply.error = service_error(
+          kSequenceTimeout,
+          fmt::format("Timed out while waiting for a previous command to execute. command sequence number: {}",
+                      *request.command_sequence_number));
       return reply;
     }
     SessionProperties session = session_properties(request);
     const std::vector<ast::StatementPtr> statements = parse_request(request, session, text);
     for (const ast::StatementPtr& statement : statements)
       if (is_query(*statement)) {
-        reply.error = service_error(kQueryEndpoint, "The following statement types should be issued to the websocket endpoint '/query':\n\t* PRINT\n\t* SELECT");
+        reply.error = service_error(kQueryEndpoint,
+                                    "The following statement types should be issued to the websocket endpoint "
+                                    "'/query':\n\t* PRINT\n\t* SELECT");
         reply.error->statement = statement->text;
         return reply;
       }
@@ -99,12 +112,14 @@ void ServiceImpl::validate(const std::vector<ast::StatementPtr>& statements, Ses
       } else if (const auto* unset = statement->as<ast::UnsetProperty>()) {
         unset_property(session, unset->name, config());
       } else if (is_mutation(*statement)) {
-        const Mutation mutation = plan_mutation(*statement, {sandbox, functions_, topics, session.effective, session.overrides, config()});
+        const Mutation mutation =
+            plan_mutation(*statement, {sandbox, functions_, topics, session.effective, session.overrides, config()});
         if (mutation.changes.empty()) continue;
         apply(sandbox, mutation.changes);
         ++sandbox.next_sequence;
         if (mutation.create_topic)
-          topics.pretend(mutation.create_topic->first, {mutation.create_topic->second.partitions, mutation.create_topic->second.replicas});
+          topics.pretend(mutation.create_topic->first,
+                         {mutation.create_topic->second.partitions, mutation.create_topic->second.replicas});
       } else if (const auto* insert = statement->as<ast::InsertValues>()) {
         (void)bind_insert_values(*insert, {sandbox.catalog, functions_, topics, session.effective, evaluate_constant});
       }
@@ -130,10 +145,12 @@ std::optional<json::object> ServiceImpl::execute_one(const ast::Statement& state
     return std::nullopt;
   }
   if (statement.as<ast::DefineVariable>() || statement.as<ast::UndefineVariable>()) return std::nullopt;
-  if (statement.as<ast::DescribeSource>() || statement.as<ast::DescribeStreams>() || statement.as<ast::DescribeFunction>())
+  if (statement.as<ast::DescribeSource>() || statement.as<ast::DescribeStreams>() ||
+      statement.as<ast::DescribeFunction>())
     return describe_entity(statement, *this, session);
   if (const auto* explain = statement.as<ast::Explain>()) return explain_entity(*explain, statement, *this, session);
-  if (statement.as<ast::AssertTopic>() || statement.as<ast::AssertSchema>()) return assert_entity(statement, *this, session);
+  if (statement.as<ast::AssertTopic>() || statement.as<ast::AssertSchema>())
+    return assert_entity(statement, *this, session);
   return show_entity(statement, *this, session, {});
 }
 
@@ -143,7 +160,8 @@ void ServiceImpl::do_before(const Mutation& mutation) {
     auto existing = log_.describe_topic(topic);
     if (!existing) throw general(Code::external, existing.error().message);
     if (!*existing)
-      if (Status made = log_.create_topic(topic, topic_config); !made) throw general(Code::external, fmt::format("topic {}: {}", topic, made.error().message));
+      if (Status made = log_.create_topic(topic, topic_config); !made)
+        throw general(Code::external, fmt::format("topic {}: {}", topic, made.error().message));
   }
   for (const auto& plan : mutation.prepare)
     if (Status prepared = engine_->prepare(*plan); !prepared) throw general(Code::external, prepared.error().message);
@@ -151,10 +169,12 @@ void ServiceImpl::do_before(const Mutation& mutation) {
 
 void ServiceImpl::do_after(const Mutation& mutation) {
   for (const auto& plan : mutation.forget)
-    if (Status forgotten = engine_->forget(*plan); !forgotten) spdlog::warn("forgetting {}: {}", plan->query_id, forgotten.error().message);
+    if (Status forgotten = engine_->forget(*plan); !forgotten)
+      spdlog::warn("forgetting {}: {}", plan->query_id, forgotten.error().message);
   if (mutation.delete_topic)
     if (Status deleted = log_.delete_topic(*mutation.delete_topic); !deleted)
-      throw general(Code::external, fmt::format("The source was dropped, but its topic {} could not be deleted: {}", *mutation.delete_topic, deleted.error().message));
+      throw general(Code::external, fmt::format("The source was dropped, but its topic {} could not be deleted: {}",
+                                                *mutation.delete_topic, deleted.error().message));
 }
 
 json::object ServiceImpl::mutate(const ast::Statement& statement, const SessionProperties& session) {
@@ -162,7 +182,8 @@ json::object ServiceImpl::mutate(const ast::Statement& statement, const SessionP
   for (int attempt = 0; attempt < kMaxStaleRetries; ++attempt) {
     const StatePtr now = state();
     LogTopics topics(log_);
-    const Mutation mutation = plan_mutation(statement, {*now, functions_, topics, session.effective, session.overrides, config()});
+    const Mutation mutation =
+        plan_mutation(statement, {*now, functions_, topics, session.effective, session.overrides, config()});
     if (mutation.warning) {
       json::object warning = entity("warning_entity", statement);
       warning["statementText"] = mutation.statement;
@@ -173,8 +194,11 @@ json::object ServiceImpl::mutate(const ast::Statement& statement, const SessionP
     std::string status = "SUCCESS";
     if (!mutation.changes.empty()) {
       do_before(mutation);
-      auto outcome = commands_->submit({mutation.command_id, now->catalog.version, mutation.statement, mutation.changes}, wait);
-      if (!outcome) throw general(Code::external, fmt::format("Could not write the statement to the command topic: {}", outcome.error().message));
+      auto outcome =
+          commands_->submit({mutation.command_id, now->catalog.version, mutation.statement, mutation.changes}, wait);
+      if (!outcome)
+        throw general(Code::external,
+                      fmt::format("Could not write the statement to the command topic: {}", outcome.error().message));
       if (*outcome && (*outcome)->stale) continue;
       if (*outcome) {
         sequence = (*outcome)->sequence;
@@ -187,8 +211,10 @@ json::object ServiceImpl::mutate(const ast::Statement& statement, const SessionP
     json::object done = entity("currentStatus", statement);
     done["statementText"] = mutation.statement;
     done["commandId"] = mutation.command_id;
-    done["commandStatus"] = json::object{
-        {"status", status}, {"message", mutation.message}, {"queryId", mutation.query_id ? json::value(*mutation.query_id) : json::value()}};
+    done["commandStatus"] =
+        json::object{{"status", status},
+                     {"message", mutation.message},
+                     {"queryId", mutation.query_id ? json::value(*mutation.query_id) : json::value()}};
     done["commandSequenceNumber"] = sequence;
     return done;
   }
@@ -196,27 +222,36 @@ json::object ServiceImpl::mutate(const ast::Statement& statement, const SessionP
 }
 
 void ServiceImpl::insert_values(const ast::InsertValues& insert, const SessionProperties& session) {
-  if (!config().boolean("ksql.insert.into.values.enabled")) throw general(Code::invalid_insert, "The server has disabled INSERT INTO ... VALUES functionality.");
+  if (!config().boolean("ksql.insert.into.values.enabled"))
+    throw general(Code::invalid_insert, "The server has disabled INSERT INTO ... VALUES functionality.");
   const StatePtr now = state();
   LogTopics topics(log_);
-  const BoundInsert bound = bind_insert_values(insert, {now->catalog, functions_, topics, session.effective, evaluate_constant});
+  const BoundInsert bound =
+      bind_insert_values(insert, {now->catalog, functions_, topics, session.effective, evaluate_constant});
   const SourceDef& source = *now->catalog.find(bound.target);
   if (matches_topic_list(source.topic, config().text("ksql.readonly.topics")))
     throw general(Code::read_only, fmt::format("Cannot insert values into read-only topic: {}", source.topic));
   const std::vector<ColumnDef> keys = source.schema.keys(), values = source.schema.values();
   const std::span<const Value> row = bound.row;
-  auto fail = [&](const std::string& why) { return general(Code::invalid_insert, fmt::format("Failed to insert values into '{}'. {}", bound.target, why)); };
+  auto fail = [&](const std::string& why) {
+    return general(Code::invalid_insert, fmt::format("Failed to insert values into '{}'. {}", bound.target, why));
+  };
   auto key = encode_row(source.key_format, keys, row.first(keys.size()), true);
   if (!key) throw fail(key.error().message);
   auto value = encode_row(source.value_format, values, row.subspan(keys.size(), values.size()), false);
   if (!value) throw fail(value.error().message);
   const auto described = topics.find_topic(source.topic);
   if (!described) throw fail(fmt::format("Topic '{}' does not exist.", source.topic));
-  const std::int32_t partition = *key ? partition_for(**key, described->partitions) : static_cast<std::int32_t>(keyless_++ % described->partitions);
-  const std::int64_t time =
-      bound.row_time.value_or(std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count());
-  auto view = [](const std::optional<std::string>& text) { return text ? std::optional<std::string_view>(*text) : std::nullopt; };
-  if (auto appended = log_.append_now({source.topic, partition}, view(*key), view(*value), time); !appended) throw fail(appended.error().message);
+  const std::int32_t partition = *key ? partition_for(**key, described->partitions)
+                                      : static_cast<std::int32_t>(keyless_++ % described->partitions);
+  const std::int64_t time = bound.row_time.value_or(
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count());
+  auto view = [](const std::optional<std::string>& text) {
+    return text ? std::optional<std::string_view>(*text) : std::nullopt;
+  };
+  if (auto appended = log_.append_now({source.topic, partition}, view(*key), view(*value), time); !appended)
+    throw fail(appended.error().message);
 }
 
 }  // namespace millrace

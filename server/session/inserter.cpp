@@ -11,14 +11,17 @@ namespace {
 /// Rows of /inserts-stream, gathered in one transaction per flush.
 class TransactionInserter final : public Inserter {
  public:
-  TransactionInserter(SourcePtr source, std::unique_ptr<Writer> writer, int topic) : source_(std::move(source)), writer_(std::move(writer)), topic_(topic) {
+  TransactionInserter(SourcePtr source, std::unique_ptr<Writer> writer, int topic)
+      : source_(std::move(source)), writer_(std::move(writer)), topic_(topic) {
     keys_ = source_->schema.keys();
     values_ = source_->schema.values();
   }
 
   std::optional<ServiceError> insert(const json::object& row) override {
     std::vector<Value> key_row(keys_.size()), value_row(values_.size());
-    std::int64_t time = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+    std::int64_t time =
+        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+            .count();
     for (const auto& entry : row) {
       const std::string name = column_name(entry.key());
       if (name == "ROWTIME" && entry.value().is_int64()) {
@@ -45,31 +48,40 @@ class TransactionInserter final : public Inserter {
  private:
   /// Names are case-insensitive unless back-quoted.
   static std::string column_name(std::string_view given) {
-    if (given.size() >= 2 && (given.front() == '`' || given.front() == '"') && given.back() == given.front()) return std::string(given.substr(1, given.size() - 2));
+    if (given.size() >= 2 && (given.front() == '`' || given.front() == '"') && given.back() == given.front())
+      return std::string(given.substr(1, given.size() - 2));
     std::string upper(given);
     for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
     return upper;
   }
 
-  static bool place(const std::string& name, const json::value& given, const std::vector<ColumnDef>& columns, std::vector<Value>& row, std::string& why) {
+  static bool place(const std::string& name, const json::value& given, const std::vector<ColumnDef>& columns,
+                    std::vector<Value>& row, std::string& why) {
     for (std::size_t i = 0; i < columns.size(); ++i) {
       if (columns[i].name != name) continue;
       if (json_to_value(given, columns[i].type, row[i])) return true;
-      why = fmt::format("Can't coerce a field of type {} ({}) into type {}", json_kind(given), json::serialize(given), columns[i].type.to_string());
+      why = fmt::format("Can't coerce a field of type {} ({}) into type {}", json_kind(given), json::serialize(given),
+                        columns[i].type.to_string());
       return false;
     }
     return false;
   }
 
-  std::optional<ServiceError> append(const std::vector<Value>& key_row, const std::vector<Value>& value_row, std::int64_t time) {
+  std::optional<ServiceError> append(const std::vector<Value>& key_row, const std::vector<Value>& value_row,
+                                     std::int64_t time) {
     auto key = encode_row(source_->key_format, keys_, key_row, true);
     if (!key) return to_service_error(key.error());
     auto value = encode_row(source_->value_format, values_, value_row, false);
     if (!value) return to_service_error(value.error());
     const std::int32_t partitions = writer_->partitions(topic_);
-    const std::int32_t partition = *key ? partition_for(**key, partitions) : static_cast<std::int32_t>(keyless_++ % static_cast<std::uint64_t>(partitions));
-    auto view = [](const std::optional<std::string>& text) { return text ? std::optional<std::string_view>(*text) : std::nullopt; };
-    if (Status done = writer_->append(topic_, partition, view(*key), view(*value), time); !done) return to_service_error(done.error());
+    const std::int32_t partition = *key
+                                       ? partition_for(**key, partitions)
+                                       : static_cast<std::int32_t>(keyless_++ % static_cast<std::uint64_t>(partitions));
+    auto view = [](const std::optional<std::string>& text) {
+      return text ? std::optional<std::string_view>(*text) : std::nullopt;
+    };
+    if (Status done = writer_->append(topic_, partition, view(*key), view(*value), time); !done)
+      return to_service_error(done.error());
     return std::nullopt;
   }
 
@@ -81,7 +93,8 @@ class TransactionInserter final : public Inserter {
 };
 
 std::string source_name(std::string_view target) {
-  if (target.size() >= 2 && target.front() == '`' && target.back() == '`') return std::string(target.substr(1, target.size() - 2));
+  if (target.size() >= 2 && target.front() == '`' && target.back() == '`')
+    return std::string(target.substr(1, target.size() - 2));
   std::string upper(target);
   for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   return upper;
@@ -94,15 +107,20 @@ Service::OpenedInserter ServiceImpl::inserter(const std::string& target, const P
   const StatePtr now = state();
   auto it = now->catalog.sources.find(name);
   if (it == now->catalog.sources.end())
-    return {nullptr, service_error(kBadStatement, fmt::format("Cannot insert values into an unknown stream/table: {}", target))};
+    return {nullptr,
+            service_error(kBadStatement, fmt::format("Cannot insert values into an unknown stream/table: {}", target))};
   const SourcePtr source = it->second;
   if (source->read_only)
-    return {nullptr, service_error(kBadRequest, fmt::format("Cannot insert values into read-only {}: {}", source->kind == RelationKind::stream ? "stream" : "table", name))};
+    return {nullptr,
+            service_error(kBadRequest, fmt::format("Cannot insert values into read-only {}: {}",
+                                                   source->kind == RelationKind::stream ? "stream" : "table", name))};
   if (source->window) return {nullptr, service_error(kBadRequest, "Cannot insert values into windowed stream/table!")};
   if (source->schema.size() != source->schema.keys().size() + source->schema.values().size())
-    return {nullptr, service_error(kBadRequest, fmt::format("Cannot insert into {} because it has header columns", name))};
+    return {nullptr,
+            service_error(kBadRequest, fmt::format("Cannot insert into {} because it has header columns", name))};
   static std::atomic<std::uint64_t> serial = 0;
-  auto writer = log_.writer(fmt::format("{}-{}-insert-{}", config().text("ksql.service.id"), options_.process_id, ++serial), nullptr);
+  auto writer = log_.writer(
+      fmt::format("{}-{}-insert-{}", config().text("ksql.service.id"), options_.process_id, ++serial), nullptr);
   if (!writer) return {nullptr, to_service_error(writer.error())};
   auto topic = (*writer)->topic(source->topic);
   if (!topic) return {nullptr, to_service_error(topic.error())};

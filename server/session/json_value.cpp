@@ -56,7 +56,8 @@ bool nested(const json::value& from, const Type& type, Value& value) {
     for (std::size_t i = 0; i < fields.size() && !known; ++i) {
       const std::string& name = type.fields()[i].name;
       known = name.size() == entry.key().size() &&
-              std::equal(name.begin(), name.end(), entry.key().begin(), [](char a, char b) { return std::toupper(a) == std::toupper(b); });
+              std::equal(name.begin(), name.end(), entry.key().begin(),
+                         [](char a, char b) { return std::toupper(a) == std::toupper(b); });
       if (known && !json_to_value(entry.value(), type.fields()[i].type, fields[i])) return false;
     }
     if (!known) return false;

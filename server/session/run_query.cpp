@@ -54,8 +54,9 @@ class TransientHandle final : public RunningQuery {
 };
 
 /// Starts a transient plan whose rows go to the sink.
-std::unique_ptr<RunningQuery> start_transient(std::shared_ptr<const PhysicalPlan> plan, const std::string& id, bool until_end, const QueryHeader& header,
-                                              ServiceImpl& service, ResultSink& sink) {
+std::unique_ptr<RunningQuery> start_transient(std::shared_ptr<const PhysicalPlan> plan, const std::string& id,
+                                              bool until_end, const QueryHeader& header, ServiceImpl& service,
+                                              ResultSink& sink) {
   auto run = std::make_shared<TransientRun>(sink);
   run->id = id;
   auto registry = service.push_queries();
@@ -105,7 +106,8 @@ const QueryInfo& materialized_by(const SourceDef& source, const ServiceState& st
   const QueryInfo* query = source.created_by.empty() ? nullptr : state.find_query(source.created_by);
   if (query == nullptr || !query->plan->materialization)
     throw SqlError(Code::invalid_statement, {},
-                   fmt::format("The `{0}` table isn't queryable. To derive a queryable table, you can do 'CREATE TABLE QUERYABLE_{0} AS SELECT * FROM {0}'. "
+                   fmt::format("The `{0}` table isn't queryable. To derive a queryable table, you can do 'CREATE TABLE "
+                               "QUERYABLE_{0} AS SELECT * FROM {0}'. "
                                "{1}\nAdd EMIT CHANGES if you intended to issue a push query.",
                                source.name, kPullDocs));
   return *query;
@@ -161,18 +163,22 @@ class PullRows {
 std::vector<PullLookup> lookups_of(const BoundPull& pull) {
   std::vector<PullLookup> lookups;
   for (const BoundPull::Lookup& from : pull.lookups)
-    lookups.push_back({from.key, from.window_start_min, from.window_start_max, from.window_end_min, from.window_end_max, from.range_min, from.range_max});
+    lookups.push_back({from.key, from.window_start_min, from.window_start_max, from.window_end_min, from.window_end_max,
+                       from.range_min, from.range_max});
   if (pull.lookups.empty()) lookups.emplace_back();
   return lookups;
 }
 
 std::string pull_id() {
-  return fmt::format("query_{}", std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count());
+  return fmt::format("query_{}", std::chrono::duration_cast<std::chrono::milliseconds>(
+                                     std::chrono::system_clock::now().time_since_epoch())
+                                     .count());
 }
 
 }  // namespace
 
-Service::Started run_push(const ast::Query& query, const ast::Statement&, const SessionProperties& session, ServiceImpl& service, ResultSink& sink) {
+Service::Started run_push(const ast::Query& query, const ast::Statement&, const SessionProperties& session,
+                          ServiceImpl& service, ResultSink& sink) {
   const auto running = [&] {
     std::lock_guard lock(service.push_queries()->mutex);
     return static_cast<std::int64_t>(service.push_queries()->cancel.size());
@@ -181,7 +187,8 @@ Service::Started run_push(const ast::Query& query, const ast::Statement&, const 
     return {nullptr, service_error(kTooManyPushQueries, "Maximum number of push queries exceeded")};
   const StatePtr state = service.state();
   LogTopics topics(service.log());
-  BoundQuery bound = bind_push(query, {state->catalog, service.functions(), topics, session.effective, evaluate_constant});
+  BoundQuery bound =
+      bind_push(query, {state->catalog, service.functions(), topics, session.effective, evaluate_constant});
   const std::string id = service.next_transient_id(bound.sources.empty() ? "QUERY" : bound.sources.front());
   bound.options.emit_every_change = true;
   auto plan = make_plan(bound.root, bound.options, id, true, session.effective, service.config());
@@ -190,7 +197,8 @@ Service::Started run_push(const ast::Query& query, const ast::Statement&, const 
   return {start_transient(plan, id, false, header, service, sink), std::nullopt};
 }
 
-Service::Started run_stream_pull(const ast::Query& query, const SessionProperties& session, ServiceImpl& service, ResultSink& sink) {
+Service::Started run_stream_pull(const ast::Query& query, const SessionProperties& session, ServiceImpl& service,
+                                 ResultSink& sink) {
   const StatePtr state = service.state();
   LogTopics topics(service.log());
   const BindContext context{state->catalog, service.functions(), topics, session.effective, evaluate_constant};
@@ -206,15 +214,18 @@ Service::Started run_stream_pull(const ast::Query& query, const SessionPropertie
   return {start_transient(plan, id, true, {id, plan->result, false, false}, service, sink), std::nullopt};
 }
 
-Service::Started run_table_pull(const ast::Query& query, const SessionProperties& session, ServiceImpl& service, ResultSink& sink) {
+Service::Started run_table_pull(const ast::Query& query, const SessionProperties& session, ServiceImpl& service,
+                                ResultSink& sink) {
   if (!service.config().boolean("ksql.pull.queries.enable"))
     throw SqlError(Code::invalid_statement, query.span,
-                   fmt::format("Pull queries are disabled. {}\nAdd EMIT CHANGES if you intended to issue a push query.\nPlease set ksql.pull.queries.enable=true "
+                   fmt::format("Pull queries are disabled. {}\nAdd EMIT CHANGES if you intended to issue a push "
+                               "query.\nPlease set ksql.pull.queries.enable=true "
                                "to enable this feature.",
                                kPullDocs));
   const StatePtr state = service.state();
   LogTopics topics(service.log());
-  const BoundPull pull = bind_pull(query, {state->catalog, service.functions(), topics, session.effective, evaluate_constant});
+  const BoundPull pull =
+      bind_pull(query, {state->catalog, service.functions(), topics, session.effective, evaluate_constant});
   const QueryInfo& from = materialized_by(*state->catalog.find(pull.source), *state);
   ++service.pull_count;
   QueryHeader header{pull_id(), {}, false, true};
@@ -250,13 +261,16 @@ Service::Started ServiceImpl::query(const Request& request, ResultSink& sink) {
     const SessionProperties session = session_properties(request);
     const std::vector<ast::StatementPtr> statements = parse_request(request, session, text);
     if (statements.size() != 1)
-      return {nullptr, service_error(kBadStatement, fmt::format("Expected exactly one KSQL statement; found {} instead", statements.size()))};
+      return {nullptr, service_error(kBadStatement, fmt::format("Expected exactly one KSQL statement; found {} instead",
+                                                                statements.size()))};
     const ast::Statement& statement = *statements.front();
     current = statement.text;
     if (const auto* print = statement.as<ast::Print>()) return run_print(*print, *this, sink);
     const auto* select = statement.as<ast::Select>();
     if (select == nullptr) {
-      ServiceError error = service_error(kBadStatement, "The following statement types should be issued to the '/ksql' endpoint: everything but SELECT and PRINT.");
+      ServiceError error = service_error(
+          kBadStatement,
+          "The following statement types should be issued to the '/ksql' endpoint: everything but SELECT and PRINT.");
       error.statement = current;
       return {nullptr, error};
     }
@@ -264,7 +278,8 @@ Service::Started ServiceImpl::query(const Request& request, ResultSink& sink) {
     if (push) return run_push(*select->query, statement, session, *this, sink);
     const StatePtr now = state();
     const SourceDef* source = now->catalog.find(select->query->from.first.name.text);
-    if (source != nullptr && source->kind == RelationKind::stream) return run_stream_pull(*select->query, session, *this, sink);
+    if (source != nullptr && source->kind == RelationKind::stream)
+      return run_stream_pull(*select->query, session, *this, sink);
     return run_table_pull(*select->query, session, *this, sink);
   } catch (const SqlError& error) {
     ++error_count;

@@ -18,7 +18,8 @@ Result<std::unique_ptr<Service>> Service::open(Log& log, ServiceOptions options)
   return std::unique_ptr<Service>(std::move(service));
 }
 
-ServiceImpl::ServiceImpl(Log& log, ServiceOptions options) : log_(log), options_(std::move(options)), functions_(builtin_functions()) {}
+ServiceImpl::ServiceImpl(Log& log, ServiceOptions options)
+    : log_(log), options_(std::move(options)), functions_(builtin_functions()) {}
 
 ServiceImpl::~ServiceImpl() {
   commands_.reset();
@@ -28,7 +29,8 @@ ServiceImpl::~ServiceImpl() {
 
 Status ServiceImpl::start() {
   const std::string service_id = config().text("ksql.service.id");
-  processing_log_ = ProcessingLog::open(log_, ProcessingLog::topic_name(config().text("ksql.logging.processing.topic.name"), service_id));
+  processing_log_ = ProcessingLog::open(
+      log_, ProcessingLog::topic_name(config().text("ksql.logging.processing.topic.name"), service_id));
   EngineOptions engine;
   engine.service_id = service_id;
   engine.process_id = options_.process_id;
@@ -40,12 +42,14 @@ Status ServiceImpl::start() {
   engine.state_memory_bytes = static_cast<std::size_t>(config().integer("millrace.state.memory.bytes"));
   engine.batch_rows = static_cast<std::size_t>(config().integer("millrace.batch.rows"));
   engine.every_partition_owned = config().text("bootstrap.servers").empty();
-  auto started = Engine::start(log_, engine, {.on_record_error = [this](const ProcessingError& error) { processing_log_->report(error); }});
+  auto started = Engine::start(
+      log_, engine, {.on_record_error = [this](const ProcessingError& error) { processing_log_->report(error); }});
   if (!started) return started.error();
   engine_ = std::move(*started);
-  auto commands = CommandLog::open(log_, service_id, static_cast<int>(config().integer("ksql.internal.topic.replicas")), functions_,
-                                   [this](const StatePtr& state) { replayed(state); },
-                                   {.applied = [this](const Command& command, const StatePtr& state) { applied(command, state); }});
+  auto commands =
+      CommandLog::open(log_, service_id, static_cast<int>(config().integer("ksql.internal.topic.replicas")), functions_,
+                       [this](const StatePtr& state) { replayed(state); },
+                       {.applied = [this](const Command& command, const StatePtr& state) { applied(command, state); }});
   if (!commands) return commands.error();
   commands_ = std::move(*commands);
   if (config().boolean("ksql.logging.processing.stream.auto.create")) create_processing_log();
@@ -55,8 +59,12 @@ Status ServiceImpl::start() {
 void ServiceImpl::create_processing_log() {
   const std::string stream = config().text("ksql.logging.processing.stream.name");
   if (state()->catalog.find(stream) != nullptr) return;
-  const std::string topic = ProcessingLog::topic_name(config().text("ksql.logging.processing.topic.name"), config().text("ksql.service.id"));
-  Reply reply = execute({.sql = ProcessingLog::create_statement(stream, topic), .properties = {}, .variables = {}, .command_sequence_number = {}});
+  const std::string topic =
+      ProcessingLog::topic_name(config().text("ksql.logging.processing.topic.name"), config().text("ksql.service.id"));
+  Reply reply = execute({.sql = ProcessingLog::create_statement(stream, topic),
+                         .properties = {},
+                         .variables = {},
+                         .command_sequence_number = {}});
   if (reply.error) spdlog::warn("the stream over the processing log: {}", reply.error->message);
 }
 
@@ -105,9 +113,11 @@ SessionProperties ServiceImpl::session_properties(const Request& request) const 
   return session;
 }
 
-std::vector<ast::StatementPtr> ServiceImpl::parse_request(const Request& request, const SessionProperties& session, std::string& text) const {
+std::vector<ast::StatementPtr> ServiceImpl::parse_request(const Request& request, const SessionProperties& session,
+                                                          std::string& text) const {
   auto it = session.effective.find("ksql.variable.substitution.enable");
-  const bool substitute = (it == session.effective.end() || it->second != "false") && request.sql.find("${") != std::string::npos;
+  const bool substitute =
+      (it == session.effective.end() || it->second != "false") && request.sql.find("${") != std::string::npos;
   text = substitute ? substitute_variables(request.sql, request.variables) : request.sql;
   return parse(text);
 }
@@ -148,24 +158,32 @@ json::object ServiceImpl::health() {
   const bool commands_healthy = !commands_->failure();
   auto part = [](bool healthy) { return json::object{{"isHealthy", healthy}}; };
   return {{"isHealthy", log_healthy && commands_healthy},
-          {"details", json::object{{"metastore", part(commands_healthy)}, {"kafka", part(log_healthy)}, {"commandRunner", part(commands_healthy)}}},
+          {"details", json::object{{"metastore", part(commands_healthy)},
+                                   {"kafka", part(log_healthy)},
+                                   {"commandRunner", part(commands_healthy)}}},
           {"serverState", "READY"}};
 }
 
 json::object ServiceImpl::cluster_status() {
   json::object queries;
   for (const auto& [id, query] : state()->queries) queries[id] = json::object{};
-  const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-  return {{"clusterStatus", json::object{{options_.advertised, json::object{{"hostAlive", true},
-                                                                            {"lastStatusUpdateMs", now},
-                                                                            {"activeStandbyPerQuery", std::move(queries)},
-                                                                            {"hostStoreLags", json::object{{"stateStoreLags", json::object{}}, {"updateTimeMs", 0}}}}}}}};
+  const auto now =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count();
+  return {{"clusterStatus",
+           json::object{{options_.advertised,
+                         json::object{{"hostAlive", true},
+                                      {"lastStatusUpdateMs", now},
+                                      {"activeStandbyPerQuery", std::move(queries)},
+                                      {"hostStoreLags",
+                                       json::object{{"stateStoreLags", json::object{}}, {"updateTimeMs", 0}}}}}}}};
 }
 
 json::object ServiceImpl::metadata() {
   auto cluster = log_.cluster_id();
   json::object scope{{"path", json::array{}},
-                     {"clusters", json::object{{"kafka-cluster", cluster ? *cluster : std::string()}, {"ksql-cluster", config().text("ksql.service.id")}}}};
+                     {"clusters", json::object{{"kafka-cluster", cluster ? *cluster : std::string()},
+                                               {"ksql-cluster", config().text("ksql.service.id")}}}};
   return {{"version", options_.version}, {"clusterId", json::object{{"scope", std::move(scope)}, {"id", ""}}}};
 }
 
@@ -186,7 +204,8 @@ std::optional<json::object> ServiceImpl::status(const std::string& command_id) {
 void ServiceImpl::remember_status(const std::string& command_id, const std::string& status, const std::string& message,
                                   const std::optional<std::string>& query_id) {
   std::lock_guard lock(statuses_mutex_);
-  statuses_[command_id] = {{"status", status}, {"message", message}, {"queryId", query_id ? json::value(*query_id) : json::value()}};
+  statuses_[command_id] = {
+      {"status", status}, {"message", message}, {"queryId", query_id ? json::value(*query_id) : json::value()}};
 }
 
 std::optional<ServiceError> ServiceImpl::check_property(const std::string& name) {
@@ -203,7 +222,8 @@ std::optional<ServiceError> ServiceImpl::check_property(const std::string& name)
 std::string ServiceImpl::metrics() {
   std::string out;
   auto metric = [&](std::string_view name, std::string_view type, std::string_view help, auto value) {
-    out += fmt::format("# HELP millrace_{} {}\n# TYPE millrace_{} {}\nmillrace_{} {}\n", name, help, name, type, name, value);
+    out += fmt::format("# HELP millrace_{} {}\n# TYPE millrace_{} {}\nmillrace_{} {}\n", name, help, name, type, name,
+                       value);
   };
   metric("uptime_seconds", "gauge", "Time since start.",
          std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - started_).count());
@@ -218,20 +238,28 @@ std::string ServiceImpl::metrics() {
     std::function<double(const QueryStatus&)> value;
   };
   const Series series[] = {
-      {"query_up", "gauge", "1 when the query runs.", [](const QueryStatus& s) { return s.state == QueryState::running ? 1.0 : 0.0; }},
-      {"query_rows_in_total", "counter", "Rows read.", [](const QueryStatus& s) { return static_cast<double>(s.rows_in); }},
-      {"query_rows_out_total", "counter", "Rows written.", [](const QueryStatus& s) { return static_cast<double>(s.rows_out); }},
-      {"query_late_rows_total", "counter", "Rows dropped because they were late.", [](const QueryStatus& s) { return static_cast<double>(s.late_rows); }},
-      {"query_bad_records_total", "counter", "Records that could not be decoded.", [](const QueryStatus& s) { return static_cast<double>(s.bad_records); }},
-      {"query_restarts_total", "counter", "Restarts after a failure.", [](const QueryStatus& s) { return static_cast<double>(s.restarts); }},
-      {"query_lag_records", "gauge", "Records between progress and the end of the inputs.", [](const QueryStatus& s) { return static_cast<double>(s.lag); }},
+      {"query_up", "gauge", "1 when the query runs.",
+       [](const QueryStatus& s) { return s.state == QueryState::running ? 1.0 : 0.0; }},
+      {"query_rows_in_total", "counter", "Rows read.",
+       [](const QueryStatus& s) { return static_cast<double>(s.rows_in); }},
+      {"query_rows_out_total", "counter", "Rows written.",
+       [](const QueryStatus& s) { return static_cast<double>(s.rows_out); }},
+      {"query_late_rows_total", "counter", "Rows dropped because they were late.",
+       [](const QueryStatus& s) { return static_cast<double>(s.late_rows); }},
+      {"query_bad_records_total", "counter", "Records that could not be decoded.",
+       [](const QueryStatus& s) { return static_cast<double>(s.bad_records); }},
+      {"query_restarts_total", "counter", "Restarts after a failure.",
+       [](const QueryStatus& s) { return static_cast<double>(s.restarts); }},
+      {"query_lag_records", "gauge", "Records between progress and the end of the inputs.",
+       [](const QueryStatus& s) { return static_cast<double>(s.lag); }},
   };
   const StatePtr now = state();
   metric("persistent_queries", "gauge", "Persistent queries.", now->queries.size());
   for (const Series& one : series) {
     out += fmt::format("# HELP millrace_{} {}\n# TYPE millrace_{} {}\n", one.name, one.help, one.name, one.type);
     for (const auto& [id, query] : now->queries)
-      if (auto status = engine_->status(id)) out += fmt::format("millrace_{}{{query=\"{}\"}} {}\n", one.name, id, one.value(*status));
+      if (auto status = engine_->status(id))
+        out += fmt::format("millrace_{}{{query=\"{}\"}} {}\n", one.name, id, one.value(*status));
   }
   return out;
 }

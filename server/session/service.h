@@ -18,8 +18,8 @@
 #include "planner/bind/binder.h"
 #include "server/config/config.h"
 
-/// The whole service behind a shell, the HTTP server, `millrace run` and `millrace test`: statements in, entities and rows out. Knows
-/// nothing of HTTP but the error codes.
+/// The whole service behind a shell, the HTTP server, `millrace run` and `millrace test`: statements in, entities and
+/// rows out. Knows nothing of HTTP but the error codes.
 namespace millrace {
 
 /// An answer that is not a success (rest-api.md §6). HTTP status = code / 100.
@@ -29,8 +29,8 @@ struct ServiceError {
   std::optional<std::string> statement;  // set: statement_error, else generic_error
   Span span;                             // place of the mistake in the request text, when known
   std::string hint;
-  boost::json::array entities;           // of statements already executed
-  boost::json::object to_json() const;   // {"@type":...,"error_code":...,...}
+  boost::json::array entities;          // of statements already executed
+  boost::json::object to_json() const;  // {"@type":...,"error_code":...,...}
 };
 
 /// What came with a request: text, properties (any `ksql.streams.` prefix already allowed), variables.
@@ -53,12 +53,14 @@ struct QueryHeader {
   bool table = false;  // deletions may come
 };
 
-/// Takes the rows of one query. For a push query the calls come from a worker thread; for a pull query from the caller's. Never two at once.
+/// Takes the rows of one query. For a push query the calls come from a worker thread; for a pull query from the
+/// caller's. Never two at once.
 class ResultSink {
  public:
   virtual ~ResultSink() = default;
   virtual void begin(const QueryHeader& header) = 0;
-  /// Rows in the order of the header's schema; `remove` rows are tombstones. False: full; the same batch comes again after RunningQuery::resume().
+  /// Rows in the order of the header's schema; `remove` rows are tombstones. False: full; the same batch comes again
+  /// after RunningQuery::resume().
   virtual bool rows(const Batch& batch) = 0;
   /// PRINT: one line of text, without its newline.
   virtual bool line(std::string_view text) = 0;
@@ -101,8 +103,9 @@ class Service {
 
   /// POST /ksql: every statement of the text, all validated before the first runs.
   virtual Reply execute(const Request& request) = 0;
-  /// SELECT and PRINT. An error found before the first row is returned (the sink is not touched then). A null query with no error means that it
-  /// ended already (pull queries); its rows went through the sink within the call. The sink must outlive the query.
+  /// SELECT and PRINT. An error found before the first row is returned (the sink is not touched then). A null query
+  /// with no error means that it ended already (pull queries); its rows went through the sink within the call. The sink
+  /// must outlive the query.
   struct Started {
     std::unique_ptr<RunningQuery> query;
     std::optional<ServiceError> error;
@@ -116,14 +119,14 @@ class Service {
   };
   virtual OpenedInserter inserter(const std::string& target, const PropertyMap& properties) = 0;
 
-  virtual boost::json::object info() = 0;         // /info
-  virtual boost::json::object health() = 0;       // /healthcheck
+  virtual boost::json::object info() = 0;    // /info
+  virtual boost::json::object health() = 0;  // /healthcheck
   virtual boost::json::object cluster_status() = 0;
-  virtual boost::json::object metadata() = 0;     // /v1/metadata
-  virtual boost::json::object statuses() = 0;     // /status
+  virtual boost::json::object metadata() = 0;  // /v1/metadata
+  virtual boost::json::object statuses() = 0;  // /status
   virtual std::optional<boost::json::object> status(const std::string& command_id) = 0;
   virtual std::optional<ServiceError> check_property(const std::string& name) = 0;
-  virtual std::string metrics() = 0;              // Prometheus text
+  virtual std::string metrics() = 0;  // Prometheus text
 
   /// True when every running query has consumed and committed what lay in its inputs.
   virtual bool wait_until_idle(std::chrono::milliseconds wait) = 0;
@@ -132,7 +135,8 @@ class Service {
   virtual Engine& engine() = 0;
 };
 
-/// One row of a batch as the HTTP API shows it: `[1,"a",null]`, appended to `out`. `columns_only` false leaves the brackets out.
+/// One row of a batch as the HTTP API shows it: `[1,"a",null]`, appended to `out`. `columns_only` false leaves the
+/// brackets out.
 void append_row_json(const Batch& batch, std::size_t row, std::string& out);
 
 }  // namespace millrace

@@ -54,7 +54,8 @@ class ServiceImpl final : public Service {
   const FunctionCatalog& functions() const { return functions_; }
   SessionProperties session_properties(const Request& request) const;
   /// Statements of a request after variable substitution. Throws SqlError.
-  std::vector<ast::StatementPtr> parse_request(const Request& request, const SessionProperties& session, std::string& text) const;
+  std::vector<ast::StatementPtr> parse_request(const Request& request, const SessionProperties& session,
+                                               std::string& text) const;
   std::string next_transient_id(const std::string& source);
   /// Encodes one row and appends it, durable on return.
   void insert_values(const ast::InsertValues& insert, const SessionProperties& session);
@@ -77,7 +78,8 @@ class ServiceImpl final : public Service {
   boost::json::object mutate(const ast::Statement& statement, const SessionProperties& session);
   void do_before(const Mutation& mutation);
   void do_after(const Mutation& mutation);
-  void remember_status(const std::string& command_id, const std::string& status, const std::string& message, const std::optional<std::string>& query_id);
+  void remember_status(const std::string& command_id, const std::string& status, const std::string& message,
+                       const std::optional<std::string>& query_id);
 
   Log& log_;
   const ServiceOptions options_;
@@ -94,10 +96,14 @@ class ServiceImpl final : public Service {
 };
 
 /// Entities of the statements that only read (rest-api.md §3.1). Throws SqlError.
-boost::json::object show_entity(const ast::Statement& statement, ServiceImpl& service, const SessionProperties& session, const Variables& variables);
-boost::json::object describe_entity(const ast::Statement& statement, ServiceImpl& service, const SessionProperties& session);
-boost::json::object explain_entity(const ast::Explain& explain, const ast::Statement& statement, ServiceImpl& service, const SessionProperties& session);
-boost::json::object assert_entity(const ast::Statement& statement, ServiceImpl& service, const SessionProperties& session);
+boost::json::object show_entity(const ast::Statement& statement, ServiceImpl& service, const SessionProperties& session,
+                                const Variables& variables);
+boost::json::object describe_entity(const ast::Statement& statement, ServiceImpl& service,
+                                    const SessionProperties& session);
+boost::json::object explain_entity(const ast::Explain& explain, const ast::Statement& statement, ServiceImpl& service,
+                                   const SessionProperties& session);
+boost::json::object assert_entity(const ast::Statement& statement, ServiceImpl& service,
+                                  const SessionProperties& session);
 boost::json::object entity(std::string_view type, const ast::Statement& statement);
 boost::json::object type_json(const Type& type);
 boost::json::object query_json(const QueryInfo& query, ServiceImpl& service);
