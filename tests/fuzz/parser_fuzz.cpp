@@ -1,4 +1,4 @@
-// parser_fuzz [SECONDS [SEED]]: random trees and mangled texts through the parser until time is up.
+// fuzz_parser [SECONDS [SEED]]: random trees and mangled texts through the parser until time is up.
 #include <chrono>
 #include <iostream>
 #include <string>
@@ -16,6 +16,6 @@ int main(int argc, char** argv) {
   for (; std::chrono::steady_clock::now() < stop && failures == 0; ++seed, rounds += kRounds) {
     failures = millrace::fuzz::fuzz_parser(seed, kRounds, report);
   }
-  std::cout << report << "parser_fuzz: " << 2 * rounds << " texts, " << failures << " failures\n";
+  std::cout << report << "fuzz_parser: " << 2 * rounds << " texts, " << failures << " failures\n";
   return failures == 0 ? 0 : 1;
 }
