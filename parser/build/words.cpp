@@ -33,7 +33,8 @@ Words read_words() {
   antlr4::CommonTokenStream tokens(&lexer);
   grammar::MillraceParser parser(&tokens);
   const auto& atn = parser.getATN();
-  const auto free = atn.nextTokens(atn.ruleToStartState[grammar::MillraceParser::RuleFreeWord]);
+  // With a context (none), the look-ahead is computed afresh: nothing shared with running parsers is written.
+  const auto free = atn.nextTokens(atn.ruleToStartState[grammar::MillraceParser::RuleFreeWord], nullptr);
   Words words;
   words.is_reserved.resize(atn.maxTokenType + 1);
   for (std::size_t type = 1; type <= atn.maxTokenType; ++type) {
