@@ -16,7 +16,7 @@ struct ColumnDef {
   std::string name;
   Type type;
   ColumnRole role = ColumnRole::value;
-  std::optional<std::string> header_key;  // HEADER('k'); a header column without it holds all headers
+  std::optional<std::string> header_key = std::nullopt;  // HEADER('k'); a header column without it holds all headers
   friend bool operator==(const ColumnDef&, const ColumnDef&) = default;
 };
 

@@ -1,0 +1,171 @@
+#include "planner/bind/source_checks.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "planner/bind/nearest.h"
+#include "planner/bind/scope.h"
+
+namespace millrace {
+namespace {
+
+std::string schema_names(const Schema& schema) {
+  std::string text;
+  for (const auto& column : schema.columns) text += (text.empty() ? "`" : ", `") + column.name + "`";
+  return text;
+}
+
+template <class Value>
+void check_same(const SourceDef& old, const char* what, const Value& a, const Value& b, const std::string& a_text,
+                const std::string& b_text, Span span) {
+  if (a == b) return;
+  throw SqlError(Code::invalid_schema, span,
+                 fmt::format("Cannot upgrade data source: DataSource '`{}`' has {} = {} which is not upgradeable to {}",
+                             old.name, what, a_text, b_text));
+}
+
+void check_columns_kept(const SourceDef& old, const SourceDef& next, Span span) {
+  std::string changed;
+  const auto note = [&](const ColumnDef& column) {
+    changed += fmt::format("{}`{}` {}{}", changed.empty() ? "" : ", ", column.name, column.type.to_string(),
+                           column.role == ColumnRole::key ? " KEY" : "");
+  };
+  const auto old_values = old.schema.values();
+  const auto new_values = next.schema.values();
+  const auto old_keys = old.schema.keys();
+  const auto new_keys = next.schema.keys();
+  for (std::size_t i = 0; i < old_keys.size(); ++i) {
+    if (i >= new_keys.size() || !(old_keys[i] == new_keys[i])) note(old_keys[i]);
+  }
+  for (std::size_t i = old_keys.size(); i < new_keys.size(); ++i) note(new_keys[i]);
+  for (std::size_t i = 0; i < old_values.size(); ++i) {
+    if (i >= new_values.size() || !(old_values[i] == new_values[i])) note(old_values[i]);
+  }
+  if (changed.empty()) return;
+  throw SqlError(
+      Code::invalid_schema, span,
+      fmt::format("Cannot upgrade data source: DataSource '`{}`' has schema = {} which is not upgradeable to {}. (The "
+                  "following columns are changed, missing or reordered: [{}])",
+                  old.name, old.schema.to_string(), next.schema.to_string(), changed));
+}
+
+}  // namespace
+
+std::string kind_word(RelationKind kind) {
+  return kind == RelationKind::stream ? "stream" : "table";
+}
+
+void check_reserved_names(const std::vector<ColumnDef>& columns, Span span) {
+  for (const auto& column : columns) {
+    if (!pseudo_column_of(column.name)) continue;
+    throw SqlError(
+        Code::invalid_schema, span,
+        fmt::format("'{}' is a reserved column name. You cannot use it as a name for a column.", column.name));
+  }
+}
+
+void check_duplicate_columns(const Schema& schema, Span span) {
+  std::set<std::string> seen;
+  std::string twice;
+  const char* role = "value";
+  for (const auto& column : schema.columns) {
+    if (seen.insert(column.name).second) continue;
+    if (column.role == ColumnRole::key) role = "key";
+    if (column.role == ColumnRole::header) role = "header";
+    twice += fmt::format("{}`{}` {}", twice.empty() ? "" : ", ", column.name, column.type.to_string());
+  }
+  if (twice.empty()) return;
+  throw SqlError(Code::invalid_schema, span, fmt::format("Duplicate {} columns found in schema: {}", role, twice));
+}
+
+void set_timestamp(SourceDef& source, const WithProperties& with) {
+  if (!with.timestamp) {
+    if (with.timestamp_format) {
+      throw SqlError(Code::invalid_property, with.span,
+                     "'TIMESTAMP_FORMAT' can only be set together with 'TIMESTAMP' in the WITH clause.");
+    }
+    return;
+  }
+  std::string wanted = *with.timestamp;
+  const bool quoted =
+      wanted.size() > 1 && (wanted.front() == '`' || wanted.front() == '"') && wanted.back() == wanted.front();
+  if (quoted) {
+    wanted = wanted.substr(1, wanted.size() - 2);
+  } else {
+    std::ranges::transform(wanted, wanted.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  }
+  const auto index = source.schema.find(wanted);
+  if (!index) {
+    std::vector<std::string> names;
+    for (const auto& column : source.schema.columns) names.push_back(column.name);
+    throw SqlError(
+        Code::invalid_property, with.span,
+        fmt::format("The TIMESTAMP column set in the WITH clause does not exist in the schema: '{}'", wanted))
+        .hint(nearest_hint(wanted, names));
+  }
+  const auto kind = source.schema.columns[*index].type.kind();
+  if (with.timestamp_format && kind != TypeKind::string) {
+    throw SqlError(
+        Code::invalid_property, with.span,
+        "'TIMESTAMP_FORMAT' set in the WITH clause can only be used when the timestamp column is of type STRING.");
+  }
+  if (kind != TypeKind::bigint && kind != TypeKind::timestamp && !(kind == TypeKind::string && with.timestamp_format)) {
+    throw SqlError(
+        Code::invalid_property, with.span,
+        fmt::format("Timestamp column, {}, should be LONG(INT64), TIMESTAMP, or a String with a TIMESTAMP_FORMAT "
+                    "specified.",
+                    wanted));
+  }
+  source.timestamp_column = wanted;
+  source.timestamp_format = with.timestamp_format;
+}
+
+void check_upgrade(const SourceDef& old, const SourceDef& next, Span span) {
+  const auto or_null = [](const std::optional<std::string>& text) { return text.value_or("null"); };
+  check_same(old, "DataSourceType", old.kind, next.kind, old.kind == RelationKind::stream ? "KSTREAM" : "KTABLE",
+             next.kind == RelationKind::stream ? "KSTREAM" : "KTABLE", span);
+  check_same(old, "topic", old.topic, next.topic, old.topic, next.topic, span);
+  check_same(old, "timestamp column", old.timestamp_column, next.timestamp_column, or_null(old.timestamp_column),
+             or_null(next.timestamp_column), span);
+  check_same(old, "key format", old.key_format.name, next.key_format.name, old.key_format.name, next.key_format.name,
+             span);
+  check_same(old, "value format", old.value_format.name, next.value_format.name, old.value_format.name,
+             next.value_format.name, span);
+  check_columns_kept(old, next, span);
+  if (!(old.window == next.window)) {
+    throw SqlError(
+        Code::invalid_schema, span,
+        fmt::format("Cannot upgrade data source: DataSource '`{}`' has another window than its replacement ({})",
+                    old.name, schema_names(next.schema)));
+  }
+}
+
+void check_name_free(const Catalog& catalog, const ast::Identifier& name, RelationKind kind, bool or_replace,
+                     bool if_not_exists, bool read_only) {
+  const auto* existing = catalog.find(name.text);
+  if (or_replace && (read_only || (existing && existing->read_only))) {
+    throw SqlError(Code::read_only, name.span,
+                   fmt::format("Cannot add {0} '{1}': CREATE OR REPLACE is not supported on source {0}s.",
+                               kind_word(kind), name.text));
+  }
+  if (!existing || or_replace || if_not_exists) return;
+  throw SqlError(Code::already_exists, name.span,
+                 fmt::format("Cannot add {} '{}': A {} with the same name already exists", kind_word(kind), name.text,
+                             kind_word(existing->kind)));
+}
+
+void check_topic_counts(const std::string& topic, const TopicInfo& existing, const WithProperties& with) {
+  const int partitions = with.partitions.value_or(existing.partitions);
+  const int replicas = with.replicas.value_or(existing.replicas);
+  if (partitions == existing.partitions && (replicas == existing.replicas || replicas < 0)) return;
+  throw SqlError(
+      Code::invalid_property, with.span,
+      fmt::format(
+          "A Kafka topic with the name '{}' already exists, with different partition/replica configuration than "
+          "required. KSQL expects {} partitions (topic has {}), {} replication factor (topic has {})",
+          topic, partitions, existing.partitions, replicas, existing.replicas));
+}
+
+}  // namespace millrace

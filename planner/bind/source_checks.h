@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+
+#include "planner/bind/with_properties.h"
+
+namespace millrace {
+
+/// `stream` or `table`.
+std::string kind_word(RelationKind kind);
+
+/// Throws when a column has the name of a pseudo column.
+void check_reserved_names(const std::vector<ColumnDef>& columns, Span span);
+/// Throws when two key columns or two value columns share a name, or a value column has a key's name.
+void check_duplicate_columns(const Schema& schema, Span span);
+/// Checks TIMESTAMP and TIMESTAMP_FORMAT against the schema and puts them into `source`.
+void set_timestamp(SourceDef& source, const WithProperties& with);
+/// Throws when `next` cannot replace `old` (CREATE OR REPLACE, spec/sql.md §12).
+void check_upgrade(const SourceDef& old, const SourceDef& next, Span span);
+/// Throws when the name is taken. For OR REPLACE: when the old or new source may not be replaced. IF NOT EXISTS passes.
+void check_name_free(const Catalog& catalog, const ast::Identifier& name, RelationKind kind, bool or_replace,
+                     bool if_not_exists, bool read_only);
+/// Throws when an existing topic has other counts than asked for.
+void check_topic_counts(const std::string& topic, const TopicInfo& existing, const WithProperties& with);
+
+}  // namespace millrace

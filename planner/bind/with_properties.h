@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "parser/ast/statement.h"
+#include "planner/bind/binder.h"
+
+namespace millrace {
+
+enum class WithKind : std::uint8_t { create, create_as, insert };
+
+/// A WITH clause, names and values checked. Format names are upper case and known.
+struct WithProperties {
+  std::optional<std::string> topic;
+  std::optional<int> partitions, replicas;
+  std::optional<std::int64_t> retention_ms;
+  std::optional<std::string> format, key_format, value_format;
+  std::optional<char> key_delimiter, value_delimiter;
+  std::optional<std::string> timestamp, timestamp_format;
+  std::optional<bool> wrap_single_value;
+  std::optional<WindowInfo> window;
+  std::optional<std::string> schema_full_name;  // any of the *_SCHEMA_FULL_NAME properties
+  std::optional<std::int64_t> key_schema_id, value_schema_id;
+  std::optional<std::string> query_id;
+  Span span;  // of the first property
+
+  std::optional<std::string> wanted_key_format() const { return format ? format : key_format; }
+  std::optional<std::string> wanted_value_format() const { return format ? format : value_format; }
+};
+
+/// Throws for unknown names and bad values, and for FORMAT beside KEY_FORMAT or VALUE_FORMAT.
+WithProperties read_with(const ast::Properties& properties, WithKind kind);
+
+/// A format with what the clause says of it. `configs` are checked against the format.
+FormatInfo make_format(const std::string& name, std::optional<char> delimiter, bool key, const WithProperties& with);
+
+/// Value of a session or server property; nullopt when it is not set.
+std::optional<std::string> find_property(const PropertyMap& properties, const std::string& name);
+std::optional<bool> find_flag(const PropertyMap& properties, const std::string& name);
+
+/// Throws not_supported for formats that are known by name only.
+void require_running_format(const FormatInfo& format, Span span);
+
+}  // namespace millrace
