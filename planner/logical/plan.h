@@ -174,6 +174,8 @@ struct SinkNode {
 struct OutputNode {
   NodePtr input;
   std::optional<std::int64_t> limit;
+  /// Positions of the input's columns in the order the client sees them; empty: all, as they stand.
+  std::vector<std::size_t> columns = {};
 };
 
 struct PlanNode {

@@ -1,0 +1,199 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "parser/ast/format.h"
+#include "planner/bind/ast_rewrite.h"
+#include "planner/bind/coercion.h"
+#include "planner/bind/pull_lookups.h"
+#include "planner/bind/select_binder.h"
+#include "planner/bind/with_properties.h"
+
+namespace millrace {
+
+void SelectBinder::check_pull_clauses() const {
+  const auto refuse = [&](const char* clause, bool used, Span span) {
+    if (!used) return;
+    throw SqlError(Code::not_supported, span,
+                   fmt::format("Pull queries don't support {} clauses.{}", clause, pull_help()));
+  };
+  refuse("JOIN", !query_.from.joins.empty(), query_.span);
+  refuse("WINDOW", query_.window.has_value(), query_.window ? query_.window->span : query_.span);
+  refuse("GROUP BY", query_.group_by.has_value(), query_.group_by ? query_.group_by->span : query_.span);
+  refuse("PARTITION BY", query_.partition_by.has_value(),
+         query_.partition_by ? query_.partition_by->span : query_.span);
+  refuse("HAVING", query_.having != nullptr, query_.having ? query_.having->span : query_.span);
+  if (query_.limit && *query_.limit < 0) {
+    throw SqlError(Code::not_supported, query_.span,
+                   "Pull queries don't support negative integers in the LIMIT clause." + pull_help());
+  }
+}
+
+void SelectBinder::check_pull_columns() const {
+  const auto check = [&](const ast::ExprPtr& root, const char* clause) {
+    contains(root, [&](const ast::Expression& expr) {
+      const auto* column = expr.as<ast::ColumnRef>();
+      const bool offset = column && (column->name.text == "ROWPARTITION" || column->name.text == "ROWOFFSET");
+      if (offset && !scope_.has_column(column->name.text)) {
+        throw SqlError(Code::not_supported, expr.span,
+                       fmt::format("Pull queries don't support the following columns in {} clauses: `{}`.{}", clause,
+                                   column->name.text, pull_help()));
+      }
+      return false;
+    });
+  };
+  check(where_, "WHERE");
+  for (const auto& item : items_) check(item.expr, "SELECT");
+  const bool star = std::ranges::any_of(
+      query_.items, [](const ast::SelectItem& item) { return std::holds_alternative<ast::SelectStar>(item); });
+  if (star && query_.items.size() > 1) {
+    throw SqlError(Code::not_supported, query_.span,
+                   "Pull queries only support wildcards in the projects if they are the only expression");
+  }
+  if (aggregated_) {
+    throw SqlError(Code::not_supported, query_.span, "Pull queries don't support aggregate functions." + pull_help());
+  }
+}
+
+const ColumnDef* SelectBinder::key_column(const ast::ExprPtr& expr) const {
+  const auto* column = expr->as<ast::ColumnRef>();
+  if (!column || !column->qualifier) return nullptr;
+  const auto& schema = scope_.sources[0].def->schema;
+  const auto index = schema.find(column->name.text);
+  return index && schema.columns[*index].role == ColumnRole::key ? &schema.columns[*index] : nullptr;
+}
+
+/// Mistakes about key literals have words of their own.
+void SelectBinder::check_key_literals(const ast::ExprPtr& expr) const {
+  contains(expr, [&](const ast::Expression& node) {
+    const auto fail_null = [&](const ColumnDef& key) {
+      throw SqlError(Code::type_mismatch, node.span,
+                     fmt::format("Primary key columns can not be NULL: ({} = null)", key.name));
+    };
+    if (const auto* comparison = node.as<ast::Comparison>(); comparison && comparison->op == ast::CompareOp::equal) {
+      const auto* key = key_column(comparison->left);
+      if (key && comparison->right->as<ast::NullLiteral>()) fail_null(*key);
+    }
+    const auto* in = node.as<ast::In>();
+    const auto* key = in ? key_column(in->value) : nullptr;
+    if (!key) return false;
+    for (const auto& item : in->items) {
+      if (item->as<ast::NullLiteral>()) fail_null(*key);
+      if (item->as<ast::StringLiteral>() && key->type.is_numeric()) {
+        throw SqlError(Code::type_mismatch, item->span,
+                       fmt::format("{} can not be converted to the type of the key column: {} {} KEY",
+                                   ast::format(*item), key->name, key->type.to_string()));
+      }
+    }
+    return false;
+  });
+}
+
+ExprPtr SelectBinder::bind_pull_predicate() {
+  if (!where_) return nullptr;
+  if (scope_.sources[0].def->kind == RelationKind::table) check_key_literals(where_);
+  ExprBinder binder(context_, scope_);
+  try {
+    return bind_predicate(binder, where_, scope_, "WHERE");
+  } catch (const CoercionError&) {
+    throw;
+  } catch (const SqlError& error) {
+    const bool between = contains(where_, [](const ast::Expression& e) { return e.as<ast::Between>() != nullptr; });
+    std::string message = error.what();
+    const std::string prefix = "Error in WHERE expression: ";
+    if (between && message.starts_with(prefix)) message = "Invalid expression: " + message.substr(prefix.size());
+    throw SqlError(error.code(), error.span(), fmt::format("{}\nStatement: {}", message, display(where_, scope_)),
+                   error.error_class())
+        .hint(error.hint());
+  }
+}
+
+namespace {
+
+void require_queryable(const SourceDef& source, Span span) {
+  if (source.kind == RelationKind::stream || source.from_query || source.read_only) return;
+  throw SqlError(
+      Code::not_supported, span,
+      fmt::format(
+          "The `{0}` table isn't queryable. To derive a queryable table, you can do 'CREATE TABLE QUERYABLE_{0} AS "
+          "SELECT * FROM {0}'.{1}",
+          source.name, pull_help()));
+}
+
+PullSource make_pull_source(const SourceDef& def, const BindContext& context, const Scope& scope) {
+  PullSource source{.def = def, .key_of = {}, .bound_of = {}, .constant = {}, .is_column = {}, .show = {}};
+  source.is_column = [](const ast::ExprPtr& expr) { return expr->as<ast::ColumnRef>() != nullptr; };
+  source.show = [&scope](const ast::ExprPtr& expr) { return display(expr, scope); };
+  source.bound_of = [&def, &scope](const ast::ExprPtr& expr) -> std::optional<PseudoColumn> {
+    const auto* column = expr->as<ast::ColumnRef>();
+    if (!column || !def.window || scope.has_column(column->name.text)) return std::nullopt;
+    const auto pseudo = pseudo_column_of(column->name.text);
+    const bool bound = pseudo == PseudoColumn::window_start || pseudo == PseudoColumn::window_end;
+    return bound ? pseudo : std::nullopt;
+  };
+  source.constant = [&context, &scope](const ast::ExprPtr& expr, const Type& type, bool time) -> std::optional<Value> {
+    ExprBinder binder(context, scope);
+    const auto bound = binder.bind(expr);
+    if (const auto* literal = bound->as<LiteralExpr>(); literal && time) {
+      if (const auto* text = literal->value.get_if<std::string>()) {
+        const auto millis = parse_partial_timestamp(*text);
+        return millis ? std::optional<Value>(*millis) : std::nullopt;
+      }
+    }
+    if (!is_constant(*bound) || !can_widen(bound->type, type)) return std::nullopt;
+    const auto* literal = bound->as<LiteralExpr>();
+    return literal && bound->type == type ? literal->value : context.evaluate(*cast_to(bound, type));
+  };
+  source.table_scan = find_flag(context.properties, "ksql.query.pull.table.scan.enabled").value_or(true);
+  source.range_scan = find_flag(context.properties, "ksql.query.pull.range.scan.enabled").value_or(true);
+  return source;
+}
+
+}  // namespace
+
+BoundPull SelectBinder::bind_pull() {
+  pull_ = true;
+  if (find_flag(context_.properties, "ksql.pull.queries.enable") == false) {
+    throw SqlError(Code::not_supported, query_.span,
+                   "Pull queries are disabled." + pull_help() +
+                       "\nPlease set ksql.pull.queries.enable=true to enable this feature.");
+  }
+  check_pull_clauses();
+  open_sources();
+  const SourceDef& def = *scope_.sources[0].def;
+  require_queryable(def, query_.from.first.name.span);
+  qualify_clauses();
+  check_pull_columns();
+  check_clauses();
+  BoundPull bound;
+  bound.source = def.name;
+  bound.row = def.schema;
+  bound.limit = query_.limit;
+  bound.predicate = bind_pull_predicate();
+  const bool table = def.kind == RelationKind::table;
+  ExprBinder binder(context_, scope_);
+  for (const auto& item : items_) {
+    ProjectItem made = value_item(binder, item);
+    const auto* column = item.expr->as<ast::ColumnRef>();
+    const auto pseudo =
+        column && !def.schema.find(column->name.text) ? pseudo_column_of(column->name.text) : std::nullopt;
+    const bool window = pseudo == PseudoColumn::window_start || pseudo == PseudoColumn::window_end;
+    const bool own_name = column && column->name.text == item.name;
+    if (table && own_name && (key_column(item.expr) || window)) made.column.role = ColumnRole::key;
+    bound.items.push_back(std::move(made));
+  }
+  auto source = make_pull_source(def, context_, scope_);
+  source.key_of = [this](const ast::ExprPtr& expr) { return key_column(expr); };
+  if (table) {
+    bound.lookups = find_lookups(where_, source);
+  } else {
+    bound.lookups = {BoundPull::Lookup{}};
+  }
+  return bound;
+}
+
+BoundPull bind_pull(const ast::Query& query, const BindContext& context) {
+  return SelectBinder(query, context, "").bind_pull();
+}
+
+}  // namespace millrace

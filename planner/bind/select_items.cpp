@@ -1,0 +1,174 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "parser/ast/format.h"
+#include "planner/bind/ast_rewrite.h"
+#include "planner/bind/select_binder.h"
+
+namespace millrace {
+
+void SelectBinder::expand_items() {
+  for (const auto& item : query_.items) {
+    if (const auto* single = std::get_if<ast::SelectExpr>(&item)) {
+      auto expr = qualify(single->expr, scope_);
+      std::string name = single->alias ? single->alias->text : item_name(expr);
+      items_.push_back({std::move(name), std::move(expr)});
+    } else if (const auto* star = std::get_if<ast::SelectStar>(&item)) {
+      expand_star(*star);
+    } else {
+      expand_struct_star(std::get<ast::SelectStructStar>(item));
+    }
+  }
+}
+
+void SelectBinder::expand_star(const ast::SelectStar& star) {
+  if (star.qualifier) {
+    const auto* source = scope_.find_source(star.qualifier->text);
+    if (!source) {
+      throw SqlError(Code::unknown_source, star.span,
+                     fmt::format("Failed to prepare statement: '{}' is not a valid stream/table name or alias.",
+                                 star.qualifier->text));
+    }
+    if (!scope_.is_join() && !partition_.empty()) add_key_first_star();
+    add_source_columns(*source);
+    return;
+  }
+  if (scope_.synthetic_key && partition_.empty()) {
+    const std::string& name = scope_.synthetic_key->name;
+    items_.push_back(
+        {name, make_ast(ast::ColumnRef{std::nullopt, {.text = name, .quoted = false, .span = star.span}}, star.span)});
+  }
+  if (!partition_.empty()) add_key_first_star();
+  for (const auto& source : scope_.sources) add_source_columns(source);
+}
+
+bool SelectBinder::is_partition_expr(const ast::ExprPtr& expr) const {
+  return std::ranges::any_of(partition_, [&](const ast::ExprPtr& other) { return ast::equal(*expr, *other); });
+}
+
+/// PARTITION BY changes the key before the star is read: the new key stands first.
+void SelectBinder::add_key_first_star() {
+  for (const auto& expr : partition_) {
+    if (expr->as<ast::NullLiteral>()) continue;
+    const auto* column = expr->as<ast::ColumnRef>();
+    std::string name = column && scope_.is_join() && column->qualifier
+                           ? join_column_name(column->qualifier->text, column->name.text)
+                           : item_name(expr);
+    items_.push_back({std::move(name), expr});
+  }
+}
+
+void SelectBinder::add_star_column(const ScopeSource& source, const std::string& name) {
+  auto expr = make_ast_column(source.alias, name, query_.span);
+  if (is_partition_expr(expr)) return;
+  items_.push_back({scope_.is_join() ? join_column_name(source.alias, name) : name, std::move(expr)});
+}
+
+void SelectBinder::add_source_columns(const ScopeSource& source) {
+  const auto add_role = [&](ColumnRole role) {
+    for (const auto& column : source.columns) {
+      if (column.role == role) add_star_column(source, column.name);
+    }
+  };
+  const bool bounds = source.def->window && (scope_.is_join() || !persistent());
+  const bool moved = !partition_.empty();
+  if (!moved) add_role(ColumnRole::key);
+  if (bounds) {
+    add_star_column(source, "WINDOWSTART");
+    add_star_column(source, "WINDOWEND");
+  }
+  if (pull_) add_role(ColumnRole::header);
+  add_role(ColumnRole::value);
+  if (!pull_) add_role(ColumnRole::header);
+  if (!moved) return;
+  if (scope_.is_join()) {
+    for (const char* name : {"ROWTIME", "ROWPARTITION", "ROWOFFSET"}) add_star_column(source, name);
+  }
+  add_role(ColumnRole::key);
+}
+
+void SelectBinder::expand_struct_star(const ast::SelectStructStar& star) {
+  auto base = qualify(star.base, scope_);
+  check_resolved(base, scope_, "SELECT");
+  ExprBinder binder(context_, scope_);
+  const auto bound = bind_item(binder, base, scope_);
+  if (bound->type.kind() != TypeKind::structure) {
+    throw SqlError(Code::type_mismatch, star.span,
+                   fmt::format("Cannot expand {} with ->*: it is {}, not a STRUCT.", display(base, scope_),
+                               bound->type.to_string()));
+  }
+  for (const auto& field : bound->type.fields()) {
+    items_.push_back(
+        {field.name,
+         make_ast(ast::FieldAccess{base, {.text = field.name, .quoted = false, .span = star.span}}, star.span)});
+  }
+}
+
+std::string SelectBinder::column_item_name(const ast::ColumnRef& column) const {
+  if (!scope_.is_join() || !column.qualifier) return column.name.text;
+  const std::string& name = column.name.text;
+  const auto owners = std::ranges::count_if(
+      scope_.sources, [&](const ScopeSource& source) { return source.find(name) || source.find_pseudo(name); });
+  return owners > 1 ? join_column_name(column.qualifier->text, name) : name;
+}
+
+std::string SelectBinder::next_generated_name() {
+  while (used_generated_.contains(next_generated_)) ++next_generated_;
+  return fmt::format("KSQL_COL_{}", next_generated_++);
+}
+
+namespace {
+
+/// `C_12` -> (`C`, 12); `C` -> (`C`, 0).
+std::pair<std::string, int> split_number(const std::string& name) {
+  const auto bar = name.rfind('_');
+  if (bar == std::string::npos || bar == 0 || bar + 1 == name.size() || name.size() - bar > 9) return {name, 0};
+  if (name.find_first_not_of("0123456789", bar + 1) != std::string::npos) return {name, 0};
+  return {name.substr(0, bar), std::stoi(name.substr(bar + 1))};
+}
+
+}  // namespace
+
+std::string SelectBinder::field_item_name(const std::string& field) {
+  const std::string base = split_number(field).first;
+  const auto [known, fresh] = used_fields_.try_emplace(base);
+  if (fresh) {
+    for (const auto& source : scope_.sources) {
+      for (const auto& column : source.columns) {
+        const auto [name, number] = split_number(column.name);
+        if (name == base) known->second.insert(number);
+      }
+    }
+  }
+  int number = 0;
+  while (known->second.contains(number)) ++number;
+  known->second.insert(number);
+  return number == 0 ? base : fmt::format("{}_{}", base, number);
+}
+
+std::string SelectBinder::item_name(const ast::ExprPtr& expr) {
+  if (const auto* column = expr->as<ast::ColumnRef>()) return column_item_name(*column);
+  if (const auto* access = expr->as<ast::FieldAccess>()) return field_item_name(access->field.text);
+  return next_generated_name();
+}
+
+void SelectBinder::check_item_names() const {
+  if (!persistent()) return;
+  for (const auto& item : items_) {
+    if (!pseudo_column_of(item.name)) continue;
+    const auto* column = item.expr->as<ast::ColumnRef>();
+    const bool own_name = column && column->name.text == item.name;
+    if (own_name && is_partition_expr(item.expr)) continue;
+    if (own_name && !scope_.has_column(item.name)) {
+      throw SqlError(
+          Code::invalid_schema, item.expr->span,
+          fmt::format("Reserved column name in select: `{}`. Please remove or alias the column.", item.name));
+    }
+    throw SqlError(
+        Code::invalid_schema, item.expr->span,
+        fmt::format("`{}` is a reserved column name. You cannot use it as an alias for a column.", item.name));
+  }
+}
+
+}  // namespace millrace

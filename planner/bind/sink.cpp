@@ -1,0 +1,78 @@
+#include "planner/bind/sink.h"
+
+#include <fmt/format.h>
+
+#include "planner/bind/formats.h"
+
+namespace millrace {
+
+QueryOptions read_options(const PropertyMap& properties) {
+  const auto is = [&](const char* name, std::string_view value) { return find_property(properties, name) == value; };
+  QueryOptions options;
+  options.emit_every_change = is("cache.max.bytes.buffering", "0") || is("statestore.cache.max.bytes", "0");
+  options.from_earliest = is("auto.offset.reset", "earliest");
+  options.fail_on_bad_record = find_flag(properties, "ksql.fail.on.deserialization.error").value_or(false);
+  options.fail_on_bad_timestamp = find_flag(properties, "ksql.timestamp.throw.on.invalid").value_or(false);
+  return options;
+}
+
+void set_sink_formats(SourceDef& sink, const BoundSelect& select, const WithProperties& with,
+                      const BindContext& context) {
+  const auto key = with.wanted_key_format();
+  const auto value = with.wanted_value_format();
+  const bool keyless = sink.schema.key_count() == 0;
+  if (keyless && with.key_format && *with.key_format != "NONE") {
+    throw SqlError(Code::invalid_format, with.span, "Key format specified for stream without key columns.");
+  }
+  std::string key_name = key.value_or(select.key_format.name);
+  if (select.null_key) key_name = "NONE";
+  if (!key && !keyless && key_name == "NONE") {
+    const auto fallback = find_property(context.properties, "ksql.persistence.default.format.key");
+    key_name = fallback && !fallback->empty() ? *fallback : "KAFKA";
+  }
+  const auto inherited = [](const std::optional<char>& given, bool same, const FormatInfo& from) {
+    if (given || !same || from.name != "DELIMITED") return given;
+    return std::optional<char>(from.delimiter);
+  };
+  const FormatInfo& value_source = select.sources.front()->value_format;
+  const std::string value_name = value.value_or(value_source.name);
+  sink.key_format = make_format(
+      key_name, inherited(with.key_delimiter, !key && key_name == select.key_format.name, select.key_format), true,
+      with);
+  sink.value_format = make_format(value_name, inherited(with.value_delimiter, !value, value_source), false, with);
+}
+
+void check_sink_formats(SourceDef& sink, const BoundSelect& select, const WithProperties& with,
+                        const BindContext& context) {
+  const auto keys = sink.schema.keys();
+  const auto values = sink.schema.values();
+  check_no_map_key(keys, with.span);
+  sink.wrap_single_value =
+      resolve_wrap(require_format(sink.value_format.name, with.span), values.size(), with.wrap_single_value,
+                   find_flag(context.properties, "ksql.persistence.wrap.single.values"), with.span);
+  if (sink.wrap_single_value) sink.value_format.wrap_single = *sink.wrap_single_value;
+  if (select.structured_aggregates && select.sources.front()->value_format.name == "DELIMITED") {
+    throw SqlError(Code::invalid_aggregate, select.rewritten.span,
+                   "One of the functions used in the statement has an intermediate type that the value format can not "
+                   "handle. Please "
+                   "remove the function or change the format.");
+  }
+  check_key_format(sink.key_format, keys, with.span);
+  check_value_format(sink.value_format, values, sink.wrap_single_value, with.span);
+}
+
+NodePtr make_sink(const NodePtr& input, const SourceDef& sink) {
+  SinkNode node{.input = input,
+                .name = sink.name,
+                .topic = sink.topic,
+                .key_format = sink.key_format,
+                .value_format = sink.value_format,
+                .timestamp = std::nullopt};
+  if (sink.timestamp_column) {
+    node.timestamp =
+        TimestampColumn{.column = *sink.schema.find(*sink.timestamp_column), .format = sink.timestamp_format};
+  }
+  return make_node(std::move(node));
+}
+
+}  // namespace millrace

@@ -1,0 +1,22 @@
+#pragma once
+
+#include "planner/bind/select_binder.h"
+#include "planner/bind/with_properties.h"
+
+namespace millrace {
+
+/// Settings of a query from the session's properties.
+QueryOptions read_options(const PropertyMap& properties);
+
+/// Formats of a sink: what WITH says, else those of the leftmost source.
+void set_sink_formats(SourceDef& sink, const BoundSelect& select, const WithProperties& with,
+                      const BindContext& context);
+
+/// Throws unless the formats can hold the sink's schema.
+void check_sink_formats(SourceDef& sink, const BoundSelect& select, const WithProperties& with,
+                        const BindContext& context);
+
+/// The sink node over a bound projection.
+NodePtr make_sink(const NodePtr& input, const SourceDef& sink);
+
+}  // namespace millrace
