@@ -6,7 +6,9 @@ namespace millrace {
 namespace {
 
 constexpr FunctionFamily (*kFamilies[])() = {
-    numeric_aggregates, extreme_aggregates, offset_aggregates, collect_aggregates, top_aggregates, table_functions,
+    math_functions,     rounding_functions, conditional_functions, string_functions,   mask_functions,
+    bytes_functions,    regex_functions,    numeric_aggregates,    extreme_aggregates, offset_aggregates,
+    collect_aggregates, top_aggregates,     table_functions,
 };
 
 FunctionCatalog make_catalog() {

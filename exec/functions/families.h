@@ -9,6 +9,20 @@ namespace millrace {
 
 using FunctionFamily = std::vector<FunctionDef>;
 
+FunctionFamily math_functions();
+FunctionFamily rounding_functions();
+FunctionFamily conditional_functions();
+FunctionFamily string_functions();
+FunctionFamily mask_functions();
+FunctionFamily bytes_functions();
+FunctionFamily regex_functions();
+FunctionFamily array_functions();
+FunctionFamily map_functions();
+FunctionFamily lambda_functions();
+FunctionFamily json_functions();
+FunctionFamily url_functions();
+FunctionFamily date_functions();
+FunctionFamily date_arithmetic_functions();
 FunctionFamily numeric_aggregates();
 FunctionFamily extreme_aggregates();
 FunctionFamily offset_aggregates();
