@@ -9,13 +9,13 @@
 #include <string_view>
 
 #include "exec/log/local_storage.h"
+#include "exec/log/segment_files.h"
 
-/// Keys and small values of the embedded log's RocksDB.
+/// Keys and small values of the embedded log's index, a RocksDB.
 ///
-/// Column family "batches": topic id, partition, base offset (big endian) -> RecordBatch bytes.
-/// Column family "default": 't' name -> topic; 'b' topic id, partition -> first offset that is still part of the log;
-/// 'k' topic id, partition -> compacted up to here; 'd' topic id -> deleted, its batches are not gone yet; 'n' -> next
-/// topic id; 'c' -> cluster id.
+/// 'i' topic id, partition, base offset (big endian) -> where the batch lies; 't' name -> topic; 'b' topic id,
+/// partition -> first offset that is still part of the log; 'k' topic id, partition -> compacted up to here; 'n' ->
+/// next topic id; 'c' -> cluster id; 's' -> the place in the segment files up to which the index knows them.
 namespace millrace::embedded {
 
 inline void put_u32(std::string& out, std::uint32_t value) {
@@ -34,7 +34,7 @@ inline std::uint64_t get_u64(const char* at) {
   return std::uint64_t{get_u32(at)} << 32 | get_u32(at + 4);
 }
 
-constexpr std::size_t kBatchKeyBytes = 16;
+constexpr std::size_t kBatchKeyBytes = 17;
 constexpr std::int64_t kMaxOffset = std::numeric_limits<std::int64_t>::max();
 
 inline std::string partition_key(PartitionId id) {
@@ -44,7 +44,7 @@ inline std::string partition_key(PartitionId id) {
   return key;
 }
 inline std::string batch_key(PartitionId id, std::int64_t offset) {
-  std::string key = partition_key(id);
+  std::string key = 'i' + partition_key(id);
   put_u64(key, static_cast<std::uint64_t>(offset));
   return key;
 }
@@ -68,6 +68,18 @@ inline std::string topic_key(std::string_view name) {
 }
 inline constexpr std::string_view kNextTopicKey = "n";
 inline constexpr std::string_view kClusterKey = "c";
+inline constexpr std::string_view kPositionKey = "s";
+
+inline std::string position_value(SegmentPosition position) {
+  std::string value;
+  put_u32(value, position.segment);
+  put_u64(value, position.offset);
+  return value;
+}
+inline SegmentPosition parse_position(std::string_view value) {
+  if (value.size() != 12) return {};
+  return {get_u32(value.data()), get_u64(value.data() + 4)};
+}
 
 inline std::string offset_value(std::int64_t offset) {
   std::string value;

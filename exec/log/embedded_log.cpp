@@ -11,7 +11,7 @@ constexpr std::size_t kTailBytes = 32 << 20;
 }  // namespace
 
 Result<std::unique_ptr<Log>> open_embedded_log(const EmbeddedOptions& options) {
-  auto store = EmbeddedStore::open(options.directory, options.sync);
+  auto store = EmbeddedStore::open(options.directory, {.sync = options.sync});
   if (!store) return store.error();
   EmbeddedStore& opened = **store;
   auto log = LocalLog::open(std::move(*store), {.tail_bytes = kTailBytes});

@@ -56,7 +56,7 @@ class EmbeddedLog : public testing::Test {
   void open(std::size_t tail_bytes = 1 << 20) {
     maintenance_.reset();
     log_.reset();
-    auto store = EmbeddedStore::open(directory_.path(), false);
+    auto store = EmbeddedStore::open(directory_.path(), {.sync = false});
     ASSERT_TRUE(store) << store.error().message;
     store_ = store->get();
     auto log = std::move(*LocalLog::open(std::move(*store), {.tail_bytes = tail_bytes}));

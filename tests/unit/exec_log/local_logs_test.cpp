@@ -32,7 +32,7 @@ class EmbeddedUnderTest final : public LogUnderTest {
       log_ = std::move(*open_embedded_log({.directory = directory_.path(), .sync = false}));
       return;
     }
-    auto store = std::move(*EmbeddedStore::open(directory_.path(), false));
+    auto store = std::move(*EmbeddedStore::open(directory_.path(), {.sync = false}));
     EmbeddedStore& opened = *store;
     auto log = std::move(*LocalLog::open(std::move(store), {.tail_bytes = 0}));
     auto maintenance = std::make_unique<EmbeddedMaintenance>(*log, opened, EmbeddedMaintenance::Limits{});

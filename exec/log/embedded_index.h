@@ -8,7 +8,6 @@
 #include <set>
 #include <shared_mutex>
 #include <string>
-#include <vector>
 
 #include "exec/log/embedded_keys.h"
 #include "exec/log/embedded_store.h"
@@ -16,53 +15,46 @@
 /// What embedded_*.cpp share; the only header here that includes RocksDB.
 namespace millrace {
 
-struct EmbeddedStore::Database {
-  ~Database() { close(); }
+struct EmbeddedStore::Index {
+  ~Index() { close(); }
   rocksdb::Status open(const std::string& directory);
   void close();
+  rocksdb::Status write(rocksdb::WriteBatch& batch);
 
-  /// Exclusive: opening and closing. Shared: every use.
+  /// Exclusive: opening and closing. Shared: every use of `db`.
   std::shared_mutex mutex;
-  rocksdb::DB* db = nullptr;
-  rocksdb::ColumnFamilyHandle* meta = nullptr;
-  rocksdb::ColumnFamilyHandle* batches = nullptr;
+  std::unique_ptr<rocksdb::DB> db;
 
   /// Serialises writers and guards what follows. Taken before `mutex`.
   std::mutex write_mutex;
-  bool broken = false;
+  bool failing = false;  // the last append to the files failed
+  bool broken = false;   // the index failed
   std::string broken_reason;
-  std::vector<rocksdb::WriteBatch> undo;  // deletes what failed writes may have left behind; oldest first
   std::chrono::steady_clock::time_point next_attempt{};
   std::set<std::uint32_t> erased;  // topics deleted since the start: maintenance under way must not bring batches back
+  std::uint32_t flushed_segment = 0;
 
   int lock_file = -1;
 };
 
-/// One atomic change, and how to take it back should its write fail half way.
-struct EmbeddedStore::Change {
-  explicit Change(std::size_t expected_bytes) : batch(expected_bytes) {}
-  rocksdb::WriteBatch batch;
-  rocksdb::WriteBatch undo;
-  std::vector<std::pair<PartitionId, std::int64_t>> undone_from;  // also delete the batches from these offsets on
+/// A batch in the index.
+struct EmbeddedStore::Located {
+  std::int64_t base = 0;
+  embedded::BatchLocation location;
+  std::int64_t next() const { return base + location.span; }
 };
 
-/// Iterates over the batches of one partition. Holds the database open: keep it short.
+/// Iterates over the index entries of one partition.
 class PartitionIterator {
  public:
-  /// `lock` must hold the database's mutex shared for the iterator's life; db not null.
-  PartitionIterator(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* batches, PartitionId partition);
+  PartitionIterator(rocksdb::DB& db, PartitionId partition);
   /// To the batch that holds `offset`, else to the first one after it.
   void seek(std::int64_t offset);
-  void seek_first() { iterator_->Seek(lower_); }
   void seek_last() { iterator_->SeekToLast(); }
   bool valid() const { return iterator_->Valid(); }
   void next() { iterator_->Next(); }
-  std::int64_t base_offset() const { return embedded::base_offset(iterator_->key().ToStringView()); }
-  /// Null: not a batch of a version that we read.
-  std::shared_ptr<RecordBatch> batch() const {
-    return RecordBatch::from_bytes(base_offset(), iterator_->value().ToStringView());
-  }
-  std::string_view value() const { return iterator_->value().ToStringView(); }
+  std::int64_t base() const { return embedded::base_offset(iterator_->key().ToStringView()); }
+  embedded::BatchLocation location() const { return embedded::parse_location(iterator_->value().ToStringView()); }
   rocksdb::Status status() const { return iterator_->status(); }
 
  private:
