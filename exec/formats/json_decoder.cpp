@@ -86,6 +86,7 @@ class JsonDecoder final : public Decoder {
       FieldTarget target;
       at = layout_.enter(at, end, field, target);
       if (at == nullptr) return fail_object();
+      if (at != end && json::is_space(*at)) at = skip_space(at, end);
       at = read_field(at, end, target, row);
       if (at == nullptr) return nullptr;
       if (at != end && json::is_space(*at)) at = skip_space(at, end);

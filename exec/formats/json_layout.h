@@ -52,8 +52,8 @@ class RecordLayout {
  public:
   explicit RecordLayout(std::vector<std::string> wanted) : wanted_(std::move(wanted)) {}
 
-  /// Steps from a field's name at `at` to its value; `field` is the field's place in the record and is moved on.
-  /// nullptr: broken.
+  /// Steps from a field's name at `at` to its value, or the space before it; `field` is the field's place in the record
+  /// and is moved on. nullptr: broken.
   const char* enter(const char* at, const char* end, std::size_t& field, FieldTarget& target) {
     const std::size_t place = field++;
     if (place < predicted_.size()) {

@@ -181,6 +181,8 @@ TEST(JsonDecode, FieldOrderChanges) {
       R"({"new":[1,{"a":9}],"a":1,"b":"x","c":2})",
       R"({ "a" : 1 , "b":"x","c":2})",
       R"({"a":1,"ab":"x","c":2})",
+      "{\"a\":1,\"b\":\"x\",\"c\":\n 2}",
+      "{\"a\":1,\"b\":\"x\",\"c\":\t2 }",
       R"({"a":1,"b":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx","c":2})"};
   for (int round = 0; round < 2; ++round) {
     const Decoded out = decode_all(*decoder, texts);
