@@ -1,0 +1,265 @@
+#include "exec/state/map_store.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <random>
+
+namespace millrace {
+namespace {
+
+using Rows = std::map<std::string, std::string>;
+
+std::shared_ptr<const ValueLayout> rows_layout() {
+  return {&row_layout(), [](const ValueLayout*) {}};
+}
+
+struct Changelog final : ChangelogSink {
+  Status put(std::string_view key, std::optional<std::string_view> value) override {
+    records.emplace_back(std::string(key), value ? std::optional(std::string(*value)) : std::nullopt);
+    return {};
+  }
+  std::vector<std::pair<std::string, std::optional<std::string>>> records;
+};
+
+std::string store_key(int number, std::int64_t window, bool windowed) {
+  const ColumnDef column{"K", Type::integer(), ColumnRole::key, {}};
+  const Value value(number);
+  std::string key = encode_key({&value, 1}, {&column, 1});
+  if (windowed) append_window(window, key);
+  return key;
+}
+
+/// A store next to a model of it: what is current, what the commit under way holds, what is committed, and the log.
+class Pair {
+ public:
+  Pair(StateDb* db, bool windowed) : db_(db), windowed_(windowed) { open(); }
+
+  void open() {
+    StoreSlot slot{.db = db_, .prefix = "q|s|0", .changelog = true, .retention_ms = {}, .attach = {}};
+    MapStoreOptions options{
+        .layout = rows_layout(), .window_bytes = windowed_ ? 8u : 0u, .advance_ms = 10, .retention_ms = 1000};
+    auto made = MapStore::open(slot, options);
+    ASSERT_TRUE(made) << made.error().message;
+    store = std::move(*made);
+  }
+  std::string random_key(std::mt19937& random) const {
+    return store_key(static_cast<int>(random() % 50), static_cast<std::int64_t>(random() % 8) * 10, windowed_);
+  }
+  void change(std::mt19937& random) {
+    KeyBuffer keys;
+    const std::size_t count = random() % 20 + 1;
+    for (std::size_t i = 0; i < count; ++i) {
+      keys.bytes += random_key(random);
+      keys.ends.push_back(static_cast<std::uint32_t>(keys.bytes.size()));
+    }
+    std::vector<Entry*> entries(count);
+    ASSERT_TRUE(store->find_or_create(keys, entries));
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::string key(keys[i]);
+      ASSERT_EQ(entries[i]->present(), current.contains(key));
+      if (entries[i]->present()) {
+        ASSERT_EQ(row_value(entries[i]->value()).bytes(), current[key]);
+      }
+      const auto before = base.find(key);
+      if (random() % 4 == 0) {
+        store->remove(*entries[i]);
+        current.erase(key);
+      } else {
+        const std::string value = "v" + std::to_string(random() % 1000);
+        store->put_row(*entries[i], 5, value);
+        current[key] = value;
+      }
+      const std::byte* old = store->before(*entries[i]);
+      ASSERT_EQ(old != nullptr, before != base.end());
+      if (old != nullptr) {
+        ASSERT_EQ(row_value(old).bytes(), before->second);
+      }
+    }
+  }
+  void begin() {
+    Changelog log;
+    ASSERT_TRUE(store->begin_commit(log));
+    base = under_way = current;
+    pending = std::move(log.records);
+    committing = true;
+  }
+  void done() {
+    log.insert(log.end(), pending.begin(), pending.end());
+    pending.clear();
+    store->commit_done(static_cast<std::int64_t>(log.size()));
+    committed = under_way;
+    committing = false;
+  }
+  void back() {
+    store->roll_back();
+    pending.clear();
+    current = base = committed;
+    committing = false;
+  }
+  /// The process dies: only RocksDB and the log remain.
+  void crash() {
+    store.reset();
+    open();
+    std::vector<RecordView> records;
+    for (std::size_t i = static_cast<std::size_t>(store->durable_position()); i < log.size(); ++i) {
+      RecordView record{
+          .key = log[i].first, .value = {}, .timestamp = 0, .offset = static_cast<std::int64_t>(i), .headers = {}};
+      if (log[i].second) record.value = *log[i].second;
+      records.push_back(record);
+    }
+    ASSERT_TRUE(store->restore(records));
+    store->restored(static_cast<std::int64_t>(log.size()));
+    current = base = committed;
+    pending.clear();
+    committing = false;
+  }
+  void check(std::mt19937& random) {
+    Rows seen;
+    std::string last;
+    ASSERT_TRUE(store->scan({}, {}, [&](std::string_view key, std::string_view value) {
+      EXPECT_LT(last, key);
+      last = key;
+      seen.emplace(key, value.substr(8));
+      return true;
+    }));
+    ASSERT_EQ(seen, committed);
+    const std::string key = random_key(random);
+    std::optional<std::string> got;
+    ASSERT_TRUE(store->get(key, [&](std::string_view, std::string_view value) {
+      got = value.substr(8);
+      return true;
+    }));
+    const auto expected = committed.find(key);
+    ASSERT_EQ(got.has_value(), expected != committed.end());
+    if (got) {
+      ASSERT_EQ(*got, expected->second);
+    }
+    if (!windowed_) return;
+    Rows windows, mine;
+    const std::string prefix = key.substr(0, key.size() - 8);
+    ASSERT_TRUE(store->get_windows(prefix, 20, 50, [&](std::string_view k, std::string_view value) {
+      windows.emplace(k, value.substr(8));
+      return true;
+    }));
+    for (const auto& [k, v] : committed)
+      if (k.starts_with(prefix) && read_window(k.data() + k.size() - 8) >= 20 &&
+          read_window(k.data() + k.size() - 8) <= 50)
+        mine.emplace(k, v);
+    ASSERT_EQ(windows, mine);
+  }
+
+  std::unique_ptr<MapStore> store;
+  Rows current, base, under_way, committed;
+  std::vector<std::pair<std::string, std::optional<std::string>>> log, pending;
+  bool committing = false;
+
+ private:
+  StateDb* db_;
+  bool windowed_;
+};
+
+class MapStoreModel : public testing::TestWithParam<std::tuple<bool, bool>> {};
+
+TEST_P(MapStoreModel, EqualsAMapThroughCommitsCrashesAndSpills) {
+  const auto [disk, windowed] = GetParam();
+  const std::string directory = std::filesystem::temp_directory_path() / ("millrace_state_" + std::to_string(getpid()));
+  for (unsigned seed = 1; seed <= 4; ++seed) {
+    std::filesystem::remove_all(directory);
+    std::unique_ptr<StateDb> db;
+    if (disk) {
+      auto opened = StateDb::open({.directory = directory});
+      ASSERT_TRUE(opened) << opened.error().message;
+      db = std::move(*opened);
+    }
+    Pair pair(db.get(), windowed);
+    std::mt19937 random(seed);
+    for (int step = 0; step < 300; ++step) {
+      switch (random() % 12) {
+        case 0:
+          pair.committing ? pair.done() : pair.begin();
+          break;
+        case 1:
+          pair.committing ? pair.done() : pair.begin();
+          break;
+        case 2:
+          if (random() % 3 == 0) pair.back();
+          break;
+        case 3:
+          ASSERT_TRUE(pair.store->spill(random() % 2 == 0 ? 0 : 1 << 30));
+          break;
+        case 4:
+          if (random() % 4 == 0) pair.crash();
+          break;
+        default:
+          pair.change(random);
+      }
+      if (HasFatalFailure()) return;
+      pair.check(random);
+      if (HasFatalFailure()) FAIL() << "seed " << seed << " step " << step;
+    }
+  }
+  std::filesystem::remove_all(directory);
+}
+INSTANTIATE_TEST_SUITE_P(, MapStoreModel, testing::Combine(testing::Bool(), testing::Bool()));
+
+TEST(MapStore, ExpiredWindowsLeaveWithTheCommit) {
+  StoreSlot slot{.db = nullptr, .prefix = "q", .changelog = true, .retention_ms = {}, .attach = {}};
+  auto made = MapStore::open(slot, {.layout = rows_layout(), .window_bytes = 8, .advance_ms = 10, .retention_ms = 100});
+  MapStore& store = **made;
+  KeyBuffer keys;
+  for (const std::int64_t window : {0, 10, 20}) {
+    keys.bytes += store_key(1, window, true);
+    keys.ends.push_back(static_cast<std::uint32_t>(keys.bytes.size()));
+  }
+  std::vector<Entry*> entries(3);
+  ASSERT_TRUE(store.find_or_create(keys, entries));
+  for (Entry* entry : entries) store.put_row(*entry, 1, "x");
+  store.expire_before(20);
+  Changelog log;
+  ASSERT_TRUE(store.begin_commit(log));
+  store.roll_back();
+  int left = 0;
+  const auto count = [&](std::string_view, std::string_view) { return ++left, true; };
+  ASSERT_TRUE(store.find_or_create(keys, entries));
+  for (Entry* entry : entries) store.put_row(*entry, 1, "x");
+  store.expire_before(20);
+  ASSERT_TRUE(store.begin_commit(log));
+  store.commit_done(3);
+  ASSERT_TRUE(store.scan({}, {}, count));
+  EXPECT_EQ(left, 1);
+}
+
+TEST(StateDb, KeepsPositionsDropsStoresAndRefusesASecondProcess) {
+  const std::string directory =
+      std::filesystem::temp_directory_path() / ("millrace_statedb_" + std::to_string(getpid()));
+  std::filesystem::remove_all(directory);
+  {
+    auto db = StateDb::open({.directory = directory});
+    ASSERT_TRUE(db);
+    EXPECT_EQ(StateDb::open({.directory = directory}).error().fault, Fault::user);
+    const auto id = (*db)->id("query1|s|0");
+    auto file = (*db)->new_file(*id, 42);
+    ASSERT_TRUE(file) << file.error().message;
+    ASSERT_TRUE((*file)->put("a", "1"));
+    ASSERT_TRUE((*file)->put("b", "2"));
+    ASSERT_TRUE((*file)->finish());
+  }
+  auto db = StateDb::open({.directory = directory});
+  ASSERT_TRUE(db);
+  const auto id = (*db)->id("query1|s|0");
+  EXPECT_EQ(*(*db)->position(*id), 42);
+  EXPECT_EQ(**(*db)->seek(*id, "aa"), "b");
+  ASSERT_TRUE((*db)->drop("query1|"));
+  const auto again = (*db)->id("query1|s|0");
+  EXPECT_EQ(*(*db)->position(*again), 0);
+  EXPECT_FALSE((*db)->seek(*again, {})->has_value());
+  db->reset();
+  std::filesystem::remove_all(directory);
+}
+
+}  // namespace
+}  // namespace millrace
