@@ -1,9 +1,269 @@
-#include "exec/operators/lower.h"
+#include <algorithm>
+#include <queue>
+
+#include "exec/operators/batch_ops.h"
+#include "exec/operators/group_values.h"
+#include "exec/operators/windows.h"
+#include "exec/state/ordered_store.h"
 
 namespace millrace {
+namespace {
 
-MadeOperator make_session_aggregate(const AggregateNode&, const LowerContext&) {
-  return user_error("session windows do not run yet");
+/// Groups by key and session: rows no further apart than the gap. A row that touches sessions withdraws them and makes
+/// one of all, itself included. Results carry the session's end as their time.
+class SessionAggregate final : public Operator {
+ public:
+  SessionAggregate(const AggregateNode& node, const LowerContext& lower, std::shared_ptr<const GroupLayout> layout,
+                   OrderedStore& store)
+      : context_(lower.context),
+        spec_(*node.window),
+        keys_(lower.node),
+        layout_(std::move(layout)),
+        arguments_(node),
+        store_(store),
+        final_(node.emit == EmitPolicy::final),
+        every_change_(lower.context.options().emit_every_change),
+        emit_before_(lower.emit_before) {}
+
+  Status on_batch(int, const Batch& in, Emitter& out) override {
+    if (const auto rows = countable_rows(in)) return rows->empty() ? Status{} : take_in(gather(in, *rows), out);
+    return take_in(in, out);
+  }
+  Status on_commit(Emitter& out) override;
+  void save(std::string& bytes) const override {
+    save_number(stream_time_, bytes);
+    save_number(closed_, bytes);
+  }
+  Status load(std::string_view bytes) override {
+    stream_time_ = load_number(bytes, INT64_MIN);
+    closed_ = load_number(bytes, -1);
+    ends_known_ = false;
+    store_.map().expired_before(expired_before());
+    return {};
+  }
+
+ private:
+  Status take_in(const Batch& in, Emitter& out);
+  Status take_row(const Batch& in, std::uint32_t row, std::string_view key, OrderedStore::List& list);
+  Result<Entry*> merge(std::string_view key, OrderedStore::List& list, std::size_t first, std::size_t last,
+                       std::int64_t start, std::int64_t end);
+  Status withdraw(const OrderedStore::List& list, std::size_t first, std::size_t last);
+  Status close(Emitter& out);
+
+  void note(const Entry& entry, const std::byte* value, RowKind kind) {
+    keys_out_.emplace_back(store_.map().key(entry));
+    kinds_out_.push_back(kind);
+    times_out_.push_back(OrderedStore::end_of(keys_out_.back()));
+    std::byte* copy = new_value();
+    layout_->copy(value, copy);
+    values_out_.push_back(copy);
+  }
+  Status flush(Emitter& out);
+  std::byte* new_value() { return static_cast<std::byte*>(::operator new(layout_->size(), std::align_val_t(16))); }
+  void free_values() {
+    for (const std::byte* value : values_out_) {
+      auto* owned = const_cast<std::byte*>(value);
+      if (!layout_->trivial()) layout_->destroy(owned);
+      ::operator delete(owned, std::align_val_t(16));
+    }
+    values_out_.clear();
+    keys_out_.clear();
+    kinds_out_.clear();
+    times_out_.clear();
+  }
+  std::int64_t close_time() const {
+    return stream_time_ == INT64_MIN ? INT64_MIN : stream_time_ - spec_.grace_ms - spec_.size_ms;
+  }
+  std::int64_t expired_before() const {
+    const std::int64_t keep = std::max(spec_.retention_ms, spec_.size_ms + spec_.grace_ms);
+    return stream_time_ == INT64_MIN ? INT64_MIN : stream_time_ - keep + 1;
+  }
+
+  OperatorContext& context_;
+  WindowSpec spec_;
+  StoreKeys keys_;
+  std::shared_ptr<const GroupLayout> layout_;
+  GroupArguments arguments_;
+  OrderedStore& store_;
+  bool final_, every_change_, emit_before_;
+  std::int64_t stream_time_ = INT64_MIN;
+  std::int64_t closed_ = -1;  // EMIT FINAL: sessions that end up to here have been given out
+
+  // EMIT FINAL: ends of sessions, some of them gone by now.
+  std::priority_queue<std::int64_t, std::vector<std::int64_t>, std::greater<>> ends_;
+  bool ends_known_ = false;
+
+  KeyBuffer key_bytes_;
+  std::vector<OrderedStore::List*> lists_;
+  std::vector<std::string> keys_out_;
+  std::vector<const std::byte*> values_out_;
+  std::vector<std::int64_t> times_out_;
+  std::vector<RowKind> kinds_out_;
+  std::uint64_t late_ = 0;
+};
+
+Status SessionAggregate::take_in(const Batch& in, Emitter& out) {
+  RowErrors errors;
+  arguments_.evaluate(in, errors);
+  if (errors.count != 0) context_.report("aggregate", 1, errors, in);
+  const std::vector<std::uint32_t> rows = all_rows(in.rows);
+  encode_keys({in.columns.data(), keys_.columns()}, rows, {}, key_bytes_);
+  if (Status found = store_.lists(key_bytes_, lists_); !found) return found;
+  late_ = 0;
+  for (const std::uint32_t row : rows) {
+    stream_time_ = std::max(stream_time_, (*in.timestamps)[row]);
+    if (Status taken = take_row(in, row, key_bytes_[row], *lists_[row]); !taken) return taken;
+    if (final_)
+      if (Status closed = close(out); !closed) return closed;
+  }
+  if (late_ != 0) context_.late_rows("aggregate", late_);
+  return flush(out);
+}
+
+Status SessionAggregate::take_row(const Batch& in, std::uint32_t row, std::string_view key, OrderedStore::List& list) {
+  const std::int64_t time = (*in.timestamps)[row];
+  std::size_t first = 0;
+  while (first < list.size() && list[first].end < time - spec_.size_ms) ++first;
+  std::size_t last = first;
+  std::int64_t start = time, end = time;
+  for (; last < list.size() && list[last].start <= time + spec_.size_ms; ++last) {
+    start = std::min(start, list[last].start);
+    end = std::max(end, list[last].end);
+  }
+  if (end < close_time()) {
+    ++late_;
+    return {};
+  }
+  const bool same = start == time && end == time;  // a session of this very instant is not withdrawn
+  if (every_change_ && !final_ && !same)
+    if (Status withdrawn = withdraw(list, first, last); !withdrawn) return withdrawn;
+  const bool had = same && last != first;
+  if (had && every_change_ && emit_before_ && !final_)
+    note(*list[first].entry, list[first].entry->value(), RowKind::update_before);
+  Result<Entry*> session = merge(key, list, first, last, start, end);
+  if (!session) return session.error();
+  std::byte* value = (*session)->value();
+  value_timestamp(value) = end;
+  if (Status added = arguments_.apply(*layout_, {&value, 1}, {&row, 1}, false); !added) return added;
+  if (final_) ends_.push(end);
+  if (every_change_ && !final_) note(**session, value, emit_before_ && !had ? RowKind::insert : RowKind::update_after);
+  return {};
+}
+
+Status SessionAggregate::withdraw(const OrderedStore::List& list, std::size_t first, std::size_t last) {
+  for (std::size_t i = first; i < last; ++i) note(*list[i].entry, list[i].entry->value(), RowKind::remove);
+  return {};
+}
+
+/// Sessions [first, last) of the list become one with these bounds.
+Result<Entry*> SessionAggregate::merge(std::string_view key, OrderedStore::List& list, std::size_t first,
+                                       std::size_t last, std::int64_t start, std::int64_t end) {
+  MapStore& map = store_.map();
+  if (last == first + 1 && list[first].start == start && list[first].end == end) {
+    map.change(*list[first].entry);
+    return list[first].entry;
+  }
+  // The earliest one's value goes on; the others are added to it.
+  std::vector<OrderedStore::Item> merged(list.begin() + static_cast<std::ptrdiff_t>(first),
+                                         list.begin() + static_cast<std::ptrdiff_t>(last));
+  for (std::size_t i = 1; i < merged.size(); ++i) {
+    map.change(*merged[0].entry);
+    if (Status added = layout_->merge(merged[0].entry->value(), merged[i].entry->value()); !added) return added.error();
+  }
+  // One of them may have the new bounds already: it is in the list and stays.
+  for (std::size_t i = 0; i < merged.size(); ++i) {
+    if (merged[i].start != start || merged[i].end != end) continue;
+    if (i != 0) {
+      map.remove(*merged[i].entry);
+      map.move_value(*merged[0].entry, *merged[i].entry);
+    }
+    for (std::size_t j = 0; j < merged.size(); ++j)
+      if (j != i && merged[j].entry->present()) map.remove(*merged[j].entry);
+    OrderedStore::Item kept = merged[i];
+    list.erase(list.begin() + static_cast<std::ptrdiff_t>(first), list.begin() + static_cast<std::ptrdiff_t>(last));
+    list.insert(list.begin() + static_cast<std::ptrdiff_t>(first), kept);
+    return kept.entry;
+  }
+  for (std::size_t i = last; i > first + 1; --i) store_.erase(list, i - 1);
+  Result<Entry*> made = store_.insert(list, key, start, end);
+  if (!made) return made;
+  if (merged.empty()) {
+    layout_->init((*made)->value());
+    (*made)->set(Entry::kPresent);
+    return made;
+  }
+  const auto old =
+      std::find_if(list.begin(), list.end(), [&](const auto& item) { return item.entry == merged[0].entry; });
+  store_.move(list, static_cast<std::size_t>(old - list.begin()), **made);
+  return made;
+}
+
+Status SessionAggregate::flush(Emitter& out) {
+  if (keys_out_.empty()) return {};
+  const std::vector<std::string_view> keys(keys_out_.begin(), keys_out_.end());
+  Batch batch = group_batch(keys_, *layout_, keys, values_out_, times_out_, kinds_out_);
+  free_values();
+  if (!emit_before_) null_removed(batch, keys_.columns());
+  return out.batch(std::move(batch));
+}
+
+/// From the last commit to now: sessions that are gone first, then those that are new or changed.
+Status SessionAggregate::on_commit(Emitter& out) {
+  store_.map().expire_before(expired_before());
+  if (final_ || every_change_) return {};
+  const MapStore& map = store_.map();
+  for (const bool removals : {true, false}) {
+    for (const Entry* entry : map.changed()) {
+      const std::byte* before = map.before(*entry);
+      if (removals) {
+        if (!entry->present() && before != nullptr) note(*entry, before, RowKind::remove);
+      } else if (entry->present()) {
+        if (emit_before_ && before != nullptr) note(*entry, before, RowKind::update_before);
+        note(*entry, entry->value(), emit_before_ && before == nullptr ? RowKind::insert : RowKind::update_after);
+      }
+      if (keys_out_.size() + 1 < kMaxBatchRows) continue;
+      if (Status given = flush(out); !given) return given;
+    }
+  }
+  return flush(out);
+}
+
+/// EMIT FINAL: gives out sessions that no row can reach any more, by end, start and key.
+Status SessionAggregate::close(Emitter& out) {
+  const std::int64_t bound = close_time();  // ends before this are closed
+  if (bound <= closed_ + 1) return {};
+  if (ends_known_ && (ends_.empty() || ends_.top() >= bound)) return {};
+  while (!ends_.empty() && ends_.top() < bound) ends_.pop();
+  if (!ends_known_) {
+    store_.map().for_each([this](const Entry& entry) {
+      if (entry.present()) ends_.push(entry.window);
+    });
+    ends_known_ = true;
+  }
+  std::vector<Entry*> sessions;
+  if (Status found = store_.map().collect_windows(closed_ + 1, bound, sessions); !found) return found;
+  closed_ = bound - 1;
+  std::sort(sessions.begin(), sessions.end(), [this](const Entry* a, const Entry* b) {
+    const std::string_view x = store_.map().key(*a), y = store_.map().key(*b);
+    if (a->window != b->window) return a->window < b->window;
+    const std::int64_t s = OrderedStore::start_of(x), t = OrderedStore::start_of(y);
+    return s != t ? s < t : x < y;
+  });
+  for (const Entry* session : sessions) note(*session, session->value(), RowKind::update_after);
+  return flush(out);
+}
+
+}  // namespace
+
+MadeOperator make_session_aggregate(const AggregateNode& node, const LowerContext& lower) {
+  if (lower.stores.empty()) return Error{Fault::bug, "an aggregate has no store"};
+  auto layout = std::make_shared<const GroupLayout>(node);
+  auto store = OrderedStore::open(lower.stores[0], {.layout = layout,
+                                                    .advance_ms = std::max<std::int64_t>(node.window->size_ms, 1),
+                                                    .retention_ms = node.window->retention_ms});
+  if (!store) return store.error();
+  auto* attached = static_cast<OrderedStore*>(lower.stores[0].attach(std::move(*store)));
+  return std::make_unique<SessionAggregate>(node, lower, std::move(layout), *attached);
 }
 
 }  // namespace millrace

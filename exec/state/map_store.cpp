@@ -175,6 +175,40 @@ const std::byte* MapStore::before(const Entry& entry) const {
   return entry.has(Entry::kBasePresent) ? entry.images->base : nullptr;
 }
 
+void MapStore::move_value(Entry& from, Entry& to) {
+  change(to);
+  change(from);
+  std::memcpy(to.value(), from.value(), value_size_);
+  from.clear(Entry::kPresent);
+  to.set(Entry::kPresent);
+}
+
+bool MapStore::complete() const {
+  return std::all_of(segments_.begin(), segments_.end(), [](const auto& each) { return each.second->complete; });
+}
+
+Status MapStore::load_prefix(std::string_view prefix, std::size_t suffix_bytes, std::vector<Entry*>& out) {
+  for (auto& [id, segment] : segments_) {
+    if (segment->complete) continue;
+    const std::string head = segment_prefix(id), from = head + std::string(prefix);
+    std::string to = from;
+    to.append(suffix_bytes + 1, '\xff');
+    KeyBuffer keys;
+    Status scanned = db_->scan(id_, from, to, [&](std::string_view key, std::string_view) {
+      if (key.size() != from.size() + suffix_bytes) return true;
+      keys.bytes.append(key.substr(head.size()));
+      keys.ends.push_back(static_cast<std::uint32_t>(keys.bytes.size()));
+      return true;
+    });
+    if (!scanned) return scanned;
+    std::vector<Entry*> found(keys.size());
+    if (Status looked_up = find(keys, found); !looked_up) return looked_up;
+    for (Entry* entry : found)
+      if (entry != nullptr) out.push_back(entry);
+  }
+  return {};
+}
+
 Status MapStore::collect_windows(std::int64_t from, std::int64_t to, std::vector<Entry*>& out) {
   if (from >= to || segments_.empty()) return {};
   for (auto it = segments_.lower_bound(segment_id(from)); it != segments_.end() && it->first <= segment_id(to - 1);

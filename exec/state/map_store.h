@@ -59,6 +59,20 @@ class MapStore final : public Store {
 
   /// Present entries with a window in [from, to), RocksDB included; in no order.
   Status collect_windows(std::int64_t from, std::int64_t to, std::vector<Entry*>& out);
+  /// The value of `from`, a present entry, goes over to `to`, which has none; `from` is removed.
+  void move_value(Entry& from, Entry& to);
+  /// Present entries whose key is `prefix` and `suffix_bytes` more, RocksDB included; only from segments that memory
+  /// has not all of.
+  Status load_prefix(std::string_view prefix, std::size_t suffix_bytes, std::vector<Entry*>& out);
+  /// True when no look-up will have to ask RocksDB.
+  bool complete() const;
+  /// Calls `visit` on every entry in memory, present or not.
+  template <class Visitor>
+  void for_each(Visitor visit) const {
+    for (const auto& [id, segment] : segments_) segment->table.for_each(visit);
+  }
+  /// `hook` is called for a present entry that leaves memory though nobody removed it (evicted, expired).
+  void on_drop(std::function<void(const Entry&)> hook) { on_drop_ = std::move(hook); }
   /// Windows (their first eight bytes) before `bound` are of no more interest; they are dropped once this is committed.
   void expire_before(std::int64_t bound) { expire_dirty_ = std::max(expire_dirty_, bound); }
   /// As part of restoring: what lies before `bound` was dropped before.
@@ -130,6 +144,7 @@ class MapStore final : public Store {
   std::map<std::int64_t, std::unique_ptr<Segment>> segments_;
   Segment* last_ = nullptr;  // the segment used last
 
+  std::function<void(const Entry&)> on_drop_;
   std::vector<Entry*> dirty_, committing_;
   std::int64_t committed_end_ = 0, durable_end_ = 0;
   std::size_t heap_bytes_ = 0;

@@ -134,6 +134,10 @@ void MapStore::expire(std::int64_t bound) {
       const std::string from = segment_prefix(segment.id), to = segment_prefix(segment.id + 1);
       if (!db_->drop_range(id_, from, to)) return;
     }
+    if (on_drop_)
+      segment.table.for_each([this](const Entry& entry) {
+        if (entry.present()) on_drop_(entry);
+      });
     free_segment(segment);
     if (last_ == &segment) last_ = nullptr;
     segments_.erase(segments_.begin());

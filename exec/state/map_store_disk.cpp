@@ -86,7 +86,11 @@ void MapStore::evict(std::size_t target) {
       });
       if (victims.empty()) continue;
       if (segment->in_db) segment->complete = false;
-      for (Entry* entry : victims) drop_value(*entry);
+      for (Entry* entry : victims) {
+        if (!entry->present()) continue;
+        if (on_drop_) on_drop_(*entry);
+        drop_value(*entry);
+      }
       if (victims.size() == segment->table.size()) {
         auto fresh = std::make_unique<Segment>(id, value_size_);
         fresh->in_db = segment->in_db;
