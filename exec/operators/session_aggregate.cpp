@@ -44,7 +44,8 @@ class SessionAggregate final : public Operator {
 
  private:
   Status take_in(const Batch& in, Emitter& out);
-  Status take_row(const Batch& in, std::uint32_t row, std::string_view key, OrderedStore::List& list);
+  Status take_row(const Batch& in, std::uint32_t row, std::string_view key, OrderedStore::List& list,
+                  std::int64_t kept_from);
   Result<Entry*> merge(std::string_view key, OrderedStore::List& list, std::size_t first, std::size_t last,
                        std::int64_t start, std::int64_t end);
   Status withdraw(const OrderedStore::List& list, std::size_t first, std::size_t last);
@@ -76,7 +77,7 @@ class SessionAggregate final : public Operator {
   }
   std::int64_t expired_before() const {
     const std::int64_t keep = std::max(spec_.retention_ms, spec_.size_ms + spec_.grace_ms);
-    return stream_time_ == INT64_MIN ? INT64_MIN : stream_time_ - keep + 1;
+    return stream_time_ == INT64_MIN ? INT64_MIN : stream_time_ - keep;
   }
 
   OperatorContext& context_;
@@ -111,8 +112,9 @@ Status SessionAggregate::take_in(const Batch& in, Emitter& out) {
   if (Status found = store_.lists(key_bytes_, lists_); !found) return found;
   late_ = 0;
   for (const std::uint32_t row : rows) {
+    const std::int64_t kept_from = expired_before();  // when a commit drops what is older must not matter
     stream_time_ = std::max(stream_time_, (*in.timestamps)[row]);
-    if (Status taken = take_row(in, row, key_bytes_[row], *lists_[row]); !taken) return taken;
+    if (Status taken = take_row(in, row, key_bytes_[row], *lists_[row], kept_from); !taken) return taken;
     if (final_)
       if (Status closed = close(out); !closed) return closed;
   }
@@ -120,10 +122,11 @@ Status SessionAggregate::take_in(const Batch& in, Emitter& out) {
   return flush(out);
 }
 
-Status SessionAggregate::take_row(const Batch& in, std::uint32_t row, std::string_view key, OrderedStore::List& list) {
+Status SessionAggregate::take_row(const Batch& in, std::uint32_t row, std::string_view key, OrderedStore::List& list,
+                                  std::int64_t kept_from) {
   const std::int64_t time = (*in.timestamps)[row];
   std::size_t first = 0;
-  while (first < list.size() && list[first].end < time - spec_.size_ms) ++first;
+  while (first < list.size() && list[first].end < std::max(time - spec_.size_ms, kept_from)) ++first;
   std::size_t last = first;
   std::int64_t start = time, end = time;
   for (; last < list.size() && list[last].start <= time + spec_.size_ms; ++last) {
@@ -233,13 +236,15 @@ Status SessionAggregate::close(Emitter& out) {
   const std::int64_t bound = close_time();  // ends before this are closed
   if (bound <= closed_ + 1) return {};
   if (ends_known_ && (ends_.empty() || ends_.top() >= bound)) return {};
-  while (!ends_.empty() && ends_.top() < bound) ends_.pop();
   if (!ends_known_) {
-    store_.map().for_each([this](const Entry& entry) {
-      if (entry.present()) ends_.push(entry.window);
-    });
+    constexpr std::int64_t kForEver = INT64_MAX / 4;
+    std::vector<Entry*> open;
+    if (Status found = store_.map().collect_windows(closed_ + 1, kForEver, open); !found) return found;
+    ends_ = {};
+    for (const Entry* entry : open) ends_.push(entry->window);
     ends_known_ = true;
   }
+  while (!ends_.empty() && ends_.top() < bound) ends_.pop();
   std::vector<Entry*> sessions;
   if (Status found = store_.map().collect_windows(closed_ + 1, bound, sessions); !found) return found;
   closed_ = bound - 1;

@@ -13,7 +13,7 @@ std::string_view without_window(std::string_view key) {
 
 void add_item(OrderedStore::List& list, OrderedStore::Item item) {
   const auto before = [](const OrderedStore::Item& a, const OrderedStore::Item& b) {
-    return a.start != b.start ? a.start < b.start : a.end < b.end;
+    return a.end != b.end ? a.end < b.end : a.start < b.start;
   };
   list.insert(std::upper_bound(list.begin(), list.end(), item, before), item);
 }

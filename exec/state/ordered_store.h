@@ -24,7 +24,7 @@ class OrderedStore final : public Store {
     std::int64_t start, end;
     Entry* entry;
   };
-  /// Present items of a key by start, then end.
+  /// Present items of a key by end, then start.
   using List = std::vector<Item>;
 
   static Result<std::unique_ptr<OrderedStore>> open(const StoreSlot& slot, Options options);
