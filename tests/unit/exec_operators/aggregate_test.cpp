@@ -181,7 +181,7 @@ std::optional<WindowSpec> window_of(int kind) {
 
 TEST_P(AggregateRuns, BatchSizesAndFaultsDoNotMatter) {
   const EmitPolicy emit = GetParam() >= 4 ? EmitPolicy::final : EmitPolicy::changes;
-  for (unsigned seed = 1; seed <= 6; ++seed) {
+  for (unsigned seed = 1; seed <= 2; ++seed) {
     std::mt19937 random(seed);
     const std::vector<TestRow> rows = random_rows(random, 400);
     const NodePtr node = counted(clicks(), window_of(GetParam()), emit);
