@@ -35,8 +35,7 @@ struct SourceNode {
   std::vector<std::size_t> read;
   FormatInfo key_format, value_format;
   std::optional<TimestampColumn> timestamp;
-  /// A repartition topic of this query: truncated behind the reader, always from the start. When the node is a table,
-  /// each value is one byte, the RowKind, then the ROW bytes; a null value does not occur then.
+  /// A repartition topic of this query: truncated behind the reader, always from the start. Its values carry the row's kind.
   bool internal = false;
   int partitions = 0;  // of the topic as the catalog knows it; 0: unknown
 };
@@ -168,7 +167,7 @@ struct SinkNode {
   std::string topic;
   FormatInfo key_format, value_format;
   std::optional<TimestampColumn> timestamp;
-  bool internal = false;  // a repartition topic: as SourceNode::internal says, table rows with their kind
+  bool internal = false;  // a repartition topic: rows of all kinds are written, each with its kind
 };
 /// Ends a transient query: rows go to the client, at most `limit` of them.
 struct OutputNode {

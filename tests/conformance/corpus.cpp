@@ -1,0 +1,114 @@
+#include "tests/conformance/corpus.h"
+
+#include <algorithm>
+#include <charconv>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+
+#include "planner/types/value.h"
+
+namespace millrace::conformance {
+namespace {
+
+std::int64_t to_int(const std::string& text) {
+  std::int64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+RecordSpec read_record(const Json& from) {
+  RecordSpec record;
+  record.topic = from.text_of("topic");
+  if (const Json* key = from.find("key")) record.key = *key;
+  if (const Json* value = from.find("value")) record.value = *value;
+  if (const Json* timestamp = from.find("timestamp"); timestamp && timestamp->is_number()) {
+    record.timestamp = to_int(timestamp->text);
+    record.has_timestamp = true;
+  }
+  if (const Json* window = from.find("window"); window && window->is_object()) {
+    std::string type = window->text_of("type");
+    for (char& c : type) c = static_cast<char>(std::tolower(c));
+    record.window = RecordSpec::Window{.start = to_int(window->text_of("start", "0")),
+                                       .end = to_int(window->text_of("end", "0")),
+                                       .session = type == "session"};
+  }
+  if (const Json* headers = from.find("headers"); headers && headers->kind == Json::Kind::array) {
+    for (const auto& header : headers->items) {
+      std::optional<std::string> value;
+      if (const Json* encoded = header.find("VALUE"); encoded && encoded->is_string()) {
+        value.emplace();
+        base64_decode(encoded->text, *value);
+      }
+      record.headers.emplace_back(header.text_of("KEY"), std::move(value));
+    }
+  }
+  return record;
+}
+
+void read_list(const Json& from, std::string_view name, std::vector<RecordSpec>& out) {
+  if (const Json* list = from.find(name))
+    for (const auto& item : list->items) out.push_back(read_record(item));
+}
+
+Case read_case(const Json& from) {
+  Case test;
+  test.id = from.text_of("id");
+  if (const Json* statements = from.find("statements"))
+    for (const auto& statement : statements->items) test.statements.push_back(statement.text);
+  if (const Json* properties = from.find("properties")) {
+    for (const auto& [name, value] : properties->members)
+      test.properties.emplace_back(name,
+                                   value.kind == Json::Kind::boolean ? (value.truth ? "true" : "false") : value.text);
+  }
+  if (const Json* topics = from.find("topics")) test.topics = topics->items;
+  read_list(from, "inputs", test.inputs);
+  read_list(from, "outputs", test.outputs);
+  if (const Json* expected = from.find("expectedException"); expected && expected->is_object())
+    test.expected_exception = *expected;
+  if (const Json* post = from.find("post")) test.post = *post;
+  if (const Json* tags = from.find("tags"))
+    for (const auto& tag : tags->items) test.tags.push_back(tag.text);
+  return test;
+}
+
+void load_file(const std::filesystem::path& path, std::vector<Case>& out) {
+  std::ifstream file(path);
+  std::stringstream content;
+  content << file.rdbuf();
+  if (!file) throw std::runtime_error("cannot read " + path.string());
+  const auto parsed = parse_json(content.view());
+  if (!parsed || parsed->kind != Json::Kind::array)
+    throw std::runtime_error(path.string() + " is not an array of cases");
+  for (const auto& item : parsed->items)
+    if (!item.text_of("id").starts_with("rest/")) out.push_back(read_case(item));
+}
+
+}  // namespace
+
+bool Case::has_tag(std::string_view tag) const {
+  return std::find(tags.begin(), tags.end(), tag) != tags.end();
+}
+
+std::string_view suite_of(const Case& test) {
+  if (test.has_tag("java-udf")) return "udf";
+  return test.has_tag("needs-schema-registry") ? "registry" : "core";
+}
+
+std::vector<Case> load_cases(const std::vector<std::filesystem::path>& paths) {
+  std::vector<std::filesystem::path> files;
+  for (const auto& path : paths) {
+    if (!std::filesystem::is_directory(path)) {
+      files.push_back(path);
+      continue;
+    }
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(path))
+      if (entry.path().extension() == ".json") files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  std::vector<Case> cases;
+  for (const auto& file : files) load_file(file, cases);
+  return cases;
+}
+
+}  // namespace millrace::conformance

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tests/harness/record_spec.h"
+
+namespace millrace::conformance {
+
+using namespace harness;
+
+struct Case {
+  std::string id;
+  std::vector<std::string> statements;
+  std::vector<std::pair<std::string, std::string>> properties;
+  std::vector<Json> topics;
+  std::vector<RecordSpec> inputs, outputs;
+  std::optional<Json> expected_exception;
+  Json post;
+  std::vector<std::string> tags;
+
+  bool has_tag(std::string_view tag) const;
+};
+
+/// `core`, `registry` or `udf`.
+std::string_view suite_of(const Case& test);
+
+/// Every qtt case of the files (or of all .json files below the folders), in file order. Cases of the rest suite are
+/// left out: they need a server. Throws std::runtime_error when a file cannot be read.
+std::vector<Case> load_cases(const std::vector<std::filesystem::path>& paths);
+
+}  // namespace millrace::conformance

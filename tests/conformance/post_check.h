@@ -1,0 +1,13 @@
+#pragma once
+
+#include <string>
+
+#include "tests/conformance/corpus.h"
+#include "tests/harness/session.h"
+
+namespace millrace::conformance {
+
+/// The post conditions of a case (RUNNER.md §11). Empty when they hold.
+std::string check_post(const Case& test, Session& session);
+
+}  // namespace millrace::conformance

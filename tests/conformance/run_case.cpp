@@ -1,0 +1,156 @@
+#include "tests/conformance/run_case.h"
+
+#include <fmt/format.h>
+
+#include "parser/build/parse.h"
+#include "tests/conformance/post_check.h"
+#include "tests/conformance/run_query.h"
+#include "tests/harness/wire.h"
+
+namespace millrace::conformance {
+namespace {
+
+constexpr int kDefaultPartitions = 4;
+
+/// parse < statement < general < streams: an expected class accepts those to its left.
+int rank_of_type(std::string_view type) {
+  if (type.ends_with("ParseFailedException")) return 0;
+  if (type.ends_with("KsqlStatementException")) return 1;
+  if (type.ends_with("KsqlException")) return 2;
+  return 3;
+}
+
+struct Failure {
+  int rank = 3;
+  std::string message, detail;
+};
+
+Failure failure_of(const SqlError& error, const std::string& statement) {
+  Failure failure;
+  failure.rank = static_cast<int>(error.error_class());
+  failure.message = error.what();
+  failure.detail =
+      fmt::format("{}\nStatement: {}", error.what(), error.statement().empty() ? statement : error.statement());
+  return failure;
+}
+
+std::string check_expected(const Case& test, const Failure& failure) {
+  const Json& expected = *test.expected_exception;
+  if (const Json* type = expected.find("type"); type && failure.rank > rank_of_type(type->text))
+    return fmt::format("an error of another class: {}", failure.message);
+  // Artefacts of ANTLR and of Java's toString: their wording means nothing here (RUNNER.md §10).
+  if (test.has_tag("parser-message") || test.has_tag("implementation-message")) return {};
+  const Json* message = expected.find("message");
+  if (!message || failure.message.find(message->text) != std::string::npos ||
+      failure.detail.find(message->text) != std::string::npos)
+    return {};
+  return fmt::format("message \"{}\" instead of \"{}\"", failure.message, message->text);
+}
+
+// The source that wrote a topic decides how its records read.
+std::string check_topic(const Case& test, Session& session, const std::string& topic) {
+  std::vector<const RecordSpec*> expected;
+  for (const auto& record : test.outputs)
+    if (record.topic == topic) expected.push_back(&record);
+  SourcePtr sink;
+  for (const auto& [name, source] : session.catalog().sources)
+    if (source->topic == topic && (!sink || source->from_query)) sink = source;
+  if (!sink) sink = session.source_on(topic);
+  if (!sink) return fmt::format("nothing describes topic {}", topic);
+
+  bool exact = true;
+  for (const auto& [name, value] : test.properties)
+    if (name == "use.exact.numeric.comparison" && value == "false") exact = false;
+  const auto& actual = session.records()[topic];
+  for (std::size_t i = 0; i < std::min(expected.size(), actual.size()); ++i) {
+    const auto difference = compare_record(*expected[i], actual[i], *sink, exact, test.inputs.empty());
+    if (difference) return fmt::format("{} record {}: {}", topic, i, *difference);
+  }
+  if (expected.size() == actual.size()) return {};
+  std::string next;
+  if (actual.size() > expected.size()) {
+    const auto decoded = decode_record(actual[expected.size()], *sink);
+    next = fmt::format(", next: {} {}", print_json(decoded.key), print_json(decoded.value));
+  }
+  return fmt::format("{} has {} records instead of {}{}", topic, actual.size(), expected.size(), next);
+}
+
+std::string check_outputs(const Case& test, Session& session) {
+  std::set<std::string> topics;
+  for (const auto& record : test.outputs) topics.insert(record.topic);
+  if (topics.empty() && test.has_tag("no-output-check"))
+    for (const auto& query : session.queries()) topics.insert(query.sink_topic);
+  topics.erase("");
+  for (const auto& topic : topics)
+    if (std::string problem = check_topic(test, session, topic); !problem.empty()) return problem;
+  return {};
+}
+
+// Topics of RUNNER.md §4, in its order of precedence.
+void declare_topics(const Case& test, const std::vector<ast::StatementPtr>& statements, Session& session) {
+  for (const auto& topic : test.topics) {
+    const auto count = [&](std::string_view name) { return std::stoi(topic.text_of(name, "1")); };
+    session.declare_topic(topic.text_of("name"),
+                          TopicInfo{.partitions = count("partitions"), .replicas = count("replicas")});
+  }
+  session.declare_topics_of(statements, kDefaultPartitions);
+  for (const auto* list : {&test.inputs, &test.outputs})
+    for (const auto& record : *list)
+      session.declare_topic(record.topic, TopicInfo{.partitions = kDefaultPartitions, .replicas = 1});
+}
+
+// All statements are one text to the parser. Absent: all went through.
+std::optional<Failure> apply_statements(const Case& test, Session& session, std::string& problem) {
+  std::string text, current;
+  for (const auto& statement : test.statements) text += (text.empty() ? "" : "\n") + statement;
+  std::size_t index = 0, count = 0;
+  try {
+    const auto statements = parse(text);
+    count = statements.size();
+    declare_topics(test, statements, session);
+    for (; index < count; ++index) {
+      current = statements[index]->text;
+      session.apply(statements[index]);
+    }
+    return std::nullopt;
+  } catch (const SqlError& error) {
+    if (error.code() == Code::not_supported) {
+      problem = fmt::format("not supported: {}", error.what());
+    } else if (test.expected_exception && index + 1 < count && error.error_class() != ErrorClass::general) {
+      problem = fmt::format("an early statement failed: {}", error.what());
+    }
+    return failure_of(error, current);
+  }
+}
+
+std::string run_checked(const Case& test, const RunOptions& options) {
+  Session session(PropertyMap(test.properties.begin(), test.properties.end()), options.rules_off);
+  std::string problem;
+  if (const auto failure = apply_statements(test, session, problem)) {
+    if (!problem.empty()) return problem;
+    return test.expected_exception ? check_expected(test, *failure) : failure->message;
+  }
+  if (test.expected_exception && test.inputs.empty()) return "the expected error did not come";
+  if (session.queries().empty() && !test.expected_exception) return "no query was made";
+  try {
+    for (const auto& query : session.queries()) run_query(session, test, query, options);
+  } catch (const QueryFailure& failure) {
+    const Failure seen{.rank = 3, .message = failure.what(), .detail = failure.what()};
+    return test.expected_exception ? check_expected(test, seen) : fmt::format("the query failed: {}", failure.what());
+  }
+  if (std::string wrong = check_outputs(test, session); !wrong.empty()) return wrong;
+  if (test.expected_exception) return "the expected error did not come";
+  return check_post(test, session);
+}
+
+}  // namespace
+
+std::string run_case(const Case& test, const RunOptions& options) {
+  try {
+    return run_checked(test, options);
+  } catch (const std::exception& error) {
+    return fmt::format("harness: {}", error.what());
+  }
+}
+
+}  // namespace millrace::conformance

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <cstddef>
+#include <set>
+#include <string>
+
+#include "tests/conformance/corpus.h"
+
+namespace millrace::conformance {
+
+struct RunOptions {
+  std::size_t batch_rows = 4096;
+  std::set<std::string> rules_off;
+};
+
+/// Runs one case as RUNNER.md says. Empty when it passed, else the reason it failed.
+std::string run_case(const Case& test, const RunOptions& options);
+
+}  // namespace millrace::conformance

@@ -1,0 +1,105 @@
+#include "tests/conformance/run_query.h"
+
+#include <memory>
+
+#include "exec/runtime/engine.h"
+#include "tests/harness/wire.h"
+
+namespace millrace::conformance {
+namespace {
+
+constexpr std::size_t kReadAtOnce = 1000;
+
+template <class T>
+T checked(Result<T> result) {
+  if (!result) throw QueryFailure(result.error().message);
+  return std::move(*result);
+}
+void checked(const Status& status) {
+  if (!status) throw QueryFailure(status.error().message);
+}
+
+/// One query on a memory log of its own. Every topic has one partition, as the harness feeds it.
+class Stage {
+ public:
+  Stage(const PersistentQuery& query, const RunOptions& options) : query_(query), log_(make_memory_log()) {
+    for (const auto& topic : query.source_topics) create(topic);
+    create(query.sink_topic);
+    EngineOptions engine;
+    engine.service_id = std::string(kServiceId);
+    engine.process_id = "conformance";
+    engine.workers = 0;
+    engine.every_partition_owned = true;
+    engine.batch_rows = options.batch_rows;
+    engine_ = checked(Engine::start(*log_, engine, EngineEvents{}));
+    auto plan = std::make_shared<PhysicalPlan>(*query.plan);
+    for (auto& topic : plan->topics) topic.partitions = 1;
+    checked(engine_->prepare(*plan));
+    checked(engine_->start_query(plan));
+    reader_ = checked(log_->reader("conformance"));
+    checked(reader_->add(TopicPartition{query.sink_topic, 0}, kOffsetBeginning));
+  }
+
+  void push(const std::string& topic, const StoredRecord& record, std::vector<StoredRecord>& emitted) {
+    std::vector<HeaderView> headers;
+    for (const auto& [name, value] : record.headers)
+      headers.push_back({name, value ? std::optional<std::string_view>(*value) : std::nullopt});
+    checked(log_->append_now(TopicPartition{topic, 0}, record.key, record.value, record.timestamp, headers));
+    checked(engine_->run_until_idle());
+    if (const auto status = engine_->status(query_.plan->query_id); status && status->state == QueryState::error)
+      throw QueryFailure(status->error);
+    drain(emitted);
+  }
+
+ private:
+  void create(const std::string& topic) {
+    if (!checked(log_->describe_topic(topic))) checked(log_->create_topic(topic, TopicConfig{}));
+  }
+  void drain(std::vector<StoredRecord>& emitted) {
+    while (auto fetch = checked(reader_->poll(kReadAtOnce, std::chrono::milliseconds(0)))) {
+      for (const auto& record : fetch->records) {
+        StoredRecord& out = emitted.emplace_back();
+        if (record.key) out.key = std::string(*record.key);
+        if (record.value) out.value = std::string(*record.value);
+        out.timestamp = record.timestamp;
+        for (const auto& header : record.headers)
+          out.headers.emplace_back(header.key, header.value ? std::optional<std::string>(*header.value) : std::nullopt);
+      }
+      if (fetch->records.empty()) break;
+    }
+  }
+
+  const PersistentQuery& query_;
+  std::unique_ptr<Log> log_;
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<Reader> reader_;
+};
+
+StoredRecord encode(const Session& session, const RecordSpec& spec) {
+  const SourcePtr source = session.source_on(spec.topic);
+  if (!source) throw std::runtime_error("no source reads topic " + spec.topic);
+  return encode_record(spec, *source);
+}
+
+}  // namespace
+
+void run_query(Session& session, const Case& test, const PersistentQuery& query, const RunOptions& options) {
+  if (!query.plan) return;
+  Stage stage(query, options);
+  std::set<std::string> fed;
+  for (const auto& input : test.inputs) fed.insert(input.topic);
+
+  auto& lists = session.records();
+  std::vector<StoredRecord> emitted;
+  for (const auto& input : test.inputs)
+    if (query.source_topics.contains(input.topic)) stage.push(input.topic, encode(session, input), emitted);
+  for (const auto& topic : query.source_topics) {
+    if (fed.contains(topic)) continue;
+    const std::vector<StoredRecord> snapshot = lists[topic];
+    for (const auto& record : snapshot) stage.push(topic, record, emitted);
+  }
+  auto& sink = lists[query.sink_topic];
+  sink.insert(sink.end(), std::make_move_iterator(emitted.begin()), std::make_move_iterator(emitted.end()));
+}
+
+}  // namespace millrace::conformance

@@ -1,0 +1,213 @@
+#include "tests/harness/session.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "exec/expr/evaluator.h"
+#include "exec/formats/format.h"
+#include "exec/functions/builtin.h"
+#include "planner/rules/rules.h"
+
+namespace millrace::harness {
+namespace {
+
+const ast::Property* find_property(const ast::Properties& properties, std::string_view name) {
+  for (const auto& property : properties)
+    if (property.name == name) return &property;
+  return nullptr;
+}
+
+std::int64_t now_ms() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+bool has_repartition(const PhysicalPlan& plan) {
+  for (const auto& topic : plan.topics)
+    if (!topic.changelog) return true;
+  return false;
+}
+
+void collect_topics(const PlanNode& node, std::set<std::string>& topics) {
+  if (const auto* source = node.as<SourceNode>()) topics.insert(source->topic);
+  for (const auto& input : inputs_of(node)) collect_topics(*input, topics);
+}
+
+}  // namespace
+
+Session::Session(const PropertyMap& properties, std::set<std::string> rules_off) : rules_off_(std::move(rules_off)) {
+  properties_["auto.offset.reset"] = "earliest";
+  properties_["cache.max.bytes.buffering"] = "0";
+  properties_["ksql.service.id"] = std::string(kServiceId);
+  for (const auto& [name, value] : properties) {
+    constexpr std::string_view kPrefix = "ksql.streams.";
+    properties_[name.starts_with(kPrefix) ? name.substr(kPrefix.size()) : name] = value;
+  }
+}
+
+void Session::declare_topics_of(const std::vector<ast::StatementPtr>& statements, int partitions) {
+  for (const auto& statement : statements) {
+    const auto* create = statement->as<ast::CreateSource>();
+    if (!create || create->columns.empty()) continue;
+    const auto* topic = find_property(create->properties, "KAFKA_TOPIC");
+    const auto* name = topic ? topic->value->as<ast::StringLiteral>() : nullptr;
+    if (!name) continue;
+    const auto number = [&](std::string_view property, int otherwise) {
+      const auto* found = find_property(create->properties, property);
+      const auto* literal = found ? found->value->as<ast::IntegerLiteral>() : nullptr;
+      return literal ? literal->value : otherwise;
+    };
+    declare_topic(name->value,
+                  TopicInfo{.partitions = number("PARTITIONS", partitions), .replicas = number("REPLICAS", 1)});
+  }
+}
+
+std::optional<TopicInfo> Session::find_topic(const std::string& name) {
+  const auto found = topics_.find(name);
+  if (found == topics_.end()) return std::nullopt;
+  return found->second;
+}
+
+BindContext Session::context() {
+  return BindContext{.catalog = catalog_,
+                     .functions = builtin_functions(),
+                     .topics = *this,
+                     .properties = properties_,
+                     .evaluate = evaluate_constant};
+}
+
+SourcePtr Session::source_on(const std::string& topic) const {
+  for (const auto& source : declared_)
+    if (source->topic == topic) return source;
+  return nullptr;
+}
+
+void Session::apply(const ast::StatementPtr& statement) {
+  std::visit(
+      [&](const auto& node) {
+        if constexpr (requires { this->apply(node); }) {
+          this->apply(node);
+        } else {
+          throw SqlError(Code::not_supported, statement->span, "This statement has no place in a test.");
+        }
+      },
+      statement->node);
+}
+
+void Session::apply(const ast::CreateSource& statement) {
+  BoundCreate bound = bind_create(statement, context());
+  if (statement.if_not_exists && catalog_.find(bound.source.name)) return;
+  if (bound.create_topic) topics_.emplace(bound.source.topic, *bound.create_topic);
+  if (bound.source.read_only && bound.source.kind == RelationKind::table) {
+    PersistentQuery query;
+    query.sources = {bound.source.name};
+    query.source_topics = {bound.source.topic};
+    queries_.push_back(std::move(query));
+  }
+  add_source(std::move(bound.source));
+}
+
+void Session::apply(const ast::CreateAs& statement) {
+  if (statement.if_not_exists && catalog_.find(statement.name.text)) return;
+  BoundQuery bound = bind_create_as(statement, context());
+  const std::string kind = statement.kind == ast::SourceKind::table ? "CTAS" : "CSAS";
+  const std::string id = fmt::format("{}_{}_{}", kind, statement.name.text, next_query_++);
+  if (bound.create_topic) topics_.emplace(bound.sink->topic, *bound.create_topic);
+  SourceDef sink = *bound.sink;
+  sink.from_query = true;
+  sink.created_by = id;
+  add_query(std::move(bound), id, statement.or_replace);
+  add_source(std::move(sink));
+}
+
+void Session::apply(const ast::InsertSelect& statement) {
+  BoundQuery bound = bind_insert_select(statement, context());
+  const std::string id = bound.query_id.value_or(fmt::format("INSERTQUERY_{}", next_query_));
+  ++next_query_;
+  add_query(std::move(bound), id, false);
+}
+
+void Session::apply(const ast::InsertValues& statement) {
+  const BoundInsert bound = bind_insert_values(statement, context());
+  const SourceDef& target = *catalog_.find(bound.target);
+  const std::size_t keys = target.schema.key_count();
+  const std::span<const Value> row(bound.row);
+  const auto key_columns = target.schema.keys(), value_columns = target.schema.values();
+  auto key = encode_row(target.key_format, key_columns, row.first(keys), true);
+  auto value = encode_row(target.value_format, value_columns, row.subspan(keys, value_columns.size()), false);
+  if (!key || !value)
+    throw SqlError(Code::invalid_insert, Span{}, (!key ? key.error() : value.error()).message, ErrorClass::general);
+  records_[target.topic].push_back(
+      {.key = *key, .value = *value, .timestamp = bound.row_time.value_or(now_ms()), .headers = {}});
+}
+
+void Session::apply(const ast::AlterSource& statement) {
+  add_source(bind_alter(statement, context()));
+}
+
+void Session::apply(const ast::DropSource& statement) {
+  const SourceDef* source = catalog_.find(statement.name.text);
+  if (!source) {
+    if (statement.if_exists) return;
+    throw SqlError(Code::unknown_source, statement.name.span,
+                   fmt::format("Source {} does not exist.", statement.name.text));
+  }
+  if (statement.delete_topic && source->read_only) {
+    throw SqlError(Code::read_only, statement.name.span,
+                   fmt::format("Cannot delete topic for read-only source: {}", statement.name.text),
+                   ErrorClass::general);
+  }
+  const std::string by = source->created_by;
+  std::erase_if(queries_, [&](const PersistentQuery& query) { return query.plan && query.plan->query_id == by; });
+  catalog_.sources.erase(statement.name.text);
+  ++catalog_.version;
+}
+
+void Session::apply(const ast::CreateType& statement) {
+  if (catalog_.types.contains(statement.name.text)) {
+    if (statement.if_not_exists) return;
+    throw SqlError(
+        Code::already_exists, statement.name.span,
+        fmt::format("Cannot register custom type '{}' since it is already registered.", statement.name.text));
+  }
+  catalog_.types.emplace(statement.name.text, resolve_type(statement.type, catalog_));
+}
+
+void Session::apply(const ast::DropType& statement) {
+  catalog_.types.erase(statement.name.text);
+}
+
+void Session::add_source(SourceDef source) {
+  auto shared = std::make_shared<const SourceDef>(std::move(source));
+  declared_.push_back(shared);
+  catalog_.sources[shared->name] = std::move(shared);
+  ++catalog_.version;
+}
+
+void Session::add_query(BoundQuery bound, const std::string& query_id, bool replace) {
+  const Rewritten rewritten =
+      rewrite(bound.root, RuleContext{.evaluate = evaluate_constant, .options = bound.options}, rules_off_);
+  auto plan = std::make_shared<PhysicalPlan>(
+      make_physical(rewritten.root, bound.options,
+                    PhysicalContext{.service_id = std::string(kServiceId), .query_id = query_id, .transient = false}));
+  plan->fired_rules = rewritten.fired;
+
+  PersistentQuery query;
+  query.sink = bound.sink->name;
+  query.sink_topic = bound.sink->topic;
+  query.sources = bound.sources;
+  collect_topics(*bound.root, query.source_topics);
+  query.moves_rows = has_repartition(*plan);
+  query.plan = std::move(plan);
+  if (replace) {
+    for (auto& existing : queries_) {
+      if (existing.sink != query.sink || !existing.plan->query_id.starts_with("C")) continue;
+      existing = std::move(query);
+      return;
+    }
+  }
+  queries_.push_back(std::move(query));
+}
+
+}  // namespace millrace::harness

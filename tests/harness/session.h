@@ -1,0 +1,74 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "parser/ast/statement.h"
+#include "planner/bind/binder.h"
+#include "planner/physical/plan.h"
+#include "tests/harness/record_spec.h"
+
+namespace millrace::harness {
+
+/// As upstream's harness names its service.
+constexpr std::string_view kServiceId = "some.ksql.service.id";
+
+struct PersistentQuery {
+  std::string sink;  // name; empty for a source table
+  std::string sink_topic;
+  std::vector<std::string> sources;  // names
+  std::set<std::string> source_topics;
+  std::shared_ptr<const PhysicalPlan> plan;  // null for a source table
+  bool moves_rows = false;                   // some internal repartition topic
+};
+
+/// What a test has built up so far: the catalog, the topics and the queries, in the order of their creation. Statements
+/// are planned and applied one after another; nothing runs here.
+class Session : public TopicLookup {
+ public:
+  /// Properties as a client names them, over the defaults of tests: every change emitted, streams read from the
+  /// earliest record. `rules_off` as for rewrite().
+  Session(const PropertyMap& properties, std::set<std::string> rules_off);
+
+  /// A topic that exists beforehand; the first declaration of a name wins.
+  void declare_topic(const std::string& name, TopicInfo info) { topics_.emplace(name, info); }
+  /// Declares the topic of every CREATE with a column list, with `partitions` where the statement names no number.
+  void declare_topics_of(const std::vector<ast::StatementPtr>& statements, int partitions);
+  /// Plans and applies one statement. Throws SqlError.
+  void apply(const ast::StatementPtr& statement);
+
+  std::optional<TopicInfo> find_topic(const std::string& name) override;
+
+  const Catalog& catalog() const { return catalog_; }
+  const std::vector<PersistentQuery>& queries() const { return queries_; }
+  /// The first source declared over a topic; null when there is none.
+  SourcePtr source_on(const std::string& topic) const;
+  std::map<std::string, std::vector<StoredRecord>>& records() { return records_; }
+  const std::map<std::string, TopicInfo>& topics() const { return topics_; }
+
+ private:
+  void apply(const ast::CreateSource& statement);
+  void apply(const ast::CreateAs& statement);
+  void apply(const ast::InsertSelect& statement);
+  void apply(const ast::InsertValues& statement);
+  void apply(const ast::AlterSource& statement);
+  void apply(const ast::DropSource& statement);
+  void apply(const ast::CreateType& statement);
+  void apply(const ast::DropType& statement);
+  void add_source(SourceDef source);
+  void add_query(BoundQuery bound, const std::string& query_id, bool replace);
+  BindContext context();
+  const std::set<std::string> rules_off_;
+  PropertyMap properties_;
+  Catalog catalog_;
+  std::vector<SourcePtr> declared_;  // in order of creation, dropped ones included
+  std::map<std::string, TopicInfo> topics_;
+  std::map<std::string, std::vector<StoredRecord>> records_;
+  std::vector<PersistentQuery> queries_;
+  int next_query_ = 0;
+};
+
+}  // namespace millrace::harness

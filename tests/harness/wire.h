@@ -1,0 +1,27 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "planner/catalog/catalog.h"
+#include "tests/harness/record_spec.h"
+
+/// The harness's own serdes (RUNNER.md §8): from what a case says to bytes, and from the engine's bytes to what can be
+/// compared.
+namespace millrace::harness {
+
+/// Throws std::runtime_error for what cannot be expressed in the source's formats.
+StoredRecord encode_record(const RecordSpec& spec, const SourceDef& source);
+
+/// A decoded output. A key of a windowed relation has `window` set.
+struct DecodedRecord {
+  Json key, value;
+  std::optional<RecordSpec::Window> window;
+};
+DecodedRecord decode_record(const StoredRecord& record, const SourceDef& sink);
+
+/// What differs, or nothing. `exact` false: fractions within 0.000001.
+std::optional<std::string> compare_record(const RecordSpec& expected, const StoredRecord& actual, const SourceDef& sink,
+                                          bool exact, bool any_zero_timestamp);
+
+}  // namespace millrace::harness
