@@ -1,0 +1,261 @@
+#include "exec/log/embedded_store.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <random>
+#include <thread>
+
+#include "exec/log/embedded_maintenance.h"
+#include "exec/log/local_log.h"
+#include "tests/unit/exec_log/log_contract.h"
+#include "tests/unit/exec_log/temporary_directory.h"
+
+namespace millrace {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::IsEmpty;
+using testing::SizeIs;
+namespace fs = std::filesystem;
+
+constexpr EmbeddedStore::Options kSmallSegments{.sync = false, .segment_bytes = 4096};
+
+/// The store alone, with segments of a few batches.
+class EmbeddedStoreFiles : public testing::Test {
+ protected:
+  void SetUp() override { open(); }
+
+  void open() {
+    store_.reset();
+    auto opened = EmbeddedStore::open(directory_.path(), kSmallSegments);
+    ASSERT_TRUE(opened) << opened.error().message;
+    store_ = std::move(*opened);
+  }
+
+  Status put(std::int32_t partition, std::int64_t base, std::string_view value) {
+    RecordBatchBuilder builder;
+    builder.append("k", value, base, {});
+    auto batch = builder.seal();
+    batch->place(base, base);
+    const PlacedBatch placed{{1, partition}, std::move(batch)};
+    return store_->write({&placed, 1});
+  }
+
+  std::vector<std::string> values(std::int32_t partition) {
+    std::vector<std::string> list;
+    const auto batches = store_->read({1, partition}, 0, std::numeric_limits<std::int64_t>::max(), 1'000'000);
+    EXPECT_TRUE(batches) << batches.error().message;
+    if (!batches) return list;
+    for (const auto& batch : *batches) {
+      RecordCursor cursor(batch);
+      RecordView record;
+      std::vector<HeaderView> headers;
+      std::uint32_t count = 0;
+      EXPECT_TRUE(cursor.next(record, headers, count));
+      list.emplace_back(*record.value);
+    }
+    return list;
+  }
+
+  std::vector<fs::path> segments() const {
+    std::vector<fs::path> list;
+    for (const auto& entry : fs::directory_iterator(directory_.path() + "/segments")) list.push_back(entry.path());
+    std::sort(list.begin(), list.end());
+    return list;
+  }
+
+  /// Closes without the index being written out, as a crash does.
+  void crash_and_open(const std::function<void()>& damage) {
+    TemporaryDirectory copy;
+    fs::copy(directory_.path(), copy.path(), fs::copy_options::recursive | fs::copy_options::overwrite_existing);
+    store_.reset();
+    fs::remove_all(directory_.path());
+    fs::copy(copy.path(), directory_.path(), fs::copy_options::recursive);
+    damage();
+    open();
+  }
+
+  TemporaryDirectory directory_;
+  std::unique_ptr<EmbeddedStore> store_;
+};
+
+TEST_F(EmbeddedStoreFiles, ATornLastWriteIsDropped) {
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(put(0, i, std::to_string(i)));
+  for (int round = 1; round <= 4; ++round) {
+    crash_and_open([&] {
+      const fs::path last = segments().back();
+      fs::resize_file(last, fs::file_size(last) - static_cast<std::uintmax_t>(7 * round));
+    });
+    EXPECT_THAT(values(0), SizeIs(5 - round));
+  }
+  ASSERT_TRUE(put(0, 1, "new"));
+  open();
+  EXPECT_THAT(values(0), testing::ElementsAre("0", "new"));
+}
+
+TEST_F(EmbeddedStoreFiles, GarbageAfterTheLastWriteIsDropped) {
+  ASSERT_TRUE(put(0, 0, "kept"));
+  crash_and_open([&] { std::ofstream(segments().back(), std::ios::app) << std::string(500, '\7'); });
+  EXPECT_THAT(values(0), testing::ElementsAre("kept"));
+  EXPECT_EQ(store_->bounds({1, 0})->end, 1);
+}
+
+TEST_F(EmbeddedStoreFiles, AFrameOfAnotherPlaceIsNotTaken) {
+  ASSERT_TRUE(put(0, 0, "kept"));
+  crash_and_open([&] {
+    std::ifstream in(segments().back(), std::ios::binary);
+    const std::string bytes((std::istreambuf_iterator<char>(in)), {});
+    std::ofstream(segments().back(), std::ios::app | std::ios::binary) << bytes;
+  });
+  EXPECT_THAT(values(0), testing::ElementsAre("kept"));
+}
+
+TEST_F(EmbeddedStoreFiles, ALostIndexIsMadeAgain) {
+  ASSERT_TRUE(store_->create({.id = 1, .name = "t", .config = {.partitions = 2}}));
+  const std::string id = *store_->cluster_id();
+  for (int i = 0; i < 300; ++i) ASSERT_TRUE(put(i % 2, i, std::to_string(i)));
+  EXPECT_GT(segments().size(), 5U);
+  store_.reset();
+  fs::remove_all(directory_.path() + "/index");
+  open();
+  EXPECT_THAT(values(0), SizeIs(150));
+  EXPECT_THAT(values(1), SizeIs(150));
+  EXPECT_THAT(*store_->topics(), SizeIs(1));
+  EXPECT_EQ(*store_->cluster_id(), id);
+}
+
+TEST_F(EmbeddedStoreFiles, ADamagedBatchIsReportedNotReturned) {
+  ASSERT_TRUE(put(0, 0, "fine"));
+  store_.reset();
+  std::fstream file(segments().back(), std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(-2, std::ios::end);
+  file << 'X';
+  file.close();
+  open();
+  const auto batches = store_->read({1, 0}, 0, 10, 10);
+  ASSERT_FALSE(batches);
+  EXPECT_EQ(batches.error().fault, Fault::external);
+}
+
+TEST_F(EmbeddedStoreFiles, SegmentsWithoutLiveBatchesAreDeleted) {
+  const std::string padding(300, 'x');
+  for (int i = 0; i < 200; ++i) ASSERT_TRUE(put(0, i, padding));
+  const std::size_t before = segments().size();
+  ASSERT_TRUE(store_->reclaim());
+  EXPECT_EQ(segments().size(), before);
+  ASSERT_TRUE(store_->drop_before({1, 0}, 190));
+  ASSERT_TRUE(store_->reclaim());
+  EXPECT_LT(segments().size(), 5U);
+  EXPECT_THAT(values(0), SizeIs(10));
+  crash_and_open([] {});
+  EXPECT_THAT(values(0), SizeIs(10));
+}
+
+TEST_F(EmbeddedStoreFiles, TheLittleThatASegmentHoldsIsMoved) {
+  const std::string padding(300, 'x');
+  for (int i = 0; i < 200; ++i) {
+    ASSERT_TRUE(put(0, i, padding));
+    if (i % 20 != 0) continue;
+    ASSERT_TRUE(put(1, i, "kept " + std::to_string(i)));
+  }
+  ASSERT_TRUE(store_->drop_before({1, 0}, 200));
+  ASSERT_TRUE(store_->reclaim());
+  EXPECT_LT(segments().size(), 4U);
+  EXPECT_THAT(values(0), IsEmpty());
+  ASSERT_THAT(values(1), SizeIs(10));
+  EXPECT_EQ(values(1).back(), "kept 180");
+  crash_and_open([] {});
+  EXPECT_THAT(values(1), SizeIs(10));
+}
+
+TEST_F(EmbeddedStoreFiles, ADeletedTopicFreesItsSegments) {
+  ASSERT_TRUE(store_->create({.id = 1, .name = "t", .config = {}}));
+  for (int i = 0; i < 200; ++i) ASSERT_TRUE(put(0, i, std::string(300, 'x')));
+  ASSERT_TRUE(store_->erase({.id = 1, .name = "t", .config = {}}));
+  ASSERT_TRUE(store_->reclaim());
+  EXPECT_THAT(segments(), SizeIs(1));
+  crash_and_open([] {});
+  EXPECT_THAT(values(0), IsEmpty());
+  EXPECT_EQ(store_->next_topic_id(), 2U);
+}
+
+/// Writers, readers, truncation, compaction and freeing of segments at once; each partition's records must come in
+/// order, none twice, and all that are not truncated or overwritten must come.
+TEST(EmbeddedLogUnderStress, ReadersSeeEveryRecordOnceWhileMaintenanceRuns) {
+  const TemporaryDirectory directory;
+  auto store = std::move(*EmbeddedStore::open(directory.path(), {.sync = false, .segment_bytes = 64 * 1024}));
+  EmbeddedStore& opened = *store;
+  auto log = std::move(*LocalLog::open(std::move(store), {.tail_bytes = 32 * 1024}));
+  EmbeddedMaintenance maintenance(*log, opened, {.min_dirty_bytes = 1, .reclaim_bytes = 1});
+  Log& api = *log;
+  ASSERT_TRUE(api.create_topic("compacted", {.retention_ms = -1, .compacted = true}));
+  ASSERT_TRUE(api.create_topic("plain", {.partitions = 2, .retention_ms = -1}));
+  constexpr int kRecords = 30'000;
+  std::atomic<bool> stop{false};
+  std::thread housekeeper([&] {
+    while (!stop) {
+      const auto end = api.bounds({"plain", 0})->end;
+      EXPECT_TRUE(api.truncate_before({"plain", 0}, end / 2));
+      const Status done = maintenance.run_once(wall_clock_ms());
+      EXPECT_TRUE(done) << done.error().message;
+    }
+  });
+  std::thread producer([&] {
+    auto writer = std::move(*api.writer("w", nullptr));
+    const int compacted = *writer->topic("compacted");
+    const int plain = *writer->topic("plain");
+    const std::string padding(100, 'x');
+    for (int i = 0; i < kRecords; ++i) {
+      const std::string number = std::to_string(i);
+      (void)writer->append(compacted, 0, std::to_string(i % 500), number + padding, i);
+      (void)writer->append(plain, i % 2, number, number, i);
+      if (i % 64 != 0) continue;
+      EXPECT_TRUE(writer->commit());
+    }
+    EXPECT_TRUE(writer->commit());
+    EXPECT_EQ(writer->commit_state(60s).outcome, Writer::Outcome::committed);
+  });
+  const auto read = [&](const TopicPartition& from, std::int64_t until, bool every) {
+    auto reader = std::move(*api.reader("r"));
+    EXPECT_TRUE(reader->add(from, 0));
+    std::int64_t next = 0;
+    while (next < until) {
+      auto fetch = reader->poll(100, 1s);
+      ASSERT_TRUE(fetch) << fetch.error().message;
+      if (!*fetch) continue;
+      for (const RecordView& record : (*fetch)->records) {
+        ASSERT_TRUE(!every || record.offset == next) << record.offset;
+        ASSERT_GE(record.offset, next);
+        next = record.offset + 1;
+      }
+      next = (*fetch)->next_offset;
+    }
+  };
+  std::vector<std::thread> readers;
+  readers.emplace_back([&] { read({"plain", 1}, kRecords / 2, true); });
+  readers.emplace_back([&] { read({"plain", 0}, kRecords / 2, false); });
+  readers.emplace_back([&] { read({"compacted", 0}, kRecords, false); });
+  producer.join();
+  for (std::thread& reader : readers) reader.join();
+  stop = true;
+  housekeeper.join();
+  ASSERT_TRUE(maintenance.run_once(wall_clock_ms()));
+  std::map<std::string, std::int64_t> last;
+  auto reader = std::move(*api.reader("r"));
+  ASSERT_TRUE(reader->add({"compacted", 0}, 0));
+  while (auto fetch = std::move(*reader->poll(100, 0ms)))
+    for (const RecordView& record : fetch->records) last[std::string(*record.key)] = record.offset;
+  ASSERT_THAT(last, SizeIs(500));
+  for (const auto& [key, offset] : last) EXPECT_EQ(offset, kRecords - 500 + std::stoi(key) - kRecords % 500);
+}
+
+}  // namespace
+}  // namespace millrace
