@@ -6,9 +6,11 @@ namespace millrace {
 namespace {
 
 constexpr FunctionFamily (*kFamilies[])() = {
-    math_functions,     rounding_functions, conditional_functions, string_functions,   mask_functions,
-    bytes_functions,    regex_functions,    numeric_aggregates,    extreme_aggregates, offset_aggregates,
-    collect_aggregates, top_aggregates,     table_functions,
+    math_functions,    rounding_functions,        conditional_functions, string_functions,
+    mask_functions,    bytes_functions,           regex_functions,       array_functions,
+    map_functions,     lambda_functions,          json_functions,        url_functions,
+    date_functions,    date_arithmetic_functions, numeric_aggregates,    extreme_aggregates,
+    offset_aggregates, collect_aggregates,        top_aggregates,        table_functions,
 };
 
 FunctionCatalog make_catalog() {
