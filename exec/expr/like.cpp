@@ -11,7 +11,6 @@ class LikePattern {
  public:
   LikePattern() = default;
   LikePattern(std::string_view pattern, char escape) {
-    segments_.emplace_back();
     for (std::size_t i = 0; i < pattern.size(); ++i) {
       const char c = pattern[i];
       if (escape != 0 && c == escape && i + 1 < pattern.size()) {

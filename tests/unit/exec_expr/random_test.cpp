@@ -199,7 +199,7 @@ TEST(RandomExpressions, KernelsAgreeWithTheNaiveEvaluator) {
       const Value got = get_value(*out, row);
       ASSERT_TRUE(same(got, expected.value, type))
           << "round " << round << " row " << row << ": " << to_string(*made) << "\n got " << to_text(got, type)
-          << "\n expected " << to_text(expected.value, type);
+          << "\n expected " << to_text(expected.value, type) << "\n #5 " << to_text(values[5], Type::string());
     }
   }
 }
