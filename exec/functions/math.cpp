@@ -43,7 +43,7 @@ double arc_tangent_two(double y, double x) {
   return std::atan2(y, x);
 }
 double cube_root(double x) {
-  return std::cbrt(x);
+  return static_cast<double>(std::cbrt(static_cast<long double>(x)));
 }
 double cosine(double x) {
   return std::cos(x);
