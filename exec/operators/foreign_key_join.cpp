@@ -1,9 +1,191 @@
-#include "exec/operators/lower.h"
+#include <cstring>
+#include <set>
+
+#include "exec/operators/join_rows.h"
 
 namespace millrace {
+namespace {
 
-MadeOperator make_foreign_key_join(const ForeignKeyJoinNode&, const LowerContext&) {
-  return user_error("foreign-key joins do not run yet");
+/// What a left row's store value holds: the key in the right table that the row refers to, then the row.
+struct LeftValue {
+  std::optional<std::string_view> foreign_key;
+  std::string_view row;
+};
+
+std::string write_left(std::optional<std::string_view> foreign_key, std::string_view row) {
+  const auto size = foreign_key ? static_cast<std::uint32_t>(foreign_key->size()) : UINT32_MAX;
+  std::string out(reinterpret_cast<const char*>(&size), sizeof(size));
+  if (foreign_key) out.append(*foreign_key);
+  return out.append(row);
+}
+
+LeftValue read_left(std::string_view bytes) {
+  std::uint32_t size = 0;
+  std::memcpy(&size, bytes.data(), sizeof(size));
+  bytes.remove_prefix(sizeof(size));
+  if (size == UINT32_MAX) return {std::nullopt, bytes};
+  return {bytes.substr(0, size), bytes.substr(size)};
+}
+
+/// Left rows meet the right row whose key an expression over them names. Both tables lie in one partition. Which left
+/// rows refer to a right key is kept in memory and made anew from the left store after a restart.
+class ForeignKeyJoin final : public Operator {
+ public:
+  ForeignKeyJoin(const ForeignKeyJoinNode& node, const LowerContext& lower, std::unique_ptr<TableSide> left,
+                 std::unique_ptr<TableSide> right)
+      : context_(lower.context),
+        outer_(node.type == JoinType::left),
+        foreign_key_(node.foreign_key),
+        left_(std::move(left)),
+        right_(std::move(right)),
+        rows_(lower.node, *node.left, *node.right, false) {}
+
+  Status on_batch(int input, const Batch& in, Emitter& out) override {
+    if (!known_)
+      if (Status found = find_references(); !found) return found;
+    if (Status taken = input == 0 ? take_left(in) : take_right(in); !taken) return taken;
+    return rows_.flush(out);
+  }
+  Status load(std::string_view) override {
+    known_ = false;
+    return {};
+  }
+
+ private:
+  Status find_references() {
+    references_.clear();
+    known_ = true;
+    return left_->store().scan({}, {}, [this](std::string_view key, std::string_view value) {
+      const LeftValue left = read_left(value.substr(sizeof(std::int64_t)));
+      if (left.foreign_key) references_.emplace(*left.foreign_key, key);
+      return true;
+    });
+  }
+  Status take_left(const Batch& in);
+  Status take_left_row(const Batch& in, std::uint32_t row, Entry& entry, std::optional<std::string_view> foreign_key);
+  Status take_right(const Batch& in);
+  Status change_right(std::string_view right_key, JoinRows::Bytes now, std::int64_t timestamp);
+  Status find_one(MapStore& store, std::string_view key, Entry*& entry) {
+    one_.clear();
+    one_.bytes = key;
+    one_.ends.push_back(static_cast<std::uint32_t>(key.size()));
+    return store.find(one_, {&entry, 1});
+  }
+
+  OperatorContext& context_;
+  bool outer_;
+  Evaluator foreign_key_;
+  std::unique_ptr<TableSide> left_, right_;
+  JoinRows rows_;
+  std::set<std::pair<std::string, std::string>> references_;  // right key, left key
+  bool known_ = false;
+  KeyBuffer one_, left_keys_, right_keys_;
+  Encoded encoded_;
+};
+
+Status ForeignKeyJoin::take_left(const Batch& in) {
+  const std::vector<std::uint32_t> rows = TableSide::news(in);
+  if (rows.empty()) return {};
+  RowErrors errors;
+  const ColumnPtr names = foreign_key_.evaluate(in, errors);
+  encode_keys({&names, 1}, rows, {}, right_keys_);
+  left_->keys().encode(in, rows, left_keys_);
+  if (Status encoded = left_->codec().encode(in, encoded_); !encoded) return encoded;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    KeyBuffer key;
+    key.bytes = left_keys_[i];
+    key.ends.push_back(static_cast<std::uint32_t>(key.bytes.size()));
+    Entry* entry = nullptr;
+    if (Status found = left_->store().find_or_create(key, {&entry, 1}); !found) return found;
+    std::optional<std::string_view> foreign_key;
+    if (!names->is_null(rows[i])) foreign_key = right_keys_[i];
+    if (Status taken = take_left_row(in, rows[i], *entry, foreign_key); !taken) return taken;
+  }
+  if (errors.count != 0 && in.kinds.empty()) context_.report("foreign_key_join", 1, errors, in);
+  return {};
+}
+
+Status ForeignKeyJoin::take_left_row(const Batch& in, std::uint32_t row, Entry& entry,
+                                     std::optional<std::string_view> foreign_key) {
+  MapStore& store = left_->store();
+  const std::string key(store.key(entry));
+  const std::int64_t timestamp = (*in.timestamps)[row];
+  const bool had = entry.present();
+  bool had_result = had && outer_;
+  Entry* right = nullptr;
+  if (had) {
+    const LeftValue old = read_left(row_value(entry.value()).bytes());
+    if (old.foreign_key) {
+      if (Status found = find_one(right_->store(), *old.foreign_key, right); !found) return found;
+      had_result = had_result || right != nullptr;
+      references_.erase({std::string(*old.foreign_key), key});
+    }
+  }
+  if (in.kind(row) == RowKind::remove) {
+    if (had_result) rows_.add(key, std::nullopt, std::nullopt, timestamp, RowKind::remove);
+    if (had) store.remove(entry);
+    return {};
+  }
+  right = nullptr;
+  if (foreign_key) {
+    if (Status found = find_one(right_->store(), *foreign_key, right); !found) return found;
+    references_.emplace(*foreign_key, key);
+  }
+  const std::string_view bytes = encoded_.row(row);
+  store.put_row(entry, timestamp, write_left(foreign_key, bytes));
+  if (right != nullptr) {
+    rows_.add(key, bytes, row_value(right->value()).bytes(), std::max(timestamp, value_timestamp(right->value())),
+              RowKind::update_after, foreign_key);
+  } else if (outer_) {
+    rows_.add(key, bytes, std::nullopt, timestamp, RowKind::update_after);
+  } else if (had_result) {
+    rows_.add(key, std::nullopt, std::nullopt, timestamp, RowKind::remove);
+  }
+  return {};
+}
+
+Status ForeignKeyJoin::take_right(const Batch& in) {
+  const std::vector<std::uint32_t> rows = TableSide::news(in);
+  Status failed;
+  Status applied = right_->apply(in, rows, [&](std::size_t i, const Entry& entry) {
+    const bool removed = in.kind(rows[i]) == RowKind::remove;
+    const std::string_view key = right_->store().key(entry);
+    const bool had = entry.present();
+    const JoinRows::Bytes now = removed ? std::nullopt : JoinRows::Bytes(right_->encoded_rows().row(rows[i]));
+    if (failed && (had || now)) failed = change_right(key, now, (*in.timestamps)[rows[i]]);
+  });
+  return applied ? failed : applied;
+}
+
+/// Every left row that refers to the right row gives a new result.
+Status ForeignKeyJoin::change_right(std::string_view right_key, JoinRows::Bytes now, std::int64_t timestamp) {
+  for (auto it = references_.lower_bound({std::string(right_key), {}});
+       it != references_.end() && it->first == right_key; ++it) {
+    Entry* left = nullptr;
+    if (Status found = find_one(left_->store(), it->second, left); !found) return found;
+    if (left == nullptr) continue;
+    const std::int64_t time = std::max(timestamp, value_timestamp(left->value()));
+    const std::string_view row = read_left(row_value(left->value()).bytes()).row;
+    if (now) {
+      rows_.add(it->second, row, now, time, RowKind::update_after, right_key);
+    } else if (outer_) {
+      rows_.add(it->second, row, std::nullopt, time, RowKind::update_after);
+    } else {
+      rows_.add(it->second, std::nullopt, std::nullopt, time, RowKind::remove);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+MadeOperator make_foreign_key_join(const ForeignKeyJoinNode& node, const LowerContext& lower) {
+  if (lower.stores.size() < 2) return Error{Fault::bug, "a foreign-key join lacks its stores"};
+  Result<std::unique_ptr<TableSide>> left = TableSide::make(*node.left, lower.stores[0]);
+  if (!left) return left.error();
+  Result<std::unique_ptr<TableSide>> right = TableSide::make(*node.right, lower.stores[1]);
+  if (!right) return right.error();
+  return std::make_unique<ForeignKeyJoin>(node, lower, std::move(*left), std::move(*right));
 }
 
 }  // namespace millrace

@@ -1,9 +1,225 @@
-#include "exec/operators/lower.h"
+#include <algorithm>
+#include <set>
+#include <tuple>
+
+#include "exec/operators/join_rows.h"
+#include "exec/operators/windows.h"
+#include "exec/state/ordered_store.h"
 
 namespace millrace {
+namespace {
 
-MadeOperator make_stream_stream_join(const StreamStreamJoinNode&, const LowerContext&) {
-  return user_error("stream-stream joins do not run yet");
+constexpr std::int64_t kDefaultGrace = 86'400'000;
+constexpr char kHeld = 0;     // a row that waits for a match before it may go out alone
+constexpr char kSettled = 1;  // matched, given out, or of a side that never goes out alone
+
+/// Rows of both sides meet when their times are close enough. Each side keeps its rows under `key | time | number`; a
+/// stored row is `state byte | ROW bytes`. Which rows are visible depends on stream time alone, never on when storage
+/// lets go of them.
+class StreamStreamJoin final : public Operator {
+ public:
+  StreamStreamJoin(const StreamStreamJoinNode& node, const LowerContext& lower, OrderedStore& left, OrderedStore& right)
+      : keys_(*node.left),
+        sides_{{RowCodec(node.left->schema), left, node.before_ms, node.after_ms, is_outer(node.type, 0)},
+               {RowCodec(node.right->schema), right, node.after_ms, node.before_ms, is_outer(node.type, 1)}},
+        rows_(lower.node, *node.left, *node.right),
+        eager_(!node.grace_ms),
+        grace_(node.grace_ms.value_or(kDefaultGrace)),
+        retention_(node.before_ms + node.after_ms + grace_) {}
+
+  Status on_batch(int input, const Batch& in, Emitter& out) override;
+  Status on_commit(Emitter&) override {
+    for (Side& side : sides_)
+      if (side.newest != INT64_MIN) side.store.map().expire_before(side.newest - retention_);
+    return {};
+  }
+  void save(std::string& bytes) const override {
+    for (const std::int64_t number : {stream_time_, sides_[0].newest, sides_[1].newest, next_})
+      save_number(number, bytes);
+  }
+  Status load(std::string_view bytes) override {
+    stream_time_ = load_number(bytes, INT64_MIN);
+    for (Side& side : sides_) {
+      side.newest = load_number(bytes, INT64_MIN);
+      if (side.newest != INT64_MIN) side.store.map().expired_before(side.newest - retention_);
+    }
+    next_ = load_number(bytes, 0);
+    held_.clear();
+    held_known_ = false;
+    return {};
+  }
+
+ private:
+  struct Side {
+    RowCodec codec;
+    OrderedStore& store;
+    std::int64_t back, forth;  // a row at t meets the other side's from t - back to t + forth
+    bool outer;                // its unmatched rows go out too
+    std::int64_t newest = INT64_MIN;
+    std::vector<OrderedStore::List*> lists = {};
+  };
+  struct Held {
+    std::int64_t timestamp;
+    bool left;
+    std::string key;  // in the store
+    auto operator<=>(const Held&) const = default;
+  };
+
+  static bool is_outer(JoinType type, int side) {
+    return type == JoinType::full || type == (side == 0 ? JoinType::left : JoinType::right);
+  }
+  bool visible(const Side& side, std::int64_t timestamp) const { return timestamp > side.newest - retention_; }
+  bool closed(const Side& side, std::int64_t timestamp) const { return timestamp + side.forth + grace_ < stream_time_; }
+
+  Status take_row(int input, std::string_view key, std::int64_t timestamp, std::string_view bytes, std::size_t list);
+  bool match(int input, std::string_view key, std::int64_t timestamp, std::string_view bytes,
+             OrderedStore::List& others);
+  Status give_held();
+  Status find_held();
+
+  void add(int input, std::string_view key, JoinRows::Bytes own, JoinRows::Bytes other, std::int64_t timestamp) {
+    rows_.add(key, input == 0 ? own : other, input == 0 ? other : own, timestamp);
+  }
+
+  StoreKeys keys_;
+  Side sides_[2];
+  JoinRows rows_;
+  bool eager_;  // unmatched rows go out at once, even if a match follows
+  std::int64_t grace_, retention_;
+  std::int64_t stream_time_ = INT64_MIN;
+  std::int64_t next_ = 0;  // numbers rows, so that equal times keep their order
+  std::set<Held> held_;
+  bool held_known_ = false;
+  KeyBuffer key_bytes_;
+  Encoded encoded_;
+};
+
+Status StreamStreamJoin::on_batch(int input, const Batch& in, Emitter& out) {
+  if (!held_known_)
+    if (Status found = find_held(); !found) return found;
+  std::vector<std::uint32_t> rows;
+  for (std::uint32_t row = 0; row < in.rows; ++row)
+    if (!in.null_keys.test(row) && !in.null_values.test(row)) rows.push_back(row);
+  if (rows.empty()) return {};
+  keys_.encode(in, rows, key_bytes_);
+  if (Status encoded = sides_[input].codec.encode(in, encoded_); !encoded) return encoded;
+  for (Side& side : sides_)
+    if (Status found = side.store.lists(key_bytes_, side.lists); !found) return found;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    Status taken = take_row(input, key_bytes_[i], (*in.timestamps)[rows[i]], encoded_.row(rows[i]), i);
+    if (!taken) return taken;
+  }
+  return rows_.flush(out);
+}
+
+Status StreamStreamJoin::take_row(int input, std::string_view key, std::int64_t timestamp, std::string_view bytes,
+                                  std::size_t list) {
+  Side& own = sides_[input];
+  Side& other = sides_[1 - input];
+  stream_time_ = std::max(stream_time_, timestamp);
+  if (!eager_ && timestamp == stream_time_)
+    if (Status given = give_held(); !given) return given;
+  own.newest = std::max(own.newest, timestamp);
+  const bool matched = match(input, key, timestamp, bytes, *other.lists[list]);
+  const bool stored = visible(own, timestamp);
+  const bool alone = own.outer && !matched;
+  const bool hold = alone && stored && !eager_ && !closed(own, timestamp);
+  if (alone && !hold) add(input, key, bytes, std::nullopt, timestamp);
+  if (!stored) return {};
+  Result<Entry*> entry = own.store.insert(*own.lists[list], key, next_++, timestamp);
+  if (!entry) return entry.error();
+  std::string value(1, hold ? kHeld : kSettled);
+  value.append(bytes);
+  own.store.map().put_row(**entry, timestamp, value);
+  if (hold) held_.insert({timestamp, input == 0, std::string(own.store.map().key(**entry))});
+  return {};
+}
+
+/// Pairs a row with the rows of the other side that it meets; true when there are any.
+bool StreamStreamJoin::match(int input, std::string_view key, std::int64_t timestamp, std::string_view bytes,
+                             OrderedStore::List& others) {
+  Side& own = sides_[input];
+  Side& other = sides_[1 - input];
+  const auto earlier = [](const OrderedStore::Item& item, std::int64_t time) { return item.end < time; };
+  bool matched = false;
+  for (auto item = std::lower_bound(others.begin(), others.end(), timestamp - own.back, earlier);
+       item != others.end() && item->end <= timestamp + own.forth; ++item) {
+    if (!visible(other, item->end)) continue;
+    matched = true;
+    Entry& entry = *item->entry;
+    if (row_value(entry.value()).data[0] == kHeld) {
+      other.store.map().change(entry);
+      row_value(entry.value()).data[0] = kSettled;
+      held_.erase({item->end, input == 1, std::string(other.store.map().key(entry))});
+    }
+    add(input, key, bytes, row_value(entry.value()).bytes().substr(1), std::max(timestamp, item->end));
+  }
+  return matched;
+}
+
+/// Gives out held rows that can meet no other any more, by time; at one time the right side's first.
+Status StreamStreamJoin::give_held() {
+  bool open[2] = {false, false};
+  for (auto held = held_.begin(); held != held_.end() && !(open[0] && open[1]);) {
+    const int input = held->left ? 0 : 1;
+    Side& side = sides_[input];
+    if (!closed(side, held->timestamp)) {
+      open[input] = true;
+      ++held;
+      continue;
+    }
+    KeyBuffer key;
+    key.bytes = held->key;
+    key.ends.push_back(static_cast<std::uint32_t>(key.bytes.size()));
+    Entry* entry = nullptr;
+    if (Status found = side.store.map().find(key, {&entry, 1}); !found) return found;
+    if (entry != nullptr) {
+      const std::string_view bare = std::string_view(held->key).substr(0, held->key.size() - 2 * kWindowBytes);
+      side.store.map().change(*entry);
+      row_value(entry->value()).data[0] = kSettled;
+      add(input, bare, row_value(entry->value()).bytes().substr(1), std::nullopt, held->timestamp);
+    }
+    held = held_.erase(held);
+  }
+  return {};
+}
+
+/// After a restart: which rows still wait.
+Status StreamStreamJoin::find_held() {
+  held_known_ = true;
+  if (eager_) return {};
+  for (const int input : {0, 1}) {
+    Side& side = sides_[input];
+    if (!side.outer || side.newest == INT64_MIN) continue;
+    std::vector<Entry*> entries;
+    const std::int64_t from = std::max<std::int64_t>(side.newest - retention_, 0);
+    if (Status found = side.store.map().collect_windows(from, INT64_MAX / 4, entries); !found) return found;
+    for (const Entry* entry : entries)
+      if (row_value(entry->value()).data[0] == kHeld)
+        held_.insert({entry->window, input == 0, std::string(side.store.map().key(*entry))});
+  }
+  return {};
+}
+
+Result<OrderedStore*> open_side(const StoreSlot& slot, std::int64_t retention) {
+  auto store =
+      OrderedStore::open(slot, {.layout = std::shared_ptr<const ValueLayout>(&row_layout(), [](const ValueLayout*) {}),
+                                .advance_ms = std::max<std::int64_t>(retention / 64, 1),
+                                .retention_ms = retention});
+  if (!store) return store.error();
+  return static_cast<OrderedStore*>(slot.attach(std::move(*store)));
+}
+
+}  // namespace
+
+MadeOperator make_stream_stream_join(const StreamStreamJoinNode& node, const LowerContext& lower) {
+  if (lower.stores.size() < 2) return Error{Fault::bug, "a join of streams lacks its stores"};
+  const std::int64_t retention = node.before_ms + node.after_ms + node.grace_ms.value_or(kDefaultGrace);
+  Result<OrderedStore*> left = open_side(lower.stores[0], retention);
+  if (!left) return left.error();
+  Result<OrderedStore*> right = open_side(lower.stores[1], retention);
+  if (!right) return right.error();
+  return std::make_unique<StreamStreamJoin>(node, lower, **left, **right);
 }
 
 }  // namespace millrace

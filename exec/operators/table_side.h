@@ -52,6 +52,8 @@ class TableSide {
     }
     return {};
   }
+  /// The rows of the batch under way in `apply`, in ROW bytes.
+  const Encoded& encoded_rows() const { return encoded_; }
   /// out[i]: the entry whose key is that of row rows[i], null where there is none. `in` has this relation's key columns
   /// first.
   Status find(const Batch& in, std::span<const std::uint32_t> rows, std::vector<Entry*>& out);

@@ -1,9 +1,75 @@
-#include "exec/operators/lower.h"
+#include "exec/operators/join_rows.h"
 
 namespace millrace {
+namespace {
 
-MadeOperator make_table_table_join(const TableTableJoinNode&, const LowerContext&) {
-  return user_error("joins of tables do not run yet");
+/// Both sides are kept; each row that comes meets the newest row of the other side.
+class TableTableJoin final : public Operator {
+ public:
+  TableTableJoin(const TableTableJoinNode& node, const LowerContext& lower, std::unique_ptr<TableSide> left,
+                 std::unique_ptr<TableSide> right)
+      : type_(node.type), sides_{std::move(left), std::move(right)}, rows_(lower.node, *node.left, *node.right) {}
+
+  Status on_batch(int input, const Batch& in, Emitter& out) override {
+    const std::vector<std::uint32_t> rows = TableSide::news(in);
+    if (rows.empty()) return {};
+    TableSide& own = *sides_[input];
+    if (Status found = sides_[1 - input]->find(in, rows, others_); !found) return found;
+    news_ = &own.encoded_rows();
+    Status applied = own.apply(in, rows, [&](std::size_t i, const Entry& entry) {
+      const bool removed = in.kind(rows[i]) == RowKind::remove;
+      join(input, own.store().key(entry), entry.present(),
+           removed ? std::nullopt : JoinRows::Bytes(news_->row(rows[i])), (*in.timestamps)[rows[i]], others_[i]);
+    });
+    return applied ? rows_.flush(out) : applied;
+  }
+
+ private:
+  void join(int input, std::string_view key, bool had, JoinRows::Bytes now, std::int64_t timestamp,
+            const Entry* other) {
+    if (!had && !now) return;
+    JoinRows::Bytes across;
+    if (other != nullptr) {
+      across = row_value(other->value()).bytes();
+      timestamp = std::max(timestamp, value_timestamp(other->value()));
+    }
+    const JoinRows::Bytes left = input == 0 ? now : across, right = input == 0 ? across : now;
+    if (exists(left.has_value(), right.has_value())) {
+      rows_.add(key, left, right, timestamp, RowKind::update_after);
+    } else if (input == 0 ? exists(had, across.has_value()) : exists(across.has_value(), had)) {
+      rows_.add(key, std::nullopt, std::nullopt, timestamp, RowKind::remove);
+    }
+  }
+  bool exists(bool left, bool right) const {
+    switch (type_) {
+      case JoinType::inner:
+        return left && right;
+      case JoinType::left:
+        return left;
+      case JoinType::right:
+        return right;
+      case JoinType::full:
+        return left || right;
+    }
+    return false;
+  }
+
+  JoinType type_;
+  std::unique_ptr<TableSide> sides_[2];
+  JoinRows rows_;
+  std::vector<Entry*> others_;
+  const Encoded* news_ = nullptr;
+};
+
+}  // namespace
+
+MadeOperator make_table_table_join(const TableTableJoinNode& node, const LowerContext& lower) {
+  if (lower.stores.size() < 2) return Error{Fault::bug, "a join of tables lacks its stores"};
+  Result<std::unique_ptr<TableSide>> left = TableSide::make(*node.left, lower.stores[0]);
+  if (!left) return left.error();
+  Result<std::unique_ptr<TableSide>> right = TableSide::make(*node.right, lower.stores[1]);
+  if (!right) return right.error();
+  return std::make_unique<TableTableJoin>(node, lower, std::move(*left), std::move(*right));
 }
 
 }  // namespace millrace

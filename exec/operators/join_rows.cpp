@@ -1,0 +1,114 @@
+#include "exec/operators/join_rows.h"
+
+#include <algorithm>
+
+#include "exec/operators/batch_ops.h"
+
+namespace millrace {
+namespace {
+
+StoreKeys result_keys(const PlanNode& join) {
+  std::vector<Type> types;
+  for (const ColumnDef& column : join.schema.keys()) types.push_back(column.type);
+  return StoreKeys(std::move(types), join.window);
+}
+
+}  // namespace
+
+JoinRows::JoinRows(const PlanNode& join, const PlanNode& left, const PlanNode& right, bool right_is_keyed_alike)
+    : keys_(result_keys(join)),
+      right_keys_(right),
+      left_(left.schema),
+      right_(right.schema),
+      stream_(join.kind == RelationKind::stream),
+      keyed_alike_(right_is_keyed_alike) {}
+
+JoinRows::Piece JoinRows::keep(Bytes bytes) {
+  if (!bytes) return {};
+  const Piece piece{arena_.size(), bytes->size(), true};
+  arena_.append(*bytes);
+  return piece;
+}
+
+JoinRows::Bytes JoinRows::bytes_of(const Piece& piece) const {
+  if (!piece.there) return std::nullopt;
+  return std::string_view(arena_).substr(piece.at, piece.size);
+}
+
+void JoinRows::add(std::string_view key, Bytes left, Bytes right, std::int64_t timestamp, RowKind kind,
+                   Bytes right_key) {
+  rows_.push_back({keep(key), keep(left), keep(right), keep(right_key)});
+  timestamps_.push_back(timestamp);
+  kinds_.push_back(kind);
+}
+
+Status JoinRows::flush(Emitter& out) {
+  Status given;
+  for (std::size_t from = 0; from < rows_.size() && given; from += kMaxBatchRows) {
+    Result<Batch> batch = make(from, std::min(rows_.size(), from + kMaxBatchRows));
+    if (!batch) {
+      given = batch.error();
+    } else {
+      given = out.batch(std::move(*batch));
+    }
+  }
+  arena_.clear();
+  rows_.clear();
+  timestamps_.clear();
+  kinds_.clear();
+  return given;
+}
+
+Result<Batch> JoinRows::make(std::size_t from, std::size_t to) {
+  const std::span<const Row> rows(rows_.data() + from, to - from);
+  const auto first = static_cast<std::ptrdiff_t>(from), last = static_cast<std::ptrdiff_t>(to);
+  Batch out;
+  out.rows = rows.size();
+  out.timestamps =
+      std::make_shared<const std::vector<std::int64_t>>(timestamps_.begin() + first, timestamps_.begin() + last);
+  if (!stream_) out.kinds.assign(kinds_.begin() + first, kinds_.begin() + last);
+  std::vector<std::string_view> keys;
+  for (const Row& row : rows) keys.push_back(*bytes_of(row.key));
+  keys_.decode(keys, out);
+  const std::vector<ColumnPtr> own(out.columns.begin(),
+                                   out.columns.begin() + static_cast<std::ptrdiff_t>(keys_.columns()));
+  if (Status added = add_side(left_, &Row::left, rows, own, out); !added) return added.error();
+  const std::vector<ColumnPtr> right = keyed_alike_ ? own : right_keys(rows, out);
+  if (Status added = add_side(right_, &Row::right, rows, right, out); !added) return added.error();
+  return out;
+}
+
+/// The side's own key columns, NULL where the side is absent, then its value columns.
+Status JoinRows::add_side(RowCodec& codec, Piece Row::*piece, std::span<const Row> rows,
+                          const std::vector<ColumnPtr>& keys, Batch& out) {
+  std::vector<Bytes> bytes;
+  for (const Row& row : rows) bytes.push_back(bytes_of(row.*piece));
+  const auto all = all_rows(rows.size());
+  for (const ColumnPtr& key : keys) {
+    std::shared_ptr<Column> column = gather(*key, all);
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      if (!bytes[i]) column->nulls.set(i, rows.size());
+    out.columns.push_back(std::move(column));
+  }
+  Result<std::vector<ColumnPtr>> columns = codec.decode(bytes);
+  if (!columns) return columns.error();
+  out.columns.insert(out.columns.end(), columns->begin(), columns->end());
+  return {};
+}
+
+std::vector<ColumnPtr> JoinRows::right_keys(std::span<const Row> rows, const Batch& out) const {
+  std::vector<std::string_view> present;
+  std::vector<std::uint32_t> positions;
+  for (std::uint32_t i = 0; i < rows.size(); ++i) {
+    if (!rows[i].right_key.there) continue;
+    positions.push_back(i);
+    present.push_back(*bytes_of(rows[i].right_key));
+  }
+  Batch compact;
+  right_keys_.decode(present, compact);
+  std::vector<ColumnPtr> columns;
+  for (const ColumnPtr& column : compact.columns) columns.push_back(spread(*column, positions, out.rows));
+  return columns;
+}
+
+}  // namespace millrace

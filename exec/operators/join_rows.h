@@ -1,0 +1,54 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "exec/operators/table_side.h"
+
+namespace millrace {
+
+/// Results of a join on their way out: pairs of rows in ROW bytes, either of which may be absent. Gives them out with
+/// the join's schema: key, then all columns of the left relation, then all of the right one.
+class JoinRows {
+ public:
+  /// `right_is_keyed_alike`: the right relation's key is that of the result. Otherwise (foreign keys) right key bytes
+  /// are added apart.
+  JoinRows(const PlanNode& join, const PlanNode& left, const PlanNode& right, bool right_is_keyed_alike = true);
+
+  using Bytes = std::optional<std::string_view>;
+  /// The bytes are copied. `kind` is left out of streams.
+  void add(std::string_view key, Bytes left, Bytes right, std::int64_t timestamp, RowKind kind = RowKind::insert,
+           Bytes right_key = std::nullopt);
+  /// Gives out what was added, in order.
+  Status flush(Emitter& out);
+  std::size_t size() const { return rows_.size(); }
+
+ private:
+  struct Piece {
+    std::size_t at = 0, size = 0;
+    bool there = false;
+  };
+  struct Row {
+    Piece key, left, right, right_key;
+  };
+  Piece keep(Bytes bytes);
+  Bytes bytes_of(const Piece& piece) const;
+  Result<Batch> make(std::size_t from, std::size_t to);
+  Status add_side(RowCodec& codec, Piece Row::*piece, std::span<const Row> rows, const std::vector<ColumnPtr>& keys,
+                  Batch& out);
+  std::vector<ColumnPtr> right_keys(std::span<const Row> rows, const Batch& out) const;
+
+  StoreKeys keys_;
+  StoreKeys right_keys_;
+  RowCodec left_, right_;
+  bool stream_, keyed_alike_;
+  std::string arena_;
+  std::vector<Row> rows_;
+  std::vector<std::int64_t> timestamps_;
+  std::vector<RowKind> kinds_;
+};
+
+}  // namespace millrace
