@@ -120,7 +120,9 @@ Status EmbeddedStore::apply(bool sync, const std::function<void(Change&)>& build
     return failure("writing", written.error().message);
   }
   const auto operations = embedded::parse_operations(change.operations(), *at);
-  if (Status indexed = apply_to_index(*operations, files_->end()); !indexed) {
+  Status indexed = failpoint::hit(failpoint::kLogIndex);
+  if (indexed) indexed = apply_to_index(*operations, files_->end());
+  if (!indexed) {
     (void)files_->truncate(*at);
     index_->broken = true;
     index_->broken_reason = indexed.error().message;

@@ -247,6 +247,50 @@ TEST_F(EmbeddedLog, AFailedWriteLeavesNothing) {
   EXPECT_THAT(values(*log_, "t"), ElementsAre("kept"));
 }
 
+TEST_F(EmbeddedLog, AFailingIndexIsOpenedAnew) {
+  open(0);
+  ASSERT_TRUE(log_->create_topic("t", {}));
+  put("t", "k", "before");
+  auto reader = std::move(*log_->reader("r"));
+  ASSERT_TRUE(reader->add({"t", 0}, 0));
+  failpoint::arm(failpoint::kLogIndex, {.error = external_error("index gone")});
+  EXPECT_FALSE(log_->append_now({"t", 0}, "k", "lost", 1));
+  const auto soon = log_->append_now({"t", 0}, "k", "too soon", 1);
+  ASSERT_FALSE(soon);
+  EXPECT_EQ(soon.error().fault, Fault::external);
+  ASSERT_THAT((*reader->poll(10, 0ms))->records, SizeIs(1));
+  std::this_thread::sleep_for(300ms);
+  put("t", "k", "after");
+  const auto fetch = *reader->poll(10, 0ms);
+  ASSERT_TRUE(fetch);
+  ASSERT_THAT(fetch->records, SizeIs(1));
+  EXPECT_EQ(fetch->records[0].value, "after");
+  EXPECT_EQ(fetch->records[0].offset, 1);
+  open();
+  EXPECT_THAT(values(*log_, "t"), ElementsAre("before", "after"));
+}
+
+TEST_F(EmbeddedLog, ACrashBetweenWriteAndIndexKeepsTheTransaction) {
+  ASSERT_TRUE(log_->create_topic("t", {.partitions = 2}));
+  maintenance_.reset();
+  log_.reset();
+  const pid_t child = fork();
+  if (child == 0) {
+    auto log = std::move(*open_embedded_log({.directory = directory_.path()}));
+    auto writer = std::move(*log->writer("w", nullptr));
+    const int topic = *writer->topic("t");
+    failpoint::arm(failpoint::kLogIndex, {.kind = failpoint::Action::Kind::crash});
+    for (int partition = 0; partition < 2; ++partition) (void)writer->append(topic, partition, "k", "v", 1);
+    commit(*writer);
+    _exit(1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(WEXITSTATUS(status), 42);
+  open();
+  for (int partition = 0; partition < 2; ++partition) EXPECT_THAT(values(*log_, "t", partition), ElementsAre("v"));
+}
+
 /// Files may not grow beyond a size: writes fail half way, as on a full disk. Runs in a child, since the limit binds
 /// the process.
 int write_against_a_limit(const std::string& directory) {

@@ -257,5 +257,80 @@ TEST(EmbeddedLogUnderStress, ReadersSeeEveryRecordOnceWhileMaintenanceRuns) {
   for (const auto& [key, offset] : last) EXPECT_EQ(offset, kRecords - 500 + std::stoi(key) - kRecords % 500);
 }
 
+constexpr int kKeys = 20;
+constexpr std::int64_t kKept = 500;  // records of "plain" that truncation leaves
+
+/// Transactions of one record for each of kKeys keys and as many for "plain", with maintenance at full speed.
+[[noreturn]] void write_and_clean_until_killed(const std::string& directory) {
+  auto store = std::move(*EmbeddedStore::open(directory, {.sync = false, .segment_bytes = 16 * 1024}));
+  EmbeddedStore& opened = *store;
+  auto log = std::move(*LocalLog::open(std::move(store), {.tail_bytes = 16 * 1024}));
+  EmbeddedMaintenance maintenance(*log, opened, {.min_dirty_bytes = 1, .reclaim_bytes = 1});
+  Log& api = *log;
+  for (const bool compacted : {false, true})
+    (void)api.create_topic(compacted ? "compacted" : "plain", {.retention_ms = -1, .compacted = compacted});
+  std::thread housekeeper([&] {
+    while (true) {
+      const auto bounds = *api.bounds({"plain", 0});
+      if (!api.truncate_before({"plain", 0}, std::max(bounds.begin, bounds.end - kKept))) _exit(1);
+      if (!maintenance.run_once(wall_clock_ms())) _exit(2);
+    }
+  });
+  auto writer = std::move(*api.writer("w", nullptr));
+  const int compacted = *writer->topic("compacted");
+  const int plain = *writer->topic("plain");
+  for (std::int64_t number = api.bounds({"plain", 0})->end / kKeys;; ++number) {
+    for (int key = 0; key < kKeys; ++key) {
+      (void)writer->append(compacted, 0, std::to_string(key), std::to_string(number), number);
+      (void)writer->append(plain, 0, std::to_string(key), std::to_string(number), number);
+    }
+    if (!writer->commit() || writer->commit_state(60s).outcome != Writer::Outcome::committed) _exit(3);
+  }
+}
+
+TEST(EmbeddedLogUnderStress, KilledDuringMaintenanceItLosesNothing) {
+  const TemporaryDirectory directory;
+  std::mt19937 random(5);
+  std::int64_t end_before = 0;
+  for (int round = 0; round < 8; ++round) {
+    const pid_t child = fork();
+    if (child == 0) write_and_clean_until_killed(directory.path());
+    std::this_thread::sleep_for(std::chrono::milliseconds(150 + random() % 250));
+    kill(child, SIGKILL);
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFSIGNALED(status)) << WEXITSTATUS(status);
+
+    auto log = std::move(*LocalLog::open(std::move(*EmbeddedStore::open(directory.path(), kSmallSegments)), {}));
+    Log& api = *log;
+    const auto bounds = *api.bounds({"plain", 0});
+    EXPECT_EQ(bounds.end % kKeys, 0);
+    EXPECT_GE(bounds.end, end_before);
+    end_before = bounds.end;
+    EXPECT_EQ(api.bounds({"compacted", 0})->end, bounds.end);
+    auto reader = std::move(*api.reader("r"));
+    const int plain = *reader->add({"plain", 0}, kOffsetBeginning);
+    ASSERT_TRUE(reader->add({"compacted", 0}, kOffsetBeginning));
+    std::int64_t next = bounds.begin;
+    std::map<std::string, std::string> last;
+    while (auto fetch = std::move(*reader->poll(100, 0ms)))
+      for (const RecordView& record : fetch->records) {
+        if (fetch->source != plain) {
+          last[std::string(*record.key)] = *record.value;
+          continue;
+        }
+        ASSERT_EQ(record.offset, next++);
+        ASSERT_EQ(*record.value, std::to_string(record.offset / kKeys));
+      }
+    EXPECT_EQ(next, bounds.end);
+    ASSERT_THAT(last, SizeIs(kKeys));
+    for (const auto& [key, value] : last) EXPECT_EQ(value, std::to_string(bounds.end / kKeys - 1)) << "key " << key;
+  }
+  EXPECT_GT(end_before, 1000);
+  std::uintmax_t left = 0;
+  for (const auto& entry : fs::directory_iterator(directory.path() + "/segments")) left += entry.file_size();
+  EXPECT_LT(left, 4U << 20);
+}
+
 }  // namespace
 }  // namespace millrace
