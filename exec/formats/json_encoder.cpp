@@ -14,11 +14,18 @@ struct Node {
   TypeKind kind = TypeKind::null;
   int scale = 0;
   std::string prefix;
+  char short_prefix[32] = {};
   std::vector<Node> children;
   const Column* column = nullptr;
   const std::byte* data = nullptr;
   bool nullable = false;
 
+  /// A copy of fixed size where that is enough, beyond the prefix's end too. Room: prefix.size() and kNumberRoom.
+  char* write_prefix(char* out) const {
+    if (prefix.size() > sizeof short_prefix) return write_text(prefix, out);
+    std::memcpy(out, short_prefix, sizeof short_prefix);
+    return out + prefix.size();
+  }
   template <class T>
   T at(std::size_t row) const {
     return reinterpret_cast<const T*>(data)[row];
@@ -34,6 +41,7 @@ std::string field_prefix(std::string_view name, bool first) {
 
 Node make_node(const Type& type, std::string prefix) {
   Node node{.kind = type.kind(), .scale = type.scale(), .prefix = std::move(prefix), .children = {}};
+  if (node.prefix.size() <= sizeof node.short_prefix) write_text(node.prefix, node.short_prefix);
   if (node.kind == TypeKind::array) node.children.push_back(make_node(type.element(), ""));
   if (node.kind == TypeKind::map) {
     node.children.push_back(make_node(type.key(), ""));
@@ -77,7 +85,7 @@ class JsonEncoder final : public Encoder {
   }
 
   void write(const Node& node, std::size_t row) {
-    char* out = write_text(node.prefix, sink_.room(node.prefix.size() + kNumberRoom + 2));
+    char* out = node.write_prefix(sink_.room(node.prefix.size() + kNumberRoom + 2));
     if (node.nullable && node.column->is_null(row)) {
       sink_.advance(write_text("null", out));
       return;
@@ -140,7 +148,9 @@ class JsonEncoder final : public Encoder {
     }
   }
 
-  void write_string(std::string_view text) { sink_.advance(write_json_string(text, sink_.room(text.size() * 6 + 18))); }
+  void write_string(std::string_view text) {
+    sink_.advance(write_json_string(text, sink_.room(text.size() * 6 + kStringRoom)));
+  }
 
   void write_bytes(std::string_view bytes) {
     char* out = sink_.room(base64_size(bytes.size()) + 2);

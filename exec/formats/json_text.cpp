@@ -4,6 +4,8 @@
 #include <bit>
 #include <cmath>
 
+#include "exec/formats/digits.h"
+
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
@@ -12,45 +14,15 @@ namespace millrace {
 
 namespace {
 
-constexpr std::array<char, 200> kPairs = [] {
-  std::array<char, 200> pairs{};
-  for (std::size_t i = 0; i < 100; ++i) {
-    pairs[i * 2] = static_cast<char>('0' + i / 10);
-    pairs[i * 2 + 1] = static_cast<char>('0' + i % 10);
-  }
-  return pairs;
-}();
-
-constexpr std::array<std::uint64_t, 20> kTens = [] {
-  std::array<std::uint64_t, 20> tens{};
-  std::uint64_t power = 1;
-  for (auto& t : tens) {
-    t = power;
-    power *= 10;
-  }
-  return tens;
-}();
-
-int digit_count(std::uint64_t value) {
-  const int guess = (64 - std::countl_zero(value | 1)) * 1233 >> 12;
-  return guess + (value >= kTens[static_cast<std::size_t>(guess)] ? 1 : 0) + (value == 0 ? 1 : 0);
-}
-
-/// Exactly `digits` digits, zeros in front.
-void put_digits(std::uint64_t value, int digits, char* out) {
-  char* at = out + digits;
-  while (at - out >= 2) {
-    at -= 2;
-    std::memcpy(at, &kPairs[value % 100 * 2], 2);
-    value /= 100;
-  }
-  if (at != out) *out = static_cast<char>('0' + value % 10);
-}
-
-char* write_unsigned(std::uint64_t value, char* out) {
-  const int digits = digit_count(value);
-  put_digits(value, digits, out);
-  return out + digits;
+/// All 19 digits of a number below 10^19, zeros in front.
+void put_nineteen(std::uint64_t value, char* out) {
+  constexpr std::uint64_t kEight = 100'000'000;
+  const auto top = static_cast<unsigned>(value / (kEight * kEight));  // below 1000
+  *out++ = static_cast<char>('0' + top / 100);
+  *out++ = static_cast<char>('0' + top / 10 % 10);
+  *out++ = static_cast<char>('0' + top % 10);
+  out = write_eight(static_cast<std::uint32_t>(value / kEight % kEight), out);
+  write_eight(static_cast<std::uint32_t>(value % kEight), out);
 }
 
 // Most doubles that people write have few fraction digits. If value = n / 10^k exactly rounded and n has at most
@@ -60,12 +32,8 @@ char* write_short_fraction(double value, char* out) {
   if (!(value >= 1e-3 && value < kLimit)) return nullptr;
   const auto scaled = static_cast<std::uint64_t>(value * 1e4 + 0.5);
   if (static_cast<double>(scaled) / 1e4 != value) return nullptr;
-  out = write_unsigned(scaled / 10000, out);
-  *out++ = '.';
-  put_digits(scaled % 10000, 4, out);
-  int digits = 4;
-  while (digits > 1 && out[digits - 1] == '0') --digits;
-  return out + digits;
+  return write_with_fraction(static_cast<std::uint32_t>(scaled / 10000), static_cast<std::uint32_t>(scaled % 10000),
+                             out);
 }
 
 /// `digits` is d.dddde[+-]xx as to_chars writes it. Java: plain from 1e-3 up to 1e7, else d.dddEx, a fraction always.
@@ -132,6 +100,47 @@ char* write_escaped(char c, char* out) {
   return out;
 }
 
+#ifdef __SSE2__
+/// How many of a block's bytes stand for themselves, and whether one follows that does not.
+struct Block {
+  int plain;
+  bool special;
+};
+
+/// Writes all 16 bytes to `out`; the first `size` of them are text.
+Block copy_block(__m128i bytes, int size, char* out) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(out), bytes);
+  const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), control = _mm_set1_epi8(0x1f);
+  const __m128i hit = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash)),
+                                   _mm_cmpeq_epi8(_mm_min_epu8(bytes, control), bytes));
+  const auto found = static_cast<unsigned>(_mm_movemask_epi8(hit)) | 1U << size;
+  const int plain = std::countr_zero(found);
+  return {plain, plain != size};
+}
+
+template <class T>
+std::uint64_t load(const char* at) {
+  T value;
+  std::memcpy(&value, at, sizeof value);
+  return value;
+}
+
+/// 1 to 15 bytes, reading no others.
+__m128i load_short(const char* at, std::size_t size) {
+  std::uint64_t low, high = 0;
+  if (size >= 8) {
+    low = load<std::uint64_t>(at);
+    if (size > 8) high = load<std::uint64_t>(at + size - 8) >> (128 - size * 8);
+  } else if (size >= 4) {
+    low = load<std::uint32_t>(at) | load<std::uint32_t>(at + size - 4) << (size * 8 - 32);
+  } else {
+    low = load<std::uint8_t>(at) | load<std::uint8_t>(at + size / 2) << (size / 2 * 8) |
+          load<std::uint8_t>(at + size - 1) << (size * 8 - 8);
+  }
+  return _mm_set_epi64x(static_cast<std::int64_t>(high), static_cast<std::int64_t>(low));
+}
+#endif
+
 }  // namespace
 
 char* write_integer(std::int64_t value, char* out) {
@@ -166,7 +175,7 @@ char* write_decimal(Int128 unscaled, int scale, char* out) {
     *out++ = '-';
     magnitude = 0 - magnitude;
   }
-  char digits[40];
+  char digits[48];
   constexpr std::uint64_t kChunk = 10'000'000'000'000'000'000ULL;  // 10^19
   int count;
   if (magnitude < kChunk) {
@@ -177,10 +186,10 @@ char* write_decimal(Int128 unscaled, int scale, char* out) {
     char* end = high < kChunk ? write_unsigned(static_cast<std::uint64_t>(high), digits) : digits;
     if (high >= kChunk) {
       *end++ = static_cast<char>('0' + static_cast<int>(high / kChunk));
-      put_digits(static_cast<std::uint64_t>(high % kChunk), 19, end);
+      put_nineteen(static_cast<std::uint64_t>(high % kChunk), end);
       end += 19;
     }
-    put_digits(static_cast<std::uint64_t>(magnitude % kChunk), 19, end);
+    put_nineteen(static_cast<std::uint64_t>(magnitude % kChunk), end);
     count = static_cast<int>(end + 19 - digits);
   }
   if (scale <= 0) return write_text({digits, static_cast<std::size_t>(count)}, out);
@@ -195,32 +204,39 @@ char* write_decimal(Int128 unscaled, int scale, char* out) {
   return write_text({digits, static_cast<std::size_t>(count)}, out);
 }
 
+#ifdef __SSE2__
 char* write_json_string(std::string_view text, char* out) {
   *out++ = '"';
   const char* at = text.data();
   const char* const end = at + text.size();
-#ifdef __SSE2__
-  const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), control = _mm_set1_epi8(0x1f);
   while (end - at >= 16) {
-    const __m128i x = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(out), x);
-    const __m128i hit = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(x, quote), _mm_cmpeq_epi8(x, backslash)),
-                                     _mm_cmpeq_epi8(_mm_min_epu8(x, control), x));
-    const auto special = static_cast<unsigned>(_mm_movemask_epi8(hit));
-    const int plain = special == 0 ? 16 : std::countr_zero(special);
-    at += plain;
-    out += plain;
-    if (special != 0) out = write_escaped(*at++, out);
+    const Block block = copy_block(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)), 16, out);
+    at += block.plain;
+    out += block.plain;
+    if (block.special) out = write_escaped(*at++, out);
   }
-#endif
-  while (at != end) out = write_escaped(*at++, out);
+  while (at != end) {
+    const auto left = static_cast<std::size_t>(end - at);
+    const Block block = copy_block(load_short(at, left), static_cast<int>(left), out);
+    at += block.plain;
+    out += block.plain;
+    if (block.special) out = write_escaped(*at++, out);
+  }
   *out++ = '"';
   return out;
 }
+#else
+char* write_json_string(std::string_view text, char* out) {
+  *out++ = '"';
+  for (const char c : text) out = write_escaped(c, out);
+  *out++ = '"';
+  return out;
+}
+#endif
 
 void append_json_string(std::string_view text, std::string& out) {
   const std::size_t before = out.size();
-  out.resize(before + text.size() * 6 + 18);
+  out.resize(before + text.size() * 6 + kStringRoom);
   const char* end = write_json_string(text, out.data() + before);
   out.resize(static_cast<std::size_t>(end - out.data()));
 }

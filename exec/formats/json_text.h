@@ -15,6 +15,8 @@ namespace millrace {
 
 /// Bytes that any of the number writers may need.
 constexpr std::size_t kNumberRoom = 48;
+/// Bytes that a string may need beside six for each of its own.
+constexpr std::size_t kStringRoom = 18;
 
 inline char* write_text(std::string_view text, char* out) {
   if (!text.empty()) std::memcpy(out, text.data(), text.size());
@@ -27,7 +29,7 @@ char* write_integer(std::int64_t value, char* out);
 char* write_double(double value, char* out);
 /// Plain notation with exactly `scale` fraction digits. Room: kNumberRoom.
 char* write_decimal(Int128 unscaled, int scale, char* out);
-/// The text as a JSON string with its quotes. Room: 6 * text.size() + 2 + 16.
+/// The text as a JSON string with its quotes. Room: 6 * text.size() + kStringRoom.
 char* write_json_string(std::string_view text, char* out);
 
 /// As write_json_string, behind `out`.

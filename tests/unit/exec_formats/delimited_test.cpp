@@ -84,6 +84,8 @@ TEST(Delimited, Writes) {
                                text = {column("A", Type::string()), column("B", Type::string())};
   EXPECT_EQ(line({-5}, one), "\"-5\"");
   EXPECT_EQ(line({Value()}, one), "");
+  EXPECT_EQ(encode({"DELIMITED", '-', true}, {one[0], one[0]}, {{5, -5}})[0], "5-\"-5\"");
+  EXPECT_EQ(encode({"DELIMITED", '1', true}, {one[0], one[0]}, {{10, 25}})[0], "\"10\"125");
   const std::vector<std::pair<std::pair<std::string, std::string>, std::string>> cases = {
       {{"", ""}, "\"\","},
       {{"a", " b"}, "a,\" b\""},
