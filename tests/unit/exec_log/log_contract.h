@@ -26,6 +26,10 @@ class LogUnderTest {
   virtual std::string prefix() { return ""; }
   /// Keeps topics at one replica on this log, with no gaps between the offsets of transactions.
   virtual bool contiguous_offsets() { return true; }
+  /// Waits until readers see what has been committed; a cluster may answer the committer first.
+  virtual void settle() {}
+  /// The stamp with which a record stamped 0 comes back.
+  virtual std::int64_t zero_timestamp() { return 0; }
 };
 
 struct LogFactory {
@@ -57,8 +61,10 @@ class LogContract : public testing::TestWithParam<LogFactory> {
   std::unique_ptr<Writer> writer(const std::string& id);
   std::unique_ptr<Reader> reader();
   /// Waits for the commit under way.
-  static Writer::CommitState ended(Writer& writer);
-  static void commit(Writer& writer);
+  Writer::CommitState ended(Writer& writer);
+  void commit(Writer& writer);
+  /// The next fetch that has records.
+  static Fetch next_records(Reader& reader, std::size_t max_records = 1000);
   /// Everything from `offset` to the current end.
   std::vector<OwnedRecord> read_all(const std::string& topic, std::int32_t partition = 0,
                                     std::int64_t offset = kOffsetBeginning);

@@ -1,0 +1,326 @@
+#include "exec/log/kafka_reader.h"
+
+#include <librdkafka/rdkafka.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+
+#include "exec/log/kafka_client.h"
+#include "exec/log/kafka_log.h"
+
+namespace millrace {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t kMaxBatch = 8192;
+// A broker's answer that held less of a partition than this was not cut short by its limits, so it held all there was.
+constexpr std::size_t kCutShortBytes = 512 << 10;
+
+struct QueueDeleter {
+  void operator()(rd_kafka_queue_t* queue) const {
+    rd_kafka_queue_cb_event_enable(queue, nullptr, nullptr);  // returns when no callback runs any more
+    rd_kafka_queue_destroy(queue);
+  }
+};
+
+kafka::Settings tuning() {
+  return {
+      // A committed end that follows records only shows in the next answer: it must not be long in coming.
+      {"fetch.wait.max.ms", "100"},     {"fetch.message.max.bytes", "4194304"}, {"fetch.max.bytes", "67108864"},
+      {"fetch.error.backoff.ms", "50"}, {"queued.min.messages", "100000"},      {"queued.max.messages.kbytes", "32768"},
+      {"check.crcs", "false"},
+  };
+}
+
+kafka::Settings fixed() {
+  return {
+      {"isolation.level", "read_committed"}, {"enable.partition.eof", "true"},
+      {"auto.offset.reset", "earliest"},  // only for records that were truncated before they could be read
+      {"enable.auto.offset.store", "false"}, {"enable.auto.commit", "false"},
+  };
+}
+
+}  // namespace
+
+struct KafkaReader::Client {
+  explicit Client(kafka::ClientPtr made) : handle(std::move(made)) {}
+  kafka::ClientPtr handle;
+};
+
+/// Sources that have something to read. Its lock is taken inside librdkafka's queue locks: call none of its queue
+/// functions with it.
+struct KafkaReader::Line {
+  std::mutex mutex;
+  std::condition_variable event;
+  std::deque<int> ready;
+  bool woken = false;
+};
+
+struct KafkaReader::Source {
+  Line* line;
+  int handle;
+  TopicPartition name;
+  kafka::TopicPtr topic;
+  std::unique_ptr<rd_kafka_queue_t, QueueDeleter> queue;
+  std::int64_t position = 0;
+  std::int64_t end_at_start = 0;
+  std::size_t run_bytes = 0;  // handed out since the queue was found empty
+  bool begun = false;         // something has come
+  bool at_end = false;        // the last that came was the committed end
+  bool drained = true;        // the queue was found empty
+  bool paused = false;        // with `ready` guarded by the line's lock
+  bool ready = false;
+
+  void line_up() {
+    const std::lock_guard lock(line->mutex);
+    if (ready || paused) return;
+    ready = true;
+    line->ready.push_back(handle);
+    line->event.notify_one();
+  }
+  static void filled(rd_kafka_t*, void* source) { static_cast<Source*>(source)->line_up(); }
+};
+
+namespace {
+
+/// Keeps what the views of a fetch point into.
+struct Messages {
+  Messages(std::shared_ptr<void> of, rd_kafka_message_t* const* begin, std::size_t count)
+      : client(std::move(of)), list(begin, begin + count) {}
+  Messages(const Messages&) = delete;
+  Messages& operator=(const Messages&) = delete;
+  ~Messages() {
+    for (rd_kafka_message_t* message : list) rd_kafka_message_destroy(message);
+  }
+  std::shared_ptr<void> client;  // must outlive its messages
+  std::vector<rd_kafka_message_t*> list;
+  std::vector<HeaderView> headers;
+};
+
+std::optional<std::string_view> bytes_of(const void* data, std::size_t size) {
+  if (data == nullptr) return std::nullopt;
+  return std::string_view(static_cast<const char*>(data), size);
+}
+
+std::size_t add_headers(const rd_kafka_message_t* message, std::vector<HeaderView>& headers) {
+  rd_kafka_headers_t* list = nullptr;
+  if (rd_kafka_message_headers(message, &list) != RD_KAFKA_RESP_ERR_NO_ERROR) [[likely]]
+    return 0;
+  const char* name = nullptr;
+  const void* value = nullptr;
+  std::size_t size = 0, count = 0;
+  while (rd_kafka_header_get_all(list, count, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    headers.push_back({name, bytes_of(value, size)});
+    ++count;
+  }
+  return count;
+}
+
+/// Gathers the records of one fetch; header spans are set at the end, when their array has stopped moving.
+class FetchBuilder {
+ public:
+  FetchBuilder(std::shared_ptr<Messages> messages) : messages_(std::move(messages)) {
+    fetch_.records.reserve(messages_->list.size());
+  }
+  bool empty() const { return fetch_.records.empty(); }
+
+  std::size_t add(const rd_kafka_message_t* message) {
+    RecordView& record = fetch_.records.emplace_back();
+    record.key = bytes_of(message->key, message->key_len);
+    record.value = bytes_of(message->payload, message->len);
+    rd_kafka_timestamp_type_t type;
+    record.timestamp = rd_kafka_message_timestamp(message, &type);
+    record.offset = message->offset;
+    const std::size_t count = add_headers(message, messages_->headers);
+    if (count != 0) spans_.emplace_back(fetch_.records.size() - 1, count);
+    return message->key_len + message->len;
+  }
+
+  Fetch finish(int source, std::int64_t next_offset) {
+    std::size_t at = 0;
+    for (const auto& [record, count] : spans_) {
+      fetch_.records[record].headers = std::span<const HeaderView>(messages_->headers).subspan(at, count);
+      at += count;
+    }
+    fetch_.source = source;
+    fetch_.next_offset = next_offset;
+    fetch_.owner = std::move(messages_);
+    return std::move(fetch_);
+  }
+
+ private:
+  std::shared_ptr<Messages> messages_;
+  Fetch fetch_;
+  std::vector<std::pair<std::size_t, std::size_t>> spans_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Reader>> KafkaReader::make(KafkaLog& log, const std::string& client_id) {
+  auto client = kafka::make_client(
+      log.options(),
+      {.kind = kafka::ClientKind::consumer, .client_id = client_id, .defaults = tuning(), .fixed = fixed()});
+  if (!client) return client.error();
+  return std::unique_ptr<Reader>(new KafkaReader(log, std::make_shared<Client>(std::move(*client))));
+}
+
+KafkaReader::KafkaReader(KafkaLog& log, std::shared_ptr<Client> client)
+    : log_(log), client_(std::move(client)), line_(std::make_unique<Line>()) {}
+
+KafkaReader::~KafkaReader() {
+  for (std::size_t i = 0; i < sources_.size(); ++i) remove(static_cast<int>(i));
+}
+
+KafkaReader::Source* KafkaReader::find(int source) {
+  return static_cast<std::size_t>(source) < sources_.size() ? sources_[static_cast<std::size_t>(source)].get()
+                                                            : nullptr;
+}
+
+Result<std::int64_t> KafkaReader::start_of(const TopicPartition& partition, std::int64_t offset, std::int64_t& end) {
+  auto bounds = log_.bounds(partition, true);
+  if (!bounds) return bounds.error();
+  end = bounds->end;
+  if (offset == kOffsetBeginning) return bounds->begin;
+  if (offset == kOffsetEnd) return bounds->end;
+  if (offset > bounds->end) {
+    // What we wrote ourselves may be committed while its partition does not show it yet.
+    bounds = log_.bounds(partition, false);
+    if (!bounds) return bounds.error();
+  }
+  if (offset < 0 || offset > bounds->end)
+    return user_error("topic '{}' partition {}: offset {} lies outside the log, which ends at {}", partition.topic,
+                      partition.partition, offset, bounds->end);
+  return std::max(offset, bounds->begin);
+}
+
+Result<int> KafkaReader::add(const TopicPartition& partition, std::int64_t offset) {
+  for (const auto& source : sources_)
+    if (source && source->name == partition)
+      return Error{Fault::bug,
+                   fmt::format("topic '{}' partition {} is being read already", partition.topic, partition.partition)};
+  auto source = std::make_unique<Source>();
+  const auto start = start_of(partition, offset, source->end_at_start);
+  if (!start) return start.error();
+  auto topic = kafka::open_topic(client_->handle.get(), partition.topic);
+  if (!topic) return topic.error();
+  const int handle = static_cast<int>(sources_.size());
+  source->line = line_.get();
+  source->handle = handle;
+  source->name = partition;
+  source->topic = std::move(*topic);
+  source->queue.reset(rd_kafka_queue_new(client_->handle.get()));
+  source->position = *start;
+  rd_kafka_queue_cb_event_enable(source->queue.get(), Source::filled, source.get());
+  if (rd_kafka_consume_start_queue(source->topic.get(), partition.partition, *start, source->queue.get()) != 0)
+    return kafka::error_of(rd_kafka_last_error(), fmt::format("read topic '{}'", partition.topic));
+  sources_.push_back(std::move(source));
+  return handle;
+}
+
+void KafkaReader::remove(int source) {
+  Source* found = find(source);
+  if (!found) return;
+  rd_kafka_consume_stop(found->topic.get(), found->name.partition);
+  sources_[static_cast<std::size_t>(source)].reset();
+}
+
+void KafkaReader::pause(int source) {
+  Source* found = find(source);
+  if (!found) return;
+  const std::lock_guard lock(line_->mutex);
+  found->paused = true;
+}
+
+void KafkaReader::resume(int source) {
+  Source* found = find(source);
+  if (!found) return;
+  {
+    const std::lock_guard lock(line_->mutex);
+    if (!found->paused) return;
+    found->paused = false;
+  }
+  found->line_up();
+}
+
+void KafkaReader::wake() {
+  const std::lock_guard lock(line_->mutex);
+  line_->woken = true;
+  line_->event.notify_one();
+}
+
+std::int64_t KafkaReader::known_end(int source) {
+  const Source* found = find(source);
+  if (!found) return 0;
+  const bool waiting = rd_kafka_queue_length(found->queue.get()) > 0;
+  if (!waiting && !found->begun) return std::max(found->position, found->end_at_start);
+  if (!waiting && (found->at_end || found->run_bytes < kCutShortBytes)) return found->position;
+  std::int64_t low = 0, high = 0;
+  rd_kafka_get_watermark_offsets(client_->handle.get(), found->name.topic.c_str(), found->name.partition, &low, &high);
+  return std::max(high, found->position + (waiting ? 1 : 0));
+}
+
+Result<std::optional<Fetch>> KafkaReader::poll(std::size_t max_records, std::chrono::milliseconds wait) {
+  const auto deadline = Clock::now() + wait;
+  std::unique_lock lock(line_->mutex);
+  while (true) {
+    while (!line_->ready.empty()) {
+      const int handle = line_->ready.front();
+      line_->ready.pop_front();
+      Source* source = find(handle);
+      if (!source) continue;
+      // Before the queue is looked at, so that what comes afterwards lines it up again.
+      source->ready = false;
+      if (source->paused) continue;
+      lock.unlock();
+      auto taken = take(handle, *source, std::clamp<std::size_t>(max_records, 1, kMaxBatch));
+      if (!taken || *taken) return taken;
+      lock.lock();
+    }
+    if (line_->woken || Clock::now() >= deadline) break;
+    line_->event.wait_until(lock, deadline, [&] { return line_->woken || !line_->ready.empty(); });
+  }
+  line_->woken = false;
+  return std::optional<Fetch>{};
+}
+
+Result<std::optional<Fetch>> KafkaReader::take(int handle, Source& source, std::size_t max_records) {
+  rd_kafka_message_t* batch[kMaxBatch];
+  const ssize_t count = rd_kafka_consume_batch_queue(source.queue.get(), 0, batch, max_records);
+  if (count <= 0) {
+    source.drained = true;
+    return std::optional<Fetch>{};
+  }
+  if (std::exchange(source.drained, static_cast<std::size_t>(count) < max_records)) source.run_bytes = 0;
+  source.line_up();
+  FetchBuilder builder(std::make_shared<Messages>(client_, batch, static_cast<std::size_t>(count)));
+  const std::int64_t before = source.position;
+  std::optional<Error> error;
+  source.begun = true;
+  for (ssize_t i = 0; i < count; ++i) {
+    const rd_kafka_message_t* message = batch[i];
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) [[likely]] {
+      if (message->offset < source.position) continue;
+      source.run_bytes += builder.add(message);
+      source.position = message->offset + 1;
+      source.at_end = false;
+    } else if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+      source.position = std::max(source.position, message->offset);
+      source.at_end = true;
+    } else if (kafka::is_unknown(message->err)) {
+      error = user_error("topic '{}' was deleted", source.name.topic);
+    } else {
+      error = kafka::error_of(message->err,
+                              fmt::format("read topic '{}' partition {}", source.name.topic, source.name.partition),
+                              rd_kafka_message_errstr(message));
+    }
+  }
+  if (builder.empty() && error) return *error;
+  if (builder.empty() && source.position == before) return std::optional<Fetch>{};
+  return std::optional<Fetch>{builder.finish(handle, source.position)};
+}
+
+}  // namespace millrace
