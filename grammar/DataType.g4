@@ -4,7 +4,7 @@ parser grammar DataType;
 dataType
     : 'ARRAY' '<' dataType '>'                                  # arrayType
     | 'MAP' '<' dataType ',' dataType '>'                       # mapType
-    | 'STRUCT' ('<>' | '<' structField (',' structField)* '>')  # structType
+    | 'STRUCT' ('<>' | '<' '>' | '<' structField (',' structField)* '>')  # structType
     | name ('(' typeParameter (',' typeParameter)* ')')?        # namedType
     ;
 

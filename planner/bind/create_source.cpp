@@ -144,9 +144,6 @@ void check_formats(const ast::CreateSource& statement, const BindContext& contex
                    SourceDef& source) {
   const auto keys = source.schema.keys();
   const auto values = source.schema.values();
-  if (keys.empty() && with.key_format && *with.key_format != "NONE") {
-    throw SqlError(Code::invalid_format, with.span, "Key format specified for stream without key columns.");
-  }
   check_no_map_key(keys, statement.name.span);
   source.wrap_single_value =
       resolve_wrap(require_format(source.value_format.name, with.span), values.size(), with.wrap_single_value,

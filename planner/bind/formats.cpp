@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::array kFormats = {
     FormatTraits{.name = "JSON", .can_wrap = true, .can_unwrap = true, .wraps_by_default = true},
-    FormatTraits{.name = "DELIMITED", .has_delimiter = true},
+    FormatTraits{.name = "DELIMITED", .can_unwrap = true, .has_delimiter = true},
     FormatTraits{.name = "KAFKA", .can_unwrap = true},
     FormatTraits{.name = "NONE"},
     FormatTraits{.name = "AVRO",

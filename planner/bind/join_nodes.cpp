@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "parser/ast/format.h"
+#include "planner/bind/formats.h"
 #include "planner/bind/select_binder.h"
 
 namespace millrace {
@@ -154,6 +155,8 @@ SelectBinder::Side SelectBinder::join_foreign_key(Side left, Side right, const J
                                                   std::vector<ast::ExprPtr>& equivalent) {
   const auto fail = [&](const std::string& message) { throw SqlError(Code::invalid_join, step.clause->span, message); };
   const auto kind = step.clause->kind;
+  if (left.node->window || right.node->window)
+    fail("Foreign-key table-table joins are not supported on windowed tables.");
   if (left.sources.size() > 1) {
     fail(fmt::format(
         "Invalid join condition: foreign-key table-table joins are not supported as part of n-way joins. Got {}.",
@@ -218,6 +221,8 @@ SelectBinder::Side SelectBinder::build_join(Side left, Side right, const JoinSte
     return column && column->qualifier ? join_column_name(column->qualifier->text, column->name.text)
                                        : std::string("ROWKEY");
   };
+  check_no_map_key({ColumnDef{.name = key_column(step.left), .type = left_type, .role = ColumnRole::key}},
+                   step.clause->span);
   if (!left_is_key) rekey_side(left, step.left, key_column(step.left));
   if (!right_is_key) rekey_side(right, step.right, key_column(step.right));
   if (!left.rekeyed && !right.rekeyed && left.partitions != right.partitions) {
@@ -233,7 +238,7 @@ SelectBinder::Side SelectBinder::build_join(Side left, Side right, const JoinSte
   std::string name = scope_.synthetic_key ? scope_.synthetic_key->name : key_column(step.left);
   if (!scope_.synthetic_key && !viable_.empty()) name = key_column(viable_.front());
   const std::size_t left_size = left.node->schema.size();
-  const bool take_right = (left.rekeyed && !right.rekeyed) || left.key_format.name == "NONE";
+  const bool take_right = left.key_format.name == "NONE";
   Side joined{make_join(left, right, step, ColumnDef{.name = name, .type = left_type, .role = ColumnRole::key}),
               left.sources, false, take_right ? right.key_format : left.key_format,
               left.rekeyed ? right.partitions : left.partitions};

@@ -120,7 +120,8 @@ std::optional<Type> step_same(const Type& current, const Expr& next) {
 }
 
 std::optional<Type> step(const Type& current, const Expr& next) {
-  if (next.type.is_null()) return current;
+  const auto* literal = next.as<LiteralExpr>();
+  if (next.type.is_null() || (literal && literal->value.is_null())) return current;
   if (current.is_null()) return next.type;
   if (current.is_numeric()) return step_number(current, next);
   switch (current.kind()) {
@@ -208,9 +209,9 @@ Type common_type(const std::vector<ListItem>& items, Span span) {
 
 ExprPtr coerce_element(const ExprPtr& expr, const Type& type) {
   if (expr->type == type) return expr;
+  if (const auto* literal = expr->as<LiteralExpr>(); literal && literal->value.is_null()) return cast_to(expr, type);
   if (const auto* text = string_literal(*expr)) return coerce_text(expr, *text, type);
-  if (const auto* literal = expr->as<LiteralExpr>();
-      literal && type.kind() == TypeKind::string && !literal->value.is_null()) {
+  if (const auto* literal = expr->as<LiteralExpr>(); literal && type.kind() == TypeKind::string) {
     return typed_literal(Value(to_text(literal->value, expr->type)), type, *expr);
   }
   if (const auto* array = expr->as<ArrayExpr>(); array && type.kind() == TypeKind::array) {

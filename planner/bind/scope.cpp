@@ -79,9 +79,24 @@ bool holds(const ScopeSource& source, const std::string& name) {
                   span.line, span.column, column.name.text, choices));
 }
 
+bool is_window_bound(const std::string& name) {
+  return name == "WINDOWSTART" || name == "WINDOWEND";
+}
+
 class Qualifier {
  public:
   explicit Qualifier(const Scope& scope) : scope_(scope) {}
+
+  /// Unknown qualifiers are reported before any other mistake.
+  void check_qualifiers(const ast::ExprPtr& expr) const {
+    const auto* column = expr->as<ast::ColumnRef>();
+    if (column && column->qualifier && !scope_.find_source(column->qualifier->text)) {
+      throw SqlError(Code::unknown_source, expr->span,
+                     fmt::format("Failed to prepare statement: '{}' is not a valid stream/table name or alias.",
+                                 column->qualifier->text));
+    }
+    for_each_child(*expr, [this](const ast::ExprPtr& child) { check_qualifiers(child); });
+  }
 
   ast::ExprPtr rewrite(const ast::ExprPtr& expr) {
     if (const auto* column = expr->as<ast::ColumnRef>()) return rewrite_column(expr, *column);
@@ -92,12 +107,9 @@ class Qualifier {
  private:
   ast::ExprPtr rewrite_column(const ast::ExprPtr& expr, const ast::ColumnRef& column) {
     if (column.qualifier) {
-      if (!scope_.find_source(column.qualifier->text)) {
-        throw SqlError(Code::unknown_source, expr->span,
-                       fmt::format("Failed to prepare statement: '{}' is not a valid stream/table name or alias.",
-                                   column.qualifier->text));
-      }
-      return expr;
+      const bool bound = scope_.window_aggregation && is_window_bound(column.name.text);
+      if (!bound || holds(*scope_.find_source(column.qualifier->text), column.name.text)) return expr;
+      return make_ast(ast::ColumnRef{std::nullopt, column.name}, expr->span);
     }
     if (std::ranges::find(parameters_, column.name.text) != parameters_.end()) return expr;
     if (scope_.synthetic_key && scope_.synthetic_key->name == column.name.text &&
@@ -144,7 +156,7 @@ void check_resolved(const ast::ExprPtr& expr, const Scope& scope, const std::str
     if (!column->qualifier) {
       if (std::ranges::find(parameters, name) != parameters.end()) return;
       if (scope.synthetic_key && scope.synthetic_key->name == name) return;
-      if (scope.window_aggregation && (name == "WINDOWSTART" || name == "WINDOWEND")) return;
+      if (scope.window_aggregation && is_window_bound(name)) return;
     } else if (const auto* source = scope.find_source(column->qualifier->text); source && holds(*source, name)) {
       return;
     }
@@ -168,7 +180,10 @@ void check_resolved(const ast::ExprPtr& expr, const Scope& scope, const std::str
 }  // namespace
 
 ast::ExprPtr qualify(const ast::ExprPtr& expr, const Scope& scope) {
-  return expr ? Qualifier(scope).rewrite(expr) : expr;
+  if (!expr) return expr;
+  Qualifier qualifier(scope);
+  qualifier.check_qualifiers(expr);
+  return qualifier.rewrite(expr);
 }
 
 void check_resolved(const ast::ExprPtr& expr, const Scope& scope, const std::string& clause) {

@@ -237,16 +237,16 @@ AggregateCall SelectBinder::bind_aggregate(const ast::Call& call, const ast::Exp
 
 void SelectBinder::check_undo() const {
   if (node_->kind != RelationKind::table) return;
-  std::set<std::string> names;
+  std::vector<std::string> names;
   for (const auto& call : aggregate_calls_) {
-    if (!call.function->variants[call.variant].undo) names.insert(call.function->name);
+    const bool known = std::ranges::find(names, call.function->name) != names.end();
+    if (!known && !call.function->variants[call.variant].undo) names.push_back(call.function->name);
   }
   if (names.empty()) return;
   throw SqlError(
       Code::invalid_aggregate, query_.span,
       fmt::format("The aggregation function{} {} cannot be applied to a table source, only to a stream source.",
-                  names.size() > 1 ? "s" : "",
-                  join_words(std::vector<std::string>(names.begin(), names.end()), " and ")));
+                  names.size() > 1 ? "s" : "", join_words(names, " and ")));
 }
 
 std::optional<WindowSpec> SelectBinder::window_spec() const {

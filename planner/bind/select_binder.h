@@ -69,6 +69,7 @@ class SelectBinder {
   void qualify_clauses();
   void check_clauses() const;
   void check_plain() const;
+  void check_functions() const;
   NodePtr make_leaf(std::size_t source);
   void bind_single();
   std::set<PseudoColumn> used_pseudo_columns(const ScopeSource& source) const;
@@ -113,7 +114,7 @@ class SelectBinder {
   void partition();
   void check_partition() const;
   void project(ExprBinder& binder);
-  void check_keys(const std::vector<std::vector<std::size_t>>& matches) const;
+  void check_keys(const std::vector<std::vector<std::size_t>>& matches, bool may_miss) const;
   [[noreturn]] void fail_missing_keys(const std::vector<std::size_t>& missing) const;
   [[noreturn]] void fail_repeated_key(const KeySlot& slot, const std::vector<std::size_t>& items) const;
   ProjectItem value_item(ExprBinder& binder, const OutputItem& item) const;

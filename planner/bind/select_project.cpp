@@ -175,7 +175,9 @@ void SelectBinder::project(ExprBinder& binder) {
     values.push_back(value_item(binder, items_[i]));
     value_items.push_back(i);
   }
-  if (persistent()) check_keys(matches);
+  const bool free_keys = find_flag(context_.properties, "ksql.new.query.planner.enabled").value_or(false) &&
+                         origin_ == KeyOrigin::source && node_->kind == RelationKind::stream;
+  if (persistent()) check_keys(matches, free_keys);
   std::vector<std::size_t> key_order;
   for (std::size_t k = 0; k < keys_.size(); ++k) {
     if (!matches[k].empty()) key_order.push_back(k);
@@ -198,7 +200,7 @@ void SelectBinder::project(ExprBinder& binder) {
   }
 }
 
-void SelectBinder::check_keys(const std::vector<std::vector<std::size_t>>& matches) const {
+void SelectBinder::check_keys(const std::vector<std::vector<std::size_t>>& matches, bool may_miss) const {
   std::size_t key_items = 0;
   std::vector<std::size_t> missing;
   for (std::size_t k = 0; k < matches.size(); ++k) {
@@ -208,7 +210,7 @@ void SelectBinder::check_keys(const std::vector<std::vector<std::size_t>>& match
   if (missing.empty() && key_items == items_.size() && keys_.size() == items_.size()) {
     throw SqlError(Code::invalid_key, query_.span, "The projection contains no value columns.");
   }
-  if (!missing.empty()) fail_missing_keys(missing);
+  if (!missing.empty() && !may_miss) fail_missing_keys(missing);
   for (std::size_t k = 0; k < matches.size(); ++k) {
     if (matches[k].size() > 1) fail_repeated_key(keys_[k], matches[k]);
   }

@@ -125,7 +125,7 @@ void SelectBinder::check_source_names() const {
 }
 
 void SelectBinder::qualify_clauses() {
-  scope_.window_aggregation = query_.window.has_value();
+  scope_.window_aggregation = query_.window.has_value() && !scope_.is_join();
   analyse_joins();
   if (query_.partition_by) {
     for (const auto& expr : query_.partition_by->exprs) partition_.push_back(qualify(expr, scope_));
@@ -140,7 +140,18 @@ void SelectBinder::qualify_clauses() {
                 std::ranges::any_of(items_, [&](const OutputItem& item) { return has_aggregate(item.expr); });
 }
 
+void SelectBinder::check_functions() const {
+  ExprBinder binder(context_, scope_);
+  for (const auto* root : clause_roots()) {
+    contains(*root, [&](const ast::Expression& expr) {
+      if (const auto* call = expr.as<ast::Call>()) binder.require_function(*call, expr.span);
+      return false;
+    });
+  }
+}
+
 void SelectBinder::check_clauses() const {
+  check_item_names();
   for (const auto& item : items_) check_resolved(item.expr, scope_, "SELECT");
   Scope plain = scope_;  // WHERE is applied before windows exist
   plain.window_aggregation = false;
@@ -156,7 +167,7 @@ void SelectBinder::check_clauses() const {
   for (const auto& expr : group_) check_resolved(expr, scope_, "GROUP BY");
   for (const auto& expr : partition_) check_resolved(expr, scope_, "PARTITION BY");
   check_resolved(having_, scope_, "HAVING");
-  check_item_names();
+  check_functions();
 }
 
 std::vector<const ast::ExprPtr*> SelectBinder::clause_roots() const {
