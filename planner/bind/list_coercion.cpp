@@ -48,6 +48,8 @@ std::optional<Type> step(const Type& current, const Expr& next);
 
 std::optional<Type> fold(Type current, const std::vector<ExprPtr>& items) {
   for (const auto& item : items) {
+    const auto* literal = item->as<LiteralExpr>();
+    if (literal && literal->value.is_null()) continue;  // typed by its own constructor, yet fits anything
     auto next = step(current, *item);
     if (!next) return next;
     current = *next;
@@ -120,8 +122,7 @@ std::optional<Type> step_same(const Type& current, const Expr& next) {
 }
 
 std::optional<Type> step(const Type& current, const Expr& next) {
-  const auto* literal = next.as<LiteralExpr>();
-  if (next.type.is_null() || (literal && literal->value.is_null())) return current;
+  if (next.type.is_null()) return current;
   if (current.is_null()) return next.type;
   if (current.is_numeric()) return step_number(current, next);
   switch (current.kind()) {

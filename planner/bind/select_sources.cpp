@@ -210,6 +210,7 @@ NodePtr SelectBinder::make_leaf(std::size_t source) {
                   .key_format = def.key_format,
                   .value_format = def.value_format,
                   .timestamp = std::nullopt};
+  node.partitions = def.partitions;
   for (std::size_t i = 0; i < def.schema.size(); ++i) node.read.push_back(i);
   if (def.timestamp_column) {
     node.timestamp = TimestampColumn{.column = *def.schema.find(*def.timestamp_column), .format = def.timestamp_format};

@@ -1,0 +1,67 @@
+#include <gmock/gmock.h>
+
+#include "bind_session.h"
+
+namespace millrace {
+namespace {
+
+class BindRows : public testing::Test {
+ protected:
+  BindRows() {
+    session_.run("CREATE TABLE Q AS SELECT * FROM T;");
+    session_.run("CREATE TABLE W AS SELECT NAME, COUNT(*) AS N FROM S WINDOW TUMBLING (SIZE 1 SECOND) GROUP BY NAME;");
+  }
+  BindSession session_;
+};
+
+TEST_F(BindRows, FindsKeys) {
+  const auto one = session_.pull("SELECT * FROM Q WHERE ID = 1 + 2;");
+  ASSERT_EQ(one.lookups.size(), 1U);
+  EXPECT_EQ(one.lookups[0].key, std::vector<Value>{Value(3)});
+  EXPECT_EQ(one.items[0].column.role, ColumnRole::key);
+  EXPECT_EQ(session_.pull("SELECT * FROM Q WHERE ID IN (1, 2) AND OWNER > 3;").lookups.size(), 2U);
+  EXPECT_TRUE(session_.pull("SELECT * FROM Q WHERE ID > 1;").lookups.at(0).key.empty());
+  EXPECT_EQ(session_.pull("SELECT * FROM Q WHERE ID = 1 OR OWNER = 2;").lookups.size(), 1U);
+}
+
+TEST_F(BindRows, FindsWindowBoundsAndRanges) {
+  const auto windows = session_.pull(
+      "SELECT * FROM W WHERE NAME = 'a' AND WINDOWSTART >= 1000 AND '1970-01-01T00:00:09' > WINDOWSTART;");
+  ASSERT_EQ(windows.lookups.size(), 1U);
+  EXPECT_EQ(windows.lookups[0].window_start_min, 1000);
+  EXPECT_EQ(windows.lookups[0].window_start_max, 8999);
+  std::string names;
+  for (const auto& item : windows.items) names += item.column.name + " ";
+  EXPECT_EQ(names, "NAME WINDOWSTART WINDOWEND N ");
+  const auto range = session_.pull("SELECT * FROM W WHERE NAME >= 'b';");
+  EXPECT_EQ(range.lookups.at(0).range_min, Value(std::string("b")));
+}
+
+TEST_F(BindRows, RefusesScansWhenToldTo) {
+  session_.set("ksql.query.pull.table.scan.enabled", "false");
+  EXPECT_THAT(session_.error("SELECT * FROM Q WHERE OWNER = 1;"),
+              testing::HasSubstr("WHERE clause missing key column for disjunct: (OWNER = 1)"));
+  EXPECT_THAT(session_.error("SELECT * FROM Q WHERE ID <> 1;"),
+              testing::HasSubstr("Bound on key columns '[`ID` INTEGER KEY]' must currently be '='. "));
+  EXPECT_EQ(session_.error("SELECT * FROM Q WHERE ID = 1;"), "no error");
+}
+
+TEST_F(BindRows, InsertsValues) {
+  const auto row = session_.insert("INSERT INTO S (ID, PRICE, ROWTIME) VALUES (1, 4.5, 77);");
+  EXPECT_EQ(row.row[0], Value(1));
+  EXPECT_TRUE(row.row[1].is_null());
+  EXPECT_EQ(row.row[2], Value(Decimal{450, 2}));
+  EXPECT_EQ(row.row_time, 77);
+  EXPECT_THAT(session_.error("INSERT INTO S (ID) VALUES ('x');"),
+              testing::HasSubstr("Expected type INTEGER for field `ID`"));
+}
+
+TEST_F(BindRows, RewritesStatements) {
+  EXPECT_EQ(
+      session_.canonical("create stream X (A int) with (kafka_topic='x', value_format='json', partitions=1);"),
+      "CREATE STREAM X (A INTEGER) WITH (CLEANUP_POLICY='delete', KAFKA_TOPIC='x', KEY_FORMAT='KAFKA', PARTITIONS=1, "
+      "VALUE_FORMAT='json');");
+}
+
+}  // namespace
+}  // namespace millrace
