@@ -23,11 +23,12 @@ struct EngineOptions {
   std::string advertised;       // host:port that others reach this process by
   std::string state_directory;  // of the state RocksDB; empty: state in memory only
   int slots = 64;
-  int workers = 1;              // threads; 0: none, the caller steps (run_until_idle)
+  int workers = 1;  // threads; 0: none, the caller steps (run_until_idle)
   std::chrono::milliseconds commit_interval{2000};
   std::size_t state_memory_bytes = 256 << 20;
   std::size_t batch_rows = kMaxBatchRows;  // tests run with 1
   bool every_partition_owned = false;      // memory and embedded logs: no membership
+  int internal_replicas = 1;               // of changelogs and repartition topics
 };
 
 /// One line of the processing log (spec/config.md §5).
@@ -54,13 +55,13 @@ struct QueryStatus {
 
 /// Keys or ranges of one store to read, already as Values (the engine encodes them).
 struct PullLookup {
-  std::vector<Value> key;  // empty: scan
+  std::vector<Value> key;                                                                          // empty: scan
   std::optional<std::int64_t> window_start_min, window_start_max, window_end_min, window_end_max;  // inclusive
   std::optional<Value> range_min, range_max;  // single STRING/BYTES key, inclusive
 };
 
-/// A running transient query. Rows arrive on a worker's thread through the callback given at start; the callback returns false to be asked again
-/// later (a slow client suspends only its own query; call `resume`).
+/// A running transient query. Rows arrive on a worker's thread through the callback given at start; the callback
+/// returns false to be asked again later (a slow client suspends only its own query; call `resume`).
 class TransientQuery {
  public:
   virtual ~TransientQuery() = default;  // stops it and waits until no callback runs
@@ -71,15 +72,15 @@ struct TransientEvents {
   std::function<void(std::optional<Error>)> on_end;  // limit reached, or end of input where `until_end`, or failure
 };
 
-/// Runs physical plans on a log: tasks on a pool of workers, exactly-once, state and restore (DESIGN §5, §6). Thread-safe but for
-/// run_until_idle. Must not outlive the log.
+/// Runs physical plans on a log: tasks on a pool of workers, exactly-once, state and restore (DESIGN §5, §6).
+/// Thread-safe but for run_until_idle. Must not outlive the log.
 class Engine {
  public:
   static Result<std::unique_ptr<Engine>> start(Log& log, EngineOptions options, EngineEvents events);
   virtual ~Engine() = default;  // commits and stops cleanly
 
-  /// Submitter's half of starting a query: creates its internal topics and writes the first progress record of every task (start offsets as of
-  /// now, `latest` meaning now). Idempotent.
+  /// Submitter's half of starting a query: creates its internal topics and writes the first progress record of every
+  /// task (start offsets as of now, `latest` meaning now). Idempotent.
   virtual Status prepare(const PhysicalPlan& plan) = 0;
   /// Every process: runs the tasks whose slots it owns.
   virtual Status start_query(std::shared_ptr<const PhysicalPlan> plan) = 0;
@@ -90,18 +91,24 @@ class Engine {
   virtual Status resume_query(const std::string& query_id) = 0;
   virtual std::optional<QueryStatus> status(const std::string& query_id) = 0;
 
-  /// Rows of a query's table from committed state. Batches have the schema of plan.result, key columns first, windows in
-  /// window_start/window_end; timestamps are the rows'. Order: per look-up as given; scans by key bytes within a partition. `visit` returning
-  /// false stops. Retriable error when a needed slot is not owned here or still restoring.
-  virtual Status pull(const std::string& query_id, std::span<const PullLookup> lookups, const std::function<bool(const Batch&)>& visit) = 0;
+  /// Rows of a query's table from committed state. Batches have the schema of plan.result, key columns first, windows
+  /// in window_start/window_end; timestamps are the rows'. Order: per look-up as given; scans by key bytes within a
+  /// partition. `visit` returning false stops. Retriable error when a needed slot is not owned here or still restoring.
+  virtual Status pull(const std::string& query_id, std::span<const PullLookup> lookups,
+                      const std::function<bool(const Batch&)>& visit) = 0;
 
-  /// Runs a plan made with PhysicalContext::transient. `until_end`: stops at the end offsets seen at the start (pull queries on streams, `millrace run`).
-  virtual Result<std::unique_ptr<TransientQuery>> run_transient(std::shared_ptr<const PhysicalPlan> plan, bool until_end, TransientEvents events) = 0;
+  /// Runs a plan made with PhysicalContext::transient. `until_end`: stops at the end offsets seen at the start (pull
+  /// queries on streams, `millrace run`).
+  virtual Result<std::unique_ptr<TransientQuery>> run_transient(std::shared_ptr<const PhysicalPlan> plan,
+                                                                bool until_end, TransientEvents events) = 0;
 
   /// True when every running query has consumed and committed everything that lay in its inputs; waits up to `wait`.
   virtual bool wait_until_idle(std::chrono::milliseconds wait) = 0;
   /// Steps every task on the calling thread until nothing more happens, committing as it goes. Only with workers = 0.
+  /// A query that fails stands still afterwards (see status); errors of the log are returned.
   virtual Status run_until_idle() = 0;
+  /// Stops as a crash would: nothing is committed, spilled or left. For tests. Only destruction may follow.
+  virtual void kill() = 0;
 };
 
 }  // namespace millrace

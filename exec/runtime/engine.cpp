@@ -1,0 +1,208 @@
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "exec/runtime/engine_impl.h"
+#include "exec/runtime/transient.h"
+
+namespace millrace {
+namespace {
+
+constexpr std::chrono::milliseconds kIdlePoll{2};
+constexpr int kMaxIdleRounds = 1 << 20;
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> Engine::start(Log& log, EngineOptions options, EngineEvents events) {
+  auto engine = std::make_unique<EngineImpl>(log, std::move(options), std::move(events));
+  if (auto opened = engine->open(); !opened) return opened.error();
+  return std::unique_ptr<Engine>(std::move(engine));
+}
+
+EngineImpl::EngineImpl(Log& log, EngineOptions options, EngineEvents events)
+    : log_(log), options_(std::move(options)), events_(std::move(events)) {}
+
+EngineImpl::~EngineImpl() {
+  stop(true);
+}
+
+void EngineImpl::kill() {
+  stop(false);
+}
+
+void EngineImpl::stop(bool clean) {
+  if (stopped_) return;
+  stopped_ = true;
+  {
+    const std::lock_guard lock(notes_mutex_);
+    stopping_ = true;
+  }
+  house_wake_.notify_all();
+  if (house_.joinable()) house_.join();
+  for (auto& worker : workers_) worker->stop(clean);
+  if (membership_ && clean) membership_->leave();
+  workers_.clear();
+  admin_.reset();
+  membership_.reset();
+  state_.reset();
+}
+
+Status EngineImpl::open() {
+  auto slots = SlotTable::open(log_, options_.service_id + "slots", options_.slots);
+  if (!slots) return slots.error();
+  slots_ = std::move(*slots);
+  slot_worker_.assign(static_cast<std::size_t>(slots_->slots()), -1);
+  if (!options_.state_directory.empty()) {
+    StateDbOptions state;
+    state.directory = options_.state_directory;
+    auto opened = StateDb::open(state);
+    if (!opened) return opened.error();
+    state_ = std::move(*opened);
+  }
+  if (!options_.every_partition_owned) {
+    auto membership = log_.membership(options_.service_id + "processes", slots_->topic(), options_.advertised);
+    if (!membership) return membership.error();
+    membership_ = std::move(*membership);
+  }
+  const int count = std::max(1, options_.workers);
+  for (int i = 0; i < count; ++i) {
+    WorkerSetup setup;
+    setup.log = &log_;
+    setup.membership = membership_.get();
+    setup.host = this;
+    setup.index = i;
+    setup.name = options_.service_id + options_.process_id + "-" + std::to_string(i);
+    setup.commit_interval = options_.commit_interval;
+    setup.threaded = options_.workers > 0;
+    if (options_.workers == 0) setup.commit_gap = std::chrono::milliseconds{0};
+    setup.state_memory_bytes = options_.state_memory_bytes / static_cast<std::size_t>(count);
+    setup.truncate_changelogs = options_.every_partition_owned && state_ != nullptr;
+    TaskEnvironment environment;
+    environment.state = state_.get();
+    environment.events = &events_;
+    environment.batch_rows = options_.batch_rows;
+    environment.slots_topic = slots_->topic();
+    auto worker = Worker::make(std::move(setup), std::move(environment));
+    if (!worker) return worker.error();
+    workers_.push_back(std::move(*worker));
+    if (options_.workers > 0) workers_.back()->start();
+  }
+  return join();
+}
+
+std::shared_ptr<QueryRun> EngineImpl::find(const std::string& query_id) {
+  const std::lock_guard lock(mutex_);
+  const auto found = runs_.find(query_id);
+  return found == runs_.end() ? nullptr : found->second;
+}
+
+Worker* EngineImpl::worker_of(const QueryRun& run, std::size_t subtopology, int partition) {
+  const int slot = run.layout.slot_of(subtopology, partition);
+  const std::lock_guard lock(mutex_);
+  const int worker = slot_worker_[static_cast<std::size_t>(slot)];
+  return worker < 0 ? nullptr : workers_[static_cast<std::size_t>(worker)].get();
+}
+
+Status EngineImpl::start_query(std::shared_ptr<const PhysicalPlan> plan) {
+  const std::lock_guard control(control_);
+  auto layout = make_layout(log_, *plan, slots_->slots());
+  if (!layout) return layout.error();
+  auto run = std::make_shared<QueryRun>(std::move(plan), std::move(*layout));
+  {
+    const std::lock_guard lock(mutex_);
+    auto& known = runs_[run->plan->query_id];
+    if (known) return user_error("the query {} is running already", run->plan->query_id);
+    known = run;
+  }
+  if (auto launched = launch(run, -1); !launched) {
+    const std::lock_guard lock(mutex_);
+    runs_.erase(run->plan->query_id);
+    return launched;
+  }
+  return {};
+}
+
+Status EngineImpl::stop_query(const std::string& query_id) {
+  const std::lock_guard control(control_);
+  const auto run = find(query_id);
+  if (!run) return {};
+  for (auto& worker : workers_) worker->drop_tasks([&](const Task& task) { return task.run_is(*run); }, true);
+  const std::lock_guard lock(mutex_);
+  runs_.erase(query_id);
+  return {};
+}
+
+Status EngineImpl::pause_query(const std::string& query_id) {
+  const std::lock_guard control(control_);
+  const auto run = find(query_id);
+  if (!run) return user_error("the query {} does not run here", query_id);
+  run->paused = true;
+  for (auto& worker : workers_) worker->pause_changed(query_id);
+  return {};
+}
+
+Status EngineImpl::resume_query(const std::string& query_id) {
+  const std::lock_guard control(control_);
+  const auto run = find(query_id);
+  if (!run) return user_error("the query {} does not run here", query_id);
+  run->paused = false;
+  for (auto& worker : workers_) worker->pause_changed(query_id);
+  return {};
+}
+
+std::optional<QueryStatus> EngineImpl::status(const std::string& query_id) {
+  const auto run = find(query_id);
+  if (!run) return std::nullopt;
+  QueryStatus status;
+  if (const auto failure = run->last_failure()) status.error = failure->message;
+  status.rows_in = run->rows_in;
+  status.rows_out = run->rows_out;
+  status.late_rows = run->late_rows;
+  status.bad_records = run->bad_records;
+  status.restarts = run->restarts;
+  if (run->failed) {
+    status.state = QueryState::error;
+  } else if (run->paused) {
+    status.state = QueryState::paused;
+  } else if (run->restoring > 0) {
+    status.state = QueryState::restoring;
+  }
+  return status;
+}
+
+bool EngineImpl::wait_until_idle(std::chrono::milliseconds wait) {
+  const auto deadline = Clock::now() + wait;
+  while (true) {
+    // A pass of one worker may feed another, so all must be idle twice.
+    bool idle = options_.workers > 0 || run_until_idle().has_value();
+    for (int pass = 0; pass < 2 && idle; ++pass)
+      idle = std::all_of(workers_.begin(), workers_.end(), [](const auto& worker) { return worker->idle(); });
+    if (idle) return true;
+    if (Clock::now() >= deadline) return false;
+    std::this_thread::sleep_for(kIdlePoll);
+  }
+}
+
+Status EngineImpl::run_until_idle() {
+  constexpr std::chrono::milliseconds kNoWait{0};
+  for (int round = 0; round < kMaxIdleRounds; ++round) {
+    bool moved = false;
+    for (auto& worker : workers_) moved = worker->iterate(kNoWait) || moved;
+    for (TransientRun* transient : stepped_) moved = transient->step() || moved;
+    const bool quiet =
+        std::all_of(workers_.begin(), workers_.end(), [](const auto& worker) { return worker->quiet(); });
+    if (!moved && quiet) return {};
+    for (const auto& worker : workers_)
+      if (auto trouble = worker->trouble()) return *trouble;
+  }
+  return external_error("the queries do not come to rest");
+}
+
+void EngineImpl::add_stepped(TransientRun& run) {
+  stepped_.push_back(&run);
+}
+void EngineImpl::remove_stepped(TransientRun& run) {
+  stepped_.remove(&run);
+}
+
+}  // namespace millrace

@@ -1,0 +1,102 @@
+#pragma once
+
+#include <condition_variable>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "exec/runtime/engine.h"
+#include "exec/runtime/query_run.h"
+#include "exec/runtime/slot_table.h"
+#include "exec/runtime/worker.h"
+#include "exec/state/state_db.h"
+
+namespace millrace {
+
+class TransientRun;
+
+class EngineImpl final : public Engine, private WorkerHost {
+ public:
+  EngineImpl(Log& log, EngineOptions options, EngineEvents events);
+  ~EngineImpl() override;
+  Status open();
+
+  Status prepare(const PhysicalPlan& plan) override;
+  Status start_query(std::shared_ptr<const PhysicalPlan> plan) override;
+  Status stop_query(const std::string& query_id) override;
+  Status forget(const PhysicalPlan& plan) override;
+  Status pause_query(const std::string& query_id) override;
+  Status resume_query(const std::string& query_id) override;
+  std::optional<QueryStatus> status(const std::string& query_id) override;
+  Status pull(const std::string& query_id, std::span<const PullLookup> lookups,
+              const std::function<bool(const Batch&)>& visit) override;
+  Result<std::unique_ptr<TransientQuery>> run_transient(std::shared_ptr<const PhysicalPlan> plan, bool until_end,
+                                                        TransientEvents events) override;
+  bool wait_until_idle(std::chrono::milliseconds wait) override;
+  Status run_until_idle() override;
+  void kill() override;
+
+  Log& log() { return log_; }
+  const EngineOptions& options() const { return options_; }
+  const EngineEvents& events() const { return events_; }
+  /// The worker that runs a partition's task; null when its slot is not owned here.
+  Worker* worker_of(const QueryRun& run, std::size_t subtopology, int partition);
+  std::shared_ptr<QueryRun> find(const std::string& query_id);
+  void add_stepped(TransientRun& run);
+  void remove_stepped(TransientRun& run);
+
+ private:
+  // Slots (engine_slots.cpp)
+  Status join();
+  void granted(const std::vector<int>& slots);
+  void given_up(const std::vector<int>& slots, bool commit);
+  Status launch(const std::shared_ptr<QueryRun>& run, int only_worker);
+  Result<Progress> progress_of(const QueryRun& run, std::size_t subtopology, int partition, int slot);
+  std::vector<int> slots_of(const QueryRun& run);
+  // Housekeeping
+  void keep_house();
+  void keep_house_once();
+  void restart_failed();
+  void replace_fenced();
+  void truncate();
+  // WorkerHost
+  void worker_fenced(int worker) override;
+  void read_up_to(const TopicPartition& partition, std::int64_t offset) override;
+
+  Status create_topics(const PhysicalPlan& plan, const QueryLayout& layout);
+  Status write_progress(const PhysicalPlan& plan, const QueryLayout& layout, bool remove);
+  Result<Progress> initial_progress(const QueryOptions& options, const SubtopologyLayout& layout, int partition);
+  Result<Writer*> admin();
+  void stop(bool clean);
+
+  Log& log_;
+  const EngineOptions options_;
+  const EngineEvents events_;
+  std::unique_ptr<StateDb> state_;
+  std::unique_ptr<SlotTable> slots_;
+  std::unique_ptr<Membership> membership_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+
+  std::mutex control_;        // one change of queries or slots at a time; held while workers are called
+  mutable std::mutex mutex_;  // guards runs_ and slot_worker_; never held while a worker is called
+  std::map<std::string, std::shared_ptr<QueryRun>> runs_;
+  std::vector<int> slot_worker_;   // -1: not ours
+  std::unique_ptr<Writer> admin_;  // under control_
+  std::list<TransientRun*> stepped_;
+
+  std::mutex notes_mutex_;  // guards what workers leave for the housekeeper
+  std::set<int> fenced_;
+  std::map<TopicPartition, std::int64_t> read_up_to_;
+  std::condition_variable house_wake_;
+  Clock::time_point last_truncate_{}, last_refresh_{};
+  bool stopping_ = false;  // under notes_mutex_
+  bool stopped_ = false;
+  std::thread house_;
+};
+
+}  // namespace millrace

@@ -1,0 +1,108 @@
+#include <spdlog/spdlog.h>
+
+#include "exec/runtime/engine_impl.h"
+
+// The submitter's half of starting and dropping a query: topics and first progress records.
+namespace millrace {
+
+Status EngineImpl::prepare(const PhysicalPlan& plan) {
+  const std::lock_guard control(control_);
+  auto layout = make_layout(log_, plan, slots_->slots());
+  if (!layout) return layout.error();
+  if (auto made = create_topics(plan, *layout); !made) return made;
+  return write_progress(plan, *layout, false);
+}
+
+Status EngineImpl::create_topics(const PhysicalPlan& plan, const QueryLayout& layout) {
+  for (std::size_t i = 0; i < plan.topics.size(); ++i) {
+    auto found = log_.describe_topic(plan.topics[i].name);
+    if (!found) return found.error();
+    if (*found) continue;
+    TopicConfig config;
+    config.partitions = layout.topic_partitions[i];
+    config.replicas = options_.internal_replicas;
+    config.retention_ms = -1;
+    config.compacted = plan.topics[i].changelog;
+    if (auto made = log_.create_topic(plan.topics[i].name, config); !made) return made;
+  }
+  return {};
+}
+
+Result<Progress> EngineImpl::initial_progress(const QueryOptions& options, const SubtopologyLayout& layout,
+                                              int partition) {
+  Progress progress;
+  for (const LayoutInput& input : layout.inputs) {
+    if (partition >= input.partitions) continue;
+    auto bounds = log_.bounds({input.topic, partition});
+    if (!bounds) return bounds.error();
+    const bool from_begin = input.internal || input.table || options.from_earliest;
+    progress.offsets.emplace_back(input.topic, from_begin ? bounds->begin : bounds->end);
+  }
+  return progress;
+}
+
+Result<Writer*> EngineImpl::admin() {
+  if (!admin_) {
+    auto writer = log_.writer(options_.service_id + options_.process_id + "-statements", nullptr);
+    if (!writer) return writer.error();
+    admin_ = std::move(*writer);
+  }
+  return admin_.get();
+}
+
+Status EngineImpl::write_progress(const PhysicalPlan& plan, const QueryLayout& layout, bool remove) {
+  std::vector<int> slots;
+  for (std::size_t sub = 0; sub < layout.subtopologies.size(); ++sub)
+    for (int partition = 0; partition < layout.subtopologies[sub].tasks; ++partition)
+      slots.push_back(layout.slot_of(sub, partition));
+  std::sort(slots.begin(), slots.end());
+  slots.erase(std::unique(slots.begin(), slots.end()), slots.end());
+  if (auto done = slots_->refresh(slots); !done) return done;
+  auto writer = admin();
+  if (!writer) return writer.error();
+  auto topic = (*writer)->topic(slots_->topic());
+  if (!topic) return topic.error();
+  const auto now =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count();
+  for (std::size_t sub = 0; sub < layout.subtopologies.size(); ++sub) {
+    for (int partition = 0; partition < layout.subtopologies[sub].tasks; ++partition) {
+      const int slot = layout.slot_of(sub, partition);
+      const std::string key = progress_key(plan.query_id, plan.subtopologies[sub].id, partition);
+      if (slots_->find(slot, key).has_value() != remove) continue;
+      std::optional<std::string> value;
+      if (!remove) {
+        auto progress = initial_progress(plan.options, layout.subtopologies[sub], partition);
+        if (!progress) return progress.error();
+        value = encode(*progress);
+      }
+      if (auto done = (*writer)->append(*topic, slot, key, value, now); !done) return done;
+    }
+  }
+  if (auto done = (*writer)->commit(); !done) return done;
+  const auto state = (*writer)->commit_state(std::chrono::seconds{30});
+  if (state.outcome == Writer::Outcome::committed) return {};
+  admin_.reset();
+  if (state.error) return *state.error;
+  return external_error("the log does not answer");
+}
+
+Status EngineImpl::forget(const PhysicalPlan& plan) {
+  const std::lock_guard control(control_);
+  auto layout = make_layout(log_, plan, slots_->slots());
+  if (layout) {
+    if (auto done = write_progress(plan, *layout, true); !done) return done;
+  } else {
+    spdlog::warn("query {}: progress stays in the slots topic: {}", plan.query_id, layout.error().message);
+  }
+  for (const InternalTopic& topic : plan.topics) {
+    auto found = log_.describe_topic(topic.name);
+    if (!found) return found.error();
+    if (!*found) continue;
+    if (auto done = log_.delete_topic(topic.name); !done) return done;
+  }
+  if (state_) return state_->drop(plan.query_id + "|");
+  return {};
+}
+
+}  // namespace millrace

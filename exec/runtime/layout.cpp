@@ -1,0 +1,134 @@
+#include "exec/runtime/layout.h"
+
+#include <algorithm>
+
+namespace millrace {
+namespace {
+
+std::uint64_t stable_hash(std::string_view text) {
+  std::uint64_t hash = 14695981039346656037ULL;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+  return hash ^ (hash >> 29);
+}
+
+void collect_sources(const PlanNode& node, std::vector<const PlanNode*>& out) {
+  if (node.as<SourceNode>() != nullptr) out.push_back(&node);
+  for (const NodePtr& input : inputs_of(node)) collect_sources(*input, out);
+}
+
+class Planner {
+ public:
+  Planner(Log& log, const PhysicalPlan& plan, QueryLayout& layout) : log_(log), plan_(plan), layout_(layout) {
+    layout_.topic_partitions.resize(plan.topics.size());
+    for (std::size_t i = 0; i < plan.topics.size(); ++i) layout_.topic_partitions[i] = plan.topics[i].partitions;
+  }
+
+  Status run() {
+    for (const Subtopology& sub : plan_.subtopologies)
+      if (auto done = place(sub); !done) return done;
+    for (std::size_t i = 0; i < plan_.topics.size(); ++i)
+      if (plan_.topics[i].changelog) layout_.topic_partitions[i] = tasks_of(plan_.topics[i].subtopology);
+    return {};
+  }
+
+ private:
+  Status place(const Subtopology& sub) {
+    SubtopologyLayout placed;
+    for (const PlanNode* node : sources_of(*sub.root)) {
+      const auto& source = *node->as<SourceNode>();
+      const bool table = node->kind == RelationKind::table;
+      const auto known = std::find_if(placed.inputs.begin(), placed.inputs.end(),
+                                      [&](const LayoutInput& input) { return input.topic == source.topic; });
+      if (known == placed.inputs.end()) {
+        placed.inputs.push_back({source.topic, 0, source.internal, table});
+      } else {
+        known->table = known->table || table;
+      }
+    }
+    if (auto done = count_external(placed); !done) return done;
+    int external = 0;
+    for (const LayoutInput& input : placed.inputs) external = std::max(external, input.internal ? 0 : input.partitions);
+    count_internal(placed, external);
+    for (const LayoutInput& input : placed.inputs) placed.tasks = std::max(placed.tasks, input.partitions);
+    if (!placed.inputs.empty()) placed.hash = stable_hash(placed.inputs.front().topic);
+    layout_.subtopologies.push_back(std::move(placed));
+    return {};
+  }
+
+  Status count_external(SubtopologyLayout& placed) {
+    for (LayoutInput& input : placed.inputs) {
+      if (input.internal) continue;
+      auto found = log_.describe_topic(input.topic);
+      if (!found) return found.error();
+      if (!*found) return user_error("the source topic {} does not exist", input.topic);
+      input.partitions = (*found)->config.partitions;
+    }
+    return {};
+  }
+
+  // Inputs of one task meet by partition number, so an internal topic gets as many as the sources beside it; with none
+  // beside it, as many as the largest of its writers.
+  void count_internal(SubtopologyLayout& placed, int external) {
+    int widest = external;
+    if (external == 0)
+      for (const LayoutInput& input : placed.inputs) widest = std::max(widest, fed_by(input.topic));
+    for (LayoutInput& input : placed.inputs) {
+      if (!input.internal) continue;
+      const std::size_t topic = topic_index(input.topic);
+      int& partitions = layout_.topic_partitions[topic];
+      if (partitions == 0) partitions = std::max(1, widest);
+      input.partitions = partitions;
+    }
+  }
+
+  int fed_by(const std::string& topic) const {
+    const int declared = layout_.topic_partitions[topic_index(topic)];
+    if (declared > 0) return declared;
+    int result = 0;
+    for (std::size_t i = 0; i < layout_.subtopologies.size(); ++i) {
+      const auto* sink = plan_.subtopologies[i].root->as<SinkNode>();
+      if (sink != nullptr && sink->topic == topic) result = std::max(result, layout_.subtopologies[i].tasks);
+    }
+    return result;
+  }
+
+  std::size_t topic_index(const std::string& name) const {
+    for (std::size_t i = 0; i < plan_.topics.size(); ++i)
+      if (plan_.topics[i].name == name) return i;
+    assert(false && "the plan lists every internal topic");
+    return 0;
+  }
+
+  int tasks_of(int id) const {
+    for (std::size_t i = 0; i < plan_.subtopologies.size(); ++i)
+      if (plan_.subtopologies[i].id == id) return layout_.subtopologies[i].tasks;
+    return 1;
+  }
+
+  Log& log_;
+  const PhysicalPlan& plan_;
+  QueryLayout& layout_;
+};
+
+}  // namespace
+
+std::vector<const PlanNode*> sources_of(const PlanNode& root) {
+  std::vector<const PlanNode*> out;
+  collect_sources(root, out);
+  return out;
+}
+
+int QueryLayout::slot_of(std::size_t subtopology, int partition) const {
+  const auto stride = static_cast<std::uint64_t>(slots * 3 / 5) | 1U;
+  const std::uint64_t at = subtopologies[subtopology].hash + static_cast<std::uint64_t>(partition) * stride;
+  return static_cast<int>(at % static_cast<std::uint64_t>(slots));
+}
+
+Result<QueryLayout> make_layout(Log& log, const PhysicalPlan& plan, int slots) {
+  QueryLayout layout;
+  layout.slots = slots;
+  if (auto done = Planner(log, plan, layout).run(); !done) return done.error();
+  return layout;
+}
+
+}  // namespace millrace

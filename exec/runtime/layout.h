@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "exec/data/result.h"
+#include "exec/log/log.h"
+#include "planner/physical/plan.h"
+
+namespace millrace {
+
+/// A topic that tasks of a subtopology read, once however many leaves read it.
+struct LayoutInput {
+  std::string topic;
+  int partitions = 0;
+  bool internal = false;
+  bool table = false;
+};
+
+struct SubtopologyLayout {
+  int tasks = 0;
+  std::vector<LayoutInput> inputs;  // in declared order, left to right
+  std::uint64_t hash = 0;           // of the first input's name
+};
+
+/// How a plan spreads over partitions: known once the source topics are known.
+struct QueryLayout {
+  std::vector<SubtopologyLayout> subtopologies;
+  std::vector<int> topic_partitions;  // of PhysicalPlan::topics, same order
+  int slots = 0;
+
+  int slot_of(std::size_t subtopology, int partition) const;
+};
+
+/// Asks the log how many partitions the sources have. A missing source topic is a user error.
+Result<QueryLayout> make_layout(Log& log, const PhysicalPlan& plan, int slots);
+
+/// The SourceNodes of a tree, left to right.
+std::vector<const PlanNode*> sources_of(const PlanNode& root);
+
+}  // namespace millrace

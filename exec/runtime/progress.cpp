@@ -1,0 +1,96 @@
+#include "exec/runtime/progress.h"
+
+#include <fmt/format.h>
+
+namespace millrace {
+namespace {
+
+constexpr char kVersion = 1;
+
+void put_varint(std::string& out, std::uint64_t value) {
+  while (value >= 0x80) {
+    out.push_back(static_cast<char>(value | 0x80));
+    value >>= 7;
+  }
+  out.push_back(static_cast<char>(value));
+}
+
+void put_text(std::string& out, std::string_view text) {
+  put_varint(out, text.size());
+  out.append(text);
+}
+
+struct Cursor {
+  std::string_view bytes;
+  bool ok = true;
+
+  std::uint64_t varint() {
+    std::uint64_t value = 0;
+    for (int shift = 0; shift < 64; shift += 7) {
+      if (bytes.empty()) break;
+      const auto byte = static_cast<unsigned char>(bytes.front());
+      bytes.remove_prefix(1);
+      value |= std::uint64_t{byte & 0x7fU} << shift;
+      if ((byte & 0x80) == 0) return value;
+    }
+    ok = false;
+    return 0;
+  }
+  std::string text() {
+    const std::uint64_t size = varint();
+    if (!ok || size > bytes.size()) {
+      ok = false;
+      return {};
+    }
+    std::string result(bytes.substr(0, size));
+    bytes.remove_prefix(size);
+    return result;
+  }
+};
+
+}  // namespace
+
+std::int64_t Progress::offset_of(std::string_view topic, std::int64_t otherwise) const {
+  for (const auto& [name, offset] : offsets)
+    if (name == topic) return offset;
+  return otherwise;
+}
+
+std::string progress_key(std::string_view query_id, int subtopology, int partition) {
+  return fmt::format("{}/{}/{}", query_id, subtopology, partition);
+}
+
+std::string_view query_of(std::string_view progress_key) {
+  const std::size_t last = progress_key.rfind('/');
+  const std::size_t before = last == std::string_view::npos || last == 0 ? last : progress_key.rfind('/', last - 1);
+  return before == std::string_view::npos ? progress_key : progress_key.substr(0, before);
+}
+
+std::string encode(const Progress& progress) {
+  std::string out(1, kVersion);
+  put_varint(out, progress.sequence);
+  put_varint(out, progress.offsets.size());
+  for (const auto& [topic, offset] : progress.offsets) {
+    put_text(out, topic);
+    put_varint(out, static_cast<std::uint64_t>(offset));
+  }
+  put_text(out, progress.operators);
+  return out;
+}
+
+Result<Progress> decode_progress(std::string_view bytes) {
+  Progress progress;
+  Cursor cursor{bytes};
+  if (bytes.empty() || bytes.front() != kVersion) return external_error("a progress record has an unknown form");
+  cursor.bytes.remove_prefix(1);
+  progress.sequence = cursor.varint();
+  for (std::uint64_t left = cursor.varint(); cursor.ok && left > 0; --left) {
+    std::string topic = cursor.text();
+    progress.offsets.emplace_back(std::move(topic), static_cast<std::int64_t>(cursor.varint()));
+  }
+  progress.operators = cursor.text();
+  if (!cursor.ok) return external_error("a progress record is cut short");
+  return progress;
+}
+
+}  // namespace millrace

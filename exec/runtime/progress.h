@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "exec/data/result.h"
+
+namespace millrace {
+
+/// How far a task has come: the value of its record in the slots topic (DESIGN §5). Written in the transaction that
+/// makes the outputs up to here visible.
+struct Progress {
+  std::uint64_t sequence = 0;  // commits of this task so far; 0: written when the query was accepted
+  std::vector<std::pair<std::string, std::int64_t>> offsets;  // input topic, next offset to read
+  std::string operators;                                      // Pipeline::save(); meaningless while sequence is 0
+
+  std::int64_t offset_of(std::string_view topic, std::int64_t otherwise) const;
+};
+
+/// Key of a task's record: the same for every process.
+std::string progress_key(std::string_view query_id, int subtopology, int partition);
+/// Query id of a key made by progress_key.
+std::string_view query_of(std::string_view progress_key);
+std::string encode(const Progress& progress);
+/// External error when the bytes are not a progress record.
+Result<Progress> decode_progress(std::string_view bytes);
+
+}  // namespace millrace

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "exec/runtime/engine.h"
+#include "exec/runtime/layout.h"
+#include "exec/runtime/pull_readers.h"
+
+namespace millrace {
+
+/// A query as this process runs it: shared by its tasks, whichever workers they are on. Counters may be read at any
+/// time.
+struct QueryRun {
+  QueryRun(std::shared_ptr<const PhysicalPlan> the_plan, QueryLayout the_layout)
+      : plan(std::move(the_plan)), layout(std::move(the_layout)), options(plan->options) {}
+
+  const std::shared_ptr<const PhysicalPlan> plan;
+  const QueryLayout layout;
+  QueryOptions options;  // as the tasks shall see them
+  PullReaders pull_readers;
+  std::atomic<bool> paused{false};
+  std::atomic<bool> failed{false};  // tasks stand still until the query is started again
+  std::atomic<int> restoring{0};    // tasks that are not ready yet
+  std::atomic<std::uint64_t> rows_in{0}, rows_out{0}, late_rows{0}, bad_records{0}, restarts{0};
+
+  void fail(const Error& error) {
+    const std::lock_guard lock(mutex);
+    if (failed) return;
+    failure = error;
+    failed_at = Clock::now();
+    failed = true;
+  }
+  std::optional<Error> last_failure() const {
+    const std::lock_guard lock(mutex);
+    return failure;
+  }
+  /// When a failed query is due again: waits double from one second to a minute.
+  Clock::time_point due() const {
+    const std::lock_guard lock(mutex);
+    const auto doublings = std::min<std::uint64_t>(restarts, 6);
+    return failed_at + std::min(std::chrono::seconds{60}, std::chrono::seconds{1} * (1 << doublings));
+  }
+
+ private:
+  mutable std::mutex mutex;  // guards what follows
+  std::optional<Error> failure;
+  Clock::time_point failed_at;
+};
+
+/// Rows on their way to the client of a transient query.
+struct RowReceiver {
+  virtual ~RowReceiver() = default;
+  virtual void rows(Batch&& batch) = 0;
+};
+
+}  // namespace millrace

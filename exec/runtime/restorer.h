@@ -1,0 +1,44 @@
+#pragma once
+
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "exec/data/result.h"
+#include "exec/log/log.h"
+#include "exec/runtime/task.h"
+
+namespace millrace {
+
+/// Brings the stores of new tasks up to the end of their changelogs. One thread.
+class Restorer {
+ public:
+  Restorer(Log& log, std::string client_id) : log_(log), client_id_(std::move(client_id)) {}
+
+  /// Begins with the tail of every changelog of `task`. True when there is nothing to read: the task is ready.
+  Result<bool> start(Task& task);
+  void forget(Task& task);
+  /// Replays what has arrived; tasks that became ready are appended to `ready`. A failure names its task.
+  struct Failure {
+    Task* task;
+    Error error;
+  };
+  std::optional<Failure> poll(std::chrono::milliseconds wait, std::vector<Task*>& ready);
+  bool empty() const { return tails_.empty(); }
+
+ private:
+  struct Tail {
+    Task* task;
+    std::size_t store;
+    std::int64_t end;
+  };
+  Result<bool> start(Task& task, std::size_t store);
+  bool has_tails(const Task& task) const;
+
+  Log& log_;
+  std::string client_id_;
+  std::unique_ptr<Reader> reader_;  // only while something is being restored
+  std::unordered_map<int, Tail> tails_;
+};
+
+}  // namespace millrace

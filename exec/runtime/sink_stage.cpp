@@ -1,0 +1,127 @@
+#include "exec/runtime/sink_stage.h"
+
+#include <algorithm>
+
+#include "exec/runtime/record_form.h"
+
+namespace millrace {
+
+SinkStage::SinkStage(const PlanNode& sink, bool internal, const QueryOptions& options, std::int32_t task_partition,
+                     SinkReport report)
+    : sink_(*sink.as<SinkNode>()),
+      internal_(internal),
+      task_partition_(task_partition),
+      report_(std::move(report)),
+      key_count_(sink.schema.key_count()),
+      window_(sink.window) {
+  auto keys = sink.schema.keys();
+  auto values = sink.schema.values();
+  if (!keys.empty()) key_encoder_ = make_encoder(sink_.key_format, std::move(keys), true);
+  if (!values.empty()) value_encoder_ = make_encoder(sink_.value_format, std::move(values), false);
+  if (sink_.timestamp)
+    timestamp_.emplace(sink.schema.columns[sink_.timestamp->column].type, sink_.timestamp->format,
+                       options.fail_on_bad_timestamp);
+}
+
+Status SinkStage::write(const Batch& batch, Writer& writer, std::uint64_t& rows_out) {
+  if (batch.rows == 0) return {};
+  auto topic = writer.topic(sink_.topic);
+  if (!topic) return topic.error();
+  const std::int32_t partitions = writer.partitions(*topic);
+  Bitmap skip;
+  if (auto done = find_unfit(batch, skip); !done) return done;
+  if (skip.empty()) return append_all(batch, *topic, partitions, writer, rows_out);
+  std::vector<std::uint32_t> kept;
+  kept.reserve(batch.rows);
+  for (std::size_t row = 0; row < batch.rows; ++row)
+    if (!skip.test(row)) kept.push_back(static_cast<std::uint32_t>(row));
+  if (timestamp_)
+    for (std::size_t i = 0; i < kept.size(); ++i) times_[i] = times_[kept[i]];
+  return append_all(gather(batch, kept), *topic, partitions, writer, rows_out);
+}
+
+Status SinkStage::append_all(const Batch& batch, int topic, std::int32_t partitions, Writer& writer,
+                             std::uint64_t& rows_out) {
+  if (auto done = encode(batch); !done) return done;
+  const std::int64_t* times = timestamp_ ? times_.data() : batch.timestamps->data();
+  for (std::size_t row = 0; row < batch.rows; ++row)
+    if (auto done = append_row(batch, row, times[row], topic, partitions, writer); !done) return done;
+  rows_out += batch.rows;
+  return {};
+}
+
+// Rows that are not to be written. A topic of a table has no place for the rows before an update.
+Status SinkStage::find_unfit(const Batch& batch, Bitmap& skip) {
+  if (!internal_)
+    for (std::size_t row = 0; row < batch.kinds.size(); ++row)
+      if (batch.kinds[row] == RowKind::update_before) skip.set(row, batch.rows);
+  if (!timestamp_) return {};
+  RowErrors errors;
+  Bitmap bad, ignore;
+  for (std::size_t row = 0; row < batch.rows; ++row)
+    if (skip.test(row) || batch.null_values.test(row) || batch.kind(row) == RowKind::remove)
+      ignore.set(row, batch.rows);
+  const ColumnPtr& column = batch.columns[sink_.timestamp->column];
+  if (auto done = timestamp_->extract(column, batch.rows, ignore, times_, bad, errors); !done) return done;
+  for (std::size_t row = 0; row < batch.rows; ++row) {
+    if (bad.test(row)) skip.set(row, batch.rows);
+    if (ignore.test(row)) times_[row] = (*batch.timestamps)[row];
+  }
+  if (errors.count > 0) report_(errors.entries.front().message, errors.count);
+  return {};
+}
+
+Status SinkStage::encode(const Batch& batch) {
+  keys_.clear();
+  values_.clear();
+  const std::span<const ColumnPtr> columns(batch.columns);
+  if (key_encoder_)
+    if (auto done = key_encoder_->encode(columns.first(key_count_), batch.rows, keys_); !done) return done;
+  if (value_encoder_)
+    if (auto done = value_encoder_->encode(columns.subspan(key_count_), batch.rows, values_); !done) return done;
+  return {};
+}
+
+std::optional<std::string_view> SinkStage::key_of(const Batch& batch, std::size_t row, std::int32_t partitions,
+                                                  std::int32_t& partition) {
+  if (!key_encoder_ || batch.null_keys.test(row)) {
+    partition = static_cast<std::int32_t>((static_cast<std::uint32_t>(task_partition_) + spread_++) %
+                                          static_cast<std::uint32_t>(partitions));
+    return std::nullopt;
+  }
+  const std::string_view key = keys_.row(row);
+  partition = partition_for(key, partitions);
+  if (!window_ || !batch.window_start) return key;
+  key_scratch_.assign(key);
+  if (window_->type == WindowType::session) put_big_endian(key_scratch_, (*batch.window_end)[row]);
+  put_big_endian(key_scratch_, (*batch.window_start)[row]);
+  return key_scratch_;
+}
+
+std::optional<std::string_view> SinkStage::value_of(const Batch& batch, std::size_t row) {
+  if (!internal_) {
+    if (batch.kind(row) == RowKind::remove || batch.null_values.test(row)) return std::nullopt;
+    if (sink_.value_format.name == "NONE") return std::nullopt;
+    if (!value_encoder_) return std::string_view();
+    return values_.row(row);
+  }
+  const bool null = batch.null_values.test(row);
+  const auto kind = batch.kinds.empty() ? kBareRow : static_cast<std::uint8_t>(batch.kinds[row]);
+  value_scratch_.assign(1, static_cast<char>(kind | (null ? kNullValueFlag : 0)));
+  if (!null && value_encoder_) value_scratch_.append(values_.row(row));
+  return value_scratch_;
+}
+
+Status SinkStage::append_row(const Batch& batch, std::size_t row, std::int64_t time, int topic, std::int32_t partitions,
+                             Writer& writer) {
+  std::int32_t partition = 0;
+  const auto key = key_of(batch, row, partitions, partition);
+  const auto value = value_of(batch, row);
+  header_scratch_.clear();
+  if (!batch.headers.empty() && batch.headers[row])
+    for (const auto& [name, content] : *batch.headers[row])
+      header_scratch_.push_back({name, content ? std::optional<std::string_view>(*content) : std::nullopt});
+  return writer.append(topic, partition, key, value, time, header_scratch_);
+}
+
+}  // namespace millrace

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "exec/data/batch.h"
+#include "exec/data/result.h"
+#include "exec/formats/format.h"
+#include "exec/log/log.h"
+#include "exec/runtime/timestamp_stage.h"
+#include "planner/logical/plan.h"
+
+namespace millrace {
+
+/// Rows left out by a sink: message and how many.
+using SinkReport = std::function<void(const std::string& message, std::uint64_t count)>;
+
+/// Writes the rows that reach a SinkNode: encodes them, picks partitions, appends. One per task.
+class SinkStage {
+ public:
+  /// `sink` is a SinkNode and must outlive the stage. `internal`: a topic between subtopologies, which carries row
+  /// kinds too.
+  SinkStage(const PlanNode& sink, bool internal, const QueryOptions& options, std::int32_t task_partition,
+            SinkReport report);
+
+  /// Appends to the open transaction of `writer`. Rows written are counted in `rows_out`.
+  Status write(const Batch& batch, Writer& writer, std::uint64_t& rows_out);
+
+ private:
+  Status find_unfit(const Batch& batch, Bitmap& skip);
+  Status append_all(const Batch& batch, int topic, std::int32_t partitions, Writer& writer, std::uint64_t& rows_out);
+  Status encode(const Batch& batch);
+  Status append_row(const Batch& batch, std::size_t row, std::int64_t time, int topic, std::int32_t partitions,
+                    Writer& writer);
+  std::optional<std::string_view> key_of(const Batch& batch, std::size_t row, std::int32_t partitions,
+                                         std::int32_t& partition);
+  std::optional<std::string_view> value_of(const Batch& batch, std::size_t row);
+
+  const SinkNode& sink_;
+  const bool internal_;
+  const std::int32_t task_partition_;
+  const SinkReport report_;
+  std::size_t key_count_;
+  std::optional<WindowInfo> window_;
+  std::unique_ptr<Encoder> key_encoder_, value_encoder_;
+  std::optional<TimestampStage> timestamp_;
+  std::vector<std::int64_t> times_;  // of the batch being written, where a column decides
+  Encoded keys_, values_;
+  std::string key_scratch_, value_scratch_;
+  std::vector<HeaderView> header_scratch_;
+  std::uint32_t spread_ = 0;
+};
+
+}  // namespace millrace

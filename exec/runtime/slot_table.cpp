@@ -1,0 +1,108 @@
+#include "exec/runtime/slot_table.h"
+
+#include <algorithm>
+
+namespace millrace {
+namespace {
+
+constexpr std::chrono::milliseconds kPollWait{100};
+constexpr std::chrono::seconds kReadTimeout{30};
+constexpr std::size_t kRecordsPerPoll = 4096;
+
+}  // namespace
+
+Result<std::unique_ptr<SlotTable>> SlotTable::open(Log& log, std::string topic, int slots) {
+  auto found = log.describe_topic(topic);
+  if (!found) return found.error();
+  if (!*found) {
+    TopicConfig config;
+    config.partitions = slots;
+    config.retention_ms = -1;
+    config.compacted = true;
+    if (auto made = log.create_topic(topic, config); !made) {
+      // Another process of the service may have been faster.
+      found = log.describe_topic(topic);
+      if (!found) return found.error();
+      if (!*found) return made.error();
+    }
+  }
+  const int count = *found ? (*found)->config.partitions : slots;
+  return std::unique_ptr<SlotTable>(new SlotTable(log, std::move(topic), count));
+}
+
+Status SlotTable::start_reading(Reader& reader, std::span<const int> slots, std::vector<int>& sources,
+                                std::vector<std::int64_t>& ends) {
+  for (const int slot : slots) {
+    const TopicPartition partition{topic_, slot};
+    auto bounds = log_.bounds(partition, false);
+    if (!bounds) return bounds.error();
+    std::int64_t from = 0;
+    {
+      const std::lock_guard lock(mutex_);
+      Slot& known = slots_[static_cast<std::size_t>(slot)];
+      known.position = std::max(known.position, bounds->begin);
+      from = known.position;
+    }
+    ends.push_back(bounds->end);
+    if (from >= bounds->end) {
+      sources.push_back(-1);
+      continue;
+    }
+    auto source = reader.add(partition, from);
+    if (!source) return source.error();
+    sources.push_back(*source);
+  }
+  return {};
+}
+
+Status SlotTable::refresh(std::span<const int> slots) {
+  const std::lock_guard one(reading_);
+  auto reader = log_.reader("slots");
+  if (!reader) return reader.error();
+  std::vector<int> sources;
+  std::vector<std::int64_t> ends;
+  if (auto started = start_reading(**reader, slots, sources, ends); !started) return started;
+  auto left = std::count_if(sources.begin(), sources.end(), [](int source) { return source >= 0; });
+  const auto deadline = Clock::now() + kReadTimeout;
+  while (left > 0) {
+    auto fetch = (*reader)->poll(kRecordsPerPoll, kPollWait);
+    if (!fetch) return fetch.error();
+    if (!*fetch) {
+      if (Clock::now() > deadline) return external_error("cannot read {} to its end", topic_);
+      continue;
+    }
+    const auto at = std::find(sources.begin(), sources.end(), (*fetch)->source);
+    if (at == sources.end()) continue;
+    const auto index = static_cast<std::size_t>(at - sources.begin());
+    const std::lock_guard lock(mutex_);
+    apply(slots_[static_cast<std::size_t>(slots[index])], **fetch);
+    if ((*fetch)->next_offset >= ends[index]) {
+      (*reader)->remove(*at);
+      *at = -1;
+      --left;
+    }
+  }
+  return {};
+}
+
+void SlotTable::apply(Slot& slot, const Fetch& fetch) {
+  for (const RecordView& record : fetch.records) {
+    if (!record.key || record.offset < slot.position) continue;
+    if (record.value) {
+      slot.records[std::string(*record.key)] = std::string(*record.value);
+    } else {
+      slot.records.erase(std::string(*record.key));
+    }
+  }
+  slot.position = std::max(slot.position, fetch.next_offset);
+}
+
+std::optional<std::string> SlotTable::find(int slot, const std::string& key) const {
+  const std::lock_guard lock(mutex_);
+  const auto& records = slots_[static_cast<std::size_t>(slot)].records;
+  const auto found = records.find(key);
+  if (found == records.end()) return std::nullopt;
+  return found->second;
+}
+
+}  // namespace millrace

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "exec/data/result.h"
+#include "exec/log/log.h"
+#include "exec/runtime/progress.h"
+
+namespace millrace {
+
+/// The newest progress records of the slots topic, as far as this process has read them: `refresh` before `find`.
+/// Thread-safe.
+class SlotTable {
+ public:
+  /// Creates the topic when it is missing; an existing one decides the number of slots.
+  static Result<std::unique_ptr<SlotTable>> open(Log& log, std::string topic, int slots);
+
+  const std::string& topic() const { return topic_; }
+  int slots() const { return static_cast<int>(slots_.size()); }
+
+  /// Reads these slots' partitions to their end. To be called when slots were granted, and by who looks for records
+  /// that others wrote.
+  Status refresh(std::span<const int> slots);
+  std::optional<std::string> find(int slot, const std::string& key) const;
+
+ private:
+  struct Slot {
+    std::int64_t position = 0;
+    std::unordered_map<std::string, std::string> records;
+  };
+  SlotTable(Log& log, std::string topic, int slots) : log_(log), topic_(std::move(topic)), slots_(slots) {}
+  Status start_reading(Reader& reader, std::span<const int> slots, std::vector<int>& sources,
+                       std::vector<std::int64_t>& ends);
+  void apply(Slot& slot, const Fetch& fetch);
+
+  Log& log_;
+  std::string topic_;
+  mutable std::mutex mutex_;  // guards slots_
+  std::vector<Slot> slots_;
+  std::mutex reading_;  // one refresh at a time
+};
+
+}  // namespace millrace

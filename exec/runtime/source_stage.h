@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "exec/data/batch.h"
+#include "exec/data/result.h"
+#include "exec/formats/format.h"
+#include "exec/log/log.h"
+#include "exec/runtime/timestamp_stage.h"
+#include "planner/logical/plan.h"
+
+namespace millrace {
+
+/// A record that was left out: for the processing log.
+struct BadRecord {
+  int type;  // spec/config.md §5
+  std::string_view message;
+  std::int64_t offset;
+};
+using BadRecordHandler = std::function<void(const BadRecord&)>;
+
+/// Turns fetched records into rows of one SourceNode. One per leaf of a task; keeps scratch space.
+class SourceStage {
+ public:
+  /// `source` is a SourceNode and must outlive the stage.
+  SourceStage(const PlanNode& source, const QueryOptions& options, std::int32_t partition, BadRecordHandler on_bad);
+
+  /// Rows of fetch.records[from, from + count), in order, with their offsets; fewer when records are skipped. Views
+  /// point into the fetch, which the batch's columns keep. Fails where the query's options make a bad record fatal.
+  Result<Batch> decode(const Fetch& fetch, std::size_t from, std::size_t count);
+
+ private:
+  struct ColumnSource {
+    enum class Part { key, value, header } part;
+    std::size_t index;
+  };
+  void plan_columns();
+  void split(const RecordView& record, std::size_t row, std::size_t rows, Batch& batch);
+  std::string_view split_window(std::string_view key, std::size_t row, std::size_t rows);
+  Status decode_columns(const Fetch& fetch, std::span<const RecordView> records, Batch& batch);
+  Status apply_timestamps(Batch& batch);
+  Status report(std::span<const RecordView> records, int type);
+  ColumnPtr header_column(const ColumnDef& column, std::span<const RecordView> records) const;
+  Batch without_skipped(Batch&& batch);
+
+  const PlanNode& plan_;
+  const SourceNode& source_;
+  const QueryOptions options_;
+  const std::int32_t partition_;
+  const BadRecordHandler on_bad_;
+  bool table_;
+  std::unique_ptr<Decoder> key_decoder_, value_decoder_;
+  std::vector<ColumnSource> columns_;  // of the output, in order
+  std::optional<ColumnSource> timestamp_column_;
+  std::optional<TimestampStage> timestamp_;
+
+  // Of the batch in the making.
+  std::vector<std::optional<std::string_view>> keys_, values_;
+  std::vector<ColumnPtr> key_columns_, value_columns_;
+  Bitmap skip_;
+  RowErrors errors_;
+  std::shared_ptr<std::vector<std::int64_t>> times_, window_start_, window_end_, offsets_;
+};
+
+}  // namespace millrace

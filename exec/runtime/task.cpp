@@ -1,0 +1,272 @@
+#include "exec/runtime/task.h"
+
+#include <algorithm>
+
+namespace millrace {
+namespace {
+
+std::int64_t wall_clock_ms() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+bool is_internal(const PhysicalPlan& plan, const std::string& topic) {
+  return std::any_of(plan.topics.begin(), plan.topics.end(),
+                     [&](const InternalTopic& known) { return known.name == topic; });
+}
+
+class WriterChangelog final : public ChangelogSink {
+ public:
+  WriterChangelog(Writer& writer, int topic, std::int32_t partition)
+      : writer_(writer), topic_(topic), partition_(partition), now_(wall_clock_ms()) {}
+  Status put(std::string_view key, std::optional<std::string_view> value) override {
+    return writer_.append(topic_, partition_, key, value, now_);
+  }
+
+ private:
+  Writer& writer_;
+  int topic_;
+  std::int32_t partition_;
+  std::int64_t now_;
+};
+
+class NoChangelog final : public ChangelogSink {
+ public:
+  Status put(std::string_view, std::optional<std::string_view>) override { return {}; }
+};
+
+}  // namespace
+
+Task::Task(std::shared_ptr<QueryRun> run, TaskPlace place, const TaskEnvironment& environment)
+    : run_(std::move(run)),
+      place_(place),
+      environment_(environment),
+      subtopology_(run_->plan->subtopologies[place.subtopology]),
+      progress_key_(progress_key(run_->plan->query_id, subtopology_.id, place.partition)) {}
+
+Task::~Task() = default;
+
+Result<std::unique_ptr<Task>> Task::make(std::shared_ptr<QueryRun> run, TaskPlace place,
+                                         const TaskEnvironment& environment, const Progress& progress) {
+  std::unique_ptr<Task> task(new Task(std::move(run), place, environment));
+  if (auto built = task->build(progress); !built) return built.error();
+  return task;
+}
+
+Status Task::build(const Progress& progress) {
+  auto pipeline = build_pipeline(subtopology_, *this, *this);
+  if (!pipeline) return pipeline.error();
+  pipeline_ = std::move(*pipeline);
+  if (const auto* sink = subtopology_.root->as<SinkNode>()) {
+    sink_ = std::make_unique<SinkStage>(*subtopology_.root, is_internal(*run_->plan, sink->topic), run_->options,
+                                        place_.partition, [this](const std::string& message, std::uint64_t count) {
+                                          for (std::uint64_t i = 0; i < count; ++i)
+                                            report_bad("sink", 1, message, {}, -1);
+                                        });
+  }
+  output_ = subtopology_.root->as<OutputNode>() != nullptr;
+  make_inputs();
+  committed_ = progress;
+  if (progress.sequence > 0) {
+    if (auto loaded = pipeline_->load(progress.operators); !loaded) return loaded;
+  } else {
+    committed_.operators = pipeline_->save();
+  }
+  for (auto& input : inputs_) input->seek(progress.offset_of(input->partition().topic, 0));
+  return {};
+}
+
+void Task::make_inputs() {
+  const auto& layout = run_->layout.subtopologies[place_.subtopology];
+  for (std::size_t i = 0; i < layout.inputs.size(); ++i) {
+    const LayoutInput& input = layout.inputs[i];
+    if (place_.partition >= input.partitions) continue;
+    const int rank = static_cast<int>(i) + (input.table ? 0 : 1 << 16);
+    inputs_.push_back(std::make_unique<TaskInput>(TopicPartition{input.topic, place_.partition}, input.internal,
+                                                  leaves_of(input.topic), rank));
+  }
+}
+
+std::vector<TaskInput::Leaf> Task::leaves_of(const std::string& topic) {
+  std::vector<TaskInput::Leaf> leaves;
+  const auto& all = pipeline_->leaves();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const SourceNode& source = *all[i].source->as<SourceNode>();
+    if (source.topic != topic) continue;
+    const std::string step = source.name.empty() ? source.topic : source.name;
+    auto on_bad = [this, step, topic](const BadRecord& bad) {
+      report_bad(step, bad.type, bad.message, topic, bad.offset);
+      dirty_ = true;
+    };
+    leaves.push_back(
+        {i, std::make_unique<SourceStage>(*all[i].source, run_->options, place_.partition, std::move(on_bad))});
+  }
+  return leaves;
+}
+
+Result<TaskInput*> Task::choose(const HasMore& has_more, bool& blocked, std::size_t& rows) {
+  TaskInput* best = nullptr;
+  for (auto& input : inputs_) {
+    if (auto loaded = input->load_head(environment_.batch_rows); !loaded) return loaded.error();
+    if (!input->has_head()) {
+      blocked = blocked || (inputs_.size() > 1 && has_more(*input));
+      continue;
+    }
+    const bool first = best == nullptr || input->head_time() < best->head_time() ||
+                       (input->head_time() == best->head_time() && input->rank() < best->rank());
+    if (first) best = input.get();
+  }
+  if (best == nullptr || blocked) return nullptr;
+  rows = best->head_rows();
+  for (auto& input : inputs_)
+    if (input.get() != best && input->has_head())
+      rows = std::min(rows, best->rows_before(input->head_time(), input->rank()));
+  return best;
+}
+
+Result<Task::Step> Task::step(const HasMore& has_more) {
+  bool blocked = false;
+  std::size_t rows = 0;
+  auto chosen = choose(has_more, blocked, rows);
+  if (!chosen) return chosen.error();
+  if (*chosen == nullptr) return blocked ? Step::blocked : Step::nothing;
+  dirty_ = true;
+  if (auto given = give(**chosen, rows); !given) return given.error();
+  return Step::worked;
+}
+
+Status Task::give(TaskInput& input, std::size_t rows) {
+  run_->rows_in += rows;
+  for (std::size_t i = 0; i < input.leaves().size(); ++i) {
+    const std::size_t leaf = input.leaves()[i].leaf;
+    Status done;
+    if (const Batch* whole = input.whole(i, rows)) {
+      if (whole->rows > 0) done = pipeline_->push(leaf, *whole);
+    } else {
+      const Batch part = input.cut(i, rows);
+      if (part.rows > 0) done = pipeline_->push(leaf, part);
+    }
+    if (!done) return done;
+  }
+  input.consume(rows);
+  return {};
+}
+
+Status Task::batch(Batch&& batch) {
+  if (batch.rows == 0) return {};
+  if (output_) {
+    run_->rows_out += batch.rows;
+    environment_.receiver->rows(std::move(batch));
+    return {};
+  }
+  if (!sink_) return {};
+  std::uint64_t written = 0;
+  auto done = sink_->write(batch, *environment_.writer, written);
+  run_->rows_out += written;
+  return done;
+}
+
+Progress Task::now() const {
+  Progress progress;
+  progress.sequence = committed_.sequence + 1;
+  for (const auto& input : inputs_) progress.offsets.emplace_back(input->partition().topic, input->consumed());
+  progress.operators = pipeline_->save();
+  return progress;
+}
+
+Status Task::begin_commit() {
+  if (auto done = pipeline_->commit(); !done) return done;
+  if (auto done = commit_stores(); !done) return done;
+  committing_ = now();
+  dirty_ = false;
+  if (environment_.slots_topic.empty()) return {};
+  auto topic = environment_.writer->topic(environment_.slots_topic);
+  if (!topic) return topic.error();
+  return environment_.writer->append(*topic, place_.slot, progress_key_, encode(committing_), wall_clock_ms());
+}
+
+Status Task::commit_stores() {
+  for (StoreEntry& entry : stores_) {
+    NoChangelog none;
+    if (entry.changelog.empty()) {
+      if (auto done = entry.store->begin_commit(none); !done) return done;
+      continue;
+    }
+    if (entry.changelog_topic < 0) {
+      auto topic = environment_.writer->topic(entry.changelog, true);
+      if (!topic) return topic.error();
+      entry.changelog_topic = *topic;
+    }
+    WriterChangelog changelog(*environment_.writer, entry.changelog_topic, place_.partition);
+    if (auto done = entry.store->begin_commit(changelog); !done) return done;
+  }
+  return {};
+}
+
+void Task::commit_done(const std::vector<Writer::Appended>& appended) {
+  for (StoreEntry& entry : stores_) {
+    for (const auto& end : appended)
+      if (end.topic == entry.changelog_topic && end.partition == place_.partition)
+        entry.changelog_end = end.next_offset;
+    entry.store->commit_done(entry.changelog_end);
+  }
+  committed_ = std::move(committing_);
+  committing_ = {};
+}
+
+Status Task::roll_back() {
+  for (StoreEntry& entry : stores_) entry.store->roll_back();
+  for (auto& input : inputs_) input->seek(committed_.offset_of(input->partition().topic, 0));
+  dirty_ = false;
+  return pipeline_->load(committed_.operators);
+}
+
+std::size_t Task::dirty_bytes() const {
+  std::size_t sum = 0;
+  for (const StoreEntry& entry : stores_) sum += entry.store->dirty_bytes();
+  return sum;
+}
+
+StoreSlot Task::store(const std::string& name) {
+  const auto plan = std::find_if(subtopology_.stores.begin(), subtopology_.stores.end(),
+                                 [&](const StorePlan& known) { return known.name == name; });
+  assert(plan != subtopology_.stores.end());
+  StoreSlot slot;
+  slot.db = environment_.state;
+  slot.prefix = run_->plan->query_id + "|" + name + "|" + std::to_string(place_.partition);
+  slot.changelog = !plan->changelog_topic.empty();
+  slot.retention_ms = plan->retention_ms;
+  slot.attach = [this, plan = &*plan](std::unique_ptr<Store> store) {
+    StoreEntry entry;
+    entry.plan = plan;
+    entry.changelog = plan->changelog_topic;
+    entry.store = std::move(store);
+    stores_.push_back(std::move(entry));
+    return stores_.back().store.get();
+  };
+  return slot;
+}
+
+void Task::report(std::string_view step, int type, const RowErrors& errors, const Batch& in) {
+  for (const auto& entry : errors.entries) {
+    const std::int64_t offset = in.offsets ? (*in.offsets)[entry.row] : -1;
+    const std::string topic = inputs_.size() == 1 ? inputs_.front()->partition().topic : std::string();
+    report_bad(std::string(step), type, entry.message, topic, offset);
+  }
+  run_->bad_records += errors.count - errors.entries.size();
+}
+
+void Task::report_bad(const std::string& step, int type, std::string_view message, const std::string& topic,
+                      std::int64_t offset) {
+  ++run_->bad_records;
+  if (message.empty() || !environment_.events->on_record_error) return;
+  environment_.events->on_record_error(
+      {run_->plan->query_id, step, type, std::string(message), topic, place_.partition, offset});
+}
+
+void Task::late_rows(std::string_view step, std::uint64_t count) {
+  (void)step;
+  run_->late_rows += count;
+}
+
+}  // namespace millrace

@@ -1,0 +1,116 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "exec/log/log.h"
+#include "exec/operators/operator.h"
+#include "exec/runtime/progress.h"
+#include "exec/runtime/query_run.h"
+#include "exec/runtime/sink_stage.h"
+#include "exec/runtime/task_input.h"
+#include "exec/state/store.h"
+
+namespace millrace {
+
+/// Where a task stands. `slot` is -1 in transient queries.
+struct TaskPlace {
+  std::size_t subtopology = 0;
+  int partition = 0;
+  int slot = -1;
+};
+
+/// What a worker lends its tasks; outlives them.
+struct TaskEnvironment {
+  Writer* writer = nullptr;
+  StateDb* state = nullptr;
+  RowReceiver* receiver = nullptr;  // transient queries
+  const EngineEvents* events = nullptr;
+  std::size_t batch_rows = kMaxBatchRows;
+  std::string slots_topic;  // empty: no progress records
+};
+
+/// One subtopology on one partition: inputs, operators, stores. Driven by one worker.
+class Task final : private OperatorContext, private Emitter {
+ public:
+  struct StoreEntry {
+    const StorePlan* plan = nullptr;
+    std::unique_ptr<Store> store;
+    std::string changelog;     // empty: none
+    int changelog_topic = -1;  // handle of the writer, made at the first commit
+    std::int64_t changelog_end = 0;
+  };
+
+  /// Builds the operators and puts the inputs where `progress` says.
+  static Result<std::unique_ptr<Task>> make(std::shared_ptr<QueryRun> run, TaskPlace place,
+                                            const TaskEnvironment& environment, const Progress& progress);
+  ~Task() override;
+
+  QueryRun& run() { return *run_; }
+  const QueryRun& run() const { return *run_; }
+  const std::shared_ptr<QueryRun>& shared_run() const { return run_; }
+  bool run_is(const QueryRun& run) const { return run_.get() == &run; }
+  const TaskPlace& place() const { return place_; }
+  std::vector<std::unique_ptr<TaskInput>>& inputs() { return inputs_; }
+  std::vector<StoreEntry>& stores() { return stores_; }
+  const std::string& progress_name() const { return progress_key_; }
+
+  /// True when the log holds records for this input that are not fetched yet (KIP-695).
+  using HasMore = std::function<bool(const TaskInput&)>;
+  enum class Step : std::uint8_t { nothing, worked, blocked };
+  /// Gives one batch to the operators, if it is known which one is next.
+  Result<Step> step(const HasMore& has_more);
+
+  /// Something happened since the last begin_commit.
+  bool dirty() const { return dirty_; }
+  void mark_dirty() { dirty_ = true; }
+  /// Lets operators emit what they hold back, writes changelogs and the progress record into the writer's open
+  /// transaction.
+  Status begin_commit();
+  void commit_done(const std::vector<Writer::Appended>& appended);
+  /// Back to the last committed progress. No commit of this task is under way. The inputs' feeds must be told.
+  Status roll_back();
+  const Progress& committed() const { return committed_; }
+
+  std::size_t dirty_bytes() const;
+
+ private:
+  Task(std::shared_ptr<QueryRun> run, TaskPlace place, const TaskEnvironment& environment);
+  Status build(const Progress& progress);
+  void make_inputs();
+  std::vector<TaskInput::Leaf> leaves_of(const std::string& topic);
+  Result<TaskInput*> choose(const HasMore& has_more, bool& blocked, std::size_t& rows);
+  Status give(TaskInput& input, std::size_t rows);
+  Progress now() const;
+  Status commit_stores();
+  void report_bad(const std::string& step, int type, std::string_view message, const std::string& topic,
+                  std::int64_t offset);
+
+  // OperatorContext
+  StoreSlot store(const std::string& name) override;
+  void report(std::string_view step, int type, const RowErrors& errors, const Batch& in) override;
+  void late_rows(std::string_view step, std::uint64_t count) override;
+  const QueryOptions& options() const override { return run_->options; }
+  // Emitter: what reaches the root
+  Status batch(Batch&& batch) override;
+
+  std::shared_ptr<QueryRun> run_;
+  const TaskPlace place_;
+  const TaskEnvironment& environment_;
+  const Subtopology& subtopology_;
+  const std::string progress_key_;
+  std::vector<StoreEntry> stores_;
+  std::unique_ptr<Pipeline> pipeline_;
+  std::unique_ptr<SinkStage> sink_;
+  bool output_ = false;
+  std::vector<std::unique_ptr<TaskInput>> inputs_;
+  Progress committed_, committing_;
+  bool dirty_ = false;
+};
+
+}  // namespace millrace

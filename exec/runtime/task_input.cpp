@@ -1,0 +1,90 @@
+#include "exec/runtime/task_input.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace millrace {
+
+TaskInput::TaskInput(TopicPartition partition, bool internal, std::vector<Leaf> leaves, int rank)
+    : partition_(std::move(partition)), internal_(internal), leaves_(std::move(leaves)), rank_(rank) {}
+
+void TaskInput::take(const std::shared_ptr<const Fetch>& fetch) {
+  const auto& records = fetch->records;
+  const auto by_offset = [](const RecordView& record, std::int64_t offset) { return record.offset < offset; };
+  const auto from = std::lower_bound(records.begin(), records.end(), accepted_, by_offset);
+  const auto to = std::lower_bound(from, records.end(), end_, by_offset);
+  if (from != to) {
+    queue_.push_back(
+        {fetch, static_cast<std::size_t>(from - records.begin()), static_cast<std::size_t>(to - records.begin())});
+    queued_ += static_cast<std::size_t>(to - from);
+  }
+  accepted_ = std::max(accepted_, fetch->next_offset);
+  if (!has_queued() && !has_head()) consumed_ = std::max(consumed_, std::min(accepted_, end_));
+}
+
+void TaskInput::seek(std::int64_t offset) {
+  queue_.clear();
+  queued_ = 0;
+  drop_head();
+  accepted_ = consumed_ = offset;
+}
+
+void TaskInput::drop_head() {
+  head_.clear();
+  rows_ = at_ = 0;
+}
+
+Status TaskInput::load_head(std::size_t max_rows) {
+  // Leaves of one partition skip bad records each for itself, so they go record by record.
+  if (leaves_.size() > 1) max_rows = 1;
+  while (!has_head() && !queue_.empty()) {
+    Piece& piece = queue_.front();
+    const std::size_t count = std::min(max_rows, piece.end - piece.at);
+    head_.clear();
+    at_ = rows_ = 0;
+    for (Leaf& leaf : leaves_) {
+      auto rows = leaf.stage->decode(*piece.fetch, piece.at, count);
+      if (!rows) return rows.error();
+      rows_ = std::max(rows_, rows->rows);
+      head_.push_back(std::move(*rows));
+    }
+    piece.at += count;
+    queued_ -= count;
+    const bool used_up = piece.at == piece.end;
+    const auto& records = piece.fetch->records;
+    head_next_ = used_up && piece.end == records.size() ? piece.fetch->next_offset : records[piece.at - 1].offset + 1;
+    if (used_up) queue_.pop_front();
+    if (rows_ == 0) consumed_ = head_next_;
+    // Where the first leaf skipped a record, time and offset come from one that did not.
+    if (rows_ > 0 && head_.front().rows == 0)
+      for (Batch& batch : head_)
+        if (batch.rows > 0) head_.front().timestamps = batch.timestamps;
+  }
+  return {};
+}
+
+std::size_t TaskInput::rows_before(std::int64_t time, int rank) const {
+  const auto& times = *head_.front().timestamps;
+  std::size_t row = at_;
+  while (row < rows_ && (times[row] < time || (times[row] == time && rank_ < rank))) ++row;
+  return row - at_;
+}
+
+Batch TaskInput::cut(std::size_t index, std::size_t rows) const {
+  const Batch& batch = head_[index];
+  std::vector<std::uint32_t> wanted(std::min(rows, batch.rows - std::min(at_, batch.rows)));
+  std::iota(wanted.begin(), wanted.end(), static_cast<std::uint32_t>(at_));
+  return gather(batch, wanted);
+}
+
+void TaskInput::consume(std::size_t rows) {
+  at_ += rows;
+  if (at_ < rows_) {
+    consumed_ = (*head_.front().offsets)[at_ - 1] + 1;
+    return;
+  }
+  consumed_ = head_next_;
+  drop_head();
+}
+
+}  // namespace millrace

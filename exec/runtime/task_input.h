@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "exec/data/batch.h"
+#include "exec/data/result.h"
+#include "exec/log/log.h"
+#include "exec/runtime/source_stage.h"
+
+namespace millrace {
+
+/// One partition that a task reads: what was fetched and waits, decoded when its turn comes. Several leaves of the task
+/// may read the same partition (a self-join, a union); they get each record one after the other, in declared order.
+class TaskInput {
+ public:
+  struct Leaf {
+    std::size_t leaf;  // of the pipeline
+    std::unique_ptr<SourceStage> stage;
+  };
+  /// `rank`: who goes first among equal timestamps, lowest first.
+  TaskInput(TopicPartition partition, bool internal, std::vector<Leaf> leaves, int rank);
+
+  const TopicPartition& partition() const { return partition_; }
+  bool internal() const { return internal_; }
+  int rank() const { return rank_; }
+
+  // --- from the reader ---
+  /// Offset of the next record it would take.
+  std::int64_t accepted() const { return accepted_; }
+  bool full() const { return queued_ >= kQueueLimit; }
+  bool has_queued() const { return queued_ > 0; }
+  /// Takes the records of `fetch` from `accepted()` on; what lies before was taken earlier.
+  void take(const std::shared_ptr<const Fetch>& fetch);
+  /// Forgets what waits and goes on at `offset`; everything before it counts as consumed.
+  void seek(std::int64_t offset);
+  /// Records from `end` on are not this task's.
+  void stop_at(std::int64_t end) { end_ = end; }
+  bool at_end() const { return accepted_ >= end_ && !has_queued() && !has_head(); }
+
+  // --- to the task ---
+  /// Everything before this offset has been given to the operators.
+  std::int64_t consumed() const { return consumed_; }
+  /// Decodes the next records, if there is no head and something waits. May skip any number of bad ones.
+  Status load_head(std::size_t max_rows);
+  bool has_head() const { return at_ < rows_; }
+  std::int64_t head_time() const { return (*head_.front().timestamps)[at_]; }
+  /// How many rows from the head on come before a row of rank `rank` at `time`.
+  std::size_t rows_before(std::int64_t time, int rank) const;
+  std::size_t head_rows() const { return rows_ - at_; }
+  const std::vector<Leaf>& leaves() const { return leaves_; }
+  /// What leaf `index` has of the head, if nothing of it was consumed yet and `rows` is all of it; else null.
+  const Batch* whole(std::size_t index, std::size_t rows) const {
+    return at_ == 0 && rows == rows_ ? &head_[index] : nullptr;
+  }
+  /// The next `rows` rows for leaf `index` of `leaves()`.
+  Batch cut(std::size_t index, std::size_t rows) const;
+  /// They have been given to the operators.
+  void consume(std::size_t rows);
+
+ private:
+  static constexpr std::size_t kQueueLimit = 4 * kMaxBatchRows;
+  struct Piece {
+    std::shared_ptr<const Fetch> fetch;
+    std::size_t at;
+    std::size_t end;
+  };
+  void drop_head();
+
+  TopicPartition partition_;
+  bool internal_;
+  std::vector<Leaf> leaves_;
+  int rank_;
+  std::deque<Piece> queue_;
+  std::size_t queued_ = 0;
+  std::int64_t accepted_ = 0, consumed_ = 0;
+  std::int64_t end_ = std::numeric_limits<std::int64_t>::max();
+  std::vector<Batch> head_;  // one per leaf, equally long where there are several
+  std::size_t rows_ = 0, at_ = 0;
+  std::int64_t head_next_ = 0;  // consumed offset once the head is used up
+};
+
+}  // namespace millrace

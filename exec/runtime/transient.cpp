@@ -1,0 +1,173 @@
+#include "exec/runtime/transient.h"
+
+#include <algorithm>
+
+#include "exec/runtime/engine_impl.h"
+
+namespace millrace {
+namespace {
+
+// Offsets at the end of a partition may belong to no record; a query that has been quiet so long has seen all there is.
+constexpr std::chrono::milliseconds kQuietEnough{1000};
+
+std::atomic<std::uint64_t> transient_count{0};
+
+}  // namespace
+
+TransientRun::TransientRun(EngineImpl& engine, std::shared_ptr<const PhysicalPlan> plan, bool until_end,
+                           TransientEvents events)
+    : engine_(engine), plan_(std::move(plan)), until_end_(until_end), events_(std::move(events)) {
+  if (const auto* output = plan_->subtopologies.back().root->as<OutputNode>()) left_ = output->limit;
+}
+
+TransientRun::~TransientRun() {
+  if (worker_) worker_->stop(false);
+  if (engine_.options().workers == 0) engine_.remove_stepped(*this);
+}
+
+Status TransientRun::open() {
+  auto layout = make_layout(engine_.log(), *plan_, 1);
+  if (!layout) return layout.error();
+  if (auto made = make_exchange(*layout); !made) return made;
+  run_ = std::make_shared<QueryRun>(plan_, std::move(*layout));
+  run_->options.emit_every_change = true;
+  WorkerSetup setup;
+  setup.log = &engine_.log();
+  setup.exchange = exchange_.get();
+  setup.name =
+      engine_.options().service_id + engine_.options().process_id + "-transient-" + std::to_string(++transient_count);
+  setup.commit_gap = std::chrono::milliseconds{0};
+  setup.threaded = engine_.options().workers > 0;
+  setup.state_memory_bytes = engine_.options().state_memory_bytes;
+  TaskEnvironment environment;
+  environment.receiver = this;
+  engine_events_ = engine_.events();
+  environment.events = &engine_events_;
+  environment.batch_rows = engine_.options().batch_rows;
+  auto worker = Worker::make(std::move(setup), std::move(environment));
+  if (!worker) return worker.error();
+  worker_ = std::move(*worker);
+  worker_->after_round([this] { after_round(); });
+  if (auto added = add_tasks(); !added) return added;
+  if (engine_.options().workers > 0) {
+    worker_->start();
+  } else {
+    engine_.add_stepped(*this);
+  }
+  return {};
+}
+
+Status TransientRun::make_exchange(const QueryLayout& layout) {
+  exchange_ = make_memory_log();
+  for (std::size_t i = 0; i < plan_->topics.size(); ++i) {
+    TopicConfig config;
+    config.partitions = layout.topic_partitions[i];
+    if (auto made = exchange_->create_topic(plan_->topics[i].name, config); !made) return made;
+  }
+  return {};
+}
+
+Status TransientRun::add_tasks() {
+  std::vector<Worker::NewTask> tasks;
+  for (std::size_t sub = 0; sub < run_->layout.subtopologies.size(); ++sub) {
+    const SubtopologyLayout& layout = run_->layout.subtopologies[sub];
+    for (int partition = 0; partition < layout.tasks; ++partition) {
+      Worker::NewTask task{run_, {sub, partition, -1}, {}, {}};
+      for (const LayoutInput& input : layout.inputs) {
+        if (input.internal || partition >= input.partitions) continue;
+        auto bounds = engine_.log().bounds({input.topic, partition});
+        if (!bounds) return bounds.error();
+        const bool from_begin = input.table || plan_->options.from_earliest;
+        task.progress.offsets.emplace_back(input.topic, from_begin ? bounds->begin : bounds->end);
+        if (until_end_) task.ends.emplace_back(input.topic, bounds->end);
+      }
+      tasks.push_back(std::move(task));
+    }
+  }
+  worker_->add_tasks(std::move(tasks));
+  if (const auto failure = run_->last_failure()) return *failure;
+  return {};
+}
+
+void TransientRun::resume() {
+  resumed_ = true;
+  worker_->wake();
+}
+
+bool TransientRun::step() {
+  if (ended_) return false;
+  return worker_->iterate(std::chrono::milliseconds{0});
+}
+
+void TransientRun::rows(Batch&& batch) {
+  std::vector<std::uint32_t> kept;
+  kept.reserve(batch.rows);
+  for (std::size_t row = 0; row < batch.rows; ++row) {
+    if (batch.kind(row) == RowKind::update_before) continue;
+    if (left_ && static_cast<std::int64_t>(kept.size()) >= *left_) break;
+    kept.push_back(static_cast<std::uint32_t>(row));
+  }
+  if (left_) *left_ -= static_cast<std::int64_t>(kept.size());
+  if (kept.empty()) return;
+  pending_.push_back(kept.size() == batch.rows ? std::move(batch) : gather(batch, kept));
+  worker_->hold(true);
+}
+
+// False while the client takes no more.
+bool TransientRun::flush() {
+  if (refused_ && !resumed_.exchange(false)) return false;
+  refused_ = false;
+  while (!pending_.empty()) {
+    if (!events_.on_rows(pending_.front())) {
+      refused_ = true;
+      return false;
+    }
+    pending_.pop_front();
+  }
+  worker_->hold(false);
+  return true;
+}
+
+void TransientRun::after_round() {
+  if (ended_) return;
+  if (const auto failure = run_->last_failure()) {
+    end(failure);
+    return;
+  }
+  if (!flush()) return;
+  if (left_ && *left_ <= 0) {
+    end(std::nullopt);
+  } else if (until_end_ && reached_end()) {
+    end(std::nullopt);
+  }
+}
+
+bool TransientRun::reached_end() {
+  if (!worker_->quiet()) {
+    quiet_since_ = {};
+    return false;
+  }
+  bool all = true;
+  for (const auto& task : worker_->tasks())
+    for (const auto& input : task->inputs())
+      if (!input->internal() && !input->at_end()) all = false;
+  if (all) return true;
+  const auto now = Clock::now();
+  if (quiet_since_ == Clock::time_point{}) quiet_since_ = now;
+  return now - quiet_since_ > kQuietEnough;
+}
+
+void TransientRun::end(std::optional<Error> error) {
+  ended_ = true;
+  worker_->finish();
+  events_.on_end(std::move(error));
+}
+
+Result<std::unique_ptr<TransientQuery>> EngineImpl::run_transient(std::shared_ptr<const PhysicalPlan> plan,
+                                                                  bool until_end, TransientEvents events) {
+  auto run = std::make_unique<TransientRun>(*this, std::move(plan), until_end, std::move(events));
+  if (auto opened = run->open(); !opened) return opened.error();
+  return std::unique_ptr<TransientQuery>(std::move(run));
+}
+
+}  // namespace millrace

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "exec/runtime/engine.h"
+#include "exec/runtime/query_run.h"
+#include "exec/runtime/worker.h"
+
+namespace millrace {
+
+class EngineImpl;
+
+/// One transient query: a worker of its own over all partitions, rows between subtopologies through a log in memory.
+class TransientRun final : public TransientQuery, private RowReceiver {
+ public:
+  TransientRun(EngineImpl& engine, std::shared_ptr<const PhysicalPlan> plan, bool until_end, TransientEvents events);
+  ~TransientRun() override;
+  Status open();
+  void resume() override;
+  /// One round on the caller's thread, for engines without threads.
+  bool step();
+
+ private:
+  Status make_exchange(const QueryLayout& layout);
+  Status add_tasks();
+  void rows(Batch&& batch) override;
+  void after_round();
+  bool flush();
+  bool reached_end();
+  void end(std::optional<Error> error);
+
+  EngineImpl& engine_;
+  const std::shared_ptr<const PhysicalPlan> plan_;
+  const bool until_end_;
+  const TransientEvents events_;
+  std::optional<std::int64_t> left_;  // rows that the limit still allows
+  std::shared_ptr<QueryRun> run_;
+  std::unique_ptr<Log> exchange_;
+  EngineEvents engine_events_;
+  std::unique_ptr<Worker> worker_;
+  std::deque<Batch> pending_;
+  bool refused_ = false;  // the client said no; wait for resume()
+  std::atomic<bool> resumed_{false};
+  std::atomic<bool> ended_{false};
+  Clock::time_point quiet_since_{};
+};
+
+}  // namespace millrace

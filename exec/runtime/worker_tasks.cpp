@@ -1,0 +1,154 @@
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "exec/runtime/worker.h"
+
+namespace millrace {
+namespace {
+
+// How long a task waits for an input that the log says has more before it goes on without.
+constexpr std::chrono::milliseconds kBlockedPatience{500};
+
+}  // namespace
+
+void Worker::add_task(NewTask task) {
+  const auto same = [&](const auto& known) {
+    return known->run().plan->query_id == task.run->plan->query_id &&
+           known->place().partition == task.place.partition && known->place().subtopology == task.place.subtopology;
+  };
+  if (std::any_of(tasks_.begin(), tasks_.end(), same)) return;
+  auto made = Task::make(task.run, task.place, environment_, task.progress);
+  if (!made) {
+    task.run->fail(made.error());
+    return;
+  }
+  Task& added = **made;
+  tasks_.push_back(std::move(*made));
+  for (const auto& input : added.inputs()) {
+    owner_[input.get()] = &added;
+    for (const auto& [topic, end] : task.ends)
+      if (topic == input->partition().topic) input->stop_at(end);
+  }
+  auto ready = restorer_->start(added);
+  if (!ready) {
+    task_failed(added, ready.error());
+    return;
+  }
+  if (!*ready) {
+    restoring_.insert(&added);
+    ++added.run().restoring;
+    return;
+  }
+  if (auto done = subscribe(added); !done) task_failed(added, done.error());
+}
+
+Status Worker::subscribe(Task& task) {
+  for (auto& input : task.inputs()) {
+    Feeds& feeds = feeds_of(*input);
+    if (auto done = feeds.add(*input); !done) return done;
+    if (task.run().paused) feeds.exclude(*input, true);
+  }
+  return {};
+}
+
+void Worker::unsubscribe(Task& task) {
+  for (auto& input : task.inputs()) {
+    feeds_of(*input).remove(*input);
+    owner_.erase(input.get());
+  }
+}
+
+void Worker::activate(Task& task) {
+  if (active_set_.insert(&task).second) active_.push_back(&task);
+}
+
+void Worker::take_in(Fetch&& fetch, Feeds& feeds) {
+  takers_.clear();
+  if (auto done = feeds.deliver(std::move(fetch), takers_); !done) back_off(done.error());
+  for (TaskInput* input : takers_) {
+    const auto owner = owner_.find(input);
+    if (owner != owner_.end()) activate(*owner->second);
+  }
+}
+
+bool Worker::step_tasks() {
+  if (held_) return false;
+  bool worked = false, blocked = false;
+  const bool impatient = blocked_ && Clock::now() - blocked_since_ > kBlockedPatience;
+  for (std::size_t i = 0; i < active_.size();) {
+    Task& task = *active_[i];
+    Task::Step step = Task::Step::nothing;
+    if (!task.run().failed && !task.run().paused) {
+      const auto has_more = [&](const TaskInput& input) { return !impatient && feeds_of(input).has_more(input); };
+      auto stepped = task.step(has_more);
+      if (!stepped) {
+        task_failed(task, stepped.error());
+        return true;
+      }
+      step = *stepped;
+    }
+    worked = worked || step == Task::Step::worked;
+    blocked = blocked || step == Task::Step::blocked;
+    if (step == Task::Step::nothing) {
+      active_set_.erase(&task);
+      active_[i] = active_.back();
+      active_.pop_back();
+    } else {
+      ++i;
+    }
+    if (held_) break;
+  }
+  if (blocked && (!blocked_ || worked)) blocked_since_ = Clock::now();
+  blocked_ = blocked;
+  return worked;
+}
+
+void Worker::restore_some() {
+  if (restorer_->empty()) return;
+  std::vector<Task*> ready;
+  const auto wait = tasks_.size() == restoring_.size() ? std::chrono::milliseconds{5} : std::chrono::milliseconds{0};
+  if (auto failure = restorer_->poll(wait, ready)) task_failed(*failure->task, failure->error);
+  for (Task* task : ready) {
+    if (restoring_.erase(task) == 0) continue;
+    --task->run().restoring;
+    if (auto done = subscribe(*task); !done) task_failed(*task, done.error());
+  }
+}
+
+void Worker::remove_tasks(const Chosen& chosen) {
+  const bool unsaved =
+      std::any_of(tasks_.begin(), tasks_.end(), [&](const auto& task) { return chosen(*task) && task->dirty(); });
+  settle(std::chrono::seconds{10});
+  if (unsaved) roll_back();
+  for (auto it = tasks_.begin(); it != tasks_.end();) {
+    Task& task = **it;
+    if (!chosen(task)) {
+      ++it;
+      continue;
+    }
+    unsubscribe(task);
+    restorer_->forget(task);
+    if (restoring_.erase(&task) > 0) --task.run().restoring;
+    std::erase(active_, &task);
+    active_set_.erase(&task);
+    std::erase(committing_, &task);
+    it = tasks_.erase(it);
+  }
+}
+
+// What every task did since the last commit goes with it: it is one transaction. The failed query is put aside first.
+void Worker::task_failed(Task& task, const Error& error) {
+  spdlog::error("query {}: {}", task.run().plan->query_id, error.message);
+  if (error.fault == Fault::external || error.fault == Fault::fenced) {
+    roll_back();
+    back_off(error);
+    return;
+  }
+  task.run().fail(error);
+  const std::shared_ptr<QueryRun> run = task.shared_run();
+  task.mark_dirty();
+  remove_tasks([&](const Task& other) { return other.shared_run() == run; });
+}
+
+}  // namespace millrace

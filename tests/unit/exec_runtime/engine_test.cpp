@@ -1,0 +1,194 @@
+#include <gtest/gtest.h>
+
+#include "exec/log/failpoint.h"
+#include "tests/unit/exec_runtime/harness.h"
+
+namespace millrace::runtime_test {
+namespace {
+
+struct Way {
+  int workers;
+  std::size_t batch_rows;
+  bool embedded;
+};
+
+class EngineTest : public testing::TestWithParam<Way> {
+ protected:
+  Bench::Options options() const {
+    return {GetParam().workers, GetParam().batch_rows, GetParam().embedded, GetParam().embedded};
+  }
+  void TearDown() override { failpoint::disarm_all(); }
+};
+
+std::string value(int v, const std::string& s) {
+  return R"({"V":)" + std::to_string(v) + R"(,"S":")" + s + "\"}";
+}
+
+TEST_P(EngineTest, FiltersAStream) {
+  Bench bench(options());
+  bench.create("in", 2);
+  bench.create("out", 2);
+  bench.start(physical(sink(filter_greater(source("in", RelationKind::stream), 1, 10), "out"), "Q1"));
+  bench.feed("in", "a", value(5, "x"), 1);
+  bench.feed("in", "a", value(15, "y"), 2);
+  bench.feed("in", "b", value(25, "z"), 3);
+  bench.feed("in", "b", std::nullopt, 4);
+  bench.settle();
+  EXPECT_EQ(bench.sorted("out"), (std::vector<Row>{{"a", value(15, "y"), 2}, {"b", value(25, "z"), 3}}));
+  EXPECT_EQ(bench.engine->status("Q1")->rows_out, 2U);
+}
+
+TEST_P(EngineTest, GoesOnAfterACrashWhereItStopped) {
+  Bench bench(options());
+  bench.create("in", 3);
+  bench.create("out", 3);
+  bench.start(physical(sink(source("in", RelationKind::stream), "out"), "Q1"));
+  std::vector<Row> expected;
+  for (int i = 0; i < 40; ++i) {
+    const std::string key = "k" + std::to_string(i % 7);
+    bench.feed("in", key, value(i, "s"), i);
+    expected.push_back({key, value(i, "s"), i});
+    if (i % 10 == 9) bench.settle();
+    if (i % 20 == 5) bench.crash();
+    if (i % 20 == 15) bench.restart();
+  }
+  bench.settle();
+  std::sort(expected.begin(), expected.end());
+  EXPECT_EQ(bench.sorted("out"), expected);
+}
+
+TEST_P(EngineTest, SkipsAndReportsBadRecords) {
+  Bench bench(options());
+  bench.create("in", 1);
+  bench.create("out", 1);
+  bench.start(physical(sink(source("in", RelationKind::stream), "out"), "Q1"));
+  bench.feed("in", "a", value(1, "x"), 1);
+  bench.feed("in", "a", "{broken", 2);
+  bench.feed("in", "a", value(2, "y"), 3);
+  bench.settle();
+  EXPECT_EQ(bench.read("out").size(), 2U);
+  ASSERT_EQ(bench.errors.size(), 1U);
+  EXPECT_EQ(bench.errors[0].topic, "in");
+  EXPECT_EQ(bench.errors[0].offset, 1);
+  EXPECT_EQ(bench.errors[0].type, 0);
+}
+
+TEST_P(EngineTest, KeepsATableOverCrashes) {
+  Bench bench(options());
+  bench.create("in", 2);
+  bench.create("out", 2);
+  auto table = make_node(MaterializeNode{source("in", RelationKind::table)});
+  bench.start(physical(sink(filter_greater(table, 1, 10), "out"), "Q1"));
+  bench.feed("in", "a", value(20, "x"), 1);
+  bench.feed("in", "b", value(30, "y"), 2);
+  bench.settle();
+  bench.crash();
+  bench.feed("in", "a", value(3, "x"), 3);  // withdrawn: the store remembers that it passed
+  bench.feed("in", "c", value(3, "x"), 4);
+  bench.feed("in", "b", std::nullopt, 5);
+  bench.settle();
+  EXPECT_EQ(bench.sorted("out"),
+            (std::vector<Row>{{"a", "null", 3}, {"a", value(20, "x"), 1}, {"b", "null", 5}, {"b", value(30, "y"), 2}}));
+}
+
+TEST_P(EngineTest, AFailedCommitChangesNothing) {
+  Bench bench(options());
+  bench.create("in", 1);
+  bench.create("out", 1);
+  bench.start(physical(sink(source("in", RelationKind::stream), "out"), "Q1"));
+  for (const auto place : {failpoint::kBeforeProgress, failpoint::kBeforeEnd}) {
+    failpoint::Action action;
+    action.times = 2;
+    ASSERT_TRUE(bench.engine->pause_query("Q1"));
+    bench.feed("in", "a", value(1, "x"), 1);
+    failpoint::arm(place, action);
+    ASSERT_TRUE(bench.engine->resume_query("Q1"));
+    bench.settle();
+    EXPECT_GE(failpoint::hits(place), 1);
+  }
+  bench.settle();
+  EXPECT_EQ(bench.read("out").size(), 2U);
+}
+
+TEST_P(EngineTest, AQueryThatFailsLeavesTheOthersAlone) {
+  Bench bench(options());
+  bench.create("in", 1);
+  bench.create("out", 1);
+  bench.create("out2", 1);
+  auto strict = physical(sink(source("in", RelationKind::stream), "out"), "STRICT");
+  strict.options.fail_on_bad_record = true;
+  bench.start(strict);
+  bench.start(physical(sink(source("in", RelationKind::stream), "out2"), "LAX"));
+  bench.feed("in", "a", value(1, "x"), 1);
+  bench.feed("in", "a", "{broken", 2);
+  bench.feed("in", "a", value(2, "x"), 3);
+  bench.engine->wait_until_idle(std::chrono::seconds{1});
+  EXPECT_EQ(bench.engine->status("STRICT")->state, QueryState::error);
+  EXPECT_NE(bench.engine->status("STRICT")->error, "");
+  EXPECT_EQ(bench.engine->status("LAX")->state, QueryState::running);
+  EXPECT_EQ(bench.read("out2").size(), 2U);
+}
+
+TEST_P(EngineTest, PausesAndStops) {
+  Bench bench(options());
+  bench.create("in", 1);
+  bench.create("out", 1);
+  const auto plan = physical(sink(source("in", RelationKind::stream), "out"), "Q1");
+  bench.start(plan);
+  ASSERT_TRUE(bench.engine->pause_query("Q1"));
+  bench.feed("in", "a", value(1, "x"), 1);
+  bench.settle();
+  EXPECT_EQ(bench.read("out").size(), 0U);
+  ASSERT_TRUE(bench.engine->resume_query("Q1"));
+  bench.settle();
+  EXPECT_EQ(bench.read("out").size(), 1U);
+  ASSERT_TRUE(bench.engine->stop_query("Q1"));
+  ASSERT_TRUE(bench.engine->forget(plan));
+  EXPECT_FALSE(bench.engine->status("Q1"));
+  bench.feed("in", "a", value(2, "x"), 1);
+  bench.settle();
+  EXPECT_EQ(bench.read("out").size(), 1U);
+}
+
+TEST_P(EngineTest, TransientQueryWithLimit) {
+  Bench bench(options());
+  bench.create("in", 1);
+  for (int i = 0; i < 5; ++i) bench.feed("in", "a", value(i, "x"), i);
+  for (const bool until_end : {false, true}) {
+    OutputNode output;
+    output.input = source("in", RelationKind::stream);
+    if (!until_end) output.limit = 3;
+    auto plan = std::make_shared<const PhysicalPlan>(physical(make_node(output), "T", true, true));
+    std::atomic<int> rows{0}, ended{0}, refused{0};
+    TransientEvents events;
+    events.on_rows = [&](const Batch& batch) {
+      if (refused++ == 0) return false;
+      rows += static_cast<int>(batch.rows);
+      return true;
+    };
+    events.on_end = [&](std::optional<Error> error) { ended = error ? 2 : 1; };
+    auto query = bench.engine->run_transient(plan, until_end, events);
+    ASSERT_TRUE(query) << query.error().message;
+    for (int i = 0; i < 2000 && ended == 0; ++i) {
+      if (bench.options.workers == 0) {
+        ASSERT_TRUE(bench.engine->run_until_idle());
+      } else {
+        std::this_thread::sleep_for(std::chrono::milliseconds{1});
+      }
+      (*query)->resume();
+    }
+    EXPECT_EQ(ended, 1);
+    EXPECT_EQ(rows, until_end ? 5 : 3);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Ways, EngineTest,
+                         testing::Values(Way{0, kMaxBatchRows, false}, Way{0, 1, false}, Way{2, kMaxBatchRows, false},
+                                         Way{2, 3, false}, Way{0, kMaxBatchRows, true}, Way{2, 3, true}),
+                         [](const auto& info) {
+                           return (info.param.embedded ? "embedded_" : "memory_") + std::to_string(info.param.workers) +
+                                  "_workers_" + std::to_string(info.param.batch_rows);
+                         });
+
+}  // namespace
+}  // namespace millrace::runtime_test
