@@ -1,106 +1,106 @@
 #include "exec/operators/store_reader.h"
 
-#include <cstring>
-#include <deque>
-
 #include "exec/operators/group_values.h"
 #include "exec/operators/table_side.h"
+#include "exec/state/key_codec.h"
 
 namespace millrace {
 namespace {
 
-class ReaderBase : public StoreReader {
- public:
-  explicit ReaderBase(const PlanNode& owner) : keys_(owner) {}
-  void add(std::string_view key, std::string_view value) override {
-    keys_held_.emplace_back(key);
-    values_held_.emplace_back(value);
-  }
-  std::size_t rows() const override { return keys_held_.size(); }
-  Result<Batch> finish() override {
-    Batch out;
-    out.rows = rows();
-    std::vector<std::int64_t> timestamps;
-    for (const std::string& value : values_held_) {
-      std::int64_t timestamp = 0;
-      if (value.size() < sizeof(timestamp)) return Error{Fault::bug, "a stored row is cut off"};
-      std::memcpy(&timestamp, value.data(), sizeof(timestamp));
-      timestamps.push_back(timestamp);
-    }
-    Result<std::vector<ColumnPtr>> columns = values();
-    if (!columns) return columns.error();
-    out.columns = std::move(*columns);
-    const std::vector<std::string_view> keys(keys_held_.begin(), keys_held_.end());
-    keys_.decode(keys, out);
-    out.timestamps = std::make_shared<const std::vector<std::int64_t>>(std::move(timestamps));
-    keys_held_.clear();
-    values_held_.clear();
-    return out;
-  }
+Error malformed() {
+  return external_error("a stored value cannot be read");
+}
 
- protected:
-  virtual Result<std::vector<ColumnPtr>> values() = 0;
-  std::deque<std::string> values_held_;
+// Group values in raw memory; gives back what was made.
+class Groups {
+ public:
+  Groups(const GroupLayout& layout, std::size_t count)
+      : layout_(layout), stride_((layout.size() + 7) / 8), memory_(stride_ * count) {}
+  ~Groups() {
+    if (layout_.trivial()) return;
+    for (std::size_t i = 0; i < made_; ++i) layout_.destroy(at(i));
+  }
+  Groups(const Groups&) = delete;
+  Groups& operator=(const Groups&) = delete;
+
+  bool add(std::string_view bytes) {
+    if (!layout_.decode(bytes, at(made_))) return false;
+    ++made_;
+    return true;
+  }
+  std::byte* at(std::size_t i) { return reinterpret_cast<std::byte*>(memory_.data() + i * stride_); }
 
  private:
-  StoreKeys keys_;
-  std::deque<std::string> keys_held_;
-};
-
-class GroupReader final : public ReaderBase {
- public:
-  GroupReader(const PlanNode& owner, const AggregateNode& node) : ReaderBase(owner), layout_(node) {}
-
- private:
-  Result<std::vector<ColumnPtr>> values() override {
-    struct alignas(16) Block {
-      std::byte bytes[16];
-    };
-    const std::size_t blocks = layout_.size() / sizeof(Block) + 1;
-    std::vector<Block> memory(blocks * values_held_.size());
-    std::vector<const std::byte*> states;
-    bool good = true;
-    for (const std::string& value : values_held_) {
-      std::byte* state = memory[blocks * states.size()].bytes;
-      good = layout_.decode(value, state);
-      if (!good) break;
-      states.push_back(state);
-    }
-    std::vector<ColumnPtr> out;
-    if (good) out = layout_.results(states);
-    if (!layout_.trivial())
-      for (const std::byte* state : states) layout_.destroy(const_cast<std::byte*>(state));
-    if (!good) return Error{Fault::bug, "a stored group cannot be read"};
-    return out;
-  }
-  GroupLayout layout_;
-};
-
-class RowReader final : public ReaderBase {
- public:
-  explicit RowReader(const PlanNode& owner) : ReaderBase(owner), codec_(owner.schema) {}
-
- private:
-  Result<std::vector<ColumnPtr>> values() override {
-    std::vector<std::optional<std::string_view>> rows;
-    for (const std::string& value : values_held_)
-      rows.emplace_back(std::string_view(value).substr(sizeof(std::int64_t)));
-    return codec_.decode(rows);
-  }
-  RowCodec codec_;
+  const GroupLayout& layout_;
+  std::size_t stride_;
+  std::vector<std::uint64_t> memory_;
+  std::size_t made_ = 0;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<StoreReader>> make_store_reader(const PlanNode& owner) {
-  if (const auto* node = owner.as<AggregateNode>()) return std::make_unique<GroupReader>(owner, *node);
-  if (owner.as<MaterializeNode>() != nullptr) return std::make_unique<RowReader>(owner);
-  return Error{Fault::bug, "this operator's store cannot be read from outside"};
+struct StoreReader::Impl {
+  StoreKeys keys;
+  std::vector<ColumnDef> key_columns;
+  std::optional<GroupLayout> groups;
+  std::optional<RowCodec> rows;
+
+  explicit Impl(const PlanNode& owner) : keys(owner), key_columns(owner.schema.keys()) {
+    if (const auto* aggregate = owner.as<AggregateNode>()) {
+      groups.emplace(*aggregate);
+    } else {
+      rows.emplace(owner.schema);
+    }
+  }
+
+  Result<Batch> decode_groups(std::span<const std::string_view> key_bytes, std::span<const std::string_view> values) {
+    Groups memory(*groups, values.size());
+    std::vector<const std::byte*> pointers;
+    std::vector<std::int64_t> timestamps;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      if (!memory.add(values[i])) return malformed();
+      pointers.push_back(memory.at(i));
+      timestamps.push_back(value_timestamp(memory.at(i)));
+    }
+    return group_batch(keys, *groups, key_bytes, pointers, std::move(timestamps), {});
+  }
+
+  Result<Batch> decode_rows(std::span<const std::string_view> key_bytes, std::span<const std::string_view> values) {
+    std::vector<std::optional<std::string_view>> bytes;
+    auto timestamps = std::make_shared<std::vector<std::int64_t>>();
+    for (const std::string_view value : values) {
+      std::int64_t timestamp = 0;
+      if (value.size() < sizeof(timestamp)) return malformed();
+      std::memcpy(&timestamp, value.data(), sizeof(timestamp));
+      timestamps->push_back(timestamp);
+      bytes.emplace_back(value.substr(sizeof(timestamp)));
+    }
+    auto columns = rows->decode(bytes);
+    if (!columns) return columns.error();
+    Batch out;
+    out.rows = values.size();
+    out.columns = std::move(*columns);
+    keys.decode(key_bytes, out);
+    out.timestamps = std::move(timestamps);
+    out.kinds.assign(out.rows, RowKind::update_after);
+    return out;
+  }
+};
+
+StoreReader::StoreReader(const PlanNode& owner) : impl_(std::make_unique<Impl>(owner)) {}
+StoreReader::~StoreReader() = default;
+
+std::string StoreReader::key(std::span<const Value> values) const {
+  return encode_key(values, impl_->key_columns);
 }
 
-std::string store_key_prefix(const PlanNode& owner, std::span<const Value> key) {
-  const std::vector<ColumnDef> columns = owner.schema.keys();
-  return encode_key(key, columns);
+Result<Batch> StoreReader::decode(std::span<const std::pair<std::string, std::string>> entries) {
+  std::vector<std::string_view> keys, values;
+  for (const auto& [key, value] : entries) {
+    keys.push_back(key);
+    values.push_back(value);
+  }
+  return impl_->groups ? impl_->decode_groups(keys, values) : impl_->decode_rows(keys, values);
 }
 
 }  // namespace millrace

@@ -1,9 +1,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "exec/data/batch.h"
 #include "exec/data/result.h"
@@ -11,23 +14,22 @@
 
 namespace millrace {
 
-/// Turns what a store gives to outside readers (Store::get, scan) back into rows. One thread.
+/// Turns what a store keeps back into the rows its operator gives: for pull queries. One thread at a time.
 class StoreReader {
  public:
-  virtual ~StoreReader() = default;
-  /// The bytes are copied.
-  virtual void add(std::string_view key, std::string_view value) = 0;
-  virtual std::size_t rows() const = 0;
-  /// What was added, in order, with the schema of the store's operator, event times and windows; the reader is empty
-  /// afterwards.
-  virtual Result<Batch> finish() = 0;
+  /// `owner` declares the store: an AggregateNode or a MaterializeNode, which must outlive the reader. Other nodes are
+  /// a bug.
+  explicit StoreReader(const PlanNode& owner);
+  ~StoreReader();
+
+  /// Key bytes without window.
+  std::string key(std::span<const Value> values) const;
+  /// Rows of these entries (key and value as Store::get visits them), in order, with windows where the store has them.
+  Result<Batch> decode(std::span<const std::pair<std::string, std::string>> entries);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
 };
-
-/// `owner` is the node that declares the store: an AggregateNode or a MaterializeNode. It must outlive the reader.
-Result<std::unique_ptr<StoreReader>> make_store_reader(const PlanNode& owner);
-
-/// The bytes that keys of `owner`'s store begin with, from boxes for all or the first few of its key columns. A whole
-/// key of an unwindowed store is the key itself; windows follow as in exec/state/key_codec.h.
-std::string store_key_prefix(const PlanNode& owner, std::span<const Value> key);
 
 }  // namespace millrace
