@@ -114,28 +114,56 @@ void append_item(const Column& column, std::size_t row, std::string& out) {
   }
 }
 
-/// The common case of one BIGINT or STRING column without NULLs: no switch per row.
+char* write_int64(std::int64_t value, char* to) {
+  std::uint64_t bits = static_cast<std::uint64_t>(value) ^ (std::uint64_t{1} << 63);
+  if constexpr (std::endian::native == std::endian::little) bits = __builtin_bswap64(bits);
+  std::memcpy(to, &bits, sizeof(bits));
+  return to + sizeof(bits);
+}
+
+/// Precondition: no zero byte in the text.
+char* write_plain_text(std::string_view text, char* to) {
+  std::memcpy(to, text.data(), text.size());
+  to[text.size()] = to[text.size() + 1] = 0;
+  return to + text.size() + 2;
+}
+
+bool has_zero(const std::string_view* values, std::span<const std::uint32_t> rows, std::size_t& total) {
+  total = 0;
+  for (const std::uint32_t row : rows) {
+    if (std::memchr(values[row].data(), 0, values[row].size()) != nullptr) return true;
+    total += values[row].size();
+  }
+  return false;
+}
+
+/// The common case of one BIGINT or STRING column without NULLs: written straight into place, no switch per row.
 bool encode_single(const Column& column, std::span<const std::uint32_t> rows,
                    std::span<const std::span<const std::int64_t>> suffixes, KeyBuffer& out) {
   if (!column.nulls.empty()) return false;
   const TypeKind kind = column.type.kind();
-  const auto each = [&](auto append) {
+  const auto each = [&](std::size_t values_total, auto write) {
+    out.bytes.resize(values_total + rows.size() * (1 + suffixes.size() * kWindowBytes));
+    out.ends.resize(rows.size());
+    char* to = out.bytes.data();
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      out.bytes += kPresent;
-      append(rows[i]);
-      for (const auto& suffix : suffixes) append_int64(suffix[i], out.bytes);
-      out.ends.push_back(static_cast<std::uint32_t>(out.bytes.size()));
+      *to++ = kPresent;
+      to = write(rows[i], to);
+      for (const auto& suffix : suffixes) to = write_int64(suffix[i], to);
+      out.ends[i] = static_cast<std::uint32_t>(to - out.bytes.data());
     }
+    return true;
   };
   if (kind == TypeKind::bigint || kind == TypeKind::timestamp) {
     const auto* values = column.data.as<std::int64_t>();
-    each([&](std::uint32_t row) { append_int64(values[row], out.bytes); });
-    return true;
+    return each(rows.size() * 8, [&](std::uint32_t row, char* to) { return write_int64(values[row], to); });
   }
   if (kind == TypeKind::string) {
     const auto* values = column.data.as<std::string_view>();
-    each([&](std::uint32_t row) { append_text(values[row], out.bytes); });
-    return true;
+    std::size_t total = 0;
+    if (has_zero(values, rows, total)) return false;
+    return each(total + 2 * rows.size(),
+                [&](std::uint32_t row, char* to) { return write_plain_text(values[row], to); });
   }
   return false;
 }

@@ -130,6 +130,7 @@ class MapStore final : public Store {
   std::string segment_prefix(std::int64_t id) const;
   Status write_undurable();
   void evict(std::size_t target);
+  void evict(std::unique_ptr<Segment>& segment, bool any);
   Status scan_segment(Segment& segment, std::string_view from, std::string_view to, const Visit& visit);
   Status visit_key(Segment& segment, std::string_view key, const Visit& visit, bool& go_on);
 

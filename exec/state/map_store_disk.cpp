@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "exec/log/failpoint.h"
 #include "exec/state/map_store.h"
 
 namespace millrace {
@@ -60,6 +61,7 @@ Status MapStore::write_undurable() {
       if (Status put = value != nullptr ? (*file)->put(full, encoded_) : (*file)->remove(full); !put) return put;
     }
   }
+  if (Status hit = failpoint::hit(failpoint::kSpill); !hit) return hit;
   if (Status finished = (*file)->finish(); !finished) return finished;
   durable_end_ = committed_end_;
   undurable_bytes_ = 0;
@@ -73,35 +75,42 @@ Status MapStore::write_undurable() {
   return {};
 }
 
-/// Oldest segments first; within a segment what was not used since the last pass, then anything clean.
+/// Oldest segments first. A store without windows lets go of what was not used since the last pass, then of anything
+/// clean.
 void MapStore::evict(std::size_t target) {
-  constexpr int kPinned = Entry::kDirty | Entry::kCommitting | Entry::kUndurable | Entry::kLoading;
+  const bool windowed = options_.window_bytes != 0;
   for (const bool any : {false, true}) {
+    if (windowed && !any) continue;
     for (auto& [id, segment] : segments_) {
       if (memory_bytes() <= target) return;
-      std::vector<Entry*> victims;
-      segment->table.for_each([&](Entry& entry) {
-        if ((entry.flags & kPinned) == 0 && (any || !entry.has(Entry::kTouched))) victims.push_back(&entry);
-        entry.clear(Entry::kTouched);
-      });
-      if (victims.empty()) continue;
-      if (segment->in_db) segment->complete = false;
-      for (Entry* entry : victims) {
-        if (!entry->present()) continue;
-        if (on_drop_) on_drop_(*entry);
-        drop_value(*entry);
-      }
-      if (victims.size() == segment->table.size()) {
-        auto fresh = std::make_unique<Segment>(id, value_size_);
-        fresh->in_db = segment->in_db;
-        fresh->complete = segment->complete;
-        if (last_ == segment.get()) last_ = nullptr;
-        segment = std::move(fresh);
-      } else {
-        for (Entry* entry : victims) segment->table.erase(entry);
-      }
+      evict(segment, any);
     }
   }
+}
+
+void MapStore::evict(std::unique_ptr<Segment>& segment, bool any) {
+  constexpr int kPinned = Entry::kDirty | Entry::kCommitting | Entry::kUndurable | Entry::kLoading;
+  std::vector<Entry*> victims;
+  segment->table.for_each([&](Entry& entry) {
+    if ((entry.flags & kPinned) == 0 && (any || !entry.has(Entry::kTouched))) victims.push_back(&entry);
+    entry.clear(Entry::kTouched);
+  });
+  if (victims.empty()) return;
+  if (segment->in_db) segment->complete = false;
+  for (Entry* entry : victims) {
+    if (!entry->present()) continue;
+    if (on_drop_) on_drop_(*entry);
+    drop_value(*entry);
+  }
+  if (victims.size() != segment->table.size()) {
+    for (Entry* entry : victims) segment->table.erase(entry);
+    return;
+  }
+  auto fresh = std::make_unique<Segment>(segment->id, value_size_);  // gives the memory back as a whole
+  fresh->in_db = segment->in_db;
+  fresh->complete = segment->complete;
+  if (last_ == segment.get()) last_ = nullptr;
+  segment = std::move(fresh);
 }
 
 const std::byte* MapStore::committed(const Entry& entry) const {
