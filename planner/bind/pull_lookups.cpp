@@ -221,6 +221,25 @@ class LookupBuilder {
   std::vector<std::string> touched_;  // key columns that a comparison names
 };
 
+/// The wider of two limits: none as soon as one side has none.
+std::optional<std::int64_t> hull(std::optional<std::int64_t> a, std::optional<std::int64_t> b, bool lower) {
+  if (!a || !b) return std::nullopt;
+  return lower ? std::min(*a, *b) : std::max(*a, *b);
+}
+
+/// Look-ups of one key become one over all their windows, so that no row is found twice.
+void add_lookup(std::vector<BoundPull::Lookup>& lookups, BoundPull::Lookup next) {
+  const auto same = std::ranges::find(lookups, next.key, &BoundPull::Lookup::key);
+  if (next.key.empty() || same == lookups.end()) {
+    lookups.push_back(std::move(next));
+    return;
+  }
+  same->window_start_min = hull(same->window_start_min, next.window_start_min, true);
+  same->window_start_max = hull(same->window_start_max, next.window_start_max, false);
+  same->window_end_min = hull(same->window_end_min, next.window_end_min, true);
+  same->window_end_max = hull(same->window_end_max, next.window_end_max, false);
+}
+
 }  // namespace
 
 std::string pull_help() {
@@ -235,17 +254,20 @@ std::vector<BoundPull::Lookup> find_lookups(const ast::ExprPtr& predicate, const
   }
   std::vector<BoundPull::Lookup> lookups;
   bool scans = false;
+  std::size_t count = 0;
   for (const auto& conjunct : disjuncts(predicate)) {
     LookupBuilder builder(source, conjunct);
     if (strict) builder.require_lookup();
-    lookups.push_back(builder.finish());
-    scans |= lookups.back().key.empty();
+    auto lookup = builder.finish();
+    scans |= lookup.key.empty();
+    ++count;
+    add_lookup(lookups, std::move(lookup));
   }
-  if (lookups.size() > 1 && scans && strict) {
+  if (count > 1 && scans && strict) {
     throw SqlError(Code::not_supported, predicate->span, "Query requires table scan to be enabled." + pull_help());
   }
   // One scan sees every row anyway; it must not be combined with look-ups, which would give rows twice.
-  if (lookups.empty() || (lookups.size() > 1 && scans)) return {BoundPull::Lookup{}};
+  if (lookups.empty() || (count > 1 && scans)) return {BoundPull::Lookup{}};
   return lookups;
 }
 

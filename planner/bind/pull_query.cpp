@@ -180,6 +180,9 @@ BoundPull SelectBinder::bind_pull() {
     const bool window = pseudo == PseudoColumn::window_start || pseudo == PseudoColumn::window_end;
     const bool own_name = column && column->name.text == item.name;
     if (table && own_name && (key_column(item.expr) || window)) made.column.role = ColumnRole::key;
+    const auto index = column && own_name ? def.schema.find(column->name.text) : std::nullopt;
+    if (table && index && def.schema.columns[*index].role == ColumnRole::header)
+      made.column = def.schema.columns[*index];
     bound.items.push_back(std::move(made));
   }
   auto source = make_pull_source(def, context_, scope_);

@@ -78,9 +78,10 @@ void SelectBinder::add_source_columns(const ScopeSource& source) {
     add_star_column(source, "WINDOWSTART");
     add_star_column(source, "WINDOWEND");
   }
-  if (pull_) add_role(ColumnRole::header);
+  const bool headers_first = pull_ && source.def->kind == RelationKind::table;
+  if (headers_first) add_role(ColumnRole::header);
   add_role(ColumnRole::value);
-  if (!pull_) add_role(ColumnRole::header);
+  if (!headers_first) add_role(ColumnRole::header);
   if (!moved) return;
   if (scope_.is_join()) {
     for (const char* name : {"ROWTIME", "ROWPARTITION", "ROWOFFSET"}) add_star_column(source, name);
