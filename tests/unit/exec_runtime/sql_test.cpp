@@ -1,0 +1,148 @@
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "exec/data/column.h"
+#include "parser/build/parse.h"
+#include "tests/harness/session.h"
+#include "tests/unit/exec_runtime/harness.h"
+
+namespace millrace::runtime_test {
+namespace {
+
+struct Way {
+  int workers;
+  std::size_t batch_rows;
+  bool embedded;
+  bool crash;
+};
+
+class SqlTest : public testing::TestWithParam<Way> {
+ protected:
+  Bench::Options options() const {
+    return {GetParam().workers, GetParam().batch_rows, GetParam().embedded, GetParam().embedded};
+  }
+  void run(Bench& bench, const std::string& sql) {
+    session_ = std::make_unique<harness::Session>(PropertyMap{}, std::set<std::string>{});
+    const auto statements = parse(sql);
+    session_->declare_topics_of(statements, 3);
+    std::size_t started = 0;
+    for (const auto& statement : statements) {
+      session_->apply(statement);
+      for (const auto& [topic, info] : session_->topics())
+        if (auto known = bench.log->describe_topic(topic); known && !*known) bench.create(topic, info.partitions);
+      for (; started < session_->queries().size(); ++started) bench.start(*session_->queries()[started].plan);
+    }
+  }
+  void step(Bench& bench) {
+    bench.settle();
+    if (GetParam().crash) bench.crash();
+  }
+  /// Rows of a pull query as text, in the order given.
+  std::vector<std::string> pull(Bench& bench, const std::vector<PullLookup>& lookups) {
+    std::vector<std::string> out;
+    const auto& plan = *session_->queries().back().plan;
+    const auto done = bench.engine->pull(plan.query_id, lookups, [&](const Batch& batch) {
+      for (std::size_t row = 0; row < batch.rows; ++row) {
+        std::string text;
+        for (std::size_t c = 0; c < batch.columns.size(); ++c)
+          text += to_text(get_value(*batch.columns[c], row), batch.columns[c]->type) + " ";
+        if (batch.window_start)
+          text += std::to_string((*batch.window_start)[row]) + ".." + std::to_string((*batch.window_end)[row]) + " ";
+        out.push_back(text + "@" + std::to_string((*batch.timestamps)[row]));
+      }
+      return true;
+    });
+    EXPECT_TRUE(done) << done.error().message;
+    return out;
+  }
+  std::unique_ptr<harness::Session> session_;
+};
+
+std::string order(const std::string& item, int n) {
+  return R"({"ITEM":")" + item + R"(","N":)" + std::to_string(n) + "}";
+}
+
+// The newest value of every key.
+std::map<std::string, std::string> latest(const std::vector<Row>& rows) {
+  std::map<std::string, std::string> out;
+  for (const Row& row : rows) out[row.key] = row.value;
+  return out;
+}
+
+TEST_P(SqlTest, CountsAfterARepartition) {
+  Bench bench(options());
+  run(bench,
+      "CREATE STREAM orders (id STRING KEY, item STRING, n INT) WITH (kafka_topic='orders', value_format='JSON');"
+      "CREATE TABLE counts AS SELECT item, COUNT(*) AS c, SUM(n) AS s FROM orders GROUP BY item;");
+  for (int i = 0; i < 60; ++i) {
+    bench.feed("orders", "id" + std::to_string(i), order(i % 3 == 0 ? "a" : "b", i), i);
+    if (i % 15 == 14) step(bench);
+  }
+  bench.settle();
+  EXPECT_EQ(bench.read("COUNTS").size(), 60U);
+  EXPECT_EQ(latest(bench.read("COUNTS")),
+            (std::map<std::string, std::string>{{"a", R"({"C":20,"S":570})"}, {"b", R"({"C":40,"S":1200})"}}));
+  PullLookup b;
+  b.key = {Value(std::string("b"))};
+  PullLookup missing;
+  missing.key = {Value(std::string("zzz"))};
+  EXPECT_EQ(pull(bench, {b, missing}), (std::vector<std::string>{"b 40 1200 @59"}));
+  auto all = pull(bench, {PullLookup{}});
+  std::sort(all.begin(), all.end());
+  EXPECT_EQ(all, (std::vector<std::string>{"a 20 570 @57", "b 40 1200 @59"}));
+}
+
+TEST_P(SqlTest, CountsInWindows) {
+  Bench bench(options());
+  run(bench,
+      "CREATE STREAM orders (id STRING KEY, item STRING, n INT) WITH (kafka_topic='orders', value_format='JSON');"
+      "CREATE TABLE counts AS SELECT id, COUNT(*) AS c FROM orders WINDOW TUMBLING (SIZE 10 SECONDS, GRACE PERIOD 5 SECONDS) "
+      "GROUP BY id;");
+  for (int i = 0; i < 50; ++i) {
+    bench.feed("orders", i % 2 == 0 ? "x" : "y", order("a", i), i * 1000);
+    if (i % 10 == 7) step(bench);
+  }
+  bench.feed("orders", "x", order("late", 1), 20'000);
+  bench.settle();
+  PullLookup x;
+  x.key = {Value(std::string("x"))};
+  x.window_start_min = 20'000;
+  EXPECT_EQ(pull(bench, {x}), (std::vector<std::string>{"x 5 20000..30000 @28000", "x 5 30000..40000 @38000",
+                                                        "x 5 40000..50000 @48000"}));
+  EXPECT_EQ(pull(bench, {PullLookup{}}).size(), 10U);
+}
+
+TEST_P(SqlTest, JoinsAStreamWithATable) {
+  Bench bench(options());
+  run(bench,
+      "CREATE TABLE items (item STRING PRIMARY KEY, price INT) WITH (kafka_topic='items', value_format='JSON');"
+      "CREATE STREAM orders (id STRING KEY, item STRING, n INT) WITH (kafka_topic='orders', value_format='JSON');"
+      "CREATE STREAM priced AS SELECT o.item AS item, n, price FROM orders o JOIN items i ON o.item = i.item;");
+  bench.feed("items", "a", R"({"PRICE":5})", 0);
+  bench.feed("items", "b", R"({"PRICE":7})", 0);
+  step(bench);
+  std::vector<Row> expected;
+  for (int i = 1; i <= 20; ++i) {
+    const std::string item = i % 2 == 0 ? "a" : "b";
+    bench.feed("orders", "id" + std::to_string(i), order(item, i), i);
+    expected.push_back({item, R"({"N":)" + std::to_string(i) + R"(,"PRICE":)" + (i % 2 == 0 ? "5}" : "7}"), i});
+    if (i % 5 == 0) step(bench);
+  }
+  bench.settle();
+  std::sort(expected.begin(), expected.end());
+  EXPECT_EQ(bench.sorted("PRICED"), expected);
+}
+
+INSTANTIATE_TEST_SUITE_P(Ways, SqlTest,
+                         testing::Values(Way{0, kMaxBatchRows, false, false}, Way{0, 1, false, true},
+                                         Way{2, kMaxBatchRows, false, true}, Way{0, kMaxBatchRows, true, true},
+                                         Way{2, 3, true, true}),
+                         [](const auto& info) {
+                           return std::string(info.param.embedded ? "embedded_" : "memory_") +
+                                  std::to_string(info.param.workers) + "_workers_" +
+                                  std::to_string(info.param.batch_rows) + (info.param.crash ? "_crash" : "");
+                         });
+
+}  // namespace
+}  // namespace millrace::runtime_test
