@@ -97,8 +97,9 @@ TEST_P(SqlTest, CountsInWindows) {
   Bench bench(options());
   run(bench,
       "CREATE STREAM orders (id STRING KEY, item STRING, n INT) WITH (kafka_topic='orders', value_format='JSON');"
-      "CREATE TABLE counts AS SELECT id, COUNT(*) AS c FROM orders WINDOW TUMBLING (SIZE 10 SECONDS, GRACE PERIOD 5 SECONDS) "
-      "GROUP BY id;");
+      "CREATE TABLE counts AS SELECT id, COUNT(*) AS c FROM orders WINDOW TUMBLING (SIZE 10 SECONDS, RETENTION 1 "
+      "HOURS, GRACE PERIOD "
+      "5 SECONDS) GROUP BY id;");
   for (int i = 0; i < 50; ++i) {
     bench.feed("orders", i % 2 == 0 ? "x" : "y", order("a", i), i * 1000);
     if (i % 10 == 7) step(bench);
