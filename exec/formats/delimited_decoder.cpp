@@ -6,6 +6,7 @@
 #include "exec/formats/csv_line.h"
 #include "exec/formats/delimited_format.h"
 #include "exec/formats/scalar_text.h"
+#include "exec/formats/utf8_text.h"
 
 namespace millrace {
 
@@ -45,7 +46,7 @@ class DelimitedDecoder final : public Decoder {
 
  private:
   bool read_line(std::string_view text, std::size_t row) {
-    CsvLine line(text, delimiter_);
+    CsvLine line(as_utf8(text, arena_), delimiter_);
     if (line.blank()) return fail("no fields");
     std::size_t fields = 0;
     CsvField field;

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <bit>
+#include <utility>
 
 #include "exec/formats/column_writer.h"
 #include "exec/formats/text_sink.h"
+#include "exec/formats/utf8_text.h"
 
 namespace millrace {
 
@@ -63,6 +65,7 @@ class KafkaDecoder final : public Decoder {
     }
     std::vector<std::shared_ptr<const void>> owners;
     if (owner) owners.push_back(owner);
+    if (arena_) owners.push_back(std::exchange(arena_, nullptr));
     out.push_back(writer_.finish(inputs.size(), owners));
   }
 
@@ -85,9 +88,10 @@ class KafkaDecoder final : public Decoder {
   }
 
   void read_views(Inputs inputs) {
+    const bool text = writer_.kind() == TypeKind::string;
     for (std::size_t row = 0; row < inputs.size(); ++row) {
       if (inputs[row]) {
-        writer_.set(row, *inputs[row]);
+        writer_.set(row, text ? as_utf8(*inputs[row], arena_) : *inputs[row]);
       } else {
         writer_.set_null(row);
       }
@@ -96,6 +100,7 @@ class KafkaDecoder final : public Decoder {
 
   std::string name_;
   ColumnWriter writer_;
+  std::shared_ptr<Arena> arena_;  // of the current batch's repaired texts
 };
 
 class KafkaEncoder final : public Encoder {

@@ -33,6 +33,23 @@ TEST(KafkaFormat, WrongLength) {
   EXPECT_EQ(out.errors.entries[0].message, "C: 5 bytes where INTEGER takes 4");
 }
 
+// As Java decodes them: U+FFFD for what cannot be a character.
+TEST(KafkaFormat, RepairsTextsThatAreNotUtf8) {
+  const std::vector<std::pair<std::string, std::string>> cases = {{"plain", "plain"},
+                                                                  {"\u00e9\U0001F600", "\u00e9\U0001F600"},
+                                                                  {"a\xff\xfe z", "a\ufffd\ufffd z"},
+                                                                  {"\xe2\x82", "\ufffd"},
+                                                                  {"\xe2\x82z", "\ufffdz"},
+                                                                  {"\xc0\x80", "\ufffd\ufffd"},
+                                                                  {"\xed\xa0\x80", "\ufffd\ufffd\ufffd"},
+                                                                  {"\xf0\x9f\x98", "\ufffd"}};
+  for (const auto& [bytes, text] : cases) {
+    EXPECT_EQ(decode(kKafka, {column("C", Type::string())}, {bytes}).at(0), Value(text));
+    EXPECT_EQ(decode(kDelimited, {column("C", Type::string())}, {bytes}).at(0), Value(text));
+    EXPECT_EQ(decode(kKafka, {column("C", Type::bytes())}, {bytes}).at(0), Value(Bytes{bytes}));
+  }
+}
+
 TEST(NoneFormat, ReadsNothingAndWritesNothing) {
   const FormatInfo none{"NONE", ',', true};
   EXPECT_TRUE(decode(none, {}, {"anything", std::nullopt}, true).columns.empty());

@@ -1,0 +1,71 @@
+#include "exec/formats/utf8_text.h"
+
+#include <simdjson.h>
+
+#include <cstring>
+
+namespace millrace {
+
+namespace {
+
+bool is_continuation(unsigned char c) {
+  return (c & 0xC0) == 0x80;
+}
+
+/// Whether `second` may follow `lead`: no overlong forms, surrogates or code points beyond U+10FFFF.
+bool may_follow(unsigned char lead, unsigned char second) {
+  switch (lead) {
+    case 0xE0:
+      return second >= 0xA0 && second < 0xC0;
+    case 0xED:
+      return second >= 0x80 && second < 0xA0;
+    case 0xF0:
+      return second >= 0x90 && second < 0xC0;
+    case 0xF4:
+      return second >= 0x80 && second < 0x90;
+    default:
+      return is_continuation(second);
+  }
+}
+
+std::size_t sequence_length(unsigned char lead) {
+  if (lead < 0x80) return 1;
+  if (lead >= 0xC2 && lead < 0xE0) return 2;
+  if (lead >= 0xE0 && lead < 0xF0) return 3;
+  return lead >= 0xF0 && lead < 0xF5 ? 4 : 0;
+}
+
+/// Bytes of the sequence at the front of `text` that belong together; `whole` tells whether it is complete.
+std::size_t take_sequence(std::string_view text, bool& whole) {
+  const auto lead = static_cast<unsigned char>(text[0]);
+  const std::size_t length = sequence_length(lead);
+  std::size_t taken = 1;
+  while (taken < length && taken < text.size()) {
+    const auto next = static_cast<unsigned char>(text[taken]);
+    if (taken == 1 ? !may_follow(lead, next) : !is_continuation(next)) break;
+    ++taken;
+  }
+  whole = taken == length;
+  return taken;
+}
+
+}  // namespace
+
+std::string_view as_utf8(std::string_view text, std::shared_ptr<Arena>& arena) {
+  if (simdjson::validate_utf8(text)) return text;
+  if (!arena) arena = std::make_shared<Arena>();
+  // A broken sequence of one byte becomes three.
+  char* const begin = arena->allocate(text.size() * 3);
+  char* out = begin;
+  while (!text.empty()) {
+    bool whole;
+    const std::size_t taken = take_sequence(text, whole);
+    const std::string_view piece = whole ? text.substr(0, taken) : "\xEF\xBF\xBD";
+    std::memcpy(out, piece.data(), piece.size());
+    out += piece.size();
+    text.remove_prefix(taken);
+  }
+  return {begin, static_cast<std::size_t>(out - begin)};
+}
+
+}  // namespace millrace
