@@ -1,4 +1,8 @@
+// GCC 12 sees dangling pointers in simdjson's iterators where there are none, when optimizing.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdangling-pointer"
 #include <simdjson.h>
+#pragma GCC diagnostic pop
 
 #include <algorithm>
 #include <charconv>
