@@ -1,10 +1,59 @@
 #include <cstdio>
-#include <cstring>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/commands.h"
+#include "cli/options.h"
+
+namespace {
+
+constexpr const char* kHelp = R"(millrace: SQL over event streams
+
+  millrace [shell] [URL]              the shell; URL defaults to http://localhost:8088
+  millrace server [OPTIONS]           run a server on an embedded log, or on Kafka with --kafka HOST:PORT
+  millrace run FILE.sql               run a script in this process and print its results
+  millrace test -t FILE.sql           run SQL tests (or -s STATEMENTS -i INPUT -o OUTPUT) without any broker
+  millrace load STREAM FILE [URL]     insert CSV or JSON lines into a stream or table; FILE - reads standard input
+  millrace --version
+
+`millrace COMMAND --help` lists the options of a command.
+)";
+
+struct Command {
+  std::string_view name;
+  int (*run)(const std::vector<std::string>&);
+};
+constexpr Command kCommands[] = {
+    {"shell", millrace::shell_command}, {"server", millrace::server_command}, {"run", millrace::run_command},
+    {"test", millrace::test_command},   {"load", millrace::load_command},
+};
+
+int run(std::vector<std::string> arguments) {
+  if (!arguments.empty()) {
+    if (arguments[0] == "--version" || arguments[0] == "version")
+      return std::printf("millrace %s\n", millrace::kVersion) < 0;
+    if (arguments[0] == "--help" || arguments[0] == "-h" || arguments[0] == "help")
+      return std::fputs(kHelp, stdout) < 0;
+    for (const Command& command : kCommands) {
+      if (command.name != arguments[0]) continue;
+      arguments.erase(arguments.begin());
+      return command.run(arguments);
+    }
+  }
+  return millrace::shell_command(arguments);
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
-  if (argc == 2 && std::strcmp(argv[1], "--version") == 0) {
-    std::puts("millrace 0.1.0");
-    return 0;
+  try {
+    return run(std::vector<std::string>(argv + 1, argv + argc));
+  } catch (const millrace::UsageError& error) {
+    std::fprintf(stderr, "millrace: %s\nSee the -h or --help flags for usage information\n", error.what());
+    return 255;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "millrace: %s\n", error.what());
+    return 255;
   }
-  return 2;
 }

@@ -1,0 +1,59 @@
+#include "cli/local_service.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "cli/commands.h"
+
+namespace millrace {
+namespace {
+
+constexpr std::chrono::seconds kBrokerWait{10};
+
+/// Settings that the operator gave for Kafka clients: `kafka.NAME`, and the security ones under their own names.
+std::vector<std::pair<std::string, std::string>> kafka_properties(const Config& config) {
+  std::vector<std::pair<std::string, std::string>> properties;
+  for (const auto& [name, value] : config.explicit_values()) {
+    if (name.starts_with("kafka.")) properties.emplace_back(name.substr(6), value);
+    if (name.starts_with("security.") || name.starts_with("sasl.") || name.starts_with("ssl."))
+      properties.emplace_back(name, value);
+  }
+  return properties;
+}
+
+Result<std::unique_ptr<Log>> open_log(const DataDirectory& directory, const LocalOptions& options) {
+  if (options.kafka.empty())
+    return open_embedded_log({.directory = directory.log(), .sync = options.config.text("log.sync") != "off"});
+  return open_kafka_log({.brokers = options.kafka,
+                         .properties = kafka_properties(options.config),
+                         .commit_interval = std::chrono::milliseconds(options.config.integer("commit.interval.ms"))},
+                        kBrokerWait);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<LocalService>> LocalService::open(std::unique_ptr<DataDirectory> directory,
+                                                         LocalOptions options) {
+  auto local = std::make_unique<LocalService>();
+  local->directory_ = std::move(directory);
+  if (options.kafka.empty()) options.kafka = options.config.text("bootstrap.servers");
+  if (!options.kafka.empty()) options.config.set("bootstrap.servers", options.kafka);
+  auto log = open_log(*local->directory_, options);
+  if (!log) return log.error();
+  local->log_ = std::move(*log);
+  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const auto threads = options.config.find("num.stream.threads");
+  ServiceOptions service;
+  service.config = std::move(options.config);
+  service.process_id = local->directory_->process_id();
+  service.advertised = options.advertised;
+  service.state_directory = local->directory_->state();
+  service.workers = options.workers > 0 ? options.workers : threads ? std::stoi(*threads) : cores;
+  service.version = kVersion;
+  auto opened = Service::open(*local->log_, std::move(service));
+  if (!opened) return opened.error();
+  local->service_ = std::move(*opened);
+  return local;
+}
+
+}  // namespace millrace
