@@ -1,0 +1,140 @@
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+
+#include "cli/backend.h"
+#include "server/session/service.h"
+
+namespace millrace {
+namespace json = boost::json;
+namespace {
+
+constexpr std::size_t kMaxQueued = 10'000;
+constexpr std::chrono::minutes kSettle{10};
+
+/// Brings rows from the engine's thread to the one that prints.
+class QueueSink final : public ResultSink {
+ public:
+  struct Item {
+    std::string row;  // a JSON array, or a line of PRINT
+    bool tombstone = false, line = false;
+  };
+
+  void begin(const QueryHeader& header) override {
+    std::lock_guard lock(mutex_);
+    header_ = header;
+    changed_.notify_all();
+  }
+  bool rows(const Batch& batch) override {
+    std::lock_guard lock(mutex_);
+    if (items_.size() > kMaxQueued && header_ && header_->push) {
+      full_ = true;
+      return false;
+    }
+    for (std::size_t i = 0; i < batch.rows; ++i) {
+      Item item;
+      item.tombstone = batch.kind(i) == RowKind::remove;
+      append_row_json(batch, i, item.row);
+      items_.push_back(std::move(item));
+    }
+    changed_.notify_all();
+    return true;
+  }
+  bool line(std::string_view text) override {
+    std::lock_guard lock(mutex_);
+    items_.push_back({std::string(text), false, true});
+    changed_.notify_all();
+    return true;
+  }
+  void end(std::optional<std::string> message, std::optional<ServiceError> error) override {
+    std::lock_guard lock(mutex_);
+    ended_ = true;
+    message_ = std::move(message);
+    if (error) error_ = error->to_json();
+    changed_.notify_all();
+  }
+
+  std::mutex mutex_;  // guards all
+  std::condition_variable changed_;
+  std::optional<QueryHeader> header_;
+  std::deque<Item> items_;
+  bool ended_ = false, full_ = false;
+  std::optional<std::string> message_;
+  std::optional<json::object> error_;
+};
+
+std::vector<std::string> names_of(const Schema& schema) {
+  std::vector<std::string> names;
+  for (const ColumnDef& column : schema.columns) names.push_back(column.name);
+  return names;
+}
+
+class LocalBackend final : public Backend {
+ public:
+  explicit LocalBackend(Service& service) : service_(service) {}
+
+  Result<StatementAnswer> execute(const std::string& sql, const PropertyMap& properties, const Variables& variables, std::optional<std::int64_t>) override {
+    Reply reply = service_.execute({sql, properties, variables, std::nullopt});
+    StatementAnswer answer;
+    for (json::value& entity : reply.entities) answer.entities.push_back(std::move(entity.as_object()));
+    if (reply.error) answer.error = reply.error->to_json();
+    return answer;
+  }
+
+  Status query(const std::string& sql, const PropertyMap& properties, const Variables& variables, RowReceiver& receiver,
+               std::optional<std::chrono::milliseconds> limit) override {
+    interrupted_ = false;
+    // What was inserted before must be visible, also behind other queries.
+    service_.wait_until_idle(kSettle);
+    QueueSink sink;
+    Service::Started started = service_.query({sql, properties, variables, std::nullopt}, sink);
+    if (started.error) {
+      receiver.end(std::nullopt, started.error->to_json());
+      return {};
+    }
+    drain(sink, started.query.get(), receiver, limit);
+    started.query.reset();
+    return {};
+  }
+
+  void interrupt() override { interrupted_ = true; }
+  Result<json::object> info() override { return service_.info().at("KsqlServerInfo").as_object(); }
+  Result<bool> is_valid_property(const std::string& name, std::string& why) override {
+    auto problem = service_.check_property(name);
+    if (problem) why = problem->message;
+    return !problem;
+  }
+
+ private:
+  void drain(QueueSink& sink, RunningQuery* query, RowReceiver& receiver, std::optional<std::chrono::milliseconds> limit) {
+    const auto deadline = std::chrono::steady_clock::now() + limit.value_or(std::chrono::hours(24 * 365));
+    bool header_shown = false;
+    std::unique_lock lock(sink.mutex_);
+    while (!interrupted_ && std::chrono::steady_clock::now() < deadline) {
+      sink.changed_.wait_for(lock, std::chrono::milliseconds(100), [&] { return !sink.items_.empty() || sink.ended_ || (sink.header_ && !header_shown); });
+      if (sink.header_ && !std::exchange(header_shown, sink.header_.has_value())) {
+        const json::object raw{{"header", json::object{{"queryId", sink.header_->query_id}, {"schema", sink.header_->schema.to_string(!sink.header_->push)}}}};
+        receiver.header(sink.header_->query_id, names_of(sink.header_->schema), raw);
+      }
+      std::deque<QueueSink::Item> items = std::exchange(sink.items_, {});
+      const bool resume = std::exchange(sink.full_, false), ended = sink.ended_;
+      lock.unlock();
+      if (resume && query != nullptr) query->resume();
+      for (const QueueSink::Item& item : items)
+        if (!(item.line ? receiver.line(item.row) : receiver.row(json::parse(item.row).as_array(), item.tombstone))) return receiver.end(std::nullopt, std::nullopt);
+      lock.lock();
+      if (ended && sink.items_.empty()) return receiver.end(sink.message_, sink.error_);
+    }
+    lock.unlock();
+    receiver.end(std::nullopt, std::nullopt);
+  }
+
+  Service& service_;
+  std::atomic<bool> interrupted_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_local_backend(Service& service) { return std::make_unique<LocalBackend>(service); }
+
+}  // namespace millrace

@@ -1,0 +1,225 @@
+#include "cli/session.h"
+
+#include <fmt/format.h>
+
+#include <cctype>
+
+namespace millrace {
+namespace json = boost::json;
+namespace {
+
+std::string upper(std::string text) {
+  for (char& c : text) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return text;
+}
+
+/// Shows rows as they come.
+class RowsToScreen final : public RowReceiver {
+ public:
+  RowsToScreen(Session& session) : session_(session) {}
+
+  void header(const std::string&, std::vector<std::string> columns, const json::object& raw) override {
+    printer_.emplace(session_.options(), std::move(columns));
+    session_.print(session_.options().format == OutputFormat::json ? pretty_json(raw) : printer_->header());
+  }
+  bool row(const json::array& values, bool tombstone) override {
+    if (session_.row_limit && rows_ >= *session_.row_limit) return false;
+    ++rows_;
+    if (session_.options().format == OutputFormat::json) {
+      json::object row{{"columns", values}};
+      if (tombstone) row["tombstone"] = true;
+      session_.print(pretty_json(json::object{{"row", std::move(row)}}));
+    } else {
+      session_.print(printer_->row(values, tombstone));
+    }
+    return !session_.row_limit || rows_ < *session_.row_limit;
+  }
+  bool line(std::string_view text) override {
+    if (session_.row_limit && rows_ >= *session_.row_limit) return false;
+    printed_ = true;
+    session_.print(text);
+    session_.print("\n");
+    return true;
+  }
+  void end(const std::optional<std::string>& message, const std::optional<json::object>& error) override {
+    error_ = error;
+    if (error) return;
+    if (session_.options().format == OutputFormat::json) {
+      if (message) session_.print(pretty_json(json::object{{"finalMessage", *message}}));
+      return;
+    }
+    if (printed_) return session_.print("Topic printing ceased\n");
+    if (message) session_.print(*message + "\n");
+    session_.print("Query terminated\n");
+  }
+  const std::optional<json::object>& error() const { return error_; }
+
+ private:
+  Session& session_;
+  std::optional<RowPrinter> printer_;
+  std::optional<json::object> error_;
+  std::int64_t rows_ = 0;
+  bool printed_ = false;
+};
+
+}  // namespace
+
+void Session::replace_backend(std::unique_ptr<Backend> backend) {
+  backend_ = std::move(backend);
+  properties_.clear();
+  variables_.clear();
+  last_command_.reset();
+}
+
+void Session::print_error(const std::string& message) {
+  out_(options_.color ? "\033[31m" + message + "\033[0m\n" : message + "\n");
+}
+
+void Session::show_error(const json::object& error, std::string_view sql) {
+  if (options_.format == OutputFormat::json) return out_(pretty_json(error));
+  std::string message = cell_text(error.at("message"));
+  if (const json::value* position = error.if_contains("position"); position != nullptr && position->is_object()) {
+    const json::object& at = position->get_object();
+    Span span{at.at("line").to_number<std::uint32_t>(), at.at("column").to_number<std::uint32_t>(), at.at("begin").to_number<std::uint32_t>(),
+              at.at("end").to_number<std::uint32_t>()};
+    SqlError drawn(Code::invalid_statement, span, message);
+    if (const json::value* hint = error.if_contains("hint")) drawn.hint(cell_text(*hint));
+    message = render_error(drawn, sql);
+  } else if (const json::value* hint = error.if_contains("hint")) {
+    message += "\nhint: " + cell_text(*hint);
+  }
+  while (message.ends_with('\n')) message.pop_back();
+  print_error(message);
+}
+
+bool Session::run(std::string_view text) {
+  const std::string substituted = substitute_variables(text, variables_);
+  std::vector<ast::StatementPtr> statements;
+  try {
+    // DEFINE changes what later statements say, so only the pieces before the first one can be checked as a whole.
+    if (upper(std::string(text)).find("DEFINE") == std::string::npos) statements = parse(substituted);
+    else return [&] {
+      bool all = true;
+      for (const std::string& piece : split_statements(text)) {
+        if (piece.find_first_not_of(" \t\r\n") == std::string::npos) continue;
+        const std::string one = substitute_variables(piece, variables_);
+        try {
+          for (const auto& statement : parse(one)) all &= run_statement(*statement, one);
+        } catch (const SqlError& error) {
+          print_error(render_error(error, one));
+          return false;
+        }
+        all &= flush_group();
+        if (!all && stop_at_error) return false;
+      }
+      return all;
+    }();
+  } catch (const SqlError& error) {
+    std::string message = render_error(error, substituted);
+    while (message.ends_with('\n')) message.pop_back();
+    print_error(message);
+    return false;
+  }
+  bool all = true;
+  for (const auto& statement : statements) {
+    all &= run_statement(*statement, substituted);
+    if (!all && stop_at_error) return false;
+  }
+  return flush_group() && all;
+}
+
+bool Session::run_statement(const ast::Statement& statement, std::string_view) {
+  const bool query = statement.as<ast::Select>() != nullptr || statement.as<ast::Print>() != nullptr;
+  const auto* set = statement.as<ast::SetProperty>();
+  const auto* unset = statement.as<ast::UnsetProperty>();
+  const auto* define = statement.as<ast::DefineVariable>();
+  const auto* undefine = statement.as<ast::UndefineVariable>();
+  if (!query && set == nullptr && unset == nullptr && define == nullptr && undefine == nullptr) {
+    if (!group_.empty()) group_ += '\n';
+    group_ += statement.text;
+    ++group_size_;
+    // Scripts stop at the first failure and show results as they come.
+    return stop_at_error ? flush_group() : true;
+  }
+  bool done = flush_group();
+  if (query) {
+    if (!allow_queries) {
+      print_error("SELECT and PRINT statements cannot be used in RUN SCRIPT");
+      return false;
+    }
+    return run_query(statement.text) && done;
+  }
+  if (set != nullptr) return set_property(set->name, set->value) && done;
+  if (unset != nullptr) return unset_property(unset->name) && done;
+  if (define != nullptr) {
+    variables_[define->name.text] = define->value;
+    return done;
+  }
+  if (variables_.erase(undefine->name.text) == 0) print_error(fmt::format("Cannot undefine variable '{}' which was never defined.", undefine->name.text));
+  return done;
+}
+
+bool Session::flush_group() {
+  if (group_.empty()) return true;
+  const std::string sql = std::exchange(group_, {});
+  const bool several = std::exchange(group_size_, 0) > 1;
+  auto answer = backend_->execute(sql, properties_, variables_, pipelining ? std::nullopt : last_command_);
+  if (!answer) {
+    print_error(answer.error().message);
+    return false;
+  }
+  if (options_.format == OutputFormat::json && !answer->error) {
+    json::array all;
+    for (json::object& entity : answer->entities) all.push_back(std::move(entity));
+    out_(pretty_json(all));
+    return true;
+  }
+  for (const json::object& entity : answer->entities) {
+    if (const json::value* number = entity.if_contains("commandSequenceNumber"); number != nullptr && number->is_int64() && number->get_int64() >= 0)
+      last_command_ = number->get_int64();
+    if (several) out_("\n" + cell_text(entity.at("statementText")) + "\n");
+    out_(print_entity(entity, options_));
+  }
+  if (answer->error) show_error(*answer->error, sql);
+  return !answer->error;
+}
+
+bool Session::run_query(const std::string& sql) {
+  RowsToScreen rows(*this);
+  if (Status done = backend_->query(sql, properties_, variables_, rows, query_timeout); !done) {
+    print_error(done.error().message);
+    return false;
+  }
+  if (rows.error()) show_error(*rows.error(), sql);
+  return !rows.error();
+}
+
+bool Session::set_property(const std::string& name, const std::string& value) {
+  std::string why;
+  auto valid = backend_->is_valid_property(name, why);
+  if (!valid) why = valid.error().message;
+  if (!valid || !*valid) {
+    print_error(why);
+    return false;
+  }
+  auto it = properties_.find(name);
+  if (it == properties_.end())
+    out_(fmt::format("Successfully changed local property '{}' to '{}'. Use the UNSET command to revert your change.\n", name, value));
+  else
+    out_(fmt::format("Successfully changed local property '{}' from '{}' to '{}'.\n", name, it->second, value));
+  properties_[name] = value;
+  return true;
+}
+
+bool Session::unset_property(const std::string& name) {
+  auto it = properties_.find(name);
+  if (it == properties_.end()) {
+    print_error(fmt::format("Cannot unset local property '{}' which was never set in the first place", name));
+    return false;
+  }
+  out_(fmt::format("Successfully unset local property '{}' (value was '{}').\n", name, it->second));
+  properties_.erase(it);
+  return true;
+}
+
+}  // namespace millrace
