@@ -25,7 +25,8 @@ struct StatementAnswer {
 class RowReceiver {
  public:
   virtual ~RowReceiver() = default;
-  virtual void header(const std::string& query_id, std::vector<std::string> columns, const boost::json::object& raw) = 0;
+  virtual void header(const std::string& query_id, std::vector<std::string> columns,
+                      const boost::json::object& raw) = 0;
   /// False ends the query.
   virtual bool row(const boost::json::array& values, bool tombstone) = 0;
   virtual bool line(std::string_view text) = 0;
@@ -37,18 +38,20 @@ class Backend {
  public:
   virtual ~Backend() = default;
   /// Errors: the backend cannot be reached.
-  virtual Result<StatementAnswer> execute(const std::string& sql, const PropertyMap& properties, const Variables& variables,
-                                          std::optional<std::int64_t> after_command) = 0;
-  /// Runs a query to its end, to `interrupt`, or until `limit` passes. A refused query ends with its error and no header.
-  virtual Status query(const std::string& sql, const PropertyMap& properties, const Variables& variables, RowReceiver& receiver,
-                       std::optional<std::chrono::milliseconds> limit) = 0;
+  virtual Result<StatementAnswer> execute(const std::string& sql, const PropertyMap& properties,
+                                          const Variables& variables, std::optional<std::int64_t> after_command) = 0;
+  /// Runs a query to its end, to `interrupt`, or until `limit` passes. A refused query ends with its error and no
+  /// header.
+  virtual Status query(const std::string& sql, const PropertyMap& properties, const Variables& variables,
+                       RowReceiver& receiver, std::optional<std::chrono::milliseconds> limit) = 0;
   /// Ends a query under way. Async-signal-safe.
   virtual void interrupt() = 0;
   virtual Result<boost::json::object> info() = 0;
   virtual Result<bool> is_valid_property(const std::string& name, std::string& why) = 0;
 };
 
-std::unique_ptr<Backend> make_http_backend(const std::string& url, const std::optional<std::pair<std::string, std::string>>& credentials);
+std::unique_ptr<Backend> make_http_backend(const std::string& url,
+                                           const std::optional<std::pair<std::string, std::string>>& credentials);
 
 class Service;
 /// Push queries without LIMIT end when the input that was there when they began is used up.

@@ -13,7 +13,8 @@ namespace {
 
 HttpClient::Headers auth_headers(const std::optional<std::pair<std::string, std::string>>& credentials) {
   HttpClient::Headers headers = {{"Content-Type", "application/json"}, {"Accept", "application/vnd.ksql.v1+json"}};
-  if (credentials) headers.emplace_back("Authorization", "Basic " + base64_encode(credentials->first + ":" + credentials->second));
+  if (credentials)
+    headers.emplace_back("Authorization", "Basic " + base64_encode(credentials->first + ":" + credentials->second));
   return headers;
 }
 
@@ -60,7 +61,8 @@ class V1Reader {
                        schema_names(fields.at("schema").as_string()), object);
     } else if (const json::value* row = object.if_contains("row")) {
       const json::value* tombstone = row->as_object().if_contains("tombstone");
-      return keep(receiver_.row(row->as_object().at("columns").as_array(), tombstone != nullptr && tombstone->as_bool()));
+      return keep(
+          receiver_.row(row->as_object().at("columns").as_array(), tombstone != nullptr && tombstone->as_bool()));
     } else if (const json::value* message = object.if_contains("finalMessage")) {
       ended_ = true;
       receiver_.end(std::string(message->as_string()), std::nullopt);
@@ -91,7 +93,8 @@ json::object error_object(const HttpResponse& response) {
   boost::system::error_code bad;
   json::value body = json::parse(response.body, bad);
   if (!bad && body.is_object() && body.get_object().contains("message")) return std::move(body.get_object());
-  return {{"error_code", response.status * 100}, {"message", fmt::format("HTTP status {}: {}", response.status, response.body)}};
+  return {{"error_code", response.status * 100},
+          {"message", fmt::format("HTTP status {}: {}", response.status, response.body)}};
 }
 
 class HttpBackend final : public Backend {
@@ -100,7 +103,8 @@ class HttpBackend final : public Backend {
 
   Result<StatementAnswer> execute(const std::string& sql, const PropertyMap& properties, const Variables& variables,
                                   std::optional<std::int64_t> after_command) override {
-    json::object body{{"ksql", sql}, {"streamsProperties", to_object(properties)}, {"sessionVariables", to_object(variables)}};
+    json::object body{
+        {"ksql", sql}, {"streamsProperties", to_object(properties)}, {"sessionVariables", to_object(variables)}};
     if (after_command) body["commandSequenceNumber"] = *after_command;
     auto response = client_->request("POST", "/ksql", json::serialize(body));
     if (!response) return response.error();
@@ -115,27 +119,33 @@ class HttpBackend final : public Backend {
       return answer;
     }
     answer.error = error_object(*response);
-    if (const json::value* done = answer.error->if_contains("entities"); done != nullptr && done->is_array()) take(*done);
+    if (const json::value* done = answer.error->if_contains("entities"); done != nullptr && done->is_array())
+      take(*done);
     return answer;
   }
 
   Status query(const std::string& sql, const PropertyMap& properties, const Variables& variables, RowReceiver& receiver,
                std::optional<std::chrono::milliseconds> limit) override {
-    const json::object body{{"ksql", sql}, {"streamsProperties", to_object(properties)}, {"sessionVariables", to_object(variables)}};
+    const json::object body{
+        {"ksql", sql}, {"streamsProperties", to_object(properties)}, {"sessionVariables", to_object(variables)}};
     V1Reader reader(receiver);
     std::atomic<bool> done = false;
     std::thread timer;
     if (limit)
       timer = std::thread([&, deadline = std::chrono::steady_clock::now() + *limit] {
-        while (!done && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        while (!done && std::chrono::steady_clock::now() < deadline)
+          std::this_thread::sleep_for(std::chrono::milliseconds(20));
         if (!done) client_->cancel();
       });
-    auto response = client_->stream("POST", "/query", json::serialize(body), {}, [&](std::string_view piece) { return reader.take(piece); });
+    auto response = client_->stream("POST", "/query", json::serialize(body), {},
+                                    [&](std::string_view piece) { return reader.take(piece); });
     done = true;
     if (timer.joinable()) timer.join();
     if (!response) return response.error();
-    if (response->status != 200) receiver.end(std::nullopt, error_object(*response));
-    else reader.finish();
+    if (response->status != 200)
+      receiver.end(std::nullopt, error_object(*response));
+    else
+      reader.finish();
     return {};
   }
 
@@ -146,7 +156,8 @@ class HttpBackend final : public Backend {
     if (!response) return response.error();
     boost::system::error_code bad;
     json::value body = json::parse(response->body, bad);
-    if (bad || !body.is_object() || !body.get_object().contains("KsqlServerInfo")) return user_error("{} is not the API of a server", client_->url());
+    if (bad || !body.is_object() || !body.get_object().contains("KsqlServerInfo"))
+      return user_error("{} is not the API of a server", client_->url());
     return body.get_object().at("KsqlServerInfo").as_object();
   }
 
@@ -164,7 +175,8 @@ class HttpBackend final : public Backend {
 
 }  // namespace
 
-std::unique_ptr<Backend> make_http_backend(const std::string& url, const std::optional<std::pair<std::string, std::string>>& credentials) {
+std::unique_ptr<Backend> make_http_backend(const std::string& url,
+                                           const std::optional<std::pair<std::string, std::string>>& credentials) {
   auto client = HttpClient::create(url, auth_headers(credentials));
   if (!client) return nullptr;
   return std::make_unique<HttpBackend>(std::move(*client));

@@ -73,7 +73,8 @@ class LocalBackend final : public Backend {
  public:
   explicit LocalBackend(Service& service) : service_(service) {}
 
-  Result<StatementAnswer> execute(const std::string& sql, const PropertyMap& properties, const Variables& variables, std::optional<std::int64_t>) override {
+  Result<StatementAnswer> execute(const std::string& sql, const PropertyMap& properties, const Variables& variables,
+                                  std::optional<std::int64_t>) override {
     Reply reply = service_.execute({sql, properties, variables, std::nullopt});
     StatementAnswer answer;
     for (json::value& entity : reply.entities) answer.entities.push_back(std::move(entity.as_object()));
@@ -106,14 +107,18 @@ class LocalBackend final : public Backend {
   }
 
  private:
-  void drain(QueueSink& sink, RunningQuery* query, RowReceiver& receiver, std::optional<std::chrono::milliseconds> limit) {
+  void drain(QueueSink& sink, RunningQuery* query, RowReceiver& receiver,
+             std::optional<std::chrono::milliseconds> limit) {
     const auto deadline = std::chrono::steady_clock::now() + limit.value_or(std::chrono::hours(24 * 365));
     bool header_shown = false;
     std::unique_lock lock(sink.mutex_);
     while (!interrupted_ && std::chrono::steady_clock::now() < deadline) {
-      sink.changed_.wait_for(lock, std::chrono::milliseconds(100), [&] { return !sink.items_.empty() || sink.ended_ || (sink.header_ && !header_shown); });
+      sink.changed_.wait_for(lock, std::chrono::milliseconds(100),
+                             [&] { return !sink.items_.empty() || sink.ended_ || (sink.header_ && !header_shown); });
       if (sink.header_ && !std::exchange(header_shown, sink.header_.has_value())) {
-        const json::object raw{{"header", json::object{{"queryId", sink.header_->query_id}, {"schema", sink.header_->schema.to_string(!sink.header_->push)}}}};
+        const json::object raw{
+            {"header", json::object{{"queryId", sink.header_->query_id},
+                                    {"schema", sink.header_->schema.to_string(!sink.header_->push)}}}};
         receiver.header(sink.header_->query_id, names_of(sink.header_->schema), raw);
       }
       std::deque<QueueSink::Item> items = std::exchange(sink.items_, {});
@@ -121,7 +126,8 @@ class LocalBackend final : public Backend {
       lock.unlock();
       if (resume && query != nullptr) query->resume();
       for (const QueueSink::Item& item : items)
-        if (!(item.line ? receiver.line(item.row) : receiver.row(json::parse(item.row).as_array(), item.tombstone))) return receiver.end(std::nullopt, std::nullopt);
+        if (!(item.line ? receiver.line(item.row) : receiver.row(json::parse(item.row).as_array(), item.tombstone)))
+          return receiver.end(std::nullopt, std::nullopt);
       lock.lock();
       if (ended && sink.items_.empty()) return receiver.end(sink.message_, sink.error_);
     }
@@ -135,6 +141,8 @@ class LocalBackend final : public Backend {
 
 }  // namespace
 
-std::unique_ptr<Backend> make_local_backend(Service& service) { return std::make_unique<LocalBackend>(service); }
+std::unique_ptr<Backend> make_local_backend(Service& service) {
+  return std::make_unique<LocalBackend>(service);
+}
 
 }  // namespace millrace

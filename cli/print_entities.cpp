@@ -34,21 +34,27 @@ std::string type_text(const json::object& schema) {
   if (type == "STRUCT") {
     std::string fields;
     for (const json::value& field : list(schema, "fields"))
-      fields += fmt::format("{}{} {}", fields.empty() ? "" : ", ", text(field.as_object(), "name"), type_text(field.as_object().at("schema").as_object()));
+      fields += fmt::format("{}{} {}", fields.empty() ? "" : ", ", text(field.as_object(), "name"),
+                            type_text(field.as_object().at("schema").as_object()));
     return fmt::format("STRUCT<{}>", fields);
   }
   return type;
 }
 
-std::string message_table(const std::string& message, const PrintOptions& options) { return print_table({"Message"}, {{message}}, options); }
+std::string message_table(const std::string& message, const PrintOptions& options) {
+  return print_table({"Message"}, {{message}}, options);
+}
 
-std::string print_sources(const json::object& entity, std::string_view member, std::string_view title, const PrintOptions& options) {
+std::string print_sources(const json::object& entity, std::string_view member, std::string_view title,
+                          const PrintOptions& options) {
   Rows rows;
   for (const json::value& value : list(entity, member)) {
     const json::object& source = value.as_object();
-    rows.push_back({text(source, "name"), text(source, "topic"), text(source, "keyFormat"), text(source, "valueFormat"), text(source, "isWindowed")});
+    rows.push_back({text(source, "name"), text(source, "topic"), text(source, "keyFormat"), text(source, "valueFormat"),
+                    text(source, "isWindowed")});
   }
-  return print_table({fmt::format("{} Name", title), "Kafka Topic", "Key Format", "Value Format", "Windowed"}, rows, options);
+  return print_table({fmt::format("{} Name", title), "Kafka Topic", "Key Format", "Value Format", "Windowed"}, rows,
+                     options);
 }
 
 std::string replicas_text(const json::array& replicas) {
@@ -64,8 +70,10 @@ std::string print_topics(const json::object& entity, bool extended, const PrintO
   Rows rows;
   for (const json::value& value : list(entity, "topics")) {
     const json::object& topic = value.as_object();
-    rows.push_back({text(topic, "name"), std::to_string(list(topic, "replicaInfo").size()), replicas_text(list(topic, "replicaInfo"))});
-    if (extended) rows.back().insert(rows.back().end(), {text(topic, "consumerCount"), text(topic, "consumerGroupCount")});
+    rows.push_back({text(topic, "name"), std::to_string(list(topic, "replicaInfo").size()),
+                    replicas_text(list(topic, "replicaInfo"))});
+    if (extended)
+      rows.back().insert(rows.back().end(), {text(topic, "consumerCount"), text(topic, "consumerGroupCount")});
   }
   return print_table(header, rows, options);
 }
@@ -73,7 +81,8 @@ std::string print_topics(const json::object& entity, bool extended, const PrintO
 std::string status_counts(const json::object& query) {
   std::string out;
   if (const json::value* counts = query.if_contains("statusCount"); counts != nullptr && counts->is_object())
-    for (const auto& entry : counts->get_object()) out += fmt::format("{}{}:{}", out.empty() ? "" : ",", std::string(entry.key()), cell_text(entry.value()));
+    for (const auto& entry : counts->get_object())
+      out += fmt::format("{}{}:{}", out.empty() ? "" : ",", std::string(entry.key()), cell_text(entry.value()));
   return out;
 }
 
@@ -100,10 +109,11 @@ std::string print_queries(const json::object& entity, const PrintOptions& option
   Rows rows;
   for (const json::value& value : list(entity, "queries")) {
     const json::object& query = value.as_object();
-    rows.push_back({text(query, "id"), text(query, "queryType"), status_counts(query), joined(list(query, "sinks")), joined(list(query, "sinkKafkaTopics")),
-                    one_line(text(query, "queryString"))});
+    rows.push_back({text(query, "id"), text(query, "queryType"), status_counts(query), joined(list(query, "sinks")),
+                    joined(list(query, "sinkKafkaTopics")), one_line(text(query, "queryString"))});
   }
-  return print_table({"Query ID", "Query Type", "Status", "Sink Name", "Sink Kafka Topic", "Query String"}, rows, options) +
+  return print_table({"Query ID", "Query Type", "Status", "Sink Name", "Sink Kafka Topic", "Query String"}, rows,
+                     options) +
          "For detailed information on a Query run: EXPLAIN <Query ID>;\n";
 }
 
@@ -111,24 +121,30 @@ std::string field_type(const json::object& field, const json::object& source) {
   std::string type = type_text(field.at("schema").as_object()), mark;
   const std::string role = text(field, "type");
   if (role == "KEY") mark = text(source, "type") == "TABLE" ? "(primary key)" : "(key)";
-  if (role == "KEY" && !text(source, "windowType").empty()) mark += fmt::format(" (Window type: {})", text(source, "windowType"));
-  if (role == "HEADER") mark = text(field, "headerKey").empty() ? "(headers)" : fmt::format("(header('{}'))", text(field, "headerKey"));
+  if (role == "KEY" && !text(source, "windowType").empty())
+    mark += fmt::format(" (Window type: {})", text(source, "windowType"));
+  if (role == "HEADER")
+    mark = text(field, "headerKey").empty() ? "(headers)" : fmt::format("(header('{}'))", text(field, "headerKey"));
   return mark.empty() ? type : fmt::format("{:<16} {}", type, mark);
 }
 
 std::string print_fields(const json::object& source, const PrintOptions& options) {
   Rows rows;
-  for (const json::value& field : list(source, "fields")) rows.push_back({text(field.as_object(), "name"), field_type(field.as_object(), source)});
+  for (const json::value& field : list(source, "fields"))
+    rows.push_back({text(field.as_object(), "name"), field_type(field.as_object(), source)});
   return print_table({"Field", "Type"}, rows, options);
 }
 
-std::string labelled(std::string_view label, std::string_view value) { return fmt::format("{:<20} : {}\n", label, value); }
+std::string labelled(std::string_view label, std::string_view value) {
+  return fmt::format("{:<20} : {}\n", label, value);
+}
 
 std::string print_query_list(const json::array& queries, std::string_view title) {
   if (queries.empty()) return "";
   std::string out = fmt::format("\n{}\n{}\n", title, std::string(35, '-'));
   for (const json::value& value : queries)
-    out += fmt::format("{} ({}) : {}\n", text(value.as_object(), "id"), text(value.as_object(), "state"), one_line(text(value.as_object(), "queryString")));
+    out += fmt::format("{} ({}) : {}\n", text(value.as_object(), "id"), text(value.as_object(), "state"),
+                       one_line(text(value.as_object(), "queryString")));
   return out;
 }
 
@@ -143,7 +159,8 @@ std::string print_offsets(const json::object& source, const PrintOptions& option
         const json::object& one = offset.as_object();
         rows.push_back({text(one, "partition"), text(one, "logStartOffset"), text(one, "logEndOffset")});
       }
-      out += fmt::format("\nKafka topic          : {}\n\n", text(topic.as_object(), "kafkaTopic")) + print_table({"Partition", "Start Offset", "End Offset"}, rows, options);
+      out += fmt::format("\nKafka topic          : {}\n\n", text(topic.as_object(), "kafkaTopic")) +
+             print_table({"Partition", "Start Offset", "End Offset"}, rows, options);
     }
   }
   return out;
@@ -154,57 +171,78 @@ std::string print_source(const json::object& source, const PrintOptions& options
   const bool extended = text(source, "extended") == "true";
   if (extended) {
     const std::string timestamp = text(source, "timestamp");
-    out += labelled("Type", text(source, "type")) + labelled("Timestamp field", timestamp.empty() ? "Not set - using <ROWTIME>" : timestamp) +
+    out += labelled("Type", text(source, "type")) +
+           labelled("Timestamp field", timestamp.empty() ? "Not set - using <ROWTIME>" : timestamp) +
            labelled("Key format", text(source, "keyFormat")) + labelled("Value format", text(source, "valueFormat")) +
-           labelled("Kafka topic", fmt::format("{} (partitions: {}, replication: {})", text(source, "topic"), text(source, "partitions"), text(source, "replication"))) +
+           labelled("Kafka topic", fmt::format("{} (partitions: {}, replication: {})", text(source, "topic"),
+                                               text(source, "partitions"), text(source, "replication"))) +
            labelled("Statement", text(source, "statement")) + "\n";
   }
   out += print_fields(source, options);
-  if (!extended) return out + fmt::format("For runtime statistics and query details run: DESCRIBE {} EXTENDED;\n", text(source, "name"));
+  if (!extended)
+    return out +
+           fmt::format("For runtime statistics and query details run: DESCRIBE {} EXTENDED;\n", text(source, "name"));
   const std::string type = text(source, "type");
   out += print_query_list(list(source, "readQueries"), fmt::format("Queries that read from this {}", type));
   out += print_query_list(list(source, "writeQueries"), fmt::format("Queries that write from this {}", type));
-  out += "\nFor query topology and execution plan please run: EXPLAIN <QueryId>\n\nLocal runtime statistics\n------------------------\n";
+  out +=
+      "\nFor query topology and execution plan please run: EXPLAIN <QueryId>\n\nLocal runtime "
+      "statistics\n------------------------\n";
   out += text(source, "statistics") + "\n" + text(source, "errorStats") + "\n";
-  out += fmt::format("(Statistics of the local Millrace server interaction with the Kafka topic {})\n", text(source, "topic"));
+  out += fmt::format("(Statistics of the local Millrace server interaction with the Kafka topic {})\n",
+                     text(source, "topic"));
   return out + print_offsets(source, options);
 }
 
 std::string print_query(const json::object& query, const PrintOptions& options) {
-  std::string out = "\n" + labelled("ID", text(query, "id")) + labelled("Query Type", text(query, "queryType")) + labelled("SQL", text(query, "statementText"));
+  std::string out = "\n" + labelled("ID", text(query, "id")) + labelled("Query Type", text(query, "queryType")) +
+                    labelled("SQL", text(query, "statementText"));
   if (const json::value* hosts = query.if_contains("ksqlHostQueryStatus"); hosts != nullptr && hosts->is_object())
-    for (const auto& entry : hosts->get_object()) out += labelled("Host Query Status", fmt::format("{}: {}", std::string(entry.key()), cell_text(entry.value())));
+    for (const auto& entry : hosts->get_object())
+      out += labelled("Host Query Status", fmt::format("{}: {}", std::string(entry.key()), cell_text(entry.value())));
   out += "\n" + print_fields(query, options);
   if (!list(query, "sources").empty())
-    out += fmt::format("\nSources that this query reads from: \n-----------------------------------\n{}\n\nFor source description please run: DESCRIBE [EXTENDED] <SourceId>\n",
-                       joined(list(query, "sources")));
+    out += fmt::format(
+        "\nSources that this query reads from: \n-----------------------------------\n{}\n\nFor source description "
+        "please run: DESCRIBE [EXTENDED] <SourceId>\n",
+        joined(list(query, "sources")));
   if (!list(query, "sinks").empty())
-    out += fmt::format("\nSinks that this query writes to: \n-----------------------------------\n{}\n\nFor sink description please run: DESCRIBE [EXTENDED] <SinkId>\n",
-                       joined(list(query, "sinks")));
-  out += fmt::format("\nExecution plan      \n--------------      \n{}\n\nProcessing topology \n------------------- \n{}\n", text(query, "executionPlan"), text(query, "topology"));
+    out += fmt::format(
+        "\nSinks that this query writes to: \n-----------------------------------\n{}\n\nFor sink description please "
+        "run: DESCRIBE [EXTENDED] <SinkId>\n",
+        joined(list(query, "sinks")));
+  out += fmt::format(
+      "\nExecution plan      \n--------------      \n{}\n\nProcessing topology \n------------------- \n{}\n",
+      text(query, "executionPlan"), text(query, "topology"));
   if (const json::object& overridden = query.at("overriddenProperties").as_object(); !overridden.empty()) {
     Rows rows;
     for (const auto& entry : overridden) rows.push_back({std::string(entry.key()), cell_text(entry.value())});
     out += "\nOverridden Properties\n---------------------\n" + print_table({"Property", "Value"}, rows, options);
   }
   for (const json::value& error : list(query, "queryErrors"))
-    out += "\n" + labelled("Error Details", text(error.as_object(), "errorMessage")) + labelled("Error Type", text(error.as_object(), "type"));
+    out += "\n" + labelled("Error Details", text(error.as_object(), "errorMessage")) +
+           labelled("Error Type", text(error.as_object(), "type"));
   return out;
 }
 
 std::string print_function(const json::object& function) {
-  std::string out = fmt::format("{:<12}: {}\n{:<12}: {}\n{:<12}: {}\n{:<12}: {}\n{:<12}: {}\n{:<12}: \n", "Name", text(function, "name"), "Author", text(function, "author"),
-                                "Overview", text(function, "description"), "Type", text(function, "type"), "Jar", text(function, "path"), "Variations");
+  std::string out =
+      fmt::format("{:<12}: {}\n{:<12}: {}\n{:<12}: {}\n{:<12}: {}\n{:<12}: {}\n{:<12}: \n", "Name",
+                  text(function, "name"), "Author", text(function, "author"), "Overview", text(function, "description"),
+                  "Type", text(function, "type"), "Jar", text(function, "path"), "Variations");
   for (const json::value& value : list(function, "functions")) {
     const json::object& variant = value.as_object();
     std::string arguments, described;
     for (const json::value& one : list(variant, "arguments")) {
       const json::object& argument = one.as_object();
-      arguments += fmt::format("{}{} {}{}", arguments.empty() ? "" : ", ", text(argument, "name"), text(argument, "type"), text(argument, "isVariadic") == "true" ? "[]" : "");
-      if (!text(argument, "description").empty()) described += fmt::format("\t{:<12}: {}\n", text(argument, "name"), text(argument, "description"));
+      arguments += fmt::format("{}{} {}{}", arguments.empty() ? "" : ", ", text(argument, "name"),
+                               text(argument, "type"), text(argument, "isVariadic") == "true" ? "[]" : "");
+      if (!text(argument, "description").empty())
+        described += fmt::format("\t{:<12}: {}\n", text(argument, "name"), text(argument, "description"));
     }
-    out += fmt::format("\n\t{:<12}: {}({})\n\t{:<12}: {}\n\t{:<12}: {}\n{}", "Variation", text(function, "name"), arguments, "Returns", text(variant, "returnType"), "Description",
-                       text(variant, "description"), described);
+    out += fmt::format("\n\t{:<12}: {}({})\n\t{:<12}: {}\n\t{:<12}: {}\n{}", "Variation", text(function, "name"),
+                       arguments, "Returns", text(variant, "returnType"), "Description", text(variant, "description"),
+                       described);
   }
   return out;
 }
@@ -214,13 +252,16 @@ std::string print_properties(const json::object& entity, const PrintOptions& opt
   for (const json::value& value : list(entity, "properties")) {
     const json::object& property = value.as_object();
     const auto& overwritten = list(entity, "overwrittenProperties");
-    const bool is_overwritten = std::find(overwritten.begin(), overwritten.end(), property.at("name")) != overwritten.end();
-    rows.push_back({text(property, "name"), text(property, "scope"), is_overwritten ? "SESSION" : "", text(property, "value")});
+    const bool is_overwritten =
+        std::find(overwritten.begin(), overwritten.end(), property.at("name")) != overwritten.end();
+    rows.push_back(
+        {text(property, "name"), text(property, "scope"), is_overwritten ? "SESSION" : "", text(property, "value")});
   }
   return print_table({"Property", "Scope", "Default override", "Effective Value"}, rows, options);
 }
 
-std::string print_pairs(const json::object& entity, std::string_view member, std::vector<std::string> header, std::vector<std::string_view> fields, const PrintOptions& options) {
+std::string print_pairs(const json::object& entity, std::string_view member, std::vector<std::string> header,
+                        std::vector<std::string_view> fields, const PrintOptions& options) {
   Rows rows;
   for (const json::value& value : list(entity, member)) {
     std::vector<std::string>& row = rows.emplace_back();
@@ -231,7 +272,8 @@ std::string print_pairs(const json::object& entity, std::string_view member, std
 
 std::string print_types(const json::object& entity, const PrintOptions& options) {
   Rows rows;
-  for (const auto& entry : entity.at("types").as_object()) rows.push_back({std::string(entry.key()), type_text(entry.value().as_object())});
+  for (const auto& entry : entity.at("types").as_object())
+    rows.push_back({std::string(entry.key()), type_text(entry.value().as_object())});
   return print_table({"Type Name", "Schema"}, rows, options);
 }
 
@@ -239,21 +281,26 @@ using Print = std::function<std::string(const json::object&, const PrintOptions&
 
 const std::map<std::string, Print, std::less<>>& printers() {
   static const std::map<std::string, Print, std::less<>> table = {
-      {"currentStatus", [](const auto& e, const auto& o) { return message_table(text(e.at("commandStatus").as_object(), "message"), o); }},
+      {"currentStatus",
+       [](const auto& e, const auto& o) {
+         return message_table(text(e.at("commandStatus").as_object(), "message"), o);
+       }},
       {"warning_entity", [](const auto& e, const auto& o) { return message_table(text(e, "message"), o); }},
       {"streams", [](const auto& e, const auto& o) { return print_sources(e, "streams", "Stream", o); }},
       {"tables", [](const auto& e, const auto& o) { return print_sources(e, "tables", "Table", o); }},
       {"kafka_topics", [](const auto& e, const auto& o) { return print_topics(e, false, o); }},
       {"kafka_topics_extended", [](const auto& e, const auto& o) { return print_topics(e, true, o); }},
       {"queries", print_queries},
-      {"sourceDescription", [](const auto& e, const auto& o) { return print_source(e.at("sourceDescription").as_object(), o); }},
+      {"sourceDescription",
+       [](const auto& e, const auto& o) { return print_source(e.at("sourceDescription").as_object(), o); }},
       {"source_descriptions",
        [](const auto& e, const auto& o) {
          std::string out;
          for (const json::value& one : list(e, "sourceDescriptions")) out += print_source(one.as_object(), o);
          return out;
        }},
-      {"queryDescription", [](const auto& e, const auto& o) { return print_query(e.at("queryDescription").as_object(), o); }},
+      {"queryDescription",
+       [](const auto& e, const auto& o) { return print_query(e.at("queryDescription").as_object(), o); }},
       {"query_descriptions",
        [](const auto& e, const auto& o) {
          std::string out;
@@ -267,9 +314,17 @@ const std::map<std::string, Print, std::less<>>& printers() {
        }},
       {"describe_function", [](const auto& e, const auto&) { return print_function(e); }},
       {"properties", print_properties},
-      {"variables", [](const auto& e, const auto& o) { return print_pairs(e, "variables", {"Variable Name", "Value"}, {"name", "value"}, o); }},
+      {"variables",
+       [](const auto& e, const auto& o) {
+         return print_pairs(e, "variables", {"Variable Name", "Value"}, {"name", "value"}, o);
+       }},
       {"type_list", print_types},
-      {"assert_topic", [](const auto& e, const auto& o) { return message_table(fmt::format("Topic {} {}.", text(e, "topicName"), text(e, "exists") == "true" ? "exists" : "does not exist"), o); }},
+      {"assert_topic",
+       [](const auto& e, const auto& o) {
+         return message_table(fmt::format("Topic {} {}.", text(e, "topicName"),
+                                          text(e, "exists") == "true" ? "exists" : "does not exist"),
+                              o);
+       }},
   };
   return table;
 }
@@ -280,7 +335,8 @@ std::string print_entity(const json::object& entity, const PrintOptions& options
   if (options.format == OutputFormat::json) return pretty_json(entity);
   auto it = printers().find(text(entity, "@type"));
   std::string out = it == printers().end() ? pretty_json(entity) : it->second(entity, options);
-  for (const json::value& warning : list(entity, "warnings")) out += fmt::format("WARNING: {}\n", text(warning.as_object(), "message"));
+  for (const json::value& warning : list(entity, "warnings"))
+    out += fmt::format("WARNING: {}\n", text(warning.as_object(), "message"));
   return out;
 }
 

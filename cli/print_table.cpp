@@ -25,10 +25,13 @@ char32_t next_code_point(std::string_view text, std::size_t& at) {
 int cells_of(char32_t code) {
   if (code < 0x300) return code < 0x20 ? 0 : 1;
   // Combining marks, zero-width joiners and selectors take no cell.
-  if ((code >= 0x300 && code <= 0x36f) || (code >= 0x200b && code <= 0x200f) || (code >= 0xfe00 && code <= 0xfe0f)) return 0;
-  const bool wide = (code >= 0x1100 && code <= 0x115f) || (code >= 0x2e80 && code <= 0xa4cf) || (code >= 0xac00 && code <= 0xd7a3) ||
-                    (code >= 0xf900 && code <= 0xfaff) || (code >= 0xfe30 && code <= 0xfe6f) || (code >= 0xff00 && code <= 0xff60) ||
-                    (code >= 0x1f300 && code <= 0x1f64f) || (code >= 0x1f900 && code <= 0x1f9ff) || (code >= 0x20000 && code <= 0x3fffd);
+  if ((code >= 0x300 && code <= 0x36f) || (code >= 0x200b && code <= 0x200f) || (code >= 0xfe00 && code <= 0xfe0f))
+    return 0;
+  const bool wide = (code >= 0x1100 && code <= 0x115f) || (code >= 0x2e80 && code <= 0xa4cf) ||
+                    (code >= 0xac00 && code <= 0xd7a3) || (code >= 0xf900 && code <= 0xfaff) ||
+                    (code >= 0xfe30 && code <= 0xfe6f) || (code >= 0xff00 && code <= 0xff60) ||
+                    (code >= 0x1f300 && code <= 0x1f64f) || (code >= 0x1f900 && code <= 0x1f9ff) ||
+                    (code >= 0x20000 && code <= 0x3fffd);
   return wide ? 2 : 1;
 }
 
@@ -50,7 +53,8 @@ std::vector<std::string_view> lines_of(std::string_view text) {
 }
 
 void append_pretty(const json::value& value, int depth, std::string& out) {
-  const std::string indent(static_cast<std::size_t>(depth) * 2 + 2, ' '), closing(static_cast<std::size_t>(depth) * 2, ' ');
+  const std::string indent(static_cast<std::size_t>(depth) * 2 + 2, ' '),
+      closing(static_cast<std::size_t>(depth) * 2, ' ');
   if (value.is_array() && !value.get_array().empty()) {
     out += "[\n";
     bool first = true;
@@ -107,13 +111,15 @@ std::string cell_text(const json::value& value) {
     return "[" + out + "]";
   }
   if (value.is_object()) {
-    for (const auto& entry : value.get_object()) out += (out.empty() ? "" : ", ") + std::string(entry.key()) + "=" + cell_text(entry.value());
+    for (const auto& entry : value.get_object())
+      out += (out.empty() ? "" : ", ") + std::string(entry.key()) + "=" + cell_text(entry.value());
     return "{" + out + "}";
   }
   return json::serialize(value);
 }
 
-std::string print_table(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows, const PrintOptions& options) {
+std::string print_table(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows,
+                        const PrintOptions& options) {
   std::vector<int> widths(header.size());
   for (std::size_t i = 0; i < header.size(); ++i) {
     widths[i] = display_width(header[i]);
@@ -178,7 +184,8 @@ int RowPrinter::cell_width() const {
 
 std::string RowPrinter::rule() const {
   std::string out = "+";
-  for (std::size_t i = 0; i < columns_.size(); ++i) out += std::string(static_cast<std::size_t>(cell_width()), '-') + "+";
+  for (std::size_t i = 0; i < columns_.size(); ++i)
+    out += std::string(static_cast<std::size_t>(cell_width()), '-') + "+";
   return out + "\n";
 }
 
@@ -211,7 +218,8 @@ std::string RowPrinter::header() const {
 
 std::string RowPrinter::row(const json::array& values, bool tombstone) const {
   std::vector<std::string> cells;
-  for (const json::value& value : values) cells.push_back(tombstone && value.is_null() ? "<TOMBSTONE>" : cell_text(value));
+  for (const json::value& value : values)
+    cells.push_back(tombstone && value.is_null() ? "<TOMBSTONE>" : cell_text(value));
   return lines(cells, options_.wrap);
 }
 

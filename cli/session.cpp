@@ -80,8 +80,8 @@ void Session::show_error(const json::object& error, std::string_view sql) {
   std::string message = cell_text(error.at("message"));
   if (const json::value* position = error.if_contains("position"); position != nullptr && position->is_object()) {
     const json::object& at = position->get_object();
-    Span span{at.at("line").to_number<std::uint32_t>(), at.at("column").to_number<std::uint32_t>(), at.at("begin").to_number<std::uint32_t>(),
-              at.at("end").to_number<std::uint32_t>()};
+    Span span{at.at("line").to_number<std::uint32_t>(), at.at("column").to_number<std::uint32_t>(),
+              at.at("begin").to_number<std::uint32_t>(), at.at("end").to_number<std::uint32_t>()};
     SqlError drawn(Code::invalid_statement, span, message);
     if (const json::value* hint = error.if_contains("hint")) drawn.hint(cell_text(*hint));
     message = render_error(drawn, sql);
@@ -97,23 +97,25 @@ bool Session::run(std::string_view text) {
   std::vector<ast::StatementPtr> statements;
   try {
     // DEFINE changes what later statements say, so only the pieces before the first one can be checked as a whole.
-    if (upper(std::string(text)).find("DEFINE") == std::string::npos) statements = parse(substituted);
-    else return [&] {
-      bool all = true;
-      for (const std::string& piece : split_statements(text)) {
-        if (piece.find_first_not_of(" \t\r\n") == std::string::npos) continue;
-        const std::string one = substitute_variables(piece, variables_);
-        try {
-          for (const auto& statement : parse(one)) all &= run_statement(*statement, one);
-        } catch (const SqlError& error) {
-          print_error(render_error(error, one));
-          return false;
+    if (upper(std::string(text)).find("DEFINE") == std::string::npos)
+      statements = parse(substituted);
+    else
+      return [&] {
+        bool all = true;
+        for (const std::string& piece : split_statements(text)) {
+          if (piece.find_first_not_of(" \t\r\n") == std::string::npos) continue;
+          const std::string one = substitute_variables(piece, variables_);
+          try {
+            for (const auto& statement : parse(one)) all &= run_statement(*statement, one);
+          } catch (const SqlError& error) {
+            print_error(render_error(error, one));
+            return false;
+          }
+          all &= flush_group();
+          if (!all && stop_at_error) return false;
         }
-        all &= flush_group();
-        if (!all && stop_at_error) return false;
-      }
-      return all;
-    }();
+        return all;
+      }();
   } catch (const SqlError& error) {
     std::string message = render_error(error, substituted);
     while (message.ends_with('\n')) message.pop_back();
@@ -155,7 +157,8 @@ bool Session::run_statement(const ast::Statement& statement, std::string_view) {
     variables_[define->name.text] = define->value;
     return done;
   }
-  if (variables_.erase(undefine->name.text) == 0) print_error(fmt::format("Cannot undefine variable '{}' which was never defined.", undefine->name.text));
+  if (variables_.erase(undefine->name.text) == 0)
+    print_error(fmt::format("Cannot undefine variable '{}' which was never defined.", undefine->name.text));
   return done;
 }
 
@@ -175,7 +178,8 @@ bool Session::flush_group() {
     return true;
   }
   for (const json::object& entity : answer->entities) {
-    if (const json::value* number = entity.if_contains("commandSequenceNumber"); number != nullptr && number->is_int64() && number->get_int64() >= 0)
+    if (const json::value* number = entity.if_contains("commandSequenceNumber");
+        number != nullptr && number->is_int64() && number->get_int64() >= 0)
       last_command_ = number->get_int64();
     if (several) out_("\n" + cell_text(entity.at("statementText")) + "\n");
     out_(print_entity(entity, options_));
@@ -204,7 +208,8 @@ bool Session::set_property(const std::string& name, const std::string& value) {
   }
   auto it = properties_.find(name);
   if (it == properties_.end())
-    out_(fmt::format("Successfully changed local property '{}' to '{}'. Use the UNSET command to revert your change.\n", name, value));
+    out_(fmt::format("Successfully changed local property '{}' to '{}'. Use the UNSET command to revert your change.\n",
+                     name, value));
   else
     out_(fmt::format("Successfully changed local property '{}' from '{}' to '{}'.\n", name, it->second, value));
   properties_[name] = value;

@@ -16,9 +16,11 @@ namespace millrace {
 class Session {
  public:
   using Out = std::function<void(std::string_view)>;
-  Session(std::unique_ptr<Backend> backend, PrintOptions options, Out out) : backend_(std::move(backend)), options_(options), out_(std::move(out)) {}
+  Session(std::unique_ptr<Backend> backend, PrintOptions options, Out out)
+      : backend_(std::move(backend)), options_(options), out_(std::move(out)) {}
 
-  /// Runs statements. The whole text is parsed first: a mistake is shown with its place and nothing runs. False when a statement failed.
+  /// Runs statements. The whole text is parsed first: a mistake is shown with its place and nothing runs. False when a
+  /// statement failed.
   bool run(std::string_view text);
   void interrupt() { backend_->interrupt(); }
 
@@ -33,9 +35,9 @@ class Session {
   /// Ends a query after so many rows or so long (--query-row-limit, --query-timeout).
   std::optional<std::int64_t> row_limit;
   std::optional<std::chrono::milliseconds> query_timeout;
-  bool stop_at_error = false;   // scripts: nothing runs after a statement that failed
-  bool pipelining = false;      // do not wait for the last command
-  bool allow_queries = true;    // RUN SCRIPT refuses SELECT and PRINT
+  bool stop_at_error = false;  // scripts: nothing runs after a statement that failed
+  bool pipelining = false;     // do not wait for the last command
+  bool allow_queries = true;   // RUN SCRIPT refuses SELECT and PRINT
 
  private:
   bool run_statement(const ast::Statement& statement, std::string_view text);
@@ -50,7 +52,7 @@ class Session {
   Out out_;
   PropertyMap properties_;
   Variables variables_;
-  std::string group_;            // consecutive statements that go to the server together
+  std::string group_;  // consecutive statements that go to the server together
   std::size_t group_size_ = 0;
   std::optional<std::int64_t> last_command_;
 };

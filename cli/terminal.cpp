@@ -1,0 +1,48 @@
+#include "cli/terminal.h"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cctype>
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+
+#include "cli/options.h"
+
+namespace millrace {
+
+int terminal_width() {
+  winsize size{};
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  const char* columns = std::getenv("COLUMNS");
+  return columns != nullptr && std::atoi(columns) > 0 ? std::atoi(columns) : 80;
+}
+
+PrintOptions print_options(const std::optional<std::string>& output) {
+  PrintOptions options;
+  options.width = terminal_width();
+  options.color = isatty(STDOUT_FILENO) != 0;
+  const std::string format = upper_text(output.value_or("TABULAR"));
+  if (format == "JSON")
+    options.format = OutputFormat::json;
+  else if (format != "TABULAR")
+    throw UsageError(fmt::format("Invalid output format: '{}' (valid formats: 'JSON', 'TABULAR')", *output));
+  return options;
+}
+
+std::string read_file_or_stdin(const std::string& path) {
+  if (path == "-") return {std::istreambuf_iterator<char>(std::cin), {}};
+  std::ifstream file(path);
+  if (!file) throw UsageError(fmt::format("cannot read {}", path));
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::string upper_text(std::string text) {
+  for (char& c : text) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return text;
+}
+
+}  // namespace millrace
