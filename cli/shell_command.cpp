@@ -11,6 +11,7 @@
 #include "cli/options.h"
 #include "cli/shell.h"
 #include "cli/terminal.h"
+#include "server/config/config.h"
 
 namespace millrace {
 namespace {
