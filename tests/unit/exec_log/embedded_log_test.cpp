@@ -243,6 +243,7 @@ TEST_F(EmbeddedLog, AFailedWriteLeavesNothing) {
   EXPECT_EQ(commit(*writer).outcome, Writer::Outcome::failed);
   ASSERT_TRUE(writer->append(topic, 0, "k", "kept", 1));
   EXPECT_EQ(commit(*writer).outcome, Writer::Outcome::committed);
+  writer.reset();
   open();
   EXPECT_THAT(values(*log_, "t"), ElementsAre("kept"));
 }
@@ -266,6 +267,7 @@ TEST_F(EmbeddedLog, AFailingIndexIsOpenedAnew) {
   ASSERT_THAT(fetch->records, SizeIs(1));
   EXPECT_EQ(fetch->records[0].value, "after");
   EXPECT_EQ(fetch->records[0].offset, 1);
+  reader.reset();
   open();
   EXPECT_THAT(values(*log_, "t"), ElementsAre("before", "after"));
 }
