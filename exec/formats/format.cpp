@@ -26,6 +26,8 @@ std::optional<ColumnDef> only_column(const std::vector<ColumnDef>& columns) {
 
 std::unique_ptr<Decoder> make_decoder(const FormatInfo& format, std::vector<ColumnDef> columns,
                                       std::vector<std::size_t> wanted, bool is_key) {
+  // Without columns there is no text to check: such a key may hold any bytes.
+  if (columns.empty()) return make_kafka_decoder(std::nullopt);
   if (format.name == "JSON") {
     const bool bare = is_bare(format, columns, is_key);
     return make_json_decoder(std::move(columns), std::move(wanted), bare);
@@ -34,11 +36,12 @@ std::unique_ptr<Decoder> make_decoder(const FormatInfo& format, std::vector<Colu
     return make_delimited_decoder(format.delimiter, std::move(columns), std::move(wanted));
   if (format.name == "KAFKA") return make_kafka_decoder(wanted.empty() ? std::nullopt : only_column(columns));
   if (format.name == "ROW") return make_row_decoder(std::move(columns), std::move(wanted));
-  assert(format.name == "NONE" && columns.empty());
+  assert(format.name == "NONE");
   return make_kafka_decoder(std::nullopt);
 }
 
 std::unique_ptr<Encoder> make_encoder(const FormatInfo& format, std::vector<ColumnDef> columns, bool is_key) {
+  if (is_key && columns.empty()) return make_kafka_encoder(std::nullopt);
   if (format.name == "JSON") {
     const bool bare = is_bare(format, columns, is_key);
     return make_json_encoder(std::move(columns), bare);

@@ -53,6 +53,10 @@ TEST(KafkaFormat, RepairsTextsThatAreNotUtf8) {
 TEST(NoneFormat, ReadsNothingAndWritesNothing) {
   const FormatInfo none{"NONE", ',', true};
   EXPECT_TRUE(decode(none, {}, {"anything", std::nullopt}, true).columns.empty());
+  for (const FormatInfo& format : {kJson, kDelimited, kKafka, kRow}) {
+    EXPECT_EQ(decode(format, {}, {"anything"}, true).errors.count, 0U);
+    EXPECT_EQ(encode(format, {}, {{}}, true)[0], "");
+  }
   Encoded out;
   EXPECT_TRUE(make_encoder(none, {}, true)->encode({}, 2, out).has_value());
   EXPECT_EQ(out.ends.size(), 2U);
