@@ -205,6 +205,9 @@ BoundCreate bind_create(const ast::CreateSource& statement, const BindContext& c
   source.window = with.window;
   set_formats(statement, context, with, source);
   check_has_columns(statement, source);
+  if (source.window && source.schema.key_count() == 0) {
+    throw SqlError(Code::invalid_property, with.span, "Windowed sources require a key column.");
+  }
   check_duplicate_columns(source.schema, statement.name.span);
   set_timestamp(source, with);
   check_formats(statement, context, with, source);

@@ -6,6 +6,7 @@
 #include "planner/bind/ast_rewrite.h"
 #include "planner/bind/coercion.h"
 #include "planner/bind/select_binder.h"
+#include "planner/bind/with_properties.h"
 
 namespace millrace {
 namespace {
@@ -304,7 +305,12 @@ void SelectBinder::aggregate() {
                      window_spec(),
                      query_.emit == ast::Emit::final ? EmitPolicy::final : EmitPolicy::changes,
                      !query_.group_by};
-  if (query_.emit == ast::Emit::final && !node.window) {
+  const bool final = query_.emit == ast::Emit::final;
+  if (final && find_flag(context_.properties, "ksql.suppress.enabled") == false) {
+    throw SqlError(Code::not_supported, query_.span,
+                   "Suppression is currently disabled. You can enable it by setting ksql.suppress.enabled to true");
+  }
+  if (final && !node.window) {
     throw SqlError(Code::invalid_window, query_.span, "EMIT FINAL is only supported for windowed aggregations.");
   }
   if (!query_.group_by) {

@@ -9,6 +9,9 @@
 
 #include "exec/expr/evaluator.h"
 #include "parser/ast/format.h"
+#include "parser/build/parse.h"
+#include "planner/bind/canonical.h"
+#include "planner/bind/upgrade.h"
 #include "planner/rules/rules.h"
 
 namespace millrace {
@@ -66,6 +69,7 @@ Mutation create_source(const ast::CreateSource& create, const ast::Statement& st
   if (exists_already(create.name.text, create.kind, create.or_replace, create.if_not_exists, context, result))
     return result;
   BoundCreate bound = bind_create(create, bind_context(context));
+  result.statement = canonical_text(create, bound);
   bound.source.statement = result.statement;
   const RelationKind kind = bound.source.kind;
   if (bound.create_topic)
@@ -111,6 +115,21 @@ const QueryInfo* replaced_query(const std::string& name, const MutationContext& 
   return context.state.find_query(writers.front()->id);
 }
 
+/// The state and the offsets of the old query must fit the new one. The old one is bound again from its text, because
+/// its plan has been through the rules.
+void check_replacement(const QueryInfo& replaced, const BoundQuery& bound, const ast::CreateAs& create,
+                       const MutationContext& context) {
+  const ast::StatementPtr parsed = parse_statement(replaced.statement);
+  const auto* found = parsed->as<ast::CreateAs>();
+  if (found == nullptr) return;
+  ast::CreateAs old = *found;
+  std::erase_if(old.properties, [](const ast::Property& property) { return property.name == "CLEANUP_POLICY"; });
+  Catalog catalog = context.state.catalog;
+  catalog.sources.erase(old.name.text);
+  const BindContext before{catalog, context.functions, context.topics, replaced.properties, evaluate_constant};
+  check_query_upgrade(bind_create_as(old, before).root, bound.root, create.name.span);
+}
+
 Mutation create_as(const ast::CreateAs& create, const ast::Statement& statement, const MutationContext& context) {
   Mutation result;
   const std::string& name = create.name.text;
@@ -119,7 +138,9 @@ Mutation create_as(const ast::CreateAs& create, const ast::Statement& statement,
   if (exists_already(name, create.kind, create.or_replace, create.if_not_exists, context, result)) return result;
   BoundQuery bound = bind_create_as(create, bind_context(context));
   forbid_read_only_topic(bound.sink->topic, context);
+  result.statement = canonical_text(create, bound);
   const QueryInfo* replaced = create.or_replace ? replaced_query(name, context) : nullptr;
+  if (replaced != nullptr) check_replacement(*replaced, bound, create, context);
   const bool stream = bound.sink->kind == RelationKind::stream;
   std::string id = replaced != nullptr ? replaced->id : next_query_id(stream ? "CSAS" : "CTAS", name, context);
   bound.sink->created_by = id;
@@ -137,11 +158,10 @@ Mutation create_as(const ast::CreateAs& create, const ast::Statement& statement,
   return result;
 }
 
-Mutation insert_select(const ast::InsertSelect& insert, const ast::Statement& statement,
-                       const MutationContext& context) {
+Mutation insert_select(const ast::InsertSelect& insert, const ast::Statement&, const MutationContext& context) {
   Mutation result;
   result.command_id = fmt::format("stream/`{}`/create", insert.target.text);
-  result.statement = ast::format(statement);
+  result.statement = canonical_text(insert);
   BoundQuery bound = bind_insert_select(insert, bind_context(context));
   std::string id = bound.query_id.value_or(next_query_id("INSERTQUERY", "", context));
   if (bound.query_id && context.state.find_query(id) != nullptr)

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include "bind_session.h"
+#include "planner/bind/upgrade.h"
 
 namespace millrace {
 namespace {
@@ -61,6 +62,17 @@ TEST_F(BindRows, RewritesStatements) {
       session_.canonical("create stream X (A int) with (kafka_topic='x', value_format='json', partitions=1);"),
       "CREATE STREAM X (A INTEGER) WITH (CLEANUP_POLICY='delete', KAFKA_TOPIC='x', KEY_FORMAT='KAFKA', PARTITIONS=1, "
       "VALUE_FORMAT='json');");
+}
+
+TEST(BindUpgrade, KeepsTheShapeOfSteps) {
+  BindSession session;
+  const auto plan = [&](const std::string& sql) { return session.plan("CREATE TABLE O AS SELECT " + sql); };
+  const auto old = plan("NAME, COUNT(*) AS N FROM S GROUP BY NAME;");
+  EXPECT_NO_THROW(check_query_upgrade(old, plan("NAME, COUNT(*) AS N FROM S WHERE ID > 3 GROUP BY NAME;"), {}));
+  EXPECT_THROW(check_query_upgrade(old, plan("NAME, SUM(ID) AS N FROM S GROUP BY NAME;"), {}), SqlError);
+  EXPECT_THROW(check_query_upgrade(old, plan("ADDRESS->CITY, COUNT(*) AS N FROM S GROUP BY ADDRESS->CITY;"), {}),
+               SqlError);
+  EXPECT_THROW(check_query_upgrade(old, plan("* FROM T;"), {}), SqlError);
 }
 
 }  // namespace

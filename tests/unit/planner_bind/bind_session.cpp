@@ -84,6 +84,10 @@ BoundPull BindSession::pull(const std::string& sql) {
   return bind_pull(*statement->as<ast::Select>()->query, context());
 }
 
+NodePtr BindSession::plan(const std::string& sql) {
+  return bind_create_as(*parse_statement(sql)->as<ast::CreateAs>(), context()).root;
+}
+
 BoundInsert BindSession::insert(const std::string& sql) {
   const auto statement = parse_statement(sql);
   return bind_insert_values(*statement->as<ast::InsertValues>(), context());

@@ -22,6 +22,8 @@ class BindSession {
   std::string error(const std::string& sql);
   std::string canonical(const std::string& sql);
   BoundPull pull(const std::string& sql);
+  /// The plan of a CREATE ... AS, which is not applied.
+  NodePtr plan(const std::string& sql);
   BoundInsert insert(const std::string& sql);
   void set(const std::string& name, const std::string& value) { properties_[name] = value; }
   const SourceDef& source(const std::string& name) const { return *catalog_.sources.at(name); }
