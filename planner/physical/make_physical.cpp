@@ -41,7 +41,9 @@ class Cutter {
 
   NodePtr reader(const RepartitionNode& repartition, const PlanNode& node, std::vector<std::size_t>& read) {
     const FormatInfo row{.name = "ROW"};
-    const std::string topic = fmt::format("{}-{}-repartition", prefix_, repartition.role);
+    // As upstream, which calls what carries foreign keys and their answers a topic, not a repartition.
+    const bool foreign_key = repartition.role.starts_with("ForeignKeyJoin");
+    const std::string topic = fmt::format("{}-{}-{}", prefix_, repartition.role, foreign_key ? "topic" : "repartition");
     finish(make_node(SinkNode{.input = repartition.input,
                               .name = {},
                               .topic = topic,

@@ -120,10 +120,10 @@ NodePtr for_foreign_key(const ForeignKeyJoinNode& join) {
   if (left.partitions == 1 && right.partitions == 1) return nullptr;
   ForeignKeyJoinNode changed = join;
   if (left.partitions != 1 || left.moved)
-    changed.left = move_rows(join.left, join_role(join, "left"),
-                             internal_key_format(left.key_format, join.left->schema.keys()), 1);
+    changed.left =
+        move_rows(join.left, "ForeignKeyJoin-left", internal_key_format(left.key_format, join.left->schema.keys()), 1);
   if (right.partitions != 1 || right.moved)
-    changed.right = move_rows(join.right, join_role(join, "right"),
+    changed.right = move_rows(join.right, "ForeignKeyJoin-right",
                               internal_key_format(right.key_format, join.right->schema.keys()), 1);
   return make_node(std::move(changed));
 }

@@ -22,6 +22,7 @@ class Comparison {
       case Json::Kind::boolean:
         return actual.kind == Json::Kind::boolean && actual.truth == expected.truth;
       case Json::Kind::string:
+      case Json::Kind::raw:
         return same_text(expected, actual);
       case Json::Kind::number:
         return actual.is_number() && same_number(expected.text, actual.text, type);

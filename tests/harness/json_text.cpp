@@ -205,6 +205,8 @@ std::string print_json(const Json& value, bool plain_numbers) {
       return plain_numbers ? plain_text(*parse_number(value.text)) : value.text;
     case Json::Kind::string:
       return quoted(value.text);
+    case Json::Kind::raw:
+      return value.text;
     case Json::Kind::array:
       for (const auto& item : value.items) out += (out.empty() ? "" : ",") + print_json(item, plain_numbers);
       return "[" + out + "]";

@@ -10,7 +10,15 @@ namespace millrace::harness {
 
 /// A JSON value that keeps numbers as their characters: the corpus tells 1.1 from 1.10.
 struct Json {
-  enum class Kind { null, boolean, number, string, array, object };
+  enum class Kind {
+    null,
+    boolean,
+    number,
+    string,
+    array,
+    object,
+    raw
+  };  // raw: bytes that are no JSON, from tests only
   Kind kind = Kind::null;
   bool truth = false;
   std::string text;  // characters of a number, content of a string

@@ -25,7 +25,7 @@ std::int64_t now_ms() {
 
 bool has_repartition(const PhysicalPlan& plan) {
   for (const auto& topic : plan.topics)
-    if (!topic.changelog) return true;
+    if (topic.name.ends_with("-repartition")) return true;
   return false;
 }
 

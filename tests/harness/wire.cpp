@@ -56,6 +56,7 @@ std::string encode_kafka(const Json& spec, const std::vector<ColumnDef>& columns
 
 std::optional<std::string> encode(const Json& spec, const FormatInfo& format, const std::vector<ColumnDef>& columns) {
   if (spec.is_null() || format.name == "NONE") return std::nullopt;
+  if (spec.kind == Json::Kind::raw) return spec.text;
   if (format.name == "KAFKA") return encode_kafka(spec, columns);
   if (format.name == "JSON") return print_json(spec, true);
   if (format.name == "DELIMITED") return scalar_text(spec);

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "tests/harness/record_spec.h"
+
+/// The format of tests/sql/*.test:
+///
+///     # a comment
+///     statement ok
+///     CREATE STREAM ...;                     up to the line that ends in a semicolon
+///     statement error unknown_column at 1:8  a code of parser/error, and the place if given
+///     SELECT ...;
+///     feed clicks                            key | value | timestamp, or key | window | value | timestamp
+///     "a" | {"url": "/"} | 1000              JSON; `raw ...` gives a value's bytes as they are
+///     expect counts                          every record that came since the last expect; a window is start..end
+///     (session: "a" | 0..10000 | {"N": 1} | 1000       start..end inclusive, after the word session); the timestamp
+///     may be left out metric counts late_rows 1              of the query that fills the source, since its start fails
+///     counts some text                 the query has stopped with an error that contains the text
+///
+/// Names of sources are upper-cased. Rows end at an empty line or at the next step.
+namespace millrace::sql_test {
+
+using harness::RecordSpec;
+
+struct StatementStep {
+  std::string text;
+  std::string error;     // name of the code; empty: must succeed
+  std::string position;  // line:column; empty: not checked
+};
+struct FeedStep {
+  std::string source;
+  std::vector<RecordSpec> rows;
+};
+struct ExpectStep {
+  std::string source;
+  std::vector<RecordSpec> rows;
+};
+struct MetricStep {
+  std::string source, metric;
+  std::uint64_t value = 0;
+};
+struct FailsStep {
+  std::string source, text;
+};
+struct Step {
+  int line = 0;
+  std::variant<StatementStep, FeedStep, ExpectStep, MetricStep, FailsStep> what;
+};
+
+/// Throws std::runtime_error that names file and line.
+std::vector<Step> read_script(const std::filesystem::path& path);
+
+}  // namespace millrace::sql_test

@@ -1,0 +1,62 @@
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "tests/sql/world.h"
+
+namespace millrace::sql_test {
+namespace {
+
+const std::vector<Variant>& variants() {
+  static const std::vector<Variant> kVariants = {{.name = "plain", .rules_off = {}},
+                                                 {.name = "one_row_batches", .batch_rows = 1, .rules_off = {}},
+                                                 {.name = "rules_off", .rules_off = {"all"}},
+                                                 {.name = "restart", .rules_off = {}, .restart = true}};
+  return kVariants;
+}
+
+class FileTest : public testing::Test {
+ public:
+  FileTest(std::filesystem::path path, const Variant& variant) : path_(std::move(path)), variant_(variant) {}
+
+  void TestBody() override {
+    World world(variant_);
+    for (const Step& step : read_script(path_)) {
+      std::string problem;
+      try {
+        problem = std::visit([&](const auto& what) { return world.run(what); }, step.what);
+      } catch (const std::exception& error) {
+        problem = error.what();
+      }
+      if (!problem.empty()) GTEST_FAIL() << path_.filename().string() << ":" << step.line << ": " << problem;
+    }
+  }
+
+ private:
+  const std::filesystem::path path_;
+  const Variant& variant_;
+};
+
+void register_files(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    if (entry.path().extension() == ".test") files.push_back(entry.path());
+  std::sort(files.begin(), files.end());
+  for (const auto& file : files)
+    for (const Variant& variant : variants())
+      testing::RegisterTest("Sql", fmt::format("{}/{}", file.stem().string(), variant.name).c_str(), nullptr, nullptr,
+                            __FILE__, __LINE__,
+                            [file, &variant]() -> testing::Test* { return new FileTest(file, variant); });
+}
+
+}  // namespace
+}  // namespace millrace::sql_test
+
+/// test_sql [FOLDER]: runs every *.test of the folder (tests/sql by default) in every variant.
+int main(int count, char** values) {
+  testing::InitGoogleTest(&count, values);
+  millrace::sql_test::register_files(count > 1 ? values[1] : "tests/sql");
+  return RUN_ALL_TESTS();
+}

@@ -1,0 +1,227 @@
+#include "tests/sql/world.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "exec/formats/format.h"
+#include "parser/build/parse.h"
+#include "tests/harness/wire.h"
+
+namespace millrace::sql_test {
+namespace {
+
+using harness::StoredRecord;
+
+constexpr std::size_t kReadAtOnce = 1000;
+
+template <class T>
+T checked(Result<T> result) {
+  if (!result) throw std::runtime_error(result.error().message);
+  return std::move(*result);
+}
+void checked(const Status& status) {
+  if (!status) throw std::runtime_error(status.error().message);
+}
+
+std::uint64_t counter(const QueryStatus& status, const std::string& name) {
+  if (name == "late_rows") return status.late_rows;
+  if (name == "bad_records") return status.bad_records;
+  if (name == "rows_in") return status.rows_in;
+  if (name == "rows_out") return status.rows_out;
+  throw std::runtime_error("no metric is called " + name);
+}
+
+std::string text_of(const StoredRecord& record, const SourceDef& source) {
+  const auto decoded = harness::decode_record(record, source);
+  const std::string window = decoded.window ? fmt::format(" | {}..{}", decoded.window->start, decoded.window->end) : "";
+  return fmt::format("{}{} | {} | {}", print_json(decoded.key), window, print_json(decoded.value), record.timestamp);
+}
+
+// In order; where several partitions were written, in any order.
+std::string compare_all(std::vector<RecordSpec> expected, const std::vector<StoredRecord>& actual,
+                        const SourceDef& source, bool ordered) {
+  std::string problem;
+  if (ordered) {
+    for (std::size_t i = 0; i < std::min(expected.size(), actual.size()) && problem.empty(); ++i)
+      if (const auto difference = harness::compare_record(expected[i], actual[i], source, true, false))
+        problem = fmt::format("row {}: {}", i + 1, *difference);
+  } else {
+    for (const auto& record : actual) {
+      const auto at = std::find_if(expected.begin(), expected.end(), [&](const RecordSpec& spec) {
+        return !harness::compare_record(spec, record, source, true, false);
+      });
+      if (at == expected.end())
+        problem = "not expected: " + text_of(record, source);
+      else
+        expected.erase(at);
+    }
+    if (problem.empty() && !expected.empty()) problem = fmt::format("{} rows are missing", expected.size());
+  }
+  if (problem.empty() && ordered && expected.size() != actual.size())
+    problem = fmt::format("{} rows instead of {}", actual.size(), expected.size());
+  if (problem.empty()) return {};
+  for (const auto& record : actual) problem += "\n    " + text_of(record, source);
+  return problem;
+}
+
+}  // namespace
+
+World::World(const Variant& variant)
+    : variant_(variant), log_(make_memory_log()), session_(PropertyMap{}, variant.rules_off) {
+  start_engine();
+}
+
+void World::start_engine() {
+  EngineOptions options;
+  options.service_id = std::string(harness::kServiceId);
+  options.process_id = "sql-test";
+  options.workers = 0;
+  options.every_partition_owned = true;
+  options.batch_rows = variant_.batch_rows;
+  engine_ = checked(Engine::start(*log_, options, EngineEvents{}));
+}
+
+void World::restart() {
+  for (const auto& id : started_) {
+    const auto status = engine_->status(id);
+    if (!status) continue;
+    QueryStatus& sum = before_[id];
+    sum.late_rows += status->late_rows;
+    sum.bad_records += status->bad_records;
+    sum.rows_in += status->rows_in;
+    sum.rows_out += status->rows_out;
+  }
+  engine_.reset();
+  started_.clear();
+  start_engine();
+  start_queries();
+}
+
+void World::start_queries() {
+  for (const auto& query : session_.queries()) {
+    if (!query.plan || !started_.insert(query.plan->query_id).second) continue;
+    checked(engine_->prepare(*query.plan));
+    checked(engine_->start_query(query.plan));
+  }
+}
+
+void World::create_topics() {
+  for (const auto& [name, info] : session_.topics())
+    if (!checked(log_->describe_topic(name)))
+      checked(log_->create_topic(name, TopicConfig{.partitions = info.partitions}));
+}
+
+void World::append(const std::string& topic, const StoredRecord& record) {
+  std::vector<HeaderView> headers;
+  for (const auto& [name, value] : record.headers)
+    headers.push_back({name, value ? std::optional<std::string_view>(*value) : std::nullopt});
+  const int partitions = session_.topics().at(topic).partitions;
+  const std::int32_t partition = record.key ? partition_for(*record.key, partitions) : 0;
+  checked(log_->append_now(TopicPartition{topic, partition}, record.key, record.value, record.timestamp, headers));
+}
+
+void World::append_inserted() {
+  for (auto& [topic, records] : session_.records()) {
+    for (const auto& record : records) append(topic, record);
+    records.clear();
+  }
+}
+
+void World::settle() {
+  checked(engine_->run_until_idle());
+}
+
+std::string World::run(const StatementStep& step) {
+  try {
+    for (const auto& statement : parse(step.text)) {
+      session_.apply(statement);
+      create_topics();
+      append_inserted();
+      start_queries();
+      settle();
+    }
+  } catch (const SqlError& error) {
+    if (step.error.empty()) return fmt::format("failed: {}", error.what());
+    if (code_name(error.code()) != step.error)
+      return fmt::format("{} instead of {}: {}", code_name(error.code()), step.error, error.what());
+    const std::string position = fmt::format("{}:{}", error.span().line, error.span().column);
+    if (!step.position.empty() && position != step.position)
+      return fmt::format("at {} instead of {}: {}", position, step.position, error.what());
+    return {};
+  }
+  return step.error.empty() ? "" : "succeeded";
+}
+
+std::string World::run(const FeedStep& step) {
+  const SourceDef* source = session_.catalog().find(step.source);
+  if (!source) return "no source " + step.source;
+  for (const auto& row : step.rows) append(source->topic, harness::encode_record(row, *source));
+  settle();
+  if (variant_.restart) {
+    restart();
+    settle();
+  }
+  return {};
+}
+
+std::string World::run(const ExpectStep& step) {
+  const SourceDef* source = session_.catalog().find(step.source);
+  if (!source) return "no source " + step.source;
+  const auto* query = query_into(step.source);
+  if (query)
+    if (const auto status = engine_->status(query->plan->query_id); status && status->state == QueryState::error)
+      return "the query failed: " + status->error;
+  const auto actual = drain(source->topic);
+  return compare_all(step.rows, actual, *source, tap(source->topic).partitions == 1);
+}
+
+std::string World::run(const MetricStep& step) {
+  const auto* query = query_into(step.source);
+  if (!query) return "no query fills " + step.source;
+  const std::string& id = query->plan->query_id;
+  std::uint64_t value = counter(before_[id], step.metric);
+  if (const auto status = engine_->status(id)) value += counter(*status, step.metric);
+  return value == step.value ? "" : fmt::format("{} is {}", step.metric, value);
+}
+
+std::string World::run(const FailsStep& step) {
+  const auto* query = query_into(step.source);
+  const auto status = query ? engine_->status(query->plan->query_id) : std::nullopt;
+  if (!status) return "no query fills " + step.source;
+  if (status->state != QueryState::error) return "the query has not failed";
+  return status->error.find(step.text) != std::string::npos ? "" : "it failed with: " + status->error;
+}
+
+World::Tap& World::tap(const std::string& topic) {
+  Tap& tap = taps_[topic];
+  if (tap.reader) return tap;
+  tap.reader = checked(log_->reader("test"));
+  tap.partitions = session_.topics().at(topic).partitions;
+  for (int i = 0; i < tap.partitions; ++i) checked(tap.reader->add(TopicPartition{topic, i}, kOffsetBeginning));
+  return tap;
+}
+
+std::vector<StoredRecord> World::drain(const std::string& topic) {
+  std::vector<StoredRecord> out;
+  while (auto fetch = checked(tap(topic).reader->poll(kReadAtOnce, std::chrono::milliseconds(0)))) {
+    for (const auto& record : fetch->records) {
+      StoredRecord& copy = out.emplace_back();
+      if (record.key) copy.key = std::string(*record.key);
+      if (record.value) copy.value = std::string(*record.value);
+      copy.timestamp = record.timestamp;
+      for (const auto& header : record.headers)
+        copy.headers.emplace_back(header.key, header.value ? std::optional<std::string>(*header.value) : std::nullopt);
+    }
+  }
+  return out;
+}
+
+const harness::PersistentQuery* World::query_into(const std::string& source) const {
+  for (const auto& query : session_.queries())
+    if (query.sink == source && query.plan) return &query;
+  return nullptr;
+}
+
+}  // namespace millrace::sql_test

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "exec/runtime/engine.h"
+#include "tests/harness/session.h"
+#include "tests/sql/script.h"
+
+namespace millrace::sql_test {
+
+/// One way to run a file. The results must not depend on it.
+struct Variant {
+  std::string_view name;
+  std::size_t batch_rows = kMaxBatchRows;
+  std::set<std::string> rules_off;
+  bool restart = false;  // the engine dies after every feed and another takes over
+};
+
+/// A catalog, a memory log and an engine that steps run against. Single-threaded.
+class World {
+ public:
+  explicit World(const Variant& variant);
+
+  /// Each does one step and says what is wrong, or nothing. Throws std::runtime_error when the engine refuses.
+  std::string run(const StatementStep& step);
+  std::string run(const FeedStep& step);
+  std::string run(const ExpectStep& step);
+  std::string run(const MetricStep& step);
+  std::string run(const FailsStep& step);
+
+ private:
+  struct Tap {  // reads what a topic got since the last look
+    std::unique_ptr<Reader> reader;
+    int partitions = 1;
+  };
+
+  void start_engine();
+  void restart();
+  void start_queries();
+  void create_topics();
+  void append(const std::string& topic, const harness::StoredRecord& record);
+  void append_inserted();
+  void settle();
+  Tap& tap(const std::string& topic);
+  std::vector<harness::StoredRecord> drain(const std::string& topic);
+  const harness::PersistentQuery* query_into(const std::string& source) const;
+
+  const Variant& variant_;
+  std::unique_ptr<Log> log_;
+  std::unique_ptr<Engine> engine_;
+  harness::Session session_;
+  std::set<std::string> started_;              // query ids
+  std::map<std::string, QueryStatus> before_;  // counters of engines that are gone
+  std::map<std::string, Tap> taps_;
+};
+
+}  // namespace millrace::sql_test
