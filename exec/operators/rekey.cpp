@@ -1,3 +1,4 @@
+#include "exec/data/equal.h"
 #include "exec/operators/batch_ops.h"
 #include "exec/operators/lower.h"
 #include "exec/operators/row_evaluators.h"
@@ -25,6 +26,7 @@ class Rekey final : public Operator {
     made.null_keys.clear();
     made.columns = std::move(keys);
     made.columns.insert(made.columns.end(), in.columns.begin(), in.columns.end());
+    if (table_) part_moved_pairs(made);
     if (!drop_) {
       mark_null_keys(made);
       return out.batch(std::move(made));
@@ -60,6 +62,18 @@ class Rekey final : public Operator {
       if (keep) rows.push_back(row);
     }
     return rows;
+  }
+  /// An update whose key changes is no longer one change: the two halves may go different ways.
+  void part_moved_pairs(Batch& batch) const {
+    for (std::size_t row = 0; row + 1 < batch.rows; ++row) {
+      if (batch.kind(row) != RowKind::update_before || batch.kind(row + 1) != RowKind::update_after) continue;
+      bool same = true;
+      for (std::size_t k = 0; k < keys_.size() && same; ++k)
+        same = equal_values(*batch.columns[k], row, *batch.columns[k], row + 1);
+      if (same) continue;
+      batch.kinds[row] = RowKind::remove;
+      batch.kinds[row + 1] = RowKind::insert;
+    }
   }
   /// Half of an update may have been dropped: the other half is then a removal or an insert.
   static void repair_pairs(Batch& kept, const std::vector<std::uint32_t>& rows, const Batch& in) {

@@ -34,6 +34,7 @@ class SourceStage {
   /// Rows of fetch.records[from, from + count), in order, with their offsets; fewer when records are skipped. Views
   /// point into the fetch, which the batch's columns keep. Fails where the query's options make a bad record fatal.
   Result<Batch> decode(const Fetch& fetch, std::size_t from, std::size_t count);
+  bool is_table() const { return table_; }
 
  private:
   struct ColumnSource {

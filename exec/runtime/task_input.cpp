@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "exec/runtime/record_form.h"
+
 namespace millrace {
 
 TaskInput::TaskInput(TopicPartition partition, bool internal, std::vector<Leaf> leaves, int rank)
@@ -11,8 +13,12 @@ TaskInput::TaskInput(TopicPartition partition, bool internal, std::vector<Leaf> 
 void TaskInput::take(const std::shared_ptr<const Fetch>& fetch) {
   const auto& records = fetch->records;
   const auto by_offset = [](const RecordView& record, std::int64_t offset) { return record.offset < offset; };
-  const auto from = std::lower_bound(records.begin(), records.end(), accepted_, by_offset);
+  auto from = std::lower_bound(records.begin(), records.end(), accepted_, by_offset);
   const auto to = std::lower_bound(from, records.end(), end_, by_offset);
+  if (from != to && ends_in_half_pair()) {
+    bridge(fetch, static_cast<std::size_t>(from - records.begin()));
+    ++from;
+  }
   if (from != to) {
     queue_.push_back(
         {fetch, static_cast<std::size_t>(from - records.begin()), static_cast<std::size_t>(to - records.begin())});
@@ -20,6 +26,33 @@ void TaskInput::take(const std::shared_ptr<const Fetch>& fetch) {
   }
   accepted_ = std::max(accepted_, fetch->next_offset);
   if (!has_queued() && !has_head()) consumed_ = std::max(consumed_, std::min(accepted_, end_));
+}
+
+// An update_before and the update_after behind it are one change: operators get both in one batch. They were appended
+// together, so the second half is never far.
+bool TaskInput::opens_pair(const RecordView& record) const {
+  if (!internal_ || !record.value || record.value->empty() || !leaves_.front().stage->is_table()) return false;
+  return (static_cast<std::uint8_t>(record.value->front()) & kKindMask) ==
+         static_cast<std::uint8_t>(RowKind::update_before);
+}
+
+// Puts the last record that waits and the first of the next fetch into a piece of their own.
+void TaskInput::bridge(const std::shared_ptr<const Fetch>& fetch, std::size_t first) {
+  Piece& last = queue_.back();
+  auto both = std::make_shared<Fetch>();
+  both->records = {last.fetch->records[last.end - 1], fetch->records[first]};
+  both->next_offset = first + 1 == fetch->records.size() ? fetch->next_offset : fetch->records[first].offset + 1;
+  both->owner =
+      std::make_shared<std::pair<std::shared_ptr<const Fetch>, std::shared_ptr<const Fetch>>>(last.fetch, fetch);
+  if (--last.end == last.at) queue_.pop_back();
+  queue_.push_back({std::move(both), 0, 2});
+  ++queued_;
+}
+
+std::size_t TaskInput::next_count(const Piece& piece, std::size_t max_rows) const {
+  const std::size_t count = std::min(max_rows, piece.end - piece.at);
+  if (!opens_pair(piece.fetch->records[piece.at + count - 1])) return count;
+  return piece.at + count < piece.end ? count + 1 : count - 1;
 }
 
 void TaskInput::seek(std::int64_t offset) {
@@ -39,7 +72,8 @@ Status TaskInput::load_head(std::size_t max_rows) {
   if (leaves_.size() > 1) max_rows = 1;
   while (!has_head() && !queue_.empty()) {
     Piece& piece = queue_.front();
-    const std::size_t count = std::min(max_rows, piece.end - piece.at);
+    const std::size_t count = next_count(piece, max_rows);
+    if (count == 0) break;  // half a change: the other half has not been fetched yet
     head_.clear();
     at_ = rows_ = 0;
     for (Leaf& leaf : leaves_) {
@@ -67,6 +101,7 @@ std::size_t TaskInput::rows_before(std::int64_t time, int rank) const {
   const auto& times = *head_.front().timestamps;
   std::size_t row = at_;
   while (row < rows_ && (times[row] < time || (times[row] == time && rank_ < rank))) ++row;
+  if (row > at_ && row < rows_ && head_.front().kind(row - 1) == RowKind::update_before) ++row;
   return row - at_;
 }
 

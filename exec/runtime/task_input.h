@@ -71,6 +71,12 @@ class TaskInput {
     std::size_t end;
   };
   void drop_head();
+  bool opens_pair(const RecordView& record) const;
+  bool ends_in_half_pair() const {
+    return !queue_.empty() && opens_pair(queue_.back().fetch->records[queue_.back().end - 1]);
+  }
+  void bridge(const std::shared_ptr<const Fetch>& fetch, std::size_t first);
+  std::size_t next_count(const Piece& piece, std::size_t max_rows) const;
 
   TopicPartition partition_;
   bool internal_;
