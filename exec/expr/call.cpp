@@ -10,6 +10,7 @@ ColumnPtr LambdaBody::apply(Frame& frame, std::span<const std::uint32_t> rows, s
 
 namespace {
 
+/// An error inside a function makes the call NULL, not the expression around it; errors of arguments do fail that.
 class CallNode final : public Node {
  public:
   CallNode(Type type, std::unique_ptr<ScalarKernel> kernel, std::vector<NodeBox> arguments,
@@ -23,7 +24,9 @@ class CallNode final : public Node {
     std::vector<Operand> operands;
     operands.reserve(arguments_.size());
     for (const NodeBox& argument : arguments_) operands.push_back(operand(*argument, frame));
-    return kernel_->evaluate(frame, operands, lambdas_);
+    Frame alone(frame, Frame::Isolated{});
+    ColumnPtr column = kernel_->evaluate(alone, operands, lambdas_);
+    return alone.any_failed() ? without_failed(std::move(column), alone.failed()) : column;
   }
 
  private:

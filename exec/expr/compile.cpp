@@ -124,6 +124,14 @@ bool is_fixed(const Expr& expr) {
   return fixed;
 }
 
+bool covers(const Bitmap& nulls, const Bitmap& failed) {
+  const auto have = nulls.words();
+  const auto want = failed.words();
+  for (std::size_t i = 0; i < want.size(); ++i)
+    if (want[i] != 0 && (i >= have.size() || (want[i] & ~have[i]) != 0)) return false;
+  return true;
+}
+
 }  // namespace
 
 NodeBox make_literal_node(ColumnPtr one_row) {
@@ -162,6 +170,15 @@ void fail_rows(const Bitmap& bits, std::size_t rows, Frame& frame, std::string_v
       const std::size_t row = w * 64 + static_cast<std::size_t>(__builtin_ctzll(rest));
       if (row < rows) frame.fail(row, message);
     }
+}
+
+ColumnPtr without_failed(ColumnPtr column, const Bitmap& failed) {
+  if (covers(column->nulls, failed)) return column;
+  std::vector<Pick> picks(column->size);
+  for (std::uint32_t i = 0; i < picks.size(); ++i)
+    if (!failed.test(i)) picks[i] = {0, i};
+  const Column* const source = column.get();
+  return interleave(column->type, {&source, 1}, picks);
 }
 
 ColumnPtr spread(const Operand& operand, std::size_t rows) {

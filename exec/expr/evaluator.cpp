@@ -9,28 +9,6 @@ struct Evaluator::Impl {
   NodeBox root;
 };
 
-namespace {
-
-bool covers(const Bitmap& nulls, const Bitmap& failed) {
-  const auto have = nulls.words();
-  const auto want = failed.words();
-  for (std::size_t i = 0; i < want.size(); ++i)
-    if (want[i] != 0 && (i >= have.size() || (want[i] & ~have[i]) != 0)) return false;
-  return true;
-}
-
-/// The column with every failed row NULL.
-ColumnPtr without_failed(ColumnPtr column, const Bitmap& failed) {
-  if (covers(column->nulls, failed)) return column;
-  std::vector<Pick> picks(column->size);
-  for (std::uint32_t i = 0; i < picks.size(); ++i)
-    if (!failed.test(i)) picks[i] = {0, i};
-  const Column* const source = column.get();
-  return interleave(column->type, {&source, 1}, picks);
-}
-
-}  // namespace
-
 Evaluator::Evaluator(const ExprPtr& expr) : impl_(std::make_unique<Impl>()) {
   impl_->root = compile(*expr);
 }

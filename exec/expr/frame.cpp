@@ -1,5 +1,6 @@
 #include "exec/expr/frame.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cstring>
 
@@ -18,6 +19,15 @@ ColumnPtr optional_column(const std::shared_ptr<const std::vector<std::int64_t>>
 }
 
 }  // namespace
+
+Frame::Frame(Frame& parent, Isolated)
+    : batch_(parent.batch_), parent_(&parent), rows_(parent.rows_), isolated_(true), errors_(parent.errors_) {
+  if (!parent.any_failed_) return;
+  any_failed_ = true;
+  failed_.reserve(rows_);
+  const auto words = parent.failed_.words();
+  std::copy(words.begin(), words.end(), failed_.words().begin());
+}
 
 void Frame::fail(std::size_t row, std::string_view message) {
   if (failed_.test(row)) return;

@@ -21,9 +21,8 @@ class Frame {
       : batch_(parent.batch_), parent_(&parent), rows_(rows.size()), mapping_(rows), errors_(parent.errors_) {}
 
   struct Isolated {};
-  /// The parent's rows; failures are noted but do not reach the parent.
-  Frame(Frame& parent, Isolated)
-      : batch_(parent.batch_), parent_(&parent), rows_(parent.rows_), isolated_(true), errors_(parent.errors_) {}
+  /// The parent's rows; failures are noted but do not reach the parent. Rows that failed before count as failed.
+  Frame(Frame& parent, Isolated);
 
   std::size_t rows() const { return rows_; }
 

@@ -77,12 +77,7 @@ ColumnPtr evaluate_alone(Node& node, Frame& frame, const Type& type) {
   if (node.type().is_null()) return make_null_column(type, frame.rows());
   Frame alone(frame, Frame::Isolated{});
   ColumnPtr column = spread(operand(node, alone), frame.rows());
-  if (!alone.any_failed()) return column;
-  std::vector<Pick> picks(frame.rows());
-  for (std::uint32_t i = 0; i < picks.size(); ++i)
-    if (!alone.failed().test(i)) picks[i] = {0, i};
-  const Column* const source = column.get();
-  return interleave(type, {&source, 1}, picks);
+  return alone.any_failed() ? without_failed(std::move(column), alone.failed()) : column;
 }
 
 std::vector<ColumnPtr> evaluate_each(std::span<const NodeBox> nodes, Frame& frame, const Type& type) {

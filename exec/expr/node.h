@@ -75,6 +75,8 @@ NodeBox make_call_node(const Expr& expr, const CallExpr& call);
 void merge_nulls(const Operand& from, std::size_t rows, Bitmap& to);
 /// Fails every row whose bit is set.
 void fail_rows(const Bitmap& bits, std::size_t rows, Frame& frame, std::string_view message);
+/// The column with every row NULL that is set in `failed`.
+ColumnPtr without_failed(ColumnPtr column, const Bitmap& failed);
 /// All the values of an operand as a column of `rows` rows.
 ColumnPtr spread(const Operand& operand, std::size_t rows);
 

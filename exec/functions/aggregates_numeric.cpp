@@ -259,7 +259,7 @@ struct CorrelationOps : NeverOverflows {
   void write(const State& s, Column& column, std::size_t row) const {
     const auto n = static_cast<double>(s.count);
     const double covariance = n * s.xy - s.x * s.y;
-    const double spread = std::sqrt(n * s.xx - s.x * s.x) * std::sqrt(n * s.yy - s.y * s.y);
+    const double spread = std::sqrt((n * s.xx - s.x * s.x) * (n * s.yy - s.y * s.y));
     column.values_mut<double>()[row] =
         spread == 0 || s.count < 2 ? std::numeric_limits<double>::quiet_NaN() : covariance / spread;
   }

@@ -34,15 +34,17 @@ int hex_digit(char c) {
   return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
 }
 
-/// Plain digits, 0x... or X'...'.
+/// Plain digits, 0x... or X'...'. Only after 0x may a leading zero be missing.
 bool from_hex(Text text, std::string& bytes) {
-  if (text.starts_with("0x"))
-    text.remove_prefix(2);
-  else if (text.size() >= 3 && (text.starts_with("X'") || text.starts_with("x'")) && text.ends_with("'"))
-    text = text.substr(2, text.size() - 3);
-  bytes.clear();
   std::string padded;
-  if (text.size() % 2 != 0) text = padded = "0" + std::string(text);
+  if (text.starts_with("0x")) {
+    text.remove_prefix(2);
+    if (text.size() % 2 != 0) text = padded = "0" + std::string(text);
+  } else if (text.size() >= 3 && (text.starts_with("X'") || text.starts_with("x'")) && text.ends_with("'")) {
+    text = text.substr(2, text.size() - 3);
+  }
+  if (text.size() % 2 != 0) return false;
+  bytes.clear();
   for (std::size_t i = 0; i < text.size(); i += 2) {
     const int high = hex_digit(text[i]);
     const int low = hex_digit(text[i + 1]);

@@ -22,6 +22,8 @@ class Zone {
   /// For a clock reading in the zone; in a gap or overlap the earlier offset.
   virtual std::int64_t offset_at_local(std::int64_t local_millis) const = 0;
   const std::string& name() const { return name_; }
+  /// The name in use at an instant: `PDT`.
+  virtual std::string short_name(std::int64_t) const { return name_; }
 
  protected:
   explicit Zone(std::string name) : name_(std::move(name)) {}

@@ -58,8 +58,9 @@ std::string localized_offset(std::int64_t offset, bool full) {
 std::string zone_field(const Moment& at, char letter, int count) {
   switch (letter) {
     case 'V':
-    case 'z':
       return at.zone.name();
+    case 'z':
+      return at.zone.short_name(at.day * kMillisPerDay + at.millis - at.offset);
     case 'O':
       return localized_offset(at.offset, count == 4);
     case 'X':

@@ -1,3 +1,4 @@
+#include <unicode/locid.h>
 #include <unicode/timezone.h>
 
 #include <charconv>
@@ -24,6 +25,25 @@ class RegionZone final : public Zone {
   RegionZone(std::string name, std::unique_ptr<icu::TimeZone> zone) : Zone(std::move(name)), zone_(std::move(zone)) {}
   std::int64_t offset_at(std::int64_t utc_millis) const override { return offset(utc_millis, false); }
   std::int64_t offset_at_local(std::int64_t local_millis) const override { return offset(local_millis, true); }
+  std::string short_name(std::int64_t utc_millis) const override {
+    std::int32_t raw = 0;
+    std::int32_t saving = 0;
+    UErrorCode status = U_ZERO_ERROR;
+    zone_->getOffset(static_cast<UDate>(utc_millis), false, raw, saving, status);
+    // Abbreviations are only known to the people who live there.
+    char region[8] = "US";
+    icu::TimeZone::getRegion(icu::UnicodeString::fromUTF8(name()), region, sizeof(region), status);
+    for (const icu::Locale& locale : {icu::Locale::getUS(), icu::Locale("en", region)}) {
+      icu::UnicodeString text;
+      zone_->getDisplayName(saving != 0, icu::TimeZone::SHORT, locale, text);
+      if (!text.startsWith("GMT")) {
+        std::string out;
+        text.toUTF8String(out);
+        return out;
+      }
+    }
+    return name();
+  }
 
  private:
   std::int64_t offset(std::int64_t millis, bool local) const {

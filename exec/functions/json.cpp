@@ -22,9 +22,15 @@ Error malformed() {
   return user_error("not a JSON text");
 }
 
+/// Parses with this thread's parser. The element lives until the next call on the thread.
+bool parse_fast(std::string_view text, element& out) {
+  thread_local simdjson::dom::parser parser;
+  return parser.parse(text.data(), text.size()).get(out) == simdjson::SUCCESS;
+}
+
 bool is_json_string(std::optional<Text> text) {
   element parsed;
-  return text && parse_json(*text, parsed);
+  return text && parse_fast(*text, parsed);
 }
 
 /// One step of a path: a member by name, or an element by place.
@@ -90,27 +96,51 @@ bool follow(const JsonPath& path, element& at) {
   return true;
 }
 
+const JsonNode* follow(const JsonPath& path, const JsonNode& root) {
+  const JsonNode* at = &root;
+  for (const PathStep& step : path.steps()) {
+    if (step.is_index)
+      at = at->kind == JsonNode::Kind::array && step.index < at->members.size() ? &at->members[step.index].second
+                                                                                : nullptr;
+    else
+      at = at->kind == JsonNode::Kind::object ? at->find(step.name) : nullptr;
+    if (at == nullptr) return nullptr;
+  }
+  return at;
+}
+
 /// Text itself, everything else as JSON text.
-std::string plain_text(const element& value) {
-  if (value.is_string()) return std::string(value.get_string().value_unsafe());
+std::string plain_text(const JsonNode& value) {
+  if (value.kind == JsonNode::Kind::string) return value.text;
   std::string out;
   write_json(value, out);
   return out;
 }
 
-Result<std::optional<Text>> extract_json_field(Arena& arena, Text text, Text path_text) {
+/// The path of this call; usually that of the call before.
+const JsonPath* compiled_path(Text text) {
   thread_local JsonPath path;
   thread_local std::string source;
-  if (source != path_text || source.empty()) {
-    source.clear();
-    if (!path.parse(path_text)) return user_error("not a JSON path: {}", path_text);
-    source = path_text;
-  }
+  if (source == text && !source.empty()) return &path;
+  source.clear();
+  if (!path.parse(text)) return nullptr;
+  source = text;
+  return &path;
+}
+
+Result<std::optional<Text>> extract_json_field(Arena& arena, Text text, Text path_text) {
+  const JsonPath* path = compiled_path(path_text);
+  if (path == nullptr) return user_error("not a JSON path: {}", path_text);
   element at;
-  if (!parse_json(text, at)) return malformed();
-  if (!follow(path, at) || at.is_null()) return std::optional<Text>();
+  if (!parse_fast(text, at)) return malformed();
+  if (!follow(*path, at) || at.is_null()) return std::optional<Text>();
   if (at.is_string()) return std::optional(arena.copy(at.get_string().value_unsafe()));
-  return std::optional(arena.copy(plain_text(at)));
+  // The rest keeps its numbers as written, which the fast parser does not know.
+  JsonNode document;
+  if (!parse_json(text, document)) return malformed();
+  const JsonNode* found = follow(*path, document);
+  if (found == nullptr) return std::optional<Text>();
+  return std::optional(arena.copy(plain_text(*found)));
 }
 
 bool matches(const element& item, const Value& wanted, const Type& type) {
@@ -133,7 +163,7 @@ bool matches(const element& item, const Value& wanted, const Type& type) {
 
 Result<Value> json_array_contains(std::span<const Value> arguments, const CallTypes& types) {
   element parsed;
-  if (arguments[0].is_null() || !parse_json(arguments[0].as<std::string>(), parsed) || !parsed.is_array())
+  if (arguments[0].is_null() || !parse_fast(arguments[0].as<std::string>(), parsed) || !parsed.is_array())
     return Value(false);
   for (const element item : parsed.get_array().value_unsafe())
     if (matches(item, arguments[1], types.arguments[1])) return Value(true);
@@ -142,40 +172,39 @@ Result<Value> json_array_contains(std::span<const Value> arguments, const CallTy
 
 Result<std::optional<std::int32_t>> json_array_length(Text text) {
   element parsed;
-  if (!parse_json(text, parsed)) return malformed();
+  if (!parse_fast(text, parsed)) return malformed();
   if (!parsed.is_array()) return std::optional<std::int32_t>();
   return std::optional(static_cast<std::int32_t>(parsed.get_array().value_unsafe().size()));
 }
 
 Result<Value> json_items(std::span<const Value> arguments, const CallTypes&) {
-  element parsed;
+  JsonNode parsed;
   if (!parse_json(arguments[0].as<std::string>(), parsed)) return malformed();
-  if (!parsed.is_array()) return Value();
+  if (parsed.kind != JsonNode::Kind::array) return Value();
   Value::List items;
-  for (const element item : parsed.get_array().value_unsafe()) {
+  for (const auto& member : parsed.members) {
     std::string text;
-    write_json(item, text);
+    write_json(member.second, text);
     items.emplace_back(std::move(text));
   }
   return Value::list(std::move(items));
 }
 
 Result<Value> json_keys(std::span<const Value> arguments, const CallTypes&) {
-  element parsed;
+  JsonNode parsed;
   if (!parse_json(arguments[0].as<std::string>(), parsed)) return malformed();
-  if (!parsed.is_object()) return Value();
+  if (parsed.kind != JsonNode::Kind::object) return Value();
   Value::List keys;
-  for (const auto member : parsed.get_object().value_unsafe()) keys.emplace_back(std::string(member.key));
+  for (const auto& member : parsed.members) keys.emplace_back(member.first);
   return Value::list(std::move(keys));
 }
 
 Result<Value> json_records(std::span<const Value> arguments, const CallTypes&) {
-  element parsed;
+  JsonNode parsed;
   if (!parse_json(arguments[0].as<std::string>(), parsed)) return malformed();
-  if (!parsed.is_object()) return Value();
+  if (parsed.kind != JsonNode::Kind::object) return Value();
   Value::Map members;
-  for (const auto member : parsed.get_object().value_unsafe())
-    members.emplace_back(std::string(member.key), plain_text(member.value));
+  for (const auto& [name, value] : parsed.members) members.emplace_back(name, plain_text(value));
   return Value::map(std::move(members));
 }
 
@@ -184,19 +213,19 @@ struct Merged {
   enum class Kind : std::uint8_t { nothing, scalar, array, object } kind = Kind::nothing;
   std::vector<std::pair<std::string, std::string>> parts;  // name (objects only) and JSON text
 
-  static Merged of(const element& value) {
+  static Merged of(const JsonNode& value) {
     Merged out;
-    const auto text = [](const element& part) {
+    const auto text = [](const JsonNode& part) {
       std::string json;
       write_json(part, json);
       return json;
     };
-    if (value.is_array()) {
+    if (value.kind == JsonNode::Kind::array) {
       out.kind = Kind::array;
-      for (const element item : value.get_array().value_unsafe()) out.parts.emplace_back("", text(item));
-    } else if (value.is_object()) {
+      for (const auto& item : value.members) out.parts.emplace_back("", text(item.second));
+    } else if (value.kind == JsonNode::Kind::object) {
       out.kind = Kind::object;
-      for (const auto member : value.get_object().value_unsafe()) out.put(std::string(member.key), text(member.value));
+      for (const auto& [name, member] : value.members) out.put(name, text(member));
     } else {
       out.kind = Kind::scalar;
       out.parts.emplace_back("", text(value));
@@ -250,7 +279,7 @@ Result<std::optional<Text>> json_concat(Arena& arena, Variadic<Text> texts) {
   for (std::size_t i = 0; i < texts.size(); ++i) {
     const auto text = texts[i];
     if (!text) return std::optional<Text>();
-    element parsed;
+    JsonNode parsed;
     if (!parse_json(*text, parsed)) return malformed();
     merged.add(Merged::of(parsed));
   }

@@ -2,19 +2,27 @@
 
 #include <string>
 #include <string_view>
-
-namespace simdjson::dom {
-class element;
-}
+#include <utility>
+#include <vector>
 
 namespace millrace {
 
-/// Parses a JSON text with this thread's parser. The element lives until the next call on the thread. False: not JSON.
-bool parse_json(std::string_view text, simdjson::dom::element& out);
+/// A JSON value that keeps numbers as they were written and members in their order.
+struct JsonNode {
+  enum class Kind : std::uint8_t { null, boolean, number, string, array, object };
+  Kind kind = Kind::null;
+  std::string text;                                       // number as written, decoded string, true or false
+  std::vector<std::pair<std::string, JsonNode>> members;  // elements of an array have no name
 
-/// Compact JSON text: numbers as Java prints them, members in their order.
-void write_json(const simdjson::dom::element& element, std::string& out);
-/// A JSON text of a string: quotes and escapes.
+  /// Of an object; null when there is none. The last of equal names counts.
+  const JsonNode* find(std::string_view name) const;
+};
+
+/// False: not JSON.
+bool parse_json(std::string_view text, JsonNode& out);
+/// Compact JSON text.
+void write_json(const JsonNode& node, std::string& out);
+/// A string as JSON text: quotes and escapes.
 void quote_json(std::string_view text, std::string& out);
 
 }  // namespace millrace

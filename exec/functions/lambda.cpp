@@ -1,8 +1,11 @@
 #include <algorithm>
+#include <bit>
+#include <numeric>
 
 #include "exec/data/equal.h"
 #include "exec/functions/declare.h"
 #include "exec/functions/families.h"
+#include "exec/functions/utf16.h"
 
 namespace millrace {
 namespace {
@@ -96,6 +99,30 @@ class FilterKernel final : public ScalarKernel {
   }
 };
 
+/// Hash of a text as Java computes it, spread over the low bits as its hash maps do.
+std::uint32_t java_hash(std::string_view text) {
+  std::uint32_t hash = 0;
+  for (const char16_t unit : utf16::widen(text)) hash = hash * 31 + unit;
+  return hash ^ hash >> 16;
+}
+
+/// The places of the entries of a map in the order that a Java hash map sized for them has: what REDUCE sees.
+std::vector<std::uint32_t> reduce_order(const Column& in) {
+  std::vector<std::uint32_t> order(in.children[0]->size);
+  std::iota(order.begin(), order.end(), 0U);
+  if (in.type.kind() != TypeKind::map || in.type.key().kind() != TypeKind::string) return order;
+  const auto* offsets = in.data.as<std::uint32_t>();
+  const auto* keys = in.children[0]->data.as<std::string_view>();
+  for (std::size_t row = 0; row < in.size; ++row) {
+    const std::uint32_t size = offsets[row + 1] - offsets[row];
+    const std::uint32_t mask = std::bit_ceil(size < 3 ? size + 1 : size * 4 / 3 + 1) - 1;
+    std::stable_sort(
+        order.begin() + offsets[row], order.begin() + offsets[row + 1],
+        [&](std::uint32_t a, std::uint32_t b) { return (java_hash(keys[a]) & mask) < (java_hash(keys[b]) & mask); });
+  }
+  return order;
+}
+
 /// Folds all rows at once: step k takes the k-th element of every row that has one.
 class ReduceKernel final : public ScalarKernel {
  public:
@@ -104,11 +131,12 @@ class ReduceKernel final : public ScalarKernel {
     ColumnPtr state = spread(arguments[1], frame.rows());
     if (state->type.is_null()) return make_null_column(lambdas[0].type(), frame.rows());
     const auto* offsets = in->data.as<std::uint32_t>();
+    const std::vector<std::uint32_t> order = reduce_order(*in);
     std::vector<std::uint32_t> rows;
     for (std::uint32_t row = 0; row < in->size; ++row)
       if (!in->is_null(row) && !state->is_null(row) && offsets[row] < offsets[row + 1]) rows.push_back(row);
     for (std::uint32_t step = 0; !rows.empty(); ++step) {
-      state = fold(frame, lambdas[0], *in, rows, step, state);
+      state = fold(frame, lambdas[0], *in, order, rows, step, state);
       std::erase_if(rows, [&](std::uint32_t row) {
         return offsets[row] + step + 1 >= offsets[row + 1] || frame.failed().test(row);
       });
@@ -117,10 +145,10 @@ class ReduceKernel final : public ScalarKernel {
   }
 
  private:
-  static ColumnPtr fold(Frame& frame, LambdaBody& lambda, const Column& in, std::span<const std::uint32_t> rows,
-                        std::uint32_t step, const ColumnPtr& state) {
+  static ColumnPtr fold(Frame& frame, LambdaBody& lambda, const Column& in, std::span<const std::uint32_t> order,
+                        std::span<const std::uint32_t> rows, std::uint32_t step, const ColumnPtr& state) {
     std::vector<std::uint32_t> indexes;
-    for (const std::uint32_t row : rows) indexes.push_back(in.data.as<std::uint32_t>()[row] + step);
+    for (const std::uint32_t row : rows) indexes.push_back(order[in.data.as<std::uint32_t>()[row] + step]);
     std::vector<ColumnPtr> arguments{gather(*state, rows)};
     for (const auto& child : in.children) arguments.push_back(gather(*child, indexes));
     const ColumnPtr next = lambda.apply(frame, rows, arguments);
