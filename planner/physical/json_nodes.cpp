@@ -108,6 +108,9 @@ struct WriteNode {
   void operator()(const SinkNode& n) const { endpoint(n); }
   void operator()(const OutputNode& n) const {
     if (n.limit) out["limit"] = *n.limit;
+    json::array columns;
+    for (const std::size_t column : n.columns) columns.emplace_back(column);
+    if (!columns.empty()) out["columns"] = std::move(columns);
   }
 
  private:
@@ -264,7 +267,13 @@ class ReadNode {
     endpoint(n);
     return make_node(std::move(n));
   }
-  NodePtr output() const { return make_node(OutputNode{.input = input(), .limit = optional_number("limit")}); }
+  NodePtr output() const {
+    OutputNode node{.input = input(), .limit = optional_number("limit")};
+    if (const auto* columns = from_.if_contains("columns")) {
+      for (const auto& column : columns->as_array()) node.columns.push_back(column.to_number<std::size_t>());
+    }
+    return make_node(std::move(node));
+  }
 
   static constexpr Row kReaders[] = {{"source", &ReadNode::source},
                                      {"filter", &ReadNode::filter},

@@ -53,6 +53,15 @@ class TransientHandle final : public RunningQuery {
   std::shared_ptr<ServiceImpl::PushQueries> registry_;
 };
 
+/// The list in the order the client sees it; all as it stands when `order` is empty.
+template <class T>
+std::vector<T> in_order(const std::vector<T>& list, const std::vector<std::size_t>& order) {
+  if (order.empty()) return list;
+  std::vector<T> result;
+  for (const std::size_t i : order) result.push_back(list[i]);
+  return result;
+}
+
 /// Starts a transient plan whose rows go to the sink.
 std::unique_ptr<RunningQuery> start_transient(std::shared_ptr<const PhysicalPlan> plan, const std::string& id,
                                               bool until_end, const QueryHeader& header, ServiceImpl& service,
@@ -75,15 +84,26 @@ std::unique_ptr<RunningQuery> start_transient(std::shared_ptr<const PhysicalPlan
     };
   }
   auto handle = std::make_unique<TransientHandle>(run, registry);
-  sink.begin(header);
-  const std::string message = until_end ? "Query Completed" : "Limit Reached";
   std::optional<std::int64_t> limit;
-  if (const auto* output = plan->subtopologies.back().root->as<OutputNode>()) limit = output->limit;
+  std::vector<std::size_t> order;
+  if (const auto* output = plan->subtopologies.back().root->as<OutputNode>()) {
+    limit = output->limit;
+    order = output->columns;
+  }
+  QueryHeader shown = header;
+  shown.schema.columns = in_order(header.schema.columns, order);
+  sink.begin(shown);
+  const std::string message = until_end ? "Query Completed" : "Limit Reached";
   auto seen = std::make_shared<std::int64_t>(0);
   TransientEvents events;
-  events.on_rows = [run, seen](const Batch& batch) {
+  events.on_rows = [run, seen, order](const Batch& batch) {
     if (run->ended) return true;
-    if (!run->sink.rows(batch)) return false;
+    Batch rows;  // what a sink reads of a batch
+    rows.rows = batch.rows;
+    rows.columns = in_order(batch.columns, order);
+    rows.timestamps = batch.timestamps;
+    rows.kinds = batch.kinds;
+    if (!run->sink.rows(rows)) return false;
     *seen += static_cast<std::int64_t>(batch.rows);
     return true;
   };
