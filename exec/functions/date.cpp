@@ -79,15 +79,19 @@ Result<Timestamp> parse_timestamp(Text text, Text pattern) {
   return parse_timestamp_zone(text, pattern, "UTC");
 }
 
-Result<std::int32_t> parse_day(Text text, Text pattern) {
-  const auto parsed = parse(text, pattern);
+Result<std::int32_t> day_of(const Result<ParsedTime>& parsed) {
   if (!parsed) return parsed.error();
   const std::int64_t day = floor_div(parsed->local_millis, kMillisPerDay);
   if (day * kMillisPerDay != parsed->local_millis) return user_error("Date format contains time field.");
   return static_cast<std::int32_t>(day);
 }
+Result<std::int32_t> parse_day(Text text, Text pattern) {
+  return day_of(parse(text, pattern));
+}
 Result<Date> parse_date(Text text, Text pattern) {
-  const auto day = parse_day(text, pattern);
+  const auto compiled = JavaTimePattern::find(pattern);
+  if (!compiled) return compiled.error();
+  const auto day = day_of((*compiled)->parse_loosely(text));
   if (!day) return day.error();
   return Date{*day};
 }

@@ -51,6 +51,8 @@ class JavaTimePattern {
   /// Appends to `out`. `local_millis`: clock reading in `zone`, whose offset is `offset` there.
   Result<void> format(std::int64_t local_millis, std::int64_t offset, const Zone& zone, std::string& out) const;
   Result<ParsedTime> parse(std::string_view text) const;
+  /// As java.text.SimpleDateFormat: numbers may have fewer or more digits, text after the end is ignored.
+  Result<ParsedTime> parse_loosely(std::string_view text) const;
 
   /// An element: pattern letters, literal text, or the ends of an optional part.
   struct Part {
@@ -62,6 +64,7 @@ class JavaTimePattern {
 
  private:
   Result<void> compile(std::string_view pattern);
+  Result<ParsedTime> parse_as(std::string_view text, bool loose) const;
   std::vector<Part> parts_;
   bool date_fields_ = false;
   bool time_fields_ = false;

@@ -50,7 +50,8 @@ bool is_fixed(const Part& part) {
 
 class Parser {
  public:
-  Parser(const std::vector<Part>& parts, std::string_view text) : parts_(parts), text_(text) {}
+  Parser(const std::vector<Part>& parts, std::string_view text, bool loose)
+      : parts_(parts), text_(text), loose_(loose) {}
 
   bool run() {
     for (std::size_t i = 0; i < parts_.size();) {
@@ -61,7 +62,7 @@ class Parser {
         ++i;
       }
     }
-    return at_ == text_.size();
+    return loose_ || at_ == text_.size();
   }
   Fields fields;
 
@@ -127,7 +128,9 @@ class Parser {
   bool numeric(std::size_t index) {
     const Part& part = parts_[index];
     const auto count = static_cast<std::size_t>(part.count);
-    const bool fixed = is_fixed(part);
+    const std::size_t reserved = reserved_after(index);
+    const bool loose = loose_ && reserved == 0 && !(index > 0 && is_numeric(parts_[index - 1]));
+    const bool fixed = is_fixed(part) && !loose;
     bool negative = false;
     bool plus = false;
     if (!fixed && at_ < text_.size() && (text_[at_] == '-' || text_[at_] == '+')) {
@@ -135,7 +138,6 @@ class Parser {
       plus = !negative;
       ++at_;
     }
-    const std::size_t reserved = reserved_after(index);
     std::size_t width = digits_ahead();
     if (fixed) {
       if (width < count) return false;
@@ -143,8 +145,8 @@ class Parser {
     } else {
       if (width > reserved && reserved > 0) width -= reserved;
       width = std::min<std::size_t>(width, 18);
-      if (width < count || width == 0) return false;
-      if (is_year(part.letter) && count >= 4 && !plus && !negative && width > count) {
+      if ((width < count && !loose) || width == 0) return false;
+      if (!loose && is_year(part.letter) && count >= 4 && !plus && !negative && width > count) {
         if (reserved == 0) return false;
         width = count;
       }
@@ -283,6 +285,7 @@ class Parser {
 
   const std::vector<Part>& parts_;
   std::string_view text_;
+  bool loose_;
   std::size_t at_ = 0;
 };
 
@@ -312,7 +315,14 @@ std::int64_t resolve_millis(const Fields& f) {
 }  // namespace
 
 Result<ParsedTime> JavaTimePattern::parse(std::string_view text) const {
-  Parser parser(parts_, text);
+  return parse_as(text, false);
+}
+Result<ParsedTime> JavaTimePattern::parse_loosely(std::string_view text) const {
+  return parse_as(text, true);
+}
+
+Result<ParsedTime> JavaTimePattern::parse_as(std::string_view text, bool loose) const {
+  Parser parser(parts_, text, loose);
   const Fields& f = parser.fields;
   if (!parser.run()) return user_error("Text '{}' could not be parsed", text);
   const auto day = resolve_day(f);
