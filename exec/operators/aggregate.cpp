@@ -72,7 +72,8 @@ class AggregateOperator final : public Operator {
       const std::span<Entry* const> groups(entries_.data() + from, to - from);
       changes_.remember(groups);
       if (Status added = add(in, from, to); !added) return added;
-      if (Status given = changes_.give(store_, groups, out); !given) return given;
+      const Origin origin{&in, {rows_.data() + from, to - from}};
+      if (Status given = changes_.give(store_, groups, origin, out); !given) return given;
       from = to;
     }
     return {};
@@ -186,10 +187,10 @@ Status AggregateOperator::take_in_final(const Batch& in, Emitter& out) {
   return {};
 }
 
-/// Gives out the windows that start up to `up_to`, but for those that the store has lost by then: it spans size + grace
-/// back from the newest window.
+/// Gives out the windows that start up to `up_to`, but for those that the store has lost by then: it spans the
+/// retention back from the newest window.
 Status AggregateOperator::close_windows(std::int64_t up_to, Emitter& out) {
-  const std::int64_t kept = newest_ - windows_->spec().size_ms - windows_->spec().grace_ms;
+  const std::int64_t kept = newest_ - windows_->spec().retention_ms;
   const std::int64_t from = std::max(closed_, kept) + 1;
   closed_ = up_to;
   std::vector<Entry*> groups;
@@ -200,7 +201,7 @@ Status AggregateOperator::close_windows(std::int64_t up_to, Emitter& out) {
   for (std::size_t i = 0; i < groups.size(); i += kMaxBatchRows) {
     const std::span<Entry* const> part(groups.data() + i, std::min(kMaxBatchRows, groups.size() - i));
     if (changes_.emit_before()) return Error{Fault::bug, "final results asked for rows before"};
-    if (Status given = changes_.give(store_, part, out); !given) return given;
+    if (Status given = changes_.give(store_, part, {}, out); !given) return given;
   }
   return {};
 }
@@ -232,7 +233,11 @@ Status AggregateOperator::apply_steps(const Batch& in, Emitter& out) {
   // Taking a row out of a group that does not exist changes nothing.
   std::erase_if(steps_, [](const Step& step) { return step.add < 0 && !step.entry->present(); });
   std::vector<Entry*> groups;
-  for (const Step& step : steps_) groups.push_back(step.entry);
+  std::vector<std::uint32_t> causes;
+  for (const Step& step : steps_) {
+    groups.push_back(step.entry);
+    causes.push_back(static_cast<std::uint32_t>(step.add >= 0 ? step.add : step.undo));
+  }
   if (every_change_) changes_.remember(groups);
   for (const bool undo : {true, false}) {
     std::vector<std::byte*> values;
@@ -246,7 +251,7 @@ Status AggregateOperator::apply_steps(const Batch& in, Emitter& out) {
     if (Status applied = arguments_.apply(*layout_, values, rows, undo); !applied) return applied;
   }
   steps_.clear();
-  return every_change_ && !groups.empty() ? changes_.give(store_, groups, out) : Status{};
+  return every_change_ && !groups.empty() ? changes_.give(store_, groups, {&in, causes}, out) : Status{};
 }
 
 }  // namespace

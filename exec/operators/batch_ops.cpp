@@ -68,6 +68,11 @@ ColumnPtr spread(const Column& compact, std::span<const std::uint32_t> positions
   return interleave(compact.type, {&source, 1}, picks);
 }
 
+void carry_headers(const Origin& origin, Batch& out) {
+  if (origin.batch == nullptr || origin.batch->headers.empty()) return;
+  for (const std::uint32_t row : origin.rows) out.headers.push_back(origin.batch->headers[row]);
+}
+
 Batch assemble(const Batch& frame, std::size_t keys, std::span<const ColumnPtr> old, std::span<const ChangeRow> rows) {
   std::vector<std::uint32_t> frames;
   std::vector<Pick> picks;

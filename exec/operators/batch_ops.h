@@ -29,6 +29,14 @@ inline bool is_all(std::span<const std::uint32_t> selected, std::size_t rows) {
   return selected.size() == rows;
 }
 
+/// What caused rows: row i comes of row rows[i] of `batch`. Nothing known when null.
+struct Origin {
+  const Batch* batch = nullptr;
+  std::span<const std::uint32_t> rows;
+};
+/// Gives `out` the headers of what caused its rows, if there are any.
+void carry_headers(const Origin& origin, Batch& out);
+
 /// A table row to give out: frame (key, window, time) from row `frame` of a batch, value columns from row `row` of the
 /// new or of the old values.
 struct ChangeRow {

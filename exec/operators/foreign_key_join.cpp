@@ -38,7 +38,8 @@ class ForeignKeyJoin final : public Operator {
         foreign_key_(node.foreign_key),
         left_(std::move(left)),
         right_(std::move(right)),
-        rows_(lower.node, *node.left, *node.right, false) {}
+        rows_(lower.node, *node.left, *node.right, false),
+        emit_before_(lower.emit_before) {}
 
   Status on_batch(int input, const Batch& in, Emitter& out) override {
     if (!known_)
@@ -64,7 +65,9 @@ class ForeignKeyJoin final : public Operator {
   Status take_left(const Batch& in);
   Status take_left_row(const Batch& in, std::uint32_t row, Entry& entry, std::optional<std::string_view> foreign_key);
   Status take_right(const Batch& in);
-  Status change_right(std::string_view right_key, JoinRows::Bytes now, std::int64_t timestamp);
+  Status result_of(std::string_view row, std::optional<std::string_view> foreign_key,
+                   std::optional<JoinRows::Pair>& result, std::int64_t& timestamp);
+  Status change_right(std::string_view right_key, JoinRows::Bytes old, JoinRows::Bytes now, std::int64_t timestamp);
   Status find_one(MapStore& store, std::string_view key, Entry*& entry) {
     one_.clear();
     one_.bytes = key;
@@ -77,6 +80,7 @@ class ForeignKeyJoin final : public Operator {
   Evaluator foreign_key_;
   std::unique_ptr<TableSide> left_, right_;
   JoinRows rows_;
+  bool emit_before_;
   std::set<std::pair<std::string, std::string>> references_;  // right key, left key
   bool known_ = false;
   KeyBuffer one_, left_keys_, right_keys_;
@@ -105,42 +109,48 @@ Status ForeignKeyJoin::take_left(const Batch& in) {
   return {};
 }
 
+/// The result of a left row that refers to `foreign_key`; `timestamp` becomes that of the right row if that is later.
+Status ForeignKeyJoin::result_of(std::string_view row, std::optional<std::string_view> foreign_key,
+                                 std::optional<JoinRows::Pair>& result, std::int64_t& timestamp) {
+  result.reset();
+  Entry* right = nullptr;
+  if (foreign_key)
+    if (Status found = find_one(right_->store(), *foreign_key, right); !found) return found;
+  if (right != nullptr) {
+    timestamp = std::max(timestamp, value_timestamp(right->value()));
+    result = JoinRows::Pair{row, row_value(right->value()).bytes(), foreign_key};
+  } else if (outer_) {
+    result = JoinRows::Pair{row, std::nullopt};
+  }
+  return {};
+}
+
 Status ForeignKeyJoin::take_left_row(const Batch& in, std::uint32_t row, Entry& entry,
                                      std::optional<std::string_view> foreign_key) {
   MapStore& store = left_->store();
   const std::string key(store.key(entry));
-  const std::int64_t timestamp = (*in.timestamps)[row];
-  const bool had = entry.present();
-  bool had_result = had && outer_;
-  Entry* right = nullptr;
-  if (had) {
-    const LeftValue old = read_left(row_value(entry.value()).bytes());
-    if (old.foreign_key) {
-      if (Status found = find_one(right_->store(), *old.foreign_key, right); !found) return found;
-      had_result = had_result || right != nullptr;
-      references_.erase({std::string(*old.foreign_key), key});
-    }
+  std::int64_t timestamp = (*in.timestamps)[row], ignored = 0;
+  std::optional<JoinRows::Pair> old, now;
+  bool referred = false;
+  if (entry.present()) {
+    const LeftValue left = read_left(row_value(entry.value()).bytes());
+    if (Status found = result_of(left.row, left.foreign_key, old, ignored); !found) return found;
+    referred = left.foreign_key.has_value();
+    if (referred) references_.erase({std::string(*left.foreign_key), key});
   }
+  rows_.set_headers(in, row);
   if (in.kind(row) == RowKind::remove) {
-    if (had_result) rows_.add(key, std::nullopt, std::nullopt, timestamp, RowKind::remove);
-    if (had) store.remove(entry);
+    // A row that referred to something is withdrawn even if its result is gone already.
+    if (!old && referred && !emit_before_) old = JoinRows::Pair{};
+    rows_.change(key, old, std::nullopt, timestamp, emit_before_);
+    if (entry.present()) store.remove(entry);
     return {};
   }
-  right = nullptr;
-  if (foreign_key) {
-    if (Status found = find_one(right_->store(), *foreign_key, right); !found) return found;
-    references_.emplace(*foreign_key, key);
-  }
   const std::string_view bytes = encoded_.row(row);
-  store.put_row(entry, timestamp, write_left(foreign_key, bytes));
-  if (right != nullptr) {
-    rows_.add(key, bytes, row_value(right->value()).bytes(), std::max(timestamp, value_timestamp(right->value())),
-              RowKind::update_after, foreign_key);
-  } else if (outer_) {
-    rows_.add(key, bytes, std::nullopt, timestamp, RowKind::update_after);
-  } else if (had_result) {
-    rows_.add(key, std::nullopt, std::nullopt, timestamp, RowKind::remove);
-  }
+  if (Status found = result_of(bytes, foreign_key, now, timestamp); !found) return found;
+  if (foreign_key) references_.emplace(*foreign_key, key);
+  rows_.change(key, old, now, timestamp, emit_before_);
+  store.put_row(entry, (*in.timestamps)[row], write_left(foreign_key, bytes));
   return {};
 }
 
@@ -148,17 +158,23 @@ Status ForeignKeyJoin::take_right(const Batch& in) {
   const std::vector<std::uint32_t> rows = TableSide::news(in);
   Status failed;
   Status applied = right_->apply(in, rows, [&](std::size_t i, const Entry& entry) {
-    const bool removed = in.kind(rows[i]) == RowKind::remove;
-    const std::string_view key = right_->store().key(entry);
-    const bool had = entry.present();
-    const JoinRows::Bytes now = removed ? std::nullopt : JoinRows::Bytes(right_->encoded_rows().row(rows[i]));
-    if (failed && (had || now)) failed = change_right(key, now, (*in.timestamps)[rows[i]]);
+    JoinRows::Bytes old, now;
+    if (entry.present()) old = row_value(entry.value()).bytes();
+    if (in.kind(rows[i]) != RowKind::remove) now = right_->encoded_rows().row(rows[i]);
+    rows_.set_headers(in, rows[i]);
+    if (failed && (old || now)) failed = change_right(right_->store().key(entry), old, now, (*in.timestamps)[rows[i]]);
   });
   return applied ? failed : applied;
 }
 
 /// Every left row that refers to the right row gives a new result.
-Status ForeignKeyJoin::change_right(std::string_view right_key, JoinRows::Bytes now, std::int64_t timestamp) {
+Status ForeignKeyJoin::change_right(std::string_view right_key, JoinRows::Bytes old, JoinRows::Bytes now,
+                                    std::int64_t timestamp) {
+  const auto pair = [&](std::string_view row, JoinRows::Bytes right) -> std::optional<JoinRows::Pair> {
+    if (right) return JoinRows::Pair{row, right, right_key};
+    if (outer_) return JoinRows::Pair{row, std::nullopt};
+    return std::nullopt;
+  };
   for (auto it = references_.lower_bound({std::string(right_key), {}});
        it != references_.end() && it->first == right_key; ++it) {
     Entry* left = nullptr;
@@ -166,13 +182,7 @@ Status ForeignKeyJoin::change_right(std::string_view right_key, JoinRows::Bytes 
     if (left == nullptr) continue;
     const std::int64_t time = std::max(timestamp, value_timestamp(left->value()));
     const std::string_view row = read_left(row_value(left->value()).bytes()).row;
-    if (now) {
-      rows_.add(it->second, row, now, time, RowKind::update_after, right_key);
-    } else if (outer_) {
-      rows_.add(it->second, row, std::nullopt, time, RowKind::update_after);
-    } else {
-      rows_.add(it->second, std::nullopt, std::nullopt, time, RowKind::remove);
-    }
+    rows_.change(it->second, pair(row, old), pair(row, now), time, emit_before_);
   }
   return {};
 }

@@ -18,8 +18,8 @@ void GroupChanges::remember(std::span<Entry* const> entries) {
   old_ = layout_->results(values);
 }
 
-Status GroupChanges::give(const MapStore& store, std::span<Entry* const> entries, Emitter& out) {
-  return give_rows(store, entries, out);
+Status GroupChanges::give(const MapStore& store, std::span<Entry* const> entries, const Origin& origin, Emitter& out) {
+  return give_rows(store, entries, origin, out);
 }
 
 Status GroupChanges::give_changed(const MapStore& store, Emitter& out) {
@@ -37,12 +37,13 @@ Status GroupChanges::give_changed(const MapStore& store, Emitter& out) {
       }
       old_ = layout_->results(values);
     }
-    if (Status given = give_rows(store, part, out); !given) return given;
+    if (Status given = give_rows(store, part, {}, out); !given) return given;
   }
   return {};
 }
 
-Status GroupChanges::give_rows(const MapStore& store, std::span<Entry* const> entries, Emitter& out) {
+Status GroupChanges::give_rows(const MapStore& store, std::span<Entry* const> entries, const Origin& origin,
+                               Emitter& out) {
   std::vector<std::string_view> keys;
   std::vector<const std::byte*> values;
   std::vector<std::int64_t> timestamps;
@@ -55,6 +56,7 @@ Status GroupChanges::give_rows(const MapStore& store, std::span<Entry* const> en
     timestamps.push_back(value_timestamp(entry->value()));
   }
   Batch now = group_batch(keys_, *layout_, keys, values, std::move(timestamps), {});
+  carry_headers(origin, now);
   if (!emit_before_) return out.batch(std::move(now));
   std::vector<ChangeRow> rows;
   for (std::uint32_t i = 0; i < entries.size(); ++i) {

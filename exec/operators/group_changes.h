@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "exec/operators/batch_ops.h"
 #include "exec/operators/group_values.h"
 #include "exec/state/map_store.h"
 
@@ -20,12 +21,13 @@ class GroupChanges {
   /// Remembers what these groups hold, for the rows that `give` makes of them next. Does nothing where nobody asked.
   void remember(std::span<Entry* const> entries);
   /// What these groups hold now, one row each (two with a row before it). Precondition: present, no entry twice.
-  Status give(const MapStore& store, std::span<Entry* const> entries, Emitter& out);
+  /// The rows carry the headers of what caused them.
+  Status give(const MapStore& store, std::span<Entry* const> entries, const Origin& origin, Emitter& out);
   /// From the last commit to now, for all groups that changed.
   Status give_changed(const MapStore& store, Emitter& out);
 
  private:
-  Status give_rows(const MapStore& store, std::span<Entry* const> entries, Emitter& out);
+  Status give_rows(const MapStore& store, std::span<Entry* const> entries, const Origin& origin, Emitter& out);
 
   StoreKeys keys_;
   std::shared_ptr<const GroupLayout> layout_;

@@ -37,9 +37,22 @@ JoinRows::Bytes JoinRows::bytes_of(const Piece& piece) const {
 
 void JoinRows::add(std::string_view key, Bytes left, Bytes right, std::int64_t timestamp, RowKind kind,
                    Bytes right_key) {
-  rows_.push_back({keep(key), keep(left), keep(right), keep(right_key)});
+  rows_.push_back({keep(key), keep(left), keep(right), keep(right_key), headers_});
   timestamps_.push_back(timestamp);
   kinds_.push_back(kind);
+}
+
+void JoinRows::change(std::string_view key, const std::optional<Pair>& old, const std::optional<Pair>& now,
+                      std::int64_t timestamp, bool emit_before) {
+  const auto add_pair = [&](const std::optional<Pair>& pair, RowKind kind) {
+    add(key, pair->left, pair->right, timestamp, kind, pair->right_key);
+  };
+  if (now) {
+    if (emit_before && old) add_pair(old, RowKind::update_before);
+    add_pair(now, emit_before && !old ? RowKind::insert : RowKind::update_after);
+  } else if (old) {
+    emit_before ? add_pair(old, RowKind::remove) : add_pair(Pair{}, RowKind::remove);
+  }
 }
 
 Status JoinRows::flush(Emitter& out) {
@@ -67,6 +80,9 @@ Result<Batch> JoinRows::make(std::size_t from, std::size_t to) {
   out.timestamps =
       std::make_shared<const std::vector<std::int64_t>>(timestamps_.begin() + first, timestamps_.begin() + last);
   if (!stream_) out.kinds.assign(kinds_.begin() + first, kinds_.begin() + last);
+  const auto has_headers = [](const Row& row) { return row.headers != nullptr; };
+  if (std::any_of(rows.begin(), rows.end(), has_headers))
+    for (const Row& row : rows) out.headers.push_back(row.headers);
   std::vector<std::string_view> keys;
   for (const Row& row : rows) keys.push_back(*bytes_of(row.key));
   keys_.decode(keys, out);

@@ -22,6 +22,19 @@ class JoinRows {
   /// The bytes are copied. `kind` is left out of streams.
   void add(std::string_view key, Bytes left, Bytes right, std::int64_t timestamp, RowKind kind = RowKind::insert,
            Bytes right_key = std::nullopt);
+  struct Pair {
+    Bytes left, right;
+    Bytes right_key = std::nullopt;
+  };
+  /// The result of a key went from `old` to `now`; either may be absent. With `emit_before` the old result is given out
+  /// too.
+  void change(std::string_view key, const std::optional<Pair>& old, const std::optional<Pair>& now,
+              std::int64_t timestamp, bool emit_before);
+  /// Rows added from now on carry these headers (null: none).
+  void set_headers(std::shared_ptr<const Headers> headers) { headers_ = std::move(headers); }
+  void set_headers(const Batch& cause, std::size_t row) {
+    headers_ = cause.headers.empty() ? nullptr : cause.headers[row];
+  }
   /// Gives out what was added, in order.
   Status flush(Emitter& out);
   std::size_t size() const { return rows_.size(); }
@@ -33,6 +46,7 @@ class JoinRows {
   };
   struct Row {
     Piece key, left, right, right_key;
+    std::shared_ptr<const Headers> headers;
   };
   Piece keep(Bytes bytes);
   Bytes bytes_of(const Piece& piece) const;
@@ -45,6 +59,7 @@ class JoinRows {
   StoreKeys right_keys_;
   RowCodec left_, right_;
   bool stream_, keyed_alike_;
+  std::shared_ptr<const Headers> headers_;
   std::string arena_;
   std::vector<Row> rows_;
   std::vector<std::int64_t> timestamps_;

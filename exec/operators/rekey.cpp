@@ -45,8 +45,9 @@ class Rekey final : public Operator {
     for (const ProjectItem& item : node.keys) out.push_back(item.expr);
     return out;
   }
-  /// A key is absent when all its columns are NULL.
+  /// A key of one column is absent when that is NULL; one of several columns is there even if all are.
   void mark_null_keys(Batch& batch) const {
+    if (keys_.size() > 1) return;
     for (std::uint32_t row = 0; row < batch.rows; ++row) {
       bool absent = true;
       for (std::size_t k = 0; k < keys_.size() && absent; ++k) absent = batch.columns[k]->is_null(row);

@@ -20,7 +20,9 @@ RowEvaluators::RowEvaluators(const std::vector<ExprPtr>& expressions, const Plan
   for (const ExprPtr& expression : expressions) {
     std::vector<bool> used(input.schema.size());
     collect_columns(*expression, used);
-    bool reads_values = false;
+    std::vector<PseudoColumn> pseudo;
+    collect_pseudo_columns(*expression, pseudo);
+    bool reads_values = !pseudo.empty();
     for (std::size_t c = keys; c < used.size(); ++c) reads_values = reads_values || used[c];
     items_.push_back({Evaluator(expression), reads_values});
   }

@@ -13,7 +13,7 @@ namespace millrace {
 std::optional<std::vector<std::uint32_t>> rows_with_value(const Batch& in, bool has_before);
 
 /// Several expressions over one input, where some rows have keys only. On those rows an expression that reads key
-/// columns (or none) is still computed; one that reads value columns is NULL and does not fail.
+/// columns (or none) is still computed; one that reads value or pseudo columns is NULL and does not fail.
 class RowEvaluators {
  public:
   RowEvaluators(const std::vector<ExprPtr>& expressions, const PlanNode& input);

@@ -58,6 +58,8 @@ class SessionAggregate final : public Operator {
     std::byte* copy = new_value();
     layout_->copy(value, copy);
     values_out_.push_back(copy);
+    if (headers_) headers_out_.resize(values_out_.size() - 1);
+    if (headers_) headers_out_.push_back(headers_);
   }
   Status flush(Emitter& out);
   std::byte* new_value() { return static_cast<std::byte*>(::operator new(layout_->size(), std::align_val_t(16))); }
@@ -68,6 +70,7 @@ class SessionAggregate final : public Operator {
       ::operator delete(owned, std::align_val_t(16));
     }
     values_out_.clear();
+    headers_out_.clear();
     keys_out_.clear();
     kinds_out_.clear();
     times_out_.clear();
@@ -100,6 +103,8 @@ class SessionAggregate final : public Operator {
   std::vector<const std::byte*> values_out_;
   std::vector<std::int64_t> times_out_;
   std::vector<RowKind> kinds_out_;
+  std::vector<std::shared_ptr<const Headers>> headers_out_;
+  std::shared_ptr<const Headers> headers_;  // of the row under way
   std::uint64_t late_ = 0;
 };
 
@@ -112,12 +117,14 @@ Status SessionAggregate::take_in(const Batch& in, Emitter& out) {
   if (Status found = store_.lists(key_bytes_, lists_); !found) return found;
   late_ = 0;
   for (const std::uint32_t row : rows) {
+    if (!in.headers.empty()) headers_ = in.headers[row];
     const std::int64_t kept_from = expired_before();  // when a commit drops what is older must not matter
     stream_time_ = std::max(stream_time_, (*in.timestamps)[row]);
     if (Status taken = take_row(in, row, key_bytes_[row], *lists_[row], kept_from); !taken) return taken;
     if (final_)
       if (Status closed = close(out); !closed) return closed;
   }
+  headers_ = nullptr;
   if (late_ != 0) context_.late_rows("aggregate", late_);
   return flush(out);
 }
@@ -205,6 +212,8 @@ Status SessionAggregate::flush(Emitter& out) {
   if (keys_out_.empty()) return {};
   const std::vector<std::string_view> keys(keys_out_.begin(), keys_out_.end());
   Batch batch = group_batch(keys_, *layout_, keys, values_out_, times_out_, kinds_out_);
+  if (!headers_out_.empty()) headers_out_.resize(batch.rows);
+  batch.headers = std::move(headers_out_);
   free_values();
   if (!emit_before_) null_removed(batch, keys_.columns());
   return out.batch(std::move(batch));

@@ -106,6 +106,7 @@ Status StreamStreamJoin::on_batch(int input, const Batch& in, Emitter& out) {
   for (Side& side : sides_)
     if (Status found = side.store.lists(key_bytes_, side.lists); !found) return found;
   for (std::size_t i = 0; i < rows.size(); ++i) {
+    rows_.set_headers(in, rows[i]);
     Status taken = take_row(input, key_bytes_[i], (*in.timestamps)[rows[i]], encoded_.row(rows[i]), i);
     if (!taken) return taken;
   }

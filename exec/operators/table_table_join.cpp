@@ -8,37 +8,42 @@ class TableTableJoin final : public Operator {
  public:
   TableTableJoin(const TableTableJoinNode& node, const LowerContext& lower, std::unique_ptr<TableSide> left,
                  std::unique_ptr<TableSide> right)
-      : type_(node.type), sides_{std::move(left), std::move(right)}, rows_(lower.node, *node.left, *node.right) {}
+      : type_(node.type),
+        sides_{std::move(left), std::move(right)},
+        rows_(lower.node, *node.left, *node.right),
+        emit_before_(lower.emit_before) {}
 
   Status on_batch(int input, const Batch& in, Emitter& out) override {
     const std::vector<std::uint32_t> rows = TableSide::news(in);
     if (rows.empty()) return {};
     TableSide& own = *sides_[input];
     if (Status found = sides_[1 - input]->find(in, rows, others_); !found) return found;
-    news_ = &own.encoded_rows();
     Status applied = own.apply(in, rows, [&](std::size_t i, const Entry& entry) {
       const bool removed = in.kind(rows[i]) == RowKind::remove;
-      join(input, own.store().key(entry), entry.present(),
-           removed ? std::nullopt : JoinRows::Bytes(news_->row(rows[i])), (*in.timestamps)[rows[i]], others_[i]);
+      JoinRows::Bytes old, now;
+      if (entry.present()) old = row_value(entry.value()).bytes();
+      if (!removed) now = own.encoded_rows().row(rows[i]);
+      rows_.set_headers(in, rows[i]);
+      if (old || now) join(input, own.store().key(entry), old, now, (*in.timestamps)[rows[i]], others_[i]);
     });
     return applied ? rows_.flush(out) : applied;
   }
 
  private:
-  void join(int input, std::string_view key, bool had, JoinRows::Bytes now, std::int64_t timestamp,
+  using Pair = JoinRows::Pair;
+  void join(int input, std::string_view key, JoinRows::Bytes old, JoinRows::Bytes now, std::int64_t timestamp,
             const Entry* other) {
-    if (!had && !now) return;
     JoinRows::Bytes across;
     if (other != nullptr) {
       across = row_value(other->value()).bytes();
       timestamp = std::max(timestamp, value_timestamp(other->value()));
     }
-    const JoinRows::Bytes left = input == 0 ? now : across, right = input == 0 ? across : now;
-    if (exists(left.has_value(), right.has_value())) {
-      rows_.add(key, left, right, timestamp, RowKind::update_after);
-    } else if (input == 0 ? exists(had, across.has_value()) : exists(across.has_value(), had)) {
-      rows_.add(key, std::nullopt, std::nullopt, timestamp, RowKind::remove);
-    }
+    rows_.change(key, result(input, old, across), result(input, now, across), timestamp, emit_before_);
+  }
+  std::optional<Pair> result(int input, JoinRows::Bytes own, JoinRows::Bytes across) const {
+    const Pair pair = input == 0 ? Pair{own, across} : Pair{across, own};
+    if (!exists(pair.left.has_value(), pair.right.has_value())) return std::nullopt;
+    return pair;
   }
   bool exists(bool left, bool right) const {
     switch (type_) {
@@ -57,8 +62,8 @@ class TableTableJoin final : public Operator {
   JoinType type_;
   std::unique_ptr<TableSide> sides_[2];
   JoinRows rows_;
+  bool emit_before_;
   std::vector<Entry*> others_;
-  const Encoded* news_ = nullptr;
 };
 
 }  // namespace

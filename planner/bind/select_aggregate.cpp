@@ -267,9 +267,10 @@ std::optional<WindowSpec> SelectBinder::window_spec() const {
         spec.size_ms, spec.advance_ms));
   }
   constexpr std::int64_t kDay = 86'400'000;
-  const std::int64_t by_default = query_.emit == ast::Emit::final ? 0 : std::max<std::int64_t>(kDay - spec.size_ms, 0);
-  spec.grace_ms = window.grace ? window.grace->millis : by_default;
-  spec.retention_ms = window.retention ? window.retention->millis : spec.size_ms + spec.grace_ms;
+  const std::int64_t by_default = window.grace ? window.grace->millis : std::max<std::int64_t>(kDay - spec.size_ms, 0);
+  // Final results do not wait by themselves, but the store keeps its windows as long as otherwise.
+  spec.grace_ms = query_.emit == ast::Emit::final && !window.grace ? 0 : by_default;
+  spec.retention_ms = window.retention ? window.retention->millis : spec.size_ms + by_default;
   if (spec.retention_ms < spec.size_ms + spec.grace_ms) {
     fail(fmt::format(
         "The RETENTION of a window must be at least its size plus its grace period: {} ms is less than {} ms.",

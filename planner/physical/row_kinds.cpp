@@ -12,7 +12,8 @@ NodePtr materialized(NodePtr table) {
 // Whether before rows come for nothing: an aggregate has them in its own state.
 bool keeps_own_state(const PlanNode& node) {
   if (node.as<FilterNode>() || node.as<ProjectNode>()) return keeps_own_state(*inputs_of(node).front());
-  return node.as<AggregateNode>() || node.as<MaterializeNode>();
+  return node.as<AggregateNode>() || node.as<MaterializeNode>() || node.as<TableTableJoinNode>() ||
+         node.as<ForeignKeyJoinNode>();
 }
 
 struct Provide {
@@ -47,8 +48,7 @@ struct Provide {
   template <class Node>
   requires requires(const Node& n) { n.left; }
   NodePtr operator()(const Node& n) const {
-    NodePtr joined = with_inputs(*node, {provide(n.left, false), provide(n.right, false)});
-    return before ? materialized(std::move(joined)) : joined;
+    return with_inputs(*node, {provide(n.left, false), provide(n.right, false)});
   }
   template <class Node>
   requires requires(const Node& n) { n.input; }

@@ -125,7 +125,8 @@ TEST(ForeignKeyJoin, FollowsBothSides) {
     if (type == JoinType::inner) {
       EXPECT_THAT(pipe.take(), ElementsAre("1 | 1, a, 7, 7, x | @5 | after", "2 | 2, b, 7, 7, x | @5 | after",
                                            "1 | null, null, null, null, null | @6 | remove",
-                                           "2 | null, null, null, null, null | @9 | remove"));
+                                           "2 | null, null, null, null, null | @9 | remove",
+                                           "2 | null, null, null, null, null | @10 | remove"));
     } else {
       EXPECT_THAT(pipe.take(),
                   ElementsAre("1 | 1, a, 7, null, null | @1 | after", "2 | 2, b, 7, null, null | @2 | after",
