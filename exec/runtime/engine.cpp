@@ -170,13 +170,20 @@ std::optional<QueryStatus> EngineImpl::status(const std::string& query_id) {
   return status;
 }
 
+bool EngineImpl::owns_slots() const {
+  const std::lock_guard lock(mutex_);
+  return std::any_of(slot_worker_.begin(), slot_worker_.end(), [](int worker) { return worker >= 0; });
+}
+
 bool EngineImpl::wait_until_idle(std::chrono::milliseconds wait) {
   const auto deadline = Clock::now() + wait;
   while (true) {
-    // A pass of one worker may feed another, so all must be idle twice.
-    bool idle = options_.workers > 0 || run_until_idle().has_value();
+    // A pass of one worker may feed another, so all must be idle twice; and nothing may be about to start.
+    std::unique_lock control(control_);
+    bool idle = options_.workers > 0 ? owns_slots() : run_until_idle().has_value();
     for (int pass = 0; pass < 2 && idle; ++pass)
       idle = std::all_of(workers_.begin(), workers_.end(), [](const auto& worker) { return worker->idle(); });
+    control.unlock();
     if (idle) return true;
     if (Clock::now() >= deadline) return false;
     std::this_thread::sleep_for(kIdlePoll);

@@ -58,6 +58,7 @@ class EngineImpl final : public Engine, private WorkerHost {
   Status launch(const std::shared_ptr<QueryRun>& run, int only_worker);
   Result<Progress> progress_of(const QueryRun& run, std::size_t subtopology, int partition, int slot);
   std::vector<int> slots_of(const QueryRun& run);
+  bool owns_slots() const;
   // Housekeeping
   void keep_house();
   void keep_house_once();

@@ -12,32 +12,38 @@ Bench::Bench(Options the_options) : options(the_options) {
   static int count = 0;
   directory = std::filesystem::temp_directory_path() /
               ("millrace-runtime-" + std::to_string(::getpid()) + "-" + std::to_string(++count));
-  if (options.embedded) {
+  log = options.shared;
+  if (log != nullptr) {
+  } else if (options.embedded) {
     EmbeddedOptions embedded;
     embedded.directory = directory / "log";
     std::filesystem::create_directories(directory);
     auto opened = open_embedded_log(embedded);
     if (!opened) throw std::runtime_error(opened.error().message);
-    log = std::move(*opened);
+    own_log = std::move(*opened);
   } else {
-    log = make_memory_log();
+    own_log = make_memory_log();
   }
+  if (own_log) log = own_log.get();
   open();
 }
 
 Bench::~Bench() {
   engine.reset();
-  log.reset();
+  own_log.reset();
   std::filesystem::remove_all(directory);
 }
 
 void Bench::open() {
   EngineOptions engine_options;
-  engine_options.process_id = "p1";
+  engine_options.service_id = options.service;
+  engine_options.process_id = options.process;
+  engine_options.advertised = options.process + ":8088";
+  engine_options.commit_interval = options.commit_interval;
   engine_options.slots = 8;
   engine_options.workers = options.workers;
   engine_options.batch_rows = options.batch_rows;
-  engine_options.every_partition_owned = true;
+  engine_options.every_partition_owned = options.shared == nullptr;
   if (options.state) {
     engine_options.state_directory = directory / "state";
     std::filesystem::create_directories(directory);
@@ -101,6 +107,10 @@ std::vector<Row> Bench::sorted(const std::string& topic) {
 void Bench::start(const PhysicalPlan& plan) {
   const auto prepared = engine->prepare(plan);
   ASSERT_TRUE(prepared) << prepared.error().message;
+  join(plan);
+}
+
+void Bench::join(const PhysicalPlan& plan) {
   plans_.push_back(std::make_shared<const PhysicalPlan>(plan));
   const auto started = engine->start_query(plans_.back());
   ASSERT_TRUE(started) << started.error().message;

@@ -32,7 +32,11 @@ class Bench {
     int workers = 0;
     std::size_t batch_rows = kMaxBatchRows;
     bool embedded = false;
-    bool state = false;  // a state RocksDB
+    bool state = false;     // a state RocksDB
+    Log* shared = nullptr;  // a log made elsewhere (Kafka), with slots dealt by its membership
+    std::string service = "default_";
+    std::string process = "p1";
+    std::chrono::milliseconds commit_interval{2000};
   };
   explicit Bench(Options options);
   ~Bench();
@@ -42,6 +46,8 @@ class Bench {
             std::int64_t timestamp, int partition = -1);
   std::vector<Row> read(const std::string& topic);
   std::vector<Row> sorted(const std::string& topic);
+  /// Starts what another process has prepared.
+  void join(const PhysicalPlan& plan);
   /// Prepares and starts.
   void start(const PhysicalPlan& plan);
   void settle();
@@ -51,7 +57,8 @@ class Bench {
 
   Options options;
   std::filesystem::path directory;
-  std::unique_ptr<Log> log;
+  std::unique_ptr<Log> own_log;
+  Log* log = nullptr;
   std::unique_ptr<Engine> engine;
   std::vector<ProcessingError> errors;
 

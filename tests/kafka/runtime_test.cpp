@@ -1,0 +1,139 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+
+#include "exec/log/failpoint.h"
+#include "parser/build/parse.h"
+#include "tests/harness/session.h"
+#include "tests/kafka/broker.h"
+#include "tests/unit/exec_runtime/harness.h"
+
+namespace millrace::runtime_test {
+namespace {
+
+// Counts orders by item on a real broker: a repartition, an aggregate, a table topic.
+class KafkaRuntimeTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (test_broker().empty()) GTEST_SKIP() << "no broker";
+    log_ = open_test_log();
+    prefix_ = unique_prefix();
+    // Internal topics are named after the query, so queries of different tests must not share a name.
+    table_ = "counts_" + prefix_;
+    std::replace(table_.begin(), table_.end(), '-', '_');
+    options_.shared = log_.get();
+    options_.service = prefix_;
+    options_.workers = 2;
+    options_.state = true;
+  }
+  void TearDown() override { failpoint::disarm_all(); }
+
+  Bench::Options as(const std::string& process) const {
+    Bench::Options options = options_;
+    options.process = process;
+    return options;
+  }
+  PhysicalPlan plan(Bench& bench) {
+    harness::Session session({}, {});
+    const auto statements =
+        parse("CREATE STREAM orders (id STRING KEY, item STRING, n INT) WITH (kafka_topic='" + prefix_ +
+              "orders', value_format='JSON', partitions=3);"
+              "CREATE TABLE " +
+              table_ + " WITH (kafka_topic='" + prefix_ +
+              "counts') AS SELECT item, COUNT(*) AS c, SUM(n) AS s FROM orders GROUP BY item;");
+    session.declare_topics_of(statements, 3);
+    for (const auto& statement : statements) session.apply(statement);
+    for (const auto& [topic, info] : session.topics())
+      if (auto known = bench.log->describe_topic(topic); known && !*known) bench.create(topic, info.partitions);
+    return *session.queries().front().plan;
+  }
+  void feed(Bench& bench, int from, int to) {
+    auto writer = log_->writer(prefix_ + "feeder", nullptr).value();
+    const int topic = writer->topic(prefix_ + "orders").value();
+    for (int i = from; i < to; ++i) {
+      const std::string key = "id" + std::to_string(i);
+      const std::string value = R"({"ITEM":"i)" + std::to_string(i % 10) + R"(","N":)" + std::to_string(i) + "}";
+      ASSERT_TRUE(writer->append(topic, i % 3, key, value, i));
+      count_[i % 10] += 1;
+      sum_[i % 10] += i;
+    }
+    ASSERT_TRUE(writer->commit());
+    ASSERT_EQ(writer->commit_state(std::chrono::seconds{30}).outcome, Writer::Outcome::committed);
+    (void)bench;
+  }
+  std::map<std::string, std::string> expected() const {
+    std::map<std::string, std::string> out;
+    for (const auto& [item, count] : count_)
+      out["i" + std::to_string(item)] =
+          R"({"C":)" + std::to_string(count) + R"(,"S":)" + std::to_string(sum_.at(item)) + "}";
+    return out;
+  }
+  std::map<std::string, std::string> result(Bench& bench) {
+    std::map<std::string, std::string> out;
+    for (const Row& row : bench.read(prefix_ + "counts")) out[row.key] = row.value;
+    return out;
+  }
+
+  std::unique_ptr<Log> log_;
+  std::string prefix_, table_;
+  Bench::Options options_;
+  std::map<int, int> count_;
+  std::map<int, long> sum_;
+};
+
+TEST_F(KafkaRuntimeTest, CountsOverCrashes) {
+  Bench bench(as("p1"));
+  bench.start(plan(bench));
+  for (int round = 0; round < 4; ++round) {
+    feed(bench, round * 200, round * 200 + 200);
+    if (round != 1) bench.settle();
+    round % 2 == 1 ? bench.crash() : bench.restart();
+  }
+  bench.settle();
+  EXPECT_EQ(result(bench), expected());
+  EXPECT_EQ(bench.read(prefix_ + "counts").size(), 800U);
+}
+
+TEST_F(KafkaRuntimeTest, FailedCommitsChangeNothing) {
+  Bench bench(as("p1"));
+  bench.start(plan(bench));
+  for (const auto place : {failpoint::kBeforeProgress, failpoint::kBeforeEnd}) {
+    feed(bench, 0, 100);
+    failpoint::Action action;
+    action.times = 3;
+    failpoint::arm(place, action);
+    bench.settle();
+    failpoint::disarm_all();
+  }
+  feed(bench, 0, 50);
+  bench.settle();
+  EXPECT_EQ(result(bench), expected());
+}
+
+TEST_F(KafkaRuntimeTest, TwoProcessesShareAndTakeOver) {
+  auto first = std::make_unique<Bench>(as("p1"));
+  const PhysicalPlan counts = plan(*first);
+  first->start(counts);
+  feed(*first, 0, 300);
+  first->settle();
+  Bench second(as("p2"));
+  second.join(counts);
+  int fed = 300;
+  for (; fed < 3000 && second.engine->status(counts.query_id)->rows_in == 0; fed += 30) {
+    feed(second, fed, fed + 30);
+    std::this_thread::sleep_for(std::chrono::milliseconds{50});
+  }
+  const auto both_done = [&] { return result(second) == expected(); };
+  for (int i = 0; i < 600 && !both_done(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds{50});
+  EXPECT_EQ(result(second), expected());
+  EXPECT_GT(second.engine->status(counts.query_id)->rows_in, 0U);
+  first.reset();
+  feed(second, fed, fed + 300);
+  for (int i = 0; i < 600 && !both_done(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds{50});
+  EXPECT_EQ(result(second), expected());
+  EXPECT_EQ(second.read(prefix_ + "counts").size(), static_cast<std::size_t>(fed) + 300);
+}
+
+}  // namespace
+}  // namespace millrace::runtime_test
