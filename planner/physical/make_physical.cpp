@@ -71,15 +71,6 @@ class Cutter {
   const std::string prefix_;
 };
 
-// A table that a query makes can be asked by key, so its rows lie in some store.
-NodePtr make_pullable(const NodePtr& root) {
-  const auto* sink = root->as<SinkNode>();
-  if (!sink || root->kind != RelationKind::table || find_materialized(root)) return root;
-  SinkNode changed = *sink;
-  changed.input = make_node(MaterializeNode{.input = sink->input});
-  return make_node(std::move(changed));
-}
-
 const StorePlan* store_of(const Subtopology& subtopology, const PlanNode* owner) {
   for (const auto& store : subtopology.stores)
     if (store.owner == owner) return &store;
@@ -113,7 +104,7 @@ PhysicalPlan make_physical(const NodePtr& root, const QueryOptions& options, con
                     .kind = root->kind,
                     .window = root->window,
                     .fired_rules = {}};
-  const NodePtr complete = provide_before_rows(context.transient ? root : make_pullable(root));
+  const NodePtr complete = provide_before_rows(context.transient ? root : make_pullable(root), context.transient);
   Cutter(plan, prefix).run(complete);
   declare_stores(plan, context.transient ? std::string() : prefix);
   plan.materialization = find_materialization(plan.subtopologies.back());

@@ -6,7 +6,12 @@ namespace millrace {
 
 /// Decides which operators must give "before" rows (DESIGN §3) and puts a Materialize where an operator that needs them
 /// stands on one that cannot give them by itself.
-NodePtr provide_before_rows(const NodePtr& root);
+/// `transient`: no store below the root will tell which rows had passed a filter, so every filter over a table must
+/// know.
+NodePtr provide_before_rows(const NodePtr& root, bool transient);
+
+/// Gives the rows of a table that a query makes a store to lie in, when no operator keeps them already.
+NodePtr make_pullable(const NodePtr& root);
 
 /// The node below the sink that keeps the rows of a table in a store (Aggregate or Materialize), reached through
 /// filters and projections only; null when there is none.
