@@ -65,6 +65,7 @@ std::optional<Arguments> parse_arguments(int count, char** values) {
 std::string run_apart(const Case& test, const RunOptions& options) {
   int ends[2];
   if (pipe(ends) != 0) return "harness: no pipe";
+  std::cout.flush();  // or the child may print it once more
   const pid_t child = fork();
   if (child == 0) {
     close(ends[0]);
