@@ -25,9 +25,8 @@ void HttpSink::watch() {
         self->changed_.notify_all();
         if (query) query->resume();
       },
-      [weak] {
-        auto self = weak.lock();
-        if (!self) return;
+      // The connection keeps the sink until the answer is out or the client has gone.
+      [self = shared_from_this()] {
         {
           std::lock_guard lock(self->mutex_);
           self->closed_ = true;
