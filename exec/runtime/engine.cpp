@@ -160,6 +160,7 @@ std::optional<QueryStatus> EngineImpl::status(const std::string& query_id) {
   status.late_rows = run->late_rows;
   status.bad_records = run->bad_records;
   status.restarts = run->restarts;
+  status.lag = run->lag;
   if (run->failed) {
     status.state = QueryState::error;
   } else if (run->paused) {

@@ -150,9 +150,10 @@ Status Feeds::balance(Feed& feed) {
   return {};
 }
 
-bool Feeds::has_more(const TaskInput& input) const {
+std::int64_t Feeds::behind(const TaskInput& input) const {
   const Feed* feed = feed_of(input);
-  return feed != nullptr && feed->source >= 0 && reader_->known_end(feed->source) > input.accepted();
+  if (feed == nullptr || feed->source < 0) return 0;
+  return std::max<std::int64_t>(0, reader_->known_end(feed->source) - input.accepted());
 }
 
 }  // namespace millrace

@@ -35,7 +35,9 @@ class Feeds {
   /// Pauses feeds whose takers are full, wakes those that have drained.
   Status balance();
   /// True when committed records lie in the log that `input` has not accepted.
-  bool has_more(const TaskInput& input) const;
+  bool has_more(const TaskInput& input) const { return behind(input) > 0; }
+  /// How many offsets lie between what `input` has accepted and the known end of its partition.
+  std::int64_t behind(const TaskInput& input) const;
   void wake() { reader_->wake(); }
   bool empty() const { return feeds_.empty(); }
 

@@ -27,7 +27,8 @@ struct QueryRun {
   PullReaders pull_readers;
   std::atomic<bool> paused{false};
   std::atomic<bool> failed{false};  // tasks stand still until the query is started again
-  std::atomic<int> restoring{0};    // tasks that are not ready yet
+  std::atomic<std::int64_t> lag{0};
+  std::atomic<int> restoring{0};  // tasks that are not ready yet
   std::atomic<std::uint64_t> rows_in{0}, rows_out{0}, late_rows{0}, bad_records{0}, restarts{0};
 
   void fail(const Error& error) {

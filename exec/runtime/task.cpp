@@ -44,7 +44,9 @@ Task::Task(std::shared_ptr<QueryRun> run, TaskPlace place, const TaskEnvironment
       subtopology_(run_->plan->subtopologies[place.subtopology]),
       progress_key_(progress_key(run_->plan->query_id, subtopology_.id, place.partition)) {}
 
-Task::~Task() = default;
+Task::~Task() {
+  report_lag(0);
+}
 
 Result<std::unique_ptr<Task>> Task::make(std::shared_ptr<QueryRun> run, TaskPlace place,
                                          const TaskEnvironment& environment, const Progress& progress) {
@@ -225,6 +227,11 @@ std::size_t Task::dirty_bytes() const {
   std::size_t sum = 0;
   for (const StoreEntry& entry : stores_) sum += entry.store->dirty_bytes();
   return sum;
+}
+
+void Task::report_lag(std::int64_t records) {
+  run_->lag += records - lag_;
+  lag_ = records;
 }
 
 StoreSlot Task::store(const std::string& name) {

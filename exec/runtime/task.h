@@ -78,6 +78,8 @@ class Task final : private OperatorContext, private Emitter {
   const Progress& committed() const { return committed_; }
 
   std::size_t dirty_bytes() const;
+  /// Records between what is committed and the end of the inputs; the query's status sums them.
+  void report_lag(std::int64_t records);
 
  private:
   Task(std::shared_ptr<QueryRun> run, TaskPlace place, const TaskEnvironment& environment);
@@ -111,6 +113,7 @@ class Task final : private OperatorContext, private Emitter {
   std::vector<std::unique_ptr<TaskInput>> inputs_;
   Progress committed_, committing_;
   bool dirty_ = false;
+  std::int64_t lag_ = 0;
 };
 
 }  // namespace millrace

@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kIdleWait{200};
 constexpr std::chrono::milliseconds kBlockedWait{10};
+constexpr std::chrono::milliseconds kMoreWait{5};
 
 }  // namespace
 
@@ -101,6 +102,16 @@ bool Worker::any_dirty() const {
   return std::any_of(tasks_.begin(), tasks_.end(), [](const auto& task) { return task->dirty(); });
 }
 
+// A poll that brings nothing does not mean that input has run dry: a broker needs a moment to answer.
+bool Worker::more_is_coming() {
+  for (const auto& task : tasks_) {
+    if (!task->dirty() || task->run().paused) continue;
+    for (const auto& input : task->inputs())
+      if (!input->full() && feeds_of(*input).has_more(*input)) return true;
+  }
+  return false;
+}
+
 bool Worker::quiet() const {
   return dry_ && active_.empty() && !commit_under_way_ && restorer_->empty() && !any_dirty();
 }
@@ -115,7 +126,9 @@ std::chrono::milliseconds Worker::wait_at_most(std::chrono::milliseconds wait, b
   if (worked || !restorer_->empty()) return milliseconds{0};
   if (blocked_) wait = std::min(wait, kBlockedWait);
   if (held_ || commit_under_way_ || !any_dirty()) return wait;
-  return dry_ ? std::min(wait, until(last_commit_ + setup_.commit_gap)) : milliseconds{0};
+  if (!dry_) return milliseconds{0};
+  if (more_known_) return std::min(wait, kMoreWait);
+  return std::min(wait, until(last_commit_ + setup_.commit_gap));
 }
 
 bool Worker::iterate(std::chrono::milliseconds wait) {
@@ -145,6 +158,7 @@ bool Worker::iterate(std::chrono::milliseconds wait) {
     back_off(polled.error());
   }
   dry_ = !arrived;
+  more_known_ = dry_ && more_is_coming();
   if (after_round_) after_round_();
   return worked || arrived;
 }

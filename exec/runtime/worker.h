@@ -98,6 +98,7 @@ class Worker {
   void run_mail();
   std::chrono::milliseconds wait_at_most(std::chrono::milliseconds wait, bool worked) const;
   bool any_dirty() const;
+  bool more_is_coming();
 
   // worker_tasks.cpp
   void add_task(NewTask task);
@@ -139,7 +140,8 @@ class Worker {
   std::vector<TaskInput*> takers_;
   bool commit_under_way_ = false;
   bool commit_wanted_ = false;
-  bool dry_ = false;  // the last poll brought nothing
+  bool dry_ = false;         // the last poll brought nothing
+  bool more_known_ = false;  // though the log is known to hold more for a dirty task
   bool blocked_ = false;
   std::atomic<bool> held_{false};
   Clock::time_point last_commit_{}, blocked_since_{}, resume_at_{}, last_spill_check_{};

@@ -30,8 +30,8 @@ bool Worker::should_commit() {
     return !commit_under_way_;
   }
   const auto waited = Clock::now() - last_commit_;
-  return large || commit_wanted_ || waited >= setup_.commit_interval ||
-         (dry_ && active_.empty() && waited >= setup_.commit_gap) || (dry_ && blocked_ && waited >= setup_.commit_gap);
+  const bool rested = dry_ && !more_known_ && (active_.empty() || blocked_) && waited >= setup_.commit_gap;
+  return large || commit_wanted_ || rested || waited >= setup_.commit_interval;
 }
 
 Status Worker::begin_commit() {
@@ -73,6 +73,10 @@ void Worker::committed(const Writer::CommitState& state) {
   }
   for (Task* task : committing_) {
     task->commit_done(state.appended);
+    std::int64_t lag = 0;
+    for (const auto& input : task->inputs())
+      lag += feeds_of(*input).behind(*input) + (input->accepted() - input->consumed());
+    task->report_lag(lag);
     if (setup_.exchange == nullptr && setup_.host != nullptr)
       for (const auto& input : task->inputs())
         if (input->internal())
