@@ -14,7 +14,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kRequestTimeout = 15s;
-constexpr auto kPropagation = 15s;  // from a change until every answer knows it
+constexpr auto kLookUpTimeout = 5s;  // of what workers ask; they ask again
+constexpr auto kPropagation = 15s;   // from a change until every answer knows it
 constexpr auto kPollInterval = 5ms;
 
 template <auto Destroy>
@@ -125,7 +126,7 @@ Result<std::optional<TopicDescription>> Admin::shape(const std::string& name, bo
   const std::string doing = fmt::format("look up topic '{}'", name);
   auto topic = open_topic(uncommitted_.get(), name);
   if (!topic) return std::optional<TopicDescription>{};  // not even a valid name
-  const auto deadline = Clock::now() + kRequestTimeout;
+  const auto deadline = Clock::now() + kLookUpTimeout;
   while (true) {
     const rd_kafka_metadata_t* answer = nullptr;
     const auto code = rd_kafka_metadata(uncommitted_.get(), 0, topic->get(), &answer, left_ms(deadline));
@@ -265,7 +266,7 @@ Result<Log::Bounds> Admin::bounds(const TopicPartition& partition, bool committe
   if (partition.partition < 0 || partition.partition >= *known)
     return user_error("topic '{}' has no partition {}", partition.topic, partition.partition);
   rd_kafka_t* client = committed ? committed_.get() : uncommitted_.get();
-  const auto deadline = Clock::now() + kRequestTimeout;
+  const auto deadline = Clock::now() + kLookUpTimeout;
   while (true) {
     Log::Bounds bounds;
     const auto code = rd_kafka_query_watermark_offsets(client, partition.topic.c_str(), partition.partition,

@@ -30,8 +30,8 @@ struct QueueDeleter {
 kafka::Settings tuning() {
   return {
       // A committed end that follows records only shows in the next answer: it must not be long in coming.
-      {"fetch.wait.max.ms", "100"},     {"fetch.message.max.bytes", "4194304"}, {"fetch.max.bytes", "67108864"},
-      {"fetch.error.backoff.ms", "50"}, {"queued.min.messages", "100000"},      {"queued.max.messages.kbytes", "32768"},
+      {"fetch.wait.max.ms", "100"},     {"fetch.message.max.bytes", "2097152"}, {"fetch.max.bytes", "67108864"},
+      {"fetch.error.backoff.ms", "50"}, {"queued.min.messages", "50000"},       {"queued.max.messages.kbytes", "16384"},
       {"check.crcs", "false"},
   };
 }
@@ -47,8 +47,13 @@ kafka::Settings fixed() {
 }  // namespace
 
 struct KafkaReader::Client {
-  explicit Client(kafka::ClientPtr made) : handle(std::move(made)) {}
   kafka::ClientPtr handle;
+  // Set while a queue is served: what librdkafka tells beside messages, for one that a topic is gone.
+  std::optional<std::pair<int, std::string>> told;
+
+  static void on_error(rd_kafka_t*, int code, const char* reason, void* client) {
+    static_cast<Client*>(client)->told.emplace(code, reason);
+  }
 };
 
 /// Sources that have something to read. Its lock is taken inside librdkafka's queue locks: call none of its queue
@@ -68,11 +73,12 @@ struct KafkaReader::Source {
   std::unique_ptr<rd_kafka_queue_t, QueueDeleter> queue;
   std::int64_t position = 0;
   std::int64_t end_at_start = 0;
-  std::size_t run_bytes = 0;  // handed out since the queue was found empty
-  bool begun = false;         // something has come
-  bool at_end = false;        // the last that came was the committed end
-  bool drained = true;        // the queue was found empty
-  bool paused = false;        // with `ready` guarded by the line's lock
+  std::size_t run_bytes = 0;       // handed out since the queue was found empty
+  std::optional<Error> trouble{};  // to report when the records before it have been handed out
+  bool begun = false;              // something has come
+  bool at_end = false;             // the last that came was the committed end
+  bool drained = true;             // the queue was found empty
+  bool paused = false;             // with `ready` guarded by the line's lock
   bool ready = false;
 
   void line_up() {
@@ -106,10 +112,17 @@ std::optional<std::string_view> bytes_of(const void* data, std::size_t size) {
   return std::string_view(static_cast<const char*>(data), size);
 }
 
+/// librdkafka allocates to find out that a record has no headers. In the record format (since Kafka 0.11) their count
+/// follows the value in the fetched bytes, which librdkafka hands out as they came; a zero there spares the question.
+bool has_no_headers(const rd_kafka_message_t* message) {
+  return message->payload != nullptr && static_cast<const char*>(message->payload)[message->len] == 0;
+}
+
 std::size_t add_headers(const rd_kafka_message_t* message, std::vector<HeaderView>& headers) {
-  rd_kafka_headers_t* list = nullptr;
-  if (rd_kafka_message_headers(message, &list) != RD_KAFKA_RESP_ERR_NO_ERROR) [[likely]]
+  if (has_no_headers(message)) [[likely]]
     return 0;
+  rd_kafka_headers_t* list = nullptr;
+  if (rd_kafka_message_headers(message, &list) != RD_KAFKA_RESP_ERR_NO_ERROR) return 0;
   const char* name = nullptr;
   const void* value = nullptr;
   std::size_t size = 0, count = 0;
@@ -118,6 +131,11 @@ std::size_t add_headers(const rd_kafka_message_t* message, std::vector<HeaderVie
     ++count;
   }
   return count;
+}
+
+Error trouble_of(const TopicPartition& name, int code, std::string_view reason) {
+  if (kafka::is_unknown(code)) return user_error("topic '{}' was deleted", name.topic);
+  return kafka::error_of(code, fmt::format("read topic '{}' partition {}", name.topic, name.partition), reason);
 }
 
 /// Gathers the records of one fetch; header spans are set at the end, when their array has stopped moving.
@@ -161,11 +179,17 @@ class FetchBuilder {
 }  // namespace
 
 Result<std::unique_ptr<Reader>> KafkaReader::make(KafkaLog& log, const std::string& client_id) {
-  auto client = kafka::make_client(
-      log.options(),
-      {.kind = kafka::ClientKind::consumer, .client_id = client_id, .defaults = tuning(), .fixed = fixed()});
-  if (!client) return client.error();
-  return std::unique_ptr<Reader>(new KafkaReader(log, std::make_shared<Client>(std::move(*client))));
+  auto client = std::make_shared<Client>();
+  kafka::ClientSetup setup{
+      .kind = kafka::ClientKind::consumer, .client_id = client_id, .defaults = tuning(), .fixed = fixed()};
+  setup.callbacks = [&](rd_kafka_conf_s* conf) {
+    rd_kafka_conf_set_opaque(conf, client.get());
+    rd_kafka_conf_set_error_cb(conf, Client::on_error);
+  };
+  auto made = kafka::make_client(log.options(), setup);
+  if (!made) return made.error();
+  client->handle = std::move(*made);
+  return std::unique_ptr<Reader>(new KafkaReader(log, std::move(client)));
 }
 
 KafkaReader::KafkaReader(KafkaLog& log, std::shared_ptr<Client> client)
@@ -281,6 +305,8 @@ Result<std::optional<Fetch>> KafkaReader::poll(std::size_t max_records, std::chr
       lock.lock();
     }
     if (line_->woken || Clock::now() >= deadline) break;
+    // Only empties its list of troubles; those that matter come through the partitions' queues.
+    rd_kafka_poll(client_->handle.get(), 0);
     line_->event.wait_until(lock, deadline, [&] { return line_->woken || !line_->ready.empty(); });
   }
   line_->woken = false;
@@ -289,16 +315,18 @@ Result<std::optional<Fetch>> KafkaReader::poll(std::size_t max_records, std::chr
 
 Result<std::optional<Fetch>> KafkaReader::take(int handle, Source& source, std::size_t max_records) {
   rd_kafka_message_t* batch[kMaxBatch];
+  client_->told.reset();
   const ssize_t count = rd_kafka_consume_batch_queue(source.queue.get(), 0, batch, max_records);
+  if (client_->told) source.trouble = trouble_of(source.name, client_->told->first, client_->told->second);
   if (count <= 0) {
     source.drained = true;
+    if (source.trouble) return *std::exchange(source.trouble, std::nullopt);
     return std::optional<Fetch>{};
   }
   if (std::exchange(source.drained, static_cast<std::size_t>(count) < max_records)) source.run_bytes = 0;
   source.line_up();
   FetchBuilder builder(std::make_shared<Messages>(client_, batch, static_cast<std::size_t>(count)));
   const std::int64_t before = source.position;
-  std::optional<Error> error;
   source.begun = true;
   for (ssize_t i = 0; i < count; ++i) {
     const rd_kafka_message_t* message = batch[i];
@@ -310,15 +338,11 @@ Result<std::optional<Fetch>> KafkaReader::take(int handle, Source& source, std::
     } else if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
       source.position = std::max(source.position, message->offset);
       source.at_end = true;
-    } else if (kafka::is_unknown(message->err)) {
-      error = user_error("topic '{}' was deleted", source.name.topic);
     } else {
-      error = kafka::error_of(message->err,
-                              fmt::format("read topic '{}' partition {}", source.name.topic, source.name.partition),
-                              rd_kafka_message_errstr(message));
+      source.trouble = trouble_of(source.name, message->err, rd_kafka_message_errstr(message));
     }
   }
-  if (builder.empty() && error) return *error;
+  if (builder.empty() && source.trouble) return *std::exchange(source.trouble, std::nullopt);
   if (builder.empty() && source.position == before) return std::optional<Fetch>{};
   return std::optional<Fetch>{builder.finish(handle, source.position)};
 }

@@ -57,7 +57,8 @@ KafkaWriter::~KafkaWriter() {
   transactions_.stop();
   work_.notify_all();
   if (thread_.joinable()) thread_.join();
-  if (produced_) rd_kafka_purge(client_.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+  // Readers wait for the end of what has been written; what cannot be aborted now ends by the log's timeout.
+  if (produced_ || must_reopen_) static_cast<void>(transactions_.abort(0ms).has_value());
 }
 
 void KafkaWriter::acknowledged(void* place, std::int64_t offset, int code) {
@@ -195,8 +196,9 @@ void KafkaWriter::run() {
       empty = empty_;
     }
     Status ended = empty ? Status{} : transactions_.commit();
-    if (!ended && ended.error().fault != Fault::fenced)
-      if (Status aborted = transactions_.abort(kAbortWait); !aborted)
+    // Even a writer that is of no use any more aborts if it can: readers wait for the end of what it has written.
+    if (!ended)
+      if (Status aborted = transactions_.abort(kAbortWait); !aborted && ended.error().fault != Fault::fenced)
         ended = Error{Fault::fenced, fmt::format("{}; {}", ended.error().message, aborted.error().message)};
     finish(ended);
   }

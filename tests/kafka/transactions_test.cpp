@@ -1,0 +1,120 @@
+#include <gmock/gmock.h>
+
+#include "tests/kafka/broker.h"
+
+namespace millrace {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(KafkaTransactions, LargeOnesKeepOrderAcrossOverlappingCommits) {
+  constexpr int kRecords = 200'000, kPartitions = 4;
+  const auto log = open_test_log();
+  const std::string topic = unique_prefix() + "large";
+  ASSERT_TRUE(log->create_topic(topic, {.partitions = kPartitions}));
+  auto writer = std::move(*log->writer(topic, nullptr));
+  const int out = *writer->topic(topic, true);
+  const std::string filler(150, 'x');
+  std::map<std::int32_t, std::int64_t> reported;
+  for (int i = 0; i < kRecords; ++i) {
+    ASSERT_TRUE(writer->append(out, i % kPartitions, std::to_string(i), filler, 1));
+    if (i % 30'000 != 29'999) continue;
+    ASSERT_TRUE(writer->commit());
+  }
+  ASSERT_TRUE(writer->commit());
+  const auto state = writer->commit_state(60s);
+  ASSERT_EQ(state.outcome, Writer::Outcome::committed);
+  for (const auto& one : state.appended) reported[one.partition] = one.next_offset;
+  ASSERT_EQ(reported.size(), kPartitions);
+
+  auto reader = std::move(*log->reader("large"));
+  std::map<int, std::int32_t> partitions;
+  for (std::int32_t p = 0; p < kPartitions; ++p) partitions[*reader->add({topic, p}, kOffsetBeginning)] = p;
+  std::map<std::int32_t, int> next;
+  std::map<std::int32_t, std::int64_t> last;
+  for (std::int32_t p = 0; p < kPartitions; ++p) next[p] = p;
+  int seen = 0;
+  const auto deadline = Clock::now() + 60s;
+  while (seen < kRecords && Clock::now() < deadline) {
+    const auto fetch = std::move(*reader->poll(4096, 100ms));
+    if (!fetch) continue;
+    const std::int32_t partition = partitions[fetch->source];
+    for (const RecordView& record : fetch->records) {
+      ASSERT_EQ(record.key, std::to_string(next[partition]));
+      next[partition] += kPartitions;
+      last[partition] = record.offset + 1;
+      ++seen;
+    }
+  }
+  EXPECT_EQ(seen, kRecords);
+  EXPECT_EQ(last, reported);
+}
+
+TEST(KafkaTransactions, BoundsTellCommittedFromWritten) {
+  const auto log = open_test_log();
+  const std::string topic = unique_prefix() + "bounds";
+  ASSERT_TRUE(log->create_topic(topic, {}));
+  ASSERT_TRUE(log->append_now({topic, 0}, "k", "v", 1));
+  auto writer = std::move(*log->writer(topic, nullptr));
+  ASSERT_TRUE(writer->append(*writer->topic(topic), 0, "k", "v", 1));
+  const auto deadline = Clock::now() + 30s;
+  while (log->bounds({topic, 0}, false)->end < 2 && Clock::now() < deadline) {
+  }
+  EXPECT_EQ(log->bounds({topic, 0}, false)->end, 2);
+  EXPECT_EQ(log->bounds({topic, 0}, true)->end, 1);
+
+  auto reader = std::move(*log->reader("bounds"));
+  const int source = *reader->add({topic, 0}, kOffsetBeginning);
+  std::int64_t next = 0;
+  while (next < 1 && Clock::now() < deadline)
+    if (const auto fetch = std::move(*reader->poll(10, 100ms))) next = fetch->next_offset;
+  EXPECT_EQ(next, 1);
+  EXPECT_EQ(reader->known_end(source), 1) << "an open transaction does not count";
+  ASSERT_TRUE(writer->abort());
+  // Past the aborted record and its marker, though neither is handed out.
+  while (next < 3 && Clock::now() < deadline)
+    if (const auto fetch = std::move(*reader->poll(10, 100ms))) {
+      EXPECT_TRUE(fetch->records.empty());
+      next = fetch->next_offset;
+    }
+  EXPECT_EQ(next, 3);
+}
+
+TEST(KafkaTopics, SettingsComeBack) {
+  const auto log = open_test_log();
+  const std::string prefix = unique_prefix();
+  ASSERT_TRUE(log->create_topic(prefix + "a", {.partitions = 2, .retention_ms = 1000}));
+  ASSERT_TRUE(log->create_topic(prefix + "b", {.retention_ms = -1, .compact_and_delete = true}));
+  const auto a = **log->describe_topic(prefix + "a");
+  EXPECT_EQ(a.config.partitions, 2);
+  EXPECT_EQ(a.config.replicas, 1);
+  EXPECT_EQ(a.config.retention_ms, 1000);
+  EXPECT_FALSE(a.config.compacted || a.config.compact_and_delete);
+  const auto b = **log->describe_topic(prefix + "b");
+  EXPECT_EQ(b.config.retention_ms, -1);
+  EXPECT_TRUE(b.config.compact_and_delete);
+  const auto described = log->describe_topic("never-made-" + prefix);
+  ASSERT_TRUE(described);
+  EXPECT_FALSE(*described);
+  EXPECT_FALSE(*log->describe_topic("never-made-" + prefix)) << "asking must not create it";
+}
+
+TEST(KafkaReader, ADeletedTopicIsReportedOnce) {
+  const auto log = open_test_log();
+  const std::string topic = unique_prefix() + "deleted";
+  ASSERT_TRUE(log->create_topic(topic, {}));
+  auto reader = std::move(*log->reader("deleted"));
+  ASSERT_TRUE(reader->add({topic, 0}, kOffsetBeginning));
+  ASSERT_TRUE(reader->poll(10, 200ms));
+  ASSERT_TRUE(log->delete_topic(topic));
+  const auto deadline = Clock::now() + 60s;
+  std::optional<Error> error;
+  while (!error && Clock::now() < deadline)
+    if (auto fetch = reader->poll(10, 100ms); !fetch) error = fetch.error();
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->fault, Fault::user);
+  EXPECT_THAT(error->message, testing::HasSubstr(topic));
+}
+
+}  // namespace
+}  // namespace millrace
