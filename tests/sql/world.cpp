@@ -12,6 +12,7 @@
 namespace millrace::sql_test {
 namespace {
 
+using harness::Json;
 using harness::StoredRecord;
 
 constexpr std::size_t kReadAtOnce = 1000;
@@ -66,10 +67,41 @@ std::string compare_all(std::vector<RecordSpec> expected, const std::vector<Stor
   return problem;
 }
 
+std::string key_text(const Json& key, const std::optional<RecordSpec::Window>& window) {
+  return print_json(key) + (window ? fmt::format(" {}..{}", window->start, window->end) : "");
+}
+
+// The newest value of every key; a key that was never there equals one that was withdrawn.
+std::string compare_last(const std::vector<RecordSpec>& expected, const std::vector<StoredRecord>& actual,
+                         const SourceDef& source) {
+  std::map<std::string, const RecordSpec*> wanted;
+  for (const auto& spec : expected) wanted[key_text(spec.key, spec.window)] = &spec;
+  std::map<std::string, const StoredRecord*> got;
+  for (const auto& record : actual) {
+    const auto decoded = harness::decode_record(record, source);
+    got[key_text(decoded.key, decoded.window)] = &record;
+  }
+  for (const auto& [key, spec] : wanted) {
+    const auto found = got.find(key);
+    if (found == got.end() && !spec->value.is_null()) return "no row for " + key;
+    if (found == got.end()) continue;
+    RecordSpec any_time = *spec;  // changes that cancelled out between two commits leave no time behind
+    any_time.has_timestamp = false;
+    if (const auto difference = harness::compare_record(any_time, *found->second, source, true, false))
+      return fmt::format("last row of {}: {}", key, *difference);
+  }
+  for (const auto& [key, record] : got)
+    if (!wanted.contains(key) && record->value) return "not expected: " + text_of(*record, source);
+  return {};
+}
+
 }  // namespace
 
 World::World(const Variant& variant)
-    : variant_(variant), log_(make_memory_log()), session_(PropertyMap{}, variant.rules_off) {
+    : variant_(variant),
+      log_(make_memory_log()),
+      session_(variant.last_values ? PropertyMap{{"cache.max.bytes.buffering", "10485760"}} : PropertyMap{},
+               variant.rules_off) {
   start_engine();
 }
 
@@ -174,6 +206,7 @@ std::string World::run(const ExpectStep& step) {
     if (const auto status = engine_->status(query->plan->query_id); status && status->state == QueryState::error)
       return "the query failed: " + status->error;
   const auto actual = drain(source->topic);
+  if (variant_.last_values && source->kind == RelationKind::table) return compare_last(step.rows, actual, *source);
   return compare_all(step.rows, actual, *source, tap(source->topic).partitions == 1);
 }
 

@@ -18,6 +18,8 @@ struct Variant {
   std::size_t batch_rows = kMaxBatchRows;
   std::set<std::string> rules_off;
   bool restart = false;  // the engine dies after every feed and another takes over
+  /// Tables give one change per key and commit; only the newest value of each key is compared then.
+  bool last_values = false;
 };
 
 /// A catalog, a memory log and an engine that steps run against. Single-threaded.
