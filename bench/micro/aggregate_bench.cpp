@@ -1,5 +1,6 @@
 #include <benchmark/benchmark.h>
 
+#include <filesystem>
 #include <random>
 
 #include "exec/functions/builtin.h"
@@ -27,6 +28,8 @@ class Host final : public OperatorContext, public Emitter {
  public:
   StoreSlot store(const std::string&) override {
     StoreSlot slot;
+    slot.db = db;
+    slot.prefix = "bench";
     slot.attach = [this](std::unique_ptr<Store> made) {
       held = std::move(made);
       return held.get();
@@ -42,6 +45,7 @@ class Host final : public OperatorContext, public Emitter {
   }
   QueryOptions query_options;
   std::unique_ptr<Store> held;
+  StateDb* db = nullptr;
   std::size_t rows = 0;
 };
 
@@ -126,6 +130,44 @@ void aggregate(benchmark::State& state, const Type& key, bool windowed) {
   state.SetItemsProcessed(rows);
 }
 
+/// State that does not fit: 40 rounds of new windows, spilled at every commit down to a few MB, some rows late into
+/// evicted windows.
+void w3_spilling(benchmark::State& state) {
+  std::mt19937_64 random(7);
+  const std::string directory = std::filesystem::temp_directory_path() / "millrace_aggregate_bench";
+  for (auto _ : state) {
+    std::filesystem::remove_all(directory);
+    auto db = StateDb::open({.directory = directory});
+    Host host;
+    host.db = db->get();
+    Subtopology subtopology;
+    subtopology.root = plan(Type::bigint(), true);
+    StorePlan store;
+    store.owner = subtopology.root.get();
+    subtopology.stores.push_back(store);
+    auto pipeline = build_pipeline(subtopology, host, host);
+    CountingSink sink;
+    std::size_t peak = 0;
+    for (std::size_t i = 0; i < 10 * kBatches; ++i) {
+      state.PauseTiming();
+      const Batch batch = input(Type::bigint(), i, random);
+      state.ResumeTiming();
+      if (!(*pipeline)->push(0, batch)) state.SkipWithError("push failed");
+      if ((i + 1) % kBatchesPerCommit != 0) continue;
+      if (!(*pipeline)->commit() || !host.held->begin_commit(sink)) state.SkipWithError("commit failed");
+      host.held->commit_done(static_cast<std::int64_t>(i + 1));
+      peak = std::max(peak, host.held->memory_bytes());
+      if (!host.held->spill(8 << 20)) state.SkipWithError("spill failed");
+    }
+    state.counters["groups"] = static_cast<double>(sink.records);
+    state.counters["peak"] = static_cast<double>(peak);
+    state.SetItemsProcessed(static_cast<std::int64_t>(10 * kBatches * kMaxBatchRows));
+    pipeline->reset();
+    host.held.reset();
+  }
+  std::filesystem::remove_all(directory);
+}
+
 void w3_bigint(benchmark::State& state) {
   aggregate(state, Type::bigint(), true);
 }
@@ -138,6 +180,7 @@ void w4_bigint(benchmark::State& state) {
 BENCHMARK(w3_bigint)->Unit(benchmark::kMillisecond);
 BENCHMARK(w3_string)->Unit(benchmark::kMillisecond);
 BENCHMARK(w4_bigint)->Unit(benchmark::kMillisecond);
+BENCHMARK(w3_spilling)->Unit(benchmark::kMillisecond)->Iterations(1);
 
 }  // namespace
 }  // namespace millrace

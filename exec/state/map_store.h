@@ -129,6 +129,7 @@ class MapStore final : public Store {
   std::string db_key(const Segment& segment, std::string_view key) const;
   std::string segment_prefix(std::int64_t id) const;
   Status write_undurable();
+  void sort_by_key(std::vector<Entry*>& entries) const;
   void evict(std::size_t target);
   void evict(std::unique_ptr<Segment>& segment, bool any);
   Status scan_segment(Segment& segment, std::string_view from, std::string_view to, const Visit& visit);
