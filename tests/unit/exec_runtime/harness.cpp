@@ -12,6 +12,7 @@ Bench::Bench(Options the_options) : options(the_options) {
   static int count = 0;
   directory = std::filesystem::temp_directory_path() /
               ("millrace-runtime-" + std::to_string(::getpid()) + "-" + std::to_string(++count));
+  if (!options.directory.empty()) directory = options.directory;
   log = options.shared;
   if (log != nullptr) {
   } else if (options.embedded) {
@@ -31,7 +32,7 @@ Bench::Bench(Options the_options) : options(the_options) {
 Bench::~Bench() {
   engine.reset();
   own_log.reset();
-  std::filesystem::remove_all(directory);
+  if (options.directory.empty()) std::filesystem::remove_all(directory);
 }
 
 void Bench::open() {
@@ -39,6 +40,7 @@ void Bench::open() {
   engine_options.service_id = options.service;
   engine_options.process_id = options.process;
   engine_options.advertised = options.process + ":8088";
+  engine_options.state_memory_bytes = options.state_memory_bytes;
   engine_options.commit_interval = options.commit_interval;
   engine_options.slots = 8;
   engine_options.workers = options.workers;

@@ -32,7 +32,9 @@ class Bench {
     int workers = 0;
     std::size_t batch_rows = kMaxBatchRows;
     bool embedded = false;
-    bool state = false;     // a state RocksDB
+    bool state = false;          // a state RocksDB
+    std::string directory = {};  // kept afterwards; empty: a fresh one, removed
+    std::size_t state_memory_bytes = 256 << 20;
     Log* shared = nullptr;  // a log made elsewhere (Kafka), with slots dealt by its membership
     std::string service = "default_";
     std::string process = "p1";
