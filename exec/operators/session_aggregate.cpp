@@ -195,16 +195,15 @@ Result<Entry*> SessionAggregate::merge(std::string_view key, OrderedStore::List&
     return kept.entry;
   }
   for (std::size_t i = last; i > first + 1; --i) store_.erase(list, i - 1);
-  Result<Entry*> made = store_.insert(list, key, start, end);
-  if (!made) return made;
+  Entry* made = store_.insert(list, key, start, end);
   if (merged.empty()) {
-    layout_->init((*made)->value());
-    (*made)->set(Entry::kPresent);
+    layout_->init(made->value());
+    made->set(Entry::kPresent);
     return made;
   }
   const auto old =
       std::find_if(list.begin(), list.end(), [&](const auto& item) { return item.entry == merged[0].entry; });
-  store_.move(list, static_cast<std::size_t>(old - list.begin()), **made);
+  store_.move(list, static_cast<std::size_t>(old - list.begin()), *made);
   return made;
 }
 

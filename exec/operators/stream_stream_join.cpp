@@ -127,12 +127,11 @@ Status StreamStreamJoin::take_row(int input, std::string_view key, std::int64_t 
   const bool hold = alone && stored && !eager_ && !closed(own, timestamp);
   if (alone && !hold) add(input, key, bytes, std::nullopt, timestamp);
   if (!stored) return {};
-  Result<Entry*> entry = own.store.insert(*own.lists[list], key, next_++, timestamp);
-  if (!entry) return entry.error();
+  Entry* entry = own.store.insert(*own.lists[list], key, next_++, timestamp);
   std::string value(1, hold ? kHeld : kSettled);
   value.append(bytes);
-  own.store.map().put_row(**entry, timestamp, value);
-  if (hold) held_.insert({timestamp, input == 0, std::string(own.store.map().key(**entry))});
+  own.store.map().put_row(*entry, timestamp, value);
+  if (hold) held_.insert({timestamp, input == 0, std::string(own.store.map().key(*entry))});
   return {};
 }
 

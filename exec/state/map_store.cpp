@@ -57,6 +57,15 @@ Status MapStore::find_or_create(const KeyBuffer& keys, std::span<Entry*> out) {
   return probe(keys, out, true);
 }
 
+Entry* MapStore::make(std::string_view key) {
+  KeyTable& table = segment(window_of(key)).table;
+  const std::uint64_t hash = hash_key(key);
+  Entry* entry = table.find(hash, key);
+  if (entry == nullptr) entry = table.insert(hash, key, window_of(key));
+  entry->set(Entry::kTouched);
+  return entry;
+}
+
 Status MapStore::find(const KeyBuffer& keys, std::span<Entry*> out) {
   if (Status probed = probe(keys, out, false); !probed) return probed;
   for (Entry*& entry : out)

@@ -38,7 +38,10 @@ class MapStore final : public Store {
 
   /// out[i] is the entry of keys[i], made without a value where there is none. `out.size() == keys.size()`.
   Status find_or_create(const KeyBuffer& keys, std::span<Entry*> out);
-  /// As above, but null where there is no value.
+  /// The entry of a key that is known to have no value in RocksDB, or only one that memory has too: RocksDB is not
+  /// asked.
+  Entry* make(std::string_view key);
+  /// As find_or_create, but null where there is no value.
   Status find(const KeyBuffer& keys, std::span<Entry*> out);
 
   /// Call before changing a value in place. The value is raw bytes when the entry is not present: make one, then

@@ -83,14 +83,11 @@ Status OrderedStore::lists(const KeyBuffer& keys, std::vector<List*>& out) {
   return {};
 }
 
-Result<Entry*> OrderedStore::insert(List& list, std::string_view key, std::int64_t start, std::int64_t end) {
-  KeyBuffer full;
-  full.bytes.append(key);
-  append_window(end, full.bytes);
-  append_window(start, full.bytes);
-  full.ends.push_back(static_cast<std::uint32_t>(full.bytes.size()));
-  Entry* entry = nullptr;
-  if (Status made = map_->find_or_create(full, {&entry, 1}); !made) return made.error();
+Entry* OrderedStore::insert(List& list, std::string_view key, std::int64_t start, std::int64_t end) {
+  full_key_.assign(key);
+  append_window(end, full_key_);
+  append_window(start, full_key_);
+  Entry* entry = map_->make(full_key_);  // the list is complete and does not have it
   map_->change(*entry);
   add_item(list, {start, end, entry});
   return entry;

@@ -34,7 +34,7 @@ class OrderedStore final : public Store {
   Status lists(const KeyBuffer& keys, std::vector<List*>& out);
   /// An entry without a value for (key, start, end), in the list. The caller makes the value at once. Precondition: it
   /// is not in the list.
-  Result<Entry*> insert(List& list, std::string_view key, std::int64_t start, std::int64_t end);
+  Entry* insert(List& list, std::string_view key, std::int64_t start, std::int64_t end);
   /// Takes the item out of its list and removes its value.
   void erase(List& list, std::size_t item);
   /// The value of an item goes over to `to`, an entry fresh from `insert`; the item is erased.
@@ -84,6 +84,7 @@ class OrderedStore final : public Store {
 
   std::unique_ptr<MapStore> map_;
   std::unordered_map<std::string, Known, Hash, std::equal_to<>> lists_;
+  std::string full_key_;
   bool current_ = true;  // lists_ know all that is in memory
 };
 

@@ -8,6 +8,8 @@
 #include <optional>
 #include <random>
 
+#include "exec/log/failpoint.h"
+
 namespace millrace {
 namespace {
 
@@ -231,6 +233,35 @@ TEST(MapStore, ExpiredWindowsLeaveWithTheCommit) {
   store.commit_done(3);
   ASSERT_TRUE(store.scan({}, {}, count));
   EXPECT_EQ(left, 1);
+}
+
+TEST(MapStore, AFailedSpillLosesNothing) {
+  const std::string directory = std::filesystem::temp_directory_path() / ("millrace_spill_" + std::to_string(getpid()));
+  std::filesystem::remove_all(directory);
+  auto db = StateDb::open({.directory = directory});
+  ASSERT_TRUE(db);
+  Pair pair(db->get(), true);
+  std::mt19937 random(3);
+  pair.change(random);
+  pair.begin();
+  pair.done();
+  failpoint::arm(failpoint::kSpill, {});
+  const Status failed = pair.store->spill(0);
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().fault, Fault::external);
+  EXPECT_EQ(pair.store->durable_position(), 0);
+  pair.check(random);
+  pair.crash();
+  pair.check(random);
+  ASSERT_TRUE(pair.store->spill(0));
+  EXPECT_GT(pair.store->durable_position(), 0);
+  pair.check(random);
+  pair.crash();
+  pair.check(random);
+  failpoint::disarm_all();
+  pair.store.reset();
+  db->reset();
+  std::filesystem::remove_all(directory);
 }
 
 TEST(StateDb, KeepsPositionsDropsStoresAndRefusesASecondProcess) {
