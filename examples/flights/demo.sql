@@ -17,7 +17,7 @@ CREATE STREAM late_flights AS
 -- A windowed GROUP BY on the time column: one row per airport and day.
 CREATE TABLE daily AS
   SELECT origin, COUNT(*) AS flights, COUNT(dep_delay) AS departed, MAX(dep_delay) AS worst, AVG(dep_delay) AS average
-  FROM flights WINDOW TUMBLING (SIZE 1 DAY) GROUP BY origin;
+  FROM flights WINDOW TUMBLING (SIZE 1 DAY, RETENTION 400 DAYS, GRACE PERIOD 2 DAYS) GROUP BY origin;
 
 -- A stream-table join: late flights meet the names of their carriers, which moves them to another key.
 CREATE STREAM late_by_carrier AS
