@@ -165,7 +165,8 @@ Result<Value> json_array_contains(std::span<const Value> arguments, const CallTy
   element parsed;
   if (arguments[0].is_null() || !parse_fast(arguments[0].as<std::string>(), parsed) || !parsed.is_array())
     return Value(false);
-  for (const element item : parsed.get_array().value_unsafe())
+  const simdjson::dom::array items = parsed.get_array().value_unsafe();
+  for (const element item : items)
     if (matches(item, arguments[1], types.arguments[1])) return Value(true);
   return Value(false);
 }
