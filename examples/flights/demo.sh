@@ -14,7 +14,7 @@ settle() {
   for _ in $(seq 1200); do
     lag=$(curl -s "$url/metrics" | awk '/^millrace_query_lag_records[{]/ { lag += $2 } END { print lag + 0 }')
     [[ $lag == 0 ]] && quiet=$((quiet + 1)) || quiet=0
-    [[ $quiet -ge 3 ]] && return
+    [[ $quiet -ge 20 ]] && return
     sleep 0.1
   done
   echo "demo: the queries do not come to rest (lag $lag)" >&2
