@@ -3,6 +3,7 @@
 #include <cwchar>
 
 #include "cli/print.h"
+#include "planner/types/value.h"
 
 namespace millrace {
 namespace json = boost::json;
@@ -105,6 +106,7 @@ std::string pretty_json(const json::value& value) {
 std::string cell_text(const json::value& value) {
   if (value.is_null()) return "null";
   if (value.is_string()) return std::string(value.get_string());
+  if (value.is_double()) return double_text(value.get_double());
   std::string out;
   if (value.is_array()) {
     for (const json::value& item : value.get_array()) out += (out.empty() ? "" : ", ") + cell_text(item);
