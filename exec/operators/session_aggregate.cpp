@@ -247,14 +247,14 @@ Status SessionAggregate::close(Emitter& out) {
   if (!ends_known_) {
     constexpr std::int64_t kForEver = INT64_MAX / 4;
     std::vector<Entry*> open;
-    if (Status found = store_.map().collect_windows(closed_ + 1, kForEver, open); !found) return found;
+    if (Status found = store_.collect_windows(closed_ + 1, kForEver, open); !found) return found;
     ends_ = {};
     for (const Entry* entry : open) ends_.push(entry->window);
     ends_known_ = true;
   }
   while (!ends_.empty() && ends_.top() < bound) ends_.pop();
   std::vector<Entry*> sessions;
-  if (Status found = store_.map().collect_windows(closed_ + 1, bound, sessions); !found) return found;
+  if (Status found = store_.collect_windows(closed_ + 1, bound, sessions); !found) return found;
   closed_ = bound - 1;
   std::sort(sessions.begin(), sessions.end(), [this](const Entry* a, const Entry* b) {
     const std::string_view x = store_.map().key(*a), y = store_.map().key(*b);

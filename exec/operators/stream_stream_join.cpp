@@ -193,7 +193,7 @@ Status StreamStreamJoin::find_held() {
     if (!side.outer || side.newest == INT64_MIN) continue;
     std::vector<Entry*> entries;
     const std::int64_t from = std::max<std::int64_t>(side.newest - retention_, 0);
-    if (Status found = side.store.map().collect_windows(from, INT64_MAX / 4, entries); !found) return found;
+    if (Status found = side.store.collect_windows(from, INT64_MAX / 4, entries); !found) return found;
     for (const Entry* entry : entries)
       if (row_value(entry->value()).data[0] == kHeld)
         held_.insert({entry->window, input == 0, std::string(side.store.map().key(*entry))});

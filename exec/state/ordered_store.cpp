@@ -83,6 +83,20 @@ Status OrderedStore::lists(const KeyBuffer& keys, std::vector<List*>& out) {
   return {};
 }
 
+Status OrderedStore::collect_windows(std::int64_t from, std::int64_t to, std::vector<Entry*>& out) {
+  const bool complete = map_->complete();
+  if (Status collected = map_->collect_windows(from, to, out); !collected) return collected;
+  if (complete || !current_) return {};
+  // Lists given out before stay good, so they are added to, not made again.
+  map_->for_each([this](Entry& entry) {
+    if (!entry.present()) return;
+    const std::string_view key = map_->key(entry);
+    List& list = lists_[std::string(without_window(key))].list;
+    if (!has_item(list, &entry)) add_item(list, {start_of(key), end_of(key), &entry});
+  });
+  return {};
+}
+
 Entry* OrderedStore::insert(List& list, std::string_view key, std::int64_t start, std::int64_t end) {
   full_key_.assign(key);
   append_window(end, full_key_);

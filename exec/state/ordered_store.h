@@ -40,6 +40,9 @@ class OrderedStore final : public Store {
   /// The value of an item goes over to `to`, an entry fresh from `insert`; the item is erased.
   void move(List& list, std::size_t item, Entry& to);
 
+  /// As MapStore's; what it had to load joins the lists.
+  Status collect_windows(std::int64_t from, std::int64_t to, std::vector<Entry*>& out);
+
   MapStore& map() { return *map_; }
   const MapStore& map() const { return *map_; }
   static std::int64_t start_of(std::string_view key) { return read_window(key.data() + key.size() - 8); }
