@@ -12,6 +12,7 @@ constexpr const char* kVersion = "0.1.0";
 int shell_command(const std::vector<std::string>& arguments);
 int server_command(const std::vector<std::string>& arguments);
 int run_command(const std::vector<std::string>& arguments);
+int test_command(const std::vector<std::string>& arguments);
 int load_command(const std::vector<std::string>& arguments);
 
 }  // namespace millrace

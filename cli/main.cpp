@@ -13,6 +13,7 @@ constexpr const char* kHelp = R"(millrace: SQL over event streams
   millrace [shell] [URL]              the shell; URL defaults to http://localhost:8088
   millrace server [OPTIONS]           run a server on an embedded log, or on Kafka with --kafka HOST:PORT
   millrace run FILE.sql               run a script in this process and print its results
+  millrace test -t FILE.sql|DIR       run tests written in SQL; -s, -i and -o compare records of JSON files
   millrace load STREAM FILE [URL]     insert CSV or JSON lines into a stream or table; FILE - reads standard input
   millrace --version
 
@@ -24,7 +25,8 @@ struct Command {
   int (*run)(const std::vector<std::string>&);
 };
 constexpr Command kCommands[] = {
-    {"shell", millrace::shell_command}, {"server", millrace::server_command}, {"run", millrace::run_command},    {"load", millrace::load_command},
+    {"shell", millrace::shell_command}, {"server", millrace::server_command}, {"run", millrace::run_command},
+    {"test", millrace::test_command},   {"load", millrace::load_command},
 };
 
 int run(std::vector<std::string> arguments) {

@@ -35,5 +35,7 @@ millrace_module(server_session IN server/session USES server_queries server_conf
 millrace_module(server_http IN server/http USES server_session server_queries server_config server_metrics ${EXEC} ${PLANNER} ${PARSER}
                 LINKS fmt::fmt spdlog::spdlog Boost::json Boost::url OpenSSL::SSL PkgConfig::NGHTTP2 Threads::Threads)
 
-millrace_module(cli IN cli USES server_http server_session server_queries server_config server_metrics ${EXEC} ${PLANNER} ${PARSER}
+# Records of tests as JSON texts: `millrace test`, the conformance runner, SQL data files.
+millrace_module(cli_testing IN cli/testing USES planner_catalog planner_types parser_error LINKS fmt::fmt)
+millrace_module(cli IN cli USES cli_testing server_http server_session server_queries server_config server_metrics ${EXEC} ${PLANNER} ${PARSER}
                 LINKS fmt::fmt spdlog::spdlog Boost::json Boost::url OpenSSL::SSL PkgConfig::EDIT Threads::Threads)

@@ -244,9 +244,7 @@ void ServiceImpl::insert_values(const ast::InsertValues& insert, const SessionPr
   if (!described) throw fail(fmt::format("Topic '{}' does not exist.", source.topic));
   const std::int32_t partition = *key ? partition_for(**key, described->partitions)
                                       : static_cast<std::int32_t>(keyless_++ % described->partitions);
-  const std::int64_t time = bound.row_time.value_or(
-      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-          .count());
+  const std::int64_t time = bound.row_time ? *bound.row_time : ServiceImpl::now();
   auto view = [](const std::optional<std::string>& text) {
     return text ? std::optional<std::string_view>(*text) : std::nullopt;
   };

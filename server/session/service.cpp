@@ -21,6 +21,12 @@ Result<std::unique_ptr<Service>> Service::open(Log& log, ServiceOptions options)
 ServiceImpl::ServiceImpl(Log& log, ServiceOptions options)
     : log_(log), options_(std::move(options)), functions_(builtin_functions()) {}
 
+std::int64_t ServiceImpl::now() const {
+  if (options_.now) return options_.now();
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
 ServiceImpl::~ServiceImpl() {
   commands_.reset();
   engine_.reset();
@@ -143,6 +149,12 @@ std::vector<std::string> ServiceImpl::source_names() {
   std::vector<std::string> names;
   for (const auto& [name, source] : state()->catalog.sources) names.push_back(name);
   return names;
+}
+
+std::vector<std::string> ServiceImpl::query_ids() {
+  std::vector<std::string> ids;
+  for (const auto& [id, query] : state()->queries) ids.push_back(id);
+  return ids;
 }
 
 json::object ServiceImpl::info() {

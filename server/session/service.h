@@ -92,6 +92,8 @@ struct ServiceOptions {
   std::string state_directory;  // empty: in memory
   int workers = 1;              // 0: stepped (millrace test)
   std::string version;
+  /// The time of rows inserted without one, in ms; the system's clock when empty.
+  std::function<std::int64_t()> now;
 };
 
 /// Thread-safe. `log` must outlive it.
@@ -132,6 +134,10 @@ class Service {
   virtual bool wait_until_idle(std::chrono::milliseconds wait) = 0;
   /// Names of sources, for completion.
   virtual std::vector<std::string> source_names() = 0;
+  /// As it is now; copying is cheap.
+  virtual Catalog catalog() = 0;
+  /// Persistent queries, in the order of their ids.
+  virtual std::vector<std::string> query_ids() = 0;
   virtual Engine& engine() = 0;
 };
 

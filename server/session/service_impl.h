@@ -44,6 +44,8 @@ class ServiceImpl final : public Service {
   std::string metrics() override;
   bool wait_until_idle(std::chrono::milliseconds wait) override { return engine_->wait_until_idle(wait); }
   std::vector<std::string> source_names() override;
+  Catalog catalog() override { return state()->catalog; }
+  std::vector<std::string> query_ids() override;
   Engine& engine() override { return *engine_; }
 
   // For the parts of the implementation that lie in files of their own.
@@ -56,6 +58,7 @@ class ServiceImpl final : public Service {
   /// Statements of a request after variable substitution. Throws SqlError.
   std::vector<ast::StatementPtr> parse_request(const Request& request, const SessionProperties& session,
                                                std::string& text) const;
+  std::int64_t now() const;  // ms
   std::string next_transient_id(const std::string& source);
   /// Encodes one row and appends it, durable on return.
   void insert_values(const ast::InsertValues& insert, const SessionProperties& session);

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "tests/harness/record_spec.h"
+#include "cli/testing/record_file.h"
 
 namespace millrace::conformance {
 

@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
+#include "cli/testing/wire.h"
 #include "parser/build/parse.h"
 #include "tests/conformance/post_check.h"
 #include "tests/conformance/run_query.h"
-#include "tests/harness/wire.h"
 
 namespace millrace::conformance {
 namespace {

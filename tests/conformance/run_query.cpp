@@ -2,8 +2,8 @@
 
 #include <memory>
 
+#include "cli/testing/wire.h"
 #include "exec/runtime/engine.h"
-#include "tests/harness/wire.h"
 
 namespace millrace::conformance {
 namespace {

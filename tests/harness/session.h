@@ -9,7 +9,7 @@
 #include "parser/ast/statement.h"
 #include "planner/bind/binder.h"
 #include "planner/physical/plan.h"
-#include "tests/harness/record_spec.h"
+#include "cli/testing/record_spec.h"
 
 namespace millrace::harness {
 

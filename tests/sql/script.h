@@ -6,7 +6,7 @@
 #include <variant>
 #include <vector>
 
-#include "tests/harness/record_spec.h"
+#include "cli/testing/record_spec.h"
 
 /// The format of tests/sql/*.test:
 ///

@@ -7,7 +7,7 @@
 
 #include "exec/formats/format.h"
 #include "parser/build/parse.h"
-#include "tests/harness/wire.h"
+#include "cli/testing/wire.h"
 
 namespace millrace::sql_test {
 namespace {

@@ -1,4 +1,4 @@
-#include "tests/harness/wire.h"
+#include "cli/testing/wire.h"
 
 #include <bit>
 #include <cstring>

@@ -3,8 +3,8 @@
 #include <optional>
 #include <string>
 
+#include "cli/testing/record_spec.h"
 #include "planner/catalog/catalog.h"
-#include "tests/harness/record_spec.h"
 
 /// The harness's own serdes (RUNNER.md §8): from what a case says to bytes, and from the engine's bytes to what can be
 /// compared.
@@ -19,6 +19,9 @@ struct DecodedRecord {
   std::optional<RecordSpec::Window> window;
 };
 DecodedRecord decode_record(const StoredRecord& record, const SourceDef& sink);
+
+/// Equal by the structure of what is expected: the entries of objects in any order.
+bool same_json(const Json& expected, const Json& actual);
 
 /// What differs, or nothing. `exact` false: fractions within 0.000001.
 std::optional<std::string> compare_record(const RecordSpec& expected, const StoredRecord& actual, const SourceDef& sink,

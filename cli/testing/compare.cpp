@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "tests/harness/wire.h"
+#include "cli/testing/wire.h"
 
 namespace millrace::harness {
 namespace {
@@ -100,6 +100,10 @@ std::string window_text(const std::optional<RecordSpec::Window>& window) {
 }
 
 }  // namespace
+
+bool same_json(const Json& expected, const Json& actual) {
+  return Comparison(true).same(expected, actual, nullptr);
+}
 
 std::optional<std::string> compare_record(const RecordSpec& expected, const StoredRecord& actual, const SourceDef& sink,
                                           bool exact, bool any_zero_timestamp) {

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "tests/harness/json_text.h"
+#include "cli/testing/json_text.h"
 
 namespace millrace::harness {
 

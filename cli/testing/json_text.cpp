@@ -1,4 +1,4 @@
-#include "tests/harness/json_text.h"
+#include "cli/testing/json_text.h"
 
 #include <fmt/format.h>
 
