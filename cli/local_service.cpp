@@ -21,7 +21,10 @@ std::vector<std::pair<std::string, std::string>> kafka_properties(const Config& 
   return properties;
 }
 
-Result<std::unique_ptr<Log>> open_log(const DataDirectory& directory, const LocalOptions& options) {
+}  // namespace
+
+Result<std::unique_ptr<Log>> LocalService::open_log(const DataDirectory& directory, const LocalOptions& options) {
+  if (options.memory) return make_memory_log();
   if (options.kafka.empty())
     return open_embedded_log({.directory = directory.log(), .sync = options.config.text("log.sync") != "off"});
   return open_kafka_log({.brokers = options.kafka,
@@ -30,17 +33,20 @@ Result<std::unique_ptr<Log>> open_log(const DataDirectory& directory, const Loca
                         kBrokerWait);
 }
 
-}  // namespace
-
 Result<std::unique_ptr<LocalService>> LocalService::open(std::unique_ptr<DataDirectory> directory,
                                                          LocalOptions options) {
-  auto local = std::make_unique<LocalService>();
-  local->directory_ = std::move(directory);
   if (options.kafka.empty()) options.kafka = options.config.text("bootstrap.servers");
   if (!options.kafka.empty()) options.config.set("bootstrap.servers", options.kafka);
-  auto log = open_log(*local->directory_, options);
+  auto log = open_log(*directory, options);
   if (!log) return log.error();
-  local->log_ = std::move(*log);
+  return open(std::move(directory), std::move(options), std::move(*log));
+}
+
+Result<std::unique_ptr<LocalService>> LocalService::open(std::unique_ptr<DataDirectory> directory, LocalOptions options,
+                                                         std::unique_ptr<Log> log) {
+  auto local = std::make_unique<LocalService>();
+  local->directory_ = std::move(directory);
+  local->log_ = std::move(log);
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   const auto threads = options.config.find("num.stream.threads");
   ServiceOptions service;

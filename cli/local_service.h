@@ -14,6 +14,7 @@ struct LocalOptions {
   std::string kafka;       // HOST:PORT list; empty: embedded log
   std::string advertised;  // host:port
   int workers = 0;         // 0: one per core
+  bool memory = false;     // the log keeps everything in memory
 };
 
 /// A log and the service on it, in this process: what `millrace server` and `millrace run` stand on. Closed in the
@@ -21,7 +22,15 @@ struct LocalOptions {
 class LocalService {
  public:
   static Result<std::unique_ptr<LocalService>> open(std::unique_ptr<DataDirectory> directory, LocalOptions options);
+  /// The log alone, for who has to look into it or fill it first.
+  static Result<std::unique_ptr<Log>> open_log(const DataDirectory& directory, const LocalOptions& options);
+  /// On a log that is open already.
+  static Result<std::unique_ptr<LocalService>> open(std::unique_ptr<DataDirectory> directory, LocalOptions options,
+                                                    std::unique_ptr<Log> log);
   Service& service() { return *service_; }
+  /// Ends the service; the log stays open.
+  void stop() { service_.reset(); }
+  Log& log() { return *log_; }
   const DataDirectory& directory() const { return *directory_; }
 
  private:

@@ -15,6 +15,7 @@ constexpr const char* kHelp = R"(millrace: SQL over event streams
   millrace run FILE.sql               run a script in this process and print its results
   millrace test -t FILE.sql|DIR       run tests written in SQL; -s, -i and -o compare records of JSON files
   millrace load STREAM FILE [URL]     insert CSV or JSON lines into a stream or table; FILE - reads standard input
+  millrace bench WORKLOAD             measure this machine; see bench/README.md
   millrace --version
 
 `millrace COMMAND --help` lists the options of a command.
@@ -24,36 +25,6 @@ struct Command {
   std::string_view name;
   int (*run)(const std::vector<std::string>&);
 };
-constexpr Command kCommands[] = {
-    {"shell", millrace::shell_command}, {"server", millrace::server_command}, {"run", millrace::run_command},
-    {"test", millrace::test_command},   {"load", millrace::load_command},
-};
-
-int run(std::vector<std::string> arguments) {
-  if (!arguments.empty()) {
-    if (arguments[0] == "--version" || arguments[0] == "version")
-      return std::printf("millrace %s\n", millrace::kVersion) < 0;
-    if (arguments[0] == "--help" || arguments[0] == "-h" || arguments[0] == "help")
-      return std::fputs(kHelp, stdout) < 0;
-    for (const Command& command : kCommands) {
-      if (command.name != arguments[0]) continue;
-      arguments.erase(arguments.begin());
-      return command.run(arguments);
-    }
-  }
-  return millrace::shell_command(arguments);
-}
-
-}  // namespace
-
-int main(int argc, char** argv) {
-  try {
-    return run(std::vector<std::string>(argv + 1, argv + argc));
-  } catch (const millrace::UsageError& error) {
-    std::fprintf(stderr, "millrace: %s\nSee the -h or --help flags for usage information\n", error.what());
-    return 255;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "millrace: %s\n", error.what());
-    return 255;
-  }
-}
+constexpr Command kCommands[] = {{"shell", millrace::shell_command}, {"server", millrace::server_command},
+                                 {"run", millrace::run_command}, {"test", millrace::test_command},
+                                 {"load", millrace::load_command}, {"bench", millrace::bench_command},

@@ -1,0 +1,87 @@
+#include <fmt/format.h>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <vector>
+
+#include "cli/bench_run.h"
+
+namespace millrace::bench {
+namespace {
+
+constexpr std::chrono::milliseconds kPoll{500};
+constexpr int kPatience = 20;  // polls that bring nothing before the output counts as incomplete
+
+/// Folds records of the output into a digest: all of them, or the last of each key.
+class Folder {
+ public:
+  explicit Folder(const Workload& workload) : workload_(workload) {}
+
+  Status add(const RecordView& record) {
+    ++records_;
+    if (!record.value) return user_error("the output holds a record without value");
+    const auto hash = workload_.row_hash(record);
+    if (!hash) return user_error("the output holds a record that is not a row of it: {}", *record.value);
+    if (!workload_.table) {
+      digest_.add(*hash);
+    } else if (record.key) {
+      last_[std::string(*record.key)] = *hash;
+    }
+    return {};
+  }
+  Digest digest() const {
+    Digest all = digest_;
+    for (const auto& [key, hash] : last_) all.add(hash);
+    return all;
+  }
+  std::int64_t records() const { return records_; }
+
+ private:
+  const Workload& workload_;
+  Digest digest_;
+  std::int64_t records_ = 0;
+  boost::unordered_flat_map<std::string, std::uint64_t> last_;
+};
+
+}  // namespace
+
+Result<std::int64_t> check_output(Log& log, const std::string& topic, const Workload& workload) {
+  const Digest expected = workload.expected();
+  auto described = log.describe_topic(topic);
+  if (!described) return described.error();
+  if (!*described) return user_error("the output topic {} is missing", topic);
+  auto reader = log.reader("millrace-bench-check");
+  if (!reader) return reader.error();
+  std::vector<std::int64_t> ends;
+  std::vector<std::int64_t> at;
+  for (int partition = 0; partition < (**described).config.partitions; ++partition) {
+    auto bounds = log.bounds({topic, partition});
+    if (!bounds) return bounds.error();
+    auto source = (*reader)->add({topic, partition}, kOffsetBeginning);
+    if (!source) return source.error();
+    at.resize(std::max<std::size_t>(at.size(), static_cast<std::size_t>(*source) + 1));
+    ends.resize(at.size());
+    ends[static_cast<std::size_t>(*source)] = bounds->end;
+  }
+  Folder folder(workload);
+  // The last offsets may be commit markers, which no read brings: then silence and the right content mean the end.
+  for (int silent = 0; at != ends && silent < kPatience;) {
+    auto fetch = (*reader)->poll(4096, kPoll);
+    if (!fetch) return fetch.error();
+    if (!*fetch) {
+      if (folder.digest() == expected) break;
+      ++silent;
+      continue;
+    }
+    silent = 0;
+    at[static_cast<std::size_t>((*fetch)->source)] = (*fetch)->next_offset;
+    for (const RecordView& record : (*fetch)->records)
+      if (Status added = folder.add(record); !added) return added.error();
+  }
+  const Digest got = folder.digest();
+  if (got != expected)
+    return user_error("{} computed wrong results: {} rows of digest {:016x}, expected {} rows of {:016x}",
+                      workload.name, got.rows, got.sum, expected.rows, expected.sum);
+  return folder.records();
+}
+
+}  // namespace millrace::bench

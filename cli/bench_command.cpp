@@ -1,0 +1,140 @@
+#include <fmt/format.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <charconv>
+#include <filesystem>
+#include <fstream>
+
+#include "cli/bench_run.h"
+#include "cli/commands.h"
+#include "cli/options.h"
+
+namespace millrace {
+namespace {
+
+using bench::RunOptions;
+
+constexpr const char* kHelp = R"(usage: millrace bench WORKLOAD [OPTIONS]
+
+Generates the input (unless it is there), runs the workload once and prints what it cost; the output is compared with what it must be.
+bench/README.md describes the workloads and how they are measured.
+
+{}
+  --embedded              on an embedded log (the default)
+  --kafka HOST:PORT       on a Kafka cluster; inputs stay there for the next run
+  --memory                on a log in memory
+  --data DIR              embedded: keep the log here, with its inputs (default: a temporary directory)
+  --events N              (default 3000000)
+  --keys N                distinct auctions (default 100000)
+  --workers N             worker threads (default one per core)
+  --batch N               most rows in a batch (default 4096)
+  --set NAME=VALUE        server property; repeatable
+  --no-check              do not compare the output
+  --json FILE             write the result there
+)";
+const std::vector<OptionDef> kOptions = {
+    {"embedded"},      {"kafka", 'k', true}, {"memory"},         {"data", 0, true},        {"events", 0, true},
+    {"keys", 0, true}, {"workers", 0, true}, {"batch", 0, true}, {"set", 's', true, true}, {"no-check"},
+    {"json", 0, true}, {"help", 'h'},
+};
+
+std::int64_t positive(const Options& options, std::string_view name, std::int64_t fallback) {
+  const auto text = options.get(name);
+  if (!text) return fallback;
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
+  if (error != std::errc() || end != text->data() + text->size() || value <= 0)
+    throw UsageError(fmt::format("--{} needs a positive number, got '{}'", name, *text));
+  return value;
+}
+
+RunOptions run_options(const Options& options) {
+  if (options.has("embedded") + options.has("kafka") + options.has("memory") > 1)
+    throw UsageError("give one of --embedded, --kafka and --memory");
+  RunOptions run;
+  if (options.has("memory")) run.log = RunOptions::LogKind::memory;
+  if (auto kafka = options.get("kafka")) {
+    run.log = RunOptions::LogKind::kafka;
+    run.kafka = *kafka;
+  }
+  run.directory = options.get("data").value_or("");
+  run.workers = static_cast<int>(positive(options, "workers", 0));
+  run.check = !options.has("no-check");
+  for (const std::string& definition : options.all("set")) run.properties.push_back(split_definition(definition));
+  if (options.has("batch"))
+    run.properties.emplace_back("millrace.batch.rows", std::to_string(positive(options, "batch", 0)));
+  return run;
+}
+
+/// The embedded log's directory: the one given, or a temporary one that is removed in the end.
+class Place {
+ public:
+  explicit Place(RunOptions& options) {
+    if (options.log != RunOptions::LogKind::embedded || !options.directory.empty()) return;
+    std::string pattern = (std::filesystem::temp_directory_path() / "millrace-bench-XXXXXX").string();
+    if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("cannot create a temporary directory");
+    options.directory = path_ = pattern;
+  }
+  ~Place() {
+    std::error_code ignored;
+    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+  }
+
+ private:
+  std::string path_;
+};
+
+/// One JSON object on a line, as a person would write its numbers.
+std::string result_json(const bench::Workload& workload, const RunOptions& options, const bench::Measured& measured) {
+  const double events = static_cast<double>(measured.events);
+  return fmt::format(
+      R"({{"workload":"{}","log":"{}","events":{},"rows_out":{},"seconds":{:.3f},"events_per_second":{:.0f},)"
+      R"("cpu_seconds_per_million":{:.3f},"peak_rss_mb":{:.1f},"startup_seconds":{:.3f},"workers":{},"checked":{}}})",
+      workload.name, bench::log_name(options), measured.events, measured.rows_out, measured.seconds,
+      events / measured.seconds, measured.cpu_seconds * 1e6 / events, measured.peak_rss_mb, measured.startup_seconds,
+      measured.workers, options.check);
+}
+
+void write_line(const std::string& path, const std::string& line) {
+  std::ofstream file(path, std::ios::trunc);
+  file << line << '\n';
+  file.flush();
+  if (!file) throw std::runtime_error("cannot write " + path);
+}
+
+int failed(const Error& error) {
+  fmt::print(stderr, "millrace bench: {}\n", error.message);
+  return 1;
+}
+
+}  // namespace
+
+int bench_command(const std::vector<std::string>& arguments) {
+  const Options options(kOptions, arguments);
+  if (options.has("help")) {
+    fmt::print(fmt::runtime(kHelp), bench::workload_list());
+    return 0;
+  }
+  if (options.positional().size() != 1) throw UsageError("expected one workload");
+  const bench::Shape shape{.events = positive(options, "events", bench::Shape{}.events),
+                           .keys = positive(options, "keys", bench::Shape{}.keys)};
+  const auto workload = bench::find_workload(options.positional().front(), shape);
+  if (!workload) throw UsageError(fmt::format("unknown workload '{}'", options.positional().front()));
+  RunOptions run = run_options(options);
+  const Place place(run);
+  if (Status filled = bench::prepare_inputs(*workload, run); !filled) return failed(filled.error());
+  spdlog::set_default_logger(spdlog::stderr_color_mt("millrace"));
+  spdlog::set_level(spdlog::level::warn);
+  const auto measured = bench::run_workload(*workload, run);
+  if (!measured) return failed(measured.error());
+  if (auto path = options.get("json")) write_line(*path, result_json(*workload, run, *measured));
+  fmt::print(
+      "{} {}: {} events in {:.2f} s, {:.0f} events/s, {:.2f} CPU s per million, peak RSS {:.0f} MB, {} rows out\n",
+      workload->name, bench::log_name(run), measured->events, measured->seconds,
+      static_cast<double>(measured->events) / measured->seconds,
+      measured->cpu_seconds * 1e6 / static_cast<double>(measured->events), measured->peak_rss_mb, measured->rows_out);
+  return 0;
+}
+
+}  // namespace millrace

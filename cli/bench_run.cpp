@@ -1,0 +1,222 @@
+#include "cli/bench_run.h"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "cli/commands.h"
+
+namespace millrace::bench {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::chrono::microseconds kStartPoll{500};
+constexpr std::chrono::milliseconds kRunPoll{5};
+constexpr std::chrono::seconds kStall{120};
+constexpr std::chrono::seconds kProgressEvery{5};
+
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+LocalOptions local_options(const RunOptions& options, const std::string& run) {
+  LocalOptions local;
+  local.memory = options.log == RunOptions::LogKind::memory;
+  local.advertised = "bench";
+  local.workers = options.workers;
+  local.config.set("ksql.service.id", run);
+  for (const auto& [name, value] : options.properties) local.config.set(name, value);
+  if (options.log == RunOptions::LogKind::kafka) {
+    local.kafka = options.kafka;
+    local.config.set("bootstrap.servers", options.kafka);
+  }
+  return local;
+}
+
+Status fill_with_progress(Log& log, const Workload& workload) {
+  Progress progress("generating " + workload.name);
+  return fill(log, workload.inputs, [&](const Input& input, std::int64_t done) { progress.show(done, input.records); });
+}
+
+Status fill_here(const Workload& workload, const RunOptions& options) {
+  auto directory = options.directory.empty() ? DataDirectory::temporary() : DataDirectory::open(options.directory);
+  if (!directory) return directory.error();
+  LocalOptions local = local_options(options, "bench-generator");
+  local.config.set("log.sync", "off");
+  auto log = LocalService::open_log(**directory, local);
+  if (!log) return log.error();
+  return fill_with_progress(**log, workload);
+}
+
+/// The statements of one run against a service, and what may be asked about the query they start.
+class Run {
+ public:
+  Run(Service& service, const Workload& workload) : service_(service), workload_(workload) {}
+
+  Status execute(const std::string& sql) {
+    const Reply reply = service_.execute({sql, {{"auto.offset.reset", "earliest"}}, {}, std::nullopt});
+    if (reply.error) return user_error("{}\n  in: {}", reply.error->message, sql);
+    if (reply.entities.empty()) return {};
+    if (const json::value* status = reply.entities.back().as_object().if_contains("commandStatus"))
+      if (const json::value* id = status->as_object().if_contains("queryId"); id != nullptr && id->is_string())
+        query_ = json::value_to<std::string>(*id);
+    return {};
+  }
+
+  /// Until so many rows were read. An error when the query failed or stands still.
+  Status wait_for_rows(std::uint64_t rows, std::chrono::microseconds pause, Progress& progress) {
+    std::uint64_t before = 0;
+    auto moved = Clock::now();
+    while (true) {
+      const auto status = service_.engine().status(query_);
+      if (!status) return user_error("the query {} does not run", query_);
+      if (status->restarts > 0 || status->state == QueryState::error)
+        return user_error("the query {} failed: {}", query_, status->error);
+      if (status->rows_in >= rows) return {};
+      if (status->rows_in != before) moved = Clock::now();
+      before = status->rows_in;
+      if (Clock::now() - moved > kStall) return user_error("no progress for {} s at {} rows", kStall.count(), before);
+      progress.show(static_cast<std::int64_t>(before), workload_.events + workload_.table_rows);
+      std::this_thread::sleep_for(pause);
+    }
+  }
+  Status wait_for_commit() {
+    const auto deadline = Clock::now() + std::chrono::minutes{10};
+    while (Clock::now() < deadline) {
+      if (service_.wait_until_idle(std::chrono::seconds{1})) return {};
+      const auto status = service_.engine().status(query_);
+      if (!status || status->restarts > 0 || status->state == QueryState::error)
+        return user_error("the query {} failed: {}", query_, status ? status->error : "it is gone");
+    }
+    return user_error("the query {} does not come to its end", query_);
+  }
+
+ private:
+  Service& service_;
+  const Workload& workload_;
+  std::string query_;
+};
+
+Status measure(Service& service, const Workload& workload, const std::string& topic, Measured& measured) {
+  Run run(service, workload);
+  if (Status done = run.execute(workload.sources); !done) return done;
+  std::string query = workload.query;
+  query.replace(query.find("{topic}"), 7, topic);
+  const auto stated = Clock::now();
+  if (Status done = run.execute(query); !done) return done;
+  Progress progress(workload.name);
+  if (Status done = run.wait_for_rows(static_cast<std::uint64_t>(workload.table_rows) + 1, kStartPoll, progress); !done)
+    return done;
+  const auto began = Clock::now();
+  const double cpu = cpu_seconds();
+  measured.startup_seconds = seconds_since(stated);
+  if (Status done =
+          run.wait_for_rows(static_cast<std::uint64_t>(workload.table_rows + workload.events), kRunPoll, progress);
+      !done)
+    return done;
+  if (Status done = run.wait_for_commit(); !done) return done;
+  measured.seconds = seconds_since(began);
+  measured.cpu_seconds = cpu_seconds() - cpu;
+  measured.peak_rss_mb = peak_rss_mb();
+  measured.events = workload.events;
+  return {};
+}
+
+/// What a run leaves in a log that lives on: its output, its command log, its internal topics.
+void remove_topics(Log& log, const std::string& run) {
+  auto topics = log.list_topics();
+  if (!topics) return;
+  for (const TopicDescription& topic : *topics)
+    if (topic.name.find(run) != std::string::npos) (void)log.delete_topic(topic.name);
+}
+
+}  // namespace
+
+double cpu_seconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+double peak_rss_mb() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("VmHWM:")) return std::stod(line.substr(6)) / 1024;
+  return 0;
+}
+
+void Progress::show(std::int64_t done, std::int64_t of) {
+  const bool terminal = ::isatty(2) != 0;
+  const auto now = Clock::now();
+  if (now - shown_ < (terminal ? std::chrono::milliseconds{200} : kProgressEvery)) return;
+  shown_ = now;
+  const std::string line = fmt::format("{}: {} of {} ({} %), {:.0f} s", what_, done, of, of > 0 ? done * 100 / of : 0,
+                                       std::chrono::duration<double>(now - began_).count());
+  fmt::print(stderr, "{}{}{}", terminal ? "\r" : "", line, terminal ? "\x1b[K" : "\n");
+  std::fflush(stderr);
+  visible_ = terminal;
+}
+
+void Progress::clear() {
+  if (visible_) fmt::print(stderr, "\r\x1b[K");
+  visible_ = false;
+}
+
+std::string log_name(const RunOptions& options) {
+  constexpr const char* kNames[] = {"memory", "embedded", "kafka"};
+  return kNames[static_cast<int>(options.log)];
+}
+
+Status prepare_inputs(const Workload& workload, const RunOptions& options) {
+  if (options.log == RunOptions::LogKind::memory) return {};
+  const pid_t child = ::fork();
+  if (child < 0) return user_error("cannot start a process to generate the inputs");
+  if (child == 0) {
+    const Status filled = fill_here(workload, options);
+    if (!filled) fmt::print(stderr, "millrace bench: {}\n", filled.error().message);
+    std::fflush(stderr);
+    ::_exit(filled ? 0 : 1);
+  }
+  int status = 0;
+  if (::waitpid(child, &status, 0) != child || status != 0) return user_error("the inputs could not be generated");
+  return {};
+}
+
+Result<Measured> run_workload(const Workload& workload, const RunOptions& options) {
+  const std::string run = fmt::format("bench-{}-{}_", ::getpid(),
+                                      std::chrono::system_clock::now().time_since_epoch().count() / 1'000'000'000);
+  const std::string topic = run + workload.name;
+  auto directory = options.log == RunOptions::LogKind::embedded ? DataDirectory::open(options.directory)
+                                                                : DataDirectory::temporary();
+  if (!directory) return directory.error();
+  LocalOptions local = local_options(options, run);
+  auto log = LocalService::open_log(**directory, local);
+  if (!log) return log.error();
+  if (local.memory)
+    if (Status filled = fill_with_progress(**log, workload); !filled) return filled.error();
+  auto service = LocalService::open(std::move(*directory), std::move(local), std::move(*log));
+  if (!service) return service.error();
+  Measured measured;
+  measured.workers = options.workers > 0 ? options.workers : static_cast<int>(std::thread::hardware_concurrency());
+  Status done = measure((*service)->service(), workload, topic, measured);
+  if (done && options.check) {
+    auto rows = check_output((*service)->log(), topic, workload);
+    if (rows) measured.rows_out = *rows;
+    if (!rows) done = rows.error();
+  }
+  (*service)->stop();
+  if (options.log != RunOptions::LogKind::memory) remove_topics((*service)->log(), run);
+  if (!done) return done.error();
+  return measured;
+}
+
+}  // namespace millrace::bench

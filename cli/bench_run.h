@@ -1,0 +1,61 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cli/bench_workloads.h"
+#include "cli/local_service.h"
+
+namespace millrace::bench {
+
+struct RunOptions {
+  enum class LogKind { memory, embedded, kafka } log = LogKind::embedded;
+  std::string kafka;      // HOST:PORT
+  std::string directory;  // embedded: kept, and its inputs used again; empty: a temporary one
+  int workers = 0;        // 0: one per core
+  bool check = true;      // compare the output with what it must be
+  std::vector<std::pair<std::string, std::string>> properties;
+};
+
+/// What one run cost. Time and processor are those from the first event processed to everything committed, of this
+/// process alone.
+struct Measured {
+  std::int64_t events = 0, rows_out = 0;
+  double seconds = 0, cpu_seconds = 0, startup_seconds = 0;  // startup: from the statement to the first event
+  double peak_rss_mb = 0;                                    // until the last commit
+  int workers = 0;
+};
+
+/// "Memory" and so on, as the results name it.
+std::string log_name(const RunOptions& options);
+
+/// Fills the inputs in a child process (on the memory log: in this one), so that generating them counts neither as time
+/// nor as memory. To be called while the process has one thread.
+Status prepare_inputs(const Workload& workload, const RunOptions& options);
+
+/// Runs the workload once, as a user's statements, and checks what came out.
+Result<Measured> run_workload(const Workload& workload, const RunOptions& options);
+
+/// Reads the output topic from its beginning. An error when it is not what the workload must give.
+Result<std::int64_t> check_output(Log& log, const std::string& topic, const Workload& workload);
+
+double cpu_seconds();
+double peak_rss_mb();
+
+/// A line that is rewritten on a terminal and written seldom elsewhere.
+class Progress {
+ public:
+  explicit Progress(std::string what) : what_(std::move(what)) {}
+  ~Progress() { clear(); }
+  void show(std::int64_t done, std::int64_t of);
+  void clear();
+
+ private:
+  std::string what_;
+  Clock::time_point began_ = Clock::now(), shown_ = began_;
+  bool visible_ = false;
+};
+
+}  // namespace millrace::bench

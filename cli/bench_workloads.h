@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/bench_inputs.h"
+
+namespace millrace::bench {
+
+/// What must come out: how many rows, and the sum of their hashes, which does not depend on their order.
+struct Digest {
+  std::int64_t rows = 0;
+  std::uint64_t sum = 0;
+  void add(std::uint64_t hash) {
+    ++rows;
+    sum += hash;
+  }
+  friend bool operator==(const Digest&, const Digest&) = default;
+};
+
+/// One of the things that are measured: inputs, statements, and how its output is judged.
+struct Workload {
+  std::string name;
+  std::vector<Input> inputs;
+  std::int64_t events = 0;      // counted as the work
+  std::int64_t table_rows = 0;  // read before the first event; not counted
+  std::string sources;          // CREATE STREAM, CREATE TABLE over the inputs
+  std::string query;            // one CREATE ... AS SELECT whose topic is {topic}
+  bool table = false;           // the output's last value per key counts
+  std::function<Digest()> expected;
+  /// Hash of one record of the output; nothing when it is not what it should be.
+  std::function<std::optional<std::uint64_t>(const RecordView&)> row_hash;
+};
+
+/// Nothing for an unknown name.
+std::optional<Workload> find_workload(const std::string& name, const Shape& shape);
+/// Names and one line each, for the help text.
+std::string workload_list();
+
+}  // namespace millrace::bench
