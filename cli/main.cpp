@@ -25,6 +25,36 @@ struct Command {
   std::string_view name;
   int (*run)(const std::vector<std::string>&);
 };
-constexpr Command kCommands[] = {{"shell", millrace::shell_command}, {"server", millrace::server_command},
-                                 {"run", millrace::run_command}, {"test", millrace::test_command},
-                                 {"load", millrace::load_command}, {"bench", millrace::bench_command},
+constexpr Command kCommands[] = {
+    {"shell", millrace::shell_command}, {"server", millrace::server_command}, {"run", millrace::run_command},
+    {"test", millrace::test_command},   {"load", millrace::load_command},     {"bench", millrace::bench_command},
+};
+
+int run(std::vector<std::string> arguments) {
+  if (!arguments.empty()) {
+    if (arguments[0] == "--version" || arguments[0] == "version")
+      return std::printf("millrace %s\n", millrace::kVersion) < 0;
+    if (arguments[0] == "--help" || arguments[0] == "-h" || arguments[0] == "help")
+      return std::fputs(kHelp, stdout) < 0;
+    for (const Command& command : kCommands) {
+      if (command.name != arguments[0]) continue;
+      arguments.erase(arguments.begin());
+      return command.run(arguments);
+    }
+  }
+  return millrace::shell_command(arguments);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(std::vector<std::string>(argv + 1, argv + argc));
+  } catch (const millrace::UsageError& error) {
+    std::fprintf(stderr, "millrace: %s\nSee the -h or --help flags for usage information\n", error.what());
+    return 255;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "millrace: %s\n", error.what());
+    return 255;
+  }
+}
