@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "cli/bench_latency.h"
 #include "cli/bench_run.h"
 #include "cli/commands.h"
 #include "cli/options.h"
@@ -31,12 +32,13 @@ bench/README.md describes the workloads and how they are measured.
   --batch N               most rows in a batch (default 4096)
   --set NAME=VALUE        server property; repeatable
   --no-check              do not compare the output
+  --rate N, --seconds N   latency: events a second (default 1000), length of the run (default 10)
   --json FILE             write the result there
 )";
 const std::vector<OptionDef> kOptions = {
     {"embedded"},      {"kafka", 'k', true}, {"memory"},         {"data", 0, true},        {"events", 0, true},
     {"keys", 0, true}, {"workers", 0, true}, {"batch", 0, true}, {"set", 's', true, true}, {"no-check"},
-    {"json", 0, true}, {"help", 'h'},
+    {"json", 0, true}, {"help", 'h'},        {"rate", 0, true},  {"seconds", 0, true},
 };
 
 std::int64_t positive(const Options& options, std::string_view name, std::int64_t fallback) {
@@ -108,6 +110,40 @@ int failed(const Error& error) {
   return 1;
 }
 
+int report_latency(const Options& options, const RunOptions& run) {
+  bench::LatencyOptions latency;
+  latency.rate = static_cast<int>(positive(options, "rate", latency.rate));
+  latency.seconds = static_cast<int>(positive(options, "seconds", latency.seconds));
+  const auto measured = bench::run_latency(run, latency);
+  if (!measured) return failed(measured.error());
+  if (auto path = options.get("json"))
+    write_line(*path,
+               fmt::format(R"({{"workload":"latency","log":"{}","rate":{:.0f},"push_samples":{},"push_p50_ms":{:.2f},)"
+                           R"("push_p99_ms":{:.2f},"pull_samples":{},"pull_p50_ms":{:.2f},"pull_p99_ms":{:.2f}}})",
+                           bench::log_name(run), measured->achieved_rate, measured->push.samples, measured->push.p50,
+                           measured->push.p99, measured->pull.samples, measured->pull.p50, measured->pull.p99));
+  const auto line = [](const char* what, const bench::Percentiles& p) {
+    fmt::print("  {}: p50 {:.2f} ms, p99 {:.2f} ms, max {:.2f} ms ({} samples)\n", what, p.p50, p.p99, p.max,
+               p.samples);
+  };
+  fmt::print("latency {}, {:.0f} events/s, from append to visible\n", bench::log_name(run), measured->achieved_rate);
+  line("push query", measured->push);
+  line("pull query", measured->pull);
+  return 0;
+}
+
+int report_workload(const bench::Workload& workload, const Options& options, const RunOptions& run) {
+  const auto measured = bench::run_workload(workload, run);
+  if (!measured) return failed(measured.error());
+  if (auto path = options.get("json")) write_line(*path, result_json(workload, run, *measured));
+  const double events = static_cast<double>(measured->events);
+  fmt::print(
+      "{} {}: {} events in {:.2f} s, {:.0f} events/s, {:.2f} CPU s per million, peak RSS {:.0f} MB, {} rows out\n",
+      workload.name, bench::log_name(run), measured->events, measured->seconds, events / measured->seconds,
+      measured->cpu_seconds * 1e6 / events, measured->peak_rss_mb, measured->rows_out);
+  return 0;
+}
+
 }  // namespace
 
 int bench_command(const std::vector<std::string>& arguments) {
@@ -119,22 +155,17 @@ int bench_command(const std::vector<std::string>& arguments) {
   if (options.positional().size() != 1) throw UsageError("expected one workload");
   const bench::Shape shape{.events = positive(options, "events", bench::Shape{}.events),
                            .keys = positive(options, "keys", bench::Shape{}.keys)};
-  const auto workload = bench::find_workload(options.positional().front(), shape);
-  if (!workload) throw UsageError(fmt::format("unknown workload '{}'", options.positional().front()));
+  const std::string& name = options.positional().front();
+  const auto workload = bench::find_workload(name, shape);
+  if (!workload && name != "latency") throw UsageError(fmt::format("unknown workload '{}'", name));
   RunOptions run = run_options(options);
   const Place place(run);
-  if (Status filled = bench::prepare_inputs(*workload, run); !filled) return failed(filled.error());
+  // Before any thread starts: the inputs come from a child process.
+  if (workload)
+    if (Status filled = bench::prepare_inputs(*workload, run); !filled) return failed(filled.error());
   spdlog::set_default_logger(spdlog::stderr_color_mt("millrace"));
   spdlog::set_level(spdlog::level::warn);
-  const auto measured = bench::run_workload(*workload, run);
-  if (!measured) return failed(measured.error());
-  if (auto path = options.get("json")) write_line(*path, result_json(*workload, run, *measured));
-  fmt::print(
-      "{} {}: {} events in {:.2f} s, {:.0f} events/s, {:.2f} CPU s per million, peak RSS {:.0f} MB, {} rows out\n",
-      workload->name, bench::log_name(run), measured->events, measured->seconds,
-      static_cast<double>(measured->events) / measured->seconds,
-      measured->cpu_seconds * 1e6 / static_cast<double>(measured->events), measured->peak_rss_mb, measured->rows_out);
-  return 0;
+  return workload ? report_workload(*workload, options, run) : report_latency(options, run);
 }
 
 }  // namespace millrace

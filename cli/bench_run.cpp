@@ -39,9 +39,9 @@ LocalOptions local_options(const RunOptions& options, const std::string& run) {
   return local;
 }
 
-Status fill_with_progress(Log& log, const Workload& workload) {
-  Progress progress("generating " + workload.name);
-  return fill(log, workload.inputs, [&](const Input& input, std::int64_t done) { progress.show(done, input.records); });
+Status fill_with_progress(Log& log, const std::vector<Input>& inputs) {
+  Progress progress("generating");
+  return fill(log, inputs, [&](const Input& input, std::int64_t done) { progress.show(done, input.records); });
 }
 
 Status fill_here(const Workload& workload, const RunOptions& options) {
@@ -51,7 +51,7 @@ Status fill_here(const Workload& workload, const RunOptions& options) {
   local.config.set("log.sync", "off");
   auto log = LocalService::open_log(**directory, local);
   if (!log) return log.error();
-  return fill_with_progress(**log, workload);
+  return fill_with_progress(**log, workload.inputs);
 }
 
 /// The statements of one run against a service, and what may be asked about the query they start.
@@ -191,30 +191,40 @@ Status prepare_inputs(const Workload& workload, const RunOptions& options) {
   return {};
 }
 
-Result<Measured> run_workload(const Workload& workload, const RunOptions& options) {
-  const std::string run = fmt::format("bench-{}-{}_", ::getpid(),
-                                      std::chrono::system_clock::now().time_since_epoch().count() / 1'000'000'000);
-  const std::string topic = run + workload.name;
-  auto directory = options.log == RunOptions::LogKind::embedded ? DataDirectory::open(options.directory)
-                                                                : DataDirectory::temporary();
+Result<OpenedService> open_service(const RunOptions& options, const std::vector<Input>& inputs) {
+  const auto second = std::chrono::system_clock::now().time_since_epoch() / std::chrono::seconds{1};
+  OpenedService opened{.run = fmt::format("bench-{}-{}_", ::getpid(), second), .local = nullptr};
+  auto directory = options.directory.empty() ? DataDirectory::temporary() : DataDirectory::open(options.directory);
   if (!directory) return directory.error();
-  LocalOptions local = local_options(options, run);
+  LocalOptions local = local_options(options, opened.run);
   auto log = LocalService::open_log(**directory, local);
   if (!log) return log.error();
   if (local.memory)
-    if (Status filled = fill_with_progress(**log, workload); !filled) return filled.error();
+    if (Status filled = fill_with_progress(**log, inputs); !filled) return filled.error();
   auto service = LocalService::open(std::move(*directory), std::move(local), std::move(*log));
   if (!service) return service.error();
+  opened.local = std::move(*service);
+  return opened;
+}
+
+void close_service(const RunOptions& options, OpenedService& opened) {
+  opened.local->stop();
+  if (options.log != RunOptions::LogKind::memory) remove_topics(opened.local->log(), opened.run);
+}
+
+Result<Measured> run_workload(const Workload& workload, const RunOptions& options) {
+  auto opened = open_service(options, workload.inputs);
+  if (!opened) return opened.error();
+  const std::string topic = opened->run + workload.name;
   Measured measured;
   measured.workers = options.workers > 0 ? options.workers : static_cast<int>(std::thread::hardware_concurrency());
-  Status done = measure((*service)->service(), workload, topic, measured);
+  Status done = measure(opened->local->service(), workload, topic, measured);
   if (done && options.check) {
-    auto rows = check_output((*service)->log(), topic, workload);
+    auto rows = check_output(opened->local->log(), topic, workload);
     if (rows) measured.rows_out = *rows;
     if (!rows) done = rows.error();
   }
-  (*service)->stop();
-  if (options.log != RunOptions::LogKind::memory) remove_topics((*service)->log(), run);
+  close_service(options, *opened);
   if (!done) return done.error();
   return measured;
 }

@@ -35,6 +35,16 @@ std::string log_name(const RunOptions& options);
 /// nor as memory. To be called while the process has one thread.
 Status prepare_inputs(const Workload& workload, const RunOptions& options);
 
+/// A service of its own name on the chosen log.
+struct OpenedService {
+  std::string run;  // the name, which is part of every topic it makes
+  std::unique_ptr<LocalService> local;
+};
+/// `inputs` of a log in memory are filled before the service starts.
+Result<OpenedService> open_service(const RunOptions& options, const std::vector<Input>& inputs = {});
+/// Ends it and deletes what it leaves in a log that lives on.
+void close_service(const RunOptions& options, OpenedService& opened);
+
 /// Runs the workload once, as a user's statements, and checks what came out.
 Result<Measured> run_workload(const Workload& workload, const RunOptions& options);
 

@@ -222,7 +222,7 @@ std::optional<Workload> find_workload(const std::string& name, const Shape& shap
 std::string workload_list() {
   std::string text;
   for (const Entry& entry : kWorkloads) text += fmt::format("  {:<8}{}\n", entry.name, entry.what);
-  return text;
+  return text + "  latency from append to visible in a push and in a pull query\n";
 }
 
 }  // namespace millrace::bench
