@@ -78,13 +78,14 @@ const StorePlan* store_of(const Subtopology& subtopology, const PlanNode* owner)
 }
 
 std::optional<Materialization> find_materialization(const Subtopology& last) {
-  if (!last.root->as<SinkNode>() || last.root->kind != RelationKind::table) return std::nullopt;
-  const NodePtr kept = find_materialized(last.root);
+  const bool kept_only = last.root->as<MaterializeNode>() != nullptr;  // a source table
+  if ((!last.root->as<SinkNode>() && !kept_only) || last.root->kind != RelationKind::table) return std::nullopt;
+  const NodePtr kept = kept_only ? last.root : find_materialized(last.root);
   const StorePlan* store = kept ? store_of(last, kept.get()) : nullptr;
   if (!store) return std::nullopt;
   Materialization found{
       .subtopology = last.id, .store = store->name, .store_schema = kept->schema, .window = kept->window, .above = {}};
-  for (NodePtr node = inputs_of(*last.root).front(); node != kept; node = inputs_of(*node).front())
+  for (NodePtr node = kept_only ? kept : inputs_of(*last.root).front(); node != kept; node = inputs_of(*node).front())
     found.above.push_back(node);
   std::reverse(found.above.begin(), found.above.end());
   return found;

@@ -13,6 +13,7 @@
 #include "planner/bind/canonical.h"
 #include "planner/bind/upgrade.h"
 #include "planner/rules/rules.h"
+#include "server/queries/source_table.h"
 
 namespace millrace {
 namespace {
@@ -61,6 +62,11 @@ bool exists_already(const std::string& name, ast::SourceKind kind, bool or_repla
   return true;
 }
 
+std::string next_query_id(std::string_view prefix, std::string_view sink, const MutationContext& context) {
+  return sink.empty() ? fmt::format("{}_{}", prefix, context.state.next_sequence)
+                      : fmt::format("{}_{}_{}", prefix, sink, context.state.next_sequence);
+}
+
 Mutation create_source(const ast::CreateSource& create, const ast::Statement& statement,
                        const MutationContext& context) {
   Mutation result;
@@ -76,14 +82,21 @@ Mutation create_source(const ast::CreateSource& create, const ast::Statement& st
     result.create_topic = {bound.source.topic,
                            topic_config(*bound.create_topic, kind, bound.source.window, bound.retention_ms)};
   result.message = fmt::format("{} created", kind_title(kind));
+  QueryPtr keeper;
+  if (kind == RelationKind::table && bound.source.read_only &&
+      context.config.boolean("ksql.source.table.materialization.enabled")) {
+    bound.source.created_by = next_query_id("CST", bound.source.name, context);
+    keeper = make_source_table_query(bound.source, bound.source.created_by, context);
+  }
   result.changes.push_back(
       {Change::Kind::put_source, bound.source.name, {}, std::make_shared<SourceDef>(std::move(bound.source)), nullptr});
+  if (keeper) {
+    result.prepare.push_back(keeper->plan);
+    result.query_id = keeper->id;
+    result.message = fmt::format("Created query with ID {}", keeper->id);
+    result.changes.push_back({Change::Kind::start_query, keeper->id, {}, nullptr, keeper});
+  }
   return result;
-}
-
-std::string next_query_id(std::string_view prefix, std::string_view sink, const MutationContext& context) {
-  return sink.empty() ? fmt::format("{}_{}", prefix, context.state.next_sequence)
-                      : fmt::format("{}_{}_{}", prefix, sink, context.state.next_sequence);
 }
 
 QueryPtr make_query(const BoundQuery& bound, std::string id, QueryOrigin origin, const std::string& statement,
@@ -189,6 +202,7 @@ Mutation alter_source(const ast::AlterSource& alter, const ast::Statement& state
 void check_unused(const SourceDef& source, const MutationContext& context) {
   std::set<std::string> readers, writers, dependants;
   for (const QueryPtr& query : context.state.readers_of(source.name)) {
+    if (query->id == source.created_by) continue;
     readers.insert(query->id);
     if (query->origin == QueryOrigin::create_as) dependants.insert(query->sink);
   }
@@ -291,7 +305,8 @@ Mutation control_query(const ast::ControlQuery& control, const ast::Statement& s
   result.message = fmt::format("{} {}.", control.query_id ? "Query" : "All queries", kDone[action]);
   std::vector<QueryPtr> chosen;
   if (!control.query_id) {
-    for (const auto& [id, query] : context.state.queries) chosen.push_back(query);
+    for (const auto& [id, query] : context.state.queries)
+      if (query->origin != QueryOrigin::source_table) chosen.push_back(query);
   } else if (auto it = context.state.queries.find(control.query_id->text); it != context.state.queries.end()) {
     chosen.push_back(it->second);
   } else {
@@ -300,7 +315,7 @@ Mutation control_query(const ast::ControlQuery& control, const ast::Statement& s
         .hint("SHOW QUERIES lists them");
   }
   for (const QueryPtr& query : chosen) {
-    if (query->origin == QueryOrigin::source_table && control.query_id)
+    if (query->origin == QueryOrigin::source_table)
       throw general(Code::invalid_statement, fmt::format("Cannot {} query '{}' because it is linked to a source table.",
                                                          kVerbs[action], query->id));
     result.changes.push_back(control_change(control.action, query->id));
