@@ -18,13 +18,15 @@ HttpClient::Headers auth_headers(const std::optional<std::pair<std::string, std:
   return headers;
 }
 
-/// Hands the elements of a V1 answer over as they come, a line each.
+/// Hands the elements of a V1 answer over as they come, a line each; or the lines of PRINT, which are no array.
 class V1Reader {
  public:
   explicit V1Reader(RowReceiver& receiver) : receiver_(receiver) {}
 
   bool take(std::string_view piece) {
     text_ += piece;
+    if (!text_.empty() && !any_) lines_ = text_.front() != '[';
+    any_ |= !text_.empty();
     std::size_t from = 0;
     for (std::size_t end; (end = text_.find('\n', from)) != std::string::npos; from = end + 1)
       if (!element(std::string_view(text_).substr(from, end - from))) return false;
@@ -32,12 +34,13 @@ class V1Reader {
     return true;
   }
   void finish() {
-    if (!stopped_) (void)element(text_);
-    if (!ended_ && started_) receiver_.end(std::nullopt, std::nullopt);
+    if (!stopped_ && !(lines_ && text_.empty())) (void)element(text_);
+    if (!ended_) receiver_.end(std::nullopt, std::nullopt);
   }
 
  private:
   bool element(std::string_view line) {
+    if (lines_) return keep(receiver_.line(line));
     if (line.starts_with('[')) line.remove_prefix(1);
     while (!line.empty() && (line.back() == ',' || line.back() == ']' || line.back() == '\r')) {
       if (line.back() == ']' && line.find('{') == std::string_view::npos) return true;
@@ -47,14 +50,12 @@ class V1Reader {
     if (line.empty()) return true;
     boost::system::error_code bad;
     const json::value value = json::parse(line, bad);
-    // PRINT sends plain text.
-    if (bad || !value.is_object()) return keep(receiver_.line(line));
+    if (bad || !value.is_object()) return true;
     return object(value.get_object());
   }
 
   bool object(const json::object& object) {
     if (const json::value* header = object.if_contains("header")) {
-      started_ = true;
       const json::object& fields = header->as_object();
       const json::value* id = fields.if_contains("queryId");
       receiver_.header(id != nullptr && id->is_string() ? std::string(id->get_string()) : std::string(),
@@ -80,7 +81,8 @@ class V1Reader {
 
   RowReceiver& receiver_;
   std::string text_;
-  bool started_ = false, ended_ = false, stopped_ = false;
+  bool any_ = false, lines_ = false;  // something came; it is plain text
+  bool ended_ = false, stopped_ = false;
 };
 
 json::object to_object(const PropertyMap& map) {

@@ -42,6 +42,10 @@ class QueueSink final : public ResultSink {
   }
   bool line(std::string_view text) override {
     std::lock_guard lock(mutex_);
+    if (items_.size() > kMaxQueued) {
+      full_ = true;
+      return false;
+    }
     items_.push_back({std::string(text), false, true});
     changed_.notify_all();
     return true;
@@ -88,7 +92,7 @@ class LocalBackend final : public Backend {
     // What was inserted before must be visible, also behind other queries.
     service_.wait_until_idle(kSettle);
     QueueSink sink;
-    Service::Started started = service_.query({sql, properties, variables, std::nullopt}, sink);
+    Service::Started started = service_.query({sql, properties, variables, std::nullopt, true}, sink);
     if (started.error) {
       receiver.end(std::nullopt, started.error->to_json());
       return {};
@@ -115,7 +119,7 @@ class LocalBackend final : public Backend {
     while (!interrupted_ && std::chrono::steady_clock::now() < deadline) {
       sink.changed_.wait_for(lock, std::chrono::milliseconds(100),
                              [&] { return !sink.items_.empty() || sink.ended_ || (sink.header_ && !header_shown); });
-      if (sink.header_ && !std::exchange(header_shown, sink.header_.has_value())) {
+      if (sink.header_ && !std::exchange(header_shown, true) && !sink.header_->text) {
         const json::object raw{
             {"header", json::object{{"queryId", sink.header_->query_id},
                                     {"schema", sink.header_->schema.to_string(!sink.header_->push)}}}};

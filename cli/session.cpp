@@ -16,7 +16,7 @@ std::string upper(std::string text) {
 /// Shows rows as they come.
 class RowsToScreen final : public RowReceiver {
  public:
-  RowsToScreen(Session& session) : session_(session) {}
+  RowsToScreen(Session& session, bool print) : session_(session), print_(print) {}
 
   void header(const std::string&, std::vector<std::string> columns, const json::object& raw) override {
     printer_.emplace(session_.options(), std::move(columns));
@@ -36,7 +36,6 @@ class RowsToScreen final : public RowReceiver {
   }
   bool line(std::string_view text) override {
     if (session_.row_limit && rows_ >= *session_.row_limit) return false;
-    printed_ = true;
     session_.print(text);
     session_.print("\n");
     return true;
@@ -48,7 +47,7 @@ class RowsToScreen final : public RowReceiver {
       if (message) session_.print(pretty_json(json::object{{"finalMessage", *message}}));
       return;
     }
-    if (printed_) return session_.print("Topic printing ceased\n");
+    if (print_) return session_.print("Topic printing ceased\n");
     if (message) session_.print(*message + "\n");
     session_.print("Query terminated\n");
   }
@@ -59,7 +58,7 @@ class RowsToScreen final : public RowReceiver {
   std::optional<RowPrinter> printer_;
   std::optional<json::object> error_;
   std::int64_t rows_ = 0;
-  bool printed_ = false;
+  const bool print_;  // lines of a topic
 };
 
 }  // namespace
@@ -149,7 +148,7 @@ bool Session::run_statement(const ast::Statement& statement, std::string_view) {
       print_error("SELECT and PRINT statements cannot be used in RUN SCRIPT");
       return false;
     }
-    return run_query(statement.text) && done;
+    return run_query(statement.text, statement.as<ast::Print>() != nullptr) && done;
   }
   if (set != nullptr) return set_property(set->name, set->value) && done;
   if (unset != nullptr) return unset_property(unset->name) && done;
@@ -188,8 +187,8 @@ bool Session::flush_group() {
   return !answer->error;
 }
 
-bool Session::run_query(const std::string& sql) {
-  RowsToScreen rows(*this);
+bool Session::run_query(const std::string& sql, bool print) {
+  RowsToScreen rows(*this, print);
   if (Status done = backend_->query(sql, properties_, variables_, rows, query_timeout); !done) {
     print_error(done.error().message);
     return false;

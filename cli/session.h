@@ -42,7 +42,7 @@ class Session {
  private:
   bool run_statement(const ast::Statement& statement, std::string_view text);
   bool flush_group();
-  bool run_query(const std::string& sql);
+  bool run_query(const std::string& sql, bool print);
   bool set_property(const std::string& name, const std::string& value);
   bool unset_property(const std::string& name);
   void show_error(const boost::json::object& error, std::string_view sql);

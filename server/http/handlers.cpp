@@ -28,12 +28,15 @@ void answer_error(const Exchange& exchange, int code, std::string message, const
   answer_error(exchange, error, headers);
 }
 
+void not_acceptable(const Exchange& exchange) {
+  exchange->respond(406, kJson, R"({"@type":"generic_error","error_code":40600,"message":"Not Acceptable"})");
+}
+
 /// The type to answer in, or nothing after a 406.
 std::optional<MediaType> agree(const HttpRequest& request, const Exchange& exchange, std::span<const MediaType> offered,
                                MediaType fallback) {
   auto type = negotiate(request.accept, offered, fallback);
-  if (!type)
-    exchange->respond(406, kJson, R"({"@type":"generic_error","error_code":40600,"message":"Not Acceptable"})");
+  if (!type) not_acceptable(exchange);
   return type;
 }
 
@@ -50,6 +53,14 @@ std::optional<json::object> body_object(const HttpRequest& request, const Exchan
     return std::nullopt;
   }
   return std::move(value.as_object());
+}
+
+/// Whether the statement is there; answers 40000 otherwise.
+bool has_text(const json::object& body, std::string_view field, const Exchange& exchange) {
+  const json::value* text = body.if_contains(field);
+  if (text != nullptr && text->is_string()) return true;
+  answer_error(exchange, 40000, fmt::format("The request has no '{}' field with a text", field));
+  return false;
 }
 
 std::string scalar_text(const json::value& value) {
@@ -92,7 +103,7 @@ void ksql(const HttpRequest& request, const Exchange& exchange, Service& service
   if (!type) return;
   auto body = body_object(request, exchange);
   if (!body) return;
-  if (!body->contains("ksql")) return answer_error(exchange, 40000, "The request has no 'ksql' field");
+  if (!has_text(*body, "ksql", exchange)) return;
   const Reply reply = service.execute(to_request(*body, "ksql", "streamsProperties"));
   if (reply.error) return answer_error(exchange, *reply.error);
   exchange->respond(200, media_type_name(*type), json::serialize(reply.entities));
@@ -110,8 +121,30 @@ void query(const HttpRequest& request, const Exchange& exchange, Service& servic
   if (!type) return;
   auto body = body_object(request, exchange);
   if (!body) return;
+  if (!has_text(*body, "ksql", exchange)) return;
   if (*type == MediaType::json) type = MediaType::v1;  // `/query` answers JSON in the V1 layout
   run_query(to_request(*body, "ksql", "streamsProperties"), *type, exchange, service);
+}
+
+/// PRINT answers in lines of text, whatever comments stand before it.
+bool is_print(std::string_view sql) {
+  constexpr std::string_view kWord = "PRINT";
+  const auto skip_past = [&](std::string_view end) { sql.remove_prefix(std::min(sql.find(end), sql.size() - 1) + 1); };
+  while (!sql.empty()) {
+    if (std::isspace(static_cast<unsigned char>(sql.front())) != 0) {
+      sql.remove_prefix(1);
+    } else if (sql.starts_with("--")) {
+      skip_past("\n");
+    } else if (sql.starts_with("/*")) {
+      skip_past("*/");
+      if (!sql.empty()) sql.remove_prefix(1);
+    } else {
+      break;
+    }
+  }
+  return sql.size() > kWord.size() && std::isspace(static_cast<unsigned char>(sql[kWord.size()])) != 0 &&
+         std::equal(kWord.begin(), kWord.end(), sql.begin(),
+                    [](char a, char b) { return a == std::toupper(static_cast<unsigned char>(b)); });
 }
 
 void query_stream(const HttpRequest& request, const Exchange& exchange, Service& service) {
@@ -119,8 +152,10 @@ void query_stream(const HttpRequest& request, const Exchange& exchange, Service&
   if (!type) return;
   auto body = body_object(request, exchange);
   if (!body) return;
-  if (!body->contains("sql")) return answer_error(exchange, 40000, "The request has no 'sql' field");
-  run_query(to_request(*body, "sql", "properties"), *type, exchange, service);
+  if (!has_text(*body, "sql", exchange)) return;
+  const Request asked = to_request(*body, "sql", "properties");
+  if (*type != MediaType::delimited && is_print(asked.sql)) return not_acceptable(exchange);
+  run_query(asked, *type, exchange, service);
 }
 
 void close_query(const HttpRequest& request, const Exchange& exchange, Service& service) {

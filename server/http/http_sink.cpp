@@ -38,6 +38,12 @@ void HttpSink::watch() {
 
 void HttpSink::begin(const QueryHeader& header) {
   push_ = header.push;
+  if (header.text) {
+    watch();
+    responder_->start(media_type_name(type_));
+    started_ = true;
+    return;
+  }
   writer_ = make_row_writer(type_, !push_);
   watch();
   if (!push_) {
@@ -88,11 +94,6 @@ bool HttpSink::line(std::string_view text) {
     if (closed_) return true;
     if (paused_) return false;
   }
-  if (!started_) {
-    watch();
-    responder_->start(media_type_name(type_));
-  }
-  started_ = true;
   std::string out(text);
   out += '\n';
   send(std::move(out));
@@ -105,6 +106,7 @@ void HttpSink::wait_drained() {
 }
 
 void HttpSink::end(std::optional<std::string> message, std::optional<ServiceError> error) {
+  const auto self = shared_from_this();  // the connection lets go of it once the answer is out
   if (writer_) {
     if (push_) {
       std::string text;

@@ -12,7 +12,6 @@ namespace millrace {
 /// Rows of one query on their way to one client. Keeps the running query until it has ended or the client has gone.
 class HttpSink final : public ResultSink, public std::enable_shared_from_this<HttpSink> {
  public:
-  /// `type` absent: text lines of PRINT.
   HttpSink(std::shared_ptr<Responder> responder, MediaType type) : responder_(std::move(responder)), type_(type) {}
 
   void begin(const QueryHeader& header) override;

@@ -89,7 +89,9 @@ Reply ServiceImpl::execute(const Request& request) {
       }
     }
   } catch (const SqlError& error) {
-    reply.error = to_service_error(error, current.empty() ? request.sql : current);
+    // Only the request's own properties are refused without a statement at fault.
+    const bool plain = current.empty() && error.statement().empty();
+    reply.error = to_service_error(error, current.empty() ? request.sql : current, plain);
   } catch (const std::exception& error) {
     spdlog::error("statement '{}': {}", current, error.what());
     reply.error = service_error(kServerError, error.what());

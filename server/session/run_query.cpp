@@ -197,7 +197,7 @@ std::string pull_id() {
 
 }  // namespace
 
-Service::Started run_push(const ast::Query& query, const ast::Statement&, const SessionProperties& session,
+Service::Started run_push(const ast::Query& query, bool until_end, const SessionProperties& session,
                           ServiceImpl& service, ResultSink& sink) {
   const auto running = [&] {
     std::lock_guard lock(service.push_queries()->mutex);
@@ -214,7 +214,7 @@ Service::Started run_push(const ast::Query& query, const ast::Statement&, const 
   auto plan = make_plan(bound.root, bound.options, id, true, session.effective, service.config());
   ++service.push_count;
   const QueryHeader header{id, plan->result, true, plan->kind == RelationKind::table};
-  return {start_transient(plan, id, false, header, service, sink), std::nullopt};
+  return {start_transient(plan, id, until_end, header, service, sink), std::nullopt};
 }
 
 Service::Started run_stream_pull(const ast::Query& query, const SessionProperties& session, ServiceImpl& service,
@@ -276,16 +276,17 @@ Service::Started run_table_pull(const ast::Query& query, const SessionProperties
 
 Service::Started ServiceImpl::query(const Request& request, ResultSink& sink) {
   std::string text, current = request.sql;
-  bool push = false;
+  bool push = true;  // as are the request's own properties, these mistakes are the request's, not the statement's
   try {
-    const SessionProperties session = session_properties(request);
+    const SessionProperties session = session_properties(request, true);
+    push = false;
     const std::vector<ast::StatementPtr> statements = parse_request(request, session, text);
     if (statements.size() != 1)
       return {nullptr, service_error(kBadStatement, fmt::format("Expected exactly one KSQL statement; found {} instead",
                                                                 statements.size()))};
     const ast::Statement& statement = *statements.front();
     current = statement.text;
-    if (const auto* print = statement.as<ast::Print>()) return run_print(*print, *this, sink);
+    if (const auto* print = statement.as<ast::Print>()) return run_print(*print, request.until_end, *this, sink);
     const auto* select = statement.as<ast::Select>();
     if (select == nullptr) {
       ServiceError error = service_error(
@@ -295,7 +296,7 @@ Service::Started ServiceImpl::query(const Request& request, ResultSink& sink) {
       return {nullptr, error};
     }
     push = select->query->emit != ast::Emit::none;
-    if (push) return run_push(*select->query, statement, session, *this, sink);
+    if (push) return run_push(*select->query, request.until_end, session, *this, sink);
     const StatePtr now = state();
     const SourceDef* source = now->catalog.find(select->query->from.first.name.text);
     if (source != nullptr && source->kind == RelationKind::stream)

@@ -4,13 +4,14 @@
 
 namespace millrace {
 
-/// One kind of query each. Throw SqlError before the first row.
-Service::Started run_push(const ast::Query& query, const ast::Statement& statement, const SessionProperties& session,
+/// One kind of query each. Throw SqlError before the first row. `until_end`: it ends when it has read what is there
+/// now.
+Service::Started run_push(const ast::Query& query, bool until_end, const SessionProperties& session,
                           ServiceImpl& service, ResultSink& sink);
 Service::Started run_table_pull(const ast::Query& query, const SessionProperties& session, ServiceImpl& service,
                                 ResultSink& sink);
 Service::Started run_stream_pull(const ast::Query& query, const SessionProperties& session, ServiceImpl& service,
                                  ResultSink& sink);
-Service::Started run_print(const ast::Print& print, ServiceImpl& service, ResultSink& sink);
+Service::Started run_print(const ast::Print& print, bool until_end, ServiceImpl& service, ResultSink& sink);
 
 }  // namespace millrace

@@ -107,12 +107,12 @@ void ServiceImpl::change_engine(const Change& change) {
   if (!done) spdlog::error("query {}: {}", change.name, done.error().message);
 }
 
-SessionProperties ServiceImpl::session_properties(const Request& request) const {
+SessionProperties ServiceImpl::session_properties(const Request& request, bool any_name) const {
   SessionProperties session;
   for (const auto& [name, value] : config().explicit_values()) session.effective[name] = value;
   for (const auto& [name, value] : state()->system_properties) session.effective[name] = value;
   for (const auto& [name, value] : request.properties) {
-    check_session_property(name, value);
+    if (!any_name || find_setting(plain_property_name(name)) != nullptr) check_session_property(name, value);
     session.overrides[std::string(plain_property_name(name))] = value;
     session.effective[std::string(plain_property_name(name))] = value;
   }

@@ -39,6 +39,7 @@ struct Request {
   PropertyMap properties;
   Variables variables;
   std::optional<std::int64_t> command_sequence_number;
+  bool until_end = false;  // push queries and PRINT end when they have read what was there when they began
 };
 
 struct Reply {
@@ -51,6 +52,7 @@ struct QueryHeader {
   Schema schema;  // columns as selected; role key marks KEY columns of a table's pull query
   bool push = false;
   bool table = false;  // deletions may come
+  bool text = false;   // PRINT: lines follow, no rows
 };
 
 /// Takes the rows of one query. For a push query the calls come from a worker thread; for a pull query from the

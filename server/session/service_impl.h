@@ -54,7 +54,8 @@ class ServiceImpl final : public Service {
   const Config& config() const { return options_.config; }
   const ServiceOptions& options() const { return options_; }
   const FunctionCatalog& functions() const { return functions_; }
-  SessionProperties session_properties(const Request& request) const;
+  /// Throws SqlError for a property that a session may not set; `any_name` lets unknown names pass.
+  SessionProperties session_properties(const Request& request, bool any_name = false) const;
   /// Statements of a request after variable substitution. Throws SqlError.
   std::vector<ast::StatementPtr> parse_request(const Request& request, const SessionProperties& session,
                                                std::string& text) const;

@@ -1,0 +1,483 @@
+#!/usr/bin/env python3
+"""The HTTP API byte by byte: http_test.py MILLRACE [unittest arguments]. MILLRACE_TEST_BROKER: on that Kafka cluster."""
+import json
+import os
+import socket
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from wire import Connection, Server, message, request  # noqa: E402
+
+MILLRACE = ""
+V1, JSON, DELIMITED = "application/vnd.ksql.v1+json", "application/json", "application/vnd.ksqlapi.delimited.v1"
+
+
+def setUpModule():
+    global server
+    broker = os.environ.get("MILLRACE_TEST_BROKER")
+    server = Server(MILLRACE, *(("--kafka", broker) if broker else ()))
+    run("CREATE STREAM s (k STRING KEY, v INT, d DOUBLE) WITH (kafka_topic='s', value_format='JSON', partitions=1);")
+    run("CREATE TABLE t AS SELECT k, COUNT(*) AS n, SUM(v) AS total FROM s GROUP BY k;")
+    for key, value in (("a", 1), ("b", 2), ("a", 3)):
+        run(f"INSERT INTO s (ROWTIME, k, v, d) VALUES ({value}, '{key}', {value}, {value}.5);")
+    wait_for(lambda: rows("SELECT n FROM t WHERE k = 'a';") == [[2]])
+
+
+def tearDownModule():
+    if server.process.poll() is not None:
+        print(f"the server died ({server.process.returncode}):", server.log()[-2000:])
+    server.close()
+
+
+def run(text, **more):
+    answer = server.ksql(text, **more)
+    assert answer.status == 200, answer.body
+    return answer.json()
+
+
+def wait_for(condition, seconds=20):
+    deadline = time.time() + seconds
+    while not condition():
+        assert time.time() < deadline, "it never came true"
+        time.sleep(0.02)
+
+
+def post(path, body, accept=None, wait=True, headers=()):
+    headers = list(headers) + ([("Accept", accept)] if accept else [])
+    return request(server.port, "POST", path, body, headers, wait)
+
+
+def rows(sql):
+    answer = post("/query-stream", {"sql": sql})
+    assert answer.status == 200, answer.body
+    return [json.loads(line) for line in answer.body.splitlines()[1:]]
+
+
+EARLIEST = {"auto.offset.reset": "earliest"}
+
+
+class Inspection(unittest.TestCase):
+    def test_info(self):
+        answer = request(server.port, "GET", "/info")
+        self.assertEqual((answer.status, answer.headers["content-type"]), (200, V1))
+        info = answer.json()["KsqlServerInfo"]
+        self.assertEqual(set(info), {"version", "kafkaClusterId", "ksqlServiceId", "serverStatus"})
+        self.assertEqual((info["ksqlServiceId"], info["serverStatus"]), ("default_", "RUNNING"))
+
+    def test_healthcheck(self):
+        self.assertEqual(request(server.port, "GET", "/healthcheck").body,
+                         b'{"isHealthy":true,"details":{"metastore":{"isHealthy":true},"kafka":{"isHealthy":true},'
+                         b'"commandRunner":{"isHealthy":true}},"serverState":"READY"}')
+
+    def test_root_leads_to_info(self):
+        answer = request(server.port, "GET", "/")
+        self.assertEqual((answer.status, answer.headers["location"]), (307, "/info"))
+
+    def test_metadata(self):
+        body = request(server.port, "GET", "/v1/metadata").json()
+        self.assertEqual(body["clusterId"]["scope"]["clusters"]["ksql-cluster"], "default_")
+        self.assertEqual(request(server.port, "GET", "/v1/metadata/id").json(), body["clusterId"])
+
+    def test_probes(self):
+        for path in ("/chc/ready", "/chc/live"):
+            self.assertEqual(request(server.port, "GET", path).body, b"{}")
+
+    def test_metrics(self):
+        text = request(server.port, "GET", "/metrics").body.decode()
+        self.assertRegex(text, r'(?m)^millrace_query_rows_in_total\{query="CTAS_T_\d+"\} 3$')
+        self.assertRegex(text, r"(?m)^# TYPE millrace_pull_queries_total counter$")
+
+    def test_unknown_path_and_method(self):
+        answer = request(server.port, "GET", "/nothing")
+        self.assertEqual((answer.status, answer.body),
+                         (404, b'{"@type":"generic_error","error_code":40400,"message":"Not Found"}'))
+        self.assertEqual(request(server.port, "GET", "/ksql").status, 405)
+
+    def test_status(self):
+        self.assertEqual(request(server.port, "GET", "/status").json()["commandStatuses"]["stream/`S`/create"], "SUCCESS")
+        one = request(server.port, "GET", "/status/stream/%60S%60/create").json()
+        self.assertEqual((one["status"], one["message"]), ("SUCCESS", "Stream created"))
+        answer = request(server.port, "GET", "/status/stream/NOPE/create")
+        self.assertEqual((answer.status, answer.json()["error_code"]), (404, 40400))
+
+    def test_properties(self):
+        self.assertEqual(request(server.port, "GET", "/is_valid_property/auto.offset.reset").body, b"true")
+        answer = request(server.port, "GET", "/is_valid_property/no.such")
+        self.assertEqual((answer.status, answer.json()["message"]), (400, "Unknown property: no.such"))
+
+
+class Statements(unittest.TestCase):
+    def test_entities_carry_text_and_warnings(self):
+        for text, kind, field in (("SHOW STREAMS;", "streams", "streams"), ("LIST TABLES;", "tables", "tables"),
+                                  ("SHOW TOPICS;", "kafka_topics", "topics"), ("SHOW QUERIES;", "queries", "queries"),
+                                  ("SHOW PROPERTIES;", "properties", "properties"), ("SHOW TYPES;", "type_list", "types"),
+                                  ("SHOW FUNCTIONS;", "function_names", "functions"),
+                                  ("SHOW VARIABLES;", "variables", "variables"),
+                                  ("DESCRIBE s;", "sourceDescription", "sourceDescription"),
+                                  ("DESCRIBE FUNCTION abs;", "describe_function", "functions"),
+                                  ("EXPLAIN SELECT * FROM s EMIT CHANGES;", "queryDescription", "queryDescription")):
+            with self.subTest(text):
+                [entity] = run(text)
+                self.assertEqual((entity["@type"], entity["statementText"], entity["warnings"]), (kind, text, []))
+                self.assertIn(field, entity)
+
+    def test_shape_of_sources(self):
+        [entity] = run("SHOW STREAMS;")
+        self.assertIn({"type": "STREAM", "name": "S", "topic": "s", "keyFormat": "KAFKA", "valueFormat": "JSON",
+                       "isWindowed": False}, entity["streams"])
+
+    def test_create_answers_with_the_canonical_statement(self):
+        [entity] = run("create stream if not exists c1 (m string) with (value_format='JSON', kafka_topic='s');")
+        self.assertEqual(list(entity)[0], "@type")
+        self.assertEqual(entity["statementText"],
+                         "CREATE STREAM IF NOT EXISTS C1 (M STRING) WITH (CLEANUP_POLICY='delete', KAFKA_TOPIC='s', "
+                         "KEY_FORMAT='KAFKA', VALUE_FORMAT='JSON');")
+        self.assertEqual(entity["commandId"], "stream/`C1`/create")
+        self.assertEqual(entity["commandStatus"], {"status": "SUCCESS", "message": "Stream created", "queryId": None})
+        self.assertIsInstance(entity["commandSequenceNumber"], int)
+        again = run("create stream if not exists c1 (m string) with (value_format='json', kafka_topic='s');")
+        self.assertEqual((again[0]["@type"], again[0]["message"]),
+                         ("warning_entity", "Cannot add stream `C1`: A stream with the same name already exists."))
+        run("DROP STREAM c1;")
+
+    def test_empty_answers(self):
+        for text in ("", "  \n ", "SET 'auto.offset.reset'='earliest';", "DEFINE a = 'b';",
+                     "INSERT INTO s (ROWTIME, k, v, d) VALUES (0, 'z', NULL, NULL);"):
+            with self.subTest(text):
+                self.assertEqual(server.ksql(text).body, b"[]")
+
+    def test_unknown_fields_and_types_are_ignored(self):
+        for content_type in (V1, JSON, DELIMITED, "text/plain", None):
+            headers = [("Content-Type", content_type)] if content_type else []
+            answer = post("/ksql", {"ksql": "SHOW TYPES;", "more": [1], "requestProperties": {"x": 1}}, headers=headers)
+            self.assertEqual((answer.status, answer.headers["content-type"]), (200, V1))
+        self.assertEqual(post("/ksql", {"ksql": "SHOW TYPES;"}, accept=JSON).headers["content-type"], JSON)
+        self.assertEqual(post("/ksql", {"ksql": "SHOW TYPES;"}, accept="text/html").status, 406)
+
+    def test_variables_and_properties_of_the_request(self):
+        [entity] = run("DESCRIBE ${x};", sessionVariables={"x": "s"})
+        self.assertEqual(entity["sourceDescription"]["name"], "S")
+        answer = server.ksql("SHOW TYPES;", streamsProperties={"no.such": 1})
+        self.assertEqual((answer.status, answer.json()["error_code"]), (400, 40000))
+
+    def check_error(self, answer, code, message, text=None):
+        body = answer.json()
+        self.assertEqual(answer.status, code // 100)
+        self.assertEqual(list(body)[:3], ["@type", "error_code", "message"])
+        self.assertEqual((body["error_code"], body["message"]), (code, message))
+        if text:
+            self.assertEqual((body["@type"], body["statementText"], body["entities"]), ("statement_error", text, []))
+
+    def test_errors(self):
+        self.check_error(server.ksql("DROP STREAM nope;"), 40001, "Stream NOPE does not exist.", "DROP STREAM nope;")
+        self.check_error(server.ksql("SHOW STREAMS"), 40001, "line 1:13: Syntax Error\nmissing ';' at '<EOF>'", "SHOW STREAMS")
+        self.check_error(server.ksql("SELECT * FROM s EMIT CHANGES;"), 40002,
+                         "The following statement types should be issued to the websocket endpoint '/query':\n\t* PRINT\n\t* SELECT",
+                         "SELECT * FROM s EMIT CHANGES;")
+        self.check_error(server.ksql("ASSERT TOPIC nope TIMEOUT 10 MILLISECONDS;"), 41700, "Topic nope does not exist")
+
+    def test_nothing_runs_when_one_statement_is_wrong(self):
+        answer = server.ksql("CREATE TYPE t1 AS INT; DROP STREAM nope;")
+        self.assertEqual((answer.status, answer.json()["statementText"]), (400, "DROP STREAM nope;"))
+        self.assertEqual(run("SHOW TYPES;")[0]["types"], {})
+
+    def test_several_statements(self):
+        entities = run("CREATE TYPE t2 AS INT; SHOW TYPES; DROP TYPE t2;")
+        self.assertEqual([e["@type"] for e in entities], ["currentStatus", "type_list", "currentStatus"])
+
+    def test_sequence_number(self):
+        answer = server.ksql("SHOW TYPES;", commandSequenceNumber=10 ** 9)
+        self.assertEqual((answer.status, answer.json()["error_code"]), (503, 50301))
+
+    def test_malformed_bodies(self):
+        for body in (b"", b"{", b"[]", b"\xff\xfe", b'{"ksql":"SHOW TYPES;"} x'):
+            with self.subTest(body):
+                answer = post("/ksql", body)
+                self.assertEqual((answer.status, answer.json()["error_code"]), (400, 40000))
+        self.assertEqual(post("/ksql", {}).status, 400)
+        self.assertEqual(post("/ksql", {"ksql": 1}).status, 400)
+        self.assertEqual(post("/query-stream", {}).status, 400)
+        self.assertEqual(post("/query", {"ksql": None}).status, 400)
+
+
+class Queries(unittest.TestCase):
+    def test_pull_v1(self):
+        answer = post("/query", {"ksql": "SELECT * FROM t WHERE k = 'a';"})
+        self.assertEqual((answer.status, answer.headers["content-type"]), (200, V1))
+        head, row = answer.body.split(b",\n")
+        header = json.loads(head[1:])["header"]
+        self.assertEqual(header["schema"], "`K` STRING KEY, `N` BIGINT, `TOTAL` INTEGER")
+        self.assertRegex(header["queryId"], r"^query_\d+$")
+        self.assertEqual(row, b'{"row":{"columns":["a",2,4]}}]')
+
+    def test_pull_delimited_and_json(self):
+        sql = {"sql": "SELECT n, k FROM t WHERE k = 'a';"}
+        header = b'{"queryId":null,"columnNames":["N","K"],"columnTypes":["BIGINT","STRING"]}'
+        for accept in (None, "*/*", DELIMITED):
+            answer = post("/query-stream", sql, accept)
+            self.assertEqual((answer.headers["content-type"], answer.body), (DELIMITED, header + b'\n[2,"a"]\n'))
+        answer = post("/query-stream", sql, JSON)
+        self.assertEqual((answer.headers["content-type"], answer.body), (JSON, b"[" + header + b',[2,"a"]]'))
+        self.assertEqual(post("/query-stream", sql, V1).headers["content-type"], V1)
+        self.assertEqual(post("/query", {"ksql": sql["sql"]}, JSON).headers["content-type"], V1)
+        self.assertEqual(post("/query-stream", sql, "text/html").status, 406)
+        self.assertEqual(post("/query-stream", sql, f"text/html, {JSON};q=0.5, {V1};q=0.9").headers["content-type"], V1)
+
+    def test_pull_without_rows(self):
+        answer = post("/query", {"ksql": "SELECT n FROM t WHERE k = 'none';"})
+        self.assertRegex(answer.body, rb'^\[\{"header":\{"queryId":"query_\d+","schema":"`N` BIGINT"\}\}\]$')
+
+    def test_pull_of_a_stream(self):
+        answer = post("/query", {"ksql": "SELECT k, v FROM s WHERE v > 1;"})
+        parts = answer.body.split(b",\n")
+        self.assertEqual(parts[1:], [b'{"row":{"columns":["b",2]}}', b'{"row":{"columns":["a",3]}}',
+                                     b'{"finalMessage":"Query Completed"}]'])
+
+    def test_push_v1_in_chunks(self):
+        answer = post("/query", {"ksql": "SELECT v, d FROM s WHERE v > 0 EMIT CHANGES LIMIT 2;", "streamsProperties": EARLIEST})
+        self.assertEqual(answer.headers["content-type"], V1)
+        self.assertRegex(answer.chunks[0],
+                         rb'^\[\{"header":\{"queryId":"transient_S_\d+","schema":"`V` INTEGER, `D` DOUBLE"\}\},\n$')
+        self.assertEqual(answer.chunks[1:], [b'{"row":{"columns":[1,1.5]}},\n', b'{"row":{"columns":[2,2.5]}},\n',
+                                             b'{"finalMessage":"Limit Reached"}', b"]"])
+        json.loads(answer.body)
+
+    def test_push_delimited_in_chunks(self):
+        answer = post("/query-stream", {"sql": "SELECT v FROM s WHERE v > 0 EMIT CHANGES LIMIT 3;", "properties": EARLIEST})
+        self.assertRegex(answer.chunks[0], rb'^\{"queryId":"transient_S_\d+","columnNames":\["V"\],"columnTypes":\["INTEGER"\]\}\n$')
+        self.assertEqual(answer.chunks[1:], [b"[1]\n", b"[2]\n", b"[3]\n"])
+
+    def test_push_json(self):
+        answer = post("/query-stream", {"sql": "SELECT v FROM s WHERE v > 0 EMIT CHANGES LIMIT 1;", "properties": EARLIEST}, JSON)
+        self.assertEqual(answer.json()[1:], [[1]])
+
+    def test_values_of_all_types(self):
+        run("CREATE STREAM ty (b BOOLEAN, i INT, g BIGINT, f DOUBLE, s STRING, y BYTES, c DECIMAL(6,2), ar ARRAY<INT>, "
+            "m MAP<STRING, INT>, st STRUCT<a INT, b STRING>, da DATE, ti TIME, ts TIMESTAMP) "
+            "WITH (kafka_topic='ty', value_format='JSON', partitions=1);")
+        run("INSERT INTO ty VALUES (true, 1, 2, 3.25, 'x\"\\y', TO_BYTES('aGk=', 'base64'), 4.5, ARRAY[1, NULL], MAP('k':=1), "
+            "STRUCT(a:=1, b:='z'), '2020-01-02', '03:04:05', '2020-01-02T03:04:05.678');")
+        run("INSERT INTO ty (i) VALUES (NULL);")
+        answer = post("/query-stream", {"sql": "SELECT * FROM ty;"})
+        self.assertEqual(answer.body.split(b"\n", 1)[1],
+                         b'[true,1,2,3.25,"x\\"\\\\y","aGk=",4.50,[1,null],{"k":1},{"A":1,"B":"z"},"2020-01-02","03:04:05",'
+                         b'"2020-01-02T03:04:05.678"]\n[null,null,null,null,null,null,null,null,null,null,null,null,null]\n')
+        run("DROP STREAM ty;")
+
+    def test_tombstones_of_a_table(self):
+        run("CREATE TABLE tt (k STRING PRIMARY KEY, v INT) WITH (kafka_topic='tt', value_format='JSON', partitions=1);")
+        run("CREATE TABLE big AS SELECT k, v FROM tt WHERE v > 10;")
+        run("INSERT INTO tt (k, v) VALUES ('a', 11);")
+        answer = post("/query", {"ksql": "SELECT * FROM big EMIT CHANGES LIMIT 2;", "streamsProperties": EARLIEST}, wait=False)
+        answer.chunk()
+        self.assertEqual(answer.chunk(), b'{"row":{"columns":["a",11]}},\n')
+        run("INSERT INTO tt (k, v) VALUES ('a', 1);")
+        self.assertEqual(answer.chunk(), b'{"row":{"columns":["a",null],"tombstone":true}},\n')
+        answer.connection.close()
+        run("DROP TABLE big; DROP TABLE tt;")
+
+    def test_errors_before_the_first_row(self):
+        answer = post("/query-stream", {"sql": "SELECT nope FROM s EMIT CHANGES;"})
+        self.assertEqual((answer.status, answer.json()["@type"], answer.json()["error_code"]), (400, "generic_error", 40000))
+        answer = post("/query-stream", {"sql": "SELECT nope FROM t WHERE k = 'a';"})
+        self.assertEqual((answer.status, answer.json()["@type"], answer.json()["error_code"]), (400, "statement_error", 40001))
+        self.assertTrue(answer.body.startswith(b'{"@type":"statement_error"'))
+        self.assertEqual(post("/query-stream", {"sql": "SHOW STREAMS;"}).status, 400)
+        self.assertEqual(post("/query-stream", {"sql": "SELECT * FROM t WHERE k='a'; SELECT * FROM t WHERE k='b';"}).status, 400)
+
+    def test_close_query(self):
+        answer = post("/query-stream", {"sql": "SELECT * FROM s EMIT CHANGES;"}, wait=False)
+        query = json.loads(answer.chunk())["queryId"]
+        closed = post("/close-query", {"queryId": query})
+        self.assertEqual((closed.status, closed.body), (200, b""))
+        self.assertEqual(answer.rest().chunks[1:], [])
+        answer.connection.close()
+        again = post("/close-query", {"queryId": query})
+        self.assertEqual((again.status, again.json()["message"]), (400, f"No query with id {query}"))
+
+    def test_disconnecting_ends_a_push_query(self):
+        answers = [post("/query-stream", {"sql": "SELECT * FROM s EMIT CHANGES;"}, wait=False) for _ in range(3)]
+        ids = [json.loads(answer.chunk())["queryId"] for answer in answers]
+        for answer in answers:
+            answer.connection.close()
+        wait_for(lambda: all(post("/close-query", {"queryId": id}).status == 400 for id in ids), 10)
+
+    def test_slow_client_gets_everything(self):
+        run("CREATE STREAM many (v STRING) WITH (kafka_topic='many', value_format='JSON', partitions=1);")
+        lines = "\n".join(json.dumps({"v": "x" * 1000 + str(i)}) for i in range(20000))
+        self.assertEqual(post("/inserts-stream", '{"target":"many"}\n' + lines).status, 200)
+        answer = post("/query-stream", {"sql": "SELECT * FROM many EMIT CHANGES LIMIT 20000;", "properties": EARLIEST}, wait=False)
+        time.sleep(1)  # nothing is read: the server must pause the query, not fill its memory
+        answer.rest()
+        self.assertEqual([len(answer.chunks), answer.chunks[-1]], [20001, f'["{"x" * 1000}19999"]\n'.encode()])
+        answer.connection.close()
+        run("DROP STREAM many DELETE TOPIC;")
+
+
+class Print(unittest.TestCase):
+    LINES = [b"Key format: KAFKA_STRING\n", b"Value format: JSON or KAFKA_STRING\n",
+             b'rowtime: 1970/01/01 00:00:00.001 Z, key: a, value: {"V":1,"D":1.5}, partition: 0\n',
+             b'rowtime: 1970/01/01 00:00:00.002 Z, key: b, value: {"V":2,"D":2.5}, partition: 0\n']
+
+    def test_from_the_beginning(self):
+        answer = post("/query", {"ksql": "PRINT s FROM BEGINNING LIMIT 2;"})
+        self.assertEqual((answer.status, answer.chunks), (200, self.LINES))
+        answer = post("/query-stream", {"sql": "-- all\n PRINT 's' FROM BEGINNING INTERVAL 2 LIMIT 1;"})
+        self.assertEqual((answer.headers["content-type"], answer.chunks), (DELIMITED, self.LINES[:3]))
+
+    def test_other_types_are_refused(self):
+        for accept in (JSON, V1):
+            self.assertEqual(post("/query-stream", {"sql": "/* x */ print s;"}, accept).status, 406)
+
+    def test_new_records_until_the_client_goes(self):
+        run("CREATE STREAM p (v INT) WITH (kafka_topic='p', value_format='JSON', partitions=2);")
+        run("INSERT INTO p (v) VALUES (1);")
+        answer = post("/query", {"ksql": "PRINT p;"}, wait=False)
+        run("INSERT INTO p (ROWTIME, v) VALUES (7, 2);")
+        lines = [answer.chunk() for _ in range(3)]
+        self.assertEqual(lines[0], "Key format: ¯\\_(ツ)_/¯ - no data processed\n".encode())
+        self.assertRegex(lines[2], rb'^rowtime: 1970/01/01 00:00:00.007 Z, key: <null>, value: \{"V":2\}, partition: [01]\n$')
+        answer.connection.close()
+        run("DROP STREAM p;")
+
+    def test_unknown_topic(self):
+        answer = post("/query", {"ksql": "PRINT S;"})
+        self.assertEqual((answer.status, answer.json()["message"]),
+                         (400, "Could not find topic 'S', or the KSQL user does not have permissions to list the topic. "
+                               "Topic names are case-sensitive.\nDid you mean:\n\tprint s;"))
+
+
+class Inserts(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        run("CREATE STREAM ins (k STRING KEY, v INT, `low` STRING) WITH (kafka_topic='ins', value_format='JSON', partitions=1);")
+
+    @classmethod
+    def tearDownClass(cls):
+        run("DROP STREAM ins DELETE TOPIC;")
+
+    def test_acknowledgements(self):
+        body = '{"target":"Ins"}\n{"K":"a","v":1,"`low`":"x"}\n{"k":"b"}\n'
+        answer = post("/inserts-stream", body)
+        self.assertEqual((answer.status, answer.headers["content-type"], answer.body),
+                         (200, DELIMITED, b'{"status":"ok","seq":0}\n{"status":"ok","seq":1}\n'))
+        answer = post("/inserts-stream", body, JSON)
+        self.assertEqual(answer.body, b'[{"status":"ok","seq":0},{"status":"ok","seq":1}]')
+        self.assertEqual(rows("SELECT k, v, `low` FROM ins WHERE k < 'c';")[:2], [["a", 1, "x"], ["b", None, None]])
+
+    def test_a_bad_row_ends_the_stream(self):
+        answer = post("/inserts-stream", '{"target":"ins"}\n{"k":"good"}\n{"v":"text"}\n{"k":"never"}\n')
+        first, second = answer.body.splitlines()
+        self.assertEqual(first, b'{"status":"ok","seq":0}')
+        error = json.loads(second)
+        self.assertEqual((error["@type"], error["error_code"], error["status"], error["seq"]), ("generic_error", 40000, "error", 1))
+        self.assertNotIn(["never"], rows("SELECT k FROM ins;"))
+
+    def test_refused(self):
+        answer = post("/inserts-stream", '{"target":"nope"}\n')
+        self.assertEqual((answer.status, answer.json()["error_code"], answer.json()["message"]),
+                         (400, 40001, "Cannot insert values into an unknown stream/table: nope"))
+        self.assertEqual(post("/inserts-stream", "").status, 400)
+        self.assertEqual(post("/inserts-stream", '{"no":1}').status, 400)
+
+    def test_many_rows(self):
+        count = 25000
+        body = '{"target":"ins"}\n' + "".join('{"k":"many"}\n' for _ in range(count))
+        acks = post("/inserts-stream", body).body.splitlines()
+        self.assertEqual((len(acks), acks[-1]), (count, b'{"status":"ok","seq":%d}' % (count - 1)))
+
+
+class Connections(unittest.TestCase):
+    def test_keep_alive_and_pipelining(self):
+        connection = Connection(server.port)
+        for _ in range(3):
+            self.assertEqual(connection.send(message("GET", "/info")).answer().status, 200)
+        connection.send(message("GET", "/healthcheck") + message("POST", "/query-stream", {"sql": "SELECT n FROM t WHERE k='a';"}) +
+                        message("POST", "/query", {"ksql": "SELECT v FROM s WHERE v > 0 EMIT CHANGES LIMIT 1;", "streamsProperties": EARLIEST}) +
+                        message("GET", "/nothing"))
+        self.assertIn(b"READY", connection.answer().body)
+        self.assertEqual(connection.answer().rest().body.splitlines()[1], b"[2]")
+        self.assertIn(b"Limit Reached", connection.answer().rest().body)
+        self.assertEqual(connection.answer().status, 404)
+        connection.close()
+
+    def test_close_when_asked(self):
+        connection = Connection(server.port).send(message("GET", "/info", headers=[("Connection", "close")]))
+        self.assertEqual(connection.answer().headers["connection"], "close")
+        self.assertEqual(connection.stream.read(), b"")
+        connection.close()
+
+    def test_request_in_pieces(self):
+        connection = Connection(server.port)
+        for byte in message("POST", "/ksql", {"ksql": "SHOW TYPES;"}):
+            connection.send(bytes([byte]))
+        self.assertEqual(connection.answer().status, 200)
+        connection.close()
+
+    def test_chunked_request(self):
+        body = json.dumps({"ksql": "SHOW TYPES;"}).encode()
+        connection = Connection(server.port).send(
+            b"POST /ksql HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
+        self.assertEqual(connection.answer().status, 200)
+        connection.close()
+
+    def test_garbage(self):
+        for data in (b"\x00\x01\x02\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"):
+            with self.subTest(data):
+                connection = Connection(server.port).send(data)
+                self.assertIn(connection.stream.read()[:12], (b"HTTP/1.1 400", b""))
+                connection.close()
+
+    def test_oversized_body(self):
+        connection = Connection(server.port)
+        connection.send(b"POST /ksql HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n")
+        answer = connection.answer()
+        self.assertEqual((answer.status, answer.json()["error_code"]), (413, 41300))
+        connection.close()
+
+    def test_oversized_headers(self):
+        connection = Connection(server.port)
+        connection.send(b"GET /info HTTP/1.1\r\nHost: x\r\nX: " + b"a" * (70 << 10) + b"\r\n\r\n")
+        self.assertIn(connection.answer().status, (400, 431))
+        connection.close()
+
+    def test_aborted_requests(self):
+        for data in (b"POST /ksql HTTP/1.1\r\nContent-Le", b"POST /ksql HTTP/1.1\r\nContent-Length: 100\r\n\r\n{"):
+            connection = Connection(server.port).send(data)
+            connection.close()
+        for _ in range(20):  # gone before the answer
+            connection = Connection(server.port).send(message("POST", "/query", {"ksql": "SELECT * FROM s;"}))
+            connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            connection.close()
+        self.assertEqual(request(server.port, "GET", "/info").status, 200)
+
+
+class SourceTable(unittest.TestCase):
+    def test_it_is_kept_for_pull_queries_and_survives_a_restart(self):
+        [entity] = run("CREATE SOURCE TABLE src (id STRING PRIMARY KEY, v INT) WITH (kafka_topic='src', value_format='JSON', partitions=2);")
+        query = entity["commandStatus"]["queryId"]
+        self.assertRegex(query, r"^CST_SRC_\d+$")
+        run("CREATE TABLE raw (id STRING PRIMARY KEY, v INT) WITH (kafka_topic='src', value_format='JSON');")
+        run("INSERT INTO raw (id, v) VALUES ('a', 1); INSERT INTO raw (id, v) VALUES ('a', 2);")
+        wait_for(lambda: rows("SELECT * FROM src WHERE id = 'a';") == [["a", 2]])
+        self.assertEqual(server.ksql(f"TERMINATE {query};").status, 400)
+        self.assertEqual(server.stop(), 0)
+        server.start()
+        wait_for(lambda: post("/query-stream", {"sql": "SELECT * FROM src WHERE id = 'a';"}).body.endswith(b'\n["a",2]\n'))
+        run("DROP TABLE src;")
+        self.assertNotIn(query, [q["id"] for q in run("SHOW QUERIES;")[0]["queries"]])
+
+
+class ZRestart(unittest.TestCase):  # last: the others' server goes away
+    def test_statements_and_rows_are_there_again(self):
+        self.assertEqual(server.stop(), 0)
+        server.start()
+        self.assertIn("S", [s["name"] for s in run("SHOW STREAMS;")[0]["streams"]])
+        wait_for(lambda: post("/query-stream", {"sql": "SELECT n FROM t WHERE k = 'a';"}).body.endswith(b"\n[2]\n"))
+
+
+if __name__ == "__main__":
+    MILLRACE = os.path.abspath(sys.argv.pop(1))
+    unittest.main(verbosity=1)
