@@ -7,9 +7,11 @@
 #include <fstream>
 
 #include "cli/bench_latency.h"
+#include "cli/bench_nexmark.h"
 #include "cli/bench_run.h"
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/terminal.h"
 
 namespace millrace {
 namespace {
@@ -21,7 +23,9 @@ constexpr const char* kHelp = R"(usage: millrace bench WORKLOAD [OPTIONS]
 Generates the input (unless it is there), runs the workload once and prints what it cost; the output is compared with what it must be.
 bench/README.md describes the workloads and how they are measured.
 
-{}
+{}  {}
+           queries of the Nexmark benchmark (bench/nexmark); FILE.sql is one of your own
+
   --embedded              on an embedded log (the default)
   --kafka HOST:PORT       on a Kafka cluster; inputs stay there for the next run
   --memory                on a log in memory
@@ -32,13 +36,15 @@ bench/README.md describes the workloads and how they are measured.
   --batch N               most rows in a batch (default 4096)
   --set NAME=VALUE        server property; repeatable
   --no-check              do not compare the output
-  --rate N, --seconds N   latency: events a second (default 1000), length of the run (default 10)
+  --dump DIR              write inputs and output there, as JSON lines
+  --rate N                latency: events a second (default 1000); Nexmark: events in a second of event time (default 10000)
+  --seconds N             latency: length of the run (default 10)
   --json FILE             write the result there
 )";
 const std::vector<OptionDef> kOptions = {
     {"embedded"},      {"kafka", 'k', true}, {"memory"},         {"data", 0, true},        {"events", 0, true},
     {"keys", 0, true}, {"workers", 0, true}, {"batch", 0, true}, {"set", 's', true, true}, {"no-check"},
-    {"json", 0, true}, {"help", 'h'},        {"rate", 0, true},  {"seconds", 0, true},
+    {"json", 0, true}, {"help", 'h'},        {"rate", 0, true},  {"seconds", 0, true},     {"dump", 0, true},
 };
 
 std::int64_t positive(const Options& options, std::string_view name, std::int64_t fallback) {
@@ -63,6 +69,7 @@ RunOptions run_options(const Options& options) {
   run.directory = options.get("data").value_or("");
   run.workers = static_cast<int>(positive(options, "workers", 0));
   run.check = !options.has("no-check");
+  run.dump = options.get("dump").value_or("");
   for (const std::string& definition : options.all("set")) run.properties.push_back(split_definition(definition));
   if (options.has("batch"))
     run.properties.emplace_back("millrace.batch.rows", std::to_string(positive(options, "batch", 0)));
@@ -110,6 +117,15 @@ int failed(const Error& error) {
   return 1;
 }
 
+/// A workload of the table, a Nexmark query or a file of statements like one.
+std::optional<bench::Workload> workload_of(const std::string& name, const bench::Shape& shape) {
+  if (name.ends_with(".sql"))
+    return bench::nexmark_workload(std::filesystem::path(name).stem(), read_file_or_stdin(name), shape);
+  if (auto workload = bench::find_workload(name, shape)) return workload;
+  if (auto sql = bench::nexmark_sql(name)) return bench::nexmark_workload(name, *sql, shape);
+  return std::nullopt;
+}
+
 int report_latency(const Options& options, const RunOptions& run) {
   bench::LatencyOptions latency;
   latency.rate = static_cast<int>(positive(options, "rate", latency.rate));
@@ -149,14 +165,15 @@ int report_workload(const bench::Workload& workload, const Options& options, con
 int bench_command(const std::vector<std::string>& arguments) {
   const Options options(kOptions, arguments);
   if (options.has("help")) {
-    fmt::print(fmt::runtime(kHelp), bench::workload_list());
+    fmt::print(fmt::runtime(kHelp), bench::workload_list(), bench::nexmark_names());
     return 0;
   }
   if (options.positional().size() != 1) throw UsageError("expected one workload");
   const bench::Shape shape{.events = positive(options, "events", bench::Shape{}.events),
-                           .keys = positive(options, "keys", bench::Shape{}.keys)};
+                           .keys = positive(options, "keys", bench::Shape{}.keys),
+                           .rate = positive(options, "rate", bench::Shape{}.rate)};
   const std::string& name = options.positional().front();
-  const auto workload = bench::find_workload(name, shape);
+  const auto workload = workload_of(name, shape);
   if (!workload && name != "latency") throw UsageError(fmt::format("unknown workload '{}'", name));
   RunOptions run = run_options(options);
   const Place place(run);

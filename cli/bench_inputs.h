@@ -18,6 +18,7 @@ constexpr int kPartitions = 4;
 struct Shape {
   std::int64_t events = 3'000'000;
   std::int64_t keys = 100'000;  // distinct auctions
+  std::int64_t rate = 10'000;   // Nexmark: events in a second of event time
 };
 
 struct InputRecord {

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "cli/commands.h"
+#include "cli/terminal.h"
 
 namespace millrace::bench {
 namespace {
@@ -54,33 +55,34 @@ Status fill_here(const Workload& workload, const RunOptions& options) {
   return fill_with_progress(**log, workload.inputs);
 }
 
-/// The statements of one run against a service, and what may be asked about the query they start.
+/// The statements of one run against a service, and what may be asked about the queries they start.
 class Run {
  public:
-  Run(Service& service, const Workload& workload) : service_(service), workload_(workload) {}
+  Run(Service& service, const Workload& workload, const std::string& topic) : service_(service), workload_(workload) {
+    for (const auto& [name, value] : workload.variables) variables_[upper_text(name)] = value;
+    variables_["RESULT"] = topic;
+  }
 
   Status execute(const std::string& sql) {
-    const Reply reply = service_.execute({sql, {{"auto.offset.reset", "earliest"}}, {}, std::nullopt});
+    const Reply reply = service_.execute({sql, {{"auto.offset.reset", "earliest"}}, variables_, std::nullopt});
     if (reply.error) return user_error("{}\n  in: {}", reply.error->message, sql);
-    if (reply.entities.empty()) return {};
-    if (const json::value* status = reply.entities.back().as_object().if_contains("commandStatus"))
-      if (const json::value* id = status->as_object().if_contains("queryId"); id != nullptr && id->is_string())
-        query_ = json::value_to<std::string>(*id);
+    for (const json::value& entity : reply.entities)
+      if (const json::value* status = entity.as_object().if_contains("commandStatus"))
+        if (const json::value* id = status->as_object().if_contains("queryId"); id != nullptr && id->is_string())
+          queries_.push_back(json::value_to<std::string>(*id));
     return {};
   }
 
-  /// Until so many rows were read. An error when the query failed or stands still.
+  /// Until the first query has read so many rows. An error when a query failed or stands still.
   Status wait_for_rows(std::uint64_t rows, std::chrono::microseconds pause, Progress& progress) {
     std::uint64_t before = 0;
     auto moved = Clock::now();
     while (true) {
-      const auto status = service_.engine().status(query_);
-      if (!status) return user_error("the query {} does not run", query_);
-      if (status->restarts > 0 || status->state == QueryState::error)
-        return user_error("the query {} failed: {}", query_, status->error);
-      if (status->rows_in >= rows) return {};
-      if (status->rows_in != before) moved = Clock::now();
-      before = status->rows_in;
+      if (Status healthy = check_queries(); !healthy) return healthy;
+      const std::uint64_t now = service_.engine().status(queries_.front())->rows_in;
+      if (now >= rows) return {};
+      if (now != before) moved = Clock::now();
+      before = now;
       if (Clock::now() - moved > kStall) return user_error("no progress for {} s at {} rows", kStall.count(), before);
       progress.show(static_cast<std::int64_t>(before), workload_.events + workload_.table_rows);
       std::this_thread::sleep_for(pause);
@@ -89,27 +91,33 @@ class Run {
   Status wait_for_commit() {
     const auto deadline = Clock::now() + std::chrono::minutes{10};
     while (Clock::now() < deadline) {
-      if (service_.wait_until_idle(std::chrono::seconds{1})) return {};
-      const auto status = service_.engine().status(query_);
-      if (!status || status->restarts > 0 || status->state == QueryState::error)
-        return user_error("the query {} failed: {}", query_, status ? status->error : "it is gone");
+      if (service_.wait_until_idle(std::chrono::seconds{1})) return check_queries();
+      if (Status healthy = check_queries(); !healthy) return healthy;
     }
-    return user_error("the query {} does not come to its end", query_);
+    return user_error("{} does not come to its end", workload_.name);
   }
 
  private:
+  Status check_queries() {
+    for (const std::string& query : queries_) {
+      const auto status = service_.engine().status(query);
+      if (!status || status->restarts > 0 || status->state == QueryState::error)
+        return user_error("the query {} failed: {}", query, status ? status->error : "it is gone");
+    }
+    return {};
+  }
+
   Service& service_;
   const Workload& workload_;
-  std::string query_;
+  Variables variables_;
+  std::vector<std::string> queries_;
 };
 
 Status measure(Service& service, const Workload& workload, const std::string& topic, Measured& measured) {
-  Run run(service, workload);
+  Run run(service, workload, topic);
   if (Status done = run.execute(workload.sources); !done) return done;
-  std::string query = workload.query;
-  query.replace(query.find("{topic}"), 7, topic);
   const auto stated = Clock::now();
-  if (Status done = run.execute(query); !done) return done;
+  if (Status done = run.execute(workload.query); !done) return done;
   Progress progress(workload.name);
   if (Status done = run.wait_for_rows(static_cast<std::uint64_t>(workload.table_rows) + 1, kStartPoll, progress); !done)
     return done;
@@ -219,8 +227,10 @@ Result<Measured> run_workload(const Workload& workload, const RunOptions& option
   Measured measured;
   measured.workers = options.workers > 0 ? options.workers : static_cast<int>(std::thread::hardware_concurrency());
   Status done = measure(opened->local->service(), workload, topic, measured);
+  if (done && !options.dump.empty()) done = dump_inputs(workload, options.dump);
   if (done && options.check) {
-    auto rows = check_output(opened->local->log(), topic, workload);
+    const std::string dump = options.dump.empty() ? "" : options.dump + "/output.jsonl";
+    auto rows = check_output(opened->local->log(), topic, workload, dump);
     if (rows) measured.rows_out = *rows;
     if (!rows) done = rows.error();
   }

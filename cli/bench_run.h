@@ -16,6 +16,7 @@ struct RunOptions {
   std::string directory;  // embedded: kept, and its inputs used again; empty: a temporary one
   int workers = 0;        // 0: one per core
   bool check = true;      // compare the output with what it must be
+  std::string dump;       // a directory to write inputs and output to, as JSON lines
   std::vector<std::pair<std::string, std::string>> properties;
 };
 
@@ -48,8 +49,12 @@ void close_service(const RunOptions& options, OpenedService& opened);
 /// Runs the workload once, as a user's statements, and checks what came out.
 Result<Measured> run_workload(const Workload& workload, const RunOptions& options);
 
-/// Reads the output topic from its beginning. An error when it is not what the workload must give.
-Result<std::int64_t> check_output(Log& log, const std::string& topic, const Workload& workload);
+/// Reads the output topic from its beginning; its number of records. An error when it is not what the workload must
+/// give. `dump`: also writes each record to this file, unless empty.
+Result<std::int64_t> check_output(Log& log, const std::string& topic, const Workload& workload,
+                                  const std::string& dump = {});
+/// The inputs to DIRECTORY/<source>.jsonl, one value a line.
+Status dump_inputs(const Workload& workload, const std::string& directory);
 
 double cpu_seconds();
 double peak_rss_mb();

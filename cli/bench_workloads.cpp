@@ -75,9 +75,10 @@ Workload over_bids(std::string name, const Shape& shape, std::string query) {
 }
 
 Workload project(const Shape& shape) {
-  Workload workload = over_bids("w1", shape,
-                                "CREATE STREAM bench_out WITH (kafka_topic='{topic}') AS SELECT auction_key, auction, "
-                                "bidder, price * 0.908e0 AS price, dateTime FROM bids;");
+  Workload workload =
+      over_bids("w1", shape,
+                "CREATE STREAM bench_out WITH (kafka_topic='${result}') AS SELECT auction_key, auction, "
+                "bidder, price * 0.908e0 AS price, dateTime FROM bids;");
   workload.expected = [shape] {
     Digest digest;
     for_each_bid(shape, [&](const Bid& bid) {
@@ -93,9 +94,10 @@ Workload project(const Shape& shape) {
 }
 
 Workload filter(const Shape& shape) {
-  Workload workload = over_bids("w2", shape,
-                                "CREATE STREAM bench_out WITH (kafka_topic='{topic}') AS SELECT auction_key, auction, "
-                                "price FROM bids WHERE auction % 123 = 0;");
+  Workload workload =
+      over_bids("w2", shape,
+                "CREATE STREAM bench_out WITH (kafka_topic='${result}') AS SELECT auction_key, auction, "
+                "price FROM bids WHERE auction % 123 = 0;");
   workload.expected = [shape] {
     Digest digest;
     for_each_bid(shape, [&](const Bid& bid) {
@@ -119,10 +121,10 @@ struct Statistics {
 };
 
 Workload windowed_aggregate(const Shape& shape) {
-  Workload workload = over_bids(
-      "w3", shape,
-      "CREATE TABLE bench_out WITH (kafka_topic='{topic}') AS SELECT auction_key, COUNT(*) AS n, SUM(price) AS total, "
-      "MAX(price) AS top FROM bids WINDOW TUMBLING (SIZE 10 SECONDS) GROUP BY auction_key;");
+  Workload workload = over_bids("w3", shape,
+                                "CREATE TABLE bench_out WITH (kafka_topic='${result}') AS SELECT auction_key, COUNT(*) "
+                                "AS n, SUM(price) AS total, "
+                                "MAX(price) AS top FROM bids WINDOW TUMBLING (SIZE 10 SECONDS) GROUP BY auction_key;");
   workload.table = true;
   workload.expected = [shape] {
     Digest digest;
@@ -154,9 +156,10 @@ Workload windowed_aggregate(const Shape& shape) {
 }
 
 Workload repartitioned_aggregate(const Shape& shape) {
-  Workload workload = over_bids("w4", shape,
-                                "CREATE TABLE bench_out WITH (kafka_topic='{topic}') AS SELECT bidder, COUNT(*) AS n, "
-                                "MAX(price) AS top FROM bids GROUP BY bidder;");
+  Workload workload =
+      over_bids("w4", shape,
+                "CREATE TABLE bench_out WITH (kafka_topic='${result}') AS SELECT bidder, COUNT(*) AS n, "
+                "MAX(price) AS top FROM bids GROUP BY bidder;");
   workload.table = true;
   workload.expected = [shape] {
     boost::unordered_flat_map<std::int64_t, Statistics> bidders;
@@ -175,7 +178,7 @@ Workload repartitioned_aggregate(const Shape& shape) {
 Workload stream_table_join(const Shape& shape) {
   Workload workload = over_bids(
       "w5", shape,
-      "CREATE STREAM bench_out WITH (kafka_topic='{topic}') AS SELECT b.auction_key AS auction_key, b.auction AS "
+      "CREATE STREAM bench_out WITH (kafka_topic='${result}') AS SELECT b.auction_key AS auction_key, b.auction AS "
       "auction, b.bidder AS bidder, b.price AS price, a.category AS category FROM bids b JOIN auctions a ON "
       "b.auction_key = a.auction_key;");
   workload.inputs.push_back(auctions_input(shape));

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,9 +29,10 @@ struct Workload {
   std::int64_t events = 0;      // counted as the work
   std::int64_t table_rows = 0;  // read before the first event; not counted
   std::string sources;          // CREATE STREAM, CREATE TABLE over the inputs
-  std::string query;            // one CREATE ... AS SELECT whose topic is {topic}
-  bool table = false;           // the output's last value per key counts
-  std::function<Digest()> expected;
+  std::string query;            // CREATE ... AS SELECT; the first reads the inputs, the last has the topic ${result}
+  std::map<std::string, std::string> variables;  // of the statements, beside ${result}
+  bool table = false;                            // the output's last value per key counts
+  std::function<Digest()> expected;              // none: only tests know what is right
   /// Hash of one record of the output; nothing when it is not what it should be.
   std::function<std::optional<std::uint64_t>(const RecordView&)> row_hash;
 };

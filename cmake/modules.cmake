@@ -39,3 +39,13 @@ millrace_module(server_http IN server/http USES server_session server_queries se
 millrace_module(cli_testing IN cli/testing USES planner_catalog planner_types parser_error LINKS fmt::fmt)
 millrace_module(cli IN cli USES cli_testing server_http server_session server_queries server_config server_metrics ${EXEC} ${PLANNER} ${PARSER}
                 LINKS fmt::fmt spdlog::spdlog Boost::json Boost::url OpenSSL::SSL PkgConfig::EDIT Threads::Threads)
+
+# The Nexmark queries travel inside the program.
+file(GLOB nexmark CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bench/nexmark/*.sql)
+string(REPLACE ";" "," nexmark_list "${nexmark}")
+set(nexmark_header ${CMAKE_BINARY_DIR}/generated/cli/nexmark_files.h)
+add_custom_command(OUTPUT ${nexmark_header}
+  COMMAND ${CMAKE_COMMAND} -D FILES=${nexmark_list} -D OUTPUT=${nexmark_header} -D NAME=kNexmarkFiles -P ${CMAKE_SOURCE_DIR}/cmake/embed_files.cmake
+  DEPENDS ${nexmark} ${CMAKE_SOURCE_DIR}/cmake/embed_files.cmake VERBATIM)
+target_sources(cli PRIVATE ${nexmark_header})
+target_include_directories(cli PRIVATE ${CMAKE_BINARY_DIR}/generated)
