@@ -22,7 +22,8 @@ kafka::ClientSetup setup(const KafkaOptions& options, const std::string& transac
   const auto timeout = std::max<std::chrono::milliseconds>(10s, 3 * options.commit_interval);
   return {.kind = kafka::ClientKind::producer,
           .client_id = transactional_id,
-          .defaults = {{"linger.ms", "10"},
+          // While a request is out, librdkafka spins over records that are older than this. A flush does not wait for it.
+          .defaults = {{"linger.ms", "100"},
                        {"retry.backoff.ms", "5"},
                        {"batch.size", "1000000"},
                        {"queue.buffering.max.messages", "2000000"},
