@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -52,7 +54,9 @@ std::uint64_t hash_key(std::string_view key);
 /// looked at. Owns entries' memory, not what their values own. One thread.
 class KeyTable {
  public:
-  explicit KeyTable(std::size_t value_size) : value_size_(value_size), slots_(kFirstSlots) {}
+  /// Room for about `expected_keys` is made at once.
+  explicit KeyTable(std::size_t value_size, std::size_t expected_keys = 0)
+      : value_size_(value_size), slots_(std::max(kFirstSlots, std::bit_ceil(expected_keys * 4 / 3))) {}
 
   std::size_t size() const { return size_; }
   std::size_t memory() const { return slab_.used() + slots_.size() * sizeof(std::uint64_t); }
@@ -91,8 +95,11 @@ class KeyTable {
 
   template <class Visit>
   void for_each(Visit visit) const {
-    for (const std::uint64_t slot : slots_)
-      if (slot != 0) visit(*pointer(slot));
+    constexpr std::size_t kAhead = 16;
+    for (std::size_t i = 0; i < slots_.size(); ++i) {
+      if (i + kAhead < slots_.size()) __builtin_prefetch(pointer(slots_[i + kAhead]));
+      if (slots_[i] != 0) visit(*pointer(slots_[i]));
+    }
   }
 
  private:

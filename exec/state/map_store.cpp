@@ -38,8 +38,11 @@ MapStore::~MapStore() {
 MapStore::Segment& MapStore::segment(std::int64_t window) {
   const std::int64_t id = segment_id(window);
   if (last_ != nullptr && last_->id == id) return *last_;
+  // The newest window will probably hold about as many keys as the one before it.
+  const bool newest = !segments_.empty() && id > segments_.rbegin()->first;
+  const std::size_t expected = newest ? segments_.rbegin()->second->table.size() : 0;
   std::unique_ptr<Segment>& found = segments_[id];
-  if (found == nullptr) found = std::make_unique<Segment>(id, value_size_);
+  if (found == nullptr) found = std::make_unique<Segment>(id, value_size_, expected);
   last_ = found.get();
   return *last_;
 }

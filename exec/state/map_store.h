@@ -97,7 +97,8 @@ class MapStore final : public Store {
 
  private:
   struct Segment {
-    explicit Segment(std::int64_t segment_id, std::size_t value_size) : id(segment_id), table(value_size) {}
+    Segment(std::int64_t segment_id, std::size_t value_size, std::size_t expected_keys = 0)
+        : id(segment_id), table(value_size, expected_keys) {}
     std::int64_t id;
     KeyTable table;
     std::vector<Entry*> undurable;
@@ -132,6 +133,7 @@ class MapStore final : public Store {
   std::string db_key(const Segment& segment, std::string_view key) const;
   std::string segment_prefix(std::int64_t id) const;
   Status write_undurable();
+  Status write_segment(Segment& segment, StateFile& file);
   void sort_by_key(std::vector<Entry*>& entries) const;
   void evict(std::size_t target);
   void evict(std::unique_ptr<Segment>& segment, bool any);

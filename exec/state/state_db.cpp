@@ -20,9 +20,11 @@ namespace {
 
 using rocksdb::Slice;
 
-constexpr char kPositionTag = 0;
 constexpr char kDataTag = 1;
 constexpr std::uint32_t kNamesId = 0;  // names: id 0, key = name, value = 4 bytes
+/// Positions have a column family of their own: a file that held one beside its data would overlap with every other
+/// file of the store and be merged again and again.
+constexpr char kPositions[] = "positions";
 
 Slice slice(std::string_view text) {
   return {text.data(), text.size()};
@@ -49,6 +51,11 @@ std::string full_key(std::uint32_t id, char tag, std::string_view key) {
   out.append(key);
   return out;
 }
+std::string position_key(std::uint32_t id) {
+  std::string out(4, 0);
+  put_id(id, out.data());
+  return out;
+}
 std::string end_key(std::uint32_t id, std::string_view to) {
   return to.empty() ? full_key(id, kDataTag + 1, {}) : full_key(id, kDataTag, to);
 }
@@ -65,6 +72,9 @@ rocksdb::Options database_options(const StateDbOptions& options) {
   table.format_version = 5;
   rocksdb::Options out;
   out.create_if_missing = true;
+  out.create_missing_column_families = true;
+  out.atomic_flush = true;
+  out.compression = rocksdb::kLZ4Compression;
   out.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   out.write_buffer_size = options.write_buffer_bytes;
   out.max_write_buffer_number = 2;
@@ -79,59 +89,100 @@ rocksdb::Options database_options(const StateDbOptions& options) {
   return out;
 }
 
+struct Families {
+  rocksdb::ColumnFamilyHandle* data;
+  rocksdb::ColumnFamilyHandle* positions;
+};
+
 class FileWriter final : public StateFile {
  public:
-  FileWriter(rocksdb::DB& db, const rocksdb::Options& options, std::uint32_t id, std::string path)
-      : db_(db), path_(std::move(path)), writer_(rocksdb::EnvOptions(), options), key_(full_key(id, kDataTag, {})) {}
+  FileWriter(rocksdb::DB& db, const Families& families, const rocksdb::Options& options, std::uint32_t id,
+             std::int64_t position, std::string path)
+      : db_(db),
+        families_(families),
+        options_(options),
+        id_(id),
+        position_(position),
+        path_(std::move(path)),
+        key_(full_key(id, kDataTag, {})) {}
   ~FileWriter() override {
     std::error_code ignored;
-    if (!finished_) std::filesystem::remove(path_, ignored);
+    for (const std::string& file : files_) std::filesystem::remove(file, ignored);
   }
 
-  Status open(std::uint32_t id, std::int64_t position) {
-    rocksdb::Status status = writer_.Open(path_);
-    if (status.ok()) status = writer_.Put(full_key(id, kPositionTag, {}), position_bytes(position));
-    if (!status.ok()) return disk_error(status, "cannot make a file");
-    return {};
-  }
   Status put(std::string_view key, std::string_view value) override {
-    return add(key, [&](const Slice& full) { return writer_.Put(full, slice(value)); });
+    return add(key, [&](const Slice& full) { return writer_->Put(full, slice(value)); });
   }
   Status remove(std::string_view key) override {
-    return add(key, [&](const Slice& full) { return writer_.Delete(full); });
+    return add(key, [&](const Slice& full) { return writer_->Delete(full); });
+  }
+  Status cut() override {
+    if (!writer_) return {};
+    const rocksdb::Status status = writer_->Finish();
+    writer_.reset();
+    if (!status.ok()) return disk_error(status, "cannot finish a file");
+    return {};
   }
   Status finish() override {
-    rocksdb::Status status = writer_.Finish();
-    if (!status.ok()) return disk_error(status, "cannot finish a file");
+    if (Status done = cut(); !done) return done;
+    std::vector<rocksdb::IngestExternalFileArg> parts;
     rocksdb::IngestExternalFileOptions ingest;
     ingest.move_files = true;
-    status = db_.IngestExternalFile({path_}, ingest);
-    if (!status.ok()) return disk_error(status, "cannot take in a file");
-    finished_ = true;
+    ingest.write_global_seqno = false;
+    if (!files_.empty()) parts.push_back({families_.data, files_, ingest, {}, {}, rocksdb::Temperature::kUnknown});
+    if (Status done = begin(); !done) return done;
+    const rocksdb::Status put = writer_->Put(position_key(id_), position_bytes(position_));
+    if (!put.ok()) return disk_error(put, "cannot write");
+    if (Status done = cut(); !done) return done;
+    parts.push_back({families_.positions, {files_.back()}, ingest, {}, {}, rocksdb::Temperature::kUnknown});
+    const rocksdb::Status status = db_.IngestExternalFiles(parts);
+    if (!status.ok()) return disk_error(status, "cannot take in files");
+    files_.clear();
     return {};
   }
 
  private:
+  Status begin() {
+    files_.push_back(fmt::format("{}-{}.sst", path_, files_.size()));
+    writer_ = std::make_unique<rocksdb::SstFileWriter>(rocksdb::EnvOptions(), options_);
+    const rocksdb::Status status = writer_->Open(files_.back());
+    if (!status.ok()) return disk_error(status, "cannot make a file");
+    return {};
+  }
   template <class Add>
   Status add(std::string_view key, Add add) {
+    if (!writer_)
+      if (Status begun = begin(); !begun) return begun;
     key_.resize(5);
     key_.append(key);
     const rocksdb::Status status = add(Slice(key_));
     if (!status.ok()) return disk_error(status, "cannot write");
     return {};
   }
+
   rocksdb::DB& db_;
-  std::string path_;
-  rocksdb::SstFileWriter writer_;
+  const Families families_;
+  const rocksdb::Options& options_;
+  const std::uint32_t id_;
+  const std::int64_t position_;
+  const std::string path_;
+  std::vector<std::string> files_;  // not taken in yet
+  std::unique_ptr<rocksdb::SstFileWriter> writer_;
   std::string key_;
-  bool finished_ = false;
 };
 
 class RocksStateDb final : public StateDb {
  public:
-  RocksStateDb(std::unique_ptr<rocksdb::DB> db, rocksdb::Options options, std::string directory)
-      : db_(std::move(db)), options_(std::move(options)), files_(std::move(directory) + "/incoming") {}
-  ~RocksStateDb() override { db_->Close().PermitUncheckedError(); }
+  RocksStateDb(std::unique_ptr<rocksdb::DB> db, Families families, rocksdb::Options options, std::string directory)
+      : db_(std::move(db)),
+        families_(families),
+        options_(std::move(options)),
+        files_(std::move(directory) + "/incoming") {}
+  ~RocksStateDb() override {
+    for (rocksdb::ColumnFamilyHandle* family : {families_.data, families_.positions})
+      db_->DestroyColumnFamilyHandle(family).PermitUncheckedError();
+    db_->Close().PermitUncheckedError();
+  }
 
   Status load() {
     std::error_code failed;
@@ -162,7 +213,7 @@ class RocksStateDb final : public StateDb {
 
   Result<std::int64_t> position(std::uint32_t id) override {
     std::string value;
-    const rocksdb::Status status = db_->Get({}, full_key(id, kPositionTag, {}), &value);
+    const rocksdb::Status status = db_->Get({}, families_.positions, position_key(id), &value);
     if (status.IsNotFound()) return std::int64_t{0};
     if (!status.ok()) return disk_error(status, "cannot read a position");
     std::int64_t position = 0;
@@ -194,12 +245,13 @@ class RocksStateDb final : public StateDb {
     return {};
   }
   Status flush() {
-    const rocksdb::Status status = db_->Flush({});
+    const rocksdb::Status status = db_->Flush({}, {families_.data, families_.positions});
     if (!status.ok()) return disk_error(status, "cannot flush");
     return {};
   }
 
   std::unique_ptr<rocksdb::DB> db_;
+  Families families_;
   rocksdb::Options options_;
   std::string files_;
   std::atomic<std::uint64_t> next_file_{0};
@@ -217,9 +269,8 @@ Result<std::unique_ptr<StateFile>> RocksStateDb::new_file(std::uint32_t id, std:
       unflushed_names_ = false;
     }
   }
-  auto file = std::make_unique<FileWriter>(*db_, options_, id, fmt::format("{}/{}.sst", files_, next_file_++));
-  if (Status opened = file->open(id, position); !opened) return opened.error();
-  return std::unique_ptr<StateFile>(std::move(file));
+  return std::unique_ptr<StateFile>(std::make_unique<FileWriter>(*db_, families_, options_, id, position,
+                                                                 fmt::format("{}/{}", files_, next_file_++)));
 }
 
 Status RocksStateDb::multi_get(std::uint32_t id, std::span<const std::string> keys,
@@ -271,9 +322,10 @@ Status RocksStateDb::drop(const std::string& name_prefix) {
   for (auto it = ids_.lower_bound(name_prefix); it != ids_.end() && it->first.starts_with(name_prefix);) {
     any = true;
     const std::uint32_t id = it->second;
-    const Status removed = remove_range(full_key(id, kPositionTag, {}), end_key(id, {}));
+    const Status removed = remove_range(full_key(id, kDataTag, {}), end_key(id, {}));
     if (!removed) return removed;
-    const rocksdb::Status status = db_->Delete(no_wal(), full_key(kNamesId, kDataTag, it->first));
+    rocksdb::Status status = db_->Delete(no_wal(), families_.positions, position_key(id));
+    if (status.ok()) status = db_->Delete(no_wal(), full_key(kNamesId, kDataTag, it->first));
     if (!status.ok()) return disk_error(status, "cannot forget a store");
     it = ids_.erase(it);
   }
@@ -288,13 +340,17 @@ Result<std::unique_ptr<StateDb>> StateDb::open(const StateDbOptions& options) {
   if (failed) return external_error("state: cannot make {}: {}", options.directory, failed.message());
   const rocksdb::Options database = database_options(options);
   rocksdb::DB* raw = nullptr;
-  const rocksdb::Status status = rocksdb::DB::Open(database, options.directory, &raw);
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  const rocksdb::Status status =
+      rocksdb::DB::Open(database, options.directory,
+                        {{rocksdb::kDefaultColumnFamilyName, database}, {kPositions, database}}, &handles, &raw);
   if (!status.ok()) {
     if (status.ToString().find("lock") != std::string::npos)
       return user_error("state directory {} is in use by another process", options.directory);
     return disk_error(status, "cannot open " + options.directory);
   }
-  auto db = std::make_unique<RocksStateDb>(std::unique_ptr<rocksdb::DB>(raw), database, options.directory);
+  auto db = std::make_unique<RocksStateDb>(std::unique_ptr<rocksdb::DB>(raw), Families{handles[0], handles[1]},
+                                           database, options.directory);
   if (Status loaded = db->load(); !loaded) return loaded.error();
   return std::unique_ptr<StateDb>(std::move(db));
 }

@@ -26,6 +26,9 @@ class StateFile {
   virtual ~StateFile() = default;  // unfinished: dropped
   virtual Status put(std::string_view key, std::string_view value) = 0;
   virtual Status remove(std::string_view key) = 0;
+  /// What follows goes into a file of its own. Where the keys on one side of the cut are new to the database, that side
+  /// need never be merged with what is there.
+  virtual Status cut() = 0;
   /// Makes the changes visible and durable together with the changelog position that they stand for.
   virtual Status finish() = 0;
 };
