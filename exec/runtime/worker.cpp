@@ -140,9 +140,11 @@ bool Worker::iterate(std::chrono::milliseconds wait) {
     restore_some();
     if (Clock::now() >= resume_at_) {
       worked = step_tasks();
-      if (should_commit())
-        if (auto begun = begin_commit(); !begun) commit_failed(begun.error());
+      // Before the next commit is under way: on a slow disk one follows another.
+      const bool due = should_commit();
       spill_as_needed();
+      if (due)
+        if (auto begun = begin_commit(); !begun) commit_failed(begun.error());
     }
     wait = wait_at_most(wait, worked);
   }

@@ -9,6 +9,7 @@ namespace millrace {
 namespace {
 
 constexpr std::size_t kPendingLimit = 32 << 20;    // bytes in the open transaction that make it end
+constexpr std::size_t kDirtyLimit = 128 << 20;     // likewise bytes of changed state
 constexpr std::size_t kUndurableLimit = 64 << 20;  // about a second of restoring
 constexpr std::chrono::milliseconds kSpillCheck{100};
 
@@ -20,10 +21,13 @@ bool Worker::should_commit() {
     return false;
   }
   if (setup_.exchange != nullptr) return !commit_under_way_;
-  std::size_t held = writer_->pending_bytes();
-  if (held < kPendingLimit && setup_.state_memory_bytes > 0)
-    for (const Task* task : active_) held += task->dirty_bytes() / 4;
-  const bool large = held >= std::min(kPendingLimit, std::max<std::size_t>(setup_.state_memory_bytes / 4, 1 << 20));
+  // Changed values cannot leave memory before they are committed: at most a quarter of the budget is to be such.
+  const std::size_t quarter = std::max<std::size_t>(setup_.state_memory_bytes / 4, 1 << 20);
+  std::size_t dirty = 0;
+  if (setup_.state_memory_bytes > 0)
+    for (const Task* task : active_) dirty += task->dirty_bytes();
+  const bool large =
+      writer_->pending_bytes() >= std::min(kPendingLimit, quarter) || dirty >= std::min(kDirtyLimit, quarter);
   if (commit_under_way_) {
     if (!large) return false;
     settle(std::chrono::seconds{60});
