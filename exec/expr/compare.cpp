@@ -151,16 +151,79 @@ class CompareNode final : public Node {
   NodeBox left_, right_;
 };
 
+/// Many constant whole numbers or texts, sorted, so that a value is found among them without trying each.
+class ConstantSet {
+ public:
+  static constexpr std::size_t kWorthIt = 8;
+
+  /// Leaves the set unused when the items are few, not constant, or of another type.
+  void build(const std::vector<NodeBox>& items, TypeKind kind) {
+    if (items.size() < kWorthIt) return;
+    for (const NodeBox& item : items) {
+      const ColumnPtr one = item->constant();
+      if (one == nullptr || one->type.kind() != kind) return clear();
+      if (one->is_null(0)) continue;  // never matches
+      if (kind == TypeKind::integer)
+        numbers_.push_back(one->data.as<std::int32_t>()[0]);
+      else if (kind == TypeKind::bigint)
+        numbers_.push_back(one->data.as<std::int64_t>()[0]);
+      else if (kind == TypeKind::string)
+        texts_.push_back(one->data.as<std::string_view>()[0]);
+      else
+        return clear();
+    }
+    std::sort(numbers_.begin(), numbers_.end());
+    std::sort(texts_.begin(), texts_.end());
+  }
+  bool used() const { return !numbers_.empty() || !texts_.empty(); }
+
+  void find(const Operand& value, std::size_t rows, Flag* out) const {
+    const auto number = [this](auto v) {
+      return static_cast<Flag>(std::binary_search(numbers_.begin(), numbers_.end(), static_cast<std::int64_t>(v)));
+    };
+    if (value.column->type.kind() == TypeKind::integer) return unary_loop<std::int32_t>(value, rows, out, number);
+    if (value.column->type.kind() == TypeKind::bigint) return unary_loop<std::int64_t>(value, rows, out, number);
+    unary_loop<std::string_view>(value, rows, out, [this](std::string_view v) {
+      return static_cast<Flag>(std::binary_search(texts_.begin(), texts_.end(), v));
+    });
+  }
+
+ private:
+  void clear() {
+    numbers_.clear();
+    texts_.clear();
+  }
+  std::vector<std::int64_t> numbers_;
+  std::vector<std::string_view> texts_;  // the constant nodes keep them
+};
+
 class InNode final : public Node {
  public:
   InNode(NodeBox value, std::vector<NodeBox> items, bool negated)
-      : Node(Type::boolean()), value_(std::move(value)), items_(std::move(items)), negated_(negated) {}
+      : Node(Type::boolean()), value_(std::move(value)), items_(std::move(items)), negated_(negated) {
+    set_.build(items_, value_->type().kind());
+  }
 
   ColumnPtr evaluate(Frame& frame) override {
     const Operand value = operand(*value_, frame);
     const std::size_t rows = frame.rows();
     auto column = make_column(type(), rows);
     Flag* out = column->values_mut<Flag>();
+    if (set_.used())
+      set_.find(value, rows, out);
+    else
+      try_each(value, frame, out);
+    Bitmap nulls;
+    merge_nulls(value, rows, nulls);
+    for_each_bit(nulls, rows, [out](std::size_t row) { out[row] = 0; });
+    if (negated_)
+      for (std::size_t i = 0; i < rows; ++i) out[i] ^= 1;
+    return column;
+  }
+
+ private:
+  void try_each(const Operand& value, Frame& frame, Flag* out) {
+    const std::size_t rows = frame.rows();
     std::fill_n(out, rows, Flag{0});
     hits_.resize(rows);
     for (const NodeBox& node : items_) {
@@ -174,18 +237,12 @@ class InNode final : public Node {
       }
       for (std::size_t i = 0; i < rows; ++i) out[i] |= hits_[i];
     }
-    Bitmap nulls;
-    merge_nulls(value, rows, nulls);
-    for_each_bit(nulls, rows, [out](std::size_t row) { out[row] = 0; });
-    if (negated_)
-      for (std::size_t i = 0; i < rows; ++i) out[i] ^= 1;
-    return column;
   }
 
- private:
   NodeBox value_;
   std::vector<NodeBox> items_;
   bool negated_;
+  ConstantSet set_;
   std::vector<Flag> hits_;
 };
 

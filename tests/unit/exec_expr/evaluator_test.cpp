@@ -124,6 +124,12 @@ TEST(Evaluator, ElementsOfConstructorsFailAlone) {
   EXPECT_EQ(run(last, numbers())[2], big(-14));
 }
 
+TEST(Evaluator, InWithManyConstants) {
+  InExpr many{column(0, Type::bigint()), {literal({}, Type::bigint())}, true};
+  for (std::int64_t i = -20; i < 0; ++i) many.items.push_back(bigint(i));
+  EXPECT_EQ(run(expr(Type::boolean(), many), numbers()), (std::vector<Value>{true, true, false, true}));
+}
+
 TEST(Evaluator, InNeverMatchesNull) {
   const auto in =
       expr(Type::boolean(), InExpr{column(0, Type::bigint()), {bigint(10), literal({}, Type::bigint())}, false});
