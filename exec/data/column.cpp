@@ -125,7 +125,7 @@ std::shared_ptr<Column> make_null_column(const Type& type, std::size_t rows) {
     return column;
   }
   auto column = make_column(type, rows);
-  std::memset(column->data.data(), 0, column->data.size());
+  if (!column->data.empty()) std::memset(column->data.data(), 0, column->data.size());
   set_all(column->nulls, rows);
   return column;
 }

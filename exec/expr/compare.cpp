@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cstring>
 #include <functional>
 
 #include "exec/data/equal.h"
@@ -129,7 +128,7 @@ class CompareNode final : public Node {
     auto column = make_column(type(), rows);
     Flag* out = column->values_mut<Flag>();
     if (left.column->type.is_null() || right.column->type.is_null())
-      std::memset(out, 0, rows);
+      std::fill_n(out, rows, Flag{0});
     else
       compare_operands(op_, left, right, rows, out);
     if (left.column->nulls.empty() && right.column->nulls.empty()) return column;

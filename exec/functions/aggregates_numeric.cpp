@@ -99,8 +99,7 @@ struct DecimalSumOps {
   Type type;
 
   bool shift(State& s, Int128 by) const {
-    s.sum += by;
-    return fits(s.sum, type.precision());
+    return !__builtin_add_overflow(s.sum, by, &s.sum) && fits(s.sum, type.precision());
   }
   bool add(State& s, const Input& in, std::size_t row) const { return in.is_null(row) || shift(s, in.values[row]); }
   bool remove(State& s, const Input& in, std::size_t row) const { return in.is_null(row) || shift(s, -in.values[row]); }

@@ -23,20 +23,20 @@ template <int Sign>
 Result<Date> add_to_date(Text unit, std::int32_t count, Date date) {
   const auto millis = unit_millis(unit);
   if (!millis) return millis.error();
-  const std::int64_t sum = date.days * kMillisPerDay + Sign * count * *millis;
+  const std::int64_t sum = date.days * kMillisPerDay + std::int64_t{count} * Sign * *millis;
   return Date{static_cast<std::int32_t>(floor_div(sum, kMillisPerDay))};
 }
 template <int Sign>
 Result<Time> add_to_time(Text unit, std::int32_t count, Time time) {
   const auto millis = unit_millis(unit);
   if (!millis) return millis.error();
-  return Time{static_cast<std::int32_t>(floor_mod(time.millis + Sign * count * *millis, kMillisPerDay))};
+  return Time{static_cast<std::int32_t>(floor_mod(time.millis + std::int64_t{count} * Sign * *millis, kMillisPerDay))};
 }
 template <int Sign>
 Result<Timestamp> add_to_timestamp(Text unit, std::int32_t count, Timestamp time) {
   const auto millis = unit_millis(unit);
   if (!millis) return millis.error();
-  return Timestamp{time.millis + Sign * count * *millis};
+  return Timestamp{time.millis + std::int64_t{count} * Sign * *millis};
 }
 
 Result<Timestamp> convert_tz(Timestamp time, Text from_name, Text to_name) {

@@ -119,9 +119,9 @@ std::optional<Int128> to_decimal(Decimal value, const Type& type, Rounding round
 std::optional<Decimal> decimal_add(Decimal a, Decimal b) {
   const auto both = aligned(a, b);
   if (!both) return std::nullopt;
-  const auto sum = checked(both->first + both->second);
-  if (!sum) return std::nullopt;
-  return Decimal{*sum, std::max(a.scale, b.scale)};
+  Int128 sum = 0;
+  if (__builtin_add_overflow(both->first, both->second, &sum) || !fits(sum, kMaxDecimalDigits)) return std::nullopt;
+  return Decimal{sum, std::max(a.scale, b.scale)};
 }
 
 std::optional<Decimal> decimal_subtract(Decimal a, Decimal b) {

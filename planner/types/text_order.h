@@ -11,7 +11,7 @@ namespace millrace {
 /// as surrogates.
 inline std::strong_ordering compare_text(std::string_view a, std::string_view b) {
   const std::size_t shared = std::min(a.size(), b.size());
-  if (std::memcmp(a.data(), b.data(), shared) == 0) return a.size() <=> b.size();
+  if (shared == 0 || std::memcmp(a.data(), b.data(), shared) == 0) return a.size() <=> b.size();
   const auto differ = std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(shared), b.begin());
   const auto left = static_cast<unsigned char>(*differ.first);
   const auto right = static_cast<unsigned char>(*differ.second);
