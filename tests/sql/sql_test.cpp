@@ -10,11 +10,13 @@ namespace millrace::sql_test {
 namespace {
 
 const std::vector<Variant>& variants() {
-  static const std::vector<Variant> kVariants = {{.name = "plain", .rules_off = {}},
-                                                 {.name = "one_row_batches", .batch_rows = 1, .rules_off = {}},
-                                                 {.name = "rules_off", .rules_off = {"all"}},
-                                                 {.name = "restart", .rules_off = {}, .restart = true},
-                                                 {.name = "last_values", .rules_off = {}, .last_values = true}};
+  static const std::vector<Variant> kVariants = {
+      {.name = "plain", .rules_off = {}},
+      {.name = "one_row_batches", .batch_rows = 1, .rules_off = {}},
+      {.name = "rules_off", .rules_off = {"all"}},
+      {.name = "restart", .rules_off = {}, .restart = true},
+      {.name = "restart_on_disk", .rules_off = {}, .restart = true, .clean = true, .on_disk = true},
+      {.name = "last_values", .rules_off = {}, .last_values = true}};
   return kVariants;
 }
 

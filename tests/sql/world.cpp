@@ -102,7 +102,18 @@ World::World(const Variant& variant)
       log_(make_memory_log()),
       session_(variant.last_values ? PropertyMap{{"cache.max.bytes.buffering", "10485760"}} : PropertyMap{},
                variant.rules_off) {
+  if (variant.on_disk) {
+    std::string name = (std::filesystem::temp_directory_path() / "millrace-sql-XXXXXX").string();
+    if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary directory");
+    state_ = name;
+  }
   start_engine();
+}
+
+World::~World() {
+  engine_.reset();
+  std::error_code ignored;
+  if (!state_.empty()) std::filesystem::remove_all(state_, ignored);
 }
 
 void World::start_engine() {
@@ -112,6 +123,7 @@ void World::start_engine() {
   options.workers = 0;
   options.every_partition_owned = true;
   options.batch_rows = variant_.batch_rows;
+  options.state_directory = state_.string();
   engine_ = checked(Engine::start(*log_, options, EngineEvents{}));
 }
 
@@ -125,6 +137,7 @@ void World::restart() {
     sum.rows_in += status->rows_in;
     sum.rows_out += status->rows_out;
   }
+  if (!variant_.clean) engine_->kill();
   engine_.reset();
   started_.clear();
   start_engine();

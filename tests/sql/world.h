@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <set>
@@ -17,7 +18,9 @@ struct Variant {
   std::string_view name;
   std::size_t batch_rows = kMaxBatchRows;
   std::set<std::string> rules_off;
-  bool restart = false;  // the engine dies after every feed and another takes over
+  bool restart = false;  // the engine crashes after every feed and another takes over
+  bool clean = false;    // ... or stops cleanly
+  bool on_disk = false;  // state in RocksDB as well
   /// Tables give one change per key and commit; only the newest value of each key is compared then.
   bool last_values = false;
 };
@@ -26,6 +29,7 @@ struct Variant {
 class World {
  public:
   explicit World(const Variant& variant);
+  ~World();
 
   /// Each does one step and says what is wrong, or nothing. Throws std::runtime_error when the engine refuses.
   std::string run(const StatementStep& step);
@@ -52,6 +56,7 @@ class World {
   const harness::PersistentQuery* query_into(const std::string& source) const;
 
   const Variant& variant_;
+  std::filesystem::path state_;  // a directory of its own; empty: in memory
   std::unique_ptr<Log> log_;
   std::unique_ptr<Engine> engine_;
   harness::Session session_;
