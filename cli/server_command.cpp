@@ -95,7 +95,8 @@ int serve(const Options& options) {
       parse_address(options.get("listen").value_or(local.config.find("listeners").value_or("127.0.0.1:8088")));
   auto http = HttpServer::listen({.host = address.host, .port = address.port});
   if (!http) return failed(http.error());
-  local.advertised = options.get("advertise").value_or(fmt::format("{}:{}", address.host, (*http)->port()));
+  local.advertised = options.get("advertise").value_or(local.config.text("ksql.advertised.listener"));
+  if (local.advertised.empty()) local.advertised = fmt::format("{}:{}", address.host, (*http)->port());
   const std::string log_name =
       local.kafka.empty() ? "embedded log in " + (*directory)->path() : "Kafka at " + local.kafka;
   auto service = LocalService::open(std::move(*directory), std::move(local));

@@ -14,12 +14,6 @@
 
 namespace millrace {
 
-/// Caps from the configuration (`ksql.functions.collect_list.limit` and the like). Negative: no limit.
-struct AggregateLimits {
-  std::int64_t collect_list = -1;
-  std::int64_t collect_set = -1;
-};
-
 /// One aggregate call, specialised to its types and constants. Immutable: any number of threads may use one.
 ///
 /// A state is `layout().size` bytes at an address aligned to `layout().alignment`, owned by the caller: `init`, `copy`
@@ -64,7 +58,7 @@ class Aggregate {
 };
 
 /// Precondition: `call.function` is an aggregate of builtin_functions() and `call.arguments` fit the variation.
-std::unique_ptr<Aggregate> make_aggregate(const AggregateCall& call, const AggregateLimits& limits = {});
+std::unique_ptr<Aggregate> make_aggregate(const AggregateCall& call);
 
 /// Lays states side by side: the offset of each, and the size and alignment of the whole.
 struct AggregateRow {

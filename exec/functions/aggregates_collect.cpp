@@ -52,7 +52,7 @@ struct CollectListOps {
     Value::List items;
   };
   static constexpr bool kUndo = true;
-  explicit CollectListOps(const AggregateSpec& spec) : type(spec.arguments[0]), limit(spec.limits.collect_list) {}
+  explicit CollectListOps(const AggregateSpec& spec) : type(spec.arguments[0]), limit(spec.limit) {}
   Type type;
   std::int64_t limit;
 
@@ -79,7 +79,7 @@ struct CollectSetOps {
     std::unordered_set<std::string> seen;
   };
   static constexpr bool kUndo = false;
-  explicit CollectSetOps(const AggregateSpec& spec) : type(spec.arguments[0]), limit(spec.limits.collect_set) {}
+  explicit CollectSetOps(const AggregateSpec& spec) : type(spec.arguments[0]), limit(spec.limit) {}
   Type type;
   std::int64_t limit;
 

@@ -231,14 +231,14 @@ FunctionVariant not_deterministic(FunctionVariant variant) {
   return variant;
 }
 
-std::unique_ptr<Aggregate> make_aggregate(const AggregateCall& call, const AggregateLimits& limits) {
+std::unique_ptr<Aggregate> make_aggregate(const AggregateCall& call) {
   const FunctionVariant& variant = call.function->variants[call.variant];
   const auto& implementation = dynamic_cast<const AggregateImplementation&>(*variant.implementation);
   AggregateSpec spec;
   for (const ExprPtr& argument : call.arguments) spec.arguments.push_back(argument->type);
   spec.constants = call.constants;
   spec.result = call.column.type;
-  spec.limits = limits;
+  spec.limit = call.limit;
   return implementation.make(spec);
 }
 

@@ -49,7 +49,7 @@ struct AggregateSpec {
   std::vector<Type> arguments;
   std::vector<Value> constants;
   Type result;
-  AggregateLimits limits;
+  std::int64_t limit = -1;  // most values that a collecting aggregate keeps; -1: all
 };
 using AggregateMaker = std::function<std::unique_ptr<Aggregate>(const AggregateSpec& spec)>;
 struct AggregateTraits {

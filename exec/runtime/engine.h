@@ -25,6 +25,8 @@ struct EngineOptions {
   int slots = 64;
   int workers = 1;  // threads; 0: none, the caller steps (run_until_idle)
   std::chrono::milliseconds commit_interval{2000};
+  // Waits before a failed query starts again double from the first to the longest.
+  std::chrono::milliseconds retry_first{1000}, retry_longest{60'000};
   std::size_t state_memory_bytes = 256 << 20;
   std::size_t batch_rows = kMaxBatchRows;  // tests run with 1
   bool every_partition_owned = false;      // memory and embedded logs: no membership

@@ -147,7 +147,7 @@ void EngineImpl::restart_failed() {
   {
     const std::lock_guard lock(mutex_);
     for (const auto& [id, run] : runs_)
-      if (run->failed && run->due() <= Clock::now()) due.push_back(run);
+      if (run->failed && run->due(options_.retry_first, options_.retry_longest) <= Clock::now()) due.push_back(run);
   }
   for (const auto& run : due) {
     const std::lock_guard control(control_);

@@ -42,11 +42,11 @@ struct QueryRun {
     const std::lock_guard lock(mutex);
     return failure;
   }
-  /// When a failed query is due again: waits double from one second to a minute.
-  Clock::time_point due() const {
+  /// When a failed query is due again: waits double from `first` to `longest`.
+  Clock::time_point due(std::chrono::milliseconds first, std::chrono::milliseconds longest) const {
     const std::lock_guard lock(mutex);
-    const auto doublings = std::min<std::uint64_t>(restarts, 6);
-    return failed_at + std::min(std::chrono::seconds{60}, std::chrono::seconds{1} * (1 << doublings));
+    const auto doublings = std::min<std::uint64_t>(restarts, 16);
+    return failed_at + std::min(longest, first * (1 << doublings));
   }
 
  private:

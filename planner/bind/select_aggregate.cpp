@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
+#include <charconv>
 
 #include "parser/ast/format.h"
 #include "planner/bind/ast_rewrite.h"
@@ -212,6 +214,17 @@ std::vector<Value> SelectBinder::take_constants(const ast::Call& call, ExprBinde
   return constants;
 }
 
+/// `ksql.functions.<name>.limit`, or that of all functions.
+static std::int64_t collect_limit(std::string_view function, const PropertyMap& properties) {
+  std::string name(function);
+  std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
+  std::optional<std::string> given = find_property(properties, fmt::format("ksql.functions.{}.limit", name));
+  if (!given || given->empty()) given = find_property(properties, "ksql.functions._global_.limit");
+  std::int64_t limit = -1;
+  if (given) std::from_chars(given->data(), given->data() + given->size(), limit);
+  return limit;
+}
+
 AggregateCall SelectBinder::bind_aggregate(const ast::Call& call, const ast::ExprPtr& expr) {
   ExprBinder binder(context_, scope_);
   const FunctionDef& function = binder.require_function(call, expr->span);
@@ -233,7 +246,8 @@ AggregateCall SelectBinder::bind_aggregate(const ast::Call& call, const ast::Exp
   auto bound = binder.bind_call(full, expr->span);
   auto constants = take_constants(full, bound);
   column.type = bound.type;
-  return {bound.function, bound.variant, std::move(bound.arguments), std::move(constants), std::move(column)};
+  return {bound.function,       bound.variant,     std::move(bound.arguments),
+          std::move(constants), std::move(column), collect_limit(function.name, context_.properties)};
 }
 
 void SelectBinder::check_undo() const {

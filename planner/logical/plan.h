@@ -35,7 +35,8 @@ struct SourceNode {
   std::vector<std::size_t> read;
   FormatInfo key_format, value_format;
   std::optional<TimestampColumn> timestamp;
-  /// A repartition topic of this query: truncated behind the reader, always from the start. Its values carry the row's kind.
+  /// A repartition topic of this query: truncated behind the reader, always from the start. Its values carry the row's
+  /// kind.
   bool internal = false;
   int partitions = 0;  // of the topic as the catalog knows it; 0: unknown
 };
@@ -108,6 +109,7 @@ struct AggregateCall {
   std::vector<ExprPtr> arguments;  // over the input's columns, per row
   std::vector<Value> constants;    // the literal init arguments, in order
   ColumnDef column;                // name and type of the result
+  std::int64_t limit = -1;         // most values that a collecting aggregate keeps; -1: all
 };
 /// Groups by the key of its input (a Rekey stands below unless the key is already right). Output schema: the key
 /// columns, then one value column per call. With a window the key is windowed and the output carries window bounds.

@@ -84,6 +84,7 @@ struct WriteNode {
       json::array constants;
       for (const auto& constant : call.constants) constants.push_back(plan_json::write(constant));
       written["constants"] = constants;
+      if (call.limit >= 0) written["limit"] = call.limit;
       calls.push_back(written);
     }
     out["calls"] = calls;
@@ -221,6 +222,8 @@ class ReadNode {
       n.calls.push_back(call<AggregateCall>(item.as_object()));
       for (const auto& constant : item.at("constants").as_array())
         n.calls.back().constants.push_back(read_value(constant));
+      if (const auto* limit = item.as_object().if_contains("limit"))
+        n.calls.back().limit = limit->to_number<std::int64_t>();
     }
     if (const auto& window = from_.at("window"); !window.is_null()) {
       const auto ms = [&](std::string_view key) { return window.at(key).to_number<std::int64_t>(); };

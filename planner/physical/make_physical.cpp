@@ -94,7 +94,7 @@ std::optional<Materialization> find_materialization(const Subtopology& last) {
 }  // namespace
 
 PhysicalPlan make_physical(const NodePtr& root, const QueryOptions& options, const PhysicalContext& context) {
-  const std::string kind = context.transient ? "" : "query_";
+  const std::string kind = context.transient ? std::string() : context.persistent_prefix;
   const std::string prefix = fmt::format("_confluent-ksql-{}{}{}", context.service_id, kind, context.query_id);
   PhysicalPlan plan{.query_id = context.query_id,
                     .subtopologies = {},

@@ -60,6 +60,7 @@ struct PhysicalContext {
   std::string service_id;  // `default_`
   std::string query_id;
   bool transient = false;
+  std::string persistent_prefix = "query_";  // before the ids of persistent queries in names of internal topics
 };
 
 /// Cuts a rewritten logical plan into subtopologies and names topics and stores. Throws SqlError for what exec cannot

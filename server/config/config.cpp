@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cstring>
 #include <fstream>
+#include <ranges>
 
 namespace millrace {
 namespace {
@@ -134,6 +135,15 @@ void Config::set(std::string name, std::string value) {
   const std::string plain(plain_property_name(name));
   if (const Setting* setting = find_setting(plain)) check_value(*setting, value);
   values_[plain] = std::move(value);
+}
+
+void Config::check_override(std::string_view name) const {
+  const std::string denied = text("ksql.properties.overrides.denylist");
+  for (const auto part : std::views::split(denied, ','))
+    if (plain_property_name(trim(std::string_view(part.begin(), part.end()))) == plain_property_name(name))
+      throw SqlError(Code::invalid_property, {}, fmt::format("Cannot override property '{}'", name),
+                     ErrorClass::general)
+          .hint("ksql.properties.overrides.denylist forbids it");
 }
 
 std::optional<std::string> Config::find(std::string_view name) const {

@@ -52,6 +52,8 @@ class Config {
   std::int64_t integer(std::string_view name) const;
   bool boolean(std::string_view name) const;
   const std::map<std::string, std::string, std::less<>>& explicit_values() const { return values_; }
+  /// Throws SqlError for a property that the operator keeps sessions from setting.
+  void check_override(std::string_view name) const;
   /// Every explicitly set name that no setting and no known prefix explains.
   std::vector<std::string> unknown() const;
 

@@ -101,6 +101,15 @@ Mutation create_source(const ast::CreateSource& create, const ast::Statement& st
 
 QueryPtr make_query(const BoundQuery& bound, std::string id, QueryOrigin origin, const std::string& statement,
                     const MutationContext& context) {
+  const std::int64_t limit = context.config.integer("ksql.query.persistent.active.limit");
+  const auto running = static_cast<std::int64_t>(context.state.queries.size());
+  if (running >= limit && context.state.find_query(id) == nullptr)
+    throw general(Code::invalid_statement,
+                  fmt::format("Not executing statement(s) '{}' as it would cause the number of active, persistent "
+                              "queries to exceed the configured limit. Use the TERMINATE command to terminate "
+                              "existing queries. Current persistent query count: {}. Configured limit: {}.",
+                              statement, running, limit))
+        .hint("ksql.query.persistent.active.limit sets the limit");
   auto query = std::make_shared<QueryInfo>();
   query->origin = origin;
   query->statement = statement;
@@ -367,9 +376,12 @@ std::shared_ptr<const PhysicalPlan> make_plan(const NodePtr& root, const QueryOp
   }
   Rewritten rewritten = rewrite(root, {evaluate_constant, options}, off);
   if (fired != nullptr) *fired = rewritten.fired;
-  auto plan = std::make_shared<PhysicalPlan>(
-      make_physical(rewritten.root, options,
-                    {.service_id = config.text("ksql.service.id"), .query_id = query_id, .transient = transient}));
+  auto plan =
+      std::make_shared<PhysicalPlan>(make_physical(rewritten.root, options,
+                                                   {.service_id = config.text("ksql.service.id"),
+                                                    .query_id = query_id,
+                                                    .transient = transient,
+                                                    .persistent_prefix = config.text("ksql.persistent.prefix")}));
   plan->fired_rules = std::move(rewritten.fired);
   return plan;
 }

@@ -16,8 +16,9 @@ SqlError general(Code code, const std::string& message) {
   return SqlError(code, {}, message, ErrorClass::general);
 }
 
-void set_property(SessionProperties& session, const std::string& name, const std::string& value) {
+void set_property(SessionProperties& session, const std::string& name, const std::string& value, const Config& config) {
   check_session_property(name, value);
+  config.check_override(name);
   const std::string plain(plain_property_name(name));
   session.overrides[plain] = value;
   session.effective[plain] = value;
@@ -110,7 +111,7 @@ void ServiceImpl::validate(const std::vector<ast::StatementPtr>& statements, Ses
     try {
       refuse_misplaced(*statement);
       if (const auto* set = statement->as<ast::SetProperty>()) {
-        set_property(session, set->name, set->value);
+        set_property(session, set->name, set->value, config());
       } else if (const auto* unset = statement->as<ast::UnsetProperty>()) {
         unset_property(session, unset->name, config());
       } else if (is_mutation(*statement)) {
@@ -139,7 +140,7 @@ std::optional<json::object> ServiceImpl::execute_one(const ast::Statement& state
     return std::nullopt;
   }
   if (const auto* set = statement.as<ast::SetProperty>()) {
-    set_property(session, set->name, set->value);
+    set_property(session, set->name, set->value, config());
     return std::nullopt;
   }
   if (const auto* unset = statement.as<ast::UnsetProperty>()) {

@@ -189,6 +189,11 @@ std::vector<PullLookup> lookups_of(const BoundPull& pull) {
   return lookups;
 }
 
+bool is_allowed(const SessionProperties& session, const char* flag) {
+  const auto it = session.effective.find(flag);
+  return it == session.effective.end() || it->second != "false";
+}
+
 std::string pull_id() {
   return fmt::format("query_{}", std::chrono::duration_cast<std::chrono::milliseconds>(
                                      std::chrono::system_clock::now().time_since_epoch())
@@ -219,6 +224,9 @@ Service::Started run_push(const ast::Query& query, bool until_end, const Session
 
 Service::Started run_stream_pull(const ast::Query& query, const SessionProperties& session, ServiceImpl& service,
                                  ResultSink& sink) {
+  if (!is_allowed(session, "ksql.query.pull.stream.enabled"))
+    throw SqlError(Code::invalid_statement, query.span, "Pull queries on streams are disabled.")
+        .hint("ksql.query.pull.stream.enabled=true allows them; EMIT CHANGES makes it a push query");
   const StatePtr state = service.state();
   LogTopics topics(service.log());
   const BindContext context{state->catalog, service.functions(), topics, session.effective, evaluate_constant};

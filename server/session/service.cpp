@@ -45,6 +45,8 @@ Status ServiceImpl::start() {
   engine.slots = static_cast<int>(config().integer("millrace.slots"));
   engine.workers = options_.workers;
   engine.commit_interval = std::chrono::milliseconds(config().integer("commit.interval.ms"));
+  engine.retry_first = std::chrono::milliseconds(config().integer("ksql.query.retry.backoff.initial.ms"));
+  engine.retry_longest = std::chrono::milliseconds(config().integer("ksql.query.retry.backoff.max.ms"));
   engine.state_memory_bytes = static_cast<std::size_t>(config().integer("millrace.state.memory.bytes"));
   engine.batch_rows = static_cast<std::size_t>(config().integer("millrace.batch.rows"));
   engine.every_partition_owned = config().text("bootstrap.servers").empty();
@@ -113,6 +115,7 @@ SessionProperties ServiceImpl::session_properties(const Request& request, bool a
   for (const auto& [name, value] : state()->system_properties) session.effective[name] = value;
   for (const auto& [name, value] : request.properties) {
     if (!any_name || find_setting(plain_property_name(name)) != nullptr) check_session_property(name, value);
+    config().check_override(name);
     session.overrides[std::string(plain_property_name(name))] = value;
     session.effective[std::string(plain_property_name(name))] = value;
   }
@@ -130,7 +133,7 @@ std::vector<ast::StatementPtr> ServiceImpl::parse_request(const Request& request
 
 std::string ServiceImpl::next_transient_id(const std::string& source) {
   static const std::uint64_t seed = std::random_device{}() & 0xffffffffu;
-  return fmt::format("transient_{}_{}", source, (seed << 20) + ++transient_count_);
+  return fmt::format("{}{}_{}", config().text("ksql.transient.prefix"), source, (seed << 20) + ++transient_count_);
 }
 
 bool ServiceImpl::close_query(const std::string& query_id) {

@@ -128,6 +128,12 @@ void Session::apply(const ast::InsertSelect& statement) {
   add_query(std::move(bound), id, false);
 }
 
+void Session::apply(const ast::SetProperty& statement) {
+  constexpr std::string_view prefix = "ksql.streams.";
+  properties_[statement.name.starts_with(prefix) ? statement.name.substr(prefix.size()) : statement.name] =
+      statement.value;
+}
+
 void Session::apply(const ast::InsertValues& statement) {
   const BoundInsert bound = bind_insert_values(statement, context());
   const SourceDef& target = *catalog_.find(bound.target);

@@ -53,6 +53,7 @@ class Session : public TopicLookup {
   void apply(const ast::CreateSource& statement);
   void apply(const ast::CreateAs& statement);
   void apply(const ast::InsertSelect& statement);
+  void apply(const ast::SetProperty& statement);
   void apply(const ast::InsertValues& statement);
   void apply(const ast::AlterSource& statement);
   void apply(const ast::DropSource& statement);
