@@ -62,6 +62,14 @@ struct PullLookup {
   std::optional<Value> range_min, range_max;  // single STRING/BYTES key, inclusive
 };
 
+/// What a look-up of keys found in the tables' stores, not decoded yet. Any thread, one at a time.
+class FoundKeys {
+ public:
+  virtual ~FoundKeys() = default;
+  /// Gives the rows as Engine::pull does. Once.
+  virtual Status rows(const std::function<bool(const Batch&)>& visit) = 0;
+};
+
 /// A running transient query. Rows arrive on a worker's thread through the callback given at start; the callback
 /// returns false to be asked again later (a slow client suspends only its own query; call `resume`).
 class TransientQuery {
@@ -98,6 +106,12 @@ class Engine {
   /// partition. `visit` returning false stops. Retriable error when a needed slot is not owned here or still restoring.
   virtual Status pull(const std::string& query_id, std::span<const PullLookup> lookups,
                       const std::function<bool(const Batch&)>& visit) = 0;
+
+  /// As `pull`, but for look-ups of whole keys only and without waiting: gives what was found when the workers
+  /// concerned are between two batches; else null, and `later` gets it on a worker's thread, which it must not hold up.
+  using Found = std::shared_ptr<FoundKeys>;
+  virtual Found look_up(const std::string& query_id, std::vector<PullLookup> lookups,
+                        std::function<void(Found)> later) = 0;
 
   /// Runs a plan made with PhysicalContext::transient. `until_end`: stops at the end offsets seen at the start (pull
   /// queries on streams, `millrace run`).

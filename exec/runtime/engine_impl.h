@@ -35,6 +35,8 @@ class EngineImpl final : public Engine, private WorkerHost {
   std::optional<QueryStatus> status(const std::string& query_id) override;
   Status pull(const std::string& query_id, std::span<const PullLookup> lookups,
               const std::function<bool(const Batch&)>& visit) override;
+  Found look_up(const std::string& query_id, std::vector<PullLookup> lookups,
+                std::function<void(Found)> later) override;
   Result<std::unique_ptr<TransientQuery>> run_transient(std::shared_ptr<const PhysicalPlan> plan, bool until_end,
                                                         TransientEvents events) override;
   bool wait_until_idle(std::chrono::milliseconds wait) override;

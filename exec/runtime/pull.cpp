@@ -88,6 +88,87 @@ class Pull {
   bool done_ = false;
 };
 
+// Look-ups of keys, each answered by the worker that has the key's partition.
+class KeyLookups final : public FoundKeys, public std::enable_shared_from_this<KeyLookups> {
+ public:
+  KeyLookups(std::shared_ptr<QueryRun> run, std::vector<PullLookup> lookups)
+      : run_(std::move(run)), lookups_(std::move(lookups)), found_(lookups_.size()) {
+    reader_ = run_->pull_readers.take(*run_->plan);
+  }
+  ~KeyLookups() override { run_->pull_readers.give_back(std::move(reader_)); }
+
+  /// True: all is there. Else `later` is called, perhaps before the return.
+  bool ask(EngineImpl& engine, std::function<void()> later) {
+    later_ = std::move(later);
+    for (std::size_t i = 0; i < lookups_.size(); ++i)
+      if (!ask(engine, i)) answered(i, nullptr);
+    return left_.fetch_sub(1) == 1;  // its own part, taken at the start
+  }
+
+  Status rows(const std::function<bool(const Batch&)>& visit) override {
+    for (std::size_t i = 0; i < lookups_.size(); ++i) {
+      if (found_[i].failure) return *found_[i].failure;
+      if (found_[i].entries.empty()) continue;
+      auto rows = reader_->rows(found_[i].entries, lookups_[i]);
+      if (!rows) return rows.error();
+      if (rows->rows > 0 && !visit(*rows)) break;
+    }
+    return {};
+  }
+
+ private:
+  struct Answer {
+    PullReader::Entries entries;
+    std::optional<Error> failure;
+  };
+
+  bool ask(EngineImpl& engine, std::size_t i) {
+    auto partition = reader_->partition_of(lookups_[i], run_->layout.subtopologies[reader_->subtopology()].tasks);
+    if (!partition) {
+      found_[i].failure = partition.error();
+      return true;
+    }
+    Worker* worker = engine.worker_of(*run_, reader_->subtopology(), *partition);
+    ++left_;
+    if (worker == nullptr) return false;
+    worker->visit_soon({run_, reader_->subtopology(), *partition,
+                        [self = shared_from_this(), i](Task* task) { self->answered(i, task); }});
+    return true;
+  }
+
+  void answered(std::size_t i, Task* task) {
+    Answer& answer = found_[i];
+    if (task == nullptr) {
+      answer.failure = external_error("the table {} is not ready here", run_->plan->query_id);
+    } else if (Store* store = store_of(*task, reader_->store())) {
+      if (auto read = reader_->look_up(*store, lookups_[i], answer.entries); !read) answer.failure = read.error();
+    } else {
+      answer.failure = Error{Fault::bug, "the store of the table is missing"};
+    }
+    if (left_.fetch_sub(1) == 1) later_();
+  }
+
+  const std::shared_ptr<QueryRun> run_;
+  const std::vector<PullLookup> lookups_;
+  std::unique_ptr<PullReader> reader_;
+  std::vector<Answer> found_;
+  std::atomic<std::size_t> left_{1};
+  std::function<void()> later_;
+};
+
+namespace {
+
+class FoundNothing final : public FoundKeys {
+ public:
+  explicit FoundNothing(Error why) : why_(std::move(why)) {}
+  Status rows(const std::function<bool(const Batch&)>&) override { return why_; }
+
+ private:
+  Error why_;
+};
+
+}  // namespace
+
 Status EngineImpl::pull(const std::string& query_id, std::span<const PullLookup> lookups,
                         const std::function<bool(const Batch&)>& visit) {
   const auto run = find(query_id);
@@ -97,6 +178,19 @@ Status EngineImpl::pull(const std::string& query_id, std::span<const PullLookup>
   auto outcome = Pull(*this, run, *reader, visit).run(lookups);
   run->pull_readers.give_back(std::move(reader));
   return outcome;
+}
+
+Engine::Found EngineImpl::look_up(const std::string& query_id, std::vector<PullLookup> lookups,
+                                  std::function<void(Found)> later) {
+  auto run = find(query_id);
+  if (!run) return std::make_shared<FoundNothing>(external_error("the query {} does not run here", query_id));
+  if (!run->plan->materialization)
+    return std::make_shared<FoundNothing>(user_error("the result of {} is not a table that can be asked", query_id));
+  auto asked = std::make_shared<KeyLookups>(std::move(run), std::move(lookups));
+  const bool here = asked->ask(*this, [weak = std::weak_ptr(asked), later = std::move(later)] {
+    if (auto self = weak.lock()) later(std::move(self));
+  });
+  return here ? std::move(asked) : nullptr;
 }
 
 }  // namespace millrace

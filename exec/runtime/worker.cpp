@@ -68,14 +68,17 @@ void Worker::stop(bool clean) {
     wake();
     thread_.join();
   }
+  serve_visits();
 }
 
 // Work on the worker's thread, or right here when it has none.
 void Worker::call(std::function<void()> work) {
   if (!thread_.joinable()) {
-    const std::lock_guard lock(gate_);
-    work();
-    return;
+    {
+      const std::lock_guard lock(gate_);
+      work();
+    }
+    return serve_visits();
   }
   std::promise<void> done;
   {
@@ -148,6 +151,7 @@ bool Worker::iterate(std::chrono::milliseconds wait) {
     }
     wait = wait_at_most(wait, worked);
   }
+  serve_visits();
   // Readers of state go first: a worker that never sleeps would starve them.
   for (int spins = 0; visitors_.load() > 0 && spins < 1000; ++spins) std::this_thread::yield();
   if (stopping_) return worked;
@@ -159,6 +163,7 @@ bool Worker::iterate(std::chrono::milliseconds wait) {
     const std::lock_guard lock(gate_);
     back_off(polled.error());
   }
+  serve_visits();
   dry_ = !arrived;
   more_known_ = dry_ && more_is_coming();
   if (after_round_) after_round_();
@@ -175,18 +180,59 @@ Status Worker::poll_feeds(Feeds& feeds, std::chrono::milliseconds wait, bool& ar
   return feeds.balance();
 }
 
-bool Worker::visit_task(const QueryRun& run, std::size_t subtopology, int partition,
-                        const std::function<void(Task&)>& visit) {
-  ++visitors_;
-  const std::lock_guard lock(gate_);
-  --visitors_;
+Task* Worker::ready_task(const QueryRun& run, std::size_t subtopology, int partition) {
   for (const auto& task : tasks_) {
     if (task->place().partition != partition || task->place().subtopology != subtopology) continue;
-    if (!task->run_is(run) || restoring_.contains(task.get())) continue;
-    visit(*task);
-    return true;
+    if (task->run_is(run) && !restoring_.contains(task.get())) return task.get();
   }
-  return false;
+  return nullptr;
+}
+
+bool Worker::visit_task(const QueryRun& run, std::size_t subtopology, int partition,
+                        const std::function<void(Task&)>& visit) {
+  Task* task = nullptr;
+  {
+    ++visitors_;
+    const std::lock_guard lock(gate_);
+    --visitors_;
+    task = ready_task(run, subtopology, partition);
+    if (task != nullptr) visit(*task);
+  }
+  serve_visits();
+  return task != nullptr;
+}
+
+void Worker::visit_soon(Visit visit) {
+  if (gate_.try_lock()) {
+    visit.with(ready_task(*visit.run, visit.subtopology, visit.partition));
+    gate_.unlock();
+  } else {
+    const std::lock_guard lock(mail_mutex_);
+    visits_.push_back(std::move(visit));
+    visits_wait_ = true;
+  }
+  serve_visits();
+}
+
+// Whoever gives the gate back looks for visits that came meanwhile; whoever leaves one behind tries the gate
+// afterwards. So none is forgotten while the worker sleeps.
+void Worker::serve_visits() {
+  while (visits_wait_ && gate_.try_lock()) {
+    answer_visits();
+    gate_.unlock();
+  }
+}
+
+// With the gate held, between two batches.
+void Worker::answer_visits() {
+  if (!visits_wait_) return;
+  std::vector<Visit> visits;
+  {
+    const std::lock_guard lock(mail_mutex_);
+    visits.swap(visits_);
+    visits_wait_ = false;
+  }
+  for (Visit& visit : visits) visit.with(ready_task(*visit.run, visit.subtopology, visit.partition));
 }
 
 bool Worker::idle() {

@@ -77,6 +77,15 @@ class Worker {
   /// False: no such task here, or it is still restoring.
   bool visit_task(const QueryRun& run, std::size_t subtopology, int partition, const std::function<void(Task&)>& visit);
 
+  /// As visit_task without waiting: at once when no batch is being worked on, else soon, on the worker's thread.
+  struct Visit {
+    std::shared_ptr<const QueryRun> run;
+    std::size_t subtopology = 0;
+    int partition = 0;
+    std::function<void(Task*)> with;  // null: no such task here, or it is still restoring
+  };
+  void visit_soon(Visit visit);
+
   /// One round: mail, commits, one batch per ready task, next records. True when something happened.
   bool iterate(std::chrono::milliseconds wait);
   /// Every input has been read and committed, as far as `log` says.
@@ -99,6 +108,9 @@ class Worker {
   std::chrono::milliseconds wait_at_most(std::chrono::milliseconds wait, bool worked) const;
   bool any_dirty() const;
   bool more_is_coming();
+  Task* ready_task(const QueryRun& run, std::size_t subtopology, int partition);
+  void serve_visits();
+  void answer_visits();
 
   // worker_tasks.cpp
   void add_task(NewTask task);
@@ -149,8 +161,10 @@ class Worker {
 
   std::mutex gate_;  // held while tasks are worked on; readers of committed state take it between batches
   std::atomic<int> visitors_{0};
-  mutable std::mutex mail_mutex_;  // guards mail_, trouble_
+  mutable std::mutex mail_mutex_;  // guards mail_, visits_, trouble_
   std::vector<std::function<void()>> mail_;
+  std::vector<Visit> visits_;
+  std::atomic<bool> visits_wait_{false};  // visits_ is not empty
   std::optional<Error> trouble_;
   std::atomic<bool> stopping_{false};
   std::function<void()> after_round_;

@@ -77,6 +77,7 @@ bool Worker::step_tasks() {
   bool worked = false, blocked = false;
   const bool impatient = blocked_ && Clock::now() - blocked_since_ > kBlockedPatience;
   for (std::size_t i = 0; i < active_.size();) {
+    answer_visits();
     Task& task = *active_[i];
     Task::Step step = Task::Step::nothing;
     if (!task.run().failed && !task.run().paused) {

@@ -62,6 +62,7 @@ class Http1Responder final : public Responder {
     connection_->on_drained_ = std::move(drained);
     connection_->on_closed_ = std::move(closed);
   }
+  void post(std::function<void()> work) override { asio::post(connection_->executor(), std::move(work)); }
 
  private:
   std::shared_ptr<Connection> connection_;
@@ -70,6 +71,8 @@ class Http1Responder final : public Responder {
 };
 
 void Connection::start() {
+  boost::system::error_code ignored;
+  socket_.non_blocking(true, ignored);
   asio::dispatch(socket_.get_executor(), [self = shared_from_this()] { self->read(); });
 }
 
@@ -131,18 +134,28 @@ bool Connection::send(std::string_view text, bool last) {
 }
 
 void Connection::write_some() {
-  {
-    std::lock_guard lock(mutex_);
-    active_.clear();
-    std::swap(active_, pending_);
-  }
-  asio::async_write(
-      socket_, asio::buffer(active_),
-      [self = shared_from_this()](boost::system::error_code error, std::size_t) { self->written(error); });
+  do {
+    {
+      std::lock_guard lock(mutex_);
+      active_.clear();
+      std::swap(active_, pending_);
+    }
+    // Mostly the socket has room for all of it.
+    boost::system::error_code error;
+    const std::size_t sent = socket_.write_some(asio::buffer(active_), error);
+    if (error && error != asio::error::would_block) return lost();
+    if (error || sent < active_.size()) {
+      asio::async_write(socket_, asio::buffer(active_) + (error ? 0 : sent),
+                        [self = shared_from_this()](boost::system::error_code failure, std::size_t) {
+                          if (failure) return self->lost();
+                          if (self->written()) self->write_some();
+                        });
+      return;
+    }
+  } while (written());
 }
 
-void Connection::written(boost::system::error_code error) {
-  if (error) return lost();
+bool Connection::written() {
   std::function<void()> drained;
   bool more = false, done = false;
   {
@@ -156,8 +169,8 @@ void Connection::written(boost::system::error_code error) {
     }
   }
   if (drained) drained();
-  if (more) return write_some();
   if (done) finished();
+  return more;
 }
 
 void Connection::finished() {
@@ -176,7 +189,6 @@ void Connection::watch_peer() {
     if (error) return;
     char byte = 0;
     boost::system::error_code problem;
-    self->socket_.non_blocking(true, problem);
     const std::size_t got = self->socket_.receive(asio::buffer(&byte, 1), asio::socket_base::message_peek, problem);
     // Bytes are a pipelined request, read when this answer is out.
     if (got == 0 && problem != asio::error::would_block) self->lost();

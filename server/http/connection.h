@@ -2,7 +2,6 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/strand.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
@@ -17,12 +16,11 @@
 namespace millrace {
 
 /// One HTTP/1.1 connection: reads a request, hands it to `dispatch` with a responder, reads the next when the answer is
-/// out. Its own operations run on its strand; responders may be used from any thread.
+/// out. It belongs to an io_context that one thread runs; responders may be used from any thread.
 class Connection final : public std::enable_shared_from_this<Connection> {
  public:
-  using Socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp,
-                                                  boost::asio::strand<boost::asio::io_context::executor_type>>;
-  using Dispatch = std::function<void(HttpRequest, std::shared_ptr<Responder>)>;
+  using Socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, boost::asio::io_context::executor_type>;
+  using Dispatch = std::function<void(HttpRequest&&, std::shared_ptr<Responder>)>;
 
   Connection(Socket socket, std::size_t max_body_bytes, Dispatch dispatch)
       : socket_(std::move(socket)), max_body_bytes_(max_body_bytes), dispatch_(std::move(dispatch)) {}
@@ -30,6 +28,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void start();
   /// Closes the socket; answers under way are dropped.
   void close();
+  boost::asio::io_context::executor_type executor() { return socket_.get_executor(); }
 
  private:
   friend class Http1Responder;
@@ -40,7 +39,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   /// Appends to what is to be sent, and begins to send. `last`: the answer ends with it. False: a lot is waiting.
   bool send(std::string_view text, bool last);
   void write_some();
-  void written(boost::system::error_code error);
+  /// After a write: true when more has come meanwhile.
+  bool written();
   void finished();
   void watch_peer();
   void lost();

@@ -36,6 +36,8 @@ class Responder {
   /// `drained` runs when the peer has caught up after a write that returned false; `closed` once when it has gone
   /// before `finish`. Set before `start`.
   virtual void watch(std::function<void()> drained, std::function<void()> closed) = 0;
+  /// Runs `work` soon on the thread of the connection, which it must not hold up.
+  virtual void post(std::function<void()> work) = 0;
 };
 
 }  // namespace millrace

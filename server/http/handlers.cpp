@@ -284,24 +284,24 @@ void root(const HttpRequest&, const Exchange& exchange, Service&) {
 struct Route {
   std::string_view method, path;
   void (*run)(const HttpRequest&, const Exchange&, Service&);
-  bool slow = false;
+  Pace pace = Pace::quick;
 };
 constexpr Route kRoutes[] = {
     {"GET", "/", root},
-    {"POST", "/ksql", ksql, true},
-    {"POST", "/query", query},
-    {"POST", "/query-stream", query_stream},
-    {"POST", "/inserts-stream", inserts_stream, true},
-    {"POST", "/close-query", close_query, true},
-    {"GET", "/info", get_object<&Service::info>},
-    {"GET", "/healthcheck", get_object<&Service::health>, true},
+    {"POST", "/ksql", ksql, Pace::statement},
+    {"POST", "/query", query, Pace::query},
+    {"POST", "/query-stream", query_stream, Pace::query},
+    {"POST", "/inserts-stream", inserts_stream, Pace::statement},
+    {"POST", "/close-query", close_query, Pace::statement},
+    {"GET", "/info", get_object<&Service::info>, Pace::statement},
+    {"GET", "/healthcheck", get_object<&Service::health>, Pace::statement},
     {"GET", "/clusterStatus", get_object<&Service::cluster_status>},
     {"GET", "/status", get_object<&Service::statuses>},
-    {"GET", "/v1/metadata", get_object<&Service::metadata>},
-    {"GET", "/v1/metadata/id", metadata_id},
+    {"GET", "/v1/metadata", get_object<&Service::metadata>, Pace::statement},
+    {"GET", "/v1/metadata/id", metadata_id, Pace::statement},
     {"GET", "/chc/ready", probe},
     {"GET", "/chc/live", probe},
-    {"GET", "/metrics", metrics},
+    {"GET", "/metrics", metrics, Pace::statement},
 };
 
 const Route* find_route(const HttpRequest& request, bool& path_known) {
@@ -373,10 +373,26 @@ void not_ready(const HttpRequest& request, const Exchange& exchange, ServiceStag
 
 }  // namespace
 
-bool is_slow(const HttpRequest& request) {
+Pace pace_of(const HttpRequest& request) {
   bool known = false;
   const Route* route = find_route(request, known);
-  return route != nullptr && route->slow;
+  return route != nullptr ? route->pace : Pace::quick;
+}
+
+bool handle_quick(const HttpRequest& request, const Exchange& exchange, Service& service) {
+  const bool stream = request.path == "/query-stream";
+  if (request.method != "POST" || (!stream && request.path != "/query")) return false;
+  auto type = negotiate(request.accept, kAll, stream ? MediaType::delimited : MediaType::v1);
+  if (!type) return false;
+  if (!stream && *type == MediaType::json) type = MediaType::v1;
+  unsigned char memory[4096];
+  json::monotonic_resource resource(memory, sizeof memory);
+  boost::system::error_code problem;
+  const json::value body = json::parse(request.body, problem, &resource);
+  if (problem || !body.is_object()) return false;
+  const Request query = stream ? to_request(body.get_object(), "sql", "properties")
+                               : to_request(body.get_object(), "ksql", "streamsProperties");
+  return service.quick_query(query, std::make_shared<QuickSink>(exchange, *type));
 }
 
 void handle(const HttpRequest& request, const Exchange& exchange, Service* service, ServiceStage stage) {

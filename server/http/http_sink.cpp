@@ -156,4 +156,23 @@ void HttpSink::fail(const ServiceError& error) {
   responder_->respond(error.code / 100, "application/json", boost::json::serialize(error.to_json()));
 }
 
+void QuickSink::fail(const ServiceError& error) {
+  responder_->respond(error.code / 100, "application/json", boost::json::serialize(error.to_json()));
+}
+
+void QuickSink::begin(const QueryHeader& header) {
+  writer_ = make_row_writer(type_, true);
+  writer_->header(header, text_);
+}
+
+bool QuickSink::rows(const Batch& batch) {
+  for (std::size_t row = 0; row < batch.rows; ++row) writer_->row(batch, row, text_);
+  return true;
+}
+
+void QuickSink::end(std::optional<std::string> message, std::optional<ServiceError> error) {
+  writer_->end(message, error, text_);
+  responder_->respond(200, media_type_name(type_), text_);
+}
+
 }  // namespace millrace

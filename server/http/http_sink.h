@@ -44,4 +44,25 @@ class HttpSink final : public ResultSink, public std::enable_shared_from_this<Ht
   std::shared_ptr<RunningQuery> query_;
 };
 
+/// The rows of one quick query: all of them in one answer.
+class QuickSink final : public QuickAnswer, private ResultSink {
+ public:
+  QuickSink(std::shared_ptr<Responder> responder, MediaType type) : responder_(std::move(responder)), type_(type) {}
+
+  ResultSink& sink() override { return *this; }
+  void fail(const ServiceError& error) override;
+  void later(std::function<void()> work) override { responder_->post(std::move(work)); }
+
+ private:
+  void begin(const QueryHeader& header) override;
+  bool rows(const Batch& batch) override;
+  bool line(std::string_view) override { return true; }
+  void end(std::optional<std::string> message, std::optional<ServiceError> error) override;
+
+  std::shared_ptr<Responder> responder_;
+  const MediaType type_;
+  std::unique_ptr<RowWriter> writer_;
+  std::string text_;
+};
+
 }  // namespace millrace

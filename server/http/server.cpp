@@ -4,12 +4,13 @@
 #include <spdlog/spdlog.h>
 
 #include <atomic>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <condition_variable>
+#include <deque>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -22,16 +23,19 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 namespace {
 
-constexpr int kSlowThreads = 4;
+constexpr int kSlowThreads = 4;  // of each kind of request that may wait
 
 class AsioHttpServer final : public HttpServer {
  public:
-  explicit AsioHttpServer(const HttpOptions& options) : options_(options), acceptor_(io_), slow_(kSlowThreads) {}
+  explicit AsioHttpServer(const HttpOptions& options)
+      : options_(options), acceptor_(io_.emplace_back(1)), slow_(kSlowThreads), queries_(kSlowThreads) {
+    for (int i = 1; i < options_.threads; ++i) io_.emplace_back(1);
+  }
   ~AsioHttpServer() override { stop(); }
 
   Status open() {
     boost::system::error_code error;
-    tcp::resolver resolver(io_);
+    tcp::resolver resolver(io_.front());
     auto found = resolver.resolve(options_.host, std::to_string(options_.port), error);
     if (error) return user_error("cannot listen on {}: {}", options_.host, error.message());
     const tcp::endpoint endpoint = found.begin()->endpoint();
@@ -42,7 +46,10 @@ class AsioHttpServer final : public HttpServer {
     if (error) return user_error("cannot listen on {}:{}: {}", options_.host, options_.port, error.message());
     port_ = acceptor_.local_endpoint().port();
     accept();
-    for (int i = 0; i < options_.threads; ++i) threads_.emplace_back([this] { io_.run(); });
+    for (asio::io_context& io : io_) {
+      keep_running_.emplace_back(io.get_executor());
+      threads_.emplace_back([&io] { io.run(); });
+    }
     return {};
   }
 
@@ -61,7 +68,7 @@ class AsioHttpServer final : public HttpServer {
       stage_ = ServiceStage::stopping;
       service_ = nullptr;
     }
-    asio::post(io_, [this] {
+    asio::post(io_.front(), [this] {
       boost::system::error_code ignored;
       acceptor_.close(ignored);
     });
@@ -71,21 +78,23 @@ class AsioHttpServer final : public HttpServer {
       idle_.wait_for(lock, std::chrono::seconds(10), [&] { return handling_ == 0; });
     }
     slow_.join();
-    io_.stop();
+    queries_.join();
+    for (asio::io_context& io : io_) io.stop();
     for (std::thread& thread : threads_) thread.join();
   }
 
  private:
   void accept() {
+    next_ = (next_ + 1) % io_.size();
     acceptor_.async_accept(
-        asio::make_strand(io_.get_executor()), [this](boost::system::error_code error, Connection::Socket socket) {
+        io_[next_].get_executor(), [this](boost::system::error_code error, Connection::Socket socket) {
           if (error == asio::error::operation_aborted || !acceptor_.is_open()) return;
           if (!error) {
             boost::system::error_code ignored;
             socket.set_option(tcp::no_delay(true), ignored);
             auto connection =
                 std::make_shared<Connection>(std::move(socket), options_.max_body_bytes,
-                                             [this](HttpRequest request, std::shared_ptr<Responder> responder) {
+                                             [this](HttpRequest&& request, std::shared_ptr<Responder> responder) {
                                                dispatch(std::move(request), std::move(responder));
                                              });
             remember(connection);
@@ -116,36 +125,48 @@ class AsioHttpServer final : public HttpServer {
       if (auto connection = weak.lock()) connection->close();
   }
 
-  /// Handlers may wait for the client or the engine, so they run outside the connection's strand.
-  void dispatch(HttpRequest request, std::shared_ptr<Responder> responder) {
+  /// Handlers may wait for the client or the engine, so they run outside the connection's thread; queries apart from
+  /// statements, so that neither holds up the other. What needs no waiting is answered right here.
+  void dispatch(HttpRequest&& request, std::shared_ptr<Responder> responder) {
+    Service* service = begin();
+    if (service != nullptr && handle_quick(request, responder, *service)) return done();
+    const Pace pace = pace_of(request);
+    if (pace == Pace::quick || service == nullptr) return answer(request, std::move(responder));
+    asio::post(pace == Pace::query ? queries_ : slow_,
+               [this, request = std::move(request), responder = std::move(responder)]() mutable {
+                 answer(request, std::move(responder));
+               });
+  }
+
+  Service* begin() {
+    std::lock_guard lock(mutex_);
+    ++handling_;
+    return service_;
+  }
+  void done() {
+    std::lock_guard lock(mutex_);
+    if (--handling_ == 0) idle_.notify_all();
+  }
+
+  void answer(const HttpRequest& request, std::shared_ptr<Responder> responder) {
+    Service* service = nullptr;
+    ServiceStage stage;
     {
       std::lock_guard lock(mutex_);
-      ++handling_;
+      service = service_;
+      stage = stage_;
     }
-    const bool slow = is_slow(request);
-    auto run = [this, request = std::move(request), responder = std::move(responder)]() mutable {
-      Service* service = nullptr;
-      ServiceStage stage;
-      {
-        std::lock_guard lock(mutex_);
-        service = service_;
-        stage = stage_;
-      }
-      handle(request, responder, service, stage);
-      responder.reset();
-      std::lock_guard lock(mutex_);
-      if (--handling_ == 0) idle_.notify_all();
-    };
-    if (slow)
-      asio::post(slow_, std::move(run));
-    else
-      asio::post(io_, std::move(run));
+    handle(request, responder, service, stage);
+    responder.reset();
+    done();
   }
 
   const HttpOptions options_;
-  asio::io_context io_;
+  std::deque<asio::io_context> io_;  // a thread each
+  std::vector<asio::executor_work_guard<asio::io_context::executor_type>> keep_running_;
   tcp::acceptor acceptor_;
-  asio::thread_pool slow_;
+  std::size_t next_ = 0;
+  asio::thread_pool slow_, queries_;
   std::vector<std::thread> threads_;
   int port_ = 0;
 

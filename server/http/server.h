@@ -11,7 +11,7 @@ namespace millrace {
 struct HttpOptions {
   std::string host = "0.0.0.0";
   int port = 8088;  // 0: any free one
-  int threads = 4;
+  int threads = 2;
   std::size_t max_body_bytes = 64 << 20;
 };
 

@@ -4,12 +4,9 @@
 #include <spdlog/spdlog.h>
 
 #include "exec/expr/evaluator.h"
-#include "parser/ast/format.h"
 
 namespace millrace {
 namespace {
-
-constexpr std::string_view kPullDocs = "See https://cnfl.io/queries for more info.";
 
 /// What a transient query and its owner share. The sink is called from a worker thread until `ended`.
 struct TransientRun {
@@ -121,83 +118,9 @@ std::unique_ptr<RunningQuery> start_transient(std::shared_ptr<const PhysicalPlan
   return handle;
 }
 
-/// The query that keeps a table's rows, or why there is none.
-const QueryInfo& materialized_by(const SourceDef& source, const ServiceState& state) {
-  const QueryInfo* query = source.created_by.empty() ? nullptr : state.find_query(source.created_by);
-  if (query == nullptr || !query->plan->materialization)
-    throw SqlError(Code::invalid_statement, {},
-                   fmt::format("The `{0}` table isn't queryable. To derive a queryable table, you can do 'CREATE TABLE "
-                               "QUERYABLE_{0} AS SELECT * FROM {0}'. "
-                               "{1}\nAdd EMIT CHANGES if you intended to issue a push query.",
-                               source.name, kPullDocs));
-  return *query;
-}
-
-/// Applies what a pull query asks of the rows it finds.
-class PullRows {
- public:
-  PullRows(const BoundPull& pull, ResultSink& sink) : sink_(sink), limit_(pull.limit) {
-    if (pull.predicate) predicate_.emplace(pull.predicate);
-    for (const ProjectItem& item : pull.items) items_.emplace_back(item.expr);
-  }
-
-  /// False: no more rows are wanted.
-  bool take(const Batch& in) {
-    if (limit_ && sent_ >= *limit_) return false;
-    RowErrors errors;
-    Batch rows;
-    const Batch* from = &in;
-    if (predicate_) {
-      predicate_->select(in, errors, selected_);
-      if (selected_.empty()) return true;
-      if (selected_.size() < in.rows) {
-        rows = gather(in, selected_);
-        from = &rows;
-      }
-    }
-    if (limit_ && static_cast<std::int64_t>(from->rows) > *limit_ - sent_) {
-      std::vector<std::uint32_t> first(static_cast<std::size_t>(*limit_ - sent_));
-      for (std::uint32_t i = 0; i < first.size(); ++i) first[i] = i;
-      Batch cut = gather(*from, first);
-      rows = std::move(cut);
-      from = &rows;
-    }
-    Batch out;
-    out.rows = from->rows;
-    out.timestamps = from->timestamps;
-    for (Evaluator& item : items_) out.columns.push_back(item.evaluate(*from, errors));
-    sent_ += static_cast<std::int64_t>(out.rows);
-    sink_.rows(out);
-    return !limit_ || sent_ < *limit_;
-  }
-
- private:
-  ResultSink& sink_;
-  std::optional<Evaluator> predicate_;
-  std::vector<Evaluator> items_;
-  std::vector<std::uint32_t> selected_;
-  std::optional<std::int64_t> limit_;
-  std::int64_t sent_ = 0;
-};
-
-std::vector<PullLookup> lookups_of(const BoundPull& pull) {
-  std::vector<PullLookup> lookups;
-  for (const BoundPull::Lookup& from : pull.lookups)
-    lookups.push_back({from.key, from.window_start_min, from.window_start_max, from.window_end_min, from.window_end_max,
-                       from.range_min, from.range_max});
-  if (pull.lookups.empty()) lookups.emplace_back();
-  return lookups;
-}
-
 bool is_allowed(const SessionProperties& session, const char* flag) {
   const auto it = session.effective.find(flag);
   return it == session.effective.end() || it->second != "false";
-}
-
-std::string pull_id() {
-  return fmt::format("query_{}", std::chrono::duration_cast<std::chrono::milliseconds>(
-                                     std::chrono::system_clock::now().time_since_epoch())
-                                     .count());
 }
 
 }  // namespace
@@ -242,50 +165,11 @@ Service::Started run_stream_pull(const ast::Query& query, const SessionPropertie
   return {start_transient(plan, id, true, {id, plan->result, false, false}, service, sink), std::nullopt};
 }
 
-Service::Started run_table_pull(const ast::Query& query, const SessionProperties& session, ServiceImpl& service,
-                                ResultSink& sink) {
-  if (!service.config().boolean("ksql.pull.queries.enable"))
-    throw SqlError(Code::invalid_statement, query.span,
-                   fmt::format("Pull queries are disabled. {}\nAdd EMIT CHANGES if you intended to issue a push "
-                               "query.\nPlease set ksql.pull.queries.enable=true "
-                               "to enable this feature.",
-                               kPullDocs));
-  const StatePtr state = service.state();
-  LogTopics topics(service.log());
-  const BoundPull pull =
-      bind_pull(query, {state->catalog, service.functions(), topics, session.effective, evaluate_constant});
-  const QueryInfo& from = materialized_by(*state->catalog.find(pull.source), *state);
-  ++service.pull_count;
-  QueryHeader header{pull_id(), {}, false, true};
-  for (const ProjectItem& item : pull.items) header.schema.columns.push_back(item.column);
-  PullRows rows(pull, sink);
-  bool begun = false;
-  auto begin = [&] {
-    if (!begun) sink.begin(header);
-    begun = true;
-  };
-  if (!pull.limit || *pull.limit > 0) {
-    const std::vector<PullLookup> lookups = lookups_of(pull);
-    Status done = service.engine().pull(from.id, lookups, [&](const Batch& batch) {
-      begin();
-      return rows.take(batch);
-    });
-    if (!done) {
-      ServiceError error = to_service_error(done.error());
-      if (!begun) return {nullptr, error};
-      sink.end(std::nullopt, error);
-      return {nullptr, std::nullopt};
-    }
-  }
-  begin();
-  sink.end(std::nullopt, std::nullopt);
-  return {nullptr, std::nullopt};
-}
-
 Service::Started ServiceImpl::query(const Request& request, ResultSink& sink) {
   std::string text, current = request.sql;
   bool push = true;  // as are the request's own properties, these mistakes are the request's, not the statement's
   try {
+    if (auto answered = known_pull(request, sink)) return std::move(*answered);
     const SessionProperties session = session_properties(request, true);
     push = false;
     const std::vector<ast::StatementPtr> statements = parse_request(request, session, text);
@@ -309,7 +193,9 @@ Service::Started ServiceImpl::query(const Request& request, ResultSink& sink) {
     const SourceDef* source = now->catalog.find(select->query->from.first.name.text);
     if (source != nullptr && source->kind == RelationKind::stream)
       return run_stream_pull(*select->query, session, *this, sink);
-    return run_table_pull(*select->query, session, *this, sink);
+    Started done = run_table_pull(*select->query, session, *this, sink);
+    if (!done.error) remember_pull(request, *select->query, session, now);
+    return done;
   } catch (const SqlError& error) {
     ++error_count;
     return {nullptr, to_service_error(error, current, push)};

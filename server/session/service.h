@@ -70,6 +70,17 @@ class ResultSink {
   virtual void end(std::optional<std::string> message, std::optional<ServiceError> error) = 0;
 };
 
+/// Takes the answer of a quick query. Kept until it has been given.
+class QuickAnswer {
+ public:
+  virtual ~QuickAnswer() = default;
+  virtual ResultSink& sink() = 0;
+  /// Instead of rows.
+  virtual void fail(const ServiceError& error) = 0;
+  /// Runs `work` soon on a thread that may encode rows. Called on a worker's thread, which must not wait.
+  virtual void later(std::function<void()> work) = 0;
+};
+
 /// A query that goes on after `query` returned. Destroying it cancels it and waits until no sink call runs.
 class RunningQuery {
  public:
@@ -115,6 +126,9 @@ class Service {
     std::optional<ServiceError> error;
   };
   virtual Started query(const Request& request, ResultSink& sink) = 0;
+  /// A pull query that reads keys and has the shape of one answered before: answers it without waiting and is true,
+  /// perhaps before the sink has its rows. False: anything else; nothing has happened.
+  virtual bool quick_query(const Request& request, const std::shared_ptr<QuickAnswer>& answer) = 0;
   /// `/close-query`: false when no such push query runs here.
   virtual bool close_query(const std::string& query_id) = 0;
   struct OpenedInserter {

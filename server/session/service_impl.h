@@ -14,6 +14,7 @@
 #include "server/queries/processing_log.h"
 #include "server/queries/topics.h"
 #include "server/session/errors.h"
+#include "server/session/pull_cache.h"
 #include "server/session/service.h"
 
 namespace millrace {
@@ -32,6 +33,7 @@ class ServiceImpl final : public Service {
 
   Reply execute(const Request& request) override;
   Started query(const Request& request, ResultSink& sink) override;
+  bool quick_query(const Request& request, const std::shared_ptr<QuickAnswer>& answer) override;
   bool close_query(const std::string& query_id) override;
   OpenedInserter inserter(const std::string& target, const PropertyMap& properties) override;
   boost::json::object info() override;
@@ -76,6 +78,10 @@ class ServiceImpl final : public Service {
   void applied(const Command& command, const StatePtr& state);
   void change_engine(const Change& change);
   void create_processing_log();
+  /// Answers a pull query whose shape is in the cache; nullopt: it is not, or must be parsed for the mistake in it.
+  std::optional<Started> known_pull(const Request& request, ResultSink& sink);
+  void remember_pull(const Request& request, const ast::Query& query, const SessionProperties& session,
+                     const StatePtr& state);
   /// Checks every statement of a request against a copy of the state. Throws SqlError.
   void validate(const std::vector<ast::StatementPtr>& statements, SessionProperties session);
   std::optional<boost::json::object> execute_one(const ast::Statement& statement, SessionProperties& session);
@@ -95,6 +101,7 @@ class ServiceImpl final : public Service {
   std::atomic<std::uint64_t> transient_count_ = 0;
   std::atomic<std::uint64_t> keyless_ = 0;
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  PullCache pulls_;
   std::mutex statuses_mutex_;
   std::map<std::string, boost::json::object> statuses_;
 };
