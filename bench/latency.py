@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""How long a row takes from its append to a result, on a quiet system.
+
+  bench/latency.py [--binary build/millrace] [--kafka HOST:PORT] [--seconds 10] [--rate 1000]
+
+RATE rows a second go in one by one by /inserts-stream (which answers when a row is in the log; the clock starts when
+the request is sent). Measured: the row in a push query on the stream; the change it makes in a push query on a
+CREATE TABLE AS; the change in a pull query on that table, asked by its key again and again.
+"""
+
+import argparse
+import json
+import os
+import threading
+import time
+
+from millrace_server import Server
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def show(name, times):
+    times = sorted(times)
+    if times:
+        at = lambda q: times[min(len(times) - 1, int(len(times) * q))] * 1e3
+        print("%-38s p50 %7.2f ms  p99 %7.2f ms  max %7.2f ms  (%d)" % (name, at(0.5), at(0.99), times[-1] * 1e3,
+                                                                        len(times)), flush=True)
+
+
+class Push(threading.Thread):
+    """Reads rows of a push query that end with the time they were sent."""
+
+    def __init__(self, server, sql):
+        super().__init__(daemon=True)
+        self.times, self.seen = [], 0
+        self.connection = server.connection()
+        self.connection.request("POST", "/query-stream", json.dumps({"sql": sql}))
+        self.answer = self.connection.getresponse()
+        self.answer.readline()
+        self.start()
+
+    def run(self):
+        while True:
+            line = self.answer.readline()
+            if not line:
+                return
+            now = time.monotonic()
+            sent = json.loads(line)[-1]
+            if sent:
+                self.times.append(now - sent / 1e6)
+
+
+class Feeder(threading.Thread):
+    def __init__(self, server, rate, share, until, acks):
+        super().__init__(daemon=True)
+        self.server, self.rate, self.share, self.until, self.acks = server, rate, share, until, acks
+        self.start()
+
+    def run(self):
+        connection = self.server.connection()
+        due, n = time.monotonic(), self.share
+        while time.monotonic() < self.until:
+            now = time.monotonic()
+            self.server.insert("events", ['{"id":%d,"sent":%d}' % (n % 1000, now * 1e6)], connection)
+            self.acks.append(time.monotonic() - now)
+            n += 8
+            due += 8 / self.rate
+            time.sleep(max(0, due - time.monotonic()))
+
+
+def pulls(server, until):
+    """A new row for a key of its own, then pull queries until it shows."""
+    times, insert, ask = [], server.connection(), server.connection()
+    n = 1 << 40
+    while time.monotonic() < until:
+        n += 1
+        began = time.monotonic()
+        server.insert("events", ['{"id":%d,"sent":0}' % n], insert)
+        while not server.rows("SELECT n FROM latest WHERE id = %d;" % n, ask):
+            time.sleep(0.0005)
+        times.append(time.monotonic() - began)
+        time.sleep(0.013)
+    return times
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--binary", default=HERE + "/../build/millrace")
+    parser.add_argument("--kafka")
+    parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--rate", type=int, default=1000)
+    options = parser.parse_args()
+    with Server(options.binary, options.kafka) as server:
+        server.start()
+        server.sql("CREATE STREAM events (id BIGINT KEY, sent BIGINT) WITH (kafka_topic='events', partitions=4, "
+                   "key_format='KAFKA', value_format='JSON');"
+                   "CREATE TABLE latest AS SELECT id, COUNT(*) AS n, LATEST_BY_OFFSET(sent) AS sent FROM events "
+                   "GROUP BY id;")
+        server.insert("events", ['{"id":-1,"sent":0}'])
+        server.wait_for("SELECT n FROM latest WHERE id = -1;", [[1]])
+        stream = Push(server, "SELECT id, sent FROM events EMIT CHANGES;")
+        table = Push(server, "SELECT id, sent FROM latest EMIT CHANGES;")
+        acks = []
+        feeders = [Feeder(server, options.rate, i, time.monotonic() + 1 + options.seconds, acks) for i in range(8)]
+        time.sleep(1)
+        for measured in (stream.times, table.times, acks):
+            measured.clear()
+        cpu = server.cpu_seconds()
+        found = pulls(server, time.monotonic() + options.seconds)
+        cpu = server.cpu_seconds() - cpu
+        for feeder in feeders:
+            feeder.join()
+        time.sleep(0.5)
+        print("%.0f rows/s came in, server CPU %.0f %%" % (len(acks) / options.seconds, cpu / options.seconds * 100))
+        show("append acknowledged", acks)
+        show("append to push query on the stream", stream.times)
+        show("append to push query on the table", table.times)
+        show("append to pull query on the table", found)
+
+
+if __name__ == "__main__":
+    main()
