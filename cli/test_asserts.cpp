@@ -90,7 +90,8 @@ ExpectedRecord bind_expected(const ast::AssertValues& statement, const SourceDef
 std::optional<harness::RecordSpec::Window> take_window(StoredRecord& record, const SourceDef& source) {
   if (!source.window || !record.key) return std::nullopt;
   const auto window = harness::decode_record(record, source).window;
-  record.key->resize(record.key->size() - (source.window->type == WindowType::session ? 16 : 8));
+  const std::size_t bounds = source.window->type == WindowType::session ? 16 : 8;
+  if (record.key->size() >= bounds) record.key->resize(record.key->size() - bounds);
   return window;
 }
 
