@@ -1,0 +1,210 @@
+package peer;
+
+import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Properties;
+import java.util.concurrent.atomic.AtomicLong;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.common.serialization.Serde;
+import org.apache.kafka.common.serialization.Serdes;
+import org.apache.kafka.common.utils.Bytes;
+import org.apache.kafka.streams.KafkaStreams;
+import org.apache.kafka.streams.StreamsBuilder;
+import org.apache.kafka.streams.StreamsConfig;
+import org.apache.kafka.streams.kstream.Consumed;
+import org.apache.kafka.streams.kstream.Grouped;
+import org.apache.kafka.streams.kstream.Joined;
+import org.apache.kafka.streams.kstream.KStream;
+import org.apache.kafka.streams.kstream.KTable;
+import org.apache.kafka.streams.kstream.Materialized;
+import org.apache.kafka.streams.kstream.Produced;
+import org.apache.kafka.streams.kstream.TimeWindows;
+import org.apache.kafka.streams.kstream.WindowedSerdes;
+import org.apache.kafka.streams.processor.TimestampExtractor;
+import org.apache.kafka.streams.state.WindowStore;
+
+/** The workloads of the benchmark written with the DSL of Kafka Streams, JSON through Jackson. */
+public final class StreamsPeer {
+  static final ObjectMapper MAPPER = new ObjectMapper();
+  static final AtomicLong seen = new AtomicLong(), aggregated = new AtomicLong();
+  static volatile long firstNanos, lastNanos;
+  static volatile double firstCpu;
+
+  @JsonIgnoreProperties(ignoreUnknown = true)
+  public static class Bid {
+    public long auction, bidder, price, dateTime;
+    public String channel, url, extra;
+  }
+
+  public static class Aggregate {
+    public long n, sum, max;
+
+    Aggregate add(long price) {
+      n++;
+      sum += price;
+      max = Math.max(max, price);
+      return this;
+    }
+  }
+
+  public static class Auction {
+    public long id;
+    public String category, seller;
+  }
+
+  public static class BidTime implements TimestampExtractor {
+    @Override
+    public long extract(ConsumerRecord<Object, Object> record, long partitionTime) {
+      return record.value() instanceof Bid bid ? bid.dateTime : record.timestamp();
+    }
+  }
+
+  static <T> Serde<T> json(Class<T> type) {
+    return Serdes.serdeFrom(
+        (topic, value) -> {
+          try {
+            return value == null ? null : MAPPER.writeValueAsBytes(value);
+          } catch (IOException e) {
+            throw new UncheckedIOException(e);
+          }
+        },
+        (topic, bytes) -> {
+          try {
+            return bytes == null ? null : MAPPER.readValue(bytes, type);
+          } catch (IOException e) {
+            throw new UncheckedIOException(e);
+          }
+        });
+  }
+
+  static ObjectNode node(Bid bid) {
+    return MAPPER.createObjectNode().put("auction", bid.auction);
+  }
+
+  static void build(String workload, StreamsBuilder builder, KStream<String, Bid> bids, String out, String auctions) {
+    Serde<Aggregate> aggregate = json(Aggregate.class);
+    Produced<String, ObjectNode> rows = Produced.with(Serdes.String(), json(ObjectNode.class));
+    switch (workload) {
+      case "w1" -> bids
+          .mapValues(b -> node(b).put("bidder", b.bidder).put("price", b.price * 0.908).put("dateTime", b.dateTime))
+          .to(out, rows);
+      case "w2" -> bids.filter((k, b) -> b.auction % 123 == 0).mapValues(b -> node(b).put("price", b.price)).to(out, rows);
+      case "w3" -> bids.groupByKey()
+          .windowedBy(TimeWindows.ofSizeWithNoGrace(Duration.ofSeconds(10)))
+          .aggregate(
+              Aggregate::new,
+              (k, b, a) -> a.add(b.price),
+              Materialized.<String, Aggregate, WindowStore<Bytes, byte[]>>with(Serdes.String(), aggregate))
+          .toStream()
+          .to(out, Produced.with(WindowedSerdes.timeWindowedSerdeFrom(String.class, 10_000L), aggregate));
+      case "w4" -> bids.groupBy((k, b) -> Long.toString(b.bidder), Grouped.with(Serdes.String(), json(Bid.class)))
+          .aggregate(
+              Aggregate::new,
+              (k, b, a) -> {
+                aggregated.incrementAndGet();
+                return a.add(b.price);
+              },
+              Materialized.with(Serdes.String(), aggregate))
+          .toStream()
+          .to(out, Produced.with(Serdes.String(), aggregate));
+      case "w5" -> {
+        KTable<String, Auction> table = builder.table(auctions, Consumed.with(Serdes.String(), json(Auction.class)));
+        bids.join(
+                table,
+                (b, a) -> node(b).put("bidder", b.bidder).put("price", b.price).put("category", a.category),
+                Joined.with(Serdes.String(), json(Bid.class), json(Auction.class)))
+            .to(out, rows);
+      }
+      default -> throw new IllegalArgumentException("unknown workload " + workload);
+    }
+  }
+
+  static double cpu() {
+    var system = (com.sun.management.OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
+    return system.getProcessCpuTime() / 1e9;
+  }
+
+  static double peakRssMb() throws IOException {
+    for (String line : Files.readAllLines(Path.of("/proc/self/status")))
+      if (line.startsWith("VmHWM:")) return Long.parseLong(line.replaceAll("[^0-9]", "")) / 1024.0;
+    return -1;
+  }
+
+  static Properties configuration(String[] a, String application) {
+    Properties p = new Properties();
+    p.put(StreamsConfig.APPLICATION_ID_CONFIG, application);
+    p.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG, a[1]);
+    p.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, a[6]);
+    p.put(StreamsConfig.STATE_DIR_CONFIG, a[7]);
+    p.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, "2000");
+    p.put(
+        StreamsConfig.PROCESSING_GUARANTEE_CONFIG,
+        a[5].equals("exactly-once") ? StreamsConfig.EXACTLY_ONCE_V2 : StreamsConfig.AT_LEAST_ONCE);
+    p.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, Long.toString(10L << 20));
+    p.put(StreamsConfig.TOPOLOGY_OPTIMIZATION_CONFIG, StreamsConfig.OPTIMIZE);
+    p.put("auto.offset.reset", "earliest");
+    p.put("producer.linger.ms", "100");
+    return p;
+  }
+
+  public static void main(String[] a) throws Exception {
+    if (a.length != 9) {
+      System.err.println(
+          "usage: StreamsPeer w1|w2|w3|w4|w5 BROKER IN OUT EVENTS at-least-once|exactly-once THREADS STATE_DIR AUCTIONS");
+      System.exit(2);
+    }
+    String workload = a[0], out = a[3], application = "peer-" + workload + "-" + System.currentTimeMillis();
+    long events = Long.parseLong(a[4]), started = System.nanoTime();
+    try (Admin admin = Admin.create(Map.of("bootstrap.servers", (Object) a[1]))) {
+      admin.createTopics(List.of(new NewTopic(out, 4, (short) 1))).all().get();
+      Properties configuration = configuration(a, application);
+      StreamsBuilder builder = new StreamsBuilder();
+      KStream<String, Bid> bids =
+          builder
+              .stream(a[2], Consumed.with(Serdes.String(), json(Bid.class)).withTimestampExtractor(new BidTime()))
+              .peek(
+                  (k, v) -> {
+                    long count = seen.incrementAndGet();
+                    if (count == 1) {
+                      firstNanos = System.nanoTime();
+                      firstCpu = cpu();
+                    }
+                    if (count == events) lastNanos = System.nanoTime();
+                  });
+      build(workload, builder, bids, out, a[8]);
+      KafkaStreams streams = new KafkaStreams(builder.build(configuration), configuration);
+      streams.start();
+      while (lastNanos == 0) {
+        if (streams.state() == KafkaStreams.State.ERROR) throw new IllegalStateException("the topology failed");
+        Thread.sleep(20);
+      }
+      if (workload.equals("w4")) { // the second half has aggregated every event
+        while (aggregated.get() < events) Thread.sleep(20);
+        lastNanos = System.nanoTime();
+      }
+      double used = cpu() - firstCpu, seconds = (lastNanos - firstNanos) / 1e9;
+      streams.close(Duration.ofSeconds(60));
+      System.out.printf(
+          Locale.ROOT,
+          "{\"engine\":\"kstreams\",\"workload\":\"%s\",\"events\":%d,\"seconds\":%.3f,\"events_per_second\":%.0f,"
+              + "\"cpu_seconds_per_million\":%.3f,\"peak_rss_mb\":%.1f,\"startup_seconds\":%.3f,\"delivery\":\"%s\"}%n",
+          workload, events, seconds, events / seconds, used / (events / 1e6), peakRssMb(),
+          (firstNanos - started) / 1e9, a[5]);
+      List<String> left =
+          admin.listTopics().names().get().stream().filter(t -> t.equals(out) || t.startsWith(application)).toList();
+      admin.deleteTopics(left).all().get();
+    }
+  }
+}
