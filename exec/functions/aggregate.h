@@ -48,6 +48,11 @@ class Aggregate {
   /// Adds what `from` has seen to `into` (merging sessions; `into` is the earlier one).
   virtual Status merge(std::byte* into, const std::byte* from) const = 0;
 
+  /// Reads one state off the front of each `encoded[i]`, as `decode` does, and merges it into the one at
+  /// `states[i] + offset`. A state may occur many times. Errors as `update`, and when bytes are malformed.
+  virtual Status merge_encoded(std::span<std::byte* const> states, std::size_t offset,
+                               std::span<std::string_view> encoded) const = 0;
+
   /// Appends the state as bytes that `decode` reads back on any machine. Self-delimiting.
   virtual void encode(const std::byte* state, std::string& out) const = 0;
   /// Reads one state off the front of `in` into raw bytes. False when `in` is malformed: no state was made then.

@@ -11,6 +11,10 @@
 /// The two ways to build an Aggregate: plain bytes as state, or a pointer to an object.
 namespace millrace {
 
+inline Error malformed_state() {
+  return Error{Fault::bug, "a broken aggregate state"};
+}
+
 /// Reads one argument column of a fixed-width type.
 template <class T>
 struct FlatInput {
@@ -61,6 +65,15 @@ class FixedAggregate final : public Aggregate {
 
   Status merge(std::byte* into, const std::byte* from) const override {
     if (!ops_.merge(*at(into, 0), *at(from, 0))) return ops_.overflow();
+    return {};
+  }
+  Status merge_encoded(std::span<std::byte* const> states, std::size_t offset,
+                       std::span<std::string_view> encoded) const override {
+    for (std::size_t i = 0; i < states.size(); ++i) {
+      State from{};
+      if (!ops_.decode(encoded[i], from)) return malformed_state();
+      if (!ops_.merge(*at(states[i], offset), from)) return ops_.overflow();
+    }
     return {};
   }
   void encode(const std::byte* state, std::string& out) const override { ops_.encode(*at(state, 0), out); }
@@ -121,6 +134,16 @@ class HeapAggregate final : public Aggregate {
 
   Status merge(std::byte* into, const std::byte* from) const override {
     if (slot(from) != nullptr) ops_.merge(object(into), *slot(from));
+    return {};
+  }
+  Status merge_encoded(std::span<std::byte* const> states, std::size_t offset,
+                       std::span<std::string_view> encoded) const override {
+    for (std::size_t i = 0; i < states.size(); ++i) {
+      bool present = false;
+      Object from{};
+      if (!codec::get(encoded[i], present) || (present && !ops_.decode(encoded[i], from))) return malformed_state();
+      if (present) ops_.merge(object(states[i] + offset), from);
+    }
     return {};
   }
   void encode(const std::byte* state, std::string& out) const override {

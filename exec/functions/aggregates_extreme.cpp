@@ -1,9 +1,22 @@
+#include <cmath>
+
 #include "exec/functions/aggregate_state.h"
 #include "exec/functions/families.h"
 #include "planner/types/text_order.h"
 
 namespace millrace {
 namespace {
+
+// Of DOUBLE as Java orders it, NaN last and -0.0 before 0.0: the result must not depend on the order of the rows.
+template <class T>
+bool precedes(T a, T b) {
+  if constexpr (std::is_same_v<T, double>) {
+    if (a == b) return std::signbit(a) && !std::signbit(b);
+    return a < b || (std::isnan(b) && !std::isnan(a));
+  } else {
+    return a < b;
+  }
+}
 
 template <class T, bool Max>
 struct ExtremeOps {
@@ -18,7 +31,7 @@ struct ExtremeOps {
   explicit ExtremeOps(const AggregateSpec&) {}
 
   static void take(State& s, T value) {
-    if (!s.set || (Max ? s.value < value : value < s.value)) s.value = value;
+    if (!s.set || (Max ? precedes(s.value, value) : precedes(value, s.value))) s.value = value;
     s.set = true;
   }
   bool add(State& s, const Input& in, std::size_t row) const {
@@ -88,16 +101,17 @@ struct ExtremeTextOps {
 
 template <bool Max>
 std::vector<FunctionVariant> variants() {
+  constexpr AggregateTraits kOrdered{.combines = true};
   const auto same = [](std::span<const Type> types) { return types[0]; };
-  return {aggregate("INT value -> INT", {}, fixed_aggregate<ExtremeOps<std::int32_t, Max>>()),
-          aggregate("BIGINT value -> BIGINT", {}, fixed_aggregate<ExtremeOps<std::int64_t, Max>>()),
-          aggregate("DOUBLE value -> DOUBLE", {}, fixed_aggregate<ExtremeOps<double, Max>>()),
-          returning(aggregate("DECIMAL value -> DECIMAL", {}, fixed_aggregate<ExtremeOps<Int128, Max>>()), same),
-          aggregate("DATE value -> DATE", {}, fixed_aggregate<ExtremeOps<std::int32_t, Max>>()),
-          aggregate("TIME value -> TIME", {}, fixed_aggregate<ExtremeOps<std::int32_t, Max>>()),
-          aggregate("TIMESTAMP value -> TIMESTAMP", {}, fixed_aggregate<ExtremeOps<std::int64_t, Max>>()),
-          aggregate("STRING value -> STRING", {}, heap_aggregate<ExtremeTextOps<Max, true>>()),
-          aggregate("BYTES value -> BYTES", {}, heap_aggregate<ExtremeTextOps<Max, false>>())};
+  return {aggregate("INT value -> INT", kOrdered, fixed_aggregate<ExtremeOps<std::int32_t, Max>>()),
+          aggregate("BIGINT value -> BIGINT", kOrdered, fixed_aggregate<ExtremeOps<std::int64_t, Max>>()),
+          aggregate("DOUBLE value -> DOUBLE", kOrdered, fixed_aggregate<ExtremeOps<double, Max>>()),
+          returning(aggregate("DECIMAL value -> DECIMAL", kOrdered, fixed_aggregate<ExtremeOps<Int128, Max>>()), same),
+          aggregate("DATE value -> DATE", kOrdered, fixed_aggregate<ExtremeOps<std::int32_t, Max>>()),
+          aggregate("TIME value -> TIME", kOrdered, fixed_aggregate<ExtremeOps<std::int32_t, Max>>()),
+          aggregate("TIMESTAMP value -> TIMESTAMP", kOrdered, fixed_aggregate<ExtremeOps<std::int64_t, Max>>()),
+          aggregate("STRING value -> STRING", kOrdered, heap_aggregate<ExtremeTextOps<Max, true>>()),
+          aggregate("BYTES value -> BYTES", kOrdered, heap_aggregate<ExtremeTextOps<Max, false>>())};
 }
 
 }  // namespace

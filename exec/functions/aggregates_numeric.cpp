@@ -291,8 +291,12 @@ struct SumListOps : SumOps<T> {
   }
 };
 
+// What combines is exact in any order: whole numbers wrap. Sums of DOUBLE round, those of DECIMAL may overflow on the
+// way.
 constexpr AggregateTraits kPlain{.undo = true};
 constexpr AggregateTraits kStructured{.undo = true, .structured = true};
+constexpr AggregateTraits kPlainWhole{.undo = true, .combines = true};
+constexpr AggregateTraits kStructuredWhole{.undo = true, .structured = true, .combines = true};
 
 FunctionVariant decimal_sum() {
   return returning(aggregate("DECIMAL value -> DECIMAL", kPlain, fixed_aggregate<DecimalSumOps>()),
@@ -313,8 +317,8 @@ FunctionDef aggregate_def(DefinitionSpec spec) {
 FunctionDef count_def() {
   return aggregate_def({.name = "COUNT",
                         .doc = "Number of rows; with an argument, of those where it is not NULL.",
-                        .variants = {aggregate("-> BIGINT", kPlain, fixed_aggregate<CountOps>()),
-                                     aggregate("T value -> BIGINT", kPlain, fixed_aggregate<CountOps>())}});
+                        .variants = {aggregate("-> BIGINT", kPlainWhole, fixed_aggregate<CountOps>()),
+                                     aggregate("T value -> BIGINT", kPlainWhole, fixed_aggregate<CountOps>())}});
 }
 
 FunctionDef sum_def() {
@@ -322,16 +326,16 @@ FunctionDef sum_def() {
       {.name = "SUM",
        .doc = "Total of the values that are not NULL.",
        .variants = {decimal_sum(), aggregate("DOUBLE value -> DOUBLE", kPlain, fixed_aggregate<SumOps<double>>()),
-                    aggregate("BIGINT value -> BIGINT", kPlain, fixed_aggregate<SumOps<std::int64_t>>()),
-                    aggregate("INT value -> INT", kPlain, fixed_aggregate<SumOps<std::int32_t>>())}});
+                    aggregate("BIGINT value -> BIGINT", kPlainWhole, fixed_aggregate<SumOps<std::int64_t>>()),
+                    aggregate("INT value -> INT", kPlainWhole, fixed_aggregate<SumOps<std::int32_t>>())}});
 }
 
 FunctionDef average_def() {
   return aggregate_def(
       {.name = "AVG",
        .doc = "Mean of the values that are not NULL; 0 when there are none.",
-       .variants = {aggregate("INT value -> DOUBLE", kStructured, fixed_aggregate<AverageOps<std::int32_t>>()),
-                    aggregate("BIGINT value -> DOUBLE", kStructured, fixed_aggregate<AverageOps<std::int64_t>>()),
+       .variants = {aggregate("INT value -> DOUBLE", kStructuredWhole, fixed_aggregate<AverageOps<std::int32_t>>()),
+                    aggregate("BIGINT value -> DOUBLE", kStructuredWhole, fixed_aggregate<AverageOps<std::int64_t>>()),
                     aggregate("DOUBLE value -> DOUBLE", kStructured, fixed_aggregate<AverageOps<double>>())}});
 }
 
@@ -349,9 +353,10 @@ FunctionDef sum_list_def() {
   return aggregate_def(
       {.name = "SUM_LIST",
        .doc = "Total of the elements of all lists.",
-       .variants = {aggregate("ARRAY<DOUBLE> values -> DOUBLE", kPlain, fixed_aggregate<SumListOps<double>>()),
-                    aggregate("ARRAY<INT> values -> INT", kPlain, fixed_aggregate<SumListOps<std::int32_t>>()),
-                    aggregate("ARRAY<BIGINT> values -> BIGINT", kPlain, fixed_aggregate<SumListOps<std::int64_t>>())}});
+       .variants = {
+           aggregate("ARRAY<DOUBLE> values -> DOUBLE", kPlain, fixed_aggregate<SumListOps<double>>()),
+           aggregate("ARRAY<INT> values -> INT", kPlainWhole, fixed_aggregate<SumListOps<std::int32_t>>()),
+           aggregate("ARRAY<BIGINT> values -> BIGINT", kPlainWhole, fixed_aggregate<SumListOps<std::int64_t>>())}});
 }
 
 }  // namespace

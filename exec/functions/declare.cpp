@@ -211,6 +211,7 @@ FunctionVariant aggregate(std::string_view signature, AggregateTraits traits, Ag
   FunctionVariant variant = parse_signature(signature);
   variant.undo = traits.undo;
   variant.structured = traits.structured;
+  variant.combines = traits.combines;
   variant.implementation = std::make_shared<AggregateImplementation>(std::move(make));
   return variant;
 }

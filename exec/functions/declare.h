@@ -55,6 +55,7 @@ using AggregateMaker = std::function<std::unique_ptr<Aggregate>(const AggregateS
 struct AggregateTraits {
   bool undo = false;
   bool structured = false;
+  bool combines = false;  // merging is exact: no order of rows and no cut between them shows in the result
 };
 FunctionVariant aggregate(std::string_view signature, AggregateTraits traits, AggregateMaker make);
 

@@ -21,17 +21,22 @@ class AggregateOperator final : public Operator {
       : context_(lower.context),
         layout_(layout),
         changes_(lower, std::move(layout)),
-        arguments_(node),
+        arguments_(node.calls, *node.input),
         store_(store),
         table_(node.input->kind == RelationKind::table),
+        combined_(node.combined),
         final_(node.emit == EmitPolicy::final),
         every_change_(lower.context.options().emit_every_change) {
     if (node.window) windows_.emplace(*node.window);
   }
 
   Status on_batch(int, const Batch& in, Emitter& out) override {
-    if (const auto rows = countable_rows(in)) return rows->empty() ? Status{} : take_in(gather(in, *rows), out);
-    return take_in(in, out);
+    if (const auto rows = countable_rows(in)) {
+      if (rows->empty()) return {};
+      const Batch kept = gather(in, *rows);
+      return combined_ ? take_in_combined(kept, out) : take_in(kept, out);
+    }
+    return combined_ ? take_in_combined(in, out) : take_in(in, out);
   }
   Status on_commit(Emitter& out) override {
     if (windows_) store_.expire_before(windows_->expired_before());
@@ -134,6 +139,8 @@ class AggregateOperator final : public Operator {
     return arguments_.apply(*layout_, values_, {rows_.data() + from, to - from}, false);
   }
 
+  Status take_in_combined(const Batch& in, Emitter& out);
+  Status merge(const Batch& in);
   Status take_in_final(const Batch& in, Emitter& out);
   Status close_windows(std::int64_t up_to, Emitter& out);
   Status take_in_changes(const Batch& in, Emitter& out);
@@ -151,7 +158,7 @@ class AggregateOperator final : public Operator {
   GroupArguments arguments_;
   MapStore& store_;
   std::optional<TimeWindows> windows_;
-  bool table_, final_, every_change_;
+  bool table_, combined_, final_, every_change_;
   std::int64_t closed_ = -1;  // EMIT FINAL: windows up to this start have been given out
   std::int64_t newest_ = -1;  // EMIT FINAL: the latest start of any window so far
 
@@ -161,9 +168,31 @@ class AggregateOperator final : public Operator {
   KeyBuffer keys_;
   std::vector<Entry*> entries_;
   std::vector<std::byte*> values_;
+  std::vector<std::string_view> states_;
   std::vector<Step> steps_;
   std::uint16_t run_ = 0;
 };
+
+/// Rows of a Combine: sums of rows, and rows as they came in.
+Status AggregateOperator::take_in_combined(const Batch& in, Emitter& out) {
+  const Column& states = *in.columns.back();
+  std::vector<std::uint32_t> sums, plain;
+  for (std::uint32_t row = 0; row < in.rows; ++row) (states.is_null(row) ? plain : sums).push_back(row);
+  if (sums.empty()) return take_in(in, out);
+  if (plain.empty()) return merge(in);
+  if (Status merged = merge(gather(in, sums)); !merged) return merged;
+  return take_in(gather(in, plain), out);
+}
+
+Status AggregateOperator::merge(const Batch& in) {
+  rows_ = all_rows(in.rows);
+  if (Status found = find_groups(in); !found) return found;
+  values_.clear();
+  for (std::size_t i = 0; i < in.rows; ++i) values_.push_back(open_group(*entries_[i], (*in.timestamps)[i]));
+  const auto states = in.columns.back()->values<std::string_view>();
+  states_.assign(states.begin(), states.end());
+  return layout_->merge_states(values_, states_);
+}
 
 /// The batch is cut behind each row that closes windows; those are given out before the next row is looked at.
 Status AggregateOperator::take_in_final(const Batch& in, Emitter& out) {
@@ -258,7 +287,9 @@ Status AggregateOperator::apply_steps(const Batch& in, Emitter& out) {
 
 MadeOperator make_aggregate_operator(const AggregateNode& node, const LowerContext& lower) {
   if (lower.stores.empty()) return Error{Fault::bug, "an aggregate has no store"};
-  auto layout = std::make_shared<const GroupLayout>(node);
+  if (node.combined && lower.context.options().emit_every_change)
+    return Error{Fault::bug, "rows were combined though every change is to be seen"};
+  auto layout = std::make_shared<const GroupLayout>(node.calls);
   if (node.input->kind == RelationKind::table)
     for (std::size_t c = 0; c < layout->calls(); ++c)
       if (!layout->aggregate(c).supports_undo())

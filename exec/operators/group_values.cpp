@@ -7,8 +7,8 @@
 
 namespace millrace {
 
-GroupLayout::GroupLayout(const AggregateNode& node) {
-  for (const AggregateCall& call : node.calls) aggregates_.push_back(make_aggregate(call));
+GroupLayout::GroupLayout(std::span<const AggregateCall> calls) {
+  for (const AggregateCall& call : calls) aggregates_.push_back(make_aggregate(call));
   row_ = lay_out(aggregates_);
   base_ = std::max<std::size_t>(sizeof(std::int64_t), row_.alignment);
 }
@@ -24,7 +24,17 @@ void GroupLayout::destroy(std::byte* value) const {
 
 void GroupLayout::encode(const std::byte* value, std::string& out) const {
   out.append(reinterpret_cast<const char*>(value), sizeof(std::int64_t));
+  encode_states(value, out);
+}
+
+void GroupLayout::encode_states(const std::byte* value, std::string& out) const {
   for (std::size_t c = 0; c < aggregates_.size(); ++c) aggregates_[c]->encode(value + offset(c), out);
+}
+
+Status GroupLayout::merge_states(std::span<std::byte* const> values, std::span<std::string_view> states) const {
+  for (std::size_t c = 0; c < aggregates_.size(); ++c)
+    if (Status merged = aggregates_[c]->merge_encoded(values, offset(c), states); !merged) return merged;
+  return {};
 }
 
 bool GroupLayout::decode(std::string_view in, std::byte* value) const {
@@ -58,8 +68,8 @@ std::vector<ColumnPtr> GroupLayout::results(std::span<const std::byte* const> va
   return out;
 }
 
-GroupArguments::GroupArguments(const AggregateNode& node) : columns_(node.calls.size()) {
-  for (const AggregateCall& call : node.calls) calls_.emplace_back(call.arguments, *node.input);
+GroupArguments::GroupArguments(std::span<const AggregateCall> calls, const PlanNode& input) : columns_(calls.size()) {
+  for (const AggregateCall& call : calls) calls_.emplace_back(call.arguments, input);
 }
 
 void GroupArguments::evaluate(const Batch& in, RowErrors& errors) {

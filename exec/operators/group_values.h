@@ -15,7 +15,7 @@ namespace millrace {
 /// The value of a group in a store: a timestamp and the states of all aggregates side by side.
 class GroupLayout final : public ValueLayout {
  public:
-  explicit GroupLayout(const AggregateNode& node);
+  explicit GroupLayout(std::span<const AggregateCall> calls);
 
   std::size_t size() const override { return base_ + row_.size; }
   bool trivial() const override { return row_.trivial; }
@@ -29,6 +29,12 @@ class GroupLayout final : public ValueLayout {
   /// Adds what `from` has seen to `into`, the earlier one.
   Status merge(std::byte* into, const std::byte* from) const;
 
+  /// Appends the states alone, without the timestamp.
+  void encode_states(const std::byte* value, std::string& out) const;
+  /// values[i] takes in what the group that `states[i]` was encoded of had seen, but for its timestamp. A value may
+  /// occur many times. The views are used up.
+  Status merge_states(std::span<std::byte* const> values, std::span<std::string_view> states) const;
+
   std::size_t calls() const { return aggregates_.size(); }
   const Aggregate& aggregate(std::size_t call) const { return *aggregates_[call]; }
   std::size_t offset(std::size_t call) const { return base_ + row_.offsets[call]; }
@@ -41,10 +47,10 @@ class GroupLayout final : public ValueLayout {
   std::size_t base_;  // offset of the first state
 };
 
-/// The arguments of all calls of an aggregate node, computed for a batch.
+/// The arguments of all calls of an aggregate, computed for a batch.
 class GroupArguments {
  public:
-  explicit GroupArguments(const AggregateNode& node);
+  GroupArguments(std::span<const AggregateCall> calls, const PlanNode& input);
   /// Computes the arguments of every row of `in`.
   void evaluate(const Batch& in, RowErrors& errors);
   /// Takes rows into (or, `undo`, out of) the groups, in order; values[i] takes rows[i].

@@ -44,6 +44,11 @@ class TreePipeline final : public Pipeline {
       if (Status done = stage.op->on_commit(*stage.out); !done) return done;
     return {};
   }
+  std::size_t held_bytes() const override {
+    std::size_t sum = 0;
+    for (const Stage& stage : stages_) sum += stage.op->held_bytes();
+    return sum;
+  }
   std::string save() const override {
     std::string out;
     for (const Stage& stage : stages_) {
@@ -140,6 +145,7 @@ class Builder {
                                [&](const ProjectNode& n) { return make_project(n, lower); },
                                [&](const FlatMapNode& n) { return make_flat_map(n, lower); },
                                [&](const RekeyNode& n) { return make_rekey(n, lower); },
+                               [&](const CombineNode& n) { return make_combine(n, lower); },
                                [&](const AggregateNode& n) {
                                  const bool session = n.window && n.window->type == WindowType::session;
                                  return session ? make_session_aggregate(n, lower) : make_aggregate_operator(n, lower);

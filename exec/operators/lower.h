@@ -22,6 +22,7 @@ MadeOperator make_filter(const FilterNode& node, const LowerContext& lower);
 MadeOperator make_project(const ProjectNode& node, const LowerContext& lower);
 MadeOperator make_flat_map(const FlatMapNode& node, const LowerContext& lower);
 MadeOperator make_rekey(const RekeyNode& node, const LowerContext& lower);
+MadeOperator make_combine(const CombineNode& node, const LowerContext& lower);
 MadeOperator make_aggregate_operator(const AggregateNode& node, const LowerContext& lower);
 MadeOperator make_session_aggregate(const AggregateNode& node, const LowerContext& lower);
 MadeOperator make_materialize(const MaterializeNode& node, const LowerContext& lower);

@@ -45,6 +45,8 @@ class Operator {
   virtual Status on_batch(int input, const Batch& in, Emitter& out) = 0;
   /// The transaction is about to end: emit what was held back (one change per key). Called source to sink.
   virtual Status on_commit(Emitter& out) { (void)out; return {}; }
+  /// Memory of what is held back outside of stores.
+  virtual std::size_t held_bytes() const { return 0; }
   /// Time-like progress that is part of the task's committed progress (stream times, counters); empty for most.
   virtual void save(std::string& bytes) const { (void)bytes; }
   virtual Status load(std::string_view bytes) { (void)bytes; return {}; }
@@ -61,6 +63,7 @@ class Pipeline {
   virtual const std::vector<Leaf>& leaves() const = 0;
   virtual Status push(std::size_t leaf, const Batch& batch) = 0;
   virtual Status commit() = 0;  // on_commit of every operator, source to sink
+  virtual std::size_t held_bytes() const = 0;
   virtual std::string save() const = 0;
   virtual Status load(std::string_view bytes) = 0;
 };

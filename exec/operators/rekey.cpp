@@ -31,9 +31,9 @@ class Rekey final : public Operator {
       mark_null_keys(made);
       return out.batch(std::move(made));
     }
+    if (all_keyed(made)) return out.batch(std::move(made));
     std::vector<std::uint32_t> rows = keyed_rows(made);
     if (rows.empty()) return {};
-    if (is_all(rows, made.rows)) return out.batch(std::move(made));
     Batch kept = gather(made, rows);
     if (table_) repair_pairs(kept, rows, in);
     return out.batch(std::move(kept));
@@ -53,6 +53,11 @@ class Rekey final : public Operator {
       for (std::size_t k = 0; k < keys_.size() && absent; ++k) absent = batch.columns[k]->is_null(row);
       if (absent) batch.null_keys.set(row, batch.rows);
     }
+  }
+  bool all_keyed(const Batch& batch) const {
+    bool all = !any_set(batch.null_values, batch.rows);
+    for (std::size_t k = 0; k < keys_.size() && all; ++k) all = !any_set(batch.columns[k]->nulls, batch.rows);
+    return all;
   }
   std::vector<std::uint32_t> keyed_rows(const Batch& batch) const {
     std::vector<std::uint32_t> rows;

@@ -19,7 +19,7 @@ class SessionAggregate final : public Operator {
         spec_(*node.window),
         keys_(lower.node),
         layout_(std::move(layout)),
-        arguments_(node),
+        arguments_(node.calls, *node.input),
         store_(store),
         final_(node.emit == EmitPolicy::final),
         every_change_(lower.context.options().emit_every_change),
@@ -270,7 +270,7 @@ Status SessionAggregate::close(Emitter& out) {
 
 MadeOperator make_session_aggregate(const AggregateNode& node, const LowerContext& lower) {
   if (lower.stores.empty()) return Error{Fault::bug, "an aggregate has no store"};
-  auto layout = std::make_shared<const GroupLayout>(node);
+  auto layout = std::make_shared<const GroupLayout>(node.calls);
   auto store = OrderedStore::open(lower.stores[0], {.layout = layout,
                                                     .advance_ms = std::max<std::int64_t>(node.window->size_ms, 1),
                                                     .retention_ms = node.window->retention_ms});

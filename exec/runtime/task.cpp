@@ -224,7 +224,7 @@ Status Task::roll_back() {
 }
 
 std::size_t Task::dirty_bytes() const {
-  std::size_t sum = 0;
+  std::size_t sum = pipeline_->held_bytes();
   for (const StoreEntry& entry : stores_) sum += entry.store->dirty_bytes();
   return sum;
 }

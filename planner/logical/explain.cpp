@@ -54,9 +54,10 @@ struct Detail {
     return fmt::format("{} key={}{}", n.role, n.key_format.name,
                        n.partitions == 0 ? "" : fmt::format(" partitions={}", n.partitions));
   }
+  std::string operator()(const CombineNode& n) const { return names(n.calls); }
   std::string operator()(const AggregateNode& n) const {
-    std::string text;
-    for (const auto& call : n.calls) text += (text.empty() ? "" : ", ") + name(call);
+    std::string text = names(n.calls);
+    if (n.combined) text += " combined";
     if (n.global) text += " global";
     if (n.window) text += " " + window_text(*n.window);
     if (n.emit == EmitPolicy::final) text += " final";
@@ -82,6 +83,11 @@ struct Detail {
   }
   std::string operator()(const OutputNode& n) const { return n.limit ? fmt::format("limit {}", *n.limit) : ""; }
 
+  static std::string names(const std::vector<AggregateCall>& calls) {
+    std::string text;
+    for (const auto& call : calls) text += (text.empty() ? "" : ", ") + name(call);
+    return text;
+  }
   template <class Call>
   static std::string name(const Call& call) {
     std::string arguments;

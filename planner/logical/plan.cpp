@@ -51,6 +51,10 @@ struct Derive {
     made.kind = n.input->kind;  // the window belonged to the old key
   }
   void operator()(const RepartitionNode& n) const { same_as(n.input); }
+  void operator()(const CombineNode& n) const {
+    same_as(n.input);
+    made.schema.columns.push_back(ColumnDef{"STATES", Type::bytes(), ColumnRole::value, std::nullopt});
+  }
   void operator()(const AggregateNode& n) const {
     if (!n.global) made.schema.columns = n.input->schema.keys();
     for (const auto& call : n.calls) made.schema.columns.push_back(call.column);
@@ -83,6 +87,7 @@ struct Name {
   std::string_view operator()(const FlatMapNode&) const { return "flat_map"; }
   std::string_view operator()(const RekeyNode&) const { return "rekey"; }
   std::string_view operator()(const RepartitionNode&) const { return "repartition"; }
+  std::string_view operator()(const CombineNode&) const { return "combine"; }
   std::string_view operator()(const AggregateNode&) const { return "aggregate"; }
   std::string_view operator()(const StreamTableJoinNode&) const { return "stream_table_join"; }
   std::string_view operator()(const StreamStreamJoinNode&) const { return "stream_stream_join"; }

@@ -111,6 +111,14 @@ struct AggregateCall {
   ColumnDef column;                // name and type of the result
   std::int64_t limit = -1;         // most values that a collecting aggregate keeps; -1: all
 };
+/// Takes rows of a stream in by key, as the aggregate behind the repartition would, and gives at each commit one row
+/// per key that stands for all of them. Output schema: that of the input, then a column of aggregate states (BYTES):
+/// where it is not NULL, the row is such a sum and its other value columns are NULL; where it is, the row is one that
+/// came in. Inserted by a rule.
+struct CombineNode {
+  NodePtr input;
+  std::vector<AggregateCall> calls;  // those of the aggregate, over the same columns
+};
 /// Groups by the key of its input (a Rekey stands below unless the key is already right). Output schema: the key
 /// columns, then one value column per call. With a window the key is windowed and the output carries window bounds.
 /// A table input is undone and redone (before rows needed).
@@ -119,7 +127,8 @@ struct AggregateNode {
   std::vector<AggregateCall> calls;
   std::optional<WindowSpec> window;
   EmitPolicy emit = EmitPolicy::changes;
-  bool global = false;  // no GROUP BY: one group, transient queries only
+  bool global = false;    // no GROUP BY: one group, transient queries only
+  bool combined = false;  // its rows come from a Combine
   bool emit_before =
       false;  // set by the physical planner: an operator above needs insert, update_before/update_after, remove
 };
@@ -180,7 +189,7 @@ struct OutputNode {
 };
 
 struct PlanNode {
-  std::variant<SourceNode, FilterNode, ProjectNode, FlatMapNode, RekeyNode, RepartitionNode, AggregateNode,
+  std::variant<SourceNode, FilterNode, ProjectNode, FlatMapNode, RekeyNode, RepartitionNode, CombineNode, AggregateNode,
                StreamTableJoinNode, StreamStreamJoinNode, TableTableJoinNode, ForeignKeyJoinNode, MaterializeNode,
                SinkNode, OutputNode>
       node;

@@ -36,6 +36,19 @@ json::object write_call(const FunctionDef& function, std::size_t variant, const 
   return out;
 }
 
+json::array write_calls(const std::vector<AggregateCall>& calls) {
+  json::array out;
+  for (const auto& call : calls) {
+    json::object written = write_call(*call.function, call.variant, call.arguments, call.column);
+    json::array constants;
+    for (const auto& constant : call.constants) constants.push_back(plan_json::write(constant));
+    written["constants"] = constants;
+    if (call.limit >= 0) written["limit"] = call.limit;
+    out.push_back(written);
+  }
+  return out;
+}
+
 json::value write_spec(const std::optional<WindowSpec>& window) {
   if (!window) return nullptr;
   return {{"type", static_cast<int>(window->type)},
@@ -77,17 +90,10 @@ struct WriteNode {
     out["key_format"] = plan_json::write(n.key_format);
     out["partitions"] = n.partitions;
   }
+  void operator()(const CombineNode& n) const { out["calls"] = write_calls(n.calls); }
   void operator()(const AggregateNode& n) const {
-    json::array calls;
-    for (const auto& call : n.calls) {
-      json::object written = write_call(*call.function, call.variant, call.arguments, call.column);
-      json::array constants;
-      for (const auto& constant : call.constants) constants.push_back(plan_json::write(constant));
-      written["constants"] = constants;
-      if (call.limit >= 0) written["limit"] = call.limit;
-      calls.push_back(written);
-    }
-    out["calls"] = calls;
+    out["calls"] = write_calls(n.calls);
+    if (n.combined) out["combined"] = true;
     out["window"] = write_spec(n.window);
     out["final"] = n.emit == EmitPolicy::final;
     out["global"] = n.global;
@@ -178,6 +184,16 @@ class ReadNode {
     out.column = read_column(from.at("column"));
     return out;
   }
+  std::vector<AggregateCall> aggregate_calls() const {
+    std::vector<AggregateCall> out;
+    for (const auto& item : from_.at("calls").as_array()) {
+      out.push_back(call<AggregateCall>(item.as_object()));
+      for (const auto& constant : item.at("constants").as_array()) out.back().constants.push_back(read_value(constant));
+      if (const auto* limit = item.as_object().if_contains("limit"))
+        out.back().limit = limit->to_number<std::int64_t>();
+    }
+    return out;
+  }
   template <class Endpoint>
   void endpoint(Endpoint& n) const {
     n.name = text("name");
@@ -216,15 +232,9 @@ class ReadNode {
                                      .key_format = read_format(from_.at("key_format")),
                                      .partitions = number<int>("partitions")});
   }
+  NodePtr combine() const { return make_node(CombineNode{.input = input(), .calls = aggregate_calls()}); }
   NodePtr aggregate() const {
-    AggregateNode n{.input = input(), .calls = {}, .window = {}};
-    for (const auto& item : from_.at("calls").as_array()) {
-      n.calls.push_back(call<AggregateCall>(item.as_object()));
-      for (const auto& constant : item.at("constants").as_array())
-        n.calls.back().constants.push_back(read_value(constant));
-      if (const auto* limit = item.as_object().if_contains("limit"))
-        n.calls.back().limit = limit->to_number<std::int64_t>();
-    }
+    AggregateNode n{.input = input(), .calls = aggregate_calls(), .window = {}};
     if (const auto& window = from_.at("window"); !window.is_null()) {
       const auto ms = [&](std::string_view key) { return window.at(key).to_number<std::int64_t>(); };
       n.window = WindowSpec{.type = static_cast<WindowType>(ms("type")),
@@ -235,6 +245,7 @@ class ReadNode {
     }
     n.emit = flag("final") ? EmitPolicy::final : EmitPolicy::changes;
     n.global = flag("global");
+    n.combined = from_.contains("combined");
     n.emit_before = flag("emit_before");
     return make_node(std::move(n));
   }
@@ -284,6 +295,7 @@ class ReadNode {
                                      {"flat_map", &ReadNode::flat_map},
                                      {"rekey", &ReadNode::rekey},
                                      {"repartition", &ReadNode::repartition},
+                                     {"combine", &ReadNode::combine},
                                      {"aggregate", &ReadNode::aggregate},
                                      {"stream_table_join", &ReadNode::stream_table_join},
                                      {"stream_stream_join", &ReadNode::stream_stream_join},

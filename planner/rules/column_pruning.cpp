@@ -120,6 +120,10 @@ struct Pruner {
     result.node = make_node(std::move(changed));
     return result;
   }
+  // Runs before the rule that makes it, and keeps all of an input that was pruned then.
+  Pruned operator()(const CombineNode& n) const {
+    return {with_inputs(*node, {prune(n.input, Used(n.input->schema.size(), true)).node}), identity(used.size())};
+  }
   Pruned operator()(const AggregateNode& n) const {
     Used below(n.input->schema.size());
     use_keys(n.input->schema, below);

@@ -23,6 +23,7 @@ struct Mapper {
   void operator()(RekeyNode& n) {
     for (auto& item : n.keys) one(item.expr);
   }
+  void operator()(CombineNode& n) { calls(n.calls); }
   void operator()(AggregateNode& n) { calls(n.calls); }
   void operator()(ForeignKeyJoinNode& n) { one(n.foreign_key); }
   template <class T>

@@ -24,4 +24,9 @@ NodePtr repartition_elision(const NodePtr& node, const RuleContext& context);
 /// Applies at the root.
 NodePtr column_pruning(const NodePtr& node, const RuleContext& context);
 
+/// Aggregate(Repartition(x)) => Aggregate(Repartition(Combine(x))), so that one row per key and commit is moved instead
+/// of every one. Only where every aggregate gives exactly the same that way and nobody sees each change: not over
+/// tables, not with windows (whether a row is late depends on the rows before it).
+NodePtr aggregate_combining(const NodePtr& node, const RuleContext& context);
+
 }  // namespace millrace

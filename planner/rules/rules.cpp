@@ -37,6 +37,7 @@ const std::vector<Rule>& rules() {
       {"repartition_insertion", repartition_insertion, false},
       {"repartition_elision", repartition_elision},
       {"column_pruning", column_pruning},
+      {"aggregate_combining", aggregate_combining},
   };
   return kRules;
 }

@@ -16,7 +16,11 @@ const std::vector<Variant>& variants() {
       {.name = "rules_off", .rules_off = {"all"}},
       {.name = "restart", .rules_off = {}, .restart = true},
       {.name = "restart_on_disk", .rules_off = {}, .restart = true, .clean = true, .on_disk = true},
-      {.name = "last_values", .rules_off = {}, .last_values = true}};
+      {.name = "last_values", .rules_off = {}, .last_values = true},
+      {.name = "last_values_one_row", .batch_rows = 1, .rules_off = {}, .last_values = true},
+      {.name = "last_values_rules_off", .rules_off = {"all"}, .last_values = true},
+      {.name = "last_values_restart", .rules_off = {}, .restart = true, .last_values = true},
+      {.name = "last_values_on_disk", .rules_off = {}, .restart = true, .on_disk = true, .last_values = true}};
   return kVariants;
 }
 

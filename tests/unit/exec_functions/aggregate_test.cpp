@@ -49,6 +49,19 @@ class Driver {
   Status add(const std::vector<ColumnPtr>& columns, std::size_t which = 0) { return apply(columns, which, false); }
   Status undo(const std::vector<ColumnPtr>& columns) { return apply(columns, 0, true); }
   void merge() { EXPECT_TRUE(aggregate_->merge(state(0), state(1))); }
+  /// The second state into the first, twice.
+  void merge_encoded() {
+    std::string bytes;
+    aggregate_->encode(state(1), bytes);
+    const std::string more = bytes + "rest";
+    std::string_view encoded[] = {bytes, more};
+    std::byte* into[] = {state(0), state(0)};
+    EXPECT_TRUE(aggregate_->merge_encoded(into, 0, encoded));
+    EXPECT_EQ(encoded[0], "");
+    EXPECT_EQ(encoded[1], "rest");
+    std::string_view broken[] = {""};
+    EXPECT_FALSE(aggregate_->merge_encoded(std::span(into, 1), 0, broken));
+  }
   Value result() {
     const std::byte* states[] = {state(0)};
     const ColumnPtr direct = aggregate_->result(states, 0);
@@ -126,6 +139,34 @@ TEST(Aggregates, Extremes) {
   EXPECT_EQ(min.result(), Value(std::string("ab")));
   min.merge();
   EXPECT_EQ(min.result(), Value(std::string("aa")));
+}
+
+TEST(Aggregates, ExtremesOfDoublesDoNotDependOnTheOrder) {
+  const double nan = std::nan("");
+  for (const Value::List& values : {Value::List{nan, 2.0, -0.0, 0.0}, Value::List{0.0, -0.0, 2.0, nan}}) {
+    Driver max("MAX", 2, {Type::double_()}, Type::double_());
+    ASSERT_TRUE(max.add({column_of(Type::double_(), values)}));
+    EXPECT_TRUE(std::isnan(max.result().as<double>()));
+    Driver min("MIN", 2, {Type::double_()}, Type::double_());
+    ASSERT_TRUE(min.add({column_of(Type::double_(), values)}));
+    EXPECT_EQ(min.result().as<double>(), 0.0);
+    EXPECT_TRUE(std::signbit(min.result().as<double>()));
+  }
+}
+
+TEST(Aggregates, EncodedStatesMerge) {
+  Driver sum("SUM", 3, {Type::integer()}, Type::integer());
+  ASSERT_TRUE(sum.add({column_of(Type::integer(), ints({1, 2}))}));
+  ASSERT_TRUE(sum.add({column_of(Type::integer(), ints({10}))}, 1));
+  sum.merge_encoded();
+  EXPECT_EQ(sum.result(), Value(std::int32_t{23}));
+  Driver max("MAX", 7, {Type::string()}, Type::string());
+  max.merge_encoded();
+  EXPECT_TRUE(max.result().is_null());
+  ASSERT_TRUE(max.add({column_of(Type::string(), {std::string("b")})}));
+  ASSERT_TRUE(max.add({column_of(Type::string(), {std::string("c"), std::string("a")})}, 1));
+  max.merge_encoded();
+  EXPECT_EQ(max.result(), Value(std::string("c")));
 }
 
 TEST(Aggregates, Deviation) {

@@ -22,8 +22,8 @@ class SqlTest : public testing::TestWithParam<Way> {
   Bench::Options options() const {
     return {GetParam().workers, GetParam().batch_rows, GetParam().embedded, GetParam().embedded};
   }
-  void run(Bench& bench, const std::string& sql) {
-    session_ = std::make_unique<harness::Session>(PropertyMap{}, std::set<std::string>{});
+  void run(Bench& bench, const std::string& sql, const PropertyMap& properties = {}) {
+    session_ = std::make_unique<harness::Session>(properties, std::set<std::string>{});
     const auto statements = parse(sql);
     session_->declare_topics_of(statements, 3);
     std::size_t started = 0;
@@ -98,6 +98,29 @@ TEST_P(SqlTest, CountsAfterARepartition) {
   auto all = pull(bench, {PullLookup{}});
   std::sort(all.begin(), all.end());
   EXPECT_EQ(all, (std::vector<std::string>{"a 20 570 @57", "b 40 1200 @59"}));
+}
+
+TEST_P(SqlTest, MovesOneRowPerKeyAndCommit) {
+  Bench bench(options());
+  bench.create("orders", 3);
+  for (int i = 0; i < 600; ++i) bench.feed("orders", "id" + std::to_string(i), order(i % 3 == 0 ? "a" : "b", i), i);
+  run(bench,
+      "CREATE STREAM orders (id STRING KEY, item STRING, n INT) WITH (kafka_topic='orders', value_format='JSON');"
+      "CREATE TABLE counts AS SELECT item, COUNT(*) AS c, SUM(n) AS s FROM orders GROUP BY item;",
+      {{"cache.max.bytes.buffering", "10000000"}});
+  step(bench);
+  for (int i = 600; i < 1200; ++i) bench.feed("orders", "id" + std::to_string(i), order(i % 3 == 0 ? "a" : "b", i), i);
+  step(bench);
+  bench.settle();
+  EXPECT_EQ(latest(bench.read("COUNTS")),
+            (std::map<std::string, std::string>{{"a", R"({"C":400,"S":239400})"}, {"b", R"({"C":800,"S":480000})"}}));
+  EXPECT_EQ(pull(bench, {PullLookup{}}).size(), 2U);
+  // The first half was there before the query.
+  std::int64_t moved = 0;
+  for (const InternalTopic& topic : session_->queries().back().plan->topics)
+    for (std::int32_t p = 0; !topic.changelog && p < 3; ++p) moved += bench.log->bounds({topic.name, p}).value().end;
+  EXPECT_GE(moved, 4);
+  EXPECT_LE(moved, 900);
 }
 
 TEST_P(SqlTest, CountsInWindows) {

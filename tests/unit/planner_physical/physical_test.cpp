@@ -95,8 +95,9 @@ TEST(Physical, JsonComesBackEqual) {
                                  Value::list({Value(), Value(std::string("x"))})};
   const NodePtr aggregate = make_node(std::move(windowed));
   const NodePtr joined = join(stream(), table(), JoinType::left);
-  for (const NodePtr& root : {sink(filter(aggregate, greater(ref(aggregate, 1), literal(3)))),
-                              sink(project(joined, {0, 2, 6})), sink(table())}) {
+  for (const NodePtr& root :
+       {sink(filter(aggregate, greater(ref(aggregate, 1), literal(3)))), sink(project(joined, {0, 2, 6})),
+        sink(table()), sink(sum(rekey(stream(), 3, NullKey::drop), 2, "MAX"))}) {
     const PhysicalPlan plan = physical(root);
     const std::string text = to_json(plan);
     const PhysicalPlan again = physical_from_json(text, catalog());

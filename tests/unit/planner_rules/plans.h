@@ -81,16 +81,20 @@ inline FunctionCatalog functions() {
   def.name = "SUM";
   def.kind = FunctionKind::aggregate;
   def.variants = {other, sum};
-  return FunctionCatalog({def});
+  FunctionDef combining = def;
+  combining.name = "MAX";
+  for (auto& variant : combining.variants) variant.combines = true;
+  return FunctionCatalog({def, combining});
 }
 inline const FunctionCatalog& catalog() {
   static const FunctionCatalog kCatalog = functions();
   return kCatalog;
 }
 
-inline NodePtr sum(NodePtr input, std::size_t argument) {
+/// SUM does not combine, MAX does.
+inline NodePtr sum(NodePtr input, std::size_t argument, const char* function = "SUM") {
   AggregateNode node{.input = input, .calls = {}, .window = {}};
-  node.calls.push_back({.function = catalog().find("SUM"),
+  node.calls.push_back({.function = catalog().find(function),
                         .variant = 1,
                         .arguments = {ref(input, argument)},
                         .constants = {},

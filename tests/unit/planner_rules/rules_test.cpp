@@ -101,6 +101,36 @@ TEST(Rules, MovesOneSideOfAJoinWhenKeyFormatsDiffer) {
   EXPECT_EQ(plan.find("Join-right"), std::string::npos) << plan;
 }
 
+TEST(Rules, CombinesRowsBeforeTheyAreMoved) {
+  EXPECT_EQ(rewritten(sink(sum(rekey(stream(), 3, NullKey::drop), 2, "MAX"))),
+            "sink OUT topic=OUT KAFKA/JSON  [table]\n"
+            "  aggregate MAX(A) combined  [table]\n"
+            "    repartition Aggregate-GroupBy key=KAFKA  [stream]\n"
+            "      combine MAX(A)  [stream]\n"
+            "        project C, A  [stream]\n"
+            "          rekey C  [stream]\n"
+            "            source S topic=S KAFKA/JSON reads 3 of 4  [stream]\n");
+}
+
+TEST(Rules, CombinesNothingWhereItWouldShow) {
+  const auto combines = [](const NodePtr& aggregate, bool every_change = false) {
+    const QueryOptions options{.emit_every_change = every_change};
+    const auto plan = explain(rewrite(sink(aggregate), RuleContext{.evaluate = evaluate, .options = options}).root);
+    EXPECT_NE(plan.find("repartition"), std::string::npos) << plan;
+    return plan.find("combine") != std::string::npos;
+  };
+  const NodePtr plain = sum(rekey(stream(), 3, NullKey::drop), 2, "MAX");
+  EXPECT_TRUE(combines(plain));
+  EXPECT_FALSE(combines(plain, true));
+  EXPECT_FALSE(combines(sum(rekey(table(), 3, NullKey::drop), 2, "MAX")));
+  AggregateNode one_does_not = *plain->as<AggregateNode>();
+  one_does_not.calls.push_back(sum(one_does_not.input, 2)->as<AggregateNode>()->calls.front());
+  EXPECT_FALSE(combines(make_node(one_does_not)));
+  AggregateNode windowed = *plain->as<AggregateNode>();
+  windowed.window = WindowSpec{WindowType::tumbling, 10, 10, 0, 10};
+  EXPECT_FALSE(combines(make_node(windowed)));
+}
+
 TEST(Rules, NamesWhatFired) {
   const QueryOptions options;
   const auto result = rewrite(sink(sum(rekey(stream(), 3), 2)), RuleContext{.evaluate = evaluate, .options = options});
