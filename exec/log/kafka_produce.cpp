@@ -54,7 +54,7 @@ int produce(rd_kafka_s* client, const Outgoing& record) {
   arguments[4].vtype = RD_KAFKA_VTYPE_TIMESTAMP;
   arguments[4].u.i64 = wire_timestamp(record.timestamp);
   arguments[5].vtype = RD_KAFKA_VTYPE_MSGFLAGS;
-  arguments[5].u.i = RD_KAFKA_MSG_F_COPY;
+  arguments[5].u.i = 0;  // neither copied nor freed
   arguments[6].vtype = RD_KAFKA_VTYPE_OPAQUE;
   arguments[6].u.ptr = record.opaque;
   std::size_t count = 7;

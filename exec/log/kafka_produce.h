@@ -9,7 +9,7 @@
 
 namespace millrace::kafka {
 
-/// A record on its way into librdkafka, which copies it.
+/// A record on its way into librdkafka, which copies its key and headers, but points to its value until it has ended.
 struct Outgoing {
   rd_kafka_topic_s* topic;
   std::int32_t partition;

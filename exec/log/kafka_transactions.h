@@ -24,6 +24,7 @@ class Transactions {
   Status abort(std::chrono::milliseconds wait);
   /// Calls under way give up soon, with their outcome unknown. Any thread.
   void stop() { stopping_.store(true); }
+  bool stopped() const { return stopping_.load(); }
 
  private:
   template <class Call>

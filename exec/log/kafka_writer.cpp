@@ -22,10 +22,11 @@ kafka::ClientSetup setup(const KafkaOptions& options, const std::string& transac
   const auto timeout = std::max<std::chrono::milliseconds>(10s, 3 * options.commit_interval);
   return {.kind = kafka::ClientKind::producer,
           .client_id = transactional_id,
-          // While a request is out, librdkafka spins over records that are older than this. A flush does not wait for it.
-          .defaults = {{"linger.ms", "100"},
+          // Full batches go at once, and the end of a transaction flushes what is left. librdkafka would spin over
+          // records that are older than this while a request is out.
+          .defaults = {{"linger.ms", "5000"},
                        {"retry.backoff.ms", "5"},
-                       {"batch.size", "1000000"},
+                       {"batch.size", "400000"},
                        {"queue.buffering.max.messages", "2000000"},
                        {"queue.buffering.max.kbytes", "524288"},
                        {"transaction.timeout.ms", std::to_string(timeout.count())}},
@@ -56,16 +57,15 @@ KafkaWriter::~KafkaWriter() {
     stopping_ = true;
   }
   transactions_.stop();
+  bell_.ring();
   work_.notify_all();
   if (thread_.joinable()) thread_.join();
   // Readers wait for the end of what has been written; what cannot be aborted now ends by the log's timeout.
-  if (produced_ || must_reopen_) static_cast<void>(transactions_.abort(0ms).has_value());
+  if (sent_ || must_reopen_) static_cast<void>(transactions_.abort(0ms).has_value());
 }
 
-void KafkaWriter::acknowledged(void* place, std::int64_t offset, int code) {
-  if (code != RD_KAFKA_RESP_ERR_NO_ERROR || offset < 0) return;
-  auto& next = static_cast<Place*>(place)->next_offset;
-  if (next.load(std::memory_order_relaxed) <= offset) next.store(offset + 1, std::memory_order_release);
+void KafkaWriter::acknowledged(void* lane, std::int64_t offset, int code) {
+  static_cast<kafka::Lane*>(lane)->acknowledged(offset, code);
 }
 
 Result<int> KafkaWriter::topic(const std::string& name, bool track) {
@@ -78,69 +78,73 @@ Result<int> KafkaWriter::topic(const std::string& name, bool track) {
     auto opened = kafka::open_topic(client_.get(), name);
     if (!opened) return opened.error();
     handle = static_cast<int>(topics_.size());
-    topics_.push_back({name, std::move(*opened), *partitions, nullptr});
+    topics_.push_back(
+        {name, std::move(*opened), std::vector<kafka::Lane*>(static_cast<std::size_t>(*partitions)), false});
     handles_[name] = handle;
   }
   Topic& found = topics_[static_cast<std::size_t>(handle)];
-  if (track && !found.places) found.places = std::make_unique<Place[]>(static_cast<std::size_t>(found.partitions));
+  found.track = found.track || track;
   return handle;
 }
 
 std::int32_t KafkaWriter::partitions(int topic) const {
-  return topics_[static_cast<std::size_t>(topic)].partitions;
+  return static_cast<std::int32_t>(topics_[static_cast<std::size_t>(topic)].lanes.size());
 }
 
 Status KafkaWriter::append(int topic, std::int32_t partition, std::optional<std::string_view> key,
                            std::optional<std::string_view> value, std::int64_t timestamp,
                            std::span<const HeaderView> headers) {
-  const Topic& target = topics_[static_cast<std::size_t>(topic)];
-  if (partition < 0 || partition >= target.partitions) [[unlikely]]
+  Topic& target = topics_[static_cast<std::size_t>(topic)];
+  if (static_cast<std::size_t>(partition) >= target.lanes.size()) [[unlikely]]
     return Error{Fault::bug, fmt::format("topic '{}' has no partition {}", target.name, partition)};
   if (timestamp < 0) [[unlikely]]
     return user_error("topic '{}': Kafka takes no timestamp before 1970 ({} ms)", target.name, timestamp);
-  const kafka::Staging::Record record{topic, partition, timestamp, key, value, headers};
-  const std::size_t bytes = (key ? key->size() : 0) + (value ? value->size() : 0) + sizeof record.timestamp;
-  if (closed_.load(std::memory_order_acquire)) {
-    staged_.add(record);
-    pending_bytes_ += bytes;
-    return {};
+  kafka::Lane*& lane = target.lanes[static_cast<std::size_t>(partition)];
+  if (lane == nullptr) [[unlikely]]
+    lane = &lanes_.emplace_back(target.handle.get(), partition, pool_, bell_);
+  if (!lane->touched) [[unlikely]] {
+    lane->touched = true;
+    open_.push_back({topic, partition, target.track, lane});
   }
-  if (must_reopen_ || !staged_.empty()) [[unlikely]]
-    if (Status drained = drain(); !drained) return drained;
-  if (Status produced = produce(record); !produced) return produced;
-  pending_bytes_ += bytes;
-  return {};
+  pending_bytes_ += (key ? key->size() : 0) + (value ? value->size() : 0) + sizeof timestamp;
+  const bool full = lane->add({key, value, timestamp, headers});
+  if (!full || committing_.load(std::memory_order_acquire)) [[likely]]
+    return {};
+  if (Status open = reopen(); !open) return open;
+  sent_ = true;
+  return send(*lane, [&](kafka::Lane& some) { return some.send_full(client_.get()); });
 }
 
-Status KafkaWriter::produce(const kafka::Staging::Record& record) {
-  Topic& topic = topics_[static_cast<std::size_t>(record.topic)];
-  Place* place = topic.places ? &topic.places[record.partition] : nullptr;
-  if (place && !place->touched) {
-    place->touched = true;
-    touched_.push_back({record.topic, record.partition, place});
-  }
-  const kafka::Outgoing outgoing{topic.handle.get(), record.partition, record.key, record.value,
-                                 record.timestamp,   record.headers,   place};
-  int code = kafka::produce(client_.get(), outgoing);
+template <class Some>
+Status KafkaWriter::send(kafka::Lane& lane, Some&& some) {
+  int code = some(lane);
   if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) [[unlikely]] {
     const auto deadline = Clock::now() + kRoomWait;
     while (code == RD_KAFKA_RESP_ERR__QUEUE_FULL && Clock::now() < deadline) {
       std::this_thread::sleep_for(1ms);
-      code = kafka::produce(client_.get(), outgoing);
+      code = some(lane);
     }
   }
-  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) [[unlikely]]
-    return kafka::error_of(code, fmt::format("append to topic '{}' partition {}", topic.name, record.partition));
-  produced_ = true;
-  return {};
+  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) [[likely]]
+    return {};
+  return kafka::error_of(code, "append to " + lane.name());
 }
 
-/// What was staged goes first.
-Status KafkaWriter::drain() {
-  if (Status open = reopen(); !open) return open;
-  for (; !staged_.empty(); staged_.pop())
-    if (Status produced = produce(staged_.front()); !produced) return produced;
-  return {};
+/// All of the transaction that ends; on the writer's thread.
+Status KafkaWriter::send_all() {
+  while (true) {
+    const std::uint32_t heard = bell_.rings.load(std::memory_order_acquire);
+    bool rest = false;
+    for (const Touched& touched : closed_) {
+      if (touched.lane->sent_all()) continue;
+      const Status sent = send(*touched.lane, [&](kafka::Lane& some) { return some.send_closed(client_.get()); });
+      if (!sent) return sent;
+      rest = rest || !touched.lane->sent_all();
+    }
+    if (!rest) return {};
+    if (transactions_.stopped()) return external_error("Kafka: stopped before a transaction was sent");
+    bell_.rings.wait(heard, std::memory_order_acquire);
+  }
 }
 
 Status KafkaWriter::reopen() {
@@ -151,73 +155,81 @@ Status KafkaWriter::reopen() {
     return aborted;
   }
   must_reopen_ = false;
-  produced_ = false;
-  forget_places();
+  lanes_ended();
   return {};
 }
 
-void KafkaWriter::forget_places() {
-  for (const Touched& touched : touched_) {
-    touched.place->touched = false;
-    touched.place->next_offset.store(-1, std::memory_order_relaxed);
-  }
-  touched_.clear();
+void KafkaWriter::lanes_ended() {
+  for (const Touched& touched : closed_) touched.lane->ended();
+  closed_.clear();
+}
+
+void KafkaWriter::close_lanes() {
+  for (const Touched& touched : open_) touched.lane->touched = false;
+  closed_.insert(closed_.end(), open_.begin(), open_.end());
+  open_.clear();
+  pending_bytes_ = 0;
+  sent_ = false;
 }
 
 Status KafkaWriter::commit() {
-  std::unique_lock lock(mutex_);
-  ended_.wait(lock, [&] { return state_.outcome != Outcome::pending; });
-  if (state_.outcome == Outcome::failed) {
-    const Error error = *state_.error;
-    state_ = {};
-    lock.unlock();
-    drop_open();
-    return error;
+  {
+    std::unique_lock lock(mutex_);
+    ended_.wait(lock, [&] { return state_.outcome != Outcome::pending; });
+    if (state_.outcome == Outcome::failed) {
+      const Error error = *state_.error;
+      state_ = {};
+      lock.unlock();
+      drop_open();
+      return error;
+    }
+    if (dead_) return *dead_;
   }
-  if (dead_) return *dead_;
-  lock.unlock();
-  if (Status drained = drain(); !drained) return drained;
-  lock.lock();
+  if (Status open = reopen(); !open) return open;
+  for (const Touched& touched : open_) touched.lane->close();
+  close_lanes();
+  const std::lock_guard lock(mutex_);
   // What the commit before appended and nobody asked for is reported with this one.
   state_.outcome = Outcome::pending;
-  empty_ = !std::exchange(produced_, false);
-  pending_bytes_ = 0;
-  closed_.store(true, std::memory_order_release);
+  committing_.store(true, std::memory_order_release);
   work_.notify_one();
   return {};
 }
 
 void KafkaWriter::run() {
   while (true) {
-    bool empty;
     {
       std::unique_lock lock(mutex_);
       work_.wait(lock, [&] { return stopping_ || state_.outcome == Outcome::pending; });
       if (state_.outcome != Outcome::pending || stopping_) return;
-      empty = empty_;
     }
-    Status ended = empty ? Status{} : transactions_.commit();
+    Status ended;
+    if (!closed_.empty()) ended = send_all();
+    if (ended && !closed_.empty()) ended = transactions_.commit();
+    std::vector<Appended> appended;
     // Even a writer that is of no use any more aborts if it can: readers wait for the end of what it has written.
-    if (!ended)
-      if (Status aborted = transactions_.abort(kAbortWait); !aborted && ended.error().fault != Fault::fenced)
-        ended = Error{Fault::fenced, fmt::format("{}; {}", ended.error().message, aborted.error().message)};
-    finish(ended);
+    if (ended) {
+      appended = collect();
+      lanes_ended();
+    } else if (Status aborted = transactions_.abort(kAbortWait); aborted) {
+      lanes_ended();
+    } else if (ended.error().fault != Fault::fenced) {
+      ended = Error{Fault::fenced, fmt::format("{}; {}", ended.error().message, aborted.error().message)};
+    }
+    finish(ended, appended);
   }
 }
 
 std::vector<Writer::Appended> KafkaWriter::collect() {
   std::vector<Appended> appended;
-  for (const Touched& touched : touched_) {
-    const std::int64_t next = touched.place->next_offset.load(std::memory_order_acquire);
-    if (next >= 0) appended.push_back({touched.topic, touched.partition, next});
+  for (const Touched& touched : closed_) {
+    const std::int64_t next = touched.lane->next_offset();
+    if (next >= 0 && touched.track) appended.push_back({touched.topic, touched.partition, next});
   }
   return appended;
 }
 
-void KafkaWriter::finish(const Status& ended) {
-  std::vector<Appended> appended;
-  if (ended) appended = collect();
-  forget_places();
+void KafkaWriter::finish(const Status& ended, std::vector<Appended>& appended) {
   std::function<void()> callback;
   {
     const std::lock_guard lock(mutex_);
@@ -228,7 +240,7 @@ void KafkaWriter::finish(const Status& ended) {
         });
         state_.appended.push_back(one);
       }
-      closed_.store(false, std::memory_order_release);
+      committing_.store(false, std::memory_order_release);
     } else {
       state_.error = ended.error();
       state_.appended.clear();
@@ -262,23 +274,32 @@ Writer::CommitState KafkaWriter::commit_state(std::chrono::milliseconds wait) {
   return state;
 }
 
-/// After a failed commit: what came since goes with it.
+/// After a failed commit: what came since goes with it. Nothing of it has been sent.
 void KafkaWriter::drop_open() {
-  staged_.clear();
+  for (const Touched& touched : open_) {
+    touched.lane->clear();
+    touched.lane->touched = false;
+  }
+  open_.clear();
   pending_bytes_ = 0;
-  closed_.store(false, std::memory_order_release);
+  committing_.store(false, std::memory_order_release);
 }
 
 Status KafkaWriter::abort() {
-  staged_.clear();
-  pending_bytes_ = 0;
+  for (const Touched& touched : open_) touched.lane->clear();
   {
     const std::lock_guard lock(mutex_);
     if (dead_) return *dead_;
   }
-  // While a commit is under way, all of the open transaction is staged.
-  if (closed_.load(std::memory_order_acquire)) return {};
-  if (produced_) must_reopen_ = true;
+  // While a commit is under way, nothing of the open transaction has been sent.
+  if (committing_.load(std::memory_order_acquire)) {
+    for (const Touched& touched : open_) touched.lane->touched = false;
+    open_.clear();
+    pending_bytes_ = 0;
+    return {};
+  }
+  must_reopen_ = must_reopen_ || sent_;
+  close_lanes();
   return reopen();
 }
 

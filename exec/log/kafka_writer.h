@@ -12,7 +12,7 @@
 
 #include "exec/log/kafka_client.h"
 #include "exec/log/kafka_membership.h"
-#include "exec/log/kafka_staging.h"
+#include "exec/log/kafka_outbox.h"
 #include "exec/log/kafka_transactions.h"
 #include "exec/log/log.h"
 
@@ -20,8 +20,9 @@ namespace millrace {
 
 class KafkaLog;
 
-/// One transactional producer. Appends go straight to librdkafka while no commit is under way, else they are staged. A
-/// thread of the writer's own ends transactions.
+/// One transactional producer. Appends are kept in lanes, one for each partition, which hand them to librdkafka as it
+/// sends what it got before: by the worker while no commit is under way, by a thread of the writer's own when it ends a
+/// transaction.
 class KafkaWriter final : public Writer {
  public:
   /// `fence` null: transactions prove nothing.
@@ -42,53 +43,55 @@ class KafkaWriter final : public Writer {
   void on_commit_done(std::function<void()> callback) override;
 
  private:
-  /// Of one partition of a tracked topic; written by librdkafka's threads when a record has reached the log.
-  struct Place {
-    std::atomic<std::int64_t> next_offset{-1};
-    bool touched = false;
+  struct Topic {
+    std::string name;
+    kafka::TopicPtr handle;
+    std::vector<kafka::Lane*> lanes;  // null: nothing was appended yet
+    bool track;
   };
   struct Touched {
     int topic;
     std::int32_t partition;
-    Place* place;
-  };
-  struct Topic {
-    std::string name;
-    kafka::TopicPtr handle;
-    std::int32_t partitions;
-    std::unique_ptr<Place[]> places;  // null: not tracked; never moves
+    bool track;
+    kafka::Lane* lane;
   };
 
   KafkaWriter(KafkaLog& log, kafka::ClientPtr client, std::shared_ptr<kafka::GroupFence> fence);
-  static void acknowledged(void* place, std::int64_t offset, int code);
-  Status produce(const kafka::Staging::Record& record);
-  Status drain();
+  static void acknowledged(void* lane, std::int64_t offset, int code);
+  kafka::Lane& lane_of(int topic, std::int32_t partition);
+  template <class Some>
+  Status send(kafka::Lane& lane, Some&& some);
+  Status send_all();
   Status reopen();
-  void forget_places();
   void drop_open();
+  void close_lanes();
+  void lanes_ended();
   void run();
-  void finish(const Status& ended);
+  void finish(const Status& ended, std::vector<Appended>& appended);
   std::vector<Appended> collect();
 
   KafkaLog& log_;
+  // What librdkafka points into; outlives the client.
+  kafka::ChunkPool pool_;
+  kafka::Bell bell_;
+  std::deque<kafka::Lane> lanes_;
   const kafka::ClientPtr client_;
   kafka::Transactions transactions_;
   // The worker's.
   std::deque<Topic> topics_;
   std::unordered_map<std::string, int> handles_;
-  kafka::Staging staged_;
+  std::vector<Touched> open_;  // lanes with records of the open transaction
   std::size_t pending_bytes_ = 0;
-  bool produced_ = false;     // something of the open transaction has gone to librdkafka
+  bool sent_ = false;         // something of the open transaction has gone to librdkafka
   bool must_reopen_ = false;  // an abort has not gone through yet
   // The worker's while no commit is under way, then the thread's.
-  std::vector<Touched> touched_;
+  std::vector<Touched> closed_;  // lanes of the transaction under way
 
-  /// A commit is under way, or it has failed and that was not reported yet: appends are staged.
-  std::atomic<bool> closed_{false};
+  /// A commit is under way, or it has failed and that was not reported yet: appends stay in their lanes.
+  std::atomic<bool> committing_{false};
   std::mutex mutex_;  // what follows
   std::condition_variable work_, ended_;
   CommitState state_;
-  bool empty_ = false;  // the transaction to commit
   bool calling_ = false;
   bool stopping_ = false;
   std::optional<Error> dead_;

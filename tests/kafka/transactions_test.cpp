@@ -56,11 +56,14 @@ TEST(KafkaTransactions, BoundsTellCommittedFromWritten) {
   ASSERT_TRUE(log->create_topic(topic, {}));
   ASSERT_TRUE(log->append_now({topic, 0}, "k", "v", 1));
   auto writer = std::move(*log->writer(topic, nullptr));
-  ASSERT_TRUE(writer->append(*writer->topic(topic), 0, "k", "v", 1));
+  // Far more than the writer keeps to itself while the transaction is open.
+  const std::string value(1000, 'v');
+  const int out = *writer->topic(topic);
+  for (int i = 0; i < 20'000; ++i) ASSERT_TRUE(writer->append(out, 0, "k", value, 1));
   const auto deadline = Clock::now() + 30s;
   while (log->bounds({topic, 0}, false)->end < 2 && Clock::now() < deadline) {
   }
-  EXPECT_EQ(log->bounds({topic, 0}, false)->end, 2);
+  EXPECT_GE(log->bounds({topic, 0}, false)->end, 2);
   EXPECT_EQ(log->bounds({topic, 0}, true)->end, 1);
 
   auto reader = std::move(*log->reader("bounds"));
@@ -71,13 +74,14 @@ TEST(KafkaTransactions, BoundsTellCommittedFromWritten) {
   EXPECT_EQ(next, 1);
   EXPECT_EQ(reader->known_end(source), 1) << "an open transaction does not count";
   ASSERT_TRUE(writer->abort());
-  // Past the aborted record and its marker, though neither is handed out.
-  while (next < 3 && Clock::now() < deadline)
+  // Past the aborted records and their marker, though none is handed out.
+  const std::int64_t end = log->bounds({topic, 0}, false)->end;
+  while (next < end && Clock::now() < deadline)
     if (const auto fetch = std::move(*reader->poll(10, 100ms))) {
       EXPECT_TRUE(fetch->records.empty());
       next = fetch->next_offset;
     }
-  EXPECT_EQ(next, 3);
+  EXPECT_EQ(next, end);
 }
 
 TEST(KafkaTopics, SettingsComeBack) {
