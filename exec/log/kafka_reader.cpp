@@ -19,6 +19,9 @@ using namespace std::chrono_literals;
 constexpr std::size_t kMaxBatch = 8192;
 // A broker's answer that held less of a partition than this was not cut short by its limits, so it held all there was.
 constexpr std::size_t kCutShortBytes = 512 << 10;
+// librdkafka stops fetching a partition at so many queued messages or bytes.
+constexpr int kQueuedMessages = 50'000;
+constexpr std::size_t kQueuedBytes = 16 << 20;
 
 struct QueueDeleter {
   void operator()(rd_kafka_queue_t* queue) const {
@@ -30,8 +33,12 @@ struct QueueDeleter {
 kafka::Settings tuning() {
   return {
       // A committed end that follows records only shows in the next answer: it must not be long in coming.
-      {"fetch.wait.max.ms", "100"},     {"fetch.message.max.bytes", "2097152"}, {"fetch.max.bytes", "67108864"},
-      {"fetch.error.backoff.ms", "50"}, {"queued.min.messages", "50000"},       {"queued.max.messages.kbytes", "16384"},
+      {"fetch.wait.max.ms", "100"},
+      {"fetch.message.max.bytes", "2097152"},
+      {"fetch.max.bytes", "67108864"},
+      {"fetch.error.backoff.ms", "50"},
+      {"queued.min.messages", std::to_string(kQueuedMessages)},
+      {"queued.max.messages.kbytes", std::to_string(kQueuedBytes >> 10)},
       {"check.crcs", "false"},
   };
 }
@@ -74,10 +81,12 @@ struct KafkaReader::Source {
   std::int64_t position = 0;
   std::int64_t end_at_start = 0;
   std::size_t run_bytes = 0;       // handed out since the queue was found empty
+  std::size_t unwoken_bytes = 0;   // handed out since librdkafka was last woken
   std::optional<Error> trouble{};  // to report when the records before it have been handed out
   bool begun = false;              // something has come
   bool at_end = false;             // the last that came was the committed end
   bool drained = true;             // the queue was found empty
+  bool filled_up = false;          // the queue was so full that librdkafka stopped fetching
   bool paused = false;             // with `ready` guarded by the line's lock
   bool ready = false;
 
@@ -313,9 +322,19 @@ Result<std::optional<Fetch>> KafkaReader::poll(std::size_t max_records, std::chr
   return std::optional<Fetch>{};
 }
 
+/// librdkafka sleeps for up to a second when every queue of a broker was full, and nothing wakes it when one has been
+/// emptied; a seek to where it stands anyway does.
+void KafkaReader::fetch_again(Source& source) {
+  source.filled_up = false;
+  source.unwoken_bytes = 0;
+  if (!source.at_end) rd_kafka_seek(source.topic.get(), source.name.partition, source.position, 0);
+}
+
 Result<std::optional<Fetch>> KafkaReader::take(int handle, Source& source, std::size_t max_records) {
   rd_kafka_message_t* batch[kMaxBatch];
   client_->told.reset();
+  source.filled_up = source.filled_up || source.unwoken_bytes >= kQueuedBytes / 2 ||
+                     rd_kafka_queue_length(source.queue.get()) >= kQueuedMessages;
   const ssize_t count = rd_kafka_consume_batch_queue(source.queue.get(), 0, batch, max_records);
   if (client_->told) source.trouble = trouble_of(source.name, client_->told->first, client_->told->second);
   if (count <= 0) {
@@ -332,16 +351,21 @@ Result<std::optional<Fetch>> KafkaReader::take(int handle, Source& source, std::
     const rd_kafka_message_t* message = batch[i];
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) [[likely]] {
       if (message->offset < source.position) continue;
-      source.run_bytes += builder.add(message);
+      const std::size_t bytes = builder.add(message);
+      source.run_bytes += bytes;
+      source.unwoken_bytes += bytes;
       source.position = message->offset + 1;
       source.at_end = false;
     } else if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
       source.position = std::max(source.position, message->offset);
       source.at_end = true;
+      source.filled_up = false;
+      source.unwoken_bytes = 0;
     } else {
       source.trouble = trouble_of(source.name, message->err, rd_kafka_message_errstr(message));
     }
   }
+  if (source.filled_up && rd_kafka_queue_length(source.queue.get()) == 0) fetch_again(source);
   if (builder.empty() && source.trouble) return *std::exchange(source.trouble, std::nullopt);
   if (builder.empty() && source.position == before) return std::optional<Fetch>{};
   return std::optional<Fetch>{builder.finish(handle, source.position)};

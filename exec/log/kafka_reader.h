@@ -34,6 +34,7 @@ class KafkaReader final : public Reader {
   KafkaReader(KafkaLog& log, std::shared_ptr<Client> client);
   Source* find(int source);
   Result<std::optional<Fetch>> take(int handle, Source& source, std::size_t max_records);
+  static void fetch_again(Source& source);
   Result<std::int64_t> start_of(const TopicPartition& partition, std::int64_t offset, std::int64_t& end);
 
   KafkaLog& log_;

@@ -6,6 +6,16 @@ namespace millrace {
 namespace {
 
 constexpr std::size_t kRecordsPerPoll = 8192;
+constexpr int kPollsAtOnce = 8;     // before the worker looks at anything else
+constexpr std::size_t kAtOnce = 4;  // changelogs read at a time
+
+Error incomplete(const Task& task, const Task::StoreEntry& entry, std::int64_t durable, const Log::Bounds& changelog) {
+  return user_error(
+      "the state of {} cannot be rebuilt: the state directory has partition {} up to offset {} of the changelog {}, "
+      "which now holds {} to {} only; put back the state directory that belongs to this log, or drop the query and "
+      "create it again",
+      task.run().plan->query_id, task.place().partition, durable, entry.changelog, changelog.begin, changelog.end);
+}
 
 }  // namespace
 
@@ -25,27 +35,23 @@ Result<bool> Restorer::start(Task& task, std::size_t store) {
   const TopicPartition partition{entry.changelog, task.place().partition};
   auto bounds = log_.bounds(partition, false);
   if (!bounds) return bounds.error();
+  if (entry.store->durable_position() > bounds->end && bounds->begin == 0) {
+    // The log lost its end or is another one; what it holds is what counts.
+    if (auto emptied = entry.store->clear(); !emptied) return emptied.error();
+  }
   const std::int64_t durable = entry.store->durable_position();
-  if (durable > bounds->end)
-    return external_error("the state of {} is ahead of its changelog {}", task.run().plan->query_id, entry.changelog);
-  const std::int64_t from = std::max(durable, bounds->begin);
+  if (durable < bounds->begin || durable > bounds->end) return incomplete(task, entry, durable, *bounds);
   entry.changelog_end = bounds->end;
-  if (from >= bounds->end) {
-    entry.store->restored(bounds->end);
+  if (durable == bounds->end) {
+    if (auto done = entry.store->restored(bounds->end); !done) return done.error();
     return true;
   }
-  if (!reader_) {
-    auto reader = log_.reader(client_id_ + "-restore");
-    if (!reader) return reader.error();
-    reader_ = std::move(*reader);
-  }
-  auto source = reader_->add(partition, from);
-  if (!source) return source.error();
-  tails_[*source] = {&task, store, bounds->end};
+  waiting_.push_back({&task, store, durable, bounds->end});
   return false;
 }
 
 void Restorer::forget(Task& task) {
+  std::erase_if(waiting_, [&](const Tail& tail) { return tail.task == &task; });
   for (auto it = tails_.begin(); it != tails_.end();) {
     if (it->second.task == &task) {
       reader_->remove(it->first);
@@ -54,29 +60,53 @@ void Restorer::forget(Task& task) {
       ++it;
     }
   }
-  if (tails_.empty()) reader_.reset();
+  if (empty()) reader_.reset();
 }
 
 bool Restorer::has_tails(const Task& task) const {
-  return std::any_of(tails_.begin(), tails_.end(), [&](const auto& entry) { return entry.second.task == &task; });
+  return std::any_of(tails_.begin(), tails_.end(), [&](const auto& entry) { return entry.second.task == &task; }) ||
+         std::any_of(waiting_.begin(), waiting_.end(), [&](const Tail& tail) { return tail.task == &task; });
+}
+
+Status Restorer::open(const Tail& tail) {
+  if (!reader_) {
+    auto reader = log_.reader(client_id_ + "-restore");
+    if (!reader) return reader.error();
+    reader_ = std::move(*reader);
+  }
+  auto source = reader_->add({tail.task->stores()[tail.store].changelog, tail.task->place().partition}, tail.from);
+  if (!source) return source.error();
+  tails_[*source] = tail;
+  return {};
+}
+
+std::optional<Restorer::Failure> Restorer::open_some() {
+  while (!waiting_.empty() && tails_.size() < kAtOnce) {
+    if (auto opened = open(waiting_.front()); !opened)
+      return Failure{waiting_.front().task, opened.error(), opened.error().retriable()};
+    waiting_.pop_front();
+  }
+  return std::nullopt;
 }
 
 std::optional<Restorer::Failure> Restorer::poll(std::chrono::milliseconds wait, std::vector<Task*>& ready) {
-  if (tails_.empty()) return std::nullopt;
-  auto fetch = reader_->poll(kRecordsPerPoll, wait);
-  if (!fetch) return Failure{tails_.begin()->second.task, fetch.error()};
-  if (!*fetch) return std::nullopt;
-  const auto found = tails_.find((*fetch)->source);
-  if (found == tails_.end()) return std::nullopt;
-  const Tail tail = found->second;
-  Store& store = *tail.task->stores()[tail.store].store;
-  if (auto done = store.restore((*fetch)->records); !done) return Failure{tail.task, done.error()};
-  if ((*fetch)->next_offset < tail.end) return std::nullopt;
-  store.restored(tail.end);
-  reader_->remove(found->first);
-  tails_.erase(found);
-  if (!has_tails(*tail.task)) ready.push_back(tail.task);
-  if (tails_.empty()) reader_.reset();
+  for (int i = 0; i < kPollsAtOnce && !empty(); ++i) {
+    if (auto failure = open_some()) return failure;
+    auto fetch = reader_->poll(kRecordsPerPoll, i == 0 ? wait : std::chrono::milliseconds{0});
+    if (!fetch) return Failure{tails_.begin()->second.task, fetch.error(), fetch.error().retriable()};
+    if (!*fetch) return std::nullopt;
+    const auto found = tails_.find((*fetch)->source);
+    if (found == tails_.end()) continue;
+    const Tail tail = found->second;
+    Store& store = *tail.task->stores()[tail.store].store;
+    if (auto done = store.restore((*fetch)->records); !done) return Failure{tail.task, done.error()};
+    if ((*fetch)->next_offset < tail.end) continue;
+    if (auto done = store.restored(tail.end); !done) return Failure{tail.task, done.error()};
+    reader_->remove(found->first);
+    tails_.erase(found);
+    if (!has_tails(*tail.task)) ready.push_back(tail.task);
+    if (empty()) reader_.reset();
+  }
   return std::nullopt;
 }
 

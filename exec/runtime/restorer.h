@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -10,7 +11,8 @@
 
 namespace millrace {
 
-/// Brings the stores of new tasks up to the end of their changelogs. One thread.
+/// Brings the stores of new tasks up to the end of their changelogs, a few at a time: what a log client has fetched of
+/// a changelog takes memory. One thread.
 class Restorer {
  public:
   Restorer(Log& log, std::string client_id) : log_(log), client_id_(std::move(client_id)) {}
@@ -18,27 +20,32 @@ class Restorer {
   /// Begins with the tail of every changelog of `task`. True when there is nothing to read: the task is ready.
   Result<bool> start(Task& task);
   void forget(Task& task);
-  /// Replays what has arrived; tasks that became ready are appended to `ready`. A failure names its task.
+  /// Replays some of what has arrived; tasks that became ready are appended to `ready`. A failure names its task;
+  /// `again`: it may pass, polling goes on where it stopped.
   struct Failure {
     Task* task;
     Error error;
+    bool again = false;
   };
   std::optional<Failure> poll(std::chrono::milliseconds wait, std::vector<Task*>& ready);
-  bool empty() const { return tails_.empty(); }
+  bool empty() const { return tails_.empty() && waiting_.empty(); }
 
  private:
   struct Tail {
     Task* task;
     std::size_t store;
-    std::int64_t end;
+    std::int64_t from, end;
   };
   Result<bool> start(Task& task, std::size_t store);
+  std::optional<Failure> open_some();
+  Status open(const Tail& tail);
   bool has_tails(const Task& task) const;
 
   Log& log_;
   std::string client_id_;
-  std::unique_ptr<Reader> reader_;  // only while something is being restored
-  std::unordered_map<int, Tail> tails_;
+  std::unique_ptr<Reader> reader_;       // only while something is being restored
+  std::unordered_map<int, Tail> tails_;  // being read
+  std::deque<Tail> waiting_;
 };
 
 }  // namespace millrace

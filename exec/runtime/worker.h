@@ -123,6 +123,7 @@ class Worker {
   Feeds& feeds_of(const TaskInput& input) { return input.internal() && exchange_ ? *exchange_ : *feeds_; }
   void remove_tasks(const Chosen& chosen);
   void task_failed(Task& task, const Error& error);
+  void give_up(Task& task, const Error& error);
   Status poll_feeds(Feeds& feeds, std::chrono::milliseconds wait, bool& arrived);
 
   // worker_commit.cpp

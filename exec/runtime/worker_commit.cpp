@@ -174,8 +174,7 @@ void Worker::spill_as_needed() {
   const double keep = memory > setup_.state_memory_bytes
                           ? 0.5 * static_cast<double>(setup_.state_memory_bytes) / static_cast<double>(memory)
                           : 1.0;
-  for (const auto& task : tasks_)
-    if (!restoring_.contains(task.get())) spill_task(*task, keep);
+  for (const auto& task : tasks_) spill_task(*task, keep);
 }
 
 void Worker::spill_task(Task& task, double keep) {
@@ -193,7 +192,7 @@ void Worker::spill_task(Task& task, double keep) {
 void Worker::spill_everything() {
   if (environment_.state == nullptr || commit_under_way_) return;
   for (const auto& task : tasks_)
-    if (!restoring_.contains(task.get()) && !task->dirty()) spill_task(*task, 1.0);
+    if (!task->dirty()) spill_task(*task, 1.0);
 }
 
 }  // namespace millrace

@@ -9,6 +9,7 @@ namespace {
 
 // How long a task waits for an input that the log says has more before it goes on without.
 constexpr std::chrono::milliseconds kBlockedPatience{500};
+constexpr std::chrono::milliseconds kRestoreWait{5};
 
 }  // namespace
 
@@ -31,16 +32,13 @@ void Worker::add_task(NewTask task) {
       if (topic == input->partition().topic) input->stop_at(end);
   }
   auto ready = restorer_->start(added);
-  if (!ready) {
-    task_failed(added, ready.error());
-    return;
-  }
+  if (!ready) return give_up(added, ready.error());
   if (!*ready) {
     restoring_.insert(&added);
     ++added.run().restoring;
     return;
   }
-  if (auto done = subscribe(added); !done) task_failed(added, done.error());
+  if (auto done = subscribe(added); !done) give_up(added, done.error());
 }
 
 Status Worker::subscribe(Task& task) {
@@ -108,12 +106,19 @@ bool Worker::step_tasks() {
 void Worker::restore_some() {
   if (restorer_->empty()) return;
   std::vector<Task*> ready;
-  const auto wait = tasks_.size() == restoring_.size() ? std::chrono::milliseconds{5} : std::chrono::milliseconds{0};
-  if (auto failure = restorer_->poll(wait, ready)) task_failed(*failure->task, failure->error);
+  const bool nothing_else = tasks_.size() == restoring_.size() || (dry_ && active_.empty());
+  const auto wait = nothing_else ? kRestoreWait : std::chrono::milliseconds{0};
+  const auto failure = restorer_->poll(wait, ready);
   for (Task* task : ready) {
     if (restoring_.erase(task) == 0) continue;
     --task->run().restoring;
-    if (auto done = subscribe(*task); !done) task_failed(*task, done.error());
+    if (auto done = subscribe(*task); !done) give_up(*task, done.error());
+  }
+  if (!failure || !restoring_.contains(failure->task)) return;
+  if (failure->again) {
+    back_off(failure->error);
+  } else {
+    give_up(*failure->task, failure->error);
   }
 }
 
@@ -140,15 +145,21 @@ void Worker::remove_tasks(const Chosen& chosen) {
 
 // What every task did since the last commit goes with it: it is one transaction. The failed query is put aside first.
 void Worker::task_failed(Task& task, const Error& error) {
-  spdlog::error("query {}: {}", task.run().plan->query_id, error.message);
   if (error.fault == Fault::external || error.fault == Fault::fenced) {
+    spdlog::error("query {}: {}", task.run().plan->query_id, error.message);
     roll_back();
     back_off(error);
     return;
   }
+  task.mark_dirty();
+  give_up(task, error);
+}
+
+// The query starts again after a while. What its tasks did since the last commit is rolled back.
+void Worker::give_up(Task& task, const Error& error) {
+  spdlog::error("query {}: {}", task.run().plan->query_id, error.message);
   task.run().fail(error);
   const std::shared_ptr<QueryRun> run = task.shared_run();
-  task.mark_dirty();
   remove_tasks([&](const Task& other) { return other.shared_run() == run; });
 }
 

@@ -247,7 +247,8 @@ Status MapStore::collect_windows(std::int64_t from, std::int64_t to, std::vector
 }
 
 std::size_t MapStore::memory_bytes() const {
-  std::size_t bytes = heap_bytes_ + (dirty_.capacity() + committing_.capacity()) * sizeof(Entry*);
+  std::size_t bytes =
+      heap_bytes_ + (bulk_ ? bulk_->memory_bytes() : 0) + (dirty_.capacity() + committing_.capacity()) * sizeof(Entry*);
   for (const auto& [id, segment] : segments_)
     bytes += segment->table.memory() + segment->undurable.capacity() * sizeof(Entry*) + sizeof(Segment);
   return bytes;

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "exec/state/bulk_load.h"
 #include "exec/state/key_codec.h"
 #include "exec/state/key_table.h"
 #include "exec/state/state_db.h"
@@ -85,7 +86,8 @@ class MapStore final : public Store {
   void commit_done(std::int64_t changelog_end) override;
   void roll_back() override;
   Status restore(std::span<const RecordView> records) override;
-  void restored(std::int64_t changelog_end) override { committed_end_ = std::max(committed_end_, changelog_end); }
+  Status restored(std::int64_t changelog_end) override;
+  Status clear() override;
   std::int64_t durable_position() const override { return durable_end_; }
   Status spill(std::size_t target_memory_bytes) override;
   std::size_t memory_bytes() const override;
@@ -135,6 +137,9 @@ class MapStore final : public Store {
   Status write_undurable();
   Status write_segment(Segment& segment, StateFile& file);
   void sort_by_key(std::vector<Entry*>& entries) const;
+  Status restore(const RecordView& record, std::int64_t window);
+  void begin_bulk();
+  Status write_bulk();
   void evict(std::size_t target);
   void evict(std::unique_ptr<Segment>& segment, bool any);
   Status scan_segment(Segment& segment, std::string_view from, std::string_view to, const Visit& visit);
@@ -158,6 +163,8 @@ class MapStore final : public Store {
   std::size_t committing_bytes_ = 0, undurable_bytes_ = 0;
   std::int64_t expire_dirty_ = INT64_MIN, expire_committing_ = INT64_MIN, expired_ = INT64_MIN;
   bool committing_now_ = false;
+  bool replaying_ = false;
+  std::unique_ptr<BulkLoad> bulk_;  // while a changelog is replayed that memory cannot hold
 
   // Scratch of look-ups.
   std::vector<std::uint64_t> hashes_;

@@ -156,35 +156,4 @@ void MapStore::free_segment(Segment& segment) {
   });
 }
 
-Status MapStore::restore(std::span<const RecordView> records) {
-  for (const RecordView& record : records) {
-    committed_end_ = std::max(committed_end_, record.offset + 1);
-    if (!record.key.has_value() || record.key->size() < options_.window_bytes) continue;
-    const std::int64_t window = window_of(*record.key);
-    if (options_.window_bytes != 0 && (segment_id(window) + 1) * span_ <= expired_) continue;
-    Segment& home = segment(window);
-    const std::uint64_t hash = hash_key(*record.key);
-    Entry* entry = home.table.find(hash, *record.key);
-    if (entry == nullptr) entry = home.table.insert(hash, *record.key, window);
-    if (entry->present()) drop_value(*entry);
-    entry->clear(Entry::kPresent);
-    if (record.value.has_value()) {
-      if (!options_.layout->decode(*record.value, entry->value()))
-        return Error{Fault::bug, "state " + name_ + ": a changelog record cannot be read"};
-      entry->set(Entry::kPresent);
-      if (!trivial_) heap_bytes_ += options_.layout->heap_bytes(entry->value());
-    }
-    if (db_ == nullptr) {
-      drop_removed(*entry);
-    } else {
-      undurable_bytes_ += record.key->size() + (record.value.has_value() ? record.value->size() : 0);
-      if (!entry->has(Entry::kUndurable)) {
-        entry->set(Entry::kUndurable);
-        home.undurable.push_back(entry);
-      }
-    }
-  }
-  return {};
-}
-
 }  // namespace millrace

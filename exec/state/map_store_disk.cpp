@@ -53,9 +53,15 @@ Status MapStore::load_segments() {
 
 Status MapStore::spill(std::size_t target_memory_bytes) {
   if (db_ == nullptr) return {};
+  if (bulk_) return write_bulk();
   if (committed_end_ > durable_end_)
     if (Status written = write_undurable(); !written) return written;
-  if (memory_bytes() > target_memory_bytes) evict(target_memory_bytes);
+  if (memory_bytes() <= target_memory_bytes) return {};
+  if (replaying_) {
+    begin_bulk();
+  } else {
+    evict(target_memory_bytes);
+  }
   return {};
 }
 

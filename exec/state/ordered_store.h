@@ -58,7 +58,11 @@ class OrderedStore final : public Store {
     forget();
     return map_->restore(records);
   }
-  void restored(std::int64_t changelog_end) override { map_->restored(changelog_end); }
+  Status restored(std::int64_t changelog_end) override { return map_->restored(changelog_end); }
+  Status clear() override {
+    forget();
+    return map_->clear();
+  }
   std::int64_t durable_position() const override { return map_->durable_position(); }
   Status spill(std::size_t target_memory_bytes) override { return map_->spill(target_memory_bytes); }
   std::size_t memory_bytes() const override { return map_->memory_bytes() + lists_.size() * 128; }

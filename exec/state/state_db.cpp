@@ -229,6 +229,13 @@ class RocksStateDb final : public StateDb {
   Status drop_range(std::uint32_t id, std::string_view from, std::string_view to) override {
     return remove_range(full_key(id, kDataTag, from), end_key(id, to));
   }
+  Status clear(std::uint32_t id) override {
+    const rocksdb::Status status = db_->Delete(no_wal(), families_.positions, position_key(id));
+    if (!status.ok()) return disk_error(status, "cannot forget a position");
+    if (Status flushed = flush(); !flushed) return flushed;  // data must never be less than its position says
+    if (Status removed = drop_range(id, {}, {}); !removed) return removed;
+    return flush();
+  }
   Status drop(const std::string& name_prefix) override;
 
  private:

@@ -58,6 +58,8 @@ class StateDb {
   virtual Result<std::optional<std::string>> seek(std::uint32_t id, std::string_view from) = 0;
   /// Drops keys in [from, to). Durable with a later file or flush: only for what nobody will miss (expired windows).
   virtual Status drop_range(std::uint32_t id, std::string_view from, std::string_view to) = 0;
+  /// Drops what is stored of `id`, its position first; durable on return.
+  virtual Status clear(std::uint32_t id) = 0;
   /// Drops every store whose name begins with `name_prefix`, positions included; durable on return.
   virtual Status drop(const std::string& name_prefix) = 0;
 };

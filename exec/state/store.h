@@ -41,9 +41,12 @@ class Store {
   virtual void commit_done(std::int64_t changelog_end) = 0;
   virtual void roll_back() = 0;
 
-  /// Replays committed changelog records, in order, from the durable position; then `restored(end)`.
+  /// Replays committed changelog records, in order, from the durable position; then `restored(end)`. `spill` may be
+  /// called in between, nothing else.
   virtual Status restore(std::span<const RecordView> records) = 0;
-  virtual void restored(std::int64_t changelog_end) = 0;
+  virtual Status restored(std::int64_t changelog_end) = 0;
+  /// Forgets everything, RocksDB included, before anything was restored: the changelog is replayed from its beginning.
+  virtual Status clear() = 0;
   /// Changelog offset that RocksDB stands for; 0 when it holds nothing.
   virtual std::int64_t durable_position() const = 0;
 

@@ -140,7 +140,7 @@ void Pipe::build() {
       records.push_back(record);
     }
     ASSERT_TRUE(stores_[s]->restore(records));
-    stores_[s]->restored(static_cast<std::int64_t>(log.size()));
+    ASSERT_TRUE(stores_[s]->restored(static_cast<std::int64_t>(log.size())));
   }
 }
 

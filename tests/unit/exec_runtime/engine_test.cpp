@@ -91,6 +91,75 @@ TEST_P(EngineTest, KeepsATableOverCrashes) {
             (std::vector<Row>{{"a", "null", 3}, {"a", value(20, "x"), 1}, {"b", "null", 5}, {"b", value(30, "y"), 2}}));
 }
 
+// A changelog of the embedded log only holds what the state directory may lack.
+TEST(LostState, IsRebuiltOrRefusedNeverPartial) {
+  for (const bool spilled : {false, true}) {
+    Bench::Options options;
+    options.workers = 1;
+    options.embedded = options.state = true;
+    Bench bench(options);
+    bench.create("in", 1);
+    bench.create("out", 1);
+    auto table = make_node(MaterializeNode{source("in", RelationKind::table)});
+    const auto plan = physical(sink(filter_greater(table, 1, 10), "out"), "Q1");
+    const std::string changelog = plan.topics.front().name;
+    bench.start(plan);
+    bench.feed("in", "a", value(20, "x"), 1);
+    bench.settle();
+    if (spilled) {
+      bench.restart();  // a clean stop spills
+      bench.feed("in", "b", value(30, "y"), 2);
+      bench.settle();
+      ASSERT_TRUE(bench.log->truncate_before({changelog, 0}, 1));  // as the housekeeper does in time
+    }
+    bench.engine->kill();
+    bench.engine.reset();
+    std::filesystem::remove_all(bench.directory / "state");
+    bench.restart();
+    if (!spilled) {
+      bench.feed("in", "a", std::nullopt, 3);  // known to have passed, so it is withdrawn
+      bench.settle();
+      EXPECT_EQ(bench.read("out"), (std::vector<Row>{{"a", value(20, "x"), 1}, {"a", "null", 3}}));
+      continue;
+    }
+    const auto status = bench.engine->status("Q1");
+    EXPECT_EQ(status->state, QueryState::error);
+    EXPECT_NE(status->error.find("put back the state directory"), std::string::npos) << status->error;
+    bench.feed("in", "b", std::nullopt, 3);
+    bench.engine->wait_until_idle(std::chrono::milliseconds{200});
+    EXPECT_EQ(bench.read("out").size(), 2U);
+  }
+}
+
+TEST(LostState, StateAheadOfItsLogIsBuiltAgain) {
+  Bench::Options options;
+  options.workers = 1;
+  options.embedded = options.state = true;
+  Bench bench(options);
+  bench.create("in", 1);
+  bench.create("out", 1);
+  auto table = make_node(MaterializeNode{source("in", RelationKind::table)});
+  const auto plan = physical(sink(filter_greater(table, 1, 10), "out"), "Q1");
+  bench.start(plan);
+  for (int i = 0; i < 3; ++i) bench.feed("in", "k" + std::to_string(i), value(20, "x"), i);
+  bench.settle();
+  bench.restart();  // a clean stop spills
+  bench.engine->kill();
+  bench.engine.reset();
+  bench.own_log.reset();
+  std::filesystem::remove_all(bench.directory / "log");
+  bench.own_log = std::move(*open_embedded_log({.directory = bench.directory / "log"}));
+  bench.log = bench.own_log.get();
+  bench.create("in", 1);
+  bench.create("out", 1);
+  bench.create(plan.topics.front().name, 1);
+  bench.restart();
+  bench.feed("in", "k0", value(3, "x"), 4);  // unknown, so there is nothing to withdraw
+  bench.settle();
+  EXPECT_EQ(bench.engine->status("Q1")->state, QueryState::running);
+  EXPECT_EQ(bench.read("out").size(), 0U);
+}
+
 TEST_P(EngineTest, AFailedCommitChangesNothing) {
   Bench bench(options());
   bench.create("in", 1);

@@ -102,8 +102,8 @@ class Pair {
     current = base = committed;
     committing = false;
   }
-  /// The process dies: only RocksDB and the log remain.
-  void crash() {
+  /// The process dies: only RocksDB and the log remain. Replaying takes several steps and may spill in between.
+  void crash(std::mt19937& random) {
     store.reset();
     open();
     std::vector<RecordView> records;
@@ -113,8 +113,15 @@ class Pair {
       if (log[i].second) record.value = *log[i].second;
       records.push_back(record);
     }
-    ASSERT_TRUE(store->restore(records));
-    store->restored(static_cast<std::int64_t>(log.size()));
+    for (std::size_t at = 0; at < records.size();) {
+      const std::size_t count = std::min(records.size() - at, static_cast<std::size_t>(random() % 40 + 1));
+      ASSERT_TRUE(store->restore(std::span(records).subspan(at, count)));
+      at += count;
+      if (random() % 3 == 0) {
+        ASSERT_TRUE(store->spill(random() % 2 == 0 ? 0 : 1 << 30));
+      }
+    }
+    ASSERT_TRUE(store->restored(static_cast<std::int64_t>(log.size())));
     current = base = committed;
     pending.clear();
     committing = false;
@@ -194,7 +201,7 @@ TEST_P(MapStoreModel, EqualsAMapThroughCommitsCrashesAndSpills) {
           ASSERT_TRUE(pair.store->spill(random() % 2 == 0 ? 0 : 1 << 30));
           break;
         case 4:
-          if (random() % 4 == 0) pair.crash();
+          if (random() % 4 == 0) pair.crash(random);
           break;
         default:
           pair.change(random);
@@ -251,15 +258,58 @@ TEST(MapStore, AFailedSpillLosesNothing) {
   EXPECT_EQ(failed.error().fault, Fault::external);
   EXPECT_EQ(pair.store->durable_position(), 0);
   pair.check(random);
-  pair.crash();
+  pair.crash(random);
   pair.check(random);
   ASSERT_TRUE(pair.store->spill(0));
   EXPECT_GT(pair.store->durable_position(), 0);
   pair.check(random);
-  pair.crash();
+  pair.crash(random);
   pair.check(random);
   failpoint::disarm_all();
   pair.store.reset();
+  db->reset();
+  std::filesystem::remove_all(directory);
+}
+
+TEST(MapStore, ReplaysMoreThanMemoryHoldsPastIt) {
+  const std::string directory = std::filesystem::temp_directory_path() / ("millrace_bulk_" + std::to_string(getpid()));
+  std::filesystem::remove_all(directory);
+  auto db = StateDb::open({.directory = directory});
+  ASSERT_TRUE(db);
+  constexpr int kKeys = 20'000;
+  constexpr std::size_t kMemory = 100'000;
+  StoreSlot slot{.db = db->get(), .prefix = "q|s|0", .changelog = true, .retention_ms = {}, .attach = {}};
+  auto store = std::move(*MapStore::open(slot, {.layout = rows_layout()}));
+  std::size_t most = 0;
+  std::int64_t offset = 0;
+  for (const int round : {0, 1}) {
+    for (int i = 0; i < kKeys; ++i) {
+      const std::string key = store_key(i, 0, false), value = std::string(8, '\0') + "value " + std::to_string(round);
+      RecordView record{.key = key, .value = value, .timestamp = 0, .offset = offset++, .headers = {}};
+      if (round == 1 && i % 10 == 0) record.value.reset();
+      ASSERT_TRUE(store->restore({&record, 1}));
+      if (store->memory_bytes() > kMemory) {
+        ASSERT_TRUE(store->spill(kMemory / 2));
+      }
+      most = std::max(most, store->memory_bytes());
+    }
+  }
+  ASSERT_TRUE(store->restored(offset));
+  EXPECT_LT(most, 3 * kMemory);
+  EXPECT_EQ(store->durable_position(), offset);
+  int rows = 0;
+  ASSERT_TRUE(store->scan({}, {}, [&](std::string_view, std::string_view value) {
+    EXPECT_EQ(value.substr(8), "value 1");
+    return ++rows, true;
+  }));
+  EXPECT_EQ(rows, kKeys - kKeys / 10);
+  ASSERT_TRUE(store->clear());
+  EXPECT_EQ(store->durable_position(), 0);
+  store = std::move(*MapStore::open(slot, {.layout = rows_layout()}));
+  EXPECT_EQ(store->durable_position(), 0);
+  ASSERT_TRUE(store->scan({}, {}, [&](std::string_view, std::string_view) { return ++rows, true; }));
+  EXPECT_EQ(rows, kKeys - kKeys / 10);
+  store.reset();
   db->reset();
   std::filesystem::remove_all(directory);
 }

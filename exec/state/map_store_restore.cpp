@@ -1,0 +1,105 @@
+#include <algorithm>
+
+#include "exec/log/failpoint.h"
+#include "exec/state/map_store.h"
+
+// A changelog is replayed into memory as long as memory suffices; from then on into sorted files, past the hash tables.
+namespace millrace {
+
+Status MapStore::restore(std::span<const RecordView> records) {
+  replaying_ = true;
+  for (const RecordView& record : records) {
+    committed_end_ = std::max(committed_end_, record.offset + 1);
+    if (!record.key.has_value() || record.key->size() < options_.window_bytes) continue;
+    const std::int64_t window = window_of(*record.key);
+    if (options_.window_bytes != 0 && (segment_id(window) + 1) * span_ <= expired_) continue;
+    if (db_ != nullptr) undurable_bytes_ += record.key->size() + (record.value.has_value() ? record.value->size() : 0);
+    if (bulk_) {
+      encoded_.clear();
+      if (options_.window_bytes != 0) append_window(segment_id(window), encoded_);
+      encoded_.append(*record.key);
+      bulk_->add(encoded_, record.value);
+      continue;
+    }
+    if (Status restored = restore(record, window); !restored) return restored;
+  }
+  return {};
+}
+
+Status MapStore::restore(const RecordView& record, std::int64_t window) {
+  Segment& home = segment(window);
+  const std::uint64_t hash = hash_key(*record.key);
+  Entry* entry = home.table.find(hash, *record.key);
+  if (entry == nullptr) entry = home.table.insert(hash, *record.key, window);
+  if (entry->present()) drop_value(*entry);
+  entry->clear(Entry::kPresent);
+  if (record.value.has_value()) {
+    if (!options_.layout->decode(*record.value, entry->value()))
+      return Error{Fault::bug, "state " + name_ + ": a changelog record cannot be read"};
+    entry->set(Entry::kPresent);
+    if (!trivial_) heap_bytes_ += options_.layout->heap_bytes(entry->value());
+  }
+  if (db_ == nullptr) {
+    drop_removed(*entry);
+  } else if (!entry->has(Entry::kUndurable)) {
+    entry->set(Entry::kUndurable);
+    home.undurable.push_back(entry);
+  }
+  return {};
+}
+
+/// The rest of the changelog does not fit either: what memory has is durable and leaves.
+void MapStore::begin_bulk() {
+  for (auto& [id, segment] : segments_) evict(segment, true);
+  bulk_ = std::make_unique<BulkLoad>();
+}
+
+Status MapStore::write_bulk() {
+  if (bulk_->empty() && committed_end_ == durable_end_) return {};
+  Result<std::unique_ptr<StateFile>> file = db_->new_file(id_, committed_end_);
+  if (!file) return file.error();
+  std::vector<Segment*> written;
+  Status put = bulk_->visit_sorted([&](std::string_view key, std::optional<std::string_view> value) -> Status {
+    const std::int64_t id = options_.window_bytes == 0 ? 0 : read_window(key.data());
+    if (written.empty() || written.back()->id != id) {
+      Segment& next = segment(id * span_);
+      if (!written.empty() && (written.back()->in_db != next.in_db || &next == segments_.rbegin()->second.get()))
+        if (Status done = (*file)->cut(); !done) return done;
+      written.push_back(&next);
+    }
+    if (value) return (*file)->put(key, *value);
+    return written.back()->in_db ? (*file)->remove(key) : Status{};
+  });
+  if (!put) return put;
+  if (Status hit = failpoint::hit(failpoint::kSpill); !hit) return hit;
+  if (Status finished = (*file)->finish(); !finished) return finished;
+  bulk_->reset();
+  durable_end_ = committed_end_;
+  undurable_bytes_ = 0;
+  for (Segment* segment : written) {
+    segment->in_db = true;
+    segment->complete = false;
+  }
+  return {};
+}
+
+Status MapStore::restored(std::int64_t changelog_end) {
+  committed_end_ = std::max(committed_end_, changelog_end);
+  replaying_ = false;
+  if (!bulk_) return {};
+  if (Status written = write_bulk(); !written) return written;
+  bulk_.reset();
+  return {};
+}
+
+Status MapStore::clear() {
+  for (auto& [id, segment] : segments_) free_segment(*segment);
+  segments_.clear();
+  last_ = nullptr;
+  bulk_.reset();
+  heap_bytes_ = undurable_bytes_ = 0;
+  committed_end_ = durable_end_ = 0;
+  return db_ != nullptr ? db_->clear(id_) : Status{};
+}
+
+}  // namespace millrace
