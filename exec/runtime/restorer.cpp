@@ -6,8 +6,9 @@ namespace millrace {
 namespace {
 
 constexpr std::size_t kRecordsPerPoll = 8192;
-constexpr int kPollsAtOnce = 8;     // before the worker looks at anything else
-constexpr std::size_t kAtOnce = 4;  // changelogs read at a time
+constexpr std::size_t kRecordBytes = 128;  // of memory that a key and its value take, about
+constexpr int kPollsAtOnce = 8;            // before the worker looks at anything else
+constexpr std::size_t kAtOnce = 4;         // changelogs read at a time
 
 Error incomplete(const Task& task, const Task::StoreEntry& entry, std::int64_t durable, const Log::Bounds& changelog) {
   return user_error(
@@ -68,12 +69,21 @@ bool Restorer::has_tails(const Task& task) const {
          std::any_of(waiting_.begin(), waiting_.end(), [&](const Tail& tail) { return tail.task == &task; });
 }
 
+// Whether what is being read and waits would fill memory, if every record were a key of its own.
+bool Restorer::exceeds_memory() const {
+  std::int64_t records = 0;
+  for (const auto& [source, tail] : tails_) records += tail.end - tail.from;
+  for (const Tail& tail : waiting_) records += tail.end - tail.from;
+  return static_cast<std::size_t>(records) > memory_bytes_ / kRecordBytes;
+}
+
 Status Restorer::open(const Tail& tail) {
   if (!reader_) {
     auto reader = log_.reader(client_id_ + "-restore");
     if (!reader) return reader.error();
     reader_ = std::move(*reader);
   }
+  if (exceeds_memory()) tail.task->stores()[tail.store].store->expect_large_restore();
   auto source = reader_->add({tail.task->stores()[tail.store].changelog, tail.task->place().partition}, tail.from);
   if (!source) return source.error();
   tails_[*source] = tail;

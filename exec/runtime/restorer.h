@@ -15,7 +15,9 @@ namespace millrace {
 /// a changelog takes memory. One thread.
 class Restorer {
  public:
-  Restorer(Log& log, std::string client_id) : log_(log), client_id_(std::move(client_id)) {}
+  /// `memory_bytes`: what all stores together may take.
+  Restorer(Log& log, std::string client_id, std::size_t memory_bytes)
+      : log_(log), client_id_(std::move(client_id)), memory_bytes_(memory_bytes) {}
 
   /// Begins with the tail of every changelog of `task`. True when there is nothing to read: the task is ready.
   Result<bool> start(Task& task);
@@ -40,9 +42,11 @@ class Restorer {
   std::optional<Failure> open_some();
   Status open(const Tail& tail);
   bool has_tails(const Task& task) const;
+  bool exceeds_memory() const;
 
   Log& log_;
   std::string client_id_;
+  std::size_t memory_bytes_;
   std::unique_ptr<Reader> reader_;       // only while something is being restored
   std::unordered_map<int, Tail> tails_;  // being read
   std::deque<Tail> waiting_;

@@ -44,7 +44,7 @@ Status Worker::open() {
   writer_ = std::move(*writer);
   writer_->on_commit_done([this] { feeds_->wake(); });
   environment_.writer = writer_.get();
-  restorer_ = std::make_unique<Restorer>(*setup_.log, setup_.name);
+  restorer_ = std::make_unique<Restorer>(*setup_.log, setup_.name, setup_.state_memory_bytes);
   return {};
 }
 

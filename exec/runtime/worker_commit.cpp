@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t kPendingLimit = 32 << 20;    // bytes in the open transaction that make it end
 constexpr std::size_t kDirtyLimit = 128 << 20;     // likewise bytes of changed state
-constexpr std::size_t kUndurableLimit = 64 << 20;  // about a second of restoring
+constexpr std::size_t kUndurableLimit = 32 << 20;  // less than a second of restoring
 constexpr std::chrono::milliseconds kSpillCheck{100};
 
 }  // namespace

@@ -85,6 +85,9 @@ class MapStore final : public Store {
   Status begin_commit(ChangelogSink& changelog) override;
   void commit_done(std::int64_t changelog_end) override;
   void roll_back() override;
+  void expect_large_restore() override {
+    if (db_ != nullptr && !bulk_ && !replaying_) begin_bulk();
+  }
   Status restore(std::span<const RecordView> records) override;
   Status restored(std::int64_t changelog_end) override;
   Status clear() override;

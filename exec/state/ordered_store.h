@@ -54,6 +54,7 @@ class OrderedStore final : public Store {
     map_->roll_back();
     forget();
   }
+  void expect_large_restore() override { map_->expect_large_restore(); }
   Status restore(std::span<const RecordView> records) override {
     forget();
     return map_->restore(records);

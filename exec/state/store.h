@@ -41,6 +41,8 @@ class Store {
   virtual void commit_done(std::int64_t changelog_end) = 0;
   virtual void roll_back() = 0;
 
+  /// What is to be replayed is more than memory is to hold.
+  virtual void expect_large_restore() = 0;
   /// Replays committed changelog records, in order, from the durable position; then `restored(end)`. `spill` may be
   /// called in between, nothing else.
   virtual Status restore(std::span<const RecordView> records) = 0;

@@ -113,6 +113,7 @@ class Pair {
       if (log[i].second) record.value = *log[i].second;
       records.push_back(record);
     }
+    if (random() % 3 == 0) store->expect_large_restore();
     for (std::size_t at = 0; at < records.size();) {
       const std::size_t count = std::min(records.size() - at, static_cast<std::size_t>(random() % 40 + 1));
       ASSERT_TRUE(store->restore(std::span(records).subspan(at, count)));
