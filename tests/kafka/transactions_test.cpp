@@ -1,5 +1,7 @@
 #include <gmock/gmock.h>
 
+#include <thread>
+
 #include "tests/kafka/broker.h"
 
 namespace millrace {
@@ -48,6 +50,41 @@ TEST(KafkaTransactions, LargeOnesKeepOrderAcrossOverlappingCommits) {
   }
   EXPECT_EQ(seen, kRecords);
   EXPECT_EQ(last, reported);
+}
+
+// Small records fill the client's queues, which are emptied and filled again many times; aborted ones lie in between.
+TEST(KafkaTransactions, AReaderWithFullQueuesGivesEveryRecordOnce) {
+  constexpr int kRounds = 6, kRecords = 50'000, kPartitions = 2;
+  const auto log = open_test_log();
+  const std::string topic = unique_prefix() + "full";
+  ASSERT_TRUE(log->create_topic(topic, {.partitions = kPartitions}));
+  auto writer = std::move(*log->writer(topic, nullptr));
+  const int out = *writer->topic(topic);
+  int written = 0;
+  for (int round = 0; round < kRounds; ++round) {
+    for (int i = 0; i < kRecords; ++i, ++written)
+      ASSERT_TRUE(writer->append(out, written % kPartitions, std::to_string(written), "v", 1));
+    ASSERT_TRUE(writer->commit());
+    ASSERT_EQ(writer->commit_state(60s).outcome, Writer::Outcome::committed);
+    for (int i = 0; i < 1000; ++i) ASSERT_TRUE(writer->append(out, i % kPartitions, "aborted", "v", 1));
+    ASSERT_TRUE(writer->abort());
+  }
+  auto reader = std::move(*log->reader("full"));
+  std::map<int, int> next;  // by source
+  for (std::int32_t p = 0; p < kPartitions; ++p) next[*reader->add({topic, p}, kOffsetBeginning)] = p;
+  int seen = 0;
+  const auto deadline = Clock::now() + 60s;
+  while (seen < written && Clock::now() < deadline) {
+    const auto fetch = std::move(*reader->poll(8192, 100ms));
+    if (!fetch) continue;
+    for (const RecordView& record : fetch->records) {
+      ASSERT_EQ(record.key, std::to_string(next[fetch->source]));
+      next[fetch->source] += kPartitions;
+      ++seen;
+    }
+    if (seen % 3 == 0) std::this_thread::sleep_for(5ms);  // lets the queues fill
+  }
+  EXPECT_EQ(seen, written);
 }
 
 TEST(KafkaTransactions, BoundsTellCommittedFromWritten) {
