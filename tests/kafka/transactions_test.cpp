@@ -118,7 +118,7 @@ TEST(KafkaTransactions, BoundsTellCommittedFromWritten) {
       EXPECT_TRUE(fetch->records.empty());
       next = fetch->next_offset;
     }
-  EXPECT_EQ(next, end);
+  EXPECT_GE(next, end);  // the marker may have come after the end was asked
 }
 
 TEST(KafkaTopics, SettingsComeBack) {
