@@ -1,9 +1,10 @@
 # millrace_module(NAME IN FOLDER USES OTHER...): one library for a folder, sources found by glob. USES is all
 # that the folder may include; tests/lint/layers holds it to that. LINKS names third-party targets; PRIVATE ones only.
+# With MILLRACE_UNITY several files are compiled as one, which halves a clean build; SEPARATE: not these, whose files use the same names inside.
 define_property(GLOBAL PROPERTY MILLRACE_MODULES BRIEF_DOCS "name=folder=uses, for the layering test")
 
 function(millrace_module name)
-  cmake_parse_arguments(M "" "IN" "USES;LINKS;PUBLIC_LINKS" ${ARGN})
+  cmake_parse_arguments(M "SEPARATE" "IN" "USES;LINKS;PUBLIC_LINKS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${M_IN}/*.cpp)
   list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
   string(REPLACE ";" "," uses "${M_USES}")
@@ -13,8 +14,8 @@ function(millrace_module name)
     set(scope PUBLIC)
     target_compile_options(${name} PRIVATE -Wall -Wextra -Werror -Wno-maybe-uninitialized)
     target_link_libraries(${name} PRIVATE ${M_LINKS})
-    if(MILLRACE_PCH AND NOT name STREQUAL "parser_build")
-      target_precompile_headers(${name} PRIVATE ${CMAKE_SOURCE_DIR}/cmake/pch.h)
+    if(MILLRACE_UNITY AND NOT M_SEPARATE)
+      set_target_properties(${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
     endif()
   else()
     add_library(${name} INTERFACE)

@@ -10,15 +10,15 @@ millrace_module(planner_catalog IN planner/catalog USES planner_types parser_err
 millrace_module(planner_logical IN planner/logical USES planner_types planner_catalog parser_error LINKS fmt::fmt Boost::json)
 millrace_module(planner_bind IN planner/bind USES planner_logical planner_catalog planner_types parser_build parser_ast parser_error LINKS fmt::fmt)
 millrace_module(planner_rules IN planner/rules USES planner_logical planner_catalog planner_types parser_error LINKS fmt::fmt)
-millrace_module(planner_physical IN planner/physical USES planner_logical planner_catalog planner_types parser_error LINKS fmt::fmt Boost::json)
+millrace_module(planner_physical SEPARATE IN planner/physical USES planner_logical planner_catalog planner_types parser_error LINKS fmt::fmt Boost::json)
 
 millrace_module(exec_data IN exec/data USES planner_types parser_error LINKS fmt::fmt PkgConfig::XXHASH)
 millrace_module(exec_expr IN exec/expr USES exec_data planner_logical planner_catalog planner_types parser_error LINKS fmt::fmt)
-millrace_module(exec_functions IN exec/functions USES exec_expr exec_data planner_logical planner_catalog planner_types parser_error
+millrace_module(exec_functions SEPARATE IN exec/functions USES exec_expr exec_data planner_logical planner_catalog planner_types parser_error
                 LINKS fmt::fmt PkgConfig::ICU PkgConfig::XXHASH simdjson::simdjson OpenSSL::Crypto Boost::url)
 millrace_module(exec_formats IN exec/formats USES exec_data planner_logical planner_catalog planner_types parser_error
                 LINKS fmt::fmt simdjson::simdjson)
-millrace_module(exec_log IN exec/log USES exec_data planner_types parser_error LINKS fmt::fmt spdlog::spdlog PkgConfig::ROCKSDB PkgConfig::RDKAFKA PkgConfig::XXHASH)
+millrace_module(exec_log SEPARATE IN exec/log USES exec_data planner_types parser_error LINKS fmt::fmt spdlog::spdlog PkgConfig::ROCKSDB PkgConfig::RDKAFKA PkgConfig::XXHASH)
 millrace_module(exec_state IN exec/state USES exec_data exec_log planner_types parser_error LINKS fmt::fmt spdlog::spdlog PkgConfig::ROCKSDB PkgConfig::XXHASH)
 millrace_module(exec_operators IN exec/operators USES exec_state exec_formats exec_functions exec_expr exec_data exec_log planner_physical planner_logical planner_catalog
                 planner_types parser_error LINKS fmt::fmt spdlog::spdlog)
@@ -37,7 +37,7 @@ millrace_module(server_http IN server/http USES server_session server_queries se
 
 # Records of tests as JSON texts: `millrace test`, the conformance runner, SQL data files.
 millrace_module(cli_testing IN cli/testing USES planner_catalog planner_types parser_error LINKS fmt::fmt)
-millrace_module(cli IN cli USES cli_testing server_http server_session server_queries server_config server_metrics ${EXEC} ${PLANNER} ${PARSER}
+millrace_module(cli SEPARATE IN cli USES cli_testing server_http server_session server_queries server_config server_metrics ${EXEC} ${PLANNER} ${PARSER}
                 LINKS fmt::fmt spdlog::spdlog Boost::json Boost::url OpenSSL::SSL PkgConfig::EDIT Threads::Threads)
 
 # The Nexmark queries travel inside the program.

@@ -12,12 +12,12 @@ namespace millrace {
 
 namespace {
 
-constexpr std::size_t kSkip = ~std::size_t{0};
+constexpr std::size_t kUnread = ~std::size_t{0};
 
 class DelimitedDecoder final : public Decoder {
  public:
   DelimitedDecoder(char delimiter, std::vector<ColumnDef> columns, const std::vector<std::size_t>& wanted)
-      : delimiter_(delimiter), columns_(std::move(columns)), slots_(columns_.size(), kSkip) {
+      : delimiter_(delimiter), columns_(std::move(columns)), slots_(columns_.size(), kUnread) {
     for (std::size_t slot = 0; slot < wanted.size(); ++slot) {
       slots_[wanted[slot]] = slot;
       writers_.emplace_back(columns_[wanted[slot]].type);
@@ -51,7 +51,7 @@ class DelimitedDecoder final : public Decoder {
     std::size_t fields = 0;
     CsvField field;
     while (line.next(field)) {
-      if (fields < columns_.size() && slots_[fields] != kSkip && !store(fields, field, row)) return false;
+      if (fields < columns_.size() && slots_[fields] != kUnread && !store(fields, field, row)) return false;
       ++fields;
     }
     if (line.broken()) return fail("a quote is not closed, or something follows a closing quote");
@@ -82,7 +82,7 @@ class DelimitedDecoder final : public Decoder {
 
   char delimiter_;
   std::vector<ColumnDef> columns_;
-  std::vector<std::size_t> slots_;  // of each column, kSkip: not wanted
+  std::vector<std::size_t> slots_;  // of each column, kUnread: not wanted
   std::vector<ColumnWriter> writers_;
   bool copies_ = false;
   std::shared_ptr<Arena> arena_;

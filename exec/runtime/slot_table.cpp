@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kPollWait{100};
 constexpr std::chrono::seconds kReadTimeout{30};
-constexpr std::size_t kRecordsPerPoll = 4096;
+constexpr std::size_t kProgressRecordsPerPoll = 4096;
 
 }  // namespace
 
@@ -65,7 +65,7 @@ Status SlotTable::refresh(std::span<const int> slots) {
   auto left = std::count_if(sources.begin(), sources.end(), [](int source) { return source >= 0; });
   const auto deadline = Clock::now() + kReadTimeout;
   while (left > 0) {
-    auto fetch = (*reader)->poll(kRecordsPerPoll, kPollWait);
+    auto fetch = (*reader)->poll(kProgressRecordsPerPoll, kPollWait);
     if (!fetch) return fetch.error();
     if (!*fetch) {
       if (Clock::now() > deadline) return external_error("cannot read {} to its end", topic_);

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <array>
-#include <cctype>
 
 #include "parser/build/closest.h"
+#include "parser/build/letter_case.h"
 #include "parser/build/syntax.h"
 
 namespace millrace {
@@ -29,12 +29,6 @@ constexpr std::array kForeign = {
     Foreign{";", "UPDATE", "tables change through the topics they are made from: use INSERT INTO"},
     Foreign{";", "DELETE", "a row of a table is deleted by a record with its key and no value"},
 };
-
-std::string upper_case(std::string_view text) {
-  std::string upper(text);
-  for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  return upper;
-}
 
 std::string_view foreign_hint(const std::string& before, const std::string& word) {
   for (const Foreign& foreign : kForeign) {

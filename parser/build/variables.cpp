@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "parser/build/letter_case.h"
 #include "parser/build/parse.h"
 
 namespace millrace {
@@ -16,12 +17,6 @@ std::string_view reference(std::string_view text) {
   if (close == std::string_view::npos) return {};
   const std::string_view name = text.substr(2, close - 2);
   return std::all_of(name.begin(), name.end(), is_name_character) ? name : std::string_view();
-}
-
-std::string upper_case(std::string_view name) {
-  std::string upper(name);
-  for (char& c : upper) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - ('a' - 'A')) : c;
-  return upper;
 }
 
 }  // namespace

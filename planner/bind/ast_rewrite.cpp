@@ -1,5 +1,9 @@
 #include "planner/bind/ast_rewrite.h"
 
+#include <algorithm>
+
+#include "parser/ast/format.h"
+
 namespace millrace {
 namespace {
 
@@ -72,6 +76,10 @@ bool contains(const ast::ExprPtr& expr, const std::function<bool(const ast::Expr
   bool found = false;
   for_each_child(*expr, [&](const ast::ExprPtr& child) { found = found || contains(child, test); });
   return found;
+}
+
+bool among(const std::vector<ast::ExprPtr>& list, const ast::ExprPtr& expr) {
+  return std::ranges::any_of(list, [&](const ast::ExprPtr& other) { return ast::equal(*expr, *other); });
 }
 
 ast::ExprPtr make_ast(decltype(ast::Expression::node) node, Span span) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <vector>
 
 #include "parser/ast/expression.h"
 
@@ -12,6 +13,9 @@ ast::ExprPtr map_children(const ast::ExprPtr& expr, const std::function<ast::Exp
 void for_each_child(const ast::Expression& expr, const std::function<void(const ast::ExprPtr&)>& visit);
 /// True when `test` holds for the expression or any expression inside it.
 bool contains(const ast::ExprPtr& expr, const std::function<bool(const ast::Expression&)>& test);
+
+/// True when the list has an equal expression.
+bool among(const std::vector<ast::ExprPtr>& list, const ast::ExprPtr& expr);
 
 ast::ExprPtr make_ast(decltype(ast::Expression::node) node, Span span);
 ast::ExprPtr make_ast_column(const std::string& qualifier, const std::string& name, Span span);

@@ -13,10 +13,6 @@
 namespace millrace {
 namespace {
 
-bool among(const std::vector<ast::ExprPtr>& list, const ast::ExprPtr& expr) {
-  return std::ranges::any_of(list, [&](const ast::ExprPtr& other) { return ast::equal(*expr, *other); });
-}
-
 bool is_window_bound(const ast::Expression& expr) {
   const auto* column = expr.as<ast::ColumnRef>();
   return column && !column->qualifier && (column->name.text == "WINDOWSTART" || column->name.text == "WINDOWEND");

@@ -7,14 +7,6 @@
 #include "planner/bind/select_binder.h"
 
 namespace millrace {
-namespace {
-
-bool among(const std::vector<ast::ExprPtr>& list, const ast::ExprPtr& expr) {
-  return std::ranges::any_of(list, [&](const ast::ExprPtr& other) { return ast::equal(*expr, *other); });
-}
-
-}  // namespace
-
 std::set<std::string> SelectBinder::sources_of(const ast::ExprPtr& expr) const {
   std::set<std::string> aliases;
   contains(expr, [&](const ast::Expression& node) {
