@@ -8,8 +8,6 @@
 namespace millrace {
 namespace {
 
-constexpr std::chrono::seconds kBrokerWait{10};
-
 /// Settings that the operator gave for Kafka clients: `kafka.NAME`, and the security ones under their own names.
 std::vector<std::pair<std::string, std::string>> kafka_properties(const Config& config) {
   std::vector<std::pair<std::string, std::string>> properties;
@@ -30,7 +28,7 @@ Result<std::unique_ptr<Log>> LocalService::open_log(const DataDirectory& directo
   return open_kafka_log({.brokers = options.kafka,
                          .properties = kafka_properties(options.config),
                          .commit_interval = std::chrono::milliseconds(options.config.integer("commit.interval.ms"))},
-                        kBrokerWait);
+                        std::chrono::milliseconds(options.config.integer("millrace.broker.wait.ms")));
 }
 
 Result<std::unique_ptr<LocalService>> LocalService::open(std::unique_ptr<DataDirectory> directory,

@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/local_service.h"
 #include "cli/options.h"
+#include "exec/log/failpoint.h"
 #include "server/http/server.h"
 
 namespace millrace {
@@ -72,6 +73,7 @@ sigset_t block_signals() {
   sigaddset(&set, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);  // the write that failed tells
   return set;
 }
 
@@ -84,6 +86,8 @@ int serve(const Options& options) {
   const auto began = std::chrono::steady_clock::now();
   const sigset_t signals = block_signals();
   set_up_logging(options);
+  if (const char* points = std::getenv("MILLRACE_FAILPOINTS"))  // tests of this process under faults
+    if (Status armed = failpoint::arm_from_text(points); !armed) return failed(armed.error());
   LocalOptions local;
   local.config = make_config(options);
   for (const std::string& name : local.config.unknown()) spdlog::warn("unknown property: {}", name);

@@ -1,6 +1,7 @@
 #include "exec/log/kafka_admin.h"
 
 #include <librdkafka/rdkafka.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <array>
@@ -17,6 +18,8 @@ constexpr auto kRequestTimeout = 15s;
 constexpr auto kLookUpTimeout = 5s;  // of what workers ask; they ask again
 constexpr auto kPropagation = 15s;   // from a change until every answer knows it
 constexpr auto kPollInterval = 5ms;
+constexpr auto kConnectAgain = 50ms;
+constexpr int kConnectTryMs = 1000;
 
 template <auto Destroy>
 struct Deleter {
@@ -112,13 +115,23 @@ Result<std::unique_ptr<Admin>> Admin::make(const KafkaOptions& options) {
 }
 
 Status Admin::connect(std::chrono::milliseconds wait) {
-  const rd_kafka_metadata_t* metadata = nullptr;
-  const int timeout = std::max(1, static_cast<int>(wait.count()));
-  const auto code = rd_kafka_metadata(uncommitted_.get(), 0, nullptr, &metadata, timeout);
-  if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-    return external_error("no Kafka broker answers at {}: {}", brokers_, rd_kafka_err2str(code));
-  rd_kafka_metadata_destroy(metadata);
-  return {};
+  const auto deadline = Clock::now() + wait;
+  for (bool told = false;; told = true) {
+    const rd_kafka_metadata_t* metadata = nullptr;
+    const auto code =
+        rd_kafka_metadata(uncommitted_.get(), 0, nullptr, &metadata, std::clamp(left_ms(deadline), 1, kConnectTryMs));
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      rd_kafka_metadata_destroy(metadata);
+      return {};
+    }
+    // A refused connection is told at once.
+    if (Clock::now() + kConnectAgain >= deadline)
+      return external_error("no Kafka broker answers at {}: {}", brokers_, rd_kafka_err2str(code));
+    if (!told)
+      spdlog::warn("no Kafka broker answers at {} yet: trying for {} s", brokers_,
+                   std::chrono::ceil<std::chrono::seconds>(wait).count());
+    std::this_thread::sleep_for(kConnectAgain);
+  }
 }
 
 /// Absent: no such topic. `settled`: every partition has a leader.
@@ -278,6 +291,15 @@ Result<Log::Bounds> Admin::bounds(const TopicPartition& partition, bool committe
                             partition.partition, rd_kafka_err2str(code));
     std::this_thread::sleep_for(kPollInterval);
   }
+}
+
+Result<std::int64_t> Admin::committed_end(const TopicPartition& partition, std::chrono::milliseconds wait) {
+  std::int64_t begin = 0, end = 0;
+  const auto code = rd_kafka_query_watermark_offsets(committed_.get(), partition.topic.c_str(), partition.partition,
+                                                     &begin, &end, static_cast<int>(wait.count()));
+  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return end;
+  return error_of(code,
+                  fmt::format("ask for the end of topic '{}' partition {}", partition.topic, partition.partition));
 }
 
 Result<std::string> Admin::cluster_id() {

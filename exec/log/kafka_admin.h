@@ -23,6 +23,8 @@ class Admin {
   Status remove(const std::string& topic);
   Status truncate_before(const TopicPartition& partition, std::int64_t offset);
   Result<Log::Bounds> bounds(const TopicPartition& partition, bool committed);
+  /// The end for a committed reader of a partition that exists. One round trip.
+  Result<std::int64_t> committed_end(const TopicPartition& partition, std::chrono::milliseconds wait);
   /// A topic that does not exist is a user error.
   Result<int> partition_count(const std::string& topic);
   Result<std::string> cluster_id();

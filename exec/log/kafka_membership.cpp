@@ -3,6 +3,7 @@
 #include <librdkafka/rdkafka.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <array>
 #include <thread>
 
@@ -71,6 +72,8 @@ GroupFence::Proof GroupFence::proof(std::chrono::milliseconds wait) {
 
 namespace {
 
+constexpr std::chrono::milliseconds kRejoinFirst{100}, kRejoinLongest{5000};
+
 std::vector<int> slots_of(const rd_kafka_topic_partition_list_t* partitions) {
   std::vector<int> slots;
   for (int i = 0; i < partitions->cnt; ++i) slots.push_back(partitions->elems[i].partition);
@@ -107,14 +110,19 @@ Status KafkaMembership::join(const std::string& member_id, Events events) {
   const std::lock_guard lock(mutex_);
   if (consumer_) return Error{Fault::bug, "joined already"};
   events_ = std::move(events);
+  member_id_ = member_id;
   leaving_ = false;
+  return subscribe();
+}
+
+Status KafkaMembership::subscribe() {
   auto made = kafka::make_client(log_.options(), {.kind = kafka::ClientKind::consumer,
                                                   .client_id = advertised_,
                                                   .defaults = {{"session.timeout.ms", "10000"},
                                                                {"heartbeat.interval.ms", "500"},
                                                                {"max.poll.interval.ms", "120000"}},
                                                   .fixed = {{"group.id", group_},
-                                                            {"group.instance.id", member_id},
+                                                            {"group.instance.id", member_id_},
                                                             {"partition.assignment.strategy", "cooperative-sticky"},
                                                             {"enable.auto.commit", "false"},
                                                             {"enable.auto.offset.store", "false"},
@@ -137,6 +145,13 @@ Status KafkaMembership::join(const std::string& member_id, Events events) {
 
 Status KafkaMembership::poll(std::chrono::milliseconds wait) {
   std::unique_lock lock(mutex_);
+  if (!consumer_ && rejoin_at_ && Clock::now() >= *rejoin_at_) {
+    rejoin_at_.reset();
+    if (Status joined = subscribe(); !joined) {
+      rejoin_at_ = Clock::now() + kRejoinLongest;
+      return joined;
+    }
+  }
   if (!consumer_) {
     lock.unlock();
     std::this_thread::sleep_for(wait);
@@ -150,13 +165,28 @@ Status KafkaMembership::poll(std::chrono::milliseconds wait) {
     const std::string text = code == RD_KAFKA_RESP_ERR_NO_ERROR ? "" : rd_kafka_message_errstr(message);
     rd_kafka_message_destroy(message);
     // Records that were on their way when the partition was paused are of no interest.
+    if (code == RD_KAFKA_RESP_ERR__FATAL) break;
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR__PARTITION_EOF)
       return kafka::error_of(code, fmt::format("group '{}'", group_), text);
   } while (Clock::now() < deadline);
   std::array<char, 256> text{};
-  if (const auto fatal = rd_kafka_fatal_error(consumer_.get(), text.data(), text.size()))
-    return kafka::error_of(fatal, fmt::format("group '{}'", group_), text.data());
-  return {};
+  const auto fatal = rd_kafka_fatal_error(consumer_.get(), text.data(), text.size());
+  if (fatal == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
+  start_over();
+  return kafka::error_of(fatal, fmt::format("group '{}'", group_), text.data());
+}
+
+// A consumer with a fatal error is of no use any more. A static member meets that without another process under its
+// name: when the answer to its joining is lost with the broker, its second try fences the first.
+void KafkaMembership::start_over() {
+  fence_->drop();
+  fence_->attach(nullptr);
+  consumer_.reset();
+  const std::vector<int> lost(owned_.begin(), owned_.end());
+  owned_.clear();
+  if (!lost.empty() && events_.lost) events_.lost(lost);
+  rejoin_wait_ = std::clamp(2 * rejoin_wait_, kRejoinFirst, kRejoinLongest);
+  rejoin_at_ = Clock::now() + rejoin_wait_;
 }
 
 void KafkaMembership::rebalanced(int event, rd_kafka_topic_partition_list_s* partitions) {
@@ -164,6 +194,8 @@ void KafkaMembership::rebalanced(int event, rd_kafka_topic_partition_list_s* par
   if (event == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
     assign(partitions);
     fence_->capture();
+    owned_.insert(slots.begin(), slots.end());
+    rejoin_wait_ = {};
     if (!slots.empty() && !leaving_ && events_.granted) events_.granted(slots);
     return;
   }
@@ -172,6 +204,7 @@ void KafkaMembership::rebalanced(int event, rd_kafka_topic_partition_list_s* par
     return;
   }
   const bool lost = rd_kafka_assignment_lost(consumer_.get()) != 0;
+  for (const int slot : slots) owned_.erase(slot);
   if (lost) {
     fence_->drop();
     if (!slots.empty() && !leaving_ && events_.lost) events_.lost(slots);
@@ -206,6 +239,7 @@ Result<std::vector<std::string>> KafkaMembership::owners() {
 
 void KafkaMembership::leave() {
   const std::lock_guard lock(mutex_);
+  rejoin_at_.reset();
   if (!consumer_) return;
   leaving_ = true;
   fence_->drop();

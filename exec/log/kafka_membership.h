@@ -3,6 +3,8 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -65,6 +67,8 @@ class KafkaMembership final : public Membership {
   void rebalanced(int event, rd_kafka_topic_partition_list_s* partitions);
 
  private:
+  Status subscribe();
+  void start_over();
   void assign(rd_kafka_topic_partition_list_s* partitions);
   void unassign(rd_kafka_topic_partition_list_s* partitions);
 
@@ -76,7 +80,11 @@ class KafkaMembership final : public Membership {
   const std::shared_ptr<kafka::GroupFence> fence_;
   std::mutex mutex_;  // poll and leave
   Events events_;
+  std::string member_id_;
   bool leaving_ = false;
+  std::set<int> owned_;
+  std::optional<Clock::time_point> rejoin_at_;  // after a fatal error
+  std::chrono::milliseconds rejoin_wait_{};
   kafka::ClientPtr consumer_;
 };
 

@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "exec/log/kafka_client.h"
+#include "exec/log/kafka_ends.h"
 #include "exec/log/kafka_log.h"
 
 namespace millrace {
@@ -70,6 +71,19 @@ struct KafkaReader::Line {
   std::condition_variable event;
   std::deque<int> ready;
   bool woken = false;
+  struct Answer {
+    int source;
+    std::int64_t position;              // where the one who asked stood
+    std::optional<std::int64_t> end{};  // absent: the log did not answer
+  };
+  std::vector<Answer> answers;  // about ends, not looked at yet
+
+  void answer(Answer about) {
+    const std::lock_guard lock(mutex);
+    answers.push_back(about);
+    woken = true;
+    event.notify_one();
+  }
 };
 
 struct KafkaReader::Source {
@@ -79,7 +93,9 @@ struct KafkaReader::Source {
   kafka::TopicPtr topic;
   std::unique_ptr<rd_kafka_queue_t, QueueDeleter> queue;
   std::int64_t position = 0;
-  std::int64_t end_at_start = 0;
+  std::int64_t told = 0;           // next offset as poll() has told it
+  std::int64_t end = 0;            // for committed readers, as the log told when asked at `asked_at`
+  std::int64_t asked_at = 0;       // position
   std::size_t run_bytes = 0;       // handed out since the queue was found empty
   std::size_t unwoken_bytes = 0;   // handed out since librdkafka was last woken
   std::optional<Error> trouble{};  // to report when the records before it have been handed out
@@ -87,6 +103,7 @@ struct KafkaReader::Source {
   bool at_end = false;             // the last that came was the committed end
   bool drained = true;             // the queue was found empty
   bool filled_up = false;          // the queue was so full that librdkafka stopped fetching
+  bool asking = false;             // where the end is
   bool paused = false;             // with `ready` guarded by the line's lock
   bool ready = false;
 
@@ -202,7 +219,13 @@ Result<std::unique_ptr<Reader>> KafkaReader::make(KafkaLog& log, const std::stri
 }
 
 KafkaReader::KafkaReader(KafkaLog& log, std::shared_ptr<Client> client)
-    : log_(log), client_(std::move(client)), line_(std::make_unique<Line>()) {}
+    : log_(log),
+      client_(std::move(client)),
+      line_(std::make_unique<Line>()),
+      ends_(std::make_unique<kafka::EndAsker>(
+          log.admin(), [line = line_.get()](const kafka::EndAsker::Question& asked, std::optional<std::int64_t> end) {
+            line->answer({asked.source, asked.position, end});
+          })) {}
 
 KafkaReader::~KafkaReader() {
   for (std::size_t i = 0; i < sources_.size(); ++i) remove(static_cast<int>(i));
@@ -236,7 +259,7 @@ Result<int> KafkaReader::add(const TopicPartition& partition, std::int64_t offse
       return Error{Fault::bug,
                    fmt::format("topic '{}' partition {} is being read already", partition.topic, partition.partition)};
   auto source = std::make_unique<Source>();
-  const auto start = start_of(partition, offset, source->end_at_start);
+  const auto start = start_of(partition, offset, source->end);
   if (!start) return start.error();
   auto topic = kafka::open_topic(client_->handle.get(), partition.topic);
   if (!topic) return topic.error();
@@ -246,7 +269,8 @@ Result<int> KafkaReader::add(const TopicPartition& partition, std::int64_t offse
   source->name = partition;
   source->topic = std::move(*topic);
   source->queue.reset(rd_kafka_queue_new(client_->handle.get()));
-  source->position = *start;
+  source->position = source->asked_at = *start;
+  source->told = offset < 0 ? *start : offset;
   rd_kafka_queue_cb_event_enable(source->queue.get(), Source::filled, source.get());
   if (rd_kafka_consume_start_queue(source->topic.get(), partition.partition, *start, source->queue.get()) != 0)
     return kafka::error_of(rd_kafka_last_error(), fmt::format("read topic '{}'", partition.topic));
@@ -289,11 +313,46 @@ std::int64_t KafkaReader::known_end(int source) {
   const Source* found = find(source);
   if (!found) return 0;
   const bool waiting = rd_kafka_queue_length(found->queue.get()) > 0;
-  if (!waiting && !found->begun) return std::max(found->position, found->end_at_start);
+  if (!waiting && !found->begun) return std::max(found->position, found->end);
   if (!waiting && (found->at_end || found->run_bytes < kCutShortBytes)) return found->position;
   std::int64_t low = 0, high = 0;
   rd_kafka_get_watermark_offsets(client_->handle.get(), found->name.topic.c_str(), found->name.partition, &low, &high);
   return std::max(high, found->position + (waiting ? 1 : 0));
+}
+
+// A response that brings records does not tell where the committed ones end; the empty one after it does (a partition's
+// end is reported once), but may wait for records first. Until then only the log knows.
+bool KafkaReader::ended(int source) {
+  take_answers();
+  const Source* found = find(source);
+  if (!found) return true;
+  if (rd_kafka_queue_length(found->queue.get()) > 0 || found->position < found->end) return false;
+  return found->at_end || found->asked_at == found->position;
+}
+
+void KafkaReader::ask_end(int source) {
+  Source* found = find(source);
+  // Up to a known end records come, or the report that markers and gaps end there.
+  if (!found || ended(source) || found->position < found->end || found->asking) return;
+  found->asking = true;
+  ends_->ask({source, found->name, found->position});
+}
+
+void KafkaReader::take_answers() {
+  std::vector<Line::Answer> answers;
+  {
+    const std::lock_guard lock(line_->mutex);
+    if (line_->answers.empty()) return;
+    answers.swap(line_->answers);
+  }
+  for (const Line::Answer& answer : answers) {
+    Source* source = find(answer.source);
+    if (!source) continue;
+    source->asking = false;
+    if (!answer.end) continue;
+    source->end = *answer.end;
+    source->asked_at = answer.position;
+  }
 }
 
 Result<std::optional<Fetch>> KafkaReader::poll(std::size_t max_records, std::chrono::milliseconds wait) {
@@ -345,7 +404,6 @@ Result<std::optional<Fetch>> KafkaReader::take(int handle, Source& source, std::
   if (std::exchange(source.drained, static_cast<std::size_t>(count) < max_records)) source.run_bytes = 0;
   source.line_up();
   FetchBuilder builder(std::make_shared<Messages>(client_, batch, static_cast<std::size_t>(count)));
-  const std::int64_t before = source.position;
   source.begun = true;
   for (ssize_t i = 0; i < count; ++i) {
     const rd_kafka_message_t* message = batch[i];
@@ -358,16 +416,21 @@ Result<std::optional<Fetch>> KafkaReader::take(int handle, Source& source, std::
       source.at_end = false;
     } else if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
       source.position = std::max(source.position, message->offset);
-      source.at_end = true;
       source.filled_up = false;
       source.unwoken_bytes = 0;
+      source.at_end = source.position >= source.end;
+      if (!source.at_end) {  // the log has told of more, perhaps after it sent this: to be asked again
+        source.end = source.position;
+        source.asked_at = -1;
+      }
     } else {
       source.trouble = trouble_of(source.name, message->err, rd_kafka_message_errstr(message));
     }
   }
   if (source.filled_up && rd_kafka_queue_length(source.queue.get()) == 0) fetch_again(source);
   if (builder.empty() && source.trouble) return *std::exchange(source.trouble, std::nullopt);
-  if (builder.empty() && source.position == before) return std::optional<Fetch>{};
+  if (builder.empty() && source.position == source.told) return std::optional<Fetch>{};
+  source.told = source.position;
   return std::optional<Fetch>{builder.finish(handle, source.position)};
 }
 

@@ -9,6 +9,9 @@
 namespace millrace {
 
 class KafkaLog;
+namespace kafka {
+class EndAsker;
+}
 
 /// Every partition has a queue of its own in librdkafka, so pausing one costs nothing and a batch is of one partition.
 /// librdkafka tells which queues have something; those stand in line here. Records are handed out as librdkafka holds
@@ -25,6 +28,8 @@ class KafkaReader final : public Reader {
   void resume(int source) override;
   Result<std::optional<Fetch>> poll(std::size_t max_records, std::chrono::milliseconds wait) override;
   std::int64_t known_end(int source) override;
+  bool ended(int source) override;
+  void ask_end(int source) override;
   void wake() override;
 
  private:
@@ -36,11 +41,13 @@ class KafkaReader final : public Reader {
   Result<std::optional<Fetch>> take(int handle, Source& source, std::size_t max_records);
   static void fetch_again(Source& source);
   Result<std::int64_t> start_of(const TopicPartition& partition, std::int64_t offset, std::int64_t& end);
+  void take_answers();
 
   KafkaLog& log_;
   const std::shared_ptr<Client> client_;  // shared with the fetches handed out
   const std::unique_ptr<Line> line_;
   std::vector<std::unique_ptr<Source>> sources_;
+  const std::unique_ptr<kafka::EndAsker> ends_;  // last: its thread answers into the line
 };
 
 }  // namespace millrace

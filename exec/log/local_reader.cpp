@@ -95,6 +95,7 @@ Result<int> LocalReader::add(const TopicPartition& name, std::int64_t offset) {
   auto source = std::make_unique<Source>();
   source->partition = *partition;
   source->position = std::max(offset, found.begin);
+  source->told = offset;
   found.listeners.push_back({this, handle});
   sources_.push_back(std::move(source));
   enqueue(handle);
@@ -146,6 +147,12 @@ std::int64_t LocalReader::known_end(int source) {
   return found ? found->partition->end : 0;
 }
 
+bool LocalReader::ended(int source) {
+  std::lock_guard lock(log_.mutex());
+  const Source* found = find(source);
+  return !found || found->told >= found->partition->end;
+}
+
 Result<std::optional<Fetch>> LocalReader::poll(std::size_t max_records, std::chrono::milliseconds wait) {
   const auto deadline = Clock::now() + wait;
   Lock lock(log_.mutex());
@@ -191,9 +198,11 @@ Result<std::optional<Fetch>> LocalReader::take(int handle, Source& source, std::
       source.cursor = {};
     }
   }
-  if (builder.size() == 0) return std::optional<Fetch>{};
+  // Without records when compaction or truncation took all that lay ahead.
+  if (builder.size() == 0 && source.position <= source.told) return std::optional<Fetch>{};
   Fetch fetch = builder.finish(handle, source.position);
   if (!source.cursor.done()) source.position = fetch.next_offset = fetch.records.back().offset + 1;
+  source.told = source.position;
   if (source.position < source.partition->end) enqueue(handle);
   return std::optional<Fetch>{std::move(fetch)};
 }

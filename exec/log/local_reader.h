@@ -24,6 +24,8 @@ class LocalReader final : public Reader {
   void resume(int source) override;
   Result<std::optional<Fetch>> poll(std::size_t max_records, std::chrono::milliseconds wait) override;
   std::int64_t known_end(int source) override;
+  bool ended(int source) override;
+  void ask_end(int) override {}
   void wake() override;
 
   /// Something happened to the partition of `source`. Called by the log with its mutex held.
@@ -33,6 +35,7 @@ class LocalReader final : public Reader {
   struct Source {
     LocalPartitionPtr partition;
     std::int64_t position = 0;
+    std::int64_t told = 0;  // next offset as poll() has told it
     bool paused = false;
     bool ready = false;                  // stands in ready_
     bool reported = false;               // that its topic was deleted

@@ -40,9 +40,9 @@ struct TopicPartition {
 
 /// Records of one partition in offset order. Offsets may have gaps (compaction, aborted records, commit markers).
 struct Fetch {
-  int source = -1;              // the handle that Reader::add returned
+  int source = -1;  // the handle that Reader::add returned
   std::vector<RecordView> records;
-  std::int64_t next_offset = 0;  // read on from here
+  std::int64_t next_offset = 0;       // read on from here
   std::shared_ptr<const void> owner;  // what the views point into
 };
 
@@ -50,43 +50,53 @@ struct Fetch {
 constexpr std::int64_t kOffsetBeginning = -2;
 constexpr std::int64_t kOffsetEnd = -1;
 
-/// Reads partitions from offsets that the caller keeps; sees committed records only. Used by one thread, but for wake().
+/// Reads partitions from offsets that the caller keeps; sees committed records only. Used by one thread, but for
+/// wake().
 class Reader {
  public:
   virtual ~Reader() = default;
-  /// Starts reading; `offset` is absolute or one of the two constants. Returns a handle for this partition. When an absolute offset lies before
-  /// the log's start, reading begins at the start; beyond the end is an error.
+  /// Starts reading; `offset` is absolute or one of the two constants. Returns a handle for this partition. When an
+  /// absolute offset lies before the log's start, reading begins at the start; beyond the end is an error.
   virtual Result<int> add(const TopicPartition& partition, std::int64_t offset) = 0;
   virtual void remove(int source) = 0;
   /// A paused partition yields nothing, keeps its place.
   virtual void pause(int source) = 0;
   virtual void resume(int source) = 0;
-  /// The next records of some partition, fairly chosen; empty when none came within `wait` or wake() was called. At most about `max_records`.
+  /// The next records of some partition, fairly chosen; empty when none came within `wait` or wake() was called. At
+  /// most about `max_records`.
   virtual Result<std::optional<Fetch>> poll(std::size_t max_records, std::chrono::milliseconds wait) = 0;
-  /// One past the last record that a committed reader can see, as far as this client knows (refreshed by fetches; no round trip).
+  /// One past the last record that a committed reader can see, as far as this client can guess (refreshed by fetches;
+  /// no round trip).
   virtual std::int64_t known_end(int source) = 0;
+  /// True once the log has told that no committed records lie ahead of what poll() has given.
+  virtual bool ended(int source) = 0;
+  /// Where the log has not told yet, asks it in the background; the answer ends a poll() under way.
+  virtual void ask_end(int source) = 0;
   /// Ends a poll() under way in another thread. Any thread.
   virtual void wake() = 0;
 };
 
 /// One atomic unit after another. A worker owns one writer; one thread uses it.
 ///
-/// Appends gather in the open transaction. `commit` closes it and returns at once; the next transaction is open then, and
-/// appends to it wait in memory until the one under way has ended. At most one commit is under way: a second `commit` first waits.
-/// After an error with Fault::fenced nothing of this writer will ever become visible again.
+/// Appends gather in the open transaction. `commit` closes it and returns at once; the next transaction is open then,
+/// and appends to it wait in memory until the one under way has ended. At most one commit is under way: a second
+/// `commit` first waits. After an error with Fault::fenced nothing of this writer will ever become visible again.
 class Writer {
  public:
   virtual ~Writer() = default;
-  /// A handle for a topic that exists. Cached; cheap to call again. `track`: commits report where its records went (changelogs).
+  /// A handle for a topic that exists. Cached; cheap to call again. `track`: commits report where its records went
+  /// (changelogs).
   virtual Result<int> topic(const std::string& name, bool track = false) = 0;
   virtual std::int32_t partitions(int topic) const = 0;
   /// The bytes are copied (or handed over) before it returns. `partition` must exist. `timestamp` in ms.
-  virtual Status append(int topic, std::int32_t partition, std::optional<std::string_view> key, std::optional<std::string_view> value,
-                        std::int64_t timestamp, std::span<const HeaderView> headers = {}) = 0;
+  virtual Status append(int topic, std::int32_t partition, std::optional<std::string_view> key,
+                        std::optional<std::string_view> value, std::int64_t timestamp,
+                        std::span<const HeaderView> headers = {}) = 0;
   /// Records appended and bytes in the open transaction.
   virtual std::size_t pending_bytes() const = 0;
 
-  /// Ends the open transaction in the background: outputs, changelog and progress become visible together or not at all.
+  /// Ends the open transaction in the background: outputs, changelog and progress become visible together or not at
+  /// all.
   virtual Status commit() = 0;
   enum class Outcome : std::uint8_t { none, pending, committed, failed };
   struct Appended {
@@ -96,10 +106,12 @@ class Writer {
   };
   struct CommitState {
     Outcome outcome = Outcome::none;
-    std::optional<Error> error;  // failed: nothing of it is visible; the writer has aborted, what was appended since is dropped too, and a new transaction is open
+    std::optional<Error> error;  // failed: nothing of it is visible; the writer has aborted, what was appended since is
+                                 // dropped too, and a new transaction is open
     std::vector<Appended> appended;  // committed: tracked topics only
   };
-  /// State of the last commit; `wait` > 0 blocks until it has ended or the time is over. `committed` and `failed` are reported once, then `none`.
+  /// State of the last commit; `wait` > 0 blocks until it has ended or the time is over. `committed` and `failed` are
+  /// reported once, then `none`.
   virtual CommitState commit_state(std::chrono::milliseconds wait) = 0;
   /// Drops the open transaction.
   virtual Status abort() = 0;
@@ -118,7 +130,8 @@ class Membership {
     /// They are gone already (missed heartbeats): drop what belongs to them, do not commit.
     std::function<void(const std::vector<int>& slots)> lost;
   };
-  /// Joins as member `member_id` (stable across restarts of this process). Returns at once; the first grant comes through poll().
+  /// Joins as member `member_id` (stable across restarts of this process). Returns at once; the first grant comes
+  /// through poll().
   virtual Status join(const std::string& member_id, Events events) = 0;
   virtual Status poll(std::chrono::milliseconds wait) = 0;
   /// Which process (its advertised address) owns each slot, as the group knows it; empty string when nobody does.
@@ -142,7 +155,8 @@ struct TopicDescription {
 class Log {
  public:
   virtual ~Log() = default;
-  virtual Status create_topic(const std::string& name, const TopicConfig& config) = 0;  // an existing topic is a user error
+  virtual Status create_topic(const std::string& name,
+                              const TopicConfig& config) = 0;  // an existing topic is a user error
   virtual Result<std::vector<TopicDescription>> list_topics() = 0;
   virtual Result<std::optional<TopicDescription>> describe_topic(const std::string& name) = 0;
   virtual Status delete_topic(const std::string& name) = 0;
@@ -151,18 +165,21 @@ class Log {
   struct Bounds {
     std::int64_t begin = 0, end = 0;
   };
-  /// First offset and one past the last, asked from the log itself. `committed` false counts records and markers that a committed reader
-  /// cannot see yet (needed for "to the end", DESIGN §5 Kafka).
+  /// First offset and one past the last, asked from the log itself. `committed` false counts records and markers that a
+  /// committed reader cannot see yet (needed for "to the end", DESIGN §5 Kafka).
   virtual Result<Bounds> bounds(const TopicPartition& partition, bool committed = true) = 0;
 
   virtual Result<std::unique_ptr<Reader>> reader(const std::string& client_id) = 0;
-  /// Initialises at once: ends what a predecessor with this id left open. `membership` may be null (statements, INSERT VALUES): no fence then.
+  /// Initialises at once: ends what a predecessor with this id left open. `membership` may be null (statements, INSERT
+  /// VALUES): no fence then.
   virtual Result<std::unique_ptr<Writer>> writer(const std::string& transactional_id, Membership* membership) = 0;
   /// `slots_topic` exists with one partition per slot.
-  virtual Result<std::unique_ptr<Membership>> membership(const std::string& group, const std::string& slots_topic, const std::string& advertised) = 0;
+  virtual Result<std::unique_ptr<Membership>> membership(const std::string& group, const std::string& slots_topic,
+                                                         const std::string& advertised) = 0;
   /// Outside transactions: one record, visible and durable on return; its offset.
-  virtual Result<std::int64_t> append_now(const TopicPartition& partition, std::optional<std::string_view> key, std::optional<std::string_view> value,
-                                          std::int64_t timestamp, std::span<const HeaderView> headers = {}) = 0;
+  virtual Result<std::int64_t> append_now(const TopicPartition& partition, std::optional<std::string_view> key,
+                                          std::optional<std::string_view> value, std::int64_t timestamp,
+                                          std::span<const HeaderView> headers = {}) = 0;
   /// A name that stays the same for this log: the Kafka cluster id, or one kept in the embedded directory.
   virtual Result<std::string> cluster_id() = 0;
 };
@@ -174,13 +191,15 @@ struct EmbeddedOptions {
   std::string directory;
   bool sync = true;  // log.sync
 };
-/// One process at a time: a second open of the same directory fails with a user error that names it. Retention counts from when a record was
-/// appended, not from its timestamp: data older than the retention may be loaded. Closing the log ends its threads.
+/// One process at a time: a second open of the same directory fails with a user error that names it. Retention counts
+/// from when a record was appended, not from its timestamp: data older than the retention may be loaded. Closing the
+/// log ends its threads.
 Result<std::unique_ptr<Log>> open_embedded_log(const EmbeddedOptions& options);
 
 struct KafkaOptions {
   std::string brokers;
-  std::vector<std::pair<std::string, std::string>> properties;  // librdkafka settings given by the operator (security...)
+  std::vector<std::pair<std::string, std::string>>
+      properties;  // librdkafka settings given by the operator (security...)
   std::chrono::milliseconds commit_interval{2000};
 };
 /// Returns when a broker has answered, or with an external error after `wait`.

@@ -105,55 +105,84 @@ Worker* EngineImpl::worker_of(const QueryRun& run, std::size_t subtopology, int 
 
 Status EngineImpl::start_query(std::shared_ptr<const PhysicalPlan> plan) {
   const std::lock_guard control(control_);
+  auto begun = begin_query(plan, false);
+  if (begun || !begun.error().retriable()) return begun;
+  // Accepted it is; the housekeeper tries again.
+  spdlog::warn("query {}: {}", plan->query_id, begun.error().message);
+  const std::lock_guard lock(mutex_);
+  const std::string id = plan->query_id;
+  waiting_[id] = {std::move(plan), begun.error(), false, Clock::now() + options_.retry_first};
+  return {};
+}
+
+// Under control_.
+Status EngineImpl::begin_query(const std::shared_ptr<const PhysicalPlan>& plan, bool paused) {
   auto layout = make_layout(log_, *plan, slots_->slots());
   if (!layout) return layout.error();
-  auto run = std::make_shared<QueryRun>(std::move(plan), std::move(*layout));
+  auto run = std::make_shared<QueryRun>(plan, std::move(*layout));
+  run->paused = paused;
   {
     const std::lock_guard lock(mutex_);
     auto& known = runs_[run->plan->query_id];
     if (known) return user_error("the query {} is running already", run->plan->query_id);
     known = run;
   }
-  if (auto launched = launch(run, -1); !launched) {
-    const std::lock_guard lock(mutex_);
-    runs_.erase(run->plan->query_id);
-    return launched;
+  auto launched = launch(run, -1);
+  if (launched) return {};
+  if (launched.error().retriable()) {
+    run->fail(launched.error());
+    return {};
   }
-  return {};
+  const std::lock_guard lock(mutex_);
+  runs_.erase(run->plan->query_id);
+  return launched;
 }
 
 Status EngineImpl::stop_query(const std::string& query_id) {
   const std::lock_guard control(control_);
   const auto run = find(query_id);
-  if (!run) return {};
-  for (auto& worker : workers_) worker->drop_tasks([&](const Task& task) { return task.run_is(*run); }, true);
+  if (run)
+    for (auto& worker : workers_) worker->drop_tasks([&](const Task& task) { return task.run_is(*run); }, true);
   const std::lock_guard lock(mutex_);
   runs_.erase(query_id);
+  waiting_.erase(query_id);
   return {};
 }
 
 Status EngineImpl::pause_query(const std::string& query_id) {
-  const std::lock_guard control(control_);
-  const auto run = find(query_id);
-  if (!run) return user_error("the query {} does not run here", query_id);
-  run->paused = true;
-  for (auto& worker : workers_) worker->pause_changed(query_id);
-  return {};
+  return set_paused(query_id, true);
 }
 
 Status EngineImpl::resume_query(const std::string& query_id) {
+  return set_paused(query_id, false);
+}
+
+Status EngineImpl::set_paused(const std::string& query_id, bool paused) {
   const std::lock_guard control(control_);
   const auto run = find(query_id);
-  if (!run) return user_error("the query {} does not run here", query_id);
-  run->paused = false;
+  if (!run) {
+    const std::lock_guard lock(mutex_);
+    const auto waiting = waiting_.find(query_id);
+    if (waiting == waiting_.end()) return user_error("the query {} does not run here", query_id);
+    waiting->second.paused = paused;
+    return {};
+  }
+  run->paused = paused;
   for (auto& worker : workers_) worker->pause_changed(query_id);
   return {};
 }
 
 std::optional<QueryStatus> EngineImpl::status(const std::string& query_id) {
-  const auto run = find(query_id);
-  if (!run) return std::nullopt;
   QueryStatus status;
+  const auto run = find(query_id);
+  if (!run) {
+    const std::lock_guard lock(mutex_);
+    const auto waiting = waiting_.find(query_id);
+    if (waiting == waiting_.end()) return std::nullopt;
+    status.state = QueryState::error;
+    status.error = waiting->second.error.message;
+    return status;
+  }
   if (const auto failure = run->last_failure()) status.error = failure->message;
   status.rows_in = run->rows_in;
   status.rows_out = run->rows_out;
@@ -171,9 +200,10 @@ std::optional<QueryStatus> EngineImpl::status(const std::string& query_id) {
   return status;
 }
 
-bool EngineImpl::owns_slots() const {
+int EngineImpl::owned_slots() const {
   const std::lock_guard lock(mutex_);
-  return std::any_of(slot_worker_.begin(), slot_worker_.end(), [](int worker) { return worker >= 0; });
+  return static_cast<int>(
+      std::count_if(slot_worker_.begin(), slot_worker_.end(), [](int worker) { return worker >= 0; }));
 }
 
 bool EngineImpl::wait_until_idle(std::chrono::milliseconds wait) {
@@ -181,7 +211,7 @@ bool EngineImpl::wait_until_idle(std::chrono::milliseconds wait) {
   while (true) {
     // A pass of one worker may feed another, so all must be idle twice; and nothing may be about to start.
     std::unique_lock control(control_);
-    bool idle = options_.workers > 0 ? owns_slots() : run_until_idle().has_value();
+    bool idle = options_.workers > 0 ? owned_slots() > 0 : run_until_idle().has_value();
     for (int pass = 0; pass < 2 && idle; ++pass)
       idle = std::all_of(workers_.begin(), workers_.end(), [](const auto& worker) { return worker->idle(); });
     control.unlock();

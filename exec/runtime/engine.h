@@ -100,6 +100,8 @@ class Engine {
   virtual Status pause_query(const std::string& query_id) = 0;
   virtual Status resume_query(const std::string& query_id) = 0;
   virtual std::optional<QueryStatus> status(const std::string& query_id) = 0;
+  /// How many slots this process owns at the moment.
+  virtual int owned_slots() const = 0;
 
   /// Rows of a query's table from committed state. Batches have the schema of plan.result, key columns first, windows
   /// in window_start/window_end; timestamps are the rows'. Order: per look-up as given; scans by key bytes within a

@@ -33,6 +33,7 @@ class EngineImpl final : public Engine, private WorkerHost {
   Status pause_query(const std::string& query_id) override;
   Status resume_query(const std::string& query_id) override;
   std::optional<QueryStatus> status(const std::string& query_id) override;
+  int owned_slots() const override;
   Status pull(const std::string& query_id, std::span<const PullLookup> lookups,
               const std::function<bool(const Batch&)>& visit) override;
   Found look_up(const std::string& query_id, std::vector<PullLookup> lookups,
@@ -55,16 +56,18 @@ class EngineImpl final : public Engine, private WorkerHost {
  private:
   // Slots (engine_slots.cpp)
   Status join();
+  Status begin_query(const std::shared_ptr<const PhysicalPlan>& plan, bool paused);
   void granted(const std::vector<int>& slots);
   void given_up(const std::vector<int>& slots, bool commit);
   Status launch(const std::shared_ptr<QueryRun>& run, int only_worker);
   Result<Progress> progress_of(const QueryRun& run, std::size_t subtopology, int partition, int slot);
   std::vector<int> slots_of(const QueryRun& run);
-  bool owns_slots() const;
   // Housekeeping
   void keep_house();
   void keep_house_once();
   void restart_failed();
+  void start_waiting();
+  Status set_paused(const std::string& query_id, bool paused);
   void replace_fenced();
   void truncate();
   // WorkerHost
@@ -86,10 +89,17 @@ class EngineImpl final : public Engine, private WorkerHost {
   std::vector<std::unique_ptr<Worker>> workers_;
 
   std::mutex control_;        // one change of queries or slots at a time; held while workers are called
-  mutable std::mutex mutex_;  // guards runs_ and slot_worker_; never held while a worker is called
+  mutable std::mutex mutex_;  // guards runs_, waiting_ and slot_worker_; never held while a worker is called
   std::map<std::string, std::shared_ptr<QueryRun>> runs_;
-  std::vector<int> slot_worker_;   // -1: not ours
-  std::unique_ptr<Writer> admin_;  // under control_
+  struct Waiting {
+    std::shared_ptr<const PhysicalPlan> plan;
+    Error error;  // why it could not start
+    bool paused = false;
+    Clock::time_point due;
+  };
+  std::map<std::string, Waiting> waiting_;  // queries of which the log has not told the topics yet
+  std::vector<int> slot_worker_;            // -1: not ours
+  std::unique_ptr<Writer> admin_;           // under control_
   std::list<TransientRun*> stepped_;
 
   std::mutex notes_mutex_;  // guards what workers leave for the housekeeper

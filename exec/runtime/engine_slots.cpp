@@ -123,6 +123,7 @@ void EngineImpl::keep_house_once() {
     if (auto polled = membership_->poll(kHousePoll); !polled) spdlog::warn("membership: {}", polled.error().message);
   replace_fenced();
   restart_failed();
+  start_waiting();
   const auto now = Clock::now();
   if (now - last_truncate_ >= kTruncateEvery) {
     last_truncate_ = now;
@@ -156,6 +157,35 @@ void EngineImpl::restart_failed() {
     ++run->restarts;
     run->failed = false;
     if (auto launched = launch(run, -1); !launched) run->fail(launched.error());
+  }
+}
+
+void EngineImpl::start_waiting() {
+  std::vector<std::string> due;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [id, waiting] : waiting_)
+      if (waiting.due <= Clock::now()) due.push_back(id);
+  }
+  for (const std::string& id : due) {
+    const std::lock_guard control(control_);
+    Waiting waiting;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto found = waiting_.find(id);
+      if (found == waiting_.end()) continue;
+      waiting = found->second;
+    }
+    auto begun = begin_query(waiting.plan, waiting.paused);
+    const std::lock_guard lock(mutex_);
+    if (begun) {
+      waiting_.erase(id);
+      continue;
+    }
+    waiting.error = begun.error();
+    waiting.due = Clock::now() + options_.retry_first;
+    waiting_[id] = std::move(waiting);
+    return;  // it took its time
   }
 }
 

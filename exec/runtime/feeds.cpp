@@ -150,6 +150,17 @@ Status Feeds::balance(Feed& feed) {
   return {};
 }
 
+bool Feeds::ended(const TaskInput& input) const {
+  const Feed* feed = feed_of(input);
+  if (feed == nullptr || feed->source < 0) return true;
+  return input.accepted() >= feed->position && reader_->ended(feed->source);
+}
+
+void Feeds::ask_end(const TaskInput& input) {
+  const Feed* feed = feed_of(input);
+  if (feed != nullptr && feed->source >= 0) reader_->ask_end(feed->source);
+}
+
 std::int64_t Feeds::behind(const TaskInput& input) const {
   const Feed* feed = feed_of(input);
   if (feed == nullptr || feed->source < 0) return 0;

@@ -34,8 +34,12 @@ class Feeds {
   Status deliver(Fetch&& fetch, std::vector<TaskInput*>& takers);
   /// Pauses feeds whose takers are full, wakes those that have drained.
   Status balance();
-  /// True when committed records lie in the log that `input` has not accepted.
+  /// Whether committed records lie in the log that `input` has not accepted, as far as the reader can guess.
   bool has_more(const TaskInput& input) const { return behind(input) > 0; }
+  /// True once the log has told that it holds nothing more for `input`.
+  bool ended(const TaskInput& input) const;
+  /// Has the log asked about that; its answer ends a poll() under way.
+  void ask_end(const TaskInput& input);
   /// How many offsets lie between what `input` has accepted and the known end of its partition.
   std::int64_t behind(const TaskInput& input) const;
   void wake() { reader_->wake(); }

@@ -111,7 +111,7 @@ Result<TaskInput*> Task::choose(const HasMore& has_more, bool& blocked, std::siz
   for (auto& input : inputs_) {
     if (auto loaded = input->load_head(environment_.batch_rows); !loaded) return loaded.error();
     if (!input->has_head()) {
-      blocked = blocked || (inputs_.size() > 1 && has_more(*input));
+      blocked = blocked || (inputs_.size() > 1 && !input->at_end() && has_more(*input));
       continue;
     }
     const bool first = best == nullptr || input->head_time() < best->head_time() ||
@@ -220,7 +220,13 @@ Status Task::roll_back() {
   for (StoreEntry& entry : stores_) entry.store->roll_back();
   for (auto& input : inputs_) input->seek(committed_.offset_of(input->partition().topic, 0));
   dirty_ = false;
+  committing_ = {};
   return pipeline_->load(committed_.operators);
+}
+
+std::int64_t Task::settled(const TaskInput& input) const {
+  const bool uncommitted = dirty_ || committing_.sequence > 0;
+  return uncommitted ? committed_.offset_of(input.partition().topic, 0) : input.consumed();
 }
 
 std::size_t Task::dirty_bytes() const {

@@ -77,7 +77,11 @@ class Task final : private OperatorContext, private Emitter {
   Status roll_back();
   const Progress& committed() const { return committed_; }
 
+  /// Everything of `input` before this offset is committed, or there was nothing to commit.
+  std::int64_t settled(const TaskInput& input) const;
+
   std::size_t dirty_bytes() const;
+  std::int64_t lag() const { return lag_; }
   /// Records between what is committed and the end of the inputs; the query's status sums them.
   void report_lag(std::int64_t records);
 

@@ -88,7 +88,7 @@ Status TaskInput::load_head(std::size_t max_rows) {
     const auto& records = piece.fetch->records;
     head_next_ = used_up && piece.end == records.size() ? piece.fetch->next_offset : records[piece.at - 1].offset + 1;
     if (used_up) queue_.pop_front();
-    if (rows_ == 0) consumed_ = head_next_;
+    if (rows_ == 0) reach(head_next_);
     // Where the first leaf skipped a record, time and offset come from one that did not.
     if (rows_ > 0 && head_.front().rows == 0)
       for (Batch& batch : head_)
@@ -118,8 +118,13 @@ void TaskInput::consume(std::size_t rows) {
     consumed_ = (*head_.front().offsets)[at_ - 1] + 1;
     return;
   }
-  consumed_ = head_next_;
   drop_head();
+  reach(head_next_);
+}
+
+// When nothing waits, what lies between the last record and what was fetched is markers and gaps.
+void TaskInput::reach(std::int64_t offset) {
+  consumed_ = queue_.empty() ? std::max(offset, std::min(accepted_, end_)) : offset;
 }
 
 }  // namespace millrace

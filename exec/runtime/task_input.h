@@ -71,6 +71,7 @@ class TaskInput {
     std::size_t end;
   };
   void drop_head();
+  void reach(std::int64_t offset);
   bool opens_pair(const RecordView& record) const;
   bool ends_in_half_pair() const {
     return !queue_.empty() && opens_pair(queue_.back().fetch->records[queue_.back().end - 1]);

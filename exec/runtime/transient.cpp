@@ -7,9 +7,6 @@
 namespace millrace {
 namespace {
 
-// Offsets at the end of a partition may belong to no record; a query that has been quiet so long has seen all there is.
-constexpr std::chrono::milliseconds kQuietEnough{1000};
-
 std::atomic<std::uint64_t> transient_count{0};
 
 }  // namespace
@@ -143,18 +140,11 @@ void TransientRun::after_round() {
 }
 
 bool TransientRun::reached_end() {
-  if (!worker_->quiet()) {
-    quiet_since_ = {};
-    return false;
-  }
-  bool all = true;
+  if (!worker_->quiet()) return false;
   for (const auto& task : worker_->tasks())
     for (const auto& input : task->inputs())
-      if (!input->internal() && !input->at_end()) all = false;
-  if (all) return true;
-  const auto now = Clock::now();
-  if (quiet_since_ == Clock::time_point{}) quiet_since_ = now;
-  return now - quiet_since_ > kQuietEnough;
+      if (!input->internal() && !input->at_end()) return false;
+  return true;
 }
 
 void TransientRun::end(std::optional<Error> error) {

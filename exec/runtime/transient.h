@@ -46,7 +46,6 @@ class TransientRun final : public TransientQuery, private RowReceiver {
   bool refused_ = false;  // the client said no; wait for resume()
   std::atomic<bool> resumed_{false};
   std::atomic<bool> ended_{false};
-  Clock::time_point quiet_since_{};
 };
 
 }  // namespace millrace

@@ -141,7 +141,8 @@ bool Worker::iterate(std::chrono::milliseconds wait) {
     run_mail();
     settle(std::chrono::milliseconds{0});
     restore_some();
-    if (Clock::now() >= resume_at_) {
+    if (!writer_ && Clock::now() >= resume_at_) revive();
+    if (writer_ && Clock::now() >= resume_at_) {
       worked = step_tasks();
       // Before the next commit is under way: on a slow disk one follows another.
       const bool due = should_commit();
@@ -166,6 +167,7 @@ bool Worker::iterate(std::chrono::milliseconds wait) {
   serve_visits();
   dry_ = !arrived;
   more_known_ = dry_ && more_is_coming();
+  measure_lags();
   if (after_round_) after_round_();
   return worked || arrived;
 }

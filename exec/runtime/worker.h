@@ -120,6 +120,8 @@ class Worker {
   bool step_tasks();
   void take_in(Fetch&& fetch, Feeds& feeds);
   void restore_some();
+  void measure_lags();
+  void measure_lag(Task& task);
   Feeds& feeds_of(const TaskInput& input) { return input.internal() && exchange_ ? *exchange_ : *feeds_; }
   void remove_tasks(const Chosen& chosen);
   void task_failed(Task& task, const Error& error);
@@ -136,6 +138,7 @@ class Worker {
   void roll_back();
   void back_off(const Error& error);
   void fenced();
+  void revive();
   void spill_as_needed();
   void spill_everything();
   void spill_task(Task& task, double keep);
@@ -157,7 +160,7 @@ class Worker {
   bool more_known_ = false;  // though the log is known to hold more for a dirty task
   bool blocked_ = false;
   std::atomic<bool> held_{false};
-  Clock::time_point last_commit_{}, blocked_since_{}, resume_at_{}, last_spill_check_{};
+  Clock::time_point last_commit_{}, resume_at_{}, last_spill_check_{}, last_lag_look_{};
   int failures_ = 0;
 
   std::mutex gate_;  // held while tasks are worked on; readers of committed state take it between batches

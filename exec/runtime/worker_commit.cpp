@@ -77,10 +77,7 @@ void Worker::committed(const Writer::CommitState& state) {
   }
   for (Task* task : committing_) {
     task->commit_done(state.appended);
-    std::int64_t lag = 0;
-    for (const auto& input : task->inputs())
-      lag += feeds_of(*input).behind(*input) + (input->accepted() - input->consumed());
-    task->report_lag(lag);
+    measure_lag(*task);
     if (setup_.exchange == nullptr && setup_.host != nullptr)
       for (const auto& input : task->inputs())
         if (input->internal())
@@ -105,7 +102,8 @@ void Worker::roll_back() {
   settle(std::chrono::seconds{60});
   if (commit_under_way_) spdlog::error("{}: the outcome of a commit is unknown", setup_.name);
   commit_under_way_ = false;
-  if (auto aborted = writer_->abort(); !aborted) spdlog::warn("{}: {}", setup_.name, aborted.error().message);
+  if (auto aborted = writer_ ? writer_->abort() : Status{}; !aborted)
+    spdlog::warn("{}: {}", setup_.name, aborted.error().message);
   committing_.clear();
   for (const auto& task : tasks_) {
     if (restoring_.contains(task.get())) continue;
@@ -133,16 +131,19 @@ void Worker::fenced() {
   active_.clear();
   active_set_.clear();
   tasks_.clear();
-  Log& target = setup_.exchange != nullptr ? *setup_.exchange : *setup_.log;
+  environment_.writer = nullptr;
   writer_.reset();
+  revive();
+}
+
+// A fenced writer is of no use any more. Where no new one is to be had (the log is unreachable), it is tried again.
+void Worker::revive() {
+  Log& target = setup_.exchange != nullptr ? *setup_.exchange : *setup_.log;
   auto writer = target.writer(setup_.name, setup_.membership);
-  if (writer) {
-    writer_ = std::move(*writer);
-    writer_->on_commit_done([this] { feeds_->wake(); });
-    environment_.writer = writer_.get();
-  } else {
-    back_off(writer.error());
-  }
+  if (!writer) return back_off(writer.error());
+  writer_ = std::move(*writer);
+  writer_->on_commit_done([this] { feeds_->wake(); });
+  environment_.writer = writer_.get();
   if (setup_.host != nullptr) setup_.host->worker_fenced(setup_.index);
 }
 
@@ -181,6 +182,7 @@ void Worker::spill_task(Task& task, double keep) {
   for (auto& entry : task.stores()) {
     const auto target = static_cast<std::size_t>(static_cast<double>(entry.store->memory_bytes()) * keep);
     if (auto done = entry.store->spill(target); !done) {
+      spdlog::warn("{}: state cannot be written: {}", setup_.name, done.error().message);
       back_off(done.error());
       continue;
     }

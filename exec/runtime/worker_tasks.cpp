@@ -7,9 +7,8 @@
 namespace millrace {
 namespace {
 
-// How long a task waits for an input that the log says has more before it goes on without.
-constexpr std::chrono::milliseconds kBlockedPatience{500};
 constexpr std::chrono::milliseconds kRestoreWait{5};
+constexpr std::chrono::milliseconds kLagLook{100};
 
 }  // namespace
 
@@ -36,6 +35,7 @@ void Worker::add_task(NewTask task) {
   if (!*ready) {
     restoring_.insert(&added);
     ++added.run().restoring;
+    added.report_lag(1);  // how much is not known yet
     return;
   }
   if (auto done = subscribe(added); !done) give_up(added, done.error());
@@ -47,7 +47,29 @@ Status Worker::subscribe(Task& task) {
     if (auto done = feeds.add(*input); !done) return done;
     if (task.run().paused) feeds.exclude(*input, true);
   }
+  measure_lag(task);
   return {};
+}
+
+// In between commits the end of the log moves, and so does a position over markers and gaps.
+void Worker::measure_lags() {
+  const auto now = Clock::now();
+  if (setup_.exchange != nullptr || now - last_lag_look_ < kLagLook) return;
+  last_lag_look_ = now;
+  for (const auto& task : tasks_)
+    if (task->lag() != 0 || task->dirty() || active_set_.contains(task.get())) measure_lag(*task);
+}
+
+void Worker::measure_lag(Task& task) {
+  std::int64_t lag = 0;
+  bool ended = true;
+  for (const auto& input : task.inputs()) {
+    const Feeds& feeds = feeds_of(*input);
+    lag += feeds.behind(*input) + input->accepted() - task.settled(*input);
+    ended = ended && feeds.ended(*input);
+  }
+  // Nothing is known to be left, but more may be on its way.
+  task.report_lag(ended ? lag : std::max<std::int64_t>(lag, 1));
 }
 
 void Worker::unsubscribe(Task& task) {
@@ -73,14 +95,17 @@ void Worker::take_in(Fetch&& fetch, Feeds& feeds) {
 bool Worker::step_tasks() {
   if (held_) return false;
   bool worked = false, blocked = false;
-  const bool impatient = blocked_ && Clock::now() - blocked_since_ > kBlockedPatience;
   for (std::size_t i = 0; i < active_.size();) {
     answer_visits();
     Task& task = *active_[i];
     Task::Step step = Task::Step::nothing;
     if (!task.run().failed && !task.run().paused) {
-      const auto has_more = [&](const TaskInput& input) { return !impatient && feeds_of(input).has_more(input); };
-      auto stepped = task.step(has_more);
+      auto stepped = task.step([&](const TaskInput& input) {
+        Feeds& feeds = feeds_of(input);
+        if (feeds.ended(input)) return false;
+        feeds.ask_end(input);
+        return true;
+      });
       if (!stepped) {
         task_failed(task, stepped.error());
         return true;
@@ -98,7 +123,6 @@ bool Worker::step_tasks() {
     }
     if (held_) break;
   }
-  if (blocked && (!blocked_ || worked)) blocked_since_ = Clock::now();
   blocked_ = blocked;
   return worked;
 }

@@ -13,8 +13,6 @@ namespace {
 
 constexpr std::size_t kReadAtOnce = 1000;
 constexpr std::chrono::milliseconds kPoll{200}, kRetry{500};
-/// Offsets at the end of a partition may belong to no record; after so long a silence there is nothing more.
-constexpr std::chrono::milliseconds kQuietEnough{1000};
 
 std::string lower(std::string text) {
   for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
@@ -96,8 +94,7 @@ class PrintRun final : public RunningQuery {
 
   void run() {
     std::optional<ServiceError> problem;
-    auto last_record = std::chrono::steady_clock::now();
-    while (!stopping() && !(left_ && *left_ <= 0) && !(until_end_ && at_end(last_record))) {
+    while (!stopping() && !(left_ && *left_ <= 0) && !(until_end_ && at_end())) {
       auto fetch = reader_->poll(kReadAtOnce, kPoll);
       if (!fetch && fetch.error().retriable()) {
         std::this_thread::sleep_for(kRetry);
@@ -108,15 +105,13 @@ class PrintRun final : public RunningQuery {
         break;
       }
       if (!*fetch) continue;
-      last_record = std::chrono::steady_clock::now();
       if (!show(**fetch)) break;
     }
     sink_.end(std::nullopt, std::move(problem));
   }
 
-  bool at_end(std::chrono::steady_clock::time_point last_record) const {
-    return std::all_of(parts_.begin(), parts_.end(), [](const Part& part) { return part.next >= part.end; }) ||
-           std::chrono::steady_clock::now() - last_record > kQuietEnough;
+  bool at_end() const {
+    return std::all_of(parts_.begin(), parts_.end(), [](const Part& part) { return part.next >= part.end; });
   }
 
   bool show(const Fetch& fetch) {

@@ -142,7 +142,8 @@ bool ServiceImpl::close_query(const std::string& query_id) {
     std::lock_guard lock(push_queries_->mutex);
     auto it = push_queries_->cancel.find(query_id);
     if (it == push_queries_->cancel.end()) return false;
-    cancel = it->second;
+    cancel = std::move(it->second);
+    push_queries_->cancel.erase(it);  // what is left of it may take a moment to go
   }
   cancel();
   return true;
@@ -269,6 +270,7 @@ std::string ServiceImpl::metrics() {
        [](const QueryStatus& s) { return static_cast<double>(s.lag); }},
   };
   const StatePtr now = state();
+  metric("owned_slots", "gauge", "Slots that this process owns.", engine_->owned_slots());
   metric("persistent_queries", "gauge", "Persistent queries.", now->queries.size());
   for (const Series& one : series) {
     out += fmt::format("# HELP millrace_{} {}\n# TYPE millrace_{} {}\n", one.name, one.help, one.name, one.type);

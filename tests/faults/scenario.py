@@ -1,5 +1,6 @@
 """Three queries over one stream of events: a windowed aggregation, a repartitioned one, a stream-table join. How to feed
 them and read their results on each log."""
+import http.client
 import json
 import struct
 import time
@@ -98,6 +99,25 @@ class Embedded(Scenario):
         """A batch whose acknowledgement was lost is sent again: the input topic then has some of it twice."""
         eventually(lambda: self.server.insert("ev", events, 20) == len(events), 60, "the server takes events", 0.02)
 
+    def send_to_nobody(self, events):
+        """Without the queries seeing it before `go_on`. The server is stopped."""
+        self.server.start().sql("PAUSE ALL;")
+        self.send(events)
+        if self.server.stop() != 0:
+            raise AssertionError(self.server.log()[-2000:])
+
+    def go_on(self):
+        """The queries see what was sent to nobody. A server that dies of it is all right."""
+        while self.server.process.poll() is None:
+            try:
+                return self.server.sql("RESUME ALL;")
+            except (OSError, http.client.HTTPException):
+                pass
+            except Refused as error:
+                if error.status != 503:
+                    raise
+            time.sleep(0.02)
+
     def read_input(self):
         return [tuple(row) for row in self.server.rows("SELECT k, id, g, v, ts FROM ev;")]
 
@@ -128,6 +148,12 @@ class Kafka(Scenario):
     def send(self, events):
         produce("ev", (event["k"] + "\t" + json.dumps({name: event[name] for name in ("id", "g", "v", "ts")})
                        for event in events))
+
+    def send_to_nobody(self, events):
+        self.send(events)
+
+    def go_on(self):
+        pass
 
     def read_input(self):
         rows = []

@@ -41,6 +41,10 @@ class Member {
     const std::lock_guard lock(mutex_);
     return owned_;
   }
+  int lost() {
+    const std::lock_guard lock(mutex_);
+    return lost_;
+  }
   int revoked() {
     const std::lock_guard lock(mutex_);
     return revoked_;
@@ -162,6 +166,18 @@ TEST_F(KafkaMembershipTest, ARestartTakesItsSlotsBackAtOnce) {
   ASSERT_TRUE(eventually([&] { return first->owned().size() == kSlots / 2; }));
   EXPECT_EQ(first->owned(), before);
   EXPECT_LT(Clock::now() - start, 2500ms);  // less than a session
+}
+
+TEST_F(KafkaMembershipTest, AMemberThatWasFencedJoinsAgain) {
+  Member member(*log_, prefix_, "one");
+  ASSERT_TRUE(eventually([&] { return member.owned().size() == kSlots; }));
+  {
+    Member second(*log_, prefix_, "one");
+    ASSERT_TRUE(eventually([&] { return member.lost() > 0; }));
+  }
+  ASSERT_TRUE(eventually([&] { return member.owned().size() == kSlots; }));
+  auto out = writer("one", member.membership.get());
+  EXPECT_TRUE(eventually([&] { return commit(*out, "again").outcome == Writer::Outcome::committed; }));
 }
 
 TEST_F(KafkaMembershipTest, WithoutSlotsNothingCommits) {

@@ -118,7 +118,36 @@ TEST(KafkaTransactions, BoundsTellCommittedFromWritten) {
       EXPECT_TRUE(fetch->records.empty());
       next = fetch->next_offset;
     }
-  EXPECT_GE(next, end);  // the marker may have come after the end was asked
+  EXPECT_GE(next, end) << "the marker may come after the end was asked for";
+}
+
+TEST(KafkaReader, KnowsOfMoreBehindWhatWasAborted) {
+  const auto log = open_test_log();
+  const std::string topic = unique_prefix() + "behind";
+  ASSERT_TRUE(log->create_topic(topic, {}));
+  ASSERT_TRUE(log->append_now({topic, 0}, "k", "first", 1));
+  auto writer = std::move(*log->writer(topic, nullptr));
+  // The writer keeps the last of it to itself.
+  const std::string large(100'000, 'x');
+  for (int i = 0; i < 160; ++i) ASSERT_TRUE(writer->append(*writer->topic(topic), 0, "k", large, 1));
+  const auto deadline = Clock::now() + 30s;
+  while (log->bounds({topic, 0}, false)->end < 80 && Clock::now() < deadline) std::this_thread::sleep_for(2ms);
+  ASSERT_GE(log->bounds({topic, 0}, false)->end, 80);
+  ASSERT_TRUE(writer->abort());
+  const auto last = log->append_now({topic, 0}, "k", "last", 1);
+  ASSERT_TRUE(last);
+  while (log->bounds({topic, 0}, true)->end <= *last && Clock::now() < deadline) std::this_thread::sleep_for(2ms);
+
+  auto reader = std::move(*log->reader("behind"));
+  const int source = *reader->add({topic, 0}, kOffsetBeginning);
+  // Several answers of the broker come without a record.
+  for (int seen = 0; seen < 2 && Clock::now() < deadline;) {
+    ASSERT_FALSE(reader->ended(source));
+    reader->ask_end(source);
+    if (const auto fetch = std::move(*reader->poll(10, 1ms))) seen += static_cast<int>(fetch->records.size());
+  }
+  while (!reader->ended(source) && Clock::now() < deadline) ASSERT_TRUE(reader->poll(10, 100ms));
+  EXPECT_TRUE(reader->ended(source));
 }
 
 TEST(KafkaTopics, SettingsComeBack) {

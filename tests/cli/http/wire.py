@@ -63,12 +63,17 @@ class Answer:
             name, value = line.decode().split(":", 1)
             self.headers[name.lower()] = value.strip()
         self.stream, self.chunks, self.complete = stream, None, False
+        self.whole = None
         if self.headers.get("transfer-encoding") == "chunked":
             self.chunks = []
-            self.body = b""
         else:
-            self.body = stream.read(int(self.headers.get("content-length", 0)))
+            self.whole = stream.read(int(self.headers.get("content-length", 0)))
             self.complete = True
+
+    @property
+    def body(self):
+        """What has come so far."""
+        return b"".join(self.chunks) if self.whole is None else self.whole
 
     def chunk(self):
         """The next chunk; empty at the end."""
@@ -79,7 +84,6 @@ class Answer:
             self.complete = True
         else:
             self.chunks.append(data)
-            self.body += data
         return data
 
     def rest(self):

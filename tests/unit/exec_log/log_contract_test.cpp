@@ -17,6 +17,14 @@ using testing::SizeIs;
 
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(LogContract);
 
+namespace {
+
+bool has_records(const Result<std::optional<Fetch>>& polled) {
+  return polled && *polled && !(*polled)->records.empty();
+}
+
+}  // namespace
+
 void LogContract::TearDown() {
   failpoint::disarm_all();
 }
@@ -412,6 +420,58 @@ TEST_P(LogContract, TruncationMovesTheBeginning) {
   ASSERT_TRUE(out->append(handle, 0, "k", "10", 1));
   commit(*out);
   EXPECT_THAT(values(name), ElementsAre("10"));
+}
+
+TEST_P(LogContract, AReaderKnowsWhenItHasEverything) {
+  const std::string name = topic("everything");
+  auto out = writer("w");
+  const int handle = *out->topic(name);
+  const auto has_everything = [](Reader& from, int source) {
+    const auto give_up = Clock::now() + 30s;
+    while (!from.ended(source) && Clock::now() < give_up) {
+      from.ask_end(source);
+      EXPECT_FALSE(has_records(from.poll(100, 100ms)));
+    }
+    return from.ended(source);
+  };
+  auto from = reader();
+  const int source = *from->add({name, 0}, kOffsetBeginning);
+  EXPECT_TRUE(has_everything(*from, source)) << "an empty log";
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 0; i < 10; ++i) ASSERT_TRUE(out->append(handle, 0, "k", std::to_string(i), i));
+    EXPECT_TRUE(has_everything(*from, source)) << "what is not committed does not count";
+    commit(*out);
+    auto late = reader();
+    const int later = *late->add({name, 0}, kOffsetBeginning);
+    for (std::size_t seen = 0; seen < 10U * (static_cast<std::size_t>(round) + 1);) {
+      EXPECT_FALSE(late->ended(later)) << "after " << seen;
+      seen += next_records(*late, 4).records.size();
+    }
+    EXPECT_TRUE(has_everything(*late, later));
+    for (std::size_t seen = 0; seen < 10;) seen += next_records(*from, 100).records.size();
+    EXPECT_TRUE(has_everything(*from, source));
+  }
+}
+
+TEST_P(LogContract, NobodyWaitsForWhatWasTruncated) {
+  const std::string name = topic("gone");
+  auto out = writer("w");
+  const int handle = *out->topic(name);
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(out->append(handle, 0, "k", std::to_string(i), i));
+  commit(*out);
+  const std::int64_t end = log().bounds({name, 0})->end;
+  ASSERT_TRUE(log().truncate_before({name, 0}, end));
+  auto from = reader();
+  const int source = *from->add({name, 0}, 3);
+  std::int64_t next = 3;
+  const auto give_up = Clock::now() + 30s;
+  while (next < end && Clock::now() < give_up) {
+    auto fetch = std::move(*from->poll(100, 100ms));
+    if (fetch) next = fetch->next_offset;
+  }
+  EXPECT_EQ(next, end);
+  while (!from->ended(source) && Clock::now() < give_up) EXPECT_FALSE(has_records(from->poll(100, 100ms)));
+  EXPECT_TRUE(from->ended(source));
 }
 
 TEST_P(LogContract, WhatDoesNotExistIsAUserError) {

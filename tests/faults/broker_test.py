@@ -1,0 +1,98 @@
+"""A Kafka broker that is not there when the server starts, or goes away while queries run. MILLRACE_FAULT_SEED repeats a
+run."""
+import os
+import random
+import subprocess
+import time
+import unittest
+
+from scenario import Kafka, make_events
+from server import BROKER, Refused, Server, eventually
+
+SEED = int(os.environ.get("MILLRACE_FAULT_SEED", random.SystemRandom().randrange(1 << 32)))
+PART = 20_000
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def broker(verb):
+    """kill or restart, of the broker that with_broker.sh started."""
+    subprocess.run([os.path.join(HERE, "../kafka/broker.sh"), verb, os.environ["MILLRACE_TEST_BROKER_DIR"], "1"],
+                   check=True, timeout=150)
+
+
+class BrokerTest(unittest.TestCase):
+    def setUp(self):
+        print(f"seed {SEED}", flush=True)
+        self.rng = random.Random(SEED)
+        self.scenario = Kafka({"commit.interval.ms": 200})
+        self.server = self.scenario.server
+        self.addCleanup(self.server.close)
+        self.sent = 0
+
+    def send_part(self):
+        self.scenario.send(make_events(self.rng, PART, self.sent))
+        self.sent += PART
+
+    def check(self):
+        problem = self.scenario.check(self.sent)
+        self.assertIsNone(problem, self.server.log()[-3000:])
+
+    def refused(self, what, call):
+        began = time.monotonic()
+        with self.assertRaises(Refused) as caught:
+            call()
+        message = str(caught.exception)
+        self.scenario.note(f"{what}, after {time.monotonic() - began:.1f} s: {message}")
+        self.assertRegex(message, "Kafka|broker")
+
+    def test_none_at_start(self):
+        nowhere = Server("127.0.0.1:1", {"millrace.broker.wait.ms": 2500})
+        self.addCleanup(nowhere.close)
+        nowhere.spawn()
+        self.assertEqual(nowhere.process.wait(60), 1)
+        self.assertIn("no Kafka broker answers at 127.0.0.1:1 yet", nowhere.log())
+        self.assertIn("millrace: no Kafka broker answers at 127.0.0.1:1:", nowhere.log())
+
+    def test_it_comes_goes_and_returns(self):
+        broker("kill")
+        self.server.spawn()
+        time.sleep(1)
+        self.assertIsNone(self.server.process.poll(), "it waits for the broker")
+        broker("restart")
+        self.server.wait_ready()
+        self.scenario.declare()
+        self.send_part()
+        eventually(lambda: self.server.metric("query_rows_in_total") > 0, 60, "the queries work")
+        broker("kill")
+        self.scenario.note("the broker is gone")
+        self.refused("CREATE", lambda: self.server.sql(
+            "CREATE STREAM other (v INT) WITH (kafka_topic='other', value_format='JSON', partitions=1);"))
+        self.refused("INSERT", lambda: self.server.sql(
+            "INSERT INTO ev (k, id, g, v, ts) VALUES ('k', -1, 'g', 0, 0);", seconds=90))
+        self.refused("SHOW TOPICS", lambda: self.server.sql("SHOW TOPICS;"))
+        self.assertEqual(len(self.server.sql("SHOW QUERIES;")[0]["queries"]), 3)
+        self.assertIsNone(self.server.process.poll())
+        broker("restart")
+        self.scenario.note("the broker is back")
+        self.send_part()
+        self.check()
+        self.again_and_again()
+
+    def again_and_again(self):
+        for _ in range(2):
+            self.send_part()
+            time.sleep(self.rng.random())
+            broker("kill")
+            time.sleep(self.rng.random() * 2)
+            broker("restart")
+        self.send_part()
+        self.check()
+        broker("kill")
+        began = time.monotonic()
+        self.assertEqual(self.server.stop(60), 0)
+        self.scenario.note(f"stopped without a broker in {time.monotonic() - began:.1f} s")
+        broker("restart")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

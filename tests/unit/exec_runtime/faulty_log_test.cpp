@@ -1,0 +1,102 @@
+#include "tests/unit/exec_runtime/faulty_log.h"
+
+#include <thread>
+
+#include "parser/build/parse.h"
+#include "tests/harness/session.h"
+#include "tests/unit/exec_runtime/harness.h"
+
+namespace millrace::runtime_test {
+namespace {
+
+using namespace std::chrono_literals;
+
+class FaultyLogTest : public testing::Test {
+ protected:
+  Bench::Options options() {
+    Bench::Options options;
+    options.workers = 2;
+    options.shared = &log_;
+    return options;
+  }
+  /// The plan of the only query; its topics are made.
+  PhysicalPlan plan(Bench& bench, const std::string& sql) {
+    harness::Session session({}, {});
+    const auto statements = parse(sql);
+    session.declare_topics_of(statements, 1);
+    for (const auto& statement : statements) session.apply(statement);
+    for (const auto& [topic, info] : session.topics()) bench.create(topic, info.partitions);
+    return *session.queries().front().plan;
+  }
+  template <class Condition>
+  static bool eventually(Condition&& condition) {
+    const auto give_up = Clock::now() + 30s;
+    while (!condition() && Clock::now() < give_up) std::this_thread::sleep_for(2ms);
+    return condition();
+  }
+
+  FaultyLog log_{make_memory_log()};
+};
+
+constexpr const char* kJoin =
+    "CREATE TABLE items (item STRING PRIMARY KEY, price INT) WITH (kafka_topic='items', value_format='JSON');"
+    "CREATE STREAM orders (item STRING KEY, n INT) WITH (kafka_topic='orders', value_format='JSON');"
+    "CREATE STREAM priced AS SELECT o.item AS item, n, price FROM orders o LEFT JOIN items i ON o.item = i.item;";
+
+TEST_F(FaultyLogTest, AJoinWaitsForWhatTheLogHoldsHoweverLong) {
+  log_.held_topic = "items";
+  Bench bench(options());
+  const PhysicalPlan join = plan(bench, kJoin);
+  bench.feed("items", "a", R"({"PRICE":5})", 1);
+  bench.feed("orders", "a", R"({"N":1})", 2);
+  log_.held = true;
+  bench.start(join);
+  ASSERT_TRUE(eventually([&] { return bench.engine->status(join.query_id)->lag == 2; }))
+      << bench.engine->status(join.query_id)->lag << " " << bench.engine->status(join.query_id)->rows_in;
+  std::this_thread::sleep_for(700ms);
+  EXPECT_EQ(bench.engine->status(join.query_id)->rows_in, 0U);
+  log_.held = false;
+  bench.settle();
+  EXPECT_EQ(bench.read("PRICED"), (std::vector<Row>{{"a", R"({"N":1,"PRICE":5})", 2}}));
+}
+
+TEST_F(FaultyLogTest, AQueryWhoseTopicsCannotBeLookedUpStartsLater) {
+  Bench::Options with = options();
+  Bench bench(with);
+  const PhysicalPlan join = plan(bench, kJoin);
+  ASSERT_TRUE(bench.engine->prepare(join));
+  log_.unreachable = true;
+  bench.join(join);
+  const auto waiting = bench.engine->status(join.query_id);
+  ASSERT_TRUE(waiting);
+  EXPECT_EQ(waiting->state, QueryState::error);
+  EXPECT_EQ(waiting->error, "nobody answers");
+  ASSERT_TRUE(bench.engine->pause_query(join.query_id));
+  log_.unreachable = false;
+  ASSERT_TRUE(eventually([&] { return bench.engine->status(join.query_id)->state == QueryState::paused; }));
+  ASSERT_TRUE(bench.engine->resume_query(join.query_id));
+  bench.feed("orders", "a", R"({"N":1})", 2);
+  bench.settle();
+  EXPECT_EQ(bench.read("PRICED"), (std::vector<Row>{{"a", R"({"N":1,"PRICE":null})", 2}}));
+}
+
+TEST_F(FaultyLogTest, LagIsWhatIsNotCommittedYet) {
+  Bench::Options slow = options();
+  slow.commit_interval = 60s;
+  Bench bench(slow);
+  const PhysicalPlan join = plan(bench, kJoin);
+  bench.feed("orders", "a", R"({"N":1})", 2);
+  bench.start(join);
+  ASSERT_TRUE(eventually([&] { return bench.engine->status(join.query_id)->rows_out == 1; }));
+  ASSERT_TRUE(eventually([&] { return bench.engine->status(join.query_id)->lag == 0; }));
+  EXPECT_EQ(bench.read("PRICED").size(), 1U);
+  // Records that are gone before they were read are no lag either.
+  ASSERT_TRUE(bench.engine->pause_query(join.query_id));
+  bench.feed("orders", "a", R"({"N":2})", 3);
+  ASSERT_TRUE(log_.truncate_before({"orders", 0}, 2));
+  bench.crash();
+  ASSERT_TRUE(eventually([&] { return bench.engine->status(join.query_id)->lag == 0; }));
+}
+
+}  // namespace
+}  // namespace millrace::runtime_test
