@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How long a row takes from its append to a result, on a quiet system.
 
-  bench/latency.py [--binary build/millrace] [--kafka HOST:PORT] [--seconds 10] [--rate 1000]
+  bench/latency.py [--binary build/millrace] [--kafka HOST:PORT] [--seconds 10] [--rate 1000] [--warm-up 2]
 
 RATE rows a second go in one by one by /inserts-stream (which answers when a row is in the log; the clock starts when
 the request is sent). Measured: the row in a push query on the stream; the change it makes in a push query on a
@@ -89,7 +89,9 @@ def main():
     parser.add_argument("--kafka")
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--rate", type=int, default=1000)
+    parser.add_argument("--warm-up", type=int, help="seconds before it (default 2, on Kafka 20)")
     options = parser.parse_args()
+    warm_up = options.warm_up or (20 if options.kafka else 2)
     with Server(options.binary, options.kafka) as server:
         server.start()
         server.sql("CREATE STREAM events (id BIGINT KEY, sent BIGINT) WITH (kafka_topic='events', partitions=4, "
@@ -101,8 +103,8 @@ def main():
         stream = Push(server, "SELECT id, sent FROM events EMIT CHANGES;")
         table = Push(server, "SELECT id, sent FROM latest EMIT CHANGES;")
         acks = []
-        feeders = [Feeder(server, options.rate, i, time.monotonic() + 1 + options.seconds, acks) for i in range(8)]
-        time.sleep(1)
+        feeders = [Feeder(server, options.rate, i, time.monotonic() + warm_up + options.seconds, acks) for i in range(8)]
+        time.sleep(warm_up)
         for measured in (stream.times, table.times, acks):
             measured.clear()
         cpu = server.cpu_seconds()

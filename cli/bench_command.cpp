@@ -39,12 +39,14 @@ bench/README.md describes the workloads and how they are measured.
   --dump DIR              write inputs and output there, as JSON lines
   --rate N                latency: events a second (default 1000); Nexmark: events in a second of event time (default 10000)
   --seconds N             latency: length of the run (default 10)
+  --warm-up N             latency: seconds before it (default 2, on Kafka 20)
   --json FILE             write the result there
 )";
 const std::vector<OptionDef> kOptions = {
-    {"embedded"},      {"kafka", 'k', true}, {"memory"},         {"data", 0, true},        {"events", 0, true},
-    {"keys", 0, true}, {"workers", 0, true}, {"batch", 0, true}, {"set", 's', true, true}, {"no-check"},
-    {"json", 0, true}, {"help", 'h'},        {"rate", 0, true},  {"seconds", 0, true},     {"dump", 0, true},
+    {"embedded"},         {"kafka", 'k', true}, {"memory"},         {"data", 0, true},        {"events", 0, true},
+    {"keys", 0, true},    {"workers", 0, true}, {"batch", 0, true}, {"set", 's', true, true}, {"no-check"},
+    {"json", 0, true},    {"help", 'h'},        {"rate", 0, true},  {"seconds", 0, true},     {"dump", 0, true},
+    {"warm-up", 0, true},
 };
 
 std::int64_t positive(const Options& options, std::string_view name, std::int64_t fallback) {
@@ -130,6 +132,8 @@ int report_latency(const Options& options, const RunOptions& run) {
   bench::LatencyOptions latency;
   latency.rate = static_cast<int>(positive(options, "rate", latency.rate));
   latency.seconds = static_cast<int>(positive(options, "seconds", latency.seconds));
+  const int warm_up = run.log == RunOptions::LogKind::kafka ? 20 : latency.warm_up;  // a broker compiles itself first
+  latency.warm_up = static_cast<int>(positive(options, "warm-up", warm_up));
   const auto measured = bench::run_latency(run, latency);
   if (!measured) return failed(measured.error());
   if (auto path = options.get("json"))

@@ -6,7 +6,7 @@ namespace millrace::bench {
 
 struct LatencyOptions {
   int rate = 1'000;  // events a second
-  int warm_up = 2;   // seconds before the first sample
+  int warm_up = 2;   // seconds before the first sample; a cold broker wants more
   int seconds = 10;  // of samples
 };
 

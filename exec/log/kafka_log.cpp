@@ -16,6 +16,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
+constexpr auto kShapeAge = 1s;  // a topic that was deleted is missed no later
+
 /// Stands on the stack of append_now until its record has ended.
 struct Receipt {
   std::mutex mutex;
@@ -46,6 +48,7 @@ Result<std::optional<TopicDescription>> KafkaLog::describe_topic(const std::stri
   return admin_->describe(name);
 }
 Status KafkaLog::delete_topic(const std::string& name) {
+  forget(name);
   return admin_->remove(name);
 }
 Status KafkaLog::truncate_before(const TopicPartition& partition, std::int64_t offset) {
@@ -98,14 +101,39 @@ Result<rd_kafka_s*> KafkaLog::producer() {
   return producer_.get();
 }
 
+// Asking the cluster before each record would double what it costs.
+Status KafkaLog::check_partition(const TopicPartition& partition) {
+  {
+    const std::lock_guard lock(shapes_mutex_);
+    const auto known = shapes_.find(partition.topic);
+    if (known != shapes_.end() && Clock::now() - known->second.asked < kShapeAge && partition.partition >= 0 &&
+        partition.partition < known->second.partitions)
+      return {};
+  }
+  const auto partitions = admin_->partition_count(partition.topic);
+  if (!partitions) {
+    forget(partition.topic);
+    return partitions.error();
+  }
+  {
+    const std::lock_guard lock(shapes_mutex_);
+    shapes_[partition.topic] = {*partitions, Clock::now()};
+  }
+  if (partition.partition < 0 || partition.partition >= *partitions)
+    return user_error("topic '{}' has no partition {}", partition.topic, partition.partition);
+  return {};
+}
+
+void KafkaLog::forget(const std::string& topic) {
+  const std::lock_guard lock(shapes_mutex_);
+  shapes_.erase(topic);
+}
+
 Result<std::int64_t> KafkaLog::append_now(const TopicPartition& partition, std::optional<std::string_view> key,
                                           std::optional<std::string_view> value, std::int64_t timestamp,
                                           std::span<const HeaderView> headers) {
   if (Status hit = failpoint::hit(failpoint::kLogAppendNow); !hit) return hit.error();
-  const auto partitions = admin_->partition_count(partition.topic);
-  if (!partitions) return partitions.error();
-  if (partition.partition < 0 || partition.partition >= *partitions)
-    return user_error("topic '{}' has no partition {}", partition.topic, partition.partition);
+  if (Status known = check_partition(partition); !known) return known.error();
   const auto client = producer();
   if (!client) return client.error();
   const auto topic = kafka::open_topic(*client, partition.topic);
@@ -117,8 +145,9 @@ Result<std::int64_t> KafkaLog::append_now(const TopicPartition& partition, std::
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return kafka::error_of(code, doing);
   std::unique_lock lock(receipt.mutex);
   receipt.ended.wait(lock, [&] { return receipt.done; });  // librdkafka ends every record by its message timeout
-  if (receipt.code != RD_KAFKA_RESP_ERR_NO_ERROR) return kafka::error_of(receipt.code, doing);
-  return receipt.offset;
+  if (receipt.code == RD_KAFKA_RESP_ERR_NO_ERROR) return receipt.offset;
+  if (kafka::is_unknown(receipt.code)) forget(partition.topic);
+  return kafka::error_of(receipt.code, doing);
 }
 
 Result<std::unique_ptr<Log>> open_kafka_log(const KafkaOptions& options, std::chrono::milliseconds wait) {

@@ -3,6 +3,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_map>
 
 #include "exec/log/kafka_admin.h"
 #include "exec/log/kafka_client.h"
@@ -37,11 +38,19 @@ class KafkaLog final : public Log {
 
  private:
   Result<rd_kafka_s*> producer();
+  Status check_partition(const TopicPartition& partition);
+  void forget(const std::string& topic);
 
   const KafkaOptions options_;
   const std::unique_ptr<kafka::Admin> admin_;
   std::mutex producer_mutex_;
   kafka::ClientPtr producer_;  // of append_now; made when first needed
+  struct Shape {
+    int partitions = 0;
+    Clock::time_point asked;
+  };
+  std::mutex shapes_mutex_;
+  std::unordered_map<std::string, Shape> shapes_;  // of topics that append_now has met
 };
 
 }  // namespace millrace

@@ -107,7 +107,8 @@ std::shared_ptr<RecordBatch> RecordBatch::from_bytes(std::int64_t base_offset, s
 
 char* RecordBatchBuilder::room_for(std::size_t bytes) {
   if (capacity_ - size_ < bytes) {
-    const std::size_t grown = std::max({kFirstCapacity, 2 * capacity_, size_ + bytes});
+    const std::size_t first = data_ == nullptr ? expected_ : 0;
+    const std::size_t grown = std::max({first, kFirstCapacity, 2 * capacity_, size_ + bytes});
     auto data = std::make_unique_for_overwrite<char[]>(grown);
     if (size_ != 0) std::memcpy(data.get(), data_.get(), size_);
     data_ = std::move(data);
@@ -154,6 +155,7 @@ std::shared_ptr<RecordBatch> RecordBatchBuilder::seal(std::uint32_t span) {
     std::memcpy(exact.get(), header, size_);
     data_ = std::move(exact);
   }
+  expected_ = std::max(size_ + size_ / 8, expected_ / 2);
   auto batch = std::make_shared<RecordBatch>(std::move(data_), size_);
   size_ = capacity_ = 0;
   count_ = 0;

@@ -83,6 +83,7 @@ class RecordBatchBuilder {
   std::unique_ptr<char[]> data_;
   std::size_t size_ = 0;
   std::size_t capacity_ = 0;
+  std::size_t expected_ = 0;  // bytes of the next batch, if it is like those before
   std::uint32_t count_ = 0;
   std::int64_t base_timestamp_ = 0;
 };

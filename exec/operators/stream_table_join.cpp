@@ -22,21 +22,21 @@ class StreamTableJoin final : public Operator {
 
  private:
   Status join(const Batch& in, Emitter& out) {
-    std::vector<std::uint32_t> kept;
-    std::vector<std::optional<std::string_view>> bytes;
+    kept_.clear();
+    bytes_.clear();
     for (std::size_t i = 0; i < rows_.size(); ++i) {
       if (matches_[i] == nullptr && !left_) continue;
-      kept.push_back(rows_[i]);
-      bytes.push_back(matches_[i] ? std::optional(row_value(matches_[i]->value()).bytes()) : std::nullopt);
+      kept_.push_back(rows_[i]);
+      bytes_.push_back(matches_[i] ? std::optional(row_value(matches_[i]->value()).bytes()) : std::nullopt);
     }
-    if (kept.empty()) return {};
-    Batch left = is_all(kept, in.rows) ? share(in) : gather(in, kept);
-    Result<std::vector<ColumnPtr>> right = table_->codec().decode(bytes);
+    if (kept_.empty()) return {};
+    Batch left = is_all(kept_, in.rows) ? share(in) : gather(in, kept_);
+    Result<std::vector<ColumnPtr>> right = table_->codec().decode(bytes_);
     if (!right) return right.error();
     const std::size_t keys = table_->keys().columns();
     std::vector<ColumnPtr> columns(left.columns.begin(), left.columns.begin() + static_cast<std::ptrdiff_t>(keys));
     columns.insert(columns.end(), left.columns.begin(), left.columns.end());
-    for (std::size_t k = 0; k < keys; ++k) columns.push_back(right_key(*left.columns[k], bytes));
+    for (std::size_t k = 0; k < keys; ++k) columns.push_back(right_key(*left.columns[k], bytes_));
     columns.insert(columns.end(), right->begin(), right->end());
     left.columns = std::move(columns);
     return out.batch(std::move(left));
@@ -52,8 +52,9 @@ class StreamTableJoin final : public Operator {
 
   std::unique_ptr<TableSide> table_;
   bool left_;
-  std::vector<std::uint32_t> rows_;
+  std::vector<std::uint32_t> rows_, kept_;
   std::vector<Entry*> matches_;
+  std::vector<std::optional<std::string_view>> bytes_;  // of the table rows that match, by kept row
 };
 
 }  // namespace

@@ -131,7 +131,7 @@ std::chrono::milliseconds Worker::wait_at_most(std::chrono::milliseconds wait, b
   if (held_ || commit_under_way_ || !any_dirty()) return wait;
   if (!dry_) return milliseconds{0};
   if (more_known_) return std::min(wait, kMoreWait);
-  return std::min(wait, until(last_commit_ + setup_.commit_gap));
+  return std::min(wait, until(last_commit_ + commit_gap()));
 }
 
 bool Worker::iterate(std::chrono::milliseconds wait) {

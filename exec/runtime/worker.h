@@ -36,7 +36,7 @@ struct WorkerSetup {
   int index = 0;
   std::string name;  // client and transactional id
   std::chrono::milliseconds commit_interval{2000};
-  std::chrono::milliseconds commit_gap{4};  // between commits when input runs dry
+  std::chrono::milliseconds commit_gap{4};  // at least, between commits when input runs dry; 0: none
   std::size_t state_memory_bytes = 256 << 20;
   bool truncate_changelogs = false;  // embedded: what RocksDB holds durably is not needed in the log
   bool threaded = true;
@@ -130,6 +130,7 @@ class Worker {
 
   // worker_commit.cpp
   bool should_commit();
+  std::chrono::milliseconds commit_gap() const;
   Status begin_commit();
   void settle(std::chrono::milliseconds wait);
   void commit_all(std::chrono::milliseconds wait);
@@ -161,6 +162,7 @@ class Worker {
   bool blocked_ = false;
   std::atomic<bool> held_{false};
   Clock::time_point last_commit_{}, resume_at_{}, last_spill_check_{}, last_lag_look_{};
+  Clock::duration commit_took_{};
   int failures_ = 0;
 
   std::mutex gate_;  // held while tasks are worked on; readers of committed state take it between batches

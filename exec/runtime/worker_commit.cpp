@@ -12,6 +12,7 @@ constexpr std::size_t kPendingLimit = 32 << 20;    // bytes in the open transact
 constexpr std::size_t kDirtyLimit = 128 << 20;     // likewise bytes of changed state
 constexpr std::size_t kUndurableLimit = 32 << 20;  // less than a second of restoring
 constexpr std::chrono::milliseconds kSpillCheck{100};
+constexpr std::chrono::milliseconds kLongestGap{40};
 
 }  // namespace
 
@@ -34,8 +35,16 @@ bool Worker::should_commit() {
     return !commit_under_way_;
   }
   const auto waited = Clock::now() - last_commit_;
-  const bool rested = dry_ && !more_known_ && (active_.empty() || blocked_) && waited >= setup_.commit_gap;
+  const bool rested = dry_ && !more_known_ && (active_.empty() || blocked_) && waited >= commit_gap();
   return large || commit_wanted_ || rested || waited >= setup_.commit_interval;
+}
+
+// From the beginning of one commit to that of the next, when input runs dry. Where commits are dear (on a broker, which
+// pays for each as well), they pause for as long as they last.
+std::chrono::milliseconds Worker::commit_gap() const {
+  if (setup_.commit_gap.count() == 0) return setup_.commit_gap;
+  const auto twice = std::chrono::duration_cast<std::chrono::milliseconds>(2 * commit_took_);
+  return std::max(setup_.commit_gap, std::min(twice, kLongestGap));
 }
 
 Status Worker::begin_commit() {
@@ -70,6 +79,7 @@ void Worker::settle(std::chrono::milliseconds wait) {
 void Worker::committed(const Writer::CommitState& state) {
   if (auto hit = failpoint::hit(failpoint::kAfterEnd); !hit) spdlog::warn("{}: {}", setup_.name, hit.error().message);
   commit_under_way_ = false;
+  commit_took_ = Clock::now() - last_commit_;
   failures_ = 0;
   {
     const std::lock_guard lock(mail_mutex_);

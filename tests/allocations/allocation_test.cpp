@@ -1,0 +1,163 @@
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "parser/build/parse.h"
+#include "tests/allocations/counting_malloc.h"
+#include "tests/allocations/line.h"
+
+/// Once warm, a batch must not allocate per row: as many rows as a batch can hold cost as many allocations as few do.
+namespace millrace::allocations {
+namespace {
+
+constexpr std::size_t kFew = 64, kMany = kMaxBatchRows;
+constexpr std::int64_t kTime = 1'700'000'000'000;
+
+constexpr const char* kBids =
+    "CREATE STREAM bids (auction_key STRING KEY, auction BIGINT, bidder BIGINT, price BIGINT, channel STRING, "
+    "url STRING, dateTime BIGINT, extra STRING) WITH (kafka_topic='bids', value_format='JSON', partitions=1, "
+    "timestamp='dateTime');";
+constexpr const char* kAuctions =
+    "CREATE TABLE auctions (auction_key STRING PRIMARY KEY, id BIGINT, category STRING) WITH (kafka_topic='auctions', "
+    "value_format='JSON', partitions=1);";
+
+Fetch bids(std::size_t rows, std::size_t round) {
+  std::vector<std::string> keys, values;
+  for (std::size_t i = 0; i < rows; ++i) {
+    keys.push_back(std::to_string(i));
+    values.push_back(
+        fmt::format(R"({{"auction":{},"bidder":{},"price":{},"channel":"channel-{}",)"
+                    R"("url":"https://www.nexmark.com/{}/item.htm?query=1","dateTime":{},"extra":"{:032x}"}})",
+                    i, i * 7 % 1'000, 100 + round, i % 100, i, kTime + static_cast<std::int64_t>(round), i));
+  }
+  return make_fetch(std::move(keys), std::move(values), kTime);
+}
+
+Fetch auctions() {
+  std::vector<std::string> keys, values;
+  for (std::size_t i = 0; i < kMany; ++i) {
+    keys.push_back(std::to_string(i));
+    values.push_back(fmt::format(R"({{"id":{},"category":"cat-{}"}})", i, i % 20));
+  }
+  return make_fetch(std::move(keys), std::move(values), 0);
+}
+
+struct Case {
+  const char* name;
+  const char* sql;
+  std::uint64_t allowed;      // allocations of a batch with its commit, whatever its size
+  bool every_change = false;  // tables give each change at once
+  std::size_t subtopology = 0;
+};
+std::ostream& operator<<(std::ostream& out, const Case& c) {
+  return out << c.name;
+}
+
+class Allocations : public testing::TestWithParam<Case> {
+ protected:
+  Allocations()
+      : session_({{"cache.max.bytes.buffering", GetParam().every_change ? "0" : "10485760"}}, {}),
+        log_(make_memory_log()) {
+    const auto statements = parse(std::string(kBids) + kAuctions + GetParam().sql);
+    session_.declare_topics_of(statements, 1);
+    for (const auto& statement : statements) session_.apply(statement);
+    for (const auto& [topic, info] : session_.topics()) create(topic);
+    for (const InternalTopic& topic : plan().topics) create(topic.name);
+  }
+  const PhysicalPlan& plan() const { return *session_.queries().back().plan; }
+  void create(const std::string& topic) { (void)log_->create_topic(topic, {}); }
+
+  /// What the line under test reads: bids, or what the line before it makes of them.
+  Fetch input(std::size_t rows, std::size_t round) {
+    if (GetParam().subtopology == 0) return bids(rows, round);
+    if (!reader_) {
+      before_ = std::make_unique<Line>(*log_, plan(), 0);
+      reader_ = std::move(*log_->reader("test"));
+      (void)reader_->add({topic(), 0}, kOffsetBeginning);
+    }
+    before_->feed("bids", bids(rows, round));
+    before_->commit(true);
+    while (true) {
+      auto fetch = reader_->poll(rows, std::chrono::seconds{10});
+      if (!fetch) throw std::runtime_error(fetch.error().message);
+      if (!*fetch) continue;
+      EXPECT_EQ((*fetch)->records.size(), rows);
+      return std::move(**fetch);
+    }
+  }
+  std::string topic() const {
+    if (GetParam().subtopology == 0) return "bids";
+    return plan().subtopologies[0].root->as<SinkNode>()->topic;
+  }
+
+  harness::Session session_;
+  std::unique_ptr<Log> log_;
+  std::unique_ptr<Line> before_;
+  std::unique_ptr<Reader> reader_;
+};
+
+/// Allocations of one batch of each size and its commit, after some rounds of warming up.
+struct Cost {
+  std::uint64_t few = 0, many = 0;
+};
+Cost measure(const std::function<void(std::size_t rows, std::size_t round)>& prepare,
+             const std::function<void()>& run) {
+  Cost cost;
+  for (std::size_t round = 0; round < 6; ++round) {
+    for (const bool large : {true, false}) {
+      prepare(large ? kMany : kFew, round);
+      const std::uint64_t before = count();
+      run();
+      (large ? cost.many : cost.few) = count() - before;
+    }
+  }
+  return cost;
+}
+
+TEST_P(Allocations, DoNotDependOnTheNumberOfRows) {
+  Line line(*log_, plan(), GetParam().subtopology);
+  line.feed("auctions", auctions());
+  line.commit();
+  Fetch fetch;
+  const auto run = [&] {
+    line.feed(topic(), fetch);
+    line.commit();
+  };
+  const Cost cost = measure([&](std::size_t rows, std::size_t round) { fetch = input(rows, round); }, run);
+  EXPECT_GT(line.rows_out(), 0U);
+  RecordProperty("allocations", static_cast<int>(cost.many));
+  // As many records as a batch of the log holds: it is sealed and another begun, of the output and of the changelog.
+  EXPECT_LE(cost.many, cost.few + 6) << "a batch of " << kMany << " rows allocates more often than one of " << kFew;
+  EXPECT_LE(cost.many, GetParam().allowed);
+  if (!HasFailure()) return;
+  fetch = input(kMany, 7);
+  const Trace trace;
+  run();
+}
+
+constexpr const char* kWindowed =
+    "CREATE TABLE o AS SELECT auction_key, COUNT(*) AS n, SUM(price) AS total, MAX(price) AS top FROM bids WINDOW "
+    "TUMBLING (SIZE 10 SECONDS) GROUP BY auction_key;";
+constexpr const char* kByBidder =
+    "CREATE TABLE o AS SELECT bidder, COUNT(*) AS n, MAX(price) AS top FROM bids GROUP BY bidder;";
+
+INSTANTIATE_TEST_SUITE_P(
+    HotPath, Allocations,
+    testing::Values(
+        Case{"Project",
+             "CREATE STREAM o AS SELECT auction_key, auction, bidder, price * 0.908e0 AS price, dateTime FROM bids;",
+             26},
+        Case{"Filter", "CREATE STREAM o AS SELECT auction_key, auction, url FROM bids WHERE auction % 3 = 0;", 40},
+        Case{"Delimited",
+             "CREATE STREAM o WITH (value_format='DELIMITED') AS SELECT auction_key, price, channel FROM bids;", 26},
+        Case{"WindowedAggregate", kWindowed, 46}, Case{"WindowedAggregateEveryChange", kWindowed, 60, true},
+        Case{"BeforeARepartition", kByBidder, 36}, Case{"AfterARepartition", kByBidder, 46, false, 1},
+        Case{"StreamTableJoin",
+             "CREATE STREAM o AS SELECT b.auction_key AS auction_key, b.price AS price, a.category AS category FROM "
+             "bids b JOIN auctions a ON b.auction_key = a.auction_key;",
+             50}),
+    [](const auto& info) { return info.param.name; });
+
+}  // namespace
+}  // namespace millrace::allocations

@@ -1,0 +1,104 @@
+#include "tests/allocations/line.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace millrace::allocations {
+namespace {
+
+template <class T>
+T checked(Result<T> result) {
+  if (!result) throw std::runtime_error(result.error().message);
+  return std::move(*result);
+}
+void checked(const Status& status) {
+  if (!status) throw std::runtime_error(status.error().message);
+}
+
+bool is_internal(const PhysicalPlan& plan, const std::string& topic) {
+  return std::any_of(plan.topics.begin(), plan.topics.end(),
+                     [&](const InternalTopic& known) { return known.name == topic; });
+}
+
+}  // namespace
+
+Fetch make_fetch(std::vector<std::string> keys, std::vector<std::string> values, std::int64_t timestamp) {
+  using Texts = std::pair<std::vector<std::string>, std::vector<std::string>>;
+  auto texts = std::make_shared<const Texts>(std::move(keys), std::move(values));
+  Fetch fetch;
+  for (std::size_t i = 0; i < texts->first.size(); ++i)
+    fetch.records.push_back({.key = texts->first[i],
+                             .value = texts->second[i],
+                             .timestamp = timestamp,
+                             .offset = static_cast<std::int64_t>(i),
+                             .headers = {}});
+  fetch.owner = texts;
+  return fetch;
+}
+
+struct Line::Changelog final : ChangelogSink {
+  Changelog(Writer& the_writer, int the_topic) : writer(the_writer), topic(the_topic) {}
+  Status put(std::string_view key, std::optional<std::string_view> value) override {
+    return writer.append(topic, 0, key, value, 0);
+  }
+  Writer& writer;
+  int topic;
+};
+
+Line::Line(Log& log, const PhysicalPlan& plan, std::size_t subtopology)
+    : plan_(plan), subtopology_(plan.subtopologies[subtopology]), writer_(checked(log.writer("line", nullptr))) {
+  pipeline_ = checked(build_pipeline(subtopology_, *this, *this));
+  const auto on_bad = [](const BadRecord& bad) { ADD_FAILURE() << bad.message; };
+  for (const auto& leaf : pipeline_->leaves())
+    sources_.push_back(std::make_unique<SourceStage>(*leaf.source, plan.options, 0, on_bad));
+  const std::string& topic = subtopology_.root->as<SinkNode>()->topic;
+  sink_ = std::make_unique<SinkStage>(*subtopology_.root, is_internal(plan, topic), plan.options, 0,
+                                      [](const std::string& message, std::uint64_t) { ADD_FAILURE() << message; });
+}
+Line::~Line() = default;
+
+void Line::feed(const std::string& topic, const Fetch& fetch) {
+  for (std::size_t leaf = 0; leaf < sources_.size(); ++leaf) {
+    if (pipeline_->leaves()[leaf].source->as<SourceNode>()->topic != topic) continue;
+    const Batch batch = checked(sources_[leaf]->decode(fetch, 0, fetch.records.size()));
+    checked(pipeline_->push(leaf, batch));
+  }
+}
+
+void Line::commit(bool keep) {
+  checked(pipeline_->commit());
+  for (auto& [topic, store] : stores_) {
+    Changelog changelog(*writer_, checked(writer_->topic(topic)));
+    checked(store->begin_commit(changelog));
+  }
+  checked(keep ? writer_->commit() : writer_->abort());
+  if (keep && writer_->commit_state(std::chrono::seconds{10}).outcome != Writer::Outcome::committed)
+    throw std::runtime_error("the memory log does not commit");
+  for (auto& [topic, store] : stores_) store->commit_done(0);
+}
+
+StoreSlot Line::store(const std::string& name) {
+  StoreSlot slot;
+  slot.prefix = name;
+  for (const StorePlan& plan : subtopology_.stores) {
+    if (plan.name != name) continue;
+    slot.retention_ms = plan.retention_ms;
+    slot.changelog = !plan.changelog_topic.empty();
+    slot.attach = [this, topic = plan.changelog_topic](std::unique_ptr<Store> made) {
+      stores_.emplace_back(topic, std::move(made));
+      return stores_.back().second.get();
+    };
+  }
+  return slot;
+}
+
+void Line::report(std::string_view step, int, const RowErrors& errors, const Batch&) {
+  ADD_FAILURE() << step << ": " << errors.entries.front().message;
+}
+
+Status Line::batch(Batch&& batch) {
+  return sink_->write(batch, *writer_, rows_out_);
+}
+
+}  // namespace millrace::allocations

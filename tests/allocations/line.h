@@ -1,0 +1,51 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "exec/log/log.h"
+#include "exec/operators/operator.h"
+#include "exec/runtime/sink_stage.h"
+#include "exec/runtime/source_stage.h"
+#include "exec/state/store.h"
+#include "tests/harness/session.h"
+
+namespace millrace::allocations {
+
+/// Records as a reader would bring them: one for each of `keys` and `values`, in order.
+Fetch make_fetch(std::vector<std::string> keys, std::vector<std::string> values, std::int64_t timestamp);
+
+/// One subtopology from its records to the appends of its results, stepped like a task but without its threads: decode,
+/// operators with stores in memory, encode, append to a memory log.
+class Line final : public OperatorContext, public Emitter {
+ public:
+  Line(Log& log, const PhysicalPlan& plan, std::size_t subtopology);
+  ~Line() override;
+
+  /// Gives the records to the leaf that reads `topic`.
+  void feed(const std::string& topic, const Fetch& fetch);
+  /// The end of a transaction: what operators held back, and changelogs. Only with `keep` it stays in the log.
+  void commit(bool keep = false);
+  std::uint64_t rows_out() const { return rows_out_; }
+
+  StoreSlot store(const std::string& name) override;
+  void report(std::string_view step, int type, const RowErrors& errors, const Batch& in) override;
+  void late_rows(std::string_view, std::uint64_t) override {}
+  const QueryOptions& options() const override { return plan_.options; }
+  Status batch(Batch&& batch) override;
+
+ private:
+  struct Changelog;
+  const PhysicalPlan& plan_;
+  const Subtopology& subtopology_;
+  std::unique_ptr<Writer> writer_;
+  std::unique_ptr<Pipeline> pipeline_;
+  std::vector<std::unique_ptr<SourceStage>> sources_;  // of the leaves
+  std::unique_ptr<SinkStage> sink_;
+  std::vector<std::pair<std::string, std::unique_ptr<Store>>> stores_;  // with the topic of their changelog
+  std::uint64_t rows_out_ = 0;
+};
+
+}  // namespace millrace::allocations
