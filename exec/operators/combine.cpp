@@ -106,6 +106,8 @@ class Combine final : public Operator {
     made.columns.push_back(states(groups));
     auto timestamps = std::make_shared<std::vector<std::int64_t>>();
     std::vector<std::string_view> keys;
+    keys.reserve(groups.size());
+    timestamps->reserve(groups.size());
     for (const Entry* entry : groups) {
       keys.push_back(entry->key(layout_.size()));
       timestamps->push_back(value_timestamp(entry->value()));
@@ -118,6 +120,7 @@ class Combine final : public Operator {
   ColumnPtr states(std::span<Entry* const> groups) const {
     auto bytes = std::make_shared<std::string>();
     std::vector<std::size_t> ends;
+    ends.reserve(groups.size());
     for (const Entry* entry : groups) {
       layout_.encode_states(entry->value(), *bytes);
       ends.push_back(bytes->size());

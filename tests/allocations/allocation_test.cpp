@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <functional>
 
 #include "parser/build/parse.h"
@@ -16,11 +17,11 @@ constexpr std::int64_t kTime = 1'700'000'000'000;
 
 constexpr const char* kBids =
     "CREATE STREAM bids (auction_key STRING KEY, auction BIGINT, bidder BIGINT, price BIGINT, channel STRING, "
-    "url STRING, dateTime BIGINT, extra STRING) WITH (kafka_topic='bids', value_format='JSON', partitions=1, "
+    "url STRING, dateTime BIGINT, extra STRING) WITH (kafka_topic='bids', value_format='JSON', partitions=4, "
     "timestamp='dateTime');";
 constexpr const char* kAuctions =
     "CREATE TABLE auctions (auction_key STRING PRIMARY KEY, id BIGINT, category STRING) WITH (kafka_topic='auctions', "
-    "value_format='JSON', partitions=1);";
+    "value_format='JSON', partitions=4);";
 
 Fetch bids(std::size_t rows, std::size_t round) {
   std::vector<std::string> keys, values;
@@ -29,7 +30,7 @@ Fetch bids(std::size_t rows, std::size_t round) {
     values.push_back(
         fmt::format(R"({{"auction":{},"bidder":{},"price":{},"channel":"channel-{}",)"
                     R"("url":"https://www.nexmark.com/{}/item.htm?query=1","dateTime":{},"extra":"{:032x}"}})",
-                    i, i * 7 % 1'000, 100 + round, i % 100, i, kTime + static_cast<std::int64_t>(round), i));
+                    i, i + 7, 100 + round, i % 100, i, kTime + static_cast<std::int64_t>(round), i));
   }
   return make_fetch(std::move(keys), std::move(values), kTime);
 }
@@ -46,7 +47,10 @@ Fetch auctions() {
 struct Case {
   const char* name;
   const char* sql;
-  std::uint64_t allowed;      // allocations of a batch with its commit, whatever its size
+  std::uint64_t allowed;  // allocations of a batch with its commit, whatever its size
+  // How many more those of a large one may be: as many records as a batch of the log holds seal it and begin another,
+  // of the output and of the changelog.
+  std::uint64_t growth = 6;
   bool every_change = false;  // tables give each change at once
   std::size_t subtopology = 0;
 };
@@ -60,12 +64,13 @@ class Allocations : public testing::TestWithParam<Case> {
       : session_({{"cache.max.bytes.buffering", GetParam().every_change ? "0" : "10485760"}}, {}),
         log_(make_memory_log()) {
     const auto statements = parse(std::string(kBids) + kAuctions + GetParam().sql);
-    session_.declare_topics_of(statements, 1);
+    session_.declare_topics_of(statements, 4);
     for (const auto& statement : statements) session_.apply(statement);
     for (const auto& [topic, info] : session_.topics()) create(topic);
     for (const InternalTopic& topic : plan().topics) create(topic.name);
   }
   const PhysicalPlan& plan() const { return *session_.queries().back().plan; }
+  // With one partition each, so that one line sees every row; the plan is for four.
   void create(const std::string& topic) { (void)log_->create_topic(topic, {}); }
 
   /// What the line under test reads: bids, or what the line before it makes of them.
@@ -127,10 +132,10 @@ TEST_P(Allocations, DoNotDependOnTheNumberOfRows) {
   const Cost cost = measure([&](std::size_t rows, std::size_t round) { fetch = input(rows, round); }, run);
   EXPECT_GT(line.rows_out(), 0U);
   RecordProperty("allocations", static_cast<int>(cost.many));
-  // As many records as a batch of the log holds: it is sealed and another begun, of the output and of the changelog.
-  EXPECT_LE(cost.many, cost.few + 6) << "a batch of " << kMany << " rows allocates more often than one of " << kFew;
+  EXPECT_LE(cost.many, cost.few + GetParam().growth)
+      << "a batch of " << kMany << " rows allocates more often than one of " << kFew;
   EXPECT_LE(cost.many, GetParam().allowed);
-  if (!HasFailure()) return;
+  if (std::getenv("TRACE_ALLOCATIONS") == nullptr) return;  // prints where the large batch allocates
   fetch = input(kMany, 7);
   const Trace trace;
   run();
@@ -151,12 +156,13 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"Filter", "CREATE STREAM o AS SELECT auction_key, auction, url FROM bids WHERE auction % 3 = 0;", 40},
         Case{"Delimited",
              "CREATE STREAM o WITH (value_format='DELIMITED') AS SELECT auction_key, price, channel FROM bids;", 26},
-        Case{"WindowedAggregate", kWindowed, 46}, Case{"WindowedAggregateEveryChange", kWindowed, 60, true},
-        Case{"BeforeARepartition", kByBidder, 36}, Case{"AfterARepartition", kByBidder, 46, false, 1},
+        Case{"WindowedAggregate", kWindowed, 46}, Case{"WindowedAggregateEveryChange", kWindowed, 46, 6, true},
+        // Memory of the groups it has combined is given back at every commit.
+        Case{"BeforeARepartition", kByBidder, 90, 40}, Case{"AfterARepartition", kByBidder, 46, 6, false, 1},
         Case{"StreamTableJoin",
              "CREATE STREAM o AS SELECT b.auction_key AS auction_key, b.price AS price, a.category AS category FROM "
              "bids b JOIN auctions a ON b.auction_key = a.auction_key;",
-             50}),
+             36}),
     [](const auto& info) { return info.param.name; });
 
 }  // namespace
