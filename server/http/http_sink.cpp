@@ -20,6 +20,7 @@ void HttpSink::watch() {
         {
           std::lock_guard lock(self->mutex_);
           self->paused_ = false;
+          ++self->drains_;
           query = self->query_;
         }
         self->changed_.notify_all();
@@ -58,9 +59,12 @@ void HttpSink::begin(const QueryHeader& header) {
 }
 
 void HttpSink::send(std::string text) {
-  if (text.empty() || responder_->write(std::move(text))) return;
+  if (text.empty()) return;
+  const std::uint64_t before = drains_.load(std::memory_order_acquire);
+  if (responder_->write(std::move(text))) return;
   std::lock_guard lock(mutex_);
-  paused_ = true;
+  // The client may have caught up already, and nobody would tell that again.
+  if (drains_ == before) paused_ = true;
 }
 
 bool HttpSink::rows(const Batch& batch) {
@@ -132,11 +136,15 @@ void HttpSink::end(std::optional<std::string> message, std::optional<ServiceErro
 }
 
 void HttpSink::own(std::unique_ptr<RunningQuery> query) {
+  std::shared_ptr<RunningQuery> owned;
   {
     std::lock_guard lock(mutex_);
     query_ = std::move(query);
-    if (!closed_ && !ended_) return;
+    owned = query_;
+    if (closed_ || ended_) owned = nullptr;
   }
+  // The client may have taken rows, and waits for more, while nobody owned the query yet.
+  if (owned) return owned->resume();
   release();
 }
 

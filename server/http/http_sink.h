@@ -1,6 +1,8 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 
@@ -38,7 +40,8 @@ class HttpSink final : public ResultSink, public std::enable_shared_from_this<Ht
   bool started_ = false;
   std::string buffer_;  // pull: what was not sent yet
 
-  std::mutex mutex_;  // guards what follows
+  std::atomic<std::uint64_t> drains_{0};  // times the client has caught up; written with the lock
+  std::mutex mutex_;                      // guards what follows
   std::condition_variable changed_;
   bool paused_ = false, closed_ = false, ended_ = false;
   std::shared_ptr<RunningQuery> query_;
