@@ -88,10 +88,8 @@ class BrokerTest(unittest.TestCase):
         self.send_part()
         self.check()
         broker("kill")
-        began = time.monotonic()
         self.assertEqual(self.server.stop(60), 0)
-        self.scenario.note(f"stopped without a broker in {time.monotonic() - began:.1f} s")
-        broker("restart")
+        self.scenario.note("stopped without a broker")
 
 
 if __name__ == "__main__":

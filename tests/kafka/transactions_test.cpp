@@ -87,6 +87,25 @@ TEST(KafkaTransactions, AReaderWithFullQueuesGivesEveryRecordOnce) {
   EXPECT_EQ(seen, written);
 }
 
+// What a log remembers of a topic must not outlive it.
+TEST(KafkaAppendNow, MeetsATopicThatAnotherMadeAnew) {
+  const auto log = open_test_log(), other = open_test_log();
+  const std::string topic = unique_prefix() + "anew";
+  ASSERT_TRUE(log->create_topic(topic, {}));
+  ASSERT_TRUE(log->append_now({topic, 0}, "k", "v", 1));
+  EXPECT_FALSE(log->append_now({topic, 1}, "k", "v", 1));
+  ASSERT_TRUE(other->delete_topic(topic));
+  const auto deadline = Clock::now() + 60s;
+  while (log->append_now({topic, 0}, "k", "v", 1).has_value() && Clock::now() < deadline) {
+  }
+  EXPECT_FALSE(log->append_now({topic, 0}, "k", "v", 1));
+  ASSERT_TRUE(other->create_topic(topic, {.partitions = 2}));
+  auto appended = log->append_now({topic, 1}, "k", "v", 1);
+  while (!appended && Clock::now() < deadline) appended = log->append_now({topic, 1}, "k", "v", 1);
+  ASSERT_TRUE(appended) << appended.error().message;
+  EXPECT_EQ(*appended, 0);
+}
+
 TEST(KafkaTransactions, BoundsTellCommittedFromWritten) {
   const auto log = open_test_log();
   const std::string topic = unique_prefix() + "bounds";
