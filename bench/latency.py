@@ -94,10 +94,10 @@ def main():
     warm_up = options.warm_up or (20 if options.kafka else 2)
     with Server(options.binary, options.kafka) as server:
         server.start()
-        server.sql("CREATE STREAM events (id BIGINT KEY, sent BIGINT) WITH (kafka_topic='events', partitions=4, "
+        server.sql("CREATE STREAM events (id BIGINT KEY, sent BIGINT) WITH (kafka_topic='%sevents', partitions=4, "
                    "key_format='KAFKA', value_format='JSON');"
-                   "CREATE TABLE latest AS SELECT id, COUNT(*) AS n, LATEST_BY_OFFSET(sent) AS sent FROM events "
-                   "GROUP BY id;")
+                   "CREATE TABLE latest WITH (kafka_topic='%slatest') AS SELECT id, COUNT(*) AS n, "
+                   "LATEST_BY_OFFSET(sent) AS sent FROM events GROUP BY id;" % (server.service, server.service))
         server.insert("events", ['{"id":-1,"sent":0}'])
         server.wait_for("SELECT n FROM latest WHERE id = -1;", [[1]])
         stream = Push(server, "SELECT id, sent FROM events EMIT CHANGES;")

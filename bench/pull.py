@@ -23,10 +23,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def load(server, keys):
-    server.sql("CREATE STREAM events (id BIGINT KEY, v STRING) WITH (kafka_topic='events', partitions=4, "
+    server.sql("CREATE STREAM events (id BIGINT KEY, v STRING) WITH (kafka_topic='%sevents', partitions=4, "
                "key_format='KAFKA', value_format='JSON');"
-               "CREATE TABLE counts AS SELECT id, COUNT(*) AS n, LATEST_BY_OFFSET(v) AS v FROM events GROUP BY id "
-               "EMIT CHANGES;")
+               "CREATE TABLE counts WITH (kafka_topic='%scounts') AS SELECT id, COUNT(*) AS n, LATEST_BY_OFFSET(v) AS v FROM events GROUP BY id "
+               "EMIT CHANGES;" % (server.service, server.service))
     connection = server.connection()
     step = 50000
     for first in range(0, keys, step):

@@ -93,6 +93,16 @@ TopicDescription shape_of(const rd_kafka_metadata_topic& topic) {
   return description;
 }
 
+/// A client goes on believing what it once heard of a topic that has been made anew since: after an answer that it does
+/// not exist, the next question finds it.
+rd_kafka_resp_err_t ask_bounds(rd_kafka_t* client, const TopicPartition& partition, int wait_ms, Log::Bounds& bounds) {
+  const auto code = rd_kafka_query_watermark_offsets(client, partition.topic.c_str(), partition.partition,
+                                                     &bounds.begin, &bounds.end, wait_ms);
+  if (is_unknown(code))
+    if (auto topic = open_topic(client, partition.topic)) static_cast<void>(refresh_topic(client, topic->get()));
+  return code;
+}
+
 bool has_leaders(const rd_kafka_metadata_topic& topic) {
   return std::all_of(topic.partitions, topic.partitions + topic.partition_cnt,
                      [](const rd_kafka_metadata_partition& partition) { return partition.leader >= 0; });
@@ -282,8 +292,7 @@ Result<Log::Bounds> Admin::bounds(const TopicPartition& partition, bool committe
   const auto deadline = Clock::now() + kLookUpTimeout;
   while (true) {
     Log::Bounds bounds;
-    const auto code = rd_kafka_query_watermark_offsets(client, partition.topic.c_str(), partition.partition,
-                                                       &bounds.begin, &bounds.end, std::max(1, left_ms(deadline)));
+    const auto code = ask_bounds(client, partition, std::max(1, left_ms(deadline)), bounds);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return bounds;
     // A topic that metadata knows may need a moment on its leader, and a leader may move.
     if (Clock::now() >= deadline)
@@ -294,10 +303,9 @@ Result<Log::Bounds> Admin::bounds(const TopicPartition& partition, bool committe
 }
 
 Result<std::int64_t> Admin::committed_end(const TopicPartition& partition, std::chrono::milliseconds wait) {
-  std::int64_t begin = 0, end = 0;
-  const auto code = rd_kafka_query_watermark_offsets(committed_.get(), partition.topic.c_str(), partition.partition,
-                                                     &begin, &end, static_cast<int>(wait.count()));
-  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return end;
+  Log::Bounds bounds;
+  const auto code = ask_bounds(committed_.get(), partition, static_cast<int>(wait.count()), bounds);
+  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return bounds.end;
   return error_of(code,
                   fmt::format("ask for the end of topic '{}' partition {}", partition.topic, partition.partition));
 }

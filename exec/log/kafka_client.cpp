@@ -106,6 +106,16 @@ Result<TopicPtr> open_topic(rd_kafka_s* client, const std::string& name) {
   return topic;
 }
 
+Status refresh_topic(rd_kafka_s* client, rd_kafka_topic_s* topic) {
+  constexpr int kTimeoutMs = 5000;
+  const struct rd_kafka_metadata* answer = nullptr;
+  const auto code = rd_kafka_metadata(client, 0, topic, &answer, kTimeoutMs);
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+    return error_of(code, fmt::format("look up topic '{}'", rd_kafka_topic_name(topic)));
+  rd_kafka_metadata_destroy(answer);
+  return {};
+}
+
 bool is_unknown(int code) {
   return code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
          code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || code == RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION;

@@ -16,7 +16,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kShapeAge = 1s;  // a topic that was deleted is missed no later
+constexpr auto kTargetAge = 1s;  // a topic that was deleted is missed no later
 
 /// Stands on the stack of append_now until its record has ended.
 struct Receipt {
@@ -39,7 +39,9 @@ struct Receipt {
 }  // namespace
 
 Status KafkaLog::create_topic(const std::string& name, const TopicConfig& config) {
-  return admin_->create(name, config);
+  Status created = admin_->create(name, config);
+  ++topics_version_;
+  return created;
 }
 Result<std::vector<TopicDescription>> KafkaLog::list_topics() {
   return admin_->list();
@@ -49,7 +51,9 @@ Result<std::optional<TopicDescription>> KafkaLog::describe_topic(const std::stri
 }
 Status KafkaLog::delete_topic(const std::string& name) {
   forget(name);
-  return admin_->remove(name);
+  Status removed = admin_->remove(name);
+  ++topics_version_;
+  return removed;
 }
 Status KafkaLog::truncate_before(const TopicPartition& partition, std::int64_t offset) {
   return admin_->truncate_before(partition, offset);
@@ -101,42 +105,50 @@ Result<rd_kafka_s*> KafkaLog::producer() {
   return producer_.get();
 }
 
-// Asking the cluster before each record would double what it costs.
-Status KafkaLog::check_partition(const TopicPartition& partition) {
+// Asking the cluster before each record would double what it costs; and a topic that librdkafka has forgotten between
+// two records makes it ask for the leader again before it sends.
+Result<KafkaLog::SharedTopic> KafkaLog::target(rd_kafka_s* client, const TopicPartition& partition) {
   {
-    const std::lock_guard lock(shapes_mutex_);
-    const auto known = shapes_.find(partition.topic);
-    if (known != shapes_.end() && Clock::now() - known->second.asked < kShapeAge && partition.partition >= 0 &&
+    const std::lock_guard lock(targets_mutex_);
+    const auto known = targets_.find(partition.topic);
+    if (known != targets_.end() && Clock::now() - known->second.asked < kTargetAge && partition.partition >= 0 &&
         partition.partition < known->second.partitions)
-      return {};
+      return known->second.topic;
   }
   const auto partitions = admin_->partition_count(partition.topic);
   if (!partitions) {
     forget(partition.topic);
     return partitions.error();
   }
-  {
-    const std::lock_guard lock(shapes_mutex_);
-    shapes_[partition.topic] = {*partitions, Clock::now()};
-  }
   if (partition.partition < 0 || partition.partition >= *partitions)
     return user_error("topic '{}' has no partition {}", partition.topic, partition.partition);
-  return {};
+  const std::lock_guard lock(targets_mutex_);
+  Target& found = targets_[partition.topic];
+  if (!found.topic) {
+    auto opened = kafka::open_topic(client, partition.topic);
+    if (!opened) return opened.error();
+    found.topic = std::move(*opened);
+  }
+  // Also after opening: librdkafka may not yet have let go of one of the same name.
+  if (found.partitions != *partitions)
+    if (Status refreshed = kafka::refresh_topic(client, found.topic.get()); !refreshed) return refreshed.error();
+  found.partitions = *partitions;
+  found.asked = Clock::now();
+  return found.topic;
 }
 
 void KafkaLog::forget(const std::string& topic) {
-  const std::lock_guard lock(shapes_mutex_);
-  shapes_.erase(topic);
+  const std::lock_guard lock(targets_mutex_);
+  targets_.erase(topic);
 }
 
 Result<std::int64_t> KafkaLog::append_now(const TopicPartition& partition, std::optional<std::string_view> key,
                                           std::optional<std::string_view> value, std::int64_t timestamp,
                                           std::span<const HeaderView> headers) {
   if (Status hit = failpoint::hit(failpoint::kLogAppendNow); !hit) return hit.error();
-  if (Status known = check_partition(partition); !known) return known.error();
   const auto client = producer();
   if (!client) return client.error();
-  const auto topic = kafka::open_topic(*client, partition.topic);
+  const auto topic = target(*client, partition);
   if (!topic) return topic.error();
   const std::string doing = fmt::format("append to topic '{}' partition {}", partition.topic, partition.partition);
   Receipt receipt;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -35,22 +36,27 @@ class KafkaLog final : public Log {
   // For readers, writers and memberships.
   kafka::Admin& admin() { return *admin_; }
   const KafkaOptions& options() const { return options_; }
+  /// Another number after each topic that was created or deleted by this log. Any thread.
+  std::uint64_t topics_version() const { return topics_version_.load(std::memory_order_acquire); }
 
  private:
   Result<rd_kafka_s*> producer();
-  Status check_partition(const TopicPartition& partition);
+  using SharedTopic = std::shared_ptr<rd_kafka_topic_s>;
+  Result<SharedTopic> target(rd_kafka_s* client, const TopicPartition& partition);
   void forget(const std::string& topic);
 
   const KafkaOptions options_;
   const std::unique_ptr<kafka::Admin> admin_;
+  std::atomic<std::uint64_t> topics_version_{0};
   std::mutex producer_mutex_;
   kafka::ClientPtr producer_;  // of append_now; made when first needed
-  struct Shape {
+  struct Target {
     int partitions = 0;
     Clock::time_point asked;
+    SharedTopic topic;
   };
-  std::mutex shapes_mutex_;
-  std::unordered_map<std::string, Shape> shapes_;  // of topics that append_now has met
+  std::mutex targets_mutex_;
+  std::unordered_map<std::string, Target> targets_;  // topics that append_now has met; they end before their producer
 };
 
 }  // namespace millrace

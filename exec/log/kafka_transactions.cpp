@@ -14,7 +14,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr int kCallMs = 500;          // one try, after which stop() is looked at
+constexpr int kCallMs = 500;  // one try, after which stop() is looked at
+constexpr auto kShortFlush = 20ms;
 constexpr auto kForEver = 24h * 365;  // the log ends what lasts longer than its transaction timeout
 constexpr auto kCatchUp = 3s;         // for the process to be told what its group has decided
 
@@ -53,8 +54,11 @@ Status Transactions::init(std::chrono::milliseconds wait) {
 }
 
 Status Transactions::flush() {
-  // Records that cannot be delivered end by their own timeout, and the next call reports that.
-  while (rd_kafka_flush(client_, kCallMs) == RD_KAFKA_RESP_ERR__TIMED_OUT)
+  // Records that cannot be delivered end by their own timeout, and the next call reports that. librdkafka looks every
+  // 10 ms whether all have arrived, or at the end of a shorter call; few are there within the first milliseconds.
+  const auto began = Clock::now();
+  const auto wait = [&] { return Clock::now() - began < kShortFlush ? 1 : kCallMs; };
+  while (rd_kafka_flush(client_, wait()) == RD_KAFKA_RESP_ERR__TIMED_OUT)
     if (stopping_) return external_error("Kafka: stopped before a transaction was flushed");
   return {};
 }

@@ -17,6 +17,7 @@ constexpr auto kInitWait = 60s;
 constexpr auto kAbortWait = 30s;
 constexpr auto kRoomWait = 60s;  // for librdkafka's queue to take another record
 constexpr auto kStopWait = 5s;
+constexpr auto kCountAge = 1s;
 
 kafka::ClientSetup setup(const KafkaOptions& options, const std::string& transactional_id) {
   const auto timeout = std::max<std::chrono::milliseconds>(10s, 3 * options.commit_interval);
@@ -73,18 +74,37 @@ Result<int> KafkaWriter::topic(const std::string& name, bool track) {
   if (const auto found = handles_.find(name); found != handles_.end()) {
     handle = found->second;
   } else {
+    const std::uint64_t version = log_.topics_version();
     const auto partitions = log_.admin().partition_count(name);
     if (!partitions) return partitions.error();
     auto opened = kafka::open_topic(client_.get(), name);
     if (!opened) return opened.error();
     handle = static_cast<int>(topics_.size());
-    topics_.push_back(
-        {name, std::move(*opened), std::vector<kafka::Lane*>(static_cast<std::size_t>(*partitions)), false});
+    topics_.push_back({name, std::move(*opened), std::vector<kafka::Lane*>(static_cast<std::size_t>(*partitions)),
+                       false, Clock::now(), version});
     handles_[name] = handle;
   }
   Topic& found = topics_[static_cast<std::size_t>(handle)];
   found.track = found.track || track;
   return handle;
+}
+
+// A topic may have got partitions, or been made anew with fewer.
+Status KafkaWriter::refresh(int handle) {
+  Topic& topic = topics_[static_cast<std::size_t>(handle)];
+  const auto now = Clock::now();
+  const std::uint64_t version = log_.topics_version();
+  if (version == topic.version && now - topic.asked < kCountAge) return {};
+  const auto partitions = log_.admin().partition_count(topic.name);
+  if (!partitions) return partitions.error();
+  const auto count = static_cast<std::size_t>(*partitions);
+  if (count != topic.lanes.size()) {
+    if (Status refreshed = kafka::refresh_topic(client_.get(), topic.handle.get()); !refreshed) return refreshed;
+    topic.lanes.resize(count);
+  }
+  topic.asked = now;
+  topic.version = version;
+  return {};
 }
 
 std::int32_t KafkaWriter::partitions(int topic) const {

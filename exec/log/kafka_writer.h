@@ -33,6 +33,7 @@ class KafkaWriter final : public Writer {
 
   Result<int> topic(const std::string& name, bool track) override;
   std::int32_t partitions(int topic) const override;
+  Status refresh(int topic) override;
   Status append(int topic, std::int32_t partition, std::optional<std::string_view> key,
                 std::optional<std::string_view> value, std::int64_t timestamp,
                 std::span<const HeaderView> headers) override;
@@ -48,6 +49,9 @@ class KafkaWriter final : public Writer {
     kafka::TopicPtr handle;
     std::vector<kafka::Lane*> lanes;  // null: nothing was appended yet
     bool track;
+    // When the cluster last told how many partitions there are.
+    Clock::time_point asked;
+    std::uint64_t version;
   };
   struct Touched {
     int topic;
@@ -58,7 +62,6 @@ class KafkaWriter final : public Writer {
 
   KafkaWriter(KafkaLog& log, kafka::ClientPtr client, std::shared_ptr<kafka::GroupFence> fence);
   static void acknowledged(void* lane, std::int64_t offset, int code);
-  kafka::Lane& lane_of(int topic, std::int32_t partition);
   template <class Some>
   Status send(kafka::Lane& lane, Some&& some);
   Status send_all();

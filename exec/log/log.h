@@ -88,6 +88,9 @@ class Writer {
   /// (changelogs).
   virtual Result<int> topic(const std::string& name, bool track = false) = 0;
   virtual std::int32_t partitions(int topic) const = 0;
+  /// For writers that live long: learns how many partitions the topic has now, if that was not asked lately.
+  /// Precondition: nothing is in the open transaction, and no commit is under way.
+  virtual Status refresh(int /*topic*/) { return {}; }
   /// The bytes are copied (or handed over) before it returns. `partition` must exist. `timestamp` in ms.
   virtual Status append(int topic, std::int32_t partition, std::optional<std::string_view> key,
                         std::optional<std::string_view> value, std::int64_t timestamp,

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "exec/formats/format.h"
 #include "server/session/json_value.h"
 #include "server/session/service_impl.h"
@@ -8,13 +10,22 @@ namespace millrace {
 namespace json = boost::json;
 namespace {
 
-/// Rows of /inserts-stream, gathered in one transaction per flush.
-class TransactionInserter final : public Inserter {
+/// Rows of /inserts-stream, gathered in one transaction per flush; a single one needs none.
+class LogInserter final : public Inserter {
  public:
-  TransactionInserter(SourcePtr source, std::unique_ptr<Writer> writer, int topic)
-      : source_(std::move(source)), writer_(std::move(writer)), topic_(topic) {
+  LogInserter(SourcePtr source, Log& log, std::shared_ptr<InsertWriters> writers, std::unique_ptr<Writer> writer,
+              int topic, std::uint64_t keyless)
+      : source_(std::move(source)),
+        log_(log),
+        writers_(std::move(writers)),
+        writer_(std::move(writer)),
+        topic_(topic),
+        keyless_(keyless) {
     keys_ = source_->schema.keys();
     values_ = source_->schema.values();
+  }
+  ~LogInserter() override {
+    if (!writing_) writers_->give(std::move(writer_));
   }
 
   std::optional<ServiceError> insert(const json::object& row) override {
@@ -39,13 +50,31 @@ class TransactionInserter final : public Inserter {
   }
 
   std::optional<ServiceError> flush() override {
+    if (single_) {
+      const Row row = *std::exchange(single_, std::nullopt);
+      auto appended = log_.append_now({source_->topic, row.partition}, view(row.key), view(row.value), row.time);
+      if (!appended) return to_service_error(appended.error());
+      return std::nullopt;
+    }
+    if (!writing_) return std::nullopt;
     if (Status done = writer_->commit(); !done) return to_service_error(done.error());
     const Writer::CommitState state = writer_->commit_state(std::chrono::minutes(1));
     if (state.outcome == Writer::Outcome::failed) return to_service_error(*state.error);
+    writing_ = state.outcome != Writer::Outcome::committed;
     return std::nullopt;
   }
 
  private:
+  struct Row {
+    std::int32_t partition;
+    std::optional<std::string> key, value;
+    std::int64_t time;
+  };
+
+  static std::optional<std::string_view> view(const std::optional<std::string>& text) {
+    return text ? std::optional<std::string_view>(*text) : std::nullopt;
+  }
+
   /// Names are case-insensitive unless back-quoted.
   static std::string column_name(std::string_view given) {
     if (given.size() >= 2 && (given.front() == '`' || given.front() == '"') && given.back() == given.front())
@@ -77,19 +106,32 @@ class TransactionInserter final : public Inserter {
     const std::int32_t partition = *key
                                        ? partition_for(**key, partitions)
                                        : static_cast<std::int32_t>(keyless_++ % static_cast<std::uint64_t>(partitions));
-    auto view = [](const std::optional<std::string>& text) {
-      return text ? std::optional<std::string_view>(*text) : std::nullopt;
-    };
-    if (Status done = writer_->append(topic_, partition, view(*key), view(*value), time); !done)
+    Row row{partition, std::move(*key), std::move(*value), time};
+    if (!writing_ && !single_) {
+      single_ = std::move(row);
+      return std::nullopt;
+    }
+    writing_ = true;
+    if (single_)
+      if (auto problem = write(*std::exchange(single_, std::nullopt))) return problem;
+    return write(row);
+  }
+
+  std::optional<ServiceError> write(const Row& row) {
+    if (Status done = writer_->append(topic_, row.partition, view(row.key), view(row.value), row.time); !done)
       return to_service_error(done.error());
     return std::nullopt;
   }
 
   SourcePtr source_;
+  Log& log_;
+  const std::shared_ptr<InsertWriters> writers_;
   std::unique_ptr<Writer> writer_;
   const int topic_;
   std::vector<ColumnDef> keys_, values_;
-  std::uint64_t keyless_ = 0;
+  std::optional<Row> single_;  // appended, and nothing else since the last flush
+  bool writing_ = false;       // the writer has a transaction that is not known to be committed
+  std::uint64_t keyless_;      // rows without a key take turns
 };
 
 std::string source_name(std::string_view target) {
@@ -118,13 +160,13 @@ Service::OpenedInserter ServiceImpl::inserter(const std::string& target, const P
   if (source->schema.size() != source->schema.keys().size() + source->schema.values().size())
     return {nullptr,
             service_error(kBadRequest, fmt::format("Cannot insert into {} because it has header columns", name))};
-  static std::atomic<std::uint64_t> serial = 0;
-  auto writer = log_.writer(
-      fmt::format("{}-{}-insert-{}", config().text("ksql.service.id"), options_.process_id, ++serial), nullptr);
+  auto writer = insert_writers_->take();
   if (!writer) return {nullptr, to_service_error(writer.error())};
   auto topic = (*writer)->topic(source->topic);
   if (!topic) return {nullptr, to_service_error(topic.error())};
-  return {std::make_unique<TransactionInserter>(source, std::move(*writer), *topic), std::nullopt};
+  if (Status known = (*writer)->refresh(*topic); !known) return {nullptr, to_service_error(known.error())};
+  return {std::make_unique<LogInserter>(source, log_, insert_writers_, std::move(*writer), *topic, keyless_++),
+          std::nullopt};
 }
 
 }  // namespace millrace

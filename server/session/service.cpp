@@ -19,7 +19,11 @@ Result<std::unique_ptr<Service>> Service::open(Log& log, ServiceOptions options)
 }
 
 ServiceImpl::ServiceImpl(Log& log, ServiceOptions options)
-    : log_(log), options_(std::move(options)), functions_(builtin_functions()) {}
+    : log_(log),
+      options_(std::move(options)),
+      functions_(builtin_functions()),
+      insert_writers_(std::make_shared<InsertWriters>(
+          log, fmt::format("{}-{}", options_.config.text("ksql.service.id"), options_.process_id))) {}
 
 std::int64_t ServiceImpl::now() const {
   if (options_.now) return options_.now();

@@ -14,6 +14,7 @@
 #include "server/queries/processing_log.h"
 #include "server/queries/topics.h"
 #include "server/session/errors.h"
+#include "server/session/insert_writers.h"
 #include "server/session/pull_cache.h"
 #include "server/session/service.h"
 
@@ -100,6 +101,7 @@ class ServiceImpl final : public Service {
   std::shared_ptr<PushQueries> push_queries_ = std::make_shared<PushQueries>();
   std::atomic<std::uint64_t> transient_count_ = 0;
   std::atomic<std::uint64_t> keyless_ = 0;
+  const std::shared_ptr<InsertWriters> insert_writers_;
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   PullCache pulls_;
   std::mutex statuses_mutex_;

@@ -383,6 +383,29 @@ class Inserts(unittest.TestCase):
         self.assertEqual(post("/inserts-stream", "").status, 400)
         self.assertEqual(post("/inserts-stream", '{"no":1}').status, 400)
 
+    def test_rows_without_a_key_take_turns(self):
+        run("CREATE STREAM turns (v INT) WITH (kafka_topic='turns', value_format='JSON', partitions=2);")
+        for i in range(4):
+            post("/inserts-stream", '{"target":"turns"}\n{"v":%d}\n' % i)
+        answer = post("/query-stream", {"sql": "PRINT turns FROM BEGINNING LIMIT 4;"})
+        self.assertEqual(sorted(line.rstrip()[-1:] for line in answer.chunks[2:]), [b"0", b"0", b"1", b"1"])
+        run("DROP STREAM turns DELETE TOPIC;")
+
+    def test_a_topic_made_anew(self):
+        for partitions in (1, 3, 2):
+            run("CREATE STREAM anew (k STRING KEY, v INT) WITH (kafka_topic='anew', format='JSON', partitions=%d);" % partitions)
+            for rows_at_once in (1, 5):
+                body = '{"target":"anew"}\n' + "".join('{"k":"%d","v":1}\n' % i for i in range(rows_at_once))
+                self.assertEqual(post("/inserts-stream", body).body.count(b'"ok"'), rows_at_once)
+            deadline = time.monotonic() + 30  # a broker makes a transaction visible a little after it has confirmed it
+            while len(rows("SELECT * FROM anew;")) < 6 and time.monotonic() < deadline:
+                time.sleep(0.05)
+            self.assertEqual(rows("SELECT k FROM anew WHERE k = '0';"), [["0"], ["0"]])
+            answer = post("/query-stream", {"sql": "PRINT anew FROM BEGINNING LIMIT 6;"})
+            used = {line.rstrip()[-1:] for line in answer.chunks[2:]}
+            self.assertEqual(used, {b"%d" % p for p in range(partitions)})
+            run("DROP STREAM anew DELETE TOPIC;")
+
     def test_many_rows(self):
         count = 25000
         body = '{"target":"ins"}\n' + "".join('{"k":"many"}\n' for _ in range(count))
