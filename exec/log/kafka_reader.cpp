@@ -21,7 +21,7 @@ constexpr std::size_t kMaxBatch = 8192;
 // A broker's answer that held less of a partition than this was not cut short by its limits, so it held all there was.
 constexpr std::size_t kCutShortBytes = 512 << 10;
 // librdkafka stops fetching a partition at so many queued messages or bytes.
-constexpr int kQueuedMessages = 50'000;
+constexpr int kQueuedMessages = 25'000;
 constexpr std::size_t kQueuedBytes = 16 << 20;
 
 struct QueueDeleter {

@@ -55,6 +55,8 @@ Status EngineImpl::open() {
   if (!options_.state_directory.empty()) {
     StateDbOptions state;
     state.directory = options_.state_directory;
+    state.block_cache_bytes =
+        std::clamp<std::size_t>(options_.state_memory_bytes / 2, 8 << 20, state.block_cache_bytes);
     auto opened = StateDb::open(state);
     if (!opened) return opened.error();
     state_ = std::move(*opened);
