@@ -34,6 +34,9 @@ millrace_module(server_queries IN server/queries USES server_config server_metri
 millrace_module(server_session IN server/session USES server_queries server_config ${EXEC} ${PLANNER} ${PARSER} LINKS fmt::fmt spdlog::spdlog Boost::json)
 millrace_module(server_http IN server/http USES server_session server_queries server_config server_metrics ${EXEC} ${PLANNER} ${PARSER}
                 LINKS fmt::fmt spdlog::spdlog Boost::json Boost::url OpenSSL::SSL PkgConfig::NGHTTP2 Threads::Threads)
+if(CMAKE_CXX_FLAGS_DEBUG MATCHES "fsanitize=thread")
+  target_compile_options(server_http PRIVATE -Wno-tsan)  # Asio has fences, which the sanitizer does not know
+endif()
 
 # Records of tests as JSON texts: `millrace test`, the conformance runner, SQL data files.
 millrace_module(cli_testing IN cli/testing USES planner_catalog planner_types parser_error LINKS fmt::fmt)

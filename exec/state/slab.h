@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <memory>
 #include <new>
+#include <utility>
 #include <vector>
 
 namespace millrace {
@@ -31,8 +32,7 @@ class Slab {
     const std::size_t index = class_of(bytes);
     if (index >= kClasses) {
       used_ -= bytes;
-      std::free(piece);
-      return;
+      return release_large(piece);
     }
     used_ -= (index + 1) * kStep;
     auto* free = static_cast<Free*>(piece);
@@ -48,16 +48,32 @@ class Slab {
   struct Free {
     Free* next;
   };
+  /// In front of a piece too large for the chunks.
+  struct alignas(16) Large {
+    std::size_t index;  // in large_
+  };
+  struct LargeDeleter {
+    void operator()(Large* large) const { std::free(large); }
+  };
   static constexpr std::size_t kStep = 16;
   static constexpr std::size_t kClasses = 64;
   static constexpr std::size_t kFirstChunk = 1024, kLargestChunk = 256 * 1024;
 
   static std::size_t class_of(std::size_t bytes) { return bytes == 0 ? 0 : (bytes - 1) / kStep; }
   void* allocate_large(std::size_t bytes) {
-    void* piece = std::malloc(bytes);
-    if (piece == nullptr) throw std::bad_alloc();
+    if (large_.size() == large_.capacity()) large_.reserve(2 * large_.size() + 8);  // may fail while nothing is held
+    void* memory = std::malloc(sizeof(Large) + bytes);
+    if (memory == nullptr) throw std::bad_alloc();
+    auto* large = new (memory) Large{large_.size()};
+    large_.emplace_back(large);
     used_ += bytes;
-    return piece;
+    return large + 1;
+  }
+  void release_large(void* piece) {
+    const std::size_t index = (static_cast<Large*>(piece) - 1)->index;
+    std::swap(large_[index], large_.back());
+    large_[index]->index = index;
+    large_.pop_back();
   }
   void new_chunk() {
     chunks_.push_back(std::unique_ptr<std::byte[]>(new std::byte[chunk_]));
@@ -68,6 +84,7 @@ class Slab {
   }
 
   std::vector<std::unique_ptr<std::byte[]>> chunks_;
+  std::vector<std::unique_ptr<Large, LargeDeleter>> large_;
   std::array<Free*, kClasses> free_{};
   std::byte* next_ = nullptr;
   std::size_t left_ = 0;

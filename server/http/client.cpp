@@ -15,6 +15,7 @@ using asio::ip::tcp;
 namespace {
 
 constexpr std::chrono::milliseconds kCancelCheck{100};
+constexpr std::size_t kPieceBytes = 16384;
 
 class BeastClient final : public HttpClient {
  public:
@@ -50,9 +51,10 @@ class BeastClient final : public HttpClient {
   }
 
   Error failure(const beast::error_code& error) const {
-    return external_error(
-        "{}: {}", url_,
-        error == asio::error::connection_refused ? "connection refused: no server listens there" : error.message());
+    return external_error("{}: {}", url_,
+                          error == asio::error::connection_refused ? "connection refused: no server listens there"
+                          : error == asio::error::interrupted      ? "interrupted while waiting for the answer"
+                                                                   : error.message());
   }
 
   Status connect() {
@@ -100,14 +102,22 @@ class BeastClient final : public HttpClient {
     response.status = static_cast<int>(parser.get().result_int());
     response.content_type = std::string(parser.get()[http::field::content_type]);
     const bool hand_over = piece != nullptr && response.status == 200;
-    char chunk[16384];
+    char chunk[kPieceBytes];
     while (!parser.is_done()) {
-      if (hand_over && input_.size() == 0 && !wait_readable()) return cut(response);
       parser.get().body().data = chunk;
       parser.get().body().size = sizeof chunk;
       beast::error_code error;
-      http::read_some(*stream_, input_, parser, error);
-      if (error && error != http::error::need_buffer) return failure(error);
+      if (hand_over) {
+        const std::size_t taken = input_.size() > 0 ? parser.put(input_.data(), error) : 0;
+        input_.consume(taken);
+        if (taken == 0 && (!error || error == http::error::need_more)) {
+          error = {};
+          if (!fill(error)) return cut(response);
+        }
+      } else {
+        http::read_some(*stream_, input_, parser, error);
+      }
+      if (error && error != http::error::need_buffer && error != http::error::need_more) return failure(error);
       const std::string_view got(chunk, sizeof chunk - parser.get().body().size);
       if (!hand_over) response.body += got;
       delivered_ = true;
@@ -120,6 +130,15 @@ class BeastClient final : public HttpClient {
   HttpResponse cut(HttpResponse& response) {
     stream_.reset();
     return std::move(response);
+  }
+
+  /// Waits for more input; false when cancelled.
+  bool fill(beast::error_code& error) {
+    if (!wait_readable()) return false;
+    const std::size_t got = stream_->socket().read_some(input_.prepare(kPieceBytes), error);
+    input_.commit(got);
+    if (error == asio::error::interrupted) error = {};
+    return true;
   }
 
   /// False when cancelled.
