@@ -389,14 +389,19 @@ TEST(EmbeddedLogKilled, KeepsEveryCommittedTransactionWhole) {
     const pid_t child = fork();
     if (child == 0) write_until_killed(directory.path(), report[1]);
     close(report[1]);
-    std::this_thread::sleep_for(std::chrono::milliseconds(150 + random() % 200));
+    // At a random moment, but not before some transactions have been confirmed, however slow the machine is.
+    std::string lines;
+    char buffer[4096];
+    const std::size_t enough = 20 + random() % 2000;
+    for (ssize_t got; lines.size() < enough && (got = ::read(report[0], buffer, sizeof buffer)) > 0;)
+      lines.append(buffer, static_cast<std::size_t>(got));
+    std::this_thread::sleep_for(std::chrono::milliseconds(random() % 20));
     kill(child, SIGKILL);
     int status = 0;
     ASSERT_EQ(waitpid(child, &status, 0), child);
     ASSERT_TRUE(WIFSIGNALED(status)) << WEXITSTATUS(status);
-    std::string lines;
-    char buffer[4096];
-    for (ssize_t got; (got = ::read(report[0], buffer, sizeof buffer)) > 0;) lines.append(buffer, got);
+    for (ssize_t got; (got = ::read(report[0], buffer, sizeof buffer)) > 0;)
+      lines.append(buffer, static_cast<std::size_t>(got));
     close(report[0]);
     std::size_t begin = 0;
     for (std::size_t end; (end = lines.find('\n', begin)) != std::string::npos; begin = end + 1)
