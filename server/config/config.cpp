@@ -7,7 +7,6 @@
 #include <charconv>
 #include <cstring>
 #include <fstream>
-#include <ranges>
 
 namespace millrace {
 namespace {
@@ -139,11 +138,14 @@ void Config::set(std::string name, std::string value) {
 
 void Config::check_override(std::string_view name) const {
   const std::string denied = text("ksql.properties.overrides.denylist");
-  for (const auto part : std::views::split(denied, ','))
-    if (plain_property_name(trim(std::string_view(part.begin(), part.end()))) == plain_property_name(name))
+  for (std::string_view rest = denied; !rest.empty();) {
+    const std::string_view part = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(part.size() + 1, rest.size()));
+    if (plain_property_name(trim(part)) == plain_property_name(name))
       throw SqlError(Code::invalid_property, {}, fmt::format("Cannot override property '{}'", name),
                      ErrorClass::general)
           .hint("ksql.properties.overrides.denylist forbids it");
+  }
 }
 
 std::optional<std::string> Config::find(std::string_view name) const {

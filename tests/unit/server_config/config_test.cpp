@@ -1,0 +1,20 @@
+#include "server/config/config.h"
+
+#include <gtest/gtest.h>
+
+#include "parser/error/sql_error.h"
+
+namespace millrace {
+namespace {
+
+TEST(Config, OverridesThatAreDeniedAreRefused) {
+  Config config;
+  config.check_override("auto.offset.reset");
+  config.set("ksql.properties.overrides.denylist", "ksql.streams.auto.offset.reset, commit.interval.ms,");
+  EXPECT_THROW(config.check_override("auto.offset.reset"), SqlError);
+  EXPECT_THROW(config.check_override("ksql.streams.commit.interval.ms"), SqlError);
+  config.check_override("ksql.query.push.v2.enabled");
+}
+
+}  // namespace
+}  // namespace millrace
