@@ -4,17 +4,12 @@
 
 #include <algorithm>
 
+#include "tests/harness/checked.h"
+
 namespace millrace::allocations {
 namespace {
 
-template <class T>
-T checked(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().message);
-  return std::move(*result);
-}
-void checked(const Status& status) {
-  if (!status) throw std::runtime_error(status.error().message);
-}
+using harness::checked;
 
 bool is_internal(const PhysicalPlan& plan, const std::string& topic) {
   return std::any_of(plan.topics.begin(), plan.topics.end(),

@@ -8,23 +8,16 @@
 #include "exec/formats/format.h"
 #include "parser/build/parse.h"
 #include "cli/testing/wire.h"
+#include "tests/harness/checked.h"
 
 namespace millrace::sql_test {
 namespace {
 
+using harness::checked;
 using harness::Json;
 using harness::StoredRecord;
 
 constexpr std::size_t kReadAtOnce = 1000;
-
-template <class T>
-T checked(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().message);
-  return std::move(*result);
-}
-void checked(const Status& status) {
-  if (!status) throw std::runtime_error(status.error().message);
-}
 
 std::uint64_t counter(const QueryStatus& status, const std::string& name) {
   if (name == "late_rows") return status.late_rows;
