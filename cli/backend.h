@@ -10,10 +10,14 @@
 #include <vector>
 
 #include "exec/data/result.h"
-#include "parser/build/parse.h"
+#include "parser/syntax/parse.h"
 #include "planner/bind/binder.h"
 
-namespace millrace {
+namespace millrace::inline server {
+class Service;
+}
+
+namespace millrace::inline cli {
 
 /// An answer to statements: entities, and the error that ended them, as the API words them.
 struct StatementAnswer {
@@ -53,8 +57,7 @@ class Backend {
 std::unique_ptr<Backend> make_http_backend(const std::string& url,
                                            const std::optional<std::pair<std::string, std::string>>& credentials);
 
-class Service;
 /// Push queries without LIMIT end when the input that was there when they began is used up.
 std::unique_ptr<Backend> make_local_backend(Service& service);
 
-}  // namespace millrace
+}  // namespace millrace::inline cli

@@ -6,7 +6,7 @@
 
 #include "cli/bench_run.h"
 
-namespace millrace::bench {
+namespace millrace::inline cli::bench {
 namespace {
 
 constexpr std::chrono::milliseconds kPoll{500};
@@ -129,4 +129,4 @@ Result<std::int64_t> check_output(Log& log, const std::string& topic, const Work
   return folder.records();
 }
 
-}  // namespace millrace::bench
+}  // namespace millrace::inline cli::bench

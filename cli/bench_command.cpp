@@ -13,7 +13,7 @@
 #include "cli/options.h"
 #include "cli/terminal.h"
 
-namespace millrace {
+namespace millrace::inline cli {
 namespace {
 
 using bench::RunOptions;
@@ -189,4 +189,4 @@ int bench_command(const std::vector<std::string>& arguments) {
   return workload ? report_workload(*workload, options, run) : report_latency(options, run);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline cli

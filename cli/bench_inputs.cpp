@@ -7,7 +7,7 @@
 
 #include "exec/formats/format.h"
 
-namespace millrace::bench {
+namespace millrace::inline cli::bench {
 namespace {
 
 constexpr std::int64_t kFirstTime = 1'700'000'000'000;  // ms; ten events in each
@@ -143,4 +143,4 @@ Status fill(Log& log, const std::vector<Input>& inputs,
   return {};
 }
 
-}  // namespace millrace::bench
+}  // namespace millrace::inline cli::bench

@@ -10,7 +10,7 @@
 #include "exec/log/log.h"
 
 /// Inputs of the benchmark: deterministic records, written to a log or looked at without one.
-namespace millrace::bench {
+namespace millrace::inline cli::bench {
 
 constexpr int kPartitions = 4;
 
@@ -62,4 +62,4 @@ std::string category_of(std::int64_t auction);
 Status fill(Log& log, const std::vector<Input>& inputs,
             const std::function<void(const Input&, std::int64_t)>& progress);
 
-}  // namespace millrace::bench
+}  // namespace millrace::inline cli::bench

@@ -10,7 +10,7 @@
 
 #include "exec/formats/format.h"
 
-namespace millrace::bench {
+namespace millrace::inline cli::bench {
 namespace {
 
 constexpr int kAppenders = 16;  // each waits for its append, which takes a while on a cluster
@@ -208,4 +208,4 @@ Result<Latency> run_latency(const RunOptions& options, const LatencyOptions& lat
   return result;
 }
 
-}  // namespace millrace::bench
+}  // namespace millrace::inline cli::bench

@@ -2,7 +2,7 @@
 
 #include "cli/bench_run.h"
 
-namespace millrace::bench {
+namespace millrace::inline cli::bench {
 
 struct LatencyOptions {
   int rate = 1'000;  // events a second
@@ -24,4 +24,4 @@ struct Latency {
 
 Result<Latency> run_latency(const RunOptions& options, const LatencyOptions& latency);
 
-}  // namespace millrace::bench
+}  // namespace millrace::inline cli::bench

@@ -9,7 +9,7 @@
 
 #include "cli/nexmark_files.h"
 
-namespace millrace::bench {
+namespace millrace::inline cli::bench {
 namespace {
 
 constexpr std::int64_t kFirstTime = 1'700'035'100'000;  // 07:58:20 UTC: short runs cross a full hour
@@ -190,4 +190,4 @@ std::string nexmark_names() {
   return fmt::format("{}", fmt::join(names, " "));
 }
 
-}  // namespace millrace::bench
+}  // namespace millrace::inline cli::bench

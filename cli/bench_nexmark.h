@@ -7,7 +7,7 @@
 
 /// The auction site of the Nexmark benchmark: people register, open auctions and bid on them. Of fifty events one is a
 /// person, three are auctions and the rest bids; some auctions and bidders are much busier than others.
-namespace millrace::bench {
+namespace millrace::inline cli::bench {
 
 /// The workload of a file of statements over PERSON, AUCTION and BID; its first line says which of them it reads
 /// (`-- reads: bid auction`), its result goes to the topic ${result}.
@@ -16,4 +16,4 @@ Workload nexmark_workload(const std::string& name, const std::string& sql, const
 std::optional<std::string> nexmark_sql(const std::string& name);
 std::string nexmark_names();
 
-}  // namespace millrace::bench
+}  // namespace millrace::inline cli::bench

@@ -12,7 +12,7 @@
 #include "cli/commands.h"
 #include "cli/terminal.h"
 
-namespace millrace::bench {
+namespace millrace::inline cli::bench {
 namespace {
 
 namespace json = boost::json;
@@ -239,4 +239,4 @@ Result<Measured> run_workload(const Workload& workload, const RunOptions& option
   return measured;
 }
 
-}  // namespace millrace::bench
+}  // namespace millrace::inline cli::bench

@@ -8,7 +8,7 @@
 #include "cli/bench_workloads.h"
 #include "cli/local_service.h"
 
-namespace millrace::bench {
+namespace millrace::inline cli::bench {
 
 struct RunOptions {
   enum class LogKind { memory, embedded, kafka } log = LogKind::embedded;
@@ -73,4 +73,4 @@ class Progress {
   bool visible_ = false;
 };
 
-}  // namespace millrace::bench
+}  // namespace millrace::inline cli::bench

@@ -8,7 +8,7 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <charconv>
 
-namespace millrace::bench {
+namespace millrace::inline cli::bench {
 namespace {
 
 constexpr std::int64_t kWindow = 10'000;
@@ -228,4 +228,4 @@ std::string workload_list() {
   return text + "  latency from append to visible in a push and in a pull query\n";
 }
 
-}  // namespace millrace::bench
+}  // namespace millrace::inline cli::bench

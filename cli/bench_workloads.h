@@ -9,7 +9,7 @@
 
 #include "cli/bench_inputs.h"
 
-namespace millrace::bench {
+namespace millrace::inline cli::bench {
 
 /// What must come out: how many rows, and the sum of their hashes, which does not depend on their order.
 struct Digest {
@@ -42,4 +42,4 @@ std::optional<Workload> find_workload(const std::string& name, const Shape& shap
 /// Names and one line each, for the help text.
 std::string workload_list();
 
-}  // namespace millrace::bench
+}  // namespace millrace::inline cli::bench

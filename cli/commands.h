@@ -5,7 +5,7 @@
 
 /// The subcommands. Each takes the arguments after its name and returns the exit status; UsageError for a bad command
 /// line.
-namespace millrace {
+namespace millrace::inline cli {
 
 constexpr const char* kVersion = "0.1.0";
 
@@ -16,4 +16,4 @@ int test_command(const std::vector<std::string>& arguments);
 int load_command(const std::vector<std::string>& arguments);
 int bench_command(const std::vector<std::string>& arguments);
 
-}  // namespace millrace
+}  // namespace millrace::inline cli

@@ -9,7 +9,7 @@
 #include <fstream>
 #include <random>
 
-namespace millrace {
+namespace millrace::inline cli {
 namespace fs = std::filesystem;
 namespace {
 
@@ -78,4 +78,4 @@ DataDirectory::~DataDirectory() {
   fs::remove_all(path_, ignored);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline cli

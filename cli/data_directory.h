@@ -5,7 +5,7 @@
 
 #include "exec/data/result.h"
 
-namespace millrace {
+namespace millrace::inline cli {
 
 /// The directory of one process: `log/`, `state/`, `process_id`, `lock`. Held exclusively while the object lives.
 class DataDirectory {
@@ -28,4 +28,4 @@ class DataDirectory {
   bool remove_ = false;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline cli

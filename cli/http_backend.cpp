@@ -7,7 +7,7 @@
 #include "planner/types/value.h"
 #include "server/http/client.h"
 
-namespace millrace {
+namespace millrace::inline cli {
 namespace json = boost::json;
 namespace {
 
@@ -184,4 +184,4 @@ std::unique_ptr<Backend> make_http_backend(const std::string& url,
   return std::make_unique<HttpBackend>(std::move(*client));
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline cli

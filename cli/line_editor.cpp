@@ -8,7 +8,7 @@
 #include <cctype>
 #include <cstring>
 
-namespace millrace {
+namespace millrace::inline cli {
 namespace {
 
 constexpr int kHistorySize = 5000;
@@ -167,4 +167,4 @@ std::unique_ptr<LineEditor> LineEditor::open(const std::string& history_file,
   return std::make_unique<EditLine>(history_file, std::move(words));
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline cli

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace millrace {
+namespace millrace::inline cli {
 
 /// Line editing with history and completion on a terminal (libedit).
 class LineEditor {
@@ -27,4 +27,4 @@ class LineEditor {
   virtual bool history_writable() const = 0;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline cli

@@ -11,7 +11,7 @@
 #include "cli/options.h"
 #include "server/http/client.h"
 
-namespace millrace {
+namespace millrace::inline cli {
 namespace json = boost::json;
 namespace {
 
@@ -214,4 +214,4 @@ int load_command(const std::vector<std::string>& arguments) {
   }
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline cli

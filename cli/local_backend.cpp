@@ -5,7 +5,7 @@
 #include "cli/backend.h"
 #include "server/session/service.h"
 
-namespace millrace {
+namespace millrace::inline cli {
 namespace json = boost::json;
 namespace {
 
@@ -149,4 +149,4 @@ std::unique_ptr<Backend> make_local_backend(Service& service) {
   return std::make_unique<LocalBackend>(service);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline cli

@@ -4,8 +4,11 @@
 #include <thread>
 
 #include "cli/commands.h"
+#include "exec/log/embedded/open.h"
+#include "exec/log/kafka/open.h"
+#include "exec/log/local/memory.h"
 
-namespace millrace {
+namespace millrace::inline cli {
 namespace {
 
 /// Settings that the operator gave for Kafka clients: `kafka.NAME`, and the security ones under their own names.
@@ -60,4 +63,4 @@ Result<std::unique_ptr<LocalService>> LocalService::open(std::unique_ptr<DataDir
   return local;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline cli

@@ -7,7 +7,7 @@
 #include "exec/log/log.h"
 #include "server/session/service.h"
 
-namespace millrace {
+namespace millrace::inline cli {
 
 struct LocalOptions {
   Config config;
@@ -39,4 +39,4 @@ class LocalService {
   std::unique_ptr<Service> service_;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline cli

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-namespace millrace {
+namespace millrace::inline cli {
 namespace {
 
 const OptionDef* find(const std::vector<OptionDef>& defs, std::string_view name) {
@@ -61,4 +61,4 @@ std::pair<std::string, std::string> split_definition(const std::string& text) {
   return {text.substr(0, equals), text.substr(equals + 1)};
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline cli

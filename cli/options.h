@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-namespace millrace {
+namespace millrace::inline cli {
 
 /// One option of a command line: `--name VALUE`, `--name=VALUE` or a switch.
 struct OptionDef {
@@ -39,4 +39,4 @@ struct UsageError : std::runtime_error {
 /// `name=value` apart; UsageError otherwise.
 std::pair<std::string, std::string> split_definition(const std::string& text);
 
-}  // namespace millrace
+}  // namespace millrace::inline cli

@@ -8,7 +8,7 @@
 
 /// What the shell and `millrace run` show (spec/cli.md §4, §5). Everything goes through a Printer, so that a session
 /// can be spooled.
-namespace millrace {
+namespace millrace::inline cli {
 
 enum class OutputFormat : std::uint8_t { tabular, json };
 
@@ -54,4 +54,4 @@ class RowPrinter {
 /// Column names of a schema string of the API: `` `ID` INTEGER KEY, `V` STRUCT<`A` STRING> ``.
 std::vector<std::string> schema_names(std::string_view schema);
 
-}  // namespace millrace
+}  // namespace millrace::inline cli

@@ -6,7 +6,7 @@
 
 #include "cli/print.h"
 
-namespace millrace {
+namespace millrace::inline cli {
 namespace json = boost::json;
 namespace {
 
@@ -340,4 +340,4 @@ std::string print_entity(const json::object& entity, const PrintOptions& options
   return out;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline cli

@@ -5,7 +5,7 @@
 #include "cli/print.h"
 #include "planner/types/value.h"
 
-namespace millrace {
+namespace millrace::inline cli {
 namespace json = boost::json;
 namespace {
 
@@ -225,4 +225,4 @@ std::string RowPrinter::row(const json::array& values, bool tombstone) const {
   return lines(cells, options_.wrap);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline cli

@@ -15,7 +15,7 @@
 #include "cli/session.h"
 #include "cli/terminal.h"
 
-namespace millrace {
+namespace millrace::inline cli {
 namespace {
 
 constexpr const char* kHelp = R"(usage: millrace run [-f] FILE.sql
@@ -94,4 +94,4 @@ int run_command(const std::vector<std::string>& arguments) {
   return run_script(session, text);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline cli

@@ -12,7 +12,7 @@
 #include "exec/log/failpoint.h"
 #include "server/http/server.h"
 
-namespace millrace {
+namespace millrace::inline cli {
 namespace {
 
 constexpr const char* kHelp = R"(usage: millrace server [OPTIONS]
@@ -136,4 +136,4 @@ int server_command(const std::vector<std::string>& arguments) {
   }
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline cli

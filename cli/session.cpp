@@ -4,7 +4,7 @@
 
 #include <cctype>
 
-namespace millrace {
+namespace millrace::inline cli {
 namespace json = boost::json;
 namespace {
 
@@ -226,4 +226,4 @@ bool Session::unset_property(const std::string& name) {
   return true;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline cli

@@ -10,7 +10,7 @@
 #include "cli/backend.h"
 #include "cli/print.h"
 
-namespace millrace {
+namespace millrace::inline cli {
 
 /// One session of a person or a script: SET and DEFINE, statements in, text out. One thread, but for interrupt().
 class Session {
@@ -57,4 +57,4 @@ class Session {
   std::optional<std::int64_t> last_command_;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline cli

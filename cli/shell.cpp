@@ -11,7 +11,7 @@
 #include "cli/commands.h"
 #include "cli/terminal.h"
 
-namespace millrace {
+namespace millrace::inline cli {
 namespace json = boost::json;
 namespace {
 
@@ -278,4 +278,4 @@ Variables: DEFINE name='value'; then ${name}; SHOW VARIABLES;
 )");
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline cli

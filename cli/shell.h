@@ -8,7 +8,7 @@
 #include "cli/line_editor.h"
 #include "cli/session.h"
 
-namespace millrace {
+namespace millrace::inline cli {
 
 struct ShellOptions {
   std::string url;
@@ -53,4 +53,4 @@ class Shell {
   std::vector<std::string> names_;  // of sources, for completion
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline cli

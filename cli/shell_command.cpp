@@ -13,7 +13,7 @@
 #include "cli/terminal.h"
 #include "server/config/config.h"
 
-namespace millrace {
+namespace millrace::inline cli {
 namespace {
 
 constexpr const char* kDefaultUrl = "http://localhost:8088";
@@ -168,4 +168,4 @@ int shell_command(const std::vector<std::string>& arguments) {
   return shell.interact(history_path());
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline cli

@@ -12,7 +12,7 @@
 
 #include "cli/options.h"
 
-namespace millrace {
+namespace millrace::inline cli {
 
 int terminal_width() {
   winsize size{};
@@ -45,4 +45,4 @@ std::string upper_text(std::string text) {
   return text;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline cli

@@ -5,7 +5,7 @@
 
 #include "cli/print.h"
 
-namespace millrace {
+namespace millrace::inline cli {
 
 /// Width in cells, 80 when standard output is no terminal.
 int terminal_width();
@@ -15,4 +15,4 @@ PrintOptions print_options(const std::optional<std::string>& output);
 std::string read_file_or_stdin(const std::string& path);
 std::string upper_text(std::string text);
 
-}  // namespace millrace
+}  // namespace millrace::inline cli

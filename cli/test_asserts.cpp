@@ -11,7 +11,7 @@
 #include "parser/ast/format.h"
 #include "planner/bind/binder.h"
 
-namespace millrace {
+namespace millrace::inline cli {
 namespace {
 
 using harness::StoredRecord;
@@ -227,4 +227,4 @@ void TestAsserts::check(const ast::AssertSource& statement, Span at) const {
   compare_sources(bound.source, actual, statement.expected, at);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline cli

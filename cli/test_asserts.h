@@ -7,7 +7,7 @@
 #include "cli/test_bed.h"
 #include "parser/ast/statement.h"
 
-namespace millrace {
+namespace millrace::inline cli {
 
 /// The assertions of a test script. Each throws TestFailure when what it says does not hold. One thread.
 class TestAsserts {
@@ -23,4 +23,4 @@ class TestAsserts {
   std::map<std::string, std::size_t> read_;  // records asserted so far, by topic
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline cli

@@ -6,9 +6,10 @@
 
 #include "cli/commands.h"
 #include "cli/testing/wire.h"
+#include "exec/log/local/memory.h"
 #include "parser/ast/format.h"
 
-namespace millrace {
+namespace millrace::inline cli {
 namespace {
 
 constexpr std::size_t kReadAtOnce = 1000;
@@ -158,4 +159,4 @@ void TestBed::settle(Span at) {
   }
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline cli

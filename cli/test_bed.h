@@ -12,7 +12,7 @@
 #include "parser/ast/statement.h"
 #include "server/session/service.h"
 
-namespace millrace {
+namespace millrace::inline cli {
 
 /// Why a test did not go through.
 struct TestFailure : std::runtime_error {
@@ -61,4 +61,4 @@ class TestBed {
   std::map<std::string, Tap> taps_;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline cli

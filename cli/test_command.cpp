@@ -14,7 +14,7 @@
 #include "cli/test_script.h"
 #include "cli/testing/record_file.h"
 
-namespace millrace {
+namespace millrace::inline cli {
 namespace {
 
 namespace fs = std::filesystem;
@@ -119,4 +119,4 @@ int test_command(const std::vector<std::string>& arguments) {
   return scripts ? run_scripts(*scripts) : compare_records(options);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline cli

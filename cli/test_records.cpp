@@ -6,9 +6,9 @@
 
 #include "cli/test_bed.h"
 #include "cli/testing/wire.h"
-#include "parser/build/parse.h"
+#include "parser/syntax/parse.h"
 
-namespace millrace {
+namespace millrace::inline cli {
 namespace {
 
 using harness::RecordSpec;
@@ -69,4 +69,4 @@ void run_record_test(const std::string& statements, const std::vector<RecordSpec
   }
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline cli

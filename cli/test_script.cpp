@@ -4,9 +4,9 @@
 
 #include "cli/test_asserts.h"
 #include "cli/test_bed.h"
-#include "parser/build/parse.h"
+#include "parser/syntax/parse.h"
 
-namespace millrace {
+namespace millrace::inline cli {
 namespace {
 
 constexpr std::string_view kTest = "--@test:", kError = "--@expected.error:", kMessage = "--@expected.message:";
@@ -114,4 +114,4 @@ std::optional<TestProblem> run_test(const TestScript& test) {
   return std::nullopt;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline cli

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-namespace millrace {
+namespace millrace::inline cli {
 
 /// One test of a script: the text from its `--@test:` line to the next one.
 struct TestScript {
@@ -26,4 +26,4 @@ struct TestProblem {
 };
 std::optional<TestProblem> run_test(const TestScript& test);
 
-}  // namespace millrace
+}  // namespace millrace::inline cli

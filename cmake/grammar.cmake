@@ -1,4 +1,4 @@
-# Generates the C++ lexer and parser in the build tree. Nothing outside parser/build may use this target.
+# Generates the C++ lexer and parser in the build tree. Nothing outside parser/syntax may use this target.
 set(generated ${CMAKE_BINARY_DIR}/generated/grammar)
 file(GLOB grammar_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/grammar/*.g4)
 set(outputs)

@@ -3,12 +3,12 @@
 millrace_module(parser_error IN parser/error LINKS fmt::fmt)
 millrace_module(parser_ast IN parser/ast USES parser_error LINKS fmt::fmt)
 include(grammar)
-millrace_module(parser_build IN parser/build USES parser_ast parser_error LINKS millrace_grammar fmt::fmt)
+millrace_module(parser_syntax IN parser/syntax USES parser_ast parser_error LINKS millrace_grammar fmt::fmt)
 
 millrace_module(planner_types IN planner/types USES parser_error LINKS fmt::fmt)
 millrace_module(planner_catalog IN planner/catalog USES planner_types parser_error LINKS fmt::fmt)
 millrace_module(planner_logical IN planner/logical USES planner_types planner_catalog parser_error LINKS fmt::fmt Boost::json)
-millrace_module(planner_bind IN planner/bind USES planner_logical planner_catalog planner_types parser_build parser_ast parser_error LINKS fmt::fmt)
+millrace_module(planner_bind IN planner/bind USES planner_logical planner_catalog planner_types parser_syntax parser_ast parser_error LINKS fmt::fmt)
 millrace_module(planner_rules IN planner/rules USES planner_logical planner_catalog planner_types parser_error LINKS fmt::fmt)
 millrace_module(planner_physical SEPARATE IN planner/physical USES planner_logical planner_catalog planner_types parser_error LINKS fmt::fmt Boost::json)
 
@@ -18,16 +18,20 @@ millrace_module(exec_functions SEPARATE IN exec/functions USES exec_expr exec_da
                 LINKS fmt::fmt PkgConfig::ICU PkgConfig::XXHASH simdjson::simdjson OpenSSL::Crypto Boost::url)
 millrace_module(exec_formats IN exec/formats USES exec_data planner_logical planner_catalog planner_types parser_error
                 LINKS fmt::fmt simdjson::simdjson)
-millrace_module(exec_log SEPARATE IN exec/log USES exec_data planner_types parser_error LINKS fmt::fmt spdlog::spdlog PkgConfig::ROCKSDB PkgConfig::RDKAFKA PkgConfig::XXHASH)
+millrace_module(exec_log IN exec/log USES exec_data planner_types parser_error LINKS fmt::fmt spdlog::spdlog PkgConfig::XXHASH)
+millrace_module(exec_log_local IN exec/log/local USES exec_log exec_data planner_types parser_error LINKS fmt::fmt spdlog::spdlog)
+millrace_module(exec_log_embedded SEPARATE IN exec/log/embedded USES exec_log_local exec_log exec_data planner_types parser_error
+                LINKS fmt::fmt spdlog::spdlog PkgConfig::ROCKSDB PkgConfig::XXHASH)
+millrace_module(exec_log_kafka SEPARATE IN exec/log/kafka USES exec_log exec_data planner_types parser_error LINKS fmt::fmt spdlog::spdlog PkgConfig::RDKAFKA)
 millrace_module(exec_state IN exec/state USES exec_data exec_log planner_types parser_error LINKS fmt::fmt spdlog::spdlog PkgConfig::ROCKSDB PkgConfig::XXHASH)
 millrace_module(exec_operators IN exec/operators USES exec_state exec_formats exec_functions exec_expr exec_data exec_log planner_physical planner_logical planner_catalog
                 planner_types parser_error LINKS fmt::fmt spdlog::spdlog)
-millrace_module(exec_runtime IN exec/runtime USES exec_operators exec_state exec_formats exec_functions exec_expr exec_data exec_log planner_physical planner_logical
+millrace_module(exec_runtime IN exec/runtime USES exec_operators exec_state exec_formats exec_functions exec_expr exec_data exec_log_local exec_log planner_physical planner_logical
                 planner_catalog planner_types parser_error LINKS fmt::fmt spdlog::spdlog)
 
-set(EXEC exec_runtime exec_operators exec_log exec_formats exec_functions exec_expr exec_data exec_state)
+set(EXEC exec_runtime exec_operators exec_log_kafka exec_log_embedded exec_log_local exec_log exec_formats exec_functions exec_expr exec_data exec_state)
 set(PLANNER planner_physical planner_rules planner_bind planner_logical planner_catalog planner_types)
-set(PARSER parser_build parser_ast parser_error)
+set(PARSER parser_syntax parser_ast parser_error)
 millrace_module(server_config IN server/config USES parser_error LINKS fmt::fmt)
 millrace_module(server_metrics IN server/metrics USES server_config exec_runtime LINKS fmt::fmt)
 millrace_module(server_queries IN server/queries USES server_config server_metrics ${EXEC} ${PLANNER} ${PARSER} LINKS fmt::fmt spdlog::spdlog Boost::json)

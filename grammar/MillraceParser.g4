@@ -1,5 +1,5 @@
 // The SQL dialect, one imported file per statement family. Rules that start with `one` or end a text
-// with EOF are the entry points of parser/build.
+// with EOF are the entry points of parser/syntax.
 parser grammar MillraceParser;
 options { tokenVocab = MillraceLexer; }
 import Definition, Manipulation, Query, Inspection, Control, Assertion, Expression, DataType, Name;

@@ -6,6 +6,8 @@
 #include <memory>
 #include <string>
 
+#include "exec/log/embedded/open.h"
+#include "exec/log/local/memory.h"
 #include "exec/log/log.h"
 
 /// Cost of a record on the local logs: 195 bytes of value, 12 of key, 4 partitions, commits of 50,000 records.

@@ -4,7 +4,7 @@
 
 #include "cli/testing/wire.h"
 
-namespace millrace::harness {
+namespace millrace::inline cli::harness {
 namespace {
 
 constexpr double kTolerance = 0.000001;
@@ -124,4 +124,4 @@ std::optional<std::string> compare_record(const RecordSpec& expected, const Stor
   return std::nullopt;
 }
 
-}  // namespace millrace::harness
+}  // namespace millrace::inline cli::harness

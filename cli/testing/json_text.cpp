@@ -5,7 +5,7 @@
 #include <charconv>
 #include <cstdint>
 
-namespace millrace::harness {
+namespace millrace::inline cli::harness {
 namespace {
 
 void append_utf8(std::string& out, std::uint32_t c) {
@@ -273,4 +273,4 @@ std::string plain_text(const Number& number) {
   return number.negative ? "-" + text : text;
 }
 
-}  // namespace millrace::harness
+}  // namespace millrace::inline cli::harness

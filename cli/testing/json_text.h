@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-namespace millrace::harness {
+namespace millrace::inline cli::harness {
 
 /// A JSON value that keeps numbers as their characters: the corpus tells 1.1 from 1.10.
 struct Json {
@@ -58,4 +58,4 @@ std::optional<Number> parse_number(std::string_view characters);
 bool same_value(Number a, Number b);
 std::string plain_text(const Number& number);
 
-}  // namespace millrace::harness
+}  // namespace millrace::inline cli::harness

@@ -4,7 +4,7 @@
 
 #include "planner/types/value.h"
 
-namespace millrace::harness {
+namespace millrace::inline cli::harness {
 namespace {
 
 std::int64_t to_int(const std::string& text) {
@@ -44,4 +44,4 @@ RecordSpec read_record(const Json& from) {
   return record;
 }
 
-}  // namespace millrace::harness
+}  // namespace millrace::inline cli::harness

@@ -8,7 +8,7 @@
 
 #include "cli/testing/json_text.h"
 
-namespace millrace::harness {
+namespace millrace::inline cli::harness {
 
 using HeaderList = std::vector<std::pair<std::string, std::optional<std::string>>>;
 
@@ -33,4 +33,4 @@ struct StoredRecord {
   HeaderList headers;
 };
 
-}  // namespace millrace::harness
+}  // namespace millrace::inline cli::harness

@@ -6,7 +6,7 @@
 
 #include "planner/types/value.h"
 
-namespace millrace::harness {
+namespace millrace::inline cli::harness {
 namespace {
 
 template <class T>
@@ -120,4 +120,4 @@ DecodedRecord decode_record(const StoredRecord& record, const SourceDef& sink) {
   return out;
 }
 
-}  // namespace millrace::harness
+}  // namespace millrace::inline cli::harness

@@ -8,7 +8,7 @@
 
 /// The harness's own serdes (RUNNER.md §8): from what a case says to bytes, and from the engine's bytes to what can be
 /// compared.
-namespace millrace::harness {
+namespace millrace::inline cli::harness {
 
 /// Throws std::runtime_error for what cannot be expressed in the source's formats.
 StoredRecord encode_record(const RecordSpec& spec, const SourceDef& source);
@@ -27,4 +27,4 @@ bool same_json(const Json& expected, const Json& actual);
 std::optional<std::string> compare_record(const RecordSpec& expected, const StoredRecord& actual, const SourceDef& sink,
                                           bool exact, bool any_zero_timestamp);
 
-}  // namespace millrace::harness
+}  // namespace millrace::inline cli::harness

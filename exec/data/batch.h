@@ -12,7 +12,7 @@
 #include "exec/data/column.h"
 #include "planner/types/schema.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 constexpr std::size_t kMaxBatchRows = 4096;
 
@@ -45,4 +45,4 @@ struct Batch {
 /// The rows `rows` of a batch, everything included.
 Batch gather(const Batch& batch, std::span<const std::uint32_t> rows);
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -6,7 +6,7 @@
 
 #include "exec/data/column.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 constexpr std::size_t kMinClass = 6;   // 64 bytes
@@ -123,4 +123,4 @@ std::string_view Arena::copy(std::string_view text) {
   return {at, text.size()};
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -4,7 +4,7 @@
 
 #include "exec/data/column.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 struct ColumnBuilder::State {
   Type type;
@@ -137,4 +137,4 @@ std::shared_ptr<Column> ColumnBuilder::finish() {
   return column;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

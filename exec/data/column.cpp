@@ -4,7 +4,7 @@
 #include <cstring>
 #include <string>
 
-namespace millrace {
+namespace millrace::inline exec {
 
 std::size_t value_width(const Type& type) {
   switch (type.kind()) {
@@ -182,4 +182,4 @@ Value get_value(const Column& column, std::size_t row) {
   return {};
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

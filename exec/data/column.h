@@ -11,7 +11,7 @@
 
 #include "planner/types/value.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// Bytes on a 64-byte boundary that grow by doubling. Memory comes from and returns to a free list of
 /// the thread, so a steady state allocates nothing. Move only.
@@ -168,4 +168,4 @@ class Arena {
   std::size_t used_ = 0;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

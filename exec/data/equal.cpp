@@ -3,7 +3,7 @@
 #include "planner/types/decimal.h"
 #include "planner/types/text_order.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 std::uint32_t list_size(const Column& column, std::size_t row) {
@@ -93,4 +93,4 @@ bool equal_values(const Column& a, std::size_t row_a, const Column& b, std::size
   }
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -3,7 +3,7 @@
 #include "exec/data/batch.h"
 #include "exec/data/column.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 template <class T>
@@ -188,4 +188,4 @@ Batch gather(const Batch& batch, std::span<const std::uint32_t> rows) {
   return to;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// Whose fault an execution error is; decides what the runtime does about it.
 enum class Fault : std::uint8_t {
@@ -40,4 +40,4 @@ Error external_error(fmt::format_string<Args...> text, Args&&... args) {
   return Error{Fault::external, fmt::format(text, std::forward<Args>(args)...)};
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

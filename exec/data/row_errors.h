@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// What went wrong on rows of a batch: for the processing log. Filled by evaluators, drained by operators.
 struct RowErrors {
@@ -26,4 +26,4 @@ struct RowErrors {
   }
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

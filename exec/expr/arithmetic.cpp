@@ -6,7 +6,7 @@
 
 #include "exec/expr/kernel_loops.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 constexpr std::string_view kNullOperand = "arithmetic with a NULL operand";
@@ -224,4 +224,4 @@ NodeBox make_negate_node(NodeBox value) {
   }
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

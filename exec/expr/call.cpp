@@ -1,6 +1,6 @@
 #include "exec/expr/scalar_function.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 ColumnPtr LambdaBody::apply(Frame& frame, std::span<const std::uint32_t> rows, std::span<const ColumnPtr> arguments) {
   Frame elements(frame, rows);
@@ -58,4 +58,4 @@ NodeBox make_call_node(const Expr& expr, const CallExpr& call) {
   return std::make_unique<CallNode>(expr.type, scalar->make(types), std::move(arguments), std::move(lambdas));
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

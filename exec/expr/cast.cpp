@@ -5,7 +5,7 @@
 #include "exec/expr/kernel_loops.h"
 #include "planner/types/decimal.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 /// Casts between fixed-width numbers that cannot fail.
@@ -159,4 +159,4 @@ NodeBox make_cast_node(NodeBox value, Type to) {
   return std::make_unique<BoxedCastNode>(std::move(value), std::move(to));
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -6,7 +6,7 @@
 #include "planner/types/decimal.h"
 #include "planner/types/text_order.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 using Flag = std::uint8_t;
@@ -255,4 +255,4 @@ NodeBox make_in_node(NodeBox value, std::vector<NodeBox> items, bool negated) {
   return std::make_unique<InNode>(std::move(value), std::move(items), negated);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -1,6 +1,6 @@
 #include "exec/expr/node.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 class LiteralNode final : public Node {
@@ -189,4 +189,4 @@ ColumnPtr spread(const Operand& operand, std::size_t rows) {
   return column;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

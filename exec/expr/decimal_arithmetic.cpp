@@ -1,7 +1,7 @@
 #include "exec/expr/node.h"
 #include "planner/types/decimal.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 class DecimalNode final : public Node {
@@ -70,4 +70,4 @@ NodeBox make_decimal_arithmetic_node(ArithmeticOp op, Type type, NodeBox left, N
   return std::make_unique<DecimalNode>(op, std::move(type), std::move(left), std::move(right));
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

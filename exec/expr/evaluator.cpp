@@ -3,7 +3,7 @@
 #include "exec/expr/frame.h"
 #include "exec/expr/node.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 struct Evaluator::Impl {
   NodeBox root;
@@ -63,4 +63,4 @@ Value evaluate_constant(const Expr& expr) {
   return get_value(*column, 0);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -10,7 +10,7 @@
 #include "exec/data/row_errors.h"
 #include "planner/logical/expr.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// A root expression, compiled once into a tree of typed vector kernels. Not thread-safe (it keeps scratch
 /// space between batches); one per task.
@@ -39,4 +39,4 @@ class Evaluator {
 /// Evaluates a constant expression (planner's ConstantEvaluator).
 Value evaluate_constant(const Expr& expr);
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -4,7 +4,7 @@
 #include <cassert>
 #include <cstring>
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 ColumnPtr bigint_column(std::span<const std::int64_t> values) {
@@ -82,4 +82,4 @@ ColumnPtr Frame::parameter(int id) const {
   return mapped(parent_->parameter(id));
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

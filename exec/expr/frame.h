@@ -8,7 +8,7 @@
 #include "exec/data/batch.h"
 #include "exec/data/row_errors.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// The rows that a part of an expression is evaluated on. The root frame is the batch; below it a frame is a
 /// choice of its parent's rows (branches of CASE, right sides of AND and OR), the elements of lists (lambda bodies),
@@ -56,4 +56,4 @@ class Frame {
   std::vector<Parameter> parameters_;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

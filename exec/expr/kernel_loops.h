@@ -4,7 +4,7 @@
 
 #include "exec/expr/node.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// out[i] = fn(left[i], right[i]), with a loop of its own when one side is a constant, so that the compiler can keep it
 /// in a register and vectorise.
@@ -37,4 +37,4 @@ void unary_loop(const Operand& operand, std::size_t rows, Out* out, Fn fn) {
   }
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -3,7 +3,7 @@
 
 #include "exec/expr/node.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 /// A compiled LIKE pattern: pieces of literal text and wildcards for one character, cut at the wildcards for any run.
@@ -142,4 +142,4 @@ NodeBox make_like_node(NodeBox value, NodeBox pattern, char escape, bool negated
   return std::make_unique<LikeNode>(std::move(value), std::move(pattern), escape, negated);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -2,7 +2,7 @@
 
 #include "exec/expr/kernel_loops.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 using Flag = std::uint8_t;
@@ -145,4 +145,4 @@ NodeBox make_case_node(Type type, std::vector<std::pair<NodeBox, NodeBox>> whens
   return std::make_unique<CaseNode>(std::move(type), std::move(whens), std::move(otherwise));
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

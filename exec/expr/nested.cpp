@@ -3,7 +3,7 @@
 #include "exec/data/equal.h"
 #include "exec/expr/node.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 class FieldNode final : public Node {
@@ -202,4 +202,4 @@ NodeBox make_struct_node(Type type, std::vector<NodeBox> fields) {
   return std::make_unique<StructNode>(std::move(type), std::move(fields));
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -10,7 +10,7 @@
 #include "exec/expr/frame.h"
 #include "planner/logical/expr.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// The values of an argument: a column, or one value for all rows (a column of one row).
 struct Operand {
@@ -80,4 +80,4 @@ ColumnPtr without_failed(ColumnPtr column, const Bitmap& failed);
 /// All the values of an operand as a column of `rows` rows.
 ColumnPtr spread(const Operand& operand, std::size_t rows);
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

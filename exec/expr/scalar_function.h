@@ -9,7 +9,7 @@
 #include "planner/catalog/functions.h"
 
 /// What exec/functions implements and exec/expr calls.
-namespace millrace {
+namespace millrace::inline exec {
 
 /// A compiled lambda argument.
 class LambdaBody {
@@ -44,4 +44,4 @@ struct ScalarImplementation : FunctionImplementation {
   virtual std::unique_ptr<ScalarKernel> make(const CallTypes& types) const = 0;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -3,7 +3,7 @@
 #include <array>
 #include <cstdint>
 
-namespace millrace {
+namespace millrace::inline exec {
 
 namespace {
 
@@ -54,4 +54,4 @@ std::ptrdiff_t base64_read(std::string_view text, char* out) {
   return out - begin;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -4,7 +4,7 @@
 #include <cstring>
 #include <utility>
 
-namespace millrace {
+namespace millrace::inline exec {
 
 namespace {
 
@@ -85,4 +85,4 @@ std::vector<ColumnWriter> make_writers(const std::vector<Type>& types) {
   return writers;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

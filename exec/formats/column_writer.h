@@ -8,7 +8,7 @@
 
 #include "exec/data/column.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// Fills one column and its children in place, row after row. Rows are written in ascending order; the current row
 /// may be written again (the last write counts), so a row that fails half-way is simply set to NULL. One thread.
@@ -73,4 +73,4 @@ class ColumnWriter {
 /// A writer for each of `types`.
 std::vector<ColumnWriter> make_writers(const std::vector<Type>& types);
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

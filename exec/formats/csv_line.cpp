@@ -8,7 +8,7 @@
 #include <emmintrin.h>
 #endif
 
-namespace millrace {
+namespace millrace::inline exec {
 
 namespace {
 
@@ -90,4 +90,4 @@ std::string_view without_doubled_quotes(std::string_view text, char* out) {
   return {begin, static_cast<std::size_t>(out - begin)};
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -2,7 +2,7 @@
 
 #include <string_view>
 
-namespace millrace {
+namespace millrace::inline exec {
 
 struct CsvField {
   std::string_view text;        // without quotes around it
@@ -36,4 +36,4 @@ class CsvLine {
 /// Copies `text` to `out` with one quote for two.
 std::string_view without_doubled_quotes(std::string_view text, char* out);
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -8,7 +8,7 @@
 #include "exec/formats/scalar_text.h"
 #include "exec/formats/utf8_text.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 namespace {
 
@@ -96,4 +96,4 @@ std::unique_ptr<Decoder> make_delimited_decoder(char delimiter, std::vector<Colu
   return std::make_unique<DelimitedDecoder>(delimiter, std::move(columns), wanted);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

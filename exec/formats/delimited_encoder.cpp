@@ -7,7 +7,7 @@
 #include <emmintrin.h>
 #endif
 
-namespace millrace {
+namespace millrace::inline exec {
 
 namespace {
 
@@ -132,4 +132,4 @@ std::unique_ptr<Encoder> make_delimited_encoder(char delimiter, std::vector<Colu
   return std::make_unique<DelimitedEncoder>(delimiter, columns);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
-namespace millrace {
+namespace millrace::inline exec {
 
 // Decimal digits without loops: eight digits are worked out side by side in one register.
 
@@ -60,4 +60,4 @@ inline char* write_with_fraction(std::uint32_t whole, std::uint32_t fraction, ch
   return out + 4 - std::countl_zero(digits | 1) / 8;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -8,7 +8,7 @@
 #include "exec/formats/kafka_format.h"
 #include "exec/formats/row_format.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 namespace {
 
@@ -70,4 +70,4 @@ Result<std::optional<std::string>> encode_row(const FormatInfo& format, std::spa
   return std::optional<std::string>(std::move(out.bytes));
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -13,7 +13,7 @@
 #include "exec/data/row_errors.h"
 #include "planner/types/schema.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// Turns serialized keys or values into columns. Made for one schema and one set of wanted columns; keeps scratch
 /// space, so one per task. Never throws on data.
@@ -66,4 +66,4 @@ Result<std::optional<std::string>> encode_row(const FormatInfo& format, std::spa
 /// Partition of a record: murmur2 of the serialized key as Java clients do. Precondition: a non-null key.
 std::int32_t partition_for(std::string_view key, std::int32_t partitions);
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

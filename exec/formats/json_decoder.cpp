@@ -6,7 +6,7 @@
 #include "exec/formats/json_layout.h"
 #include "exec/formats/json_reader.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 namespace {
 
@@ -165,4 +165,4 @@ std::unique_ptr<Decoder> make_json_decoder(std::vector<ColumnDef> columns, std::
   return std::make_unique<JsonDecoder>(std::move(names), types, bare);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -5,7 +5,7 @@
 #include "exec/formats/json_text.h"
 #include "exec/formats/text_sink.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 namespace {
 
@@ -196,4 +196,4 @@ std::unique_ptr<Encoder> make_json_encoder(std::vector<ColumnDef> columns, bool 
   return std::make_unique<JsonEncoder>(columns, bare);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

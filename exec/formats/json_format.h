@@ -5,11 +5,11 @@
 
 #include "exec/formats/format.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 // JSON, behind make_decoder() and make_encoder(). `bare`: the one column is the whole text, not a field of an object.
 
 std::unique_ptr<Decoder> make_json_decoder(std::vector<ColumnDef> columns, std::vector<std::size_t> wanted, bool bare);
 std::unique_ptr<Encoder> make_json_encoder(std::vector<ColumnDef> columns, bool bare);
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

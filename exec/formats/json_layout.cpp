@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-namespace millrace::json {
+namespace millrace::inline exec::json {
 
 namespace {
 // Fields further behind are looked up each time.
@@ -52,4 +52,4 @@ const char* RecordLayout::look_up(const char* at, const char* end, std::size_t p
   return at;
 }
 
-}  // namespace millrace::json
+}  // namespace millrace::inline exec::json

@@ -9,7 +9,7 @@
 #include "exec/formats/json_scanner.h"
 #include "exec/formats/names.h"
 
-namespace millrace::json {
+namespace millrace::inline exec::json {
 
 constexpr std::uint32_t kNoSlot = ~std::uint32_t{0};
 
@@ -80,4 +80,4 @@ class RecordLayout {
   std::string unescaped_;
 };
 
-}  // namespace millrace::json
+}  // namespace millrace::inline exec::json

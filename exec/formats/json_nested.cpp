@@ -5,7 +5,7 @@
 #include "exec/formats/json_scanner.h"
 #include "exec/formats/names.h"
 
-namespace millrace::json {
+namespace millrace::inline exec::json {
 
 namespace {
 
@@ -164,4 +164,4 @@ const char* ValueReader::read_struct(const char* at, const char* end, ColumnWrit
   return at;
 }
 
-}  // namespace millrace::json
+}  // namespace millrace::inline exec::json

@@ -11,7 +11,7 @@
 #include "exec/formats/number_text.h"
 #include "exec/formats/scalar_text.h"
 
-namespace millrace::json {
+namespace millrace::inline exec::json {
 
 namespace {
 
@@ -235,4 +235,4 @@ const char* ValueReader::text_of(const char* at, const char* end, std::string& o
   return at + 1;
 }
 
-}  // namespace millrace::json
+}  // namespace millrace::inline exec::json

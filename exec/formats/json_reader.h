@@ -9,7 +9,7 @@
 #include "exec/formats/column_writer.h"
 #include "exec/formats/names.h"
 
-namespace millrace::json {
+namespace millrace::inline exec::json {
 
 /// Reads JSON values into columns by the conversions of the dialect: numbers from digit strings, text from anything and
 /// so on. Strings without escapes become views into the input; others go to the arena. One thread.
@@ -54,4 +54,4 @@ class ValueReader {
   std::vector<std::string_view> keys_;
 };
 
-}  // namespace millrace::json
+}  // namespace millrace::inline exec::json

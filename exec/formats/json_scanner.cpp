@@ -1,6 +1,6 @@
 #include "exec/formats/json_scanner.h"
 
-namespace millrace::json {
+namespace millrace::inline exec::json {
 
 namespace {
 
@@ -144,4 +144,4 @@ void append_compact(const char* at, const char* end, std::string& out) {
   }
 }
 
-}  // namespace millrace::json
+}  // namespace millrace::inline exec::json

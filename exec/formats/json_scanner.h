@@ -11,7 +11,7 @@
 #include <emmintrin.h>
 #endif
 
-namespace millrace::json {
+namespace millrace::inline exec::json {
 
 // Steps over JSON text. Every function takes a position inside [at, end] and never reads at or beyond `end`; a result
 // of nullptr means that the text is not JSON.
@@ -173,4 +173,4 @@ std::ptrdiff_t unescape(std::string_view text, char* out);
 /// The value at [at, end) without space outside strings, appended to `out`. Precondition: it is JSON.
 void append_compact(const char* at, const char* end, std::string& out);
 
-}  // namespace millrace::json
+}  // namespace millrace::inline exec::json

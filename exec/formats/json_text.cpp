@@ -10,7 +10,7 @@
 #include <emmintrin.h>
 #endif
 
-namespace millrace {
+namespace millrace::inline exec {
 
 namespace {
 
@@ -241,4 +241,4 @@ void append_json_string(std::string_view text, std::string& out) {
   out.resize(static_cast<std::size_t>(end - out.data()));
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -9,7 +9,7 @@
 
 #include "planner/types/value.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 // Text of values, written straight into a buffer that has the stated room. Each returns the end of what was written.
 
@@ -35,4 +35,4 @@ char* write_json_string(std::string_view text, char* out);
 /// As write_json_string, behind `out`.
 void append_json_string(std::string_view text, std::string& out);
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

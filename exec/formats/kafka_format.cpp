@@ -9,7 +9,7 @@
 #include "exec/formats/text_sink.h"
 #include "exec/formats/utf8_text.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 namespace {
 
@@ -175,4 +175,4 @@ std::unique_ptr<Encoder> make_kafka_encoder(const std::optional<ColumnDef>& colu
   return std::make_unique<KafkaEncoder>(column->type.kind());
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

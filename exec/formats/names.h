@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace millrace::json {
+namespace millrace::inline exec::json {
 
 /// How well a field of the input fits a column: its own name beats its upper-cased one, whatever the order.
 enum class NameMatch : std::uint8_t { none, upper_cased, exact };
@@ -19,4 +19,4 @@ inline NameMatch match_name(std::string_view column, std::string_view name) {
   return NameMatch::upper_cased;
 }
 
-}  // namespace millrace::json
+}  // namespace millrace::inline exec::json

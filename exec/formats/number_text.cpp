@@ -7,7 +7,7 @@
 
 #include "planner/types/decimal.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 namespace {
 
@@ -165,4 +165,4 @@ std::int64_t wrap_to_int64(std::string_view text) {
   return static_cast<std::int64_t>(parts.negative ? 0 - value : value);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -5,7 +5,7 @@
 
 #include "planner/types/value.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 // Numbers in text, as Java's parsers take them. False: not such a number, or out of range.
 
@@ -20,4 +20,4 @@ bool parse_decimal(std::string_view text, int precision, int scale, Int128& unsc
 /// The whole part of a JSON number, modulo 2^64. Precondition: `text` is a JSON number.
 std::int64_t wrap_to_int64(std::string_view text);
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -3,7 +3,7 @@
 
 #include "exec/formats/format.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 namespace {
 
@@ -42,4 +42,4 @@ std::int32_t partition_for(std::string_view key, std::int32_t partitions) {
   return static_cast<std::int32_t>(murmur2(key) & 0x7fffffff) % partitions;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

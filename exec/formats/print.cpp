@@ -10,7 +10,7 @@
 #include "exec/formats/json_scanner.h"
 #include "planner/types/value.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 namespace {
 
@@ -206,4 +206,4 @@ void RecordPrinter::print(const PrintedRecord& record, std::vector<std::string>&
                               key_.show(record.key), value_.show(record.value), record.partition));
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// What PRINT knows of one record.
 struct PrintedRecord {
@@ -53,4 +53,4 @@ class RecordPrinter {
   bool started_ = false;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

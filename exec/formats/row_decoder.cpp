@@ -5,7 +5,7 @@
 #include "exec/formats/row_format.h"
 #include "exec/formats/row_layout.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 namespace {
 
@@ -200,4 +200,4 @@ std::unique_ptr<Decoder> make_row_decoder(std::vector<ColumnDef> columns, std::v
   return std::make_unique<RowDecoder>(std::move(columns), wanted);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

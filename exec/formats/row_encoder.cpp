@@ -4,7 +4,7 @@
 #include "exec/formats/row_layout.h"
 #include "exec/formats/text_sink.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 namespace {
 
@@ -118,4 +118,4 @@ std::unique_ptr<Encoder> make_row_encoder(std::vector<ColumnDef> columns) {
   return std::make_unique<RowEncoder>(columns);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

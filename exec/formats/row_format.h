@@ -5,7 +5,7 @@
 
 #include "exec/formats/format.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 // ROW: our own compact layout for internal topics and state values; any types. Behind make_decoder() and
 // make_encoder().
@@ -19,4 +19,4 @@ namespace millrace {
 std::unique_ptr<Decoder> make_row_decoder(std::vector<ColumnDef> columns, std::vector<std::size_t> wanted);
 std::unique_ptr<Encoder> make_row_encoder(std::vector<ColumnDef> columns);
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -5,7 +5,7 @@
 
 #include "planner/types/type.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// Bytes of a value of fixed width in a ROW, 0 for the other types.
 inline std::size_t row_width(const Type& type) {
@@ -53,4 +53,4 @@ inline bool bitmap_test(const char* bitmap, std::size_t i) {
   return (static_cast<unsigned char>(bitmap[i >> 3]) >> (i & 7) & 1) != 0;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -3,7 +3,7 @@
 #include "exec/formats/base64.h"
 #include "exec/formats/number_text.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 namespace {
 
@@ -75,4 +75,4 @@ bool set_from_text(std::string_view text, ColumnWriter& out, std::size_t row, Ar
   }
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

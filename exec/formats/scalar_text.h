@@ -6,7 +6,7 @@
 #include "exec/data/column.h"
 #include "exec/formats/column_writer.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// Stores an integer in a column of INTEGER (wrapped to 32 bits), BIGINT, DATE, TIME or TIMESTAMP. False: no time of
 /// day.
@@ -30,4 +30,4 @@ inline bool store_integral(std::int64_t value, ColumnWriter& out, std::size_t ro
 /// else false.
 bool set_from_text(std::string_view text, ColumnWriter& out, std::size_t row, Arena* arena);
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

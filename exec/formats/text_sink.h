@@ -8,7 +8,7 @@
 
 #include "exec/formats/format.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// Where encoders write: a small buffer that stays in the cache and is emptied into an Encoded when full. One thread.
 class TextSink {
@@ -60,4 +60,4 @@ class TextSink {
   Encoded* out_ = nullptr;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

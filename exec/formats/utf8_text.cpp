@@ -4,7 +4,7 @@
 
 #include <cstring>
 
-namespace millrace {
+namespace millrace::inline exec {
 
 namespace {
 
@@ -68,4 +68,4 @@ std::string_view as_utf8(std::string_view text, std::shared_ptr<Arena>& arena) {
   return {begin, static_cast<std::size_t>(out - begin)};
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

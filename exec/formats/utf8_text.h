@@ -5,10 +5,10 @@
 
 #include "exec/data/column.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// The text itself where it is UTF-8; else a copy in `arena` (made when first needed) with U+FFFD for every broken
 /// sequence, as Java decodes it. STRING columns hold nothing but UTF-8.
 std::string_view as_utf8(std::string_view text, std::shared_ptr<Arena>& arena);
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -12,7 +12,7 @@
 #include "exec/data/result.h"
 #include "planner/logical/plan.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// One aggregate call, specialised to its types and constants. Immutable: any number of threads may use one.
 ///
@@ -74,4 +74,4 @@ struct AggregateRow {
 };
 AggregateRow lay_out(std::span<const std::unique_ptr<Aggregate>> aggregates);
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

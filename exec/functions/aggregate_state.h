@@ -9,7 +9,7 @@
 #include "exec/functions/declare.h"
 
 /// The two ways to build an Aggregate: plain bytes as state, or a pointer to an object.
-namespace millrace {
+namespace millrace::inline exec {
 
 inline Error malformed_state() {
   return Error{Fault::bug, "a broken aggregate state"};
@@ -196,4 +196,4 @@ AggregateMaker heap_aggregate() {
   };
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -9,7 +9,7 @@
 #include "exec/functions/aggregate_state.h"
 #include "exec/functions/families.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 /// Maps in the order of their keys, at any depth: equal values then have equal bytes.
@@ -298,4 +298,4 @@ FunctionFamily collect_aggregates() {
                      .variants = {aggregate("T value -> BIGINT", kStructured, heap_aggregate<CountDistinctOps>())}})};
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -4,7 +4,7 @@
 #include "exec/functions/families.h"
 #include "planner/types/text_order.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 // Of DOUBLE as Java orders it, NaN last and -0.0 before 0.0: the result must not depend on the order of the rows.
@@ -123,4 +123,4 @@ FunctionFamily extreme_aggregates() {
                  {.name = "MIN", .doc = "Smallest of the values that are not NULL.", .variants = variants<false>()})};
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -5,7 +5,7 @@
 #include "exec/functions/families.h"
 #include "planner/types/decimal.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 template <class T>
@@ -375,4 +375,4 @@ FunctionFamily numeric_aggregates() {
                          .variants = deviations<true>()})};
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

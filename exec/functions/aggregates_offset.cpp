@@ -5,7 +5,7 @@
 #include "exec/functions/sequence.h"
 #include "parser/error/sql_error.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 bool keeps_nulls(const AggregateSpec& spec) {
@@ -178,4 +178,4 @@ FunctionFamily offset_aggregates() {
                   .variants = variants<true>()})};
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

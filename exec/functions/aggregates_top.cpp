@@ -4,7 +4,7 @@
 #include "exec/functions/families.h"
 #include "parser/error/sql_error.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 /// The k largest values, each with the columns that ride along. Equal values stand in the order of arrival.
@@ -114,4 +114,4 @@ FunctionFamily top_aggregates() {
                                top_distinct("TIME"), top_distinct("TIMESTAMP"), top_distinct("BYTES")}})};
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

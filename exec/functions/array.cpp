@@ -3,7 +3,7 @@
 #include "exec/functions/declare.h"
 #include "exec/functions/families.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 using Arguments = std::span<const Value>;
@@ -205,4 +205,4 @@ FunctionFamily array_functions() {
   return all;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

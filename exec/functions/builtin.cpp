@@ -2,7 +2,7 @@
 
 #include "exec/functions/families.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 constexpr FunctionFamily (*kFamilies[])() = {
@@ -27,4 +27,4 @@ const FunctionCatalog& builtin_functions() {
   return catalog;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

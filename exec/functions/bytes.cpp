@@ -7,7 +7,7 @@
 #include "exec/functions/scalar.h"
 #include "exec/functions/utf16.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 using Text = std::string_view;
@@ -262,4 +262,4 @@ FunctionFamily bytes_functions() {
                   {not_deterministic(scalar<random_uuid>({})), scalar<uuid_of>({"bytes"})}})};
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -1,6 +1,6 @@
 #include "exec/functions/codec.h"
 
-namespace millrace::codec {
+namespace millrace::inline exec::codec {
 namespace {
 
 template <class T>
@@ -132,4 +132,4 @@ bool get_value(std::string_view& in, const Type& type, Value& value) {
   }
 }
 
-}  // namespace millrace::codec
+}  // namespace millrace::inline exec::codec

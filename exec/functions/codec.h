@@ -8,7 +8,7 @@
 #include "planner/types/value.h"
 
 /// Bytes of aggregate states in changelogs: little-endian, self-delimiting. Readers return false on malformed input.
-namespace millrace::codec {
+namespace millrace::inline exec::codec {
 
 inline void put_unsigned(std::uint64_t value, std::string& out) {
   for (; value >= 0x80; value >>= 7) out.push_back(static_cast<char>(value | 0x80));
@@ -100,4 +100,4 @@ inline bool get_text(std::string_view& in, std::string_view& text) {
 void put_value(const Value& value, const Type& type, std::string& out);
 bool get_value(std::string_view& in, const Type& type, Value& value);
 
-}  // namespace millrace::codec
+}  // namespace millrace::inline exec::codec

@@ -3,7 +3,7 @@
 #include "exec/functions/families.h"
 #include "planner/types/decimal.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 /// Takes each row from one of the arguments.
@@ -168,4 +168,4 @@ FunctionFamily conditional_functions() {
               {kernel("T value -> T", [](const CallTypes&) { return std::make_unique<AsValueKernel>(); })}})};
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

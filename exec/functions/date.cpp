@@ -5,7 +5,7 @@
 #include "exec/functions/scalar.h"
 #include "planner/types/civil.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 using Text = std::string_view;
@@ -193,4 +193,4 @@ FunctionFamily date_functions() {
   return all;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

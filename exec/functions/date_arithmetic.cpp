@@ -3,7 +3,7 @@
 #include "exec/functions/scalar.h"
 #include "planner/types/civil.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 using Text = std::string_view;
@@ -89,4 +89,4 @@ FunctionFamily date_arithmetic_functions() {
                 {{"CAST(CONVERT_TZ('2022-01-01T00:00', 'UTC', '+02:00') AS STRING)", "'2022-01-01T02:00:00.000'"}}})};
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -4,7 +4,7 @@
 #include <cctype>
 #include <stdexcept>
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 std::string upper(std::string_view text) {
@@ -262,4 +262,4 @@ std::unique_ptr<TableFunction> make_table_function(const TableCall& call) {
   return dynamic_cast<const TableImplementation&>(*variant.implementation).make(call.column.type);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -13,7 +13,7 @@
 #include "planner/catalog/functions.h"
 
 /// How functions are declared: one record per function, with its documentation and examples beside the code.
-namespace millrace {
+namespace millrace::inline exec {
 
 /// Parses `ARRAY<T> list, INT n, T... rest -> BOOLEAN`. Types: BOOLEAN INT BIGINT DOUBLE STRING BYTES DATE TIME
 /// TIMESTAMP, DECIMAL (any), ANY, STRUCT (any) or STRUCT<K STRING, V INT>, ARRAY<..>, MAP<..>, LAMBDA<A, B, Result>,
@@ -75,4 +75,4 @@ struct TableImplementation : FunctionImplementation {
   TableMaker make;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -5,7 +5,7 @@
 #include "planner/catalog/functions.h"
 
 /// One maker per family; builtin_functions() concatenates them.
-namespace millrace {
+namespace millrace::inline exec {
 
 using FunctionFamily = std::vector<FunctionDef>;
 
@@ -30,4 +30,4 @@ FunctionFamily collect_aggregates();
 FunctionFamily top_aggregates();
 FunctionFamily table_functions();
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -9,7 +9,7 @@
 #include "exec/data/result.h"
 
 /// Date and time texts by java.time patterns (DateTimeFormatter.ofPattern, English, case-insensitive parsing).
-namespace millrace {
+namespace millrace::inline exec {
 
 /// A time zone by Java's names: regions, UTC, Z, +hh:mm, UTC+h.
 class Zone {
@@ -70,4 +70,4 @@ class JavaTimePattern {
   bool time_fields_ = false;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

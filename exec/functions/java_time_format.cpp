@@ -4,7 +4,7 @@
 #include "exec/functions/java_time_words.h"
 #include "planner/types/civil.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 using namespace java_time;
@@ -230,4 +230,4 @@ Result<const JavaTimePattern*> JavaTimePattern::find(std::string_view pattern) {
   return &known.back()->compiled;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

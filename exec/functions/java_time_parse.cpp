@@ -6,7 +6,7 @@
 #include "exec/functions/java_time_words.h"
 #include "planner/types/civil.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 using namespace java_time;
@@ -344,4 +344,4 @@ Result<ParsedTime> JavaTimePattern::parse_as(std::string_view text, bool loose) 
   return parsed;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -3,7 +3,7 @@
 #include <array>
 #include <string_view>
 
-namespace millrace::java_time {
+namespace millrace::inline exec::java_time {
 
 inline constexpr std::array<std::string_view, 12> kMonths{"January",   "February", "March",    "April",
                                                           "May",       "June",     "July",     "August",
@@ -20,4 +20,4 @@ constexpr int day_of_week(std::int64_t epoch_day) {
   return static_cast<int>(((epoch_day + 3) % 7 + 7) % 7) + 1;
 }
 
-}  // namespace millrace::java_time
+}  // namespace millrace::inline exec::java_time

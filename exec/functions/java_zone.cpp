@@ -7,7 +7,7 @@
 
 #include "exec/functions/java_time.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 class FixedZone final : public Zone {
@@ -117,4 +117,4 @@ Result<const Zone*> Zone::find(std::string_view name) {
   return known.emplace(std::string(name), std::move(zone)).first->second.get();
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

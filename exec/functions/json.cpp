@@ -11,7 +11,7 @@
 #include "exec/functions/json_text.h"
 #include "exec/functions/scalar.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 using Text = std::string_view;
@@ -384,4 +384,4 @@ FunctionFamily json_functions() {
                 {{"TO_JSON_STRING(ARRAY[1, 2])", "'[1,2]'"}}})};
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -4,7 +4,7 @@
 
 #include "exec/functions/utf16.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 bool is_digit(char c) {
@@ -217,4 +217,4 @@ void write_json(const JsonNode& node, std::string& out) {
   out += object ? '}' : ']';
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// A JSON value that keeps numbers as they were written and members in their order.
 struct JsonNode {
@@ -25,4 +25,4 @@ void write_json(const JsonNode& node, std::string& out);
 /// A string as JSON text: quotes and escapes.
 void quote_json(std::string_view text, std::string& out);
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

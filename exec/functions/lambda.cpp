@@ -7,7 +7,7 @@
 #include "exec/functions/families.h"
 #include "exec/functions/utf16.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 /// The elements of a column of lists or maps, flattened: those of rows that are not NULL and not failed.
@@ -194,4 +194,4 @@ FunctionFamily lambda_functions() {
                   {{"TRANSFORM(ARRAY[1, 2], x => x * 2)", "ARRAY[2, 4]"}}})};
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -3,7 +3,7 @@
 #include "exec/functions/declare.h"
 #include "exec/functions/families.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 using Arguments = std::span<const Value>;
@@ -86,4 +86,4 @@ FunctionFamily map_functions() {
                {boxed("MAP<STRING, T> left, MAP<STRING, T> right -> MAP<STRING, T>", map_union, OnNull::pass)}})};
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

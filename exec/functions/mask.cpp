@@ -4,7 +4,7 @@
 #include "exec/functions/scalar.h"
 #include "exec/functions/utf16.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 using Text = std::string_view;
@@ -102,4 +102,4 @@ FunctionFamily mask_functions() {
           part_def<Part::keep_right>("MASK_KEEP_RIGHT", "As MASK, for all but the last characters.", "'Xx-Xxxx-$123'")};
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -7,7 +7,7 @@
 #include "exec/functions/families.h"
 #include "exec/functions/scalar.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 template <auto F, class T>
@@ -226,4 +226,4 @@ FunctionFamily math_functions() {
   return all;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -7,7 +7,7 @@
 #include "exec/functions/scalar.h"
 #include "exec/functions/utf16.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 using Text = std::string_view;
@@ -222,4 +222,4 @@ FunctionFamily regex_functions() {
   };
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -6,7 +6,7 @@
 #include "planner/types/cast.h"
 #include "planner/types/decimal.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 template <DecimalStep Step>
@@ -130,4 +130,4 @@ FunctionFamily rounding_functions() {
                    {"TRUNC(12.345, 2)", "12.340"}}})};
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -16,7 +16,7 @@
 ///   std::optional<T>   sees NULL           Variadic<T>   any number of last arguments, sees NULL
 ///   Arena& (first)     memory for texts it makes
 /// Returns T, std::optional<T>, Result<T> or Result<std::optional<T>>; a Result can fail the row.
-namespace millrace {
+namespace millrace::inline exec {
 
 struct BytesView {
   std::string_view data;
@@ -288,4 +288,4 @@ FunctionVariant scalar(std::initializer_list<std::string_view> names, OnNull on_
   return variant;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -4,7 +4,7 @@
 #include <chrono>
 #include <cstdint>
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// Numbers that order what aggregates have seen, so that merged states know which came first. They start from the
 /// clock: a restarted process continues above what it wrote before.
@@ -15,4 +15,4 @@ inline std::int64_t reserve_sequence(std::size_t count) {
   return next.fetch_add(static_cast<std::int64_t>(count), std::memory_order_relaxed);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

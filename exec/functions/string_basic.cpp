@@ -10,7 +10,7 @@
 #include "exec/functions/utf16.h"
 #include "planner/types/parse_text.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 using Text = std::string_view;
@@ -298,4 +298,4 @@ FunctionFamily string_functions() {
   return all;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

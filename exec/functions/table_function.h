@@ -7,7 +7,7 @@
 #include "exec/expr/evaluator.h"
 #include "planner/logical/plan.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// A function that gives any number of rows for one: EXPLODE, CUBE_EXPLODE. Immutable, any thread.
 class TableFunction {
@@ -21,4 +21,4 @@ class TableFunction {
 /// Precondition: `call.function` is a table function of builtin_functions().
 std::unique_ptr<TableFunction> make_table_function(const TableCall& call);
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -3,7 +3,7 @@
 #include "exec/functions/declare.h"
 #include "exec/functions/families.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 /// An ARRAY column without NULL whose row i is the elements `picks` between ends[i - 1] and ends[i].
@@ -98,4 +98,4 @@ FunctionFamily table_functions() {
                   .variants = {table("ARRAY<T> values -> T", make<Explode>)}})};
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -3,7 +3,7 @@
 #include "exec/functions/families.h"
 #include "exec/functions/scalar.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 using Text = std::string_view;
@@ -225,4 +225,4 @@ FunctionFamily url_functions() {
                {{"URL_EXTRACT_QUERY('http://h/?a=1')", "'a=1'"}}})};
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

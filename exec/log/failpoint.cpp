@@ -6,7 +6,7 @@
 #include <map>
 #include <mutex>
 
-namespace millrace::failpoint {
+namespace millrace::inline exec::failpoint {
 
 namespace detail {
 std::atomic<int> armed{0};
@@ -109,4 +109,4 @@ Status detail::hit_armed(std::string_view name) {
   return {};
 }
 
-}  // namespace millrace::failpoint
+}  // namespace millrace::inline exec::failpoint

@@ -10,7 +10,7 @@
 
 /// Places where tests make things go wrong (DESIGN §9). A place calls `hit(name)` and returns the error it gets. Any
 /// thread. With nothing armed a hit costs one relaxed load.
-namespace millrace::failpoint {
+namespace millrace::inline exec::failpoint {
 
 /// The places. A name that no place uses is never hit.
 inline constexpr std::string_view kBeforeProgress =
@@ -52,4 +52,4 @@ inline Status hit(std::string_view name) {
   return detail::hit_armed(name);
 }
 
-}  // namespace millrace::failpoint
+}  // namespace millrace::inline exec::failpoint

@@ -14,7 +14,7 @@
 #include "exec/data/result.h"
 
 /// Where records live (DESIGN §5): one interface, three logs. exec/log is the only place that knows which.
-namespace millrace {
+namespace millrace::inline exec {
 
 using Clock = std::chrono::steady_clock;
 
@@ -187,25 +187,4 @@ class Log {
   virtual Result<std::string> cluster_id() = 0;
 };
 
-/// Deterministic, in memory, for tests, conformance, `millrace test` and the exchanges of transient queries.
-std::unique_ptr<Log> make_memory_log();
-
-struct EmbeddedOptions {
-  std::string directory;
-  bool sync = true;  // log.sync
-};
-/// One process at a time: a second open of the same directory fails with a user error that names it. Retention counts
-/// from when a record was appended, not from its timestamp: data older than the retention may be loaded. Closing the
-/// log ends its threads.
-Result<std::unique_ptr<Log>> open_embedded_log(const EmbeddedOptions& options);
-
-struct KafkaOptions {
-  std::string brokers;
-  std::vector<std::pair<std::string, std::string>>
-      properties;  // librdkafka settings given by the operator (security...)
-  std::chrono::milliseconds commit_interval{2000};
-};
-/// Returns when a broker has answered, or with an external error after `wait`.
-Result<std::unique_ptr<Log>> open_kafka_log(const KafkaOptions& options, std::chrono::milliseconds wait);
-
-}  // namespace millrace
+}  // namespace millrace::inline exec

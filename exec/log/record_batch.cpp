@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace millrace {
+namespace millrace::inline exec {
 
 namespace {
 
@@ -198,4 +198,4 @@ bool RecordCursor::next(RecordView& record, std::vector<HeaderView>& headers, st
   return true;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

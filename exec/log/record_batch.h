@@ -16,7 +16,7 @@
 /// 4 unused}, then per record: [offset delta, sparse batches only] timestamp delta, key size + 1 (0: null), value size
 /// + 1, header count, key bytes, value bytes, headers (size, key bytes, size + 1, value bytes). Numbers are LEB128,
 /// deltas against the batch's base values, signed ones zigzag. Integers of the header are little endian.
-namespace millrace {
+namespace millrace::inline exec {
 
 /// A sealed batch. Immutable once published; shared between the log, fetches and caches.
 class RecordBatch {
@@ -111,4 +111,4 @@ class RecordCursor {
   std::int64_t base_timestamp_ = 0;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -6,7 +6,7 @@
 #include "exec/operators/group_changes.h"
 #include "exec/operators/windows.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 /// Groups by the key of its input, with or without time windows.
@@ -305,4 +305,4 @@ MadeOperator make_aggregate_operator(const AggregateNode& node, const LowerConte
   return std::make_unique<AggregateOperator>(node, lower, std::move(layout), *attached);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -4,7 +4,7 @@
 #include <cstring>
 #include <numeric>
 
-namespace millrace {
+namespace millrace::inline exec {
 
 Bitmap copy_bits(const Bitmap& bits) {
   Bitmap out;
@@ -94,4 +94,4 @@ Batch assemble(const Batch& frame, std::size_t keys, std::span<const ColumnPtr> 
   return out;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

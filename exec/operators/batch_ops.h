@@ -6,7 +6,7 @@
 
 #include "exec/data/batch.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// The same rows again, columns shared.
 Batch share(const Batch& in);
@@ -49,4 +49,4 @@ struct ChangeRow {
 /// value columns, as many (empty when no row is old).
 Batch assemble(const Batch& frame, std::size_t keys, std::span<const ColumnPtr> old, std::span<const ChangeRow> rows);
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

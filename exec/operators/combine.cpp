@@ -4,7 +4,7 @@
 #include "exec/operators/group_values.h"
 #include "exec/state/key_table.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 constexpr std::size_t kMaxBytes = 16 << 20;  // of groups, before they are given out early
@@ -165,4 +165,4 @@ MadeOperator make_combine(const CombineNode& node, const LowerContext& lower) {
   return std::make_unique<Combine>(node, lower);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -3,7 +3,7 @@
 #include "exec/operators/batch_ops.h"
 #include "exec/operators/lower.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 /// Streams: keeps rows whose predicate is TRUE.
@@ -115,4 +115,4 @@ MadeOperator make_filter(const FilterNode& node, const LowerContext& lower) {
   return std::make_unique<TableFilter>(node, lower);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

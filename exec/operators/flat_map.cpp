@@ -5,7 +5,7 @@
 #include "exec/operators/lower.h"
 #include "exec/operators/row_evaluators.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 /// Appends one column per table function: one row per element, shorter lists padded with NULL.
@@ -84,4 +84,4 @@ MadeOperator make_flat_map(const FlatMapNode& node, const LowerContext& lower) {
   return std::make_unique<FlatMap>(node, lower);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

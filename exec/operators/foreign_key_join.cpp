@@ -3,7 +3,7 @@
 
 #include "exec/operators/join_rows.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 /// What a left row's store value holds: the key in the right table that the row refers to, then the row.
@@ -198,4 +198,4 @@ MadeOperator make_foreign_key_join(const ForeignKeyJoinNode& node, const LowerCo
   return std::make_unique<ForeignKeyJoin>(node, lower, std::move(*left), std::move(*right));
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

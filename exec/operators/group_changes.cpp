@@ -4,7 +4,7 @@
 
 #include "exec/operators/batch_ops.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 void GroupChanges::remember(std::span<Entry* const> entries) {
   if (!emit_before_) return;
@@ -67,4 +67,4 @@ Status GroupChanges::give_rows(const MapStore& store, std::span<Entry* const> en
   return out.batch(assemble(now, keys_.columns(), old_, rows));
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -7,7 +7,7 @@
 #include "exec/operators/group_values.h"
 #include "exec/state/map_store.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// Gives out groups of an aggregate as table rows: upserts, or with before rows where asked for.
 class GroupChanges {
@@ -36,4 +36,4 @@ class GroupChanges {
   std::vector<std::int32_t> old_row_;  // per entry: its row in old_, -1 for none
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -5,7 +5,7 @@
 
 #include "exec/operators/batch_ops.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 GroupLayout::GroupLayout(std::span<const AggregateCall> calls) {
   for (const AggregateCall& call : calls) aggregates_.push_back(make_aggregate(call));
@@ -108,4 +108,4 @@ std::optional<std::vector<std::uint32_t>> countable_rows(const Batch& in) {
   return rows;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -10,7 +10,7 @@
 #include "exec/operators/store_keys.h"
 #include "exec/state/value_layout.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// The value of a group in a store: a timestamp and the states of all aggregates side by side.
 class GroupLayout final : public ValueLayout {
@@ -71,4 +71,4 @@ Batch group_batch(const StoreKeys& keys, const GroupLayout& layout, std::span<co
 /// Rows that an aggregate takes in: with a key and a value. Absent: all.
 std::optional<std::vector<std::uint32_t>> countable_rows(const Batch& in);
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

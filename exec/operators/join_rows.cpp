@@ -4,7 +4,7 @@
 
 #include "exec/operators/batch_ops.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 StoreKeys result_keys(const PlanNode& join) {
@@ -127,4 +127,4 @@ std::vector<ColumnPtr> JoinRows::right_keys(std::span<const Row> rows, const Bat
   return columns;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -8,7 +8,7 @@
 
 #include "exec/operators/table_side.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// Results of a join on their way out: pairs of rows in ROW bytes, either of which may be absent. Gives them out with
 /// the join's schema: key, then all columns of the left relation, then all of the right one.
@@ -66,4 +66,4 @@ class JoinRows {
   std::vector<RowKind> kinds_;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -6,7 +6,7 @@
 
 #include "exec/operators/batch_ops.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 template <class... Visitors>
@@ -174,4 +174,4 @@ Result<std::unique_ptr<Pipeline>> build_pipeline(const Subtopology& subtopology,
   return Builder(subtopology, context, out).build();
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -5,7 +5,7 @@
 
 #include "exec/operators/operator.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// What the maker of an operator gets beside its node's own struct.
 struct LowerContext {
@@ -31,4 +31,4 @@ MadeOperator make_stream_stream_join(const StreamStreamJoinNode& node, const Low
 MadeOperator make_table_table_join(const TableTableJoinNode& node, const LowerContext& lower);
 MadeOperator make_foreign_key_join(const ForeignKeyJoinNode& node, const LowerContext& lower);
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -4,7 +4,7 @@
 #include "exec/operators/batch_ops.h"
 #include "exec/operators/table_side.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 /// Keeps the newest row of each key, and from that knows the row before.
@@ -114,4 +114,4 @@ MadeOperator make_materialize(const MaterializeNode& node, const LowerContext& l
   return std::make_unique<Materialize>(node, lower, std::move(*side));
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -13,7 +13,7 @@
 #include "exec/state/store.h"
 #include "planner/physical/plan.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// Takes what an operator gives out. Rows must be handed on in order.
 class Emitter {
@@ -28,8 +28,8 @@ class OperatorContext {
   virtual ~OperatorContext() = default;
   /// The store that this node declared in the plan.
   virtual StoreSlot store(const std::string& name) = 0;
-  /// Rows left out or values lost, for the processing log and metrics. `type`: spec/config.md §5 (0 deserialization, 1 processing, ...).
-  /// `where` names the step; `in` gives partition and offsets where known.
+  /// Rows left out or values lost, for the processing log and metrics. `type`: spec/config.md §5 (0 deserialization, 1
+  /// processing, ...). `where` names the step; `in` gives partition and offsets where known.
   virtual void report(std::string_view step, int type, const RowErrors& errors, const Batch& in) = 0;
   /// Rows dropped because they were late: metrics and processing log.
   virtual void late_rows(std::string_view step, std::uint64_t count) = 0;
@@ -44,16 +44,22 @@ class Operator {
   /// Rows for input `input` (0 = left). Results go to `out`, in order, possibly over several batches.
   virtual Status on_batch(int input, const Batch& in, Emitter& out) = 0;
   /// The transaction is about to end: emit what was held back (one change per key). Called source to sink.
-  virtual Status on_commit(Emitter& out) { (void)out; return {}; }
+  virtual Status on_commit(Emitter& out) {
+    (void)out;
+    return {};
+  }
   /// Memory of what is held back outside of stores.
   virtual std::size_t held_bytes() const { return 0; }
   /// Time-like progress that is part of the task's committed progress (stream times, counters); empty for most.
   virtual void save(std::string& bytes) const { (void)bytes; }
-  virtual Status load(std::string_view bytes) { (void)bytes; return {}; }
+  virtual Status load(std::string_view bytes) {
+    (void)bytes;
+    return {};
+  }
 };
 
-/// A tree of operators built from one subtopology, sources cut off: rows enter at leaf i, leave at the root (the sink or output node is
-/// not part of it; the root's emitter is the task's).
+/// A tree of operators built from one subtopology, sources cut off: rows enter at leaf i, leave at the root (the sink
+/// or output node is not part of it; the root's emitter is the task's).
 class Pipeline {
  public:
   virtual ~Pipeline() = default;
@@ -68,8 +74,9 @@ class Pipeline {
   virtual Status load(std::string_view bytes) = 0;
 };
 
-/// Builds the operators of a subtopology. `out` receives what reaches the root node (SinkNode or OutputNode): its input's batches.
-/// `context` and `out` must outlive the pipeline.
-Result<std::unique_ptr<Pipeline>> build_pipeline(const Subtopology& subtopology, OperatorContext& context, Emitter& out);
+/// Builds the operators of a subtopology. `out` receives what reaches the root node (SinkNode or OutputNode): its
+/// input's batches. `context` and `out` must outlive the pipeline.
+Result<std::unique_ptr<Pipeline>> build_pipeline(const Subtopology& subtopology, OperatorContext& context,
+                                                 Emitter& out);
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -2,7 +2,7 @@
 #include "exec/operators/lower.h"
 #include "exec/operators/row_evaluators.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 /// Computes the output columns. Rows without a value (null stream values, removals that carry no old row) keep none.
@@ -39,4 +39,4 @@ MadeOperator make_project(const ProjectNode& node, const LowerContext& lower) {
   return std::make_unique<Project>(node, lower);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -3,7 +3,7 @@
 #include "exec/operators/lower.h"
 #include "exec/operators/row_evaluators.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 /// Gives rows a new key; every input column follows as a value column.
@@ -104,4 +104,4 @@ MadeOperator make_rekey(const RekeyNode& node, const LowerContext& lower) {
   return std::make_unique<Rekey>(node, lower);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -2,7 +2,7 @@
 
 #include "exec/operators/batch_ops.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 std::optional<std::vector<std::uint32_t>> rows_with_value(const Batch& in, bool has_before) {
   std::vector<std::uint32_t> rows;
@@ -55,4 +55,4 @@ std::vector<ColumnPtr> RowEvaluators::evaluate(const Batch& in,
   return out;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

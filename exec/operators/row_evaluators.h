@@ -6,7 +6,7 @@
 #include "exec/expr/evaluator.h"
 #include "planner/logical/plan.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// Rows whose value columns hold something: not null stream values, not removals without their old row (`has_before`
 /// false). Absent: all rows.
@@ -32,4 +32,4 @@ class RowEvaluators {
   std::vector<Item> items_;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -6,7 +6,7 @@
 #include "exec/operators/windows.h"
 #include "exec/state/ordered_store.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 /// Groups by key and session: rows no further apart than the gap. A row that touches sessions withdraws them and makes
@@ -279,4 +279,4 @@ MadeOperator make_session_aggregate(const AggregateNode& node, const LowerContex
   return std::make_unique<SessionAggregate>(node, lower, std::move(layout), *attached);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

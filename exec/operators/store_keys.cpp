@@ -1,6 +1,6 @@
 #include "exec/operators/store_keys.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 std::vector<Type> key_types(const Schema& schema) {
@@ -49,4 +49,4 @@ void StoreKeys::decode(std::span<const std::string_view> keys, Batch& out) const
   out.window_end = std::move(end);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -9,7 +9,7 @@
 #include "exec/state/key_codec.h"
 #include "planner/logical/plan.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// How the key of a relation, window included, stands in a store.
 class StoreKeys {
@@ -33,4 +33,4 @@ class StoreKeys {
   std::size_t window_bytes_ = 0;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

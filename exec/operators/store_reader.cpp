@@ -4,7 +4,7 @@
 #include "exec/operators/table_side.h"
 #include "exec/state/key_codec.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 Error malformed() {
@@ -103,4 +103,4 @@ Result<Batch> StoreReader::decode(std::span<const std::pair<std::string, std::st
   return impl_->groups ? impl_->decode_groups(keys, values) : impl_->decode_rows(keys, values);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

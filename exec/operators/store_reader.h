@@ -12,7 +12,7 @@
 #include "exec/data/result.h"
 #include "planner/logical/plan.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// Turns what a store keeps back into the rows its operator gives: for pull queries. One thread at a time.
 class StoreReader {
@@ -32,4 +32,4 @@ class StoreReader {
   std::unique_ptr<Impl> impl_;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

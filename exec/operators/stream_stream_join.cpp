@@ -6,7 +6,7 @@
 #include "exec/operators/windows.h"
 #include "exec/state/ordered_store.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 constexpr std::int64_t kDefaultGrace = 86'400'000;
@@ -222,4 +222,4 @@ MadeOperator make_stream_stream_join(const StreamStreamJoinNode& node, const Low
   return std::make_unique<StreamStreamJoin>(node, lower, **left, **right);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -1,7 +1,7 @@
 #include "exec/operators/batch_ops.h"
 #include "exec/operators/table_side.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 /// Stream rows meet the newest table row of their key. Only stream rows give results.
@@ -68,4 +68,4 @@ MadeOperator make_stream_table_join(const StreamTableJoinNode& node, const Lower
   return std::make_unique<StreamTableJoin>(node, std::move(*table));
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

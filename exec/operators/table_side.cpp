@@ -1,6 +1,6 @@
 #include "exec/operators/table_side.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 std::vector<ColumnDef> value_columns(const Schema& schema) {
@@ -94,4 +94,4 @@ Status TableSide::find(const Batch& in, std::span<const std::uint32_t> rows, std
   return store_->find(key_bytes_, out);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -11,7 +11,7 @@
 #include "exec/operators/store_keys.h"
 #include "exec/state/map_store.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// Value columns of a relation as bytes of the ROW format and back.
 class RowCodec {
@@ -71,4 +71,4 @@ class TableSide {
   std::vector<Entry*> entries_;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

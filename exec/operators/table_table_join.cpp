@@ -1,6 +1,6 @@
 #include "exec/operators/join_rows.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 /// Both sides are kept; each row that comes meets the newest row of the other side.
@@ -77,4 +77,4 @@ MadeOperator make_table_table_join(const TableTableJoinNode& node, const LowerCo
   return std::make_unique<TableTableJoin>(node, lower, std::move(*left), std::move(*right));
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

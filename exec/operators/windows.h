@@ -9,7 +9,7 @@
 
 #include "planner/logical/plan.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// Time windows and the stream time that closes them. Stream time is the running maximum over the rows that reach the
 /// operator.
@@ -66,4 +66,4 @@ inline std::int64_t load_number(std::string_view& bytes, std::int64_t fallback) 
   return value;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -5,7 +5,7 @@
 #include "exec/runtime/engine_impl.h"
 #include "exec/runtime/transient.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 constexpr std::chrono::milliseconds kIdlePoll{2};
@@ -245,4 +245,4 @@ void EngineImpl::remove_stepped(TransientRun& run) {
   stepped_.remove(&run);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -15,7 +15,7 @@
 #include "exec/log/log.h"
 #include "planner/physical/plan.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 struct EngineOptions {
   std::string service_id = "default_";
@@ -129,4 +129,4 @@ class Engine {
   virtual void kill() = 0;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

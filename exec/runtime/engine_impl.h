@@ -16,7 +16,7 @@
 #include "exec/runtime/worker.h"
 #include "exec/state/state_db.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 class TransientRun;
 
@@ -112,4 +112,4 @@ class EngineImpl final : public Engine, private WorkerHost {
   std::thread house_;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

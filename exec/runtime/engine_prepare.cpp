@@ -3,7 +3,7 @@
 #include "exec/runtime/engine_impl.h"
 
 // The submitter's half of starting and dropping a query: topics and first progress records.
-namespace millrace {
+namespace millrace::inline exec {
 
 Status EngineImpl::prepare(const PhysicalPlan& plan) {
   const std::lock_guard control(control_);
@@ -105,4 +105,4 @@ Status EngineImpl::forget(const PhysicalPlan& plan) {
   return {};
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

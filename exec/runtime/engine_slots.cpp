@@ -6,7 +6,7 @@
 #include "exec/runtime/engine_impl.h"
 
 // Who runs what: slots of this process, dealt to its workers; and the housekeeper.
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 constexpr std::chrono::milliseconds kHousePoll{50};
@@ -231,4 +231,4 @@ void EngineImpl::read_up_to(const TopicPartition& partition, std::int64_t offset
   read_up_to_[partition] = offset;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 // An input that stays full this long no longer holds back the others on its partition.
@@ -167,4 +167,4 @@ std::int64_t Feeds::behind(const TaskInput& input) const {
   return std::max<std::int64_t>(0, reader_->known_end(feed->source) - input.accepted());
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

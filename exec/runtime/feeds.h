@@ -11,7 +11,7 @@
 #include "exec/log/log.h"
 #include "exec/runtime/task_input.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// One reader shared by the tasks of a worker: a partition is fetched once for all inputs that want it. An input that
 /// begins (or is put back) behind the others makes the feed go back; the others skip what they have. One thread, but
@@ -70,4 +70,4 @@ class Feeds {
   std::vector<Feed*> attention_;  // feeds that balance() has to look at
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

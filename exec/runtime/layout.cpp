@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 std::uint64_t stable_hash(std::string_view text) {
@@ -131,4 +131,4 @@ Result<QueryLayout> make_layout(Log& log, const PhysicalPlan& plan, int slots) {
   return layout;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -8,7 +8,7 @@
 #include "exec/log/log.h"
 #include "planner/physical/plan.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// A topic that tasks of a subtopology read, once however many leaves read it.
 struct LayoutInput {
@@ -39,4 +39,4 @@ Result<QueryLayout> make_layout(Log& log, const PhysicalPlan& plan, int slots);
 /// The SourceNodes of a tree, left to right.
 std::vector<const PlanNode*> sources_of(const PlanNode& root);
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 constexpr char kVersion = 1;
@@ -93,4 +93,4 @@ Result<Progress> decode_progress(std::string_view bytes) {
   return progress;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -8,7 +8,7 @@
 
 #include "exec/data/result.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// How far a task has come: the value of its record in the slots topic (DESIGN §5). Written in the transaction that
 /// makes the outputs up to here visible.
@@ -28,4 +28,4 @@ std::string encode(const Progress& progress);
 /// External error when the bytes are not a progress record.
 Result<Progress> decode_progress(std::string_view bytes);
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -4,7 +4,7 @@
 
 #include "exec/runtime/engine_impl.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 constexpr std::size_t kRowsPerScan = 1024;  // entries taken while the worker waits
@@ -193,4 +193,4 @@ Engine::Found EngineImpl::look_up(const std::string& query_id, std::vector<PullL
   return here ? std::move(asked) : nullptr;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

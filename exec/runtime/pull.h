@@ -12,7 +12,7 @@
 #include "exec/runtime/engine.h"
 #include "exec/state/store.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// Reads the table of one query: look-ups to store keys, entries to rows, and what the plan does between store and
 /// sink. Made once and used again; one thread at a time.
@@ -52,4 +52,4 @@ class PullReader {
   std::vector<Step> steps_;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

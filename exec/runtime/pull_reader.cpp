@@ -6,7 +6,7 @@
 #include "exec/runtime/pull.h"
 #include "exec/runtime/pull_readers.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 constexpr std::size_t kIdleReaders = 16;
@@ -131,4 +131,4 @@ void PullReaders::give_back(std::unique_ptr<PullReader> reader) {
   if (idle_.size() < kIdleReaders) idle_.push_back(std::move(reader));
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -6,7 +6,7 @@
 
 #include "planner/physical/plan.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 class PullReader;
 
@@ -23,4 +23,4 @@ class PullReaders {
   std::vector<std::unique_ptr<PullReader>> idle_;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

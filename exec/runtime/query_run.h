@@ -13,7 +13,7 @@
 #include "exec/runtime/layout.h"
 #include "exec/runtime/pull_readers.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// A query as this process runs it: shared by its tasks, whichever workers they are on. Counters may be read at any
 /// time.
@@ -61,4 +61,4 @@ struct RowReceiver {
   virtual void rows(Batch&& batch) = 0;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

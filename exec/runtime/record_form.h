@@ -7,7 +7,7 @@
 #include "exec/data/batch.h"
 
 /// Forms of records that several stages agree on: windowed keys, and values in the topics between subtopologies.
-namespace millrace {
+namespace millrace::inline exec {
 
 /// Values of internal topics begin with one byte: the row kind, and whether the row's value is null.
 constexpr std::uint8_t kKindMask = 0x03;
@@ -26,4 +26,4 @@ inline std::int64_t get_big_endian(std::string_view bytes) {
   return static_cast<std::int64_t>(bits);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

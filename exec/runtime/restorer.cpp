@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 constexpr std::size_t kRecordsPerPoll = 8192;
@@ -120,4 +120,4 @@ std::optional<Restorer::Failure> Restorer::poll(std::chrono::milliseconds wait, 
   return std::nullopt;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

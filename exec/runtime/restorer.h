@@ -9,7 +9,7 @@
 #include "exec/log/log.h"
 #include "exec/runtime/task.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// Brings the stores of new tasks up to the end of their changelogs, a few at a time: what a log client has fetched of
 /// a changelog takes memory. One thread.
@@ -52,4 +52,4 @@ class Restorer {
   std::deque<Tail> waiting_;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

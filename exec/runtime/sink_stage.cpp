@@ -4,7 +4,7 @@
 
 #include "exec/runtime/record_form.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 SinkStage::SinkStage(const PlanNode& sink, bool internal, const QueryOptions& options, std::int32_t task_partition,
                      SinkReport report)
@@ -124,4 +124,4 @@ Status SinkStage::append_row(const Batch& batch, std::size_t row, std::int64_t t
   return writer.append(topic, partition, key, value, time, header_scratch_);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

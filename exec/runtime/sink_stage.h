@@ -15,7 +15,7 @@
 #include "exec/runtime/timestamp_stage.h"
 #include "planner/logical/plan.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// Rows left out by a sink: message and how many.
 using SinkReport = std::function<void(const std::string& message, std::uint64_t count)>;
@@ -56,4 +56,4 @@ class SinkStage {
   std::uint32_t spread_ = 0;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 constexpr std::chrono::milliseconds kPollWait{100};
@@ -105,4 +105,4 @@ std::optional<std::string> SlotTable::find(int slot, const std::string& key) con
   return found->second;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -14,7 +14,7 @@
 #include "exec/log/log.h"
 #include "exec/runtime/progress.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// The newest progress records of the slots topic, as far as this process has read them: `refresh` before `find`.
 /// Thread-safe.
@@ -48,4 +48,4 @@ class SlotTable {
   std::mutex reading_;  // one refresh at a time
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -4,7 +4,7 @@
 
 #include "exec/runtime/record_form.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 constexpr int kDeserializationError = 0;
@@ -246,4 +246,4 @@ Batch SourceStage::without_skipped(Batch&& batch) {
   return gather(batch, kept);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -15,7 +15,7 @@
 #include "exec/runtime/timestamp_stage.h"
 #include "planner/logical/plan.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// A record that was left out: for the processing log.
 struct BadRecord {
@@ -69,4 +69,4 @@ class SourceStage {
   std::shared_ptr<std::vector<std::int64_t>> times_, window_start_, window_end_, offsets_;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

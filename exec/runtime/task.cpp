@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 std::int64_t wall_clock_ms() {
@@ -282,4 +282,4 @@ void Task::late_rows(std::string_view step, std::uint64_t count) {
   run_->late_rows += count;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -16,7 +16,7 @@
 #include "exec/runtime/task_input.h"
 #include "exec/state/store.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// Where a task stands. `slot` is -1 in transient queries.
 struct TaskPlace {
@@ -120,4 +120,4 @@ class Task final : private OperatorContext, private Emitter {
   std::int64_t lag_ = 0;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

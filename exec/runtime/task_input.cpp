@@ -5,7 +5,7 @@
 
 #include "exec/runtime/record_form.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 TaskInput::TaskInput(TopicPartition partition, bool internal, std::vector<Leaf> leaves, int rank)
     : partition_(std::move(partition)), internal_(internal), leaves_(std::move(leaves)), rank_(rank) {}
@@ -127,4 +127,4 @@ void TaskInput::reach(std::int64_t offset) {
   consumed_ = queue_.empty() ? std::max(offset, std::min(accepted_, end_)) : offset;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -13,7 +13,7 @@
 #include "exec/log/log.h"
 #include "exec/runtime/source_stage.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// One partition that a task reads: what was fetched and waits, decoded when its turn comes. Several leaves of the task
 /// may read the same partition (a self-join, a union); they get each record one after the other, in declared order.
@@ -92,4 +92,4 @@ class TaskInput {
   std::int64_t head_next_ = 0;  // consumed offset once the head is used up
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

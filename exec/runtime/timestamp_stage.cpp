@@ -2,7 +2,7 @@
 
 #include "exec/functions/builtin.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 ExprPtr parse_call(const std::string& format) {
@@ -53,4 +53,4 @@ Status TimestampStage::extract(const ColumnPtr& column, std::size_t rows, const 
   return {};
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

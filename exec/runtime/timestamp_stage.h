@@ -10,7 +10,7 @@
 #include "exec/expr/evaluator.h"
 #include "planner/logical/plan.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// Reads event times out of the column named by TIMESTAMP=: BIGINT or TIMESTAMP as they are, STRING by its java.time
 /// pattern.
@@ -29,4 +29,4 @@ class TimestampStage {
   bool strict_;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

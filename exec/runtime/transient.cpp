@@ -2,9 +2,10 @@
 
 #include <algorithm>
 
+#include "exec/log/local/memory.h"
 #include "exec/runtime/engine_impl.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 std::atomic<std::uint64_t> transient_count{0};
@@ -160,4 +161,4 @@ Result<std::unique_ptr<TransientQuery>> EngineImpl::run_transient(std::shared_pt
   return std::unique_ptr<TransientQuery>(std::move(run));
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

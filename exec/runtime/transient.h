@@ -10,7 +10,7 @@
 #include "exec/runtime/query_run.h"
 #include "exec/runtime/worker.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 class EngineImpl;
 
@@ -48,4 +48,4 @@ class TransientRun final : public TransientQuery, private RowReceiver {
   std::atomic<bool> ended_{false};
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <future>
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 constexpr std::chrono::milliseconds kIdleWait{200};
@@ -289,4 +289,4 @@ void Worker::pause_changed(const std::string& query_id) {
   });
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

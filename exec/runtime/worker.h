@@ -16,7 +16,7 @@
 #include "exec/runtime/restorer.h"
 #include "exec/runtime/task.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// What a worker tells its owner. Called on the worker's thread; must not wait for it.
 class WorkerHost {
@@ -177,4 +177,4 @@ class Worker {
   std::thread thread_;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

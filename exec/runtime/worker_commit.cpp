@@ -5,7 +5,7 @@
 #include "exec/log/failpoint.h"
 #include "exec/runtime/worker.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 constexpr std::size_t kPendingLimit = 32 << 20;    // bytes in the open transaction that make it end
@@ -207,4 +207,4 @@ void Worker::spill_everything() {
     if (!task->dirty()) spill_task(*task, 1.0);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

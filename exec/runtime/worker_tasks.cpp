@@ -4,7 +4,7 @@
 
 #include "exec/runtime/worker.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 constexpr std::chrono::milliseconds kRestoreWait{5};
@@ -187,4 +187,4 @@ void Worker::give_up(Task& task, const Error& error) {
   remove_tasks([&](const Task& other) { return other.shared_run() == run; });
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

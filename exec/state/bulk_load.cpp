@@ -4,7 +4,7 @@
 #include <bit>
 #include <cstring>
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 constexpr std::size_t kChunk = 1 << 20;
@@ -74,4 +74,4 @@ void BulkLoad::reset() {
   left_ = bytes_ = 0;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -9,7 +9,7 @@
 
 #include "exec/data/result.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// Changelog records as they came, in the order of their keys once enough have gathered: for replaying a changelog into
 /// sorted files without decoding it. One thread.
@@ -62,4 +62,4 @@ class BulkLoad {
   std::size_t bytes_ = 0;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

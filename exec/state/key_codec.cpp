@@ -5,7 +5,7 @@
 #include <cassert>
 #include <cstring>
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 constexpr char kNull = 0;
@@ -203,4 +203,4 @@ std::string encode_key(std::span<const Value> values, std::span<const ColumnDef>
   return out;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -18,7 +18,7 @@
 /// prefix scan over the key finds all its windows in time order.
 ///
 /// Windowed keys carry the start (8 bytes, as a BIGINT value); session keys the end, then the start.
-namespace millrace {
+namespace millrace::inline exec {
 
 /// Keys back to back: key i is bytes[ends[i-1], ends[i]).
 struct KeyBuffer {
@@ -51,4 +51,4 @@ std::int64_t read_window(const char* bytes);
 std::vector<ColumnPtr> decode_keys(std::span<const Type> types, std::span<const std::string_view> keys,
                                    std::size_t suffix_bytes);
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -4,7 +4,7 @@
 
 #include "exec/state/key_codec.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 using Cursor = std::string_view;
@@ -180,4 +180,4 @@ std::vector<ColumnPtr> decode_keys(std::span<const Type> types, std::span<const 
   return columns;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

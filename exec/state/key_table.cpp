@@ -3,7 +3,7 @@
 
 #include <xxhash.h>
 
-namespace millrace {
+namespace millrace::inline exec {
 
 std::uint64_t hash_key(std::string_view key) {
   return XXH3_64bits(key.data(), key.size());
@@ -32,4 +32,4 @@ void KeyTable::erase(Entry* entry) {
   slab_.release(entry, sizeof(Entry) + value_size_ + entry->key_size);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -10,7 +10,7 @@
 
 #include "exec/state/slab.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// One key of a store and its value, in one piece of memory: this header, the value, the key bytes.
 struct Entry {
@@ -124,4 +124,4 @@ class KeyTable {
   Slab slab_;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cassert>
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 constexpr std::int64_t kMaxSegments = 2048;  // per retention, so that tiny windows do not make tiny tables
@@ -254,4 +254,4 @@ std::size_t MapStore::memory_bytes() const {
   return bytes;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

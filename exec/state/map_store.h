@@ -16,7 +16,7 @@
 #include "exec/state/store.h"
 #include "exec/state/value_layout.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 struct MapStoreOptions {
   std::shared_ptr<const ValueLayout> layout;
@@ -176,4 +176,4 @@ class MapStore final : public Store {
   std::string encoded_;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -4,7 +4,7 @@
 
 #include "exec/state/map_store.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 Status MapStore::begin_commit(ChangelogSink& changelog) {
   assert(!committing_now_);
@@ -156,4 +156,4 @@ void MapStore::free_segment(Segment& segment) {
   });
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

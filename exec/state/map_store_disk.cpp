@@ -5,7 +5,7 @@
 #include "exec/log/failpoint.h"
 #include "exec/state/map_store.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 constexpr std::size_t kAhead = 16;  // entries on their way from memory while others are worked on
@@ -289,4 +289,4 @@ Status MapStore::scan_segment(Segment& segment, std::string_view from, std::stri
   return {};
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -4,7 +4,7 @@
 #include "exec/state/map_store.h"
 
 // A changelog is replayed into memory as long as memory suffices; from then on into sorted files, past the hash tables.
-namespace millrace {
+namespace millrace::inline exec {
 
 Status MapStore::restore(std::span<const RecordView> records) {
   replaying_ = true;
@@ -102,4 +102,4 @@ Status MapStore::clear() {
   return db_ != nullptr ? db_->clear(id_) : Status{};
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 constexpr std::size_t kSuffix = 2 * kWindowBytes;
@@ -133,4 +133,4 @@ Status OrderedStore::get_windows(std::string_view key, std::int64_t from, std::i
   return {};
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

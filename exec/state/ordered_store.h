@@ -9,7 +9,7 @@
 
 #include "exec/state/map_store.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// Per key a list of values that each span some time: sessions. Kept in a MapStore under `key | end | start`, so
 /// changes, commits, spills and expiry (by end) are its own; here is the list of each key. One thread.
@@ -96,4 +96,4 @@ class OrderedStore final : public Store {
   bool current_ = true;  // lists_ know all that is in memory
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

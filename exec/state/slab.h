@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// Memory of one store segment: small pieces from chunks, reused by size class, all freed together. One thread. Pieces
 /// are aligned to 16 bytes.
@@ -93,4 +93,4 @@ class Slab {
   std::size_t reserved_ = 0;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -15,7 +15,7 @@
 #include <map>
 #include <mutex>
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 using rocksdb::Slice;
@@ -362,4 +362,4 @@ Result<std::unique_ptr<StateDb>> StateDb::open(const StateDbOptions& options) {
   return std::unique_ptr<StateDb>(std::move(db));
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -12,7 +12,7 @@
 
 #include "exec/data/result.h"
 
-namespace millrace {
+namespace millrace::inline exec {
 
 struct StateDbOptions {
   std::string directory;
@@ -64,4 +64,4 @@ class StateDb {
   virtual Status drop(const std::string& name_prefix) = 0;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

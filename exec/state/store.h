@@ -14,7 +14,7 @@
 #include "exec/log/log.h"
 
 /// State of tasks (DESIGN §6). The log is the only thing that commits; what is here is a cache of it.
-namespace millrace {
+namespace millrace::inline exec {
 
 class StateDb;  // the process's state RocksDB, exec/state/state_db.h
 
@@ -78,4 +78,4 @@ struct StoreSlot {
   std::function<Store*(std::unique_ptr<Store>)> attach;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

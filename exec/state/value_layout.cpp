@@ -4,7 +4,7 @@
 #include <cstring>
 #include <new>
 
-namespace millrace {
+namespace millrace::inline exec {
 namespace {
 
 class RowLayout final : public ValueLayout {
@@ -52,4 +52,4 @@ const ValueLayout& row_layout() {
   return layout;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace millrace {
+namespace millrace::inline exec {
 
 /// How a store's values lie in memory and in the changelog: `size()` bytes, aligned to at most 8, the first eight of
 /// which are the row's timestamp in ms. Immutable, any thread.
@@ -51,4 +51,4 @@ void make_row_value(std::byte* value, std::int64_t timestamp, std::string_view b
 /// Values are RowValue; in the changelog 8 bytes of timestamp, then the row.
 const ValueLayout& row_layout();
 
-}  // namespace millrace
+}  // namespace millrace::inline exec

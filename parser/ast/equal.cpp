@@ -4,7 +4,7 @@
 #include "parser/ast/format.h"
 #include "parser/ast/printer.h"
 
-namespace millrace::ast {
+namespace millrace::inline parser::ast {
 namespace {
 
 // What counts of each struct, as a tuple; spans, quoting and spelling variants are left out.
@@ -311,4 +311,4 @@ bool equal(const Statement& a, const Statement& b) {
   return Comparer()(a, b);
 }
 
-}  // namespace millrace::ast
+}  // namespace millrace::inline parser::ast

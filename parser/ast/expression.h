@@ -12,7 +12,7 @@
 
 /// The syntax tree: immutable plain structs with spans. Nodes are shared, never changed after the
 /// builder made them; any thread may read them.
-namespace millrace::ast {
+namespace millrace::inline parser::ast {
 
 /// A name as the catalog knows it: unquoted names are upper-cased by the builder, quoted ones keep
 /// their case. `quoted` only matters for printing and for hints.
@@ -166,4 +166,4 @@ struct Expression {
   }
 };
 
-}  // namespace millrace::ast
+}  // namespace millrace::inline parser::ast

@@ -5,7 +5,7 @@
 
 #include "parser/ast/statement.h"
 
-namespace millrace::ast {
+namespace millrace::inline parser::ast {
 
 /// Prints a tree as SQL that parses back to an equal tree. The layout is ksqlDB's rewritten form
 /// (addenda.md §2): select items on lines of their own, binary operators in parentheses, WITH keys
@@ -22,4 +22,4 @@ std::string format_name(std::string_view name);
 bool equal(const Expression& a, const Expression& b);
 bool equal(const Statement& a, const Statement& b);
 
-}  // namespace millrace::ast
+}  // namespace millrace::inline parser::ast

@@ -4,7 +4,7 @@
 #include "parser/ast/format.h"
 #include "parser/ast/printer.h"
 
-namespace millrace::ast {
+namespace millrace::inline parser::ast {
 namespace {
 
 std::string_view symbol(BinaryOp op) {
@@ -333,4 +333,4 @@ std::string format(const TypeName& type) {
   return printer.take();
 }
 
-}  // namespace millrace::ast
+}  // namespace millrace::inline parser::ast

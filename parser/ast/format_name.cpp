@@ -3,7 +3,7 @@
 
 #include "parser/ast/format.h"
 
-namespace millrace::ast {
+namespace millrace::inline parser::ast {
 namespace {
 
 /// The keywords that cannot be names, sorted. The grammar has the last word; a test compares the two.
@@ -37,4 +37,4 @@ std::string format_name(std::string_view name) {
   return quoted + "`";
 }
 
-}  // namespace millrace::ast
+}  // namespace millrace::inline parser::ast

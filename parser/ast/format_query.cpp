@@ -3,7 +3,7 @@
 #include "parser/ast/format.h"
 #include "parser/ast/printer.h"
 
-namespace millrace::ast {
+namespace millrace::inline parser::ast {
 
 void Printer::duration(const Duration& duration) {
   text(std::to_string(duration.count));
@@ -126,4 +126,4 @@ std::string format(const Query& query) {
   return printer.take();
 }
 
-}  // namespace millrace::ast
+}  // namespace millrace::inline parser::ast

@@ -4,7 +4,7 @@
 #include "parser/ast/format.h"
 #include "parser/ast/printer.h"
 
-namespace millrace::ast {
+namespace millrace::inline parser::ast {
 namespace {
 
 std::string_view word(SourceKind kind) {
@@ -353,4 +353,4 @@ std::string format(const Statement& statement) {
   return printer.take();
 }
 
-}  // namespace millrace::ast
+}  // namespace millrace::inline parser::ast

@@ -6,7 +6,7 @@
 
 #include "parser/ast/statement.h"
 
-namespace millrace::ast {
+namespace millrace::inline parser::ast {
 
 /// Writes trees as SQL into one string. How much an operand must be wrapped depends on where it
 /// stands, hence the several ways to print an expression.
@@ -48,4 +48,4 @@ class Printer {
 /// One spelling per type: INT is INTEGER, VARCHAR is STRING.
 std::string_view canonical_type_name(std::string_view name);
 
-}  // namespace millrace::ast
+}  // namespace millrace::inline parser::ast

@@ -9,7 +9,7 @@
 
 #include "parser/ast/expression.h"
 
-namespace millrace::ast {
+namespace millrace::inline parser::ast {
 
 /// n units of time as written; `millis` is the length.
 struct Duration {
@@ -91,4 +91,4 @@ struct Query {
 };
 using QueryPtr = std::shared_ptr<const Query>;
 
-}  // namespace millrace::ast
+}  // namespace millrace::inline parser::ast

@@ -10,7 +10,7 @@
 
 #include "parser/ast/query.h"
 
-namespace millrace::ast {
+namespace millrace::inline parser::ast {
 
 enum class ColumnRole : std::uint8_t { value, key, primary_key, headers, header };
 struct ColumnDefinition {
@@ -202,4 +202,4 @@ struct StatementNode {
 };
 using Statement = StatementNode;
 
-}  // namespace millrace::ast
+}  // namespace millrace::inline parser::ast

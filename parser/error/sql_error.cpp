@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 
-namespace millrace {
+namespace millrace::inline parser {
 namespace {
 
 constexpr std::array kCodeNames = {
@@ -82,4 +82,4 @@ std::string render_error(const SqlError& error, std::string_view text) {
   return out;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline parser

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace millrace {
+namespace millrace::inline parser {
 
 /// A place in the text of a request: 1-based line and column of the first character, byte offsets
 /// of the first character and of one past the last. `line == 0` means "no place known".
@@ -88,4 +88,4 @@ class SqlError : public std::runtime_error {
 /// span, and the hint. `text` is the whole request that the span counts in.
 std::string render_error(const SqlError& error, std::string_view text);
 
-}  // namespace millrace
+}  // namespace millrace::inline parser

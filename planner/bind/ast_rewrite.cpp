@@ -4,7 +4,7 @@
 
 #include "parser/ast/format.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 /// Applies a function to every child slot of a node, in source order. The node is a copy that may be changed.
@@ -92,4 +92,4 @@ ast::ExprPtr make_ast_column(const std::string& qualifier, const std::string& na
                   span);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

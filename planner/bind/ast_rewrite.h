@@ -5,7 +5,7 @@
 
 #include "parser/ast/expression.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 
 /// A copy of `expr` whose direct children are replaced by `change(child)`; `expr` itself when it has none.
 ast::ExprPtr map_children(const ast::ExprPtr& expr, const std::function<ast::ExprPtr(const ast::ExprPtr&)>& change);
@@ -20,4 +20,4 @@ bool among(const std::vector<ast::ExprPtr>& list, const ast::ExprPtr& expr);
 ast::ExprPtr make_ast(decltype(ast::Expression::node) node, Span span);
 ast::ExprPtr make_ast_column(const std::string& qualifier, const std::string& name, Span span);
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -10,7 +10,7 @@
 #include "planner/catalog/functions.h"
 #include "planner/logical/plan.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 
 /// Session properties, names without `ksql.streams.`, values as text.
 using PropertyMap = std::map<std::string, std::string>;
@@ -39,23 +39,24 @@ struct BoundQuery {
   bool creates_sink = false;
   std::optional<TopicInfo> create_topic;
   std::optional<std::int64_t> retention_ms;
-  std::vector<std::string> sources;  // names read, in FROM order
+  std::vector<std::string> sources;     // names read, in FROM order
   std::optional<std::string> query_id;  // INSERT ... WITH (QUERY_ID=...)
 };
 
 /// A pull query on a table or a stream, before key extraction.
 struct BoundPull {
-  std::string source;             // name in the catalog
-  Schema row;                     // what predicate and items refer to: the source's schema
-  ExprPtr predicate;              // null: none. May use window bounds and ROWTIME
+  std::string source;              // name in the catalog
+  Schema row;                      // what predicate and items refer to: the source's schema
+  ExprPtr predicate;               // null: none. May use window bounds and ROWTIME
   std::vector<ProjectItem> items;  // role key for columns shown as KEY
   std::optional<std::int64_t> limit;
   /// Constraints found in the predicate; the predicate is still applied to what they let through.
   /// Each disjunct: values for every key column (point look-up), or absent: scan.
   struct Lookup {
-    std::vector<Value> key;  // empty: scan
+    std::vector<Value> key;                                                                          // empty: scan
     std::optional<std::int64_t> window_start_min, window_start_max, window_end_min, window_end_max;  // inclusive
-    std::optional<Value> range_min, range_max;  // single STRING/BYTES key; inclusive bounds, predicate decides the edges
+    std::optional<Value> range_min,
+        range_max;  // single STRING/BYTES key; inclusive bounds, predicate decides the edges
   };
   std::vector<Lookup> lookups;
 };
@@ -63,8 +64,8 @@ struct BoundPull {
 /// INSERT VALUES, evaluated and coerced: one value per column of the schema.
 struct BoundInsert {
   std::string target;
-  std::vector<Value> row;                  // in schema order
-  std::optional<std::int64_t> row_time;    // ROWTIME given
+  std::vector<Value> row;                // in schema order
+  std::optional<std::int64_t> row_time;  // ROWTIME given
 };
 
 /// All throw SqlError with spec/sql.md's messages. Pure: nothing outside the result changes.
@@ -77,4 +78,4 @@ BoundInsert bind_insert_values(const ast::InsertValues& statement, const BindCon
 SourceDef bind_alter(const ast::AlterSource& statement, const BindContext& context);
 Type resolve_type(const ast::TypeName& type, const Catalog& catalog);
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -5,7 +5,7 @@
 #include "parser/ast/format.h"
 #include "planner/bind/ast_rewrite.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 constexpr std::int64_t kDefaultRetention = 604'800'000;
@@ -86,4 +86,4 @@ std::string canonical_text(const ast::Statement& statement) {
   return with_end(ast::format(statement));
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

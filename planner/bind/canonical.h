@@ -4,7 +4,7 @@
 
 #include "planner/bind/binder.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 
 /// The server's rewrite of a statement (spec/rest-api.md §3.1): formats, topic and clean-up policy filled in, WITH
 /// keys sorted, sources aliased. Ends in `;`.
@@ -14,4 +14,4 @@ std::string canonical_text(const ast::InsertSelect& statement);
 /// Any other statement, as ast::format prints it.
 std::string canonical_text(const ast::Statement& statement);
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -3,7 +3,7 @@
 #include "planner/bind/coercion.h"
 #include "planner/bind/expr_binder.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 std::optional<Value> cast_constant(const Value& value, const Type& from, const Type& to, const BindContext& context) {
@@ -94,4 +94,4 @@ std::optional<Value> coerce_value(const Value& value, const Type& from, const Ty
   }
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 int rank(TypeKind kind) {
@@ -125,4 +125,4 @@ std::optional<std::size_t> field_index(const Type& type, std::string_view name) 
   return std::nullopt;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -8,7 +8,7 @@
 #include "parser/error/sql_error.h"
 #include "planner/logical/expr.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 
 /// A mistake in list coercion or in a cast. Clauses word these differently from other type errors
 /// (`Invalid Predicate: …`, `Invalid Select: …`).
@@ -51,4 +51,4 @@ std::optional<Number> parse_number(std::string text);
 /// A decimal literal: unscaled digits and scale, with its type (addenda.md §1).
 std::optional<Number> parse_decimal(const std::string& text);
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

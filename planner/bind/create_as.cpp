@@ -5,7 +5,7 @@
 #include "planner/bind/sink.h"
 #include "planner/bind/source_checks.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 void check_result_kind(RelationKind wanted, const NodePtr& root, Span span) {
@@ -90,4 +90,4 @@ BoundQuery bind_create_as(const ast::CreateAs& statement, const BindContext& con
   return bound;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -8,7 +8,7 @@
 #include "planner/bind/scope.h"
 #include "planner/bind/source_checks.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 RelationKind kind_of(ast::SourceKind kind) {
@@ -253,4 +253,4 @@ SourceDef bind_alter(const ast::AlterSource& statement, const BindContext& conte
   return next;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -7,7 +7,7 @@
 #include "parser/ast/format.h"
 #include "planner/bind/coercion.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 ExprPtr literal(Value value, Type type, Span span) {
@@ -156,4 +156,4 @@ ExprPtr bind_item(ExprBinder& binder, const ast::ExprPtr& expr, const Scope& sco
   }
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

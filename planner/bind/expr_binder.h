@@ -7,7 +7,7 @@
 #include "planner/bind/binder.h"
 #include "planner/bind/scope.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 
 /// Turns qualified syntax trees into typed expressions over one scope. Throws SqlError (CoercionError for what
 /// clauses word as `Invalid Select` / `Invalid Predicate`). One statement, one thread.
@@ -87,4 +87,4 @@ ExprPtr bind_item(ExprBinder& binder, const ast::ExprPtr& expr, const Scope& sco
 /// The instant that a partial text such as `2020-01` names, in milliseconds; nullopt for bad text.
 std::optional<std::int64_t> parse_partial_timestamp(std::string_view text);
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

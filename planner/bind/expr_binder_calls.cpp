@@ -5,7 +5,7 @@
 #include "planner/bind/nearest.h"
 #include "planner/bind/resolve_function.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 Type bound_or_null(const TypePattern& pattern, const TypeBindings& bindings) {
@@ -93,4 +93,4 @@ ExprPtr ExprBinder::build_scalar_call(const ast::Call& call, Span span) {
   return make_expr(CallExpr{bound.function, bound.variant, std::move(bound.arguments)}, bound.type, span);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -6,7 +6,7 @@
 #include "planner/bind/coercion.h"
 #include "planner/bind/expr_binder.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 ArithmeticOp arithmetic_op(ast::BinaryOp op) {
@@ -261,4 +261,4 @@ ExprPtr ExprBinder::build_like(const ast::Like& like, Span span) {
       Type::boolean(), span);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -7,7 +7,7 @@
 #include "planner/bind/expr_binder.h"
 #include "planner/bind/nearest.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 
 ExprPtr ExprBinder::build_case(const ast::Case& branch, Span span) {
   if (branch.operand) {
@@ -167,4 +167,4 @@ ExprPtr ExprBinder::build_struct(const ast::StructConstructor& made, Span span) 
   return make_expr(std::move(result), Type::structure(std::move(fields)), span);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 constexpr std::array kFormats = {
@@ -160,4 +160,4 @@ std::optional<bool> resolve_wrap(const FormatTraits& format, std::size_t value_c
   return configured && both && value_columns == 1 ? configured : std::nullopt;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -7,7 +7,7 @@
 #include "planner/bind/coercion.h"
 #include "planner/bind/sink.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 const SourceDef& require_target(const ast::InsertSelect& statement, const Catalog& catalog) {
@@ -106,4 +106,4 @@ BoundQuery bind_push(const ast::Query& query, const BindContext& context) {
   return bound;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -8,7 +8,7 @@
 #include "planner/bind/expr_binder.h"
 #include "planner/bind/source_checks.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 const SourceDef& require_target(const ast::InsertValues& statement, const BindContext& context) {
@@ -138,4 +138,4 @@ BoundInsert bind_insert_values(const ast::InsertValues& statement, const BindCon
   return bound;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -6,7 +6,7 @@
 #include "planner/bind/formats.h"
 #include "planner/bind/select_binder.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 JoinType join_type(ast::JoinKind kind) {
@@ -253,4 +253,4 @@ SelectBinder::Side SelectBinder::build_join(Side left, Side right, const JoinSte
   return joined;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

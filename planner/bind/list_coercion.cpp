@@ -6,7 +6,7 @@
 
 #include "planner/bind/coercion.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 std::string trimmed(std::string text) {
@@ -290,4 +290,4 @@ std::optional<Number> parse_number(std::string text) {
   return parse_decimal(text);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

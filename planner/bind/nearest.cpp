@@ -4,7 +4,7 @@
 #include <cctype>
 #include <numeric>
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 std::string lower(std::string_view text) {
@@ -49,4 +49,4 @@ std::string nearest_hint(std::string_view name, const std::vector<std::string>& 
   return nearest.empty() ? nearest : "did you mean " + nearest + "?";
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -3,7 +3,7 @@
 
 #include "planner/bind/expr_binder.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 /// Reads a text from left to right.
@@ -98,4 +98,4 @@ std::optional<std::int64_t> parse_partial_timestamp(std::string_view text) {
   return millis;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -7,7 +7,7 @@
 
 #include "planner/bind/ast_rewrite.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 using Conjunct = std::vector<ast::ExprPtr>;
@@ -271,4 +271,4 @@ std::vector<BoundPull::Lookup> find_lookups(const ast::ExprPtr& predicate, const
   return lookups;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

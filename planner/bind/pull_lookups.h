@@ -5,7 +5,7 @@
 
 #include "planner/bind/binder.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 
 /// What look-up extraction needs to know of a pull query.
 struct PullSource {
@@ -28,4 +28,4 @@ std::vector<BoundPull::Lookup> find_lookups(const ast::ExprPtr& predicate, const
 /// ` See … for more info. …`, which ends the messages about pull queries.
 std::string pull_help();
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

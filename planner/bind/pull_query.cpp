@@ -9,7 +9,7 @@
 #include "planner/bind/select_binder.h"
 #include "planner/bind/with_properties.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 
 void SelectBinder::check_pull_clauses() const {
   const auto refuse = [&](const char* clause, bool used, Span span) {
@@ -199,4 +199,4 @@ BoundPull bind_pull(const ast::Query& query, const BindContext& context) {
   return SelectBinder(query, context, "").bind_pull();
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -7,7 +7,7 @@
 
 #include "planner/bind/coercion.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 /// Which parameter each of `count` arguments meets; nullopt when the number does not fit.
@@ -212,4 +212,4 @@ std::string signature(const FunctionDef& function, const FunctionVariant& varian
   return text + ")";
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -7,7 +7,7 @@
 #include "parser/error/sql_error.h"
 #include "planner/catalog/functions.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 
 /// What is known of an argument before the variation is chosen.
 struct CallArgument {
@@ -37,4 +37,4 @@ Type instantiate(const TypePattern& pattern, const TypeBindings& bindings, const
 std::string signature(const FunctionDef& function, const FunctionVariant& variant);
 std::string to_string(const TypePattern& pattern);
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

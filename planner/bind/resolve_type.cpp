@@ -5,7 +5,7 @@
 #include "parser/ast/format.h"
 #include "planner/bind/binder.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 const std::map<std::string, TypeKind, std::less<>>& scalar_names() {
@@ -53,4 +53,4 @@ Type resolve_type(const ast::TypeName& type, const Catalog& catalog) {
   throw SqlError(Code::unknown_type, type.span, "Cannot resolve unknown type or alias: " + name);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

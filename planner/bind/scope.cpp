@@ -8,7 +8,7 @@
 #include "planner/bind/ast_rewrite.h"
 #include "planner/bind/nearest.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 
 std::optional<PseudoColumn> pseudo_column_of(std::string_view name) {
   for (const auto column : {PseudoColumn::row_time, PseudoColumn::row_partition, PseudoColumn::row_offset,
@@ -229,4 +229,4 @@ const SourceDef& require_source(const Catalog& catalog, const ast::Identifier& n
       }());
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -9,7 +9,7 @@
 #include "planner/catalog/catalog.h"
 #include "planner/logical/expr.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 
 struct ScopeColumn {
   std::string name;
@@ -70,4 +70,4 @@ const SourceDef& require_source(const Catalog& catalog, const ast::Identifier& n
 /// The two hint lines about the nearest source name, each starting with a newline; empty when none is near.
 std::string source_hint(const Catalog& catalog, const std::string& name);
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

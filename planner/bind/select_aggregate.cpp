@@ -10,7 +10,7 @@
 #include "planner/bind/select_binder.h"
 #include "planner/bind/with_properties.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 bool is_window_bound(const ast::Expression& expr) {
@@ -347,4 +347,4 @@ void SelectBinder::aggregate() {
   project(binder);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

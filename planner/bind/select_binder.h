@@ -9,7 +9,7 @@
 #include "planner/bind/expr_binder.h"
 #include "planner/bind/scope.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 
 /// Where key columns of a result come from: decides how errors name them.
 enum class KeyOrigin : std::uint8_t { source, join, foreign_key, grouping, partitioning };
@@ -180,4 +180,4 @@ class SelectBinder {
 /// `a`, `a and b`, `a, b and c`.
 std::string join_words(const std::vector<std::string>& words, const std::string& last);
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -6,7 +6,7 @@
 #include "planner/bind/ast_rewrite.h"
 #include "planner/bind/select_binder.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 
 void SelectBinder::expand_items() {
   for (const auto& item : query_.items) {
@@ -172,4 +172,4 @@ void SelectBinder::check_item_names() const {
   }
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -6,7 +6,7 @@
 #include "planner/bind/ast_rewrite.h"
 #include "planner/bind/select_binder.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 std::set<std::string> SelectBinder::sources_of(const ast::ExprPtr& expr) const {
   std::set<std::string> aliases;
   contains(expr, [&](const ast::Expression& node) {
@@ -185,4 +185,4 @@ void SelectBinder::build_joins() {
   }
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

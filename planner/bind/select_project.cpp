@@ -8,7 +8,7 @@
 #include "planner/bind/select_binder.h"
 #include "planner/bind/with_properties.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 
 void SelectBinder::filter() {
   if (!where_) return;
@@ -287,4 +287,4 @@ void SelectBinder::fail_repeated_key(const KeySlot& slot, const std::vector<std:
           key, join_words(names, " and ")));
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -6,7 +6,7 @@
 #include "planner/bind/ast_rewrite.h"
 #include "planner/bind/select_binder.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 
 std::string join_words(const std::vector<std::string>& words, const std::string& last) {
   std::string text;
@@ -251,4 +251,4 @@ void SelectBinder::set_rewritten(BoundSelect& result) const {
   result.rewritten = std::move(rewritten);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -4,7 +4,7 @@
 
 #include "planner/bind/formats.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 
 QueryOptions read_options(const PropertyMap& properties) {
   const auto is = [&](const char* name, std::string_view value) { return find_property(properties, name) == value; };
@@ -75,4 +75,4 @@ NodePtr make_sink(const NodePtr& input, const SourceDef& sink) {
   return make_node(std::move(node));
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -3,7 +3,7 @@
 #include "planner/bind/select_binder.h"
 #include "planner/bind/with_properties.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 
 /// Settings of a query from the session's properties.
 QueryOptions read_options(const PropertyMap& properties);
@@ -19,4 +19,4 @@ void check_sink_formats(SourceDef& sink, const BoundSelect& select, const WithPr
 /// The sink node over a bound projection.
 NodePtr make_sink(const NodePtr& input, const SourceDef& sink);
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -8,7 +8,7 @@
 #include "planner/bind/nearest.h"
 #include "planner/bind/scope.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 std::string schema_names(const Schema& schema) {
@@ -168,4 +168,4 @@ void check_topic_counts(const std::string& topic, const TopicInfo& existing, con
           topic, partitions, existing.partitions, replicas, existing.replicas));
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

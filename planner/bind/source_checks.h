@@ -4,7 +4,7 @@
 
 #include "planner/bind/with_properties.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 
 /// `stream` or `table`.
 std::string kind_word(RelationKind kind);
@@ -23,4 +23,4 @@ void check_name_free(const Catalog& catalog, const ast::Identifier& name, Relati
 /// Throws when an existing topic has other counts than asked for.
 void check_topic_counts(const std::string& topic, const TopicInfo& existing, const WithProperties& with);
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

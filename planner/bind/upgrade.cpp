@@ -6,7 +6,7 @@
 
 #include "parser/error/sql_error.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 /// Projections and filters hold no state: they may come, go and change.
@@ -107,4 +107,4 @@ void check_query_upgrade(const NodePtr& old, const NodePtr& next, Span span) {
   UpgradeCheck(span).compare(old, next);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

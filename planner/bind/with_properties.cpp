@@ -10,7 +10,7 @@
 #include "parser/ast/format.h"
 #include "planner/bind/formats.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 std::string upper(std::string text) {
@@ -297,4 +297,4 @@ void require_running_format(const FormatInfo& format, Span span) {
   throw SqlError(Code::not_supported, span, fmt::format("The {} format is not supported yet", format.name));
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -7,7 +7,7 @@
 #include "parser/ast/statement.h"
 #include "planner/bind/binder.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 
 enum class WithKind : std::uint8_t { create, create_as, insert };
 
@@ -43,4 +43,4 @@ std::optional<bool> find_flag(const PropertyMap& properties, const std::string& 
 /// Throws not_supported for formats that are known by name only.
 void require_running_format(const FormatInfo& format, Span span);
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -1,10 +1,10 @@
 #include "planner/catalog/catalog.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 
 const SourceDef* Catalog::find(std::string_view name) const {
   const auto found = sources.find(name);
   return found == sources.end() ? nullptr : found->second.get();
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

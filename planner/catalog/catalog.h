@@ -9,7 +9,7 @@
 
 #include "planner/types/schema.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 
 /// A stream or table.
 struct SourceDef {
@@ -25,10 +25,10 @@ struct SourceDef {
   std::optional<std::string> timestamp_format;
   int partitions = 1;
   int replicas = 1;
-  bool read_only = false;     // CREATE SOURCE ...
-  bool from_query = false;    // CREATE ... AS SELECT
-  std::string created_by;     // id of the query that fills it (CSAS/CTAS), or of the CST_ query of a source table
-  std::string statement;      // canonical SQL
+  bool read_only = false;   // CREATE SOURCE ...
+  bool from_query = false;  // CREATE ... AS SELECT
+  std::string created_by;   // id of the query that fills it (CSAS/CTAS), or of the CST_ query of a source table
+  std::string statement;    // canonical SQL
 };
 using SourcePtr = std::shared_ptr<const SourceDef>;
 
@@ -42,7 +42,8 @@ struct Catalog {
   const SourceDef* find(std::string_view name) const;
 };
 
-/// What the binder must know of topics: existence and partition counts. Given by the server (from the log) or by a test.
+/// What the binder must know of topics: existence and partition counts. Given by the server (from the log) or by a
+/// test.
 struct TopicInfo {
   int partitions = 1;
   int replicas = 1;
@@ -53,4 +54,4 @@ class TopicLookup {
   virtual std::optional<TopicInfo> find_topic(const std::string& name) = 0;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

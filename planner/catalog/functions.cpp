@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
-namespace millrace {
+namespace millrace::inline planner {
 
 FunctionCatalog::FunctionCatalog(std::vector<FunctionDef> definitions) : definitions_(std::move(definitions)) {
   std::ranges::sort(definitions_, {}, &FunctionDef::name);
@@ -17,4 +17,4 @@ const FunctionDef* FunctionCatalog::find(std::string_view upper_name) const {
   return found != definitions_.end() && found->name == upper_name ? &*found : nullptr;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -11,7 +11,7 @@
 
 /// What the planner knows of functions. The functions themselves live in exec/functions, which fills a
 /// FunctionCatalog; the planner never looks inside an implementation.
-namespace millrace {
+namespace millrace::inline planner {
 
 /// Shape of a parameter or result type, with type variables.
 struct TypePattern {
@@ -52,10 +52,10 @@ struct FunctionVariant {
   /// When set, gives the result type from the argument types (after implicit casts) instead of `returns`.
   std::function<Type(std::span<const Type>)> resolve_return;
   std::string doc;
-  bool undo = false;           // aggregates: can be applied to a table
-  bool structured = false;     // aggregates: the accumulator holds an array, map or struct
-  bool combines = false;       // aggregates: parts of the rows, taken in apart and merged, give exactly what the rows give
-  bool deterministic = true;   // false: RANDOM, UUID, UNIX_TIMESTAMP(): never folded
+  bool undo = false;        // aggregates: can be applied to a table
+  bool structured = false;  // aggregates: the accumulator holds an array, map or struct
+  bool combines = false;    // aggregates: parts of the rows, taken in apart and merged, give exactly what the rows give
+  bool deterministic = true;  // false: RANDOM, UUID, UNIX_TIMESTAMP(): never folded
   std::shared_ptr<const FunctionImplementation> implementation;
 };
 
@@ -81,11 +81,11 @@ class FunctionCatalog {
  public:
   /// Precondition: no two definitions with one name (throws std::logic_error, so a clash fails at start).
   explicit FunctionCatalog(std::vector<FunctionDef> definitions);
-  const FunctionDef* find(std::string_view upper_name) const;  // null when unknown
+  const FunctionDef* find(std::string_view upper_name) const;        // null when unknown
   std::span<const FunctionDef> all() const { return definitions_; }  // sorted by name
 
  private:
   std::vector<FunctionDef> definitions_;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -2,7 +2,7 @@
 
 #include "planner/logical/plan.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 std::string_view join_word(JoinType type) {
@@ -113,4 +113,4 @@ std::string explain(const NodePtr& root) {
   return out;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

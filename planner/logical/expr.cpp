@@ -4,7 +4,7 @@
 #include <cassert>
 #include <tuple>
 
-namespace millrace {
+namespace millrace::inline planner {
 
 ExprPtr make_literal(Value value, Type type) {
   auto expr = std::make_shared<Expr>();
@@ -196,4 +196,4 @@ bool is_constant(const Expr& expr) {
   return constant;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -18,7 +18,7 @@
 /// makes the whole root expression NULL on that row and is reported once; elements of constructors fail
 /// alone. Arithmetic with a NULL operand fails. Comparisons with NULL are FALSE. AND, OR and CASE do not
 /// evaluate what they need not.
-namespace millrace {
+namespace millrace::inline planner {
 
 struct Expr;
 using ExprPtr = std::shared_ptr<const Expr>;
@@ -156,4 +156,4 @@ std::string to_string(const Expr& expr);  // `sql` when present, else a renderin
 /// INSERT VALUES and for the keys of pull queries.
 using ConstantEvaluator = std::function<Value(const Expr&)>;
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -4,7 +4,7 @@
 
 #include "planner/logical/expr.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 std::string join(const std::vector<ExprPtr>& items) {
@@ -105,4 +105,4 @@ std::string to_string(const Expr& expr) {
   return expr.sql.empty() ? std::visit(Render{expr.type}, expr.node) : expr.sql;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

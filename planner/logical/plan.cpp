@@ -2,7 +2,7 @@
 
 #include <cassert>
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 void append_as_values(const Schema& from, Schema& to) {
@@ -154,4 +154,4 @@ std::string_view node_name(const PlanNode& node) {
   return std::visit(Name{}, node.node);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

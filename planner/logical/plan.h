@@ -16,7 +16,7 @@
 ///
 /// Addressing: expressions of a node refer to columns of its input's schema by position. Pseudo columns and
 /// the record's headers ride beside the schema. Row kinds of tables: DESIGN §3.
-namespace millrace {
+namespace millrace::inline planner {
 
 struct PlanNode;
 using NodePtr = std::shared_ptr<const PlanNode>;
@@ -226,4 +226,4 @@ struct QueryOptions {
   bool fail_on_bad_timestamp = false;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -2,7 +2,7 @@
 
 #include "planner/physical/plan.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 
 std::string explain(const PhysicalPlan& plan) {
   std::string out = fmt::format("query {}\n", plan.query_id);
@@ -33,4 +33,4 @@ std::string explain(const PhysicalPlan& plan) {
   return out;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -7,7 +7,7 @@
 
 /// The parts of a plan's JSON form. Writers take what they write; readers throw SqlError (Code::invalid_statement) when
 /// the text is not a plan that this version understands. Positions of the source text are not kept.
-namespace millrace::plan_json {
+namespace millrace::inline planner::plan_json {
 
 namespace json = boost::json;
 
@@ -36,4 +36,4 @@ NodePtr read_node(const json::value& value, const FunctionCatalog& functions);
 
 [[noreturn]] void malformed(std::string_view what);
 
-}  // namespace millrace::plan_json
+}  // namespace millrace::inline planner::plan_json

@@ -4,7 +4,7 @@
 
 #include "planner/physical/json_codec.h"
 
-namespace millrace::plan_json {
+namespace millrace::inline planner::plan_json {
 namespace {
 
 std::string signature(const TypePattern& pattern) {
@@ -218,4 +218,4 @@ ExprPtr read_expr(const json::value& value, const FunctionCatalog& functions) {
   return expr;
 }
 
-}  // namespace millrace::plan_json
+}  // namespace millrace::inline planner::plan_json

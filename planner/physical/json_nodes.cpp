@@ -2,7 +2,7 @@
 
 #include "planner/physical/json_codec.h"
 
-namespace millrace::plan_json {
+namespace millrace::inline planner::plan_json {
 namespace {
 
 json::value write(const std::optional<TimestampColumn>& timestamp) {
@@ -325,4 +325,4 @@ NodePtr read_node(const json::value& value, const FunctionCatalog& functions) {
   return ReadNode(value.as_object(), functions).read();
 }
 
-}  // namespace millrace::plan_json
+}  // namespace millrace::inline planner::plan_json

@@ -1,6 +1,6 @@
 #include "planner/physical/json_codec.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 using namespace plan_json;
@@ -158,4 +158,4 @@ PhysicalPlan physical_from_json(const std::string& text, const FunctionCatalog& 
   }
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -5,7 +5,7 @@
 
 #include "planner/physical/json_codec.h"
 
-namespace millrace::plan_json {
+namespace millrace::inline planner::plan_json {
 namespace {
 
 constexpr std::string_view kTypeNames[] = {"null",  "boolean", "integer", "bigint",    "decimal", "double", "string",
@@ -209,4 +209,4 @@ std::optional<WindowInfo> read_window(const json::value& value) {
   return window;
 }
 
-}  // namespace millrace::plan_json
+}  // namespace millrace::inline planner::plan_json

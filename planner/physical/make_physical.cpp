@@ -7,7 +7,7 @@
 #include "planner/physical/row_kinds.h"
 #include "planner/physical/stores.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 /// Cuts the tree at its repartitions; writers come out before their readers.
@@ -112,4 +112,4 @@ PhysicalPlan make_physical(const NodePtr& root, const QueryOptions& options, con
   return plan;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -6,7 +6,7 @@
 
 #include "planner/logical/plan.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 
 /// A store that an operator of a subtopology declares.
 struct StorePlan {
@@ -74,4 +74,4 @@ PhysicalPlan physical_from_json(const std::string& json, const FunctionCatalog& 
 /// What EXPLAIN prints: subtopologies with their trees, topics and stores.
 std::string explain(const PhysicalPlan& plan);
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -1,6 +1,6 @@
 #include "planner/physical/row_kinds.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 NodePtr provide(const NodePtr& node, bool before, bool transient);
@@ -83,4 +83,4 @@ NodePtr find_materialized(const NodePtr& sink) {
   return node->as<AggregateNode>() || node->as<MaterializeNode>() ? node : nullptr;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -2,7 +2,7 @@
 
 #include "planner/logical/plan.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 
 /// Decides which operators must give "before" rows (DESIGN §3) and puts a Materialize where an operator that needs them
 /// stands on one that cannot give them by itself.
@@ -17,4 +17,4 @@ NodePtr make_pullable(const NodePtr& root);
 /// filters and projections only; null when there is none.
 NodePtr find_materialized(const NodePtr& sink);
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -4,7 +4,7 @@
 
 #include <map>
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 constexpr std::int64_t kDayMs = 24LL * 60 * 60 * 1000;
@@ -72,4 +72,4 @@ void declare_stores(PhysicalPlan& plan, const std::string& topic_prefix) {
   for (auto& subtopology : plan.subtopologies) declarer.declare(subtopology, *subtopology.root);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

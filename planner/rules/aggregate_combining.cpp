@@ -2,7 +2,7 @@
 
 #include "planner/rules/rule_list.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 bool combines(const AggregateCall& call) {
@@ -35,4 +35,4 @@ NodePtr aggregate_combining(const NodePtr& node, const RuleContext& context) {
   return make_node(std::move(changed));
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

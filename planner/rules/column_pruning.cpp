@@ -3,7 +3,7 @@
 
 #include "planner/rules/rule_list.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 using Used = std::vector<bool>;
@@ -216,4 +216,4 @@ NodePtr column_pruning(const NodePtr& node, const RuleContext&) {
   return explain(pruned.node) == explain(node) ? nullptr : pruned.node;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

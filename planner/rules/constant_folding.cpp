@@ -1,7 +1,7 @@
 #include "planner/rules/expressions.h"
 #include "planner/rules/rule_list.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 const bool* literal_boolean(const Expr& expr) {
@@ -45,4 +45,4 @@ NodePtr constant_folding(const NodePtr& node, const RuleContext& context) {
   return map_expressions(*node, [&](const ExprPtr& expr) { return drop_text(expr, fold(expr, context)); });
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -1,6 +1,6 @@
 #include "planner/rules/expressions.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 using Change = std::function<ExprPtr(const ExprPtr&)>;
@@ -82,4 +82,4 @@ ExprPtr substitute_columns(const ExprPtr& expr, const std::vector<ExprPtr>& repl
   return changed;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -6,7 +6,7 @@
 #include "planner/logical/plan.h"
 
 /// What rules need to know of expressions.
-namespace millrace {
+namespace millrace::inline planner {
 
 /// A copy of the node with every expression replaced by `change(expression)`; null when nothing changed.
 NodePtr map_expressions(const PlanNode& node, const std::function<ExprPtr(const ExprPtr&)>& change);
@@ -22,4 +22,4 @@ ExprPtr make_conjunction(const std::vector<ExprPtr>& parts);
 /// Puts `replacements[i]` in place of column i.
 ExprPtr substitute_columns(const ExprPtr& expr, const std::vector<ExprPtr>& replacements);
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

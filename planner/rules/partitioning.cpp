@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 int largest_source(const PlanNode& node) {
@@ -59,4 +59,4 @@ bool single_partition(const PlanNode& node) {
   return std::all_of(inputs.begin(), inputs.end(), [](const NodePtr& input) { return single_partition(*input); });
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -2,7 +2,7 @@
 
 #include "planner/logical/plan.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 
 /// How the rows of a relation lie: by the bytes of the key in `key_format`, over `partitions` (0: unknown). `moved`:
 /// the key has changed since, so rows of one key may lie anywhere.
@@ -22,4 +22,4 @@ FormatInfo internal_key_format(const FormatInfo& wanted, const std::vector<Colum
 /// True when every source of the tree is known to have one partition.
 bool single_partition(const PlanNode& node);
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

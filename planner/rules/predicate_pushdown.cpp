@@ -3,7 +3,7 @@
 #include "planner/rules/expressions.h"
 #include "planner/rules/rule_list.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 bool is_plain(const Expr& expr) {
@@ -89,4 +89,4 @@ NodePtr predicate_pushdown(const NodePtr& node, const RuleContext&) {
   return nullptr;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -1,7 +1,7 @@
 #include "planner/rules/partitioning.h"
 #include "planner/rules/rule_list.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 NodePtr strip(const NodePtr& node) {
@@ -46,4 +46,4 @@ NodePtr repartition_elision(const NodePtr& node, const RuleContext&) {
   return stripped == node ? nullptr : stripped;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

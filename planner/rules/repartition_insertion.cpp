@@ -6,7 +6,7 @@
 #include "planner/rules/partitioning.h"
 #include "planner/rules/rule_list.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 NodePtr move_rows(NodePtr input, std::string role, FormatInfo format, int partitions) {
@@ -139,4 +139,4 @@ NodePtr repartition_insertion(const NodePtr& node, const RuleContext&) {
   return nullptr;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

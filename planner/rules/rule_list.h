@@ -3,7 +3,7 @@
 #include "planner/rules/rules.h"
 
 /// The rules of the table, one file each. Each is a pure function on one node; null: it does not apply there.
-namespace millrace {
+namespace millrace::inline planner {
 
 /// Constant sub-expressions become literals. Those that evaluate to NULL stay: a failure must go on failing.
 NodePtr constant_folding(const NodePtr& node, const RuleContext& context);
@@ -29,4 +29,4 @@ NodePtr column_pruning(const NodePtr& node, const RuleContext& context);
 /// tables, not with windows (whether a row is late depends on the rows before it).
 NodePtr aggregate_combining(const NodePtr& node, const RuleContext& context);
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

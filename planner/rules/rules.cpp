@@ -4,7 +4,7 @@
 
 #include "planner/rules/rule_list.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 constexpr int kMaxPasses = 100;  // far beyond the depth of any plan; a rule that never settles is a bug
@@ -60,4 +60,4 @@ Rewritten rewrite(NodePtr root, const RuleContext& context, const std::set<std::
   return result;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

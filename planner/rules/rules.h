@@ -7,7 +7,7 @@
 
 #include "planner/logical/plan.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 
 struct RuleContext {
   ConstantEvaluator evaluate;
@@ -33,4 +33,4 @@ struct Rewritten {
 /// out every optional one. Debug builds check schema and kind of the root after each rule.
 Rewritten rewrite(NodePtr root, const RuleContext& context, const std::set<std::string>& off = {});
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -9,7 +9,7 @@
 #include "planner/types/decimal.h"
 #include "planner/types/parse_text.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 bool structs_castable(const Type& from, const Type& to) {
@@ -214,4 +214,4 @@ std::int64_t decimal_to_bigint(Decimal value) {
   return static_cast<std::int64_t>(static_cast<unsigned __int128>(whole.value_or(0)));
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -5,7 +5,7 @@
 #include "planner/types/value.h"
 
 /// CAST on boxes (sql.md §4, addenda.md §4). The column kernels of exec/expr follow the same rules.
-namespace millrace {
+namespace millrace::inline planner {
 
 bool is_cast_supported(const Type& from, const Type& to);
 
@@ -19,4 +19,4 @@ std::int64_t narrow_to_bigint(double value);
 /// Whole part, low bits kept.
 std::int64_t decimal_to_bigint(Decimal value);
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -3,7 +3,7 @@
 #include <cstdint>
 
 /// The proleptic Gregorian calendar (ISO), as java.time counts it.
-namespace millrace {
+namespace millrace::inline planner {
 
 constexpr std::int64_t kMillisPerDay = 86'400'000;
 
@@ -48,4 +48,4 @@ constexpr int days_in_month(std::int64_t year, int month) {
   return month == 4 || month == 6 || month == 9 || month == 11 ? 30 : 31;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

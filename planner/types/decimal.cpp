@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <string>
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 using UInt128 = unsigned __int128;
@@ -236,4 +236,4 @@ double decimal_to_double(Decimal value) {
   return result;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

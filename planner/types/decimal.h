@@ -8,7 +8,7 @@
 
 /// Exact arithmetic on Decimal (addenda.md §4). Nothing here rounds unless its name says so; absent = the
 /// result needs more digits than there are.
-namespace millrace {
+namespace millrace::inline planner {
 
 constexpr int kMaxDecimalDigits = 38;
 
@@ -40,4 +40,4 @@ std::optional<Decimal> parse_decimal(std::string_view text);
 std::optional<Int128> double_to_decimal(double value, const Type& type);
 double decimal_to_double(Decimal value);
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

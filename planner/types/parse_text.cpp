@@ -5,7 +5,7 @@
 
 #include "planner/types/civil.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 bool is_digit(char c) {
@@ -188,4 +188,4 @@ std::optional<Timestamp> parse_timestamp(std::string_view text) {
   return Timestamp{millis - *zone};
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -7,7 +7,7 @@
 #include "planner/types/value.h"
 
 /// Texts of CAST and of literals (sql.md §3, §4). Absent = not such a text.
-namespace millrace {
+namespace millrace::inline planner {
 
 std::string_view trim(std::string_view text);  // drops what Java's trim() drops: characters <= U+0020
 std::optional<std::int32_t> parse_int(std::string_view text);
@@ -23,4 +23,4 @@ std::optional<Date> parse_date(std::string_view text);            // yyyy, yyyy-
 std::optional<Time> parse_time(std::string_view text);            // HH:mm[:ss[.fraction]]
 std::optional<Timestamp> parse_timestamp(std::string_view text);  // yyyy[-MM[-dd[THH[:mm[:ss[.SSS]]]]]][Z|+hhmm|+hh:mm]
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace millrace {
+namespace millrace::inline planner {
 
 std::size_t Schema::key_count() const {
   return static_cast<std::size_t>(std::ranges::count(columns, ColumnRole::key, &ColumnDef::role));
@@ -62,4 +62,4 @@ Type pseudo_column_type(PseudoColumn column) {
   return column == PseudoColumn::row_partition ? Type::integer() : Type::bigint();
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -8,7 +8,7 @@
 
 #include "planner/types/type.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 
 enum class ColumnRole : std::uint8_t { key, value, header };
 
@@ -59,4 +59,4 @@ enum class PseudoColumn : std::uint8_t { row_time, row_partition, row_offset, wi
 std::string_view pseudo_column_name(PseudoColumn column);  // ROWTIME, ...
 Type pseudo_column_type(PseudoColumn column);
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <string_view>
 
-namespace millrace {
+namespace millrace::inline planner {
 
 /// Order of UTF-8 texts by UTF-16 code units. Same as by bytes, but that U+E000..U+FFFF sort above what UTF-16 writes
 /// as surrogates.
@@ -22,4 +22,4 @@ inline std::strong_ordering compare_text(std::string_view a, std::string_view b)
   return left <=> right;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -4,7 +4,7 @@
 
 #include <cassert>
 
-namespace millrace {
+namespace millrace::inline planner {
 
 struct Type::Nested {
   std::vector<Type> arguments;      // ARRAY: element; MAP: key, value
@@ -119,4 +119,4 @@ bool operator==(const Type& a, const Type& b) {
   return a.nested_ && b.nested_ && *a.nested_ == *b.nested_;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

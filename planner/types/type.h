@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace millrace {
+namespace millrace::inline planner {
 
 enum class TypeKind : std::uint8_t {
   null,  // the type of a bare NULL; never a column type
@@ -52,16 +52,19 @@ class Type {
   TypeKind kind() const { return kind_; }
   int precision() const { return precision_; }
   int scale() const { return scale_; }
-  const Type& element() const;                    // ARRAY
-  const Type& key() const;                        // MAP
-  const Type& value() const;                      // MAP
-  std::span<const StructField> fields() const;    // STRUCT
+  const Type& element() const;                  // ARRAY
+  const Type& key() const;                      // MAP
+  const Type& value() const;                    // MAP
+  std::span<const StructField> fields() const;  // STRUCT
 
   bool is_null() const { return kind_ == TypeKind::null; }
   bool is_numeric() const {
-    return kind_ == TypeKind::integer || kind_ == TypeKind::bigint || kind_ == TypeKind::decimal || kind_ == TypeKind::double_;
+    return kind_ == TypeKind::integer || kind_ == TypeKind::bigint || kind_ == TypeKind::decimal ||
+           kind_ == TypeKind::double_;
   }
-  bool is_temporal() const { return kind_ == TypeKind::time || kind_ == TypeKind::date || kind_ == TypeKind::timestamp; }
+  bool is_temporal() const {
+    return kind_ == TypeKind::time || kind_ == TypeKind::date || kind_ == TypeKind::timestamp;
+  }
   bool is_nested() const { return kind_ == TypeKind::array || kind_ == TypeKind::map || kind_ == TypeKind::structure; }
 
   /// As ksqlDB prints it: `DECIMAL(4, 2)`, ``STRUCT<`F` INTEGER>``, `ARRAY<STRING>`.
@@ -85,4 +88,4 @@ struct StructField {
   friend bool operator==(const StructField&, const StructField&) = default;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -5,7 +5,7 @@
 #include "planner/types/decimal.h"
 #include "planner/types/text_order.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 bool maps_equal(const Value::Map& a, const Value::Map& b) {
@@ -56,4 +56,4 @@ std::weak_ordering compare(const Value& a, const Value& b) {
       a.data());
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

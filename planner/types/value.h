@@ -11,7 +11,7 @@
 
 #include "planner/types/type.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 
 using Int128 = __int128;
 
@@ -42,19 +42,20 @@ struct Timestamp {
 /// over nested types. Not for the hot path, where values lie in columns. Owns what it holds.
 class Value {
  public:
-  using List = std::vector<Value>;                    // ARRAY; also STRUCT, fields in the order of its type
-  using Map = std::vector<std::pair<Value, Value>>;   // entries in insertion order, keys unique
+  using List = std::vector<Value>;                   // ARRAY; also STRUCT, fields in the order of its type
+  using Map = std::vector<std::pair<Value, Value>>;  // entries in insertion order, keys unique
   struct Struct {
     List fields;
     friend bool operator==(const Struct&, const Struct&) = default;
   };
-  using Data = std::variant<std::monostate, bool, std::int32_t, std::int64_t, double, Decimal, std::string, Bytes, Time, Date,
-                            Timestamp, std::shared_ptr<const List>, std::shared_ptr<const Map>, std::shared_ptr<const Struct>>;
+  using Data =
+      std::variant<std::monostate, bool, std::int32_t, std::int64_t, double, Decimal, std::string, Bytes, Time, Date,
+                   Timestamp, std::shared_ptr<const List>, std::shared_ptr<const Map>, std::shared_ptr<const Struct>>;
 
   Value() = default;  // NULL
   template <class T>
-    requires std::is_constructible_v<Data, T&&> && (!std::is_same_v<std::decay_t<T>, Value>)
-  Value(T&& data) : data_(std::forward<T>(data)) {}  // NOLINT: implicit on purpose
+  requires std::is_constructible_v<Data, T&&> &&(!std::is_same_v<std::decay_t<T>, Value>)Value(T&& data)
+      : data_(std::forward<T>(data)) {}  // NOLINT: implicit on purpose
   static Value list(List items) { return Value(Data(std::make_shared<const List>(std::move(items)))); }
   static Value map(Map entries) { return Value(Data(std::make_shared<const Map>(std::move(entries)))); }
   static Value structure(List fields) { return Value(Data(std::make_shared<const Struct>(Struct{std::move(fields)}))); }
@@ -103,4 +104,4 @@ std::string base64_encode(std::string_view bytes);
 /// False when the text is not base64.
 bool base64_decode(std::string_view text, std::string& bytes);
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

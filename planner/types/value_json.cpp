@@ -6,7 +6,7 @@
 
 #include "planner/types/value.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 void quote(std::string_view text, std::string& out) {
@@ -156,4 +156,4 @@ bool base64_decode(std::string_view text, std::string& bytes) {
   return true;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

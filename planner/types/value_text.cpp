@@ -8,7 +8,7 @@
 #include "planner/types/civil.h"
 #include "planner/types/value.h"
 
-namespace millrace {
+namespace millrace::inline planner {
 namespace {
 
 std::string year_text(std::int64_t year) {
@@ -163,4 +163,4 @@ std::string to_text(const Value& value, const Type& type) {
   return text_of(value, type);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline planner

@@ -8,7 +8,7 @@
 #include <cstring>
 #include <fstream>
 
-namespace millrace {
+namespace millrace::inline server {
 namespace {
 
 constexpr std::string_view kStreamsPrefix = "ksql.streams.";
@@ -175,4 +175,4 @@ std::vector<std::string> Config::unknown() const {
   return names;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline server

@@ -10,7 +10,7 @@
 
 #include "parser/error/sql_error.h"
 
-namespace millrace {
+namespace millrace::inline server {
 
 enum class SettingType : std::uint8_t { text, integer, real, boolean };
 enum class SettingScope : std::uint8_t {
@@ -61,4 +61,4 @@ class Config {
   std::map<std::string, std::string, std::less<>> values_;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline server

@@ -1,6 +1,6 @@
 #include "server/config/config.h"
 
-namespace millrace {
+namespace millrace::inline server {
 namespace {
 
 constexpr auto kText = SettingType::text;
@@ -442,4 +442,4 @@ const Setting* find_setting(std::string_view name) {
   return nullptr;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline server

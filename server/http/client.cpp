@@ -7,7 +7,7 @@
 #include <boost/beast/http.hpp>
 #include <boost/url.hpp>
 
-namespace millrace {
+namespace millrace::inline server {
 namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = beast::http;
@@ -174,4 +174,4 @@ Result<std::unique_ptr<HttpClient>> HttpClient::create(const std::string& url, H
   return std::unique_ptr<HttpClient>(std::make_unique<BeastClient>(url, parsed->host(), port, std::move(headers)));
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline server

@@ -11,7 +11,7 @@
 
 #include "exec/data/result.h"
 
-namespace millrace {
+namespace millrace::inline server {
 
 struct HttpResponse {
   int status = 0;
@@ -41,4 +41,4 @@ class HttpClient {
   virtual const std::string& url() const = 0;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline server

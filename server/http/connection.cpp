@@ -7,7 +7,7 @@
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/read.hpp>
 
-namespace millrace {
+namespace millrace::inline server {
 namespace asio = boost::asio;
 namespace http = boost::beast::http;
 namespace {
@@ -210,4 +210,4 @@ void Connection::lost() {
   if (closed) closed();
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline server

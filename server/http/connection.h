@@ -13,7 +13,7 @@
 
 #include "server/http/exchange.h"
 
-namespace millrace {
+namespace millrace::inline server {
 
 /// One HTTP/1.1 connection: reads a request, hands it to `dispatch` with a responder, reads the next when the answer is
 /// out. It belongs to an io_context that one thread runs; responders may be used from any thread.
@@ -58,4 +58,4 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   std::function<void()> on_drained_, on_closed_;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline server

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-namespace millrace {
+namespace millrace::inline server {
 
 struct HttpRequest {
   std::string method;
@@ -40,4 +40,4 @@ class Responder {
   virtual void post(std::function<void()> work) = 0;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline server

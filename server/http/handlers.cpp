@@ -8,7 +8,7 @@
 #include "server/http/http_sink.h"
 #include "server/http/media_type.h"
 
-namespace millrace {
+namespace millrace::inline server {
 namespace json = boost::json;
 namespace {
 
@@ -409,4 +409,4 @@ void handle(const HttpRequest& request, const Exchange& exchange, Service* servi
   answer_error(exchange, 40400, "Not Found");
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline server

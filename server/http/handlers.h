@@ -5,7 +5,7 @@
 #include "server/http/exchange.h"
 #include "server/session/service.h"
 
-namespace millrace {
+namespace millrace::inline server {
 
 enum class ServiceStage : std::uint8_t { starting, serving, stopping };
 
@@ -24,4 +24,4 @@ bool handle_quick(const HttpRequest& request, const std::shared_ptr<Responder>& 
 void handle(const HttpRequest& request, const std::shared_ptr<Responder>& responder, Service* service,
             ServiceStage stage);
 
-}  // namespace millrace
+}  // namespace millrace::inline server

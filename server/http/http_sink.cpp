@@ -2,7 +2,7 @@
 
 #include <thread>
 
-namespace millrace {
+namespace millrace::inline server {
 namespace {
 
 constexpr std::size_t kPullFlushBytes = 64 << 10;
@@ -183,4 +183,4 @@ void QuickSink::end(std::optional<std::string> message, std::optional<ServiceErr
   responder_->respond(200, media_type_name(type_), text_);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline server

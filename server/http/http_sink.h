@@ -9,7 +9,7 @@
 #include "server/http/exchange.h"
 #include "server/http/row_writer.h"
 
-namespace millrace {
+namespace millrace::inline server {
 
 /// Rows of one query on their way to one client. Keeps the running query until it has ended or the client has gone.
 class HttpSink final : public ResultSink, public std::enable_shared_from_this<HttpSink> {
@@ -68,4 +68,4 @@ class QuickSink final : public QuickAnswer, private ResultSink {
   std::string text_;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline server

@@ -2,7 +2,7 @@
 
 #include <cstdlib>
 
-namespace millrace {
+namespace millrace::inline server {
 namespace {
 
 std::string_view trim(std::string_view text) {
@@ -57,4 +57,4 @@ std::optional<MediaType> negotiate(const std::optional<std::string>& accept, std
   return best;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline server

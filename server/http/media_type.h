@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace millrace {
+namespace millrace::inline server {
 
 enum class MediaType : std::uint8_t { json, v1, delimited };
 std::string_view media_type_name(MediaType type);
@@ -16,4 +16,4 @@ std::string_view media_type_name(MediaType type);
 std::optional<MediaType> negotiate(const std::optional<std::string>& accept, std::span<const MediaType> offered,
                                    MediaType fallback);
 
-}  // namespace millrace
+}  // namespace millrace::inline server

@@ -1,6 +1,6 @@
 #include "server/http/row_writer.h"
 
-namespace millrace {
+namespace millrace::inline server {
 namespace {
 
 std::string quoted(std::string_view text) {
@@ -121,4 +121,4 @@ std::unique_ptr<RowWriter> make_row_writer(MediaType type, bool buffered) {
   }
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline server

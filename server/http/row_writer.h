@@ -7,7 +7,7 @@
 #include "server/http/media_type.h"
 #include "server/session/service.h"
 
-namespace millrace {
+namespace millrace::inline server {
 
 /// The text of a query's answer in one of the three layouts of rest-api.md §4. `out` is appended to. One thread.
 class RowWriter {
@@ -23,4 +23,4 @@ class RowWriter {
 /// `buffered`: pull queries, whose last element has no separator after it.
 std::unique_ptr<RowWriter> make_row_writer(MediaType type, bool buffered);
 
-}  // namespace millrace
+}  // namespace millrace::inline server

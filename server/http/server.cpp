@@ -18,7 +18,7 @@
 #include "server/http/connection.h"
 #include "server/http/handlers.h"
 
-namespace millrace {
+namespace millrace::inline server {
 namespace asio = boost::asio;
 using asio::ip::tcp;
 namespace {
@@ -187,4 +187,4 @@ Result<std::unique_ptr<HttpServer>> HttpServer::listen(const HttpOptions& option
   return std::unique_ptr<HttpServer>(std::move(server));
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline server

@@ -6,7 +6,7 @@
 
 #include "server/session/service.h"
 
-namespace millrace {
+namespace millrace::inline server {
 
 struct HttpOptions {
   std::string host = "0.0.0.0";
@@ -28,4 +28,4 @@ class HttpServer {
   virtual void stop() = 0;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline server

@@ -9,7 +9,7 @@
 #include <mutex>
 #include <thread>
 
-namespace millrace {
+namespace millrace::inline server {
 namespace {
 
 constexpr std::chrono::milliseconds kPoll{500};
@@ -189,4 +189,4 @@ Result<std::unique_ptr<CommandLog>> CommandLog::open(Log& log, const std::string
   return std::unique_ptr<CommandLog>(std::move(opened));
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline server

@@ -8,7 +8,7 @@
 #include "exec/log/log.h"
 #include "server/queries/state.h"
 
-namespace millrace {
+namespace millrace::inline server {
 
 /// How a command fared when it was applied.
 struct CommandOutcome {
@@ -42,4 +42,4 @@ class CommandLog {
   virtual std::optional<std::string> failure() const = 0;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline server

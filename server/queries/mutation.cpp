@@ -9,13 +9,13 @@
 
 #include "exec/expr/evaluator.h"
 #include "parser/ast/format.h"
-#include "parser/build/parse.h"
+#include "parser/syntax/parse.h"
 #include "planner/bind/canonical.h"
 #include "planner/bind/upgrade.h"
 #include "planner/rules/rules.h"
 #include "server/queries/source_table.h"
 
-namespace millrace {
+namespace millrace::inline server {
 namespace {
 
 SqlError general(Code code, const std::string& message) {
@@ -404,4 +404,4 @@ Mutation plan_mutation(const ast::Statement& statement, const MutationContext& c
   return alter_system(*statement.as<ast::AlterSystem>(), statement, context);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline server

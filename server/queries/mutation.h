@@ -10,7 +10,7 @@
 #include "server/config/config.h"
 #include "server/queries/state.h"
 
-namespace millrace {
+namespace millrace::inline server {
 
 /// What a statement that changes the catalog amounts to, worked out against one state and not done yet.
 struct Mutation {
@@ -52,4 +52,4 @@ std::shared_ptr<const PhysicalPlan> make_plan(const NodePtr& root, const QueryOp
 /// True when `topic` matches one of the regular expressions of a `ksql.*.topics` setting.
 bool matches_topic_list(const std::string& topic, const std::string& patterns);
 
-}  // namespace millrace
+}  // namespace millrace::inline server

@@ -10,7 +10,7 @@
 #include <mutex>
 #include <thread>
 
-namespace millrace {
+namespace millrace::inline server {
 namespace json = boost::json;
 namespace {
 
@@ -129,4 +129,4 @@ std::string ProcessingLog::create_statement(const std::string& stream, const std
       stream, topic);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline server

@@ -6,7 +6,7 @@
 #include "exec/log/log.h"
 #include "exec/runtime/engine.h"
 
-namespace millrace {
+namespace millrace::inline server {
 
 /// Writes what queries left out or could not do to the processing log's topic, from a thread of its own. `report` never
 /// blocks: past a bound the entries are counted, not kept, and the next written one says how many were lost.
@@ -22,4 +22,4 @@ class ProcessingLog {
   static std::string create_statement(const std::string& stream, const std::string& topic);
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline server

@@ -2,9 +2,9 @@
 
 #include "exec/expr/evaluator.h"
 #include "parser/ast/format.h"
-#include "parser/build/parse.h"
+#include "parser/syntax/parse.h"
 
-namespace millrace {
+namespace millrace::inline server {
 
 QueryPtr make_source_table_query(const SourceDef& source, const std::string& id, const MutationContext& context) {
   Catalog catalog = context.state.catalog;
@@ -29,4 +29,4 @@ QueryPtr make_source_table_query(const SourceDef& source, const std::string& id,
   return query;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline server

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "parser/build/parse.h"
+#include "parser/syntax/parse.h"
 
-namespace millrace {
+namespace millrace::inline server {
 
 const QueryInfo* ServiceState::find_query(std::string_view id) const {
   auto it = queries.find(id);
@@ -71,4 +71,4 @@ void apply(ServiceState& state, const std::vector<Change>& changes) {
   ++state.catalog.version;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline server

@@ -11,7 +11,7 @@
 #include "planner/catalog/catalog.h"
 #include "planner/physical/plan.h"
 
-namespace millrace {
+namespace millrace::inline server {
 
 enum class QueryOrigin : std::uint8_t { create_as, insert_into, source_table };
 
@@ -80,4 +80,4 @@ std::string command_to_json(const Command& command);
 /// Throws SqlError or std::exception on text that is no command of this version of the program.
 Command command_from_json(std::string_view text, const FunctionCatalog& functions);
 
-}  // namespace millrace
+}  // namespace millrace::inline server

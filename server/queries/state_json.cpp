@@ -2,10 +2,10 @@
 
 #include <array>
 
-#include "parser/build/parse.h"
+#include "parser/syntax/parse.h"
 #include "server/queries/state.h"
 
-namespace millrace {
+namespace millrace::inline server {
 namespace json = boost::json;
 namespace {
 
@@ -189,4 +189,4 @@ Command command_from_json(std::string_view text_form, const FunctionCatalog& fun
   return command;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline server

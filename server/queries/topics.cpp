@@ -2,7 +2,7 @@
 
 #include "parser/error/sql_error.h"
 
-namespace millrace {
+namespace millrace::inline server {
 
 std::optional<TopicInfo> LogTopics::find_topic(const std::string& name) {
   if (auto it = overlay_.find(name); it != overlay_.end()) return it->second;
@@ -14,4 +14,4 @@ std::optional<TopicInfo> LogTopics::find_topic(const std::string& name) {
   return TopicInfo{(*described)->config.partitions, (*described)->config.replicas};
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline server

@@ -7,7 +7,7 @@
 #include "exec/log/log.h"
 #include "planner/catalog/catalog.h"
 
-namespace millrace {
+namespace millrace::inline server {
 
 /// Topics as the binder sees them: those of the log, plus those that earlier statements of the same request would make.
 /// One thread. Throws SqlError(Code::external) when the log does not answer.
@@ -22,4 +22,4 @@ class LogTopics final : public TopicLookup {
   std::map<std::string, TopicInfo> overlay_;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline server

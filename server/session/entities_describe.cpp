@@ -6,7 +6,7 @@
 #include "parser/ast/format.h"
 #include "server/session/service_impl.h"
 
-namespace millrace {
+namespace millrace::inline server {
 namespace json = boost::json;
 namespace {
 
@@ -308,4 +308,4 @@ json::object assert_entity(const ast::Statement& statement, ServiceImpl& service
   return object;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline server

@@ -5,7 +5,7 @@
 #include "parser/ast/format.h"
 #include "server/session/service_impl.h"
 
-namespace millrace {
+namespace millrace::inline server {
 namespace json = boost::json;
 
 json::object entity(std::string_view type, const ast::Statement& statement) {
@@ -198,4 +198,4 @@ json::object show_entity(const ast::Statement& statement, ServiceImpl& service, 
   throw SqlError(Code::not_supported, statement.span, "This statement is not supported yet.");
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline server

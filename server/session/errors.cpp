@@ -1,6 +1,6 @@
 #include "server/session/errors.h"
 
-namespace millrace {
+namespace millrace::inline server {
 namespace json = boost::json;
 
 json::object ServiceError::to_json() const {
@@ -46,4 +46,4 @@ ServiceError service_error(int code, std::string message) {
   return out;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline server

@@ -4,7 +4,7 @@
 #include "parser/error/sql_error.h"
 #include "server/session/service.h"
 
-namespace millrace {
+namespace millrace::inline server {
 
 /// Codes of rest-api.md §6.
 constexpr int kBadRequest = 40000, kBadStatement = 40001, kQueryEndpoint = 40002, kTooManyPushQueries = 40003,
@@ -16,4 +16,4 @@ ServiceError to_service_error(const SqlError& error, const std::string& statemen
 ServiceError to_service_error(const Error& error);
 ServiceError service_error(int code, std::string message);
 
-}  // namespace millrace
+}  // namespace millrace::inline server

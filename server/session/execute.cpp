@@ -6,7 +6,7 @@
 #include "parser/ast/format.h"
 #include "server/session/service_impl.h"
 
-namespace millrace {
+namespace millrace::inline server {
 namespace json = boost::json;
 namespace {
 
@@ -255,4 +255,4 @@ void ServiceImpl::insert_values(const ast::InsertValues& insert, const SessionPr
     throw fail(appended.error().message);
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline server

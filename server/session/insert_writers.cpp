@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-namespace millrace {
+namespace millrace::inline server {
 namespace {
 
 constexpr std::size_t kKept = 8;
@@ -34,4 +34,4 @@ void InsertWriters::give(std::unique_ptr<Writer> writer) {
   if (idle_.size() < kKept) idle_.push_back({std::move(writer), Clock::now()});
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline server

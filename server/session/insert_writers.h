@@ -9,7 +9,7 @@
 
 #include "exec/log/log.h"
 
-namespace millrace {
+namespace millrace::inline server {
 
 /// Writers of /inserts-stream between two requests: on a broker a new one costs several round trips and threads of its
 /// own. Any thread. The log must outlive it.
@@ -36,4 +36,4 @@ class InsertWriters {
   std::vector<Idle> idle_;  // the one used last at the end
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline server

@@ -6,7 +6,7 @@
 #include "server/session/json_value.h"
 #include "server/session/service_impl.h"
 
-namespace millrace {
+namespace millrace::inline server {
 namespace json = boost::json;
 namespace {
 
@@ -169,4 +169,4 @@ Service::OpenedInserter ServiceImpl::inserter(const std::string& target, const P
           std::nullopt};
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline server

@@ -7,7 +7,7 @@
 #include "exec/expr/evaluator.h"
 #include "planner/logical/expr.h"
 
-namespace millrace {
+namespace millrace::inline server {
 namespace json = boost::json;
 namespace {
 
@@ -133,4 +133,4 @@ bool json_to_value(const json::value& from, const Type& type, Value& value) {
   }
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline server

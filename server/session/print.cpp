@@ -8,7 +8,7 @@
 
 #include "server/session/run_query.h"
 
-namespace millrace {
+namespace millrace::inline server {
 namespace {
 
 constexpr std::size_t kReadAtOnce = 1000;
@@ -181,4 +181,4 @@ Service::Started run_print(const ast::Print& print, bool until_end, ServiceImpl&
   return {std::move(run), std::nullopt};
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline server

@@ -1,6 +1,6 @@
 #include "server/session/pull_cache.h"
 
-namespace millrace {
+namespace millrace::inline server {
 namespace {
 
 constexpr std::size_t kMostShapes = 1000;
@@ -53,4 +53,4 @@ void PullCache::put(std::string key, std::shared_ptr<KnownPull> pull) {
   pulls_.insert_or_assign(std::move(key), std::move(pull));
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline server

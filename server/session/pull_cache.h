@@ -13,7 +13,7 @@
 #include "server/session/pull_template.h"
 #include "server/session/service.h"
 
-namespace millrace {
+namespace millrace::inline server {
 
 /// What a pull query computes from the rows of its table. One thread at a time.
 struct PullProjection {
@@ -57,4 +57,4 @@ class PullCache {
 /// The columns of a pull query's answer.
 Schema pull_columns(const BoundPull& pull);
 
-}  // namespace millrace
+}  // namespace millrace::inline server

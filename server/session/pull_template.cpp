@@ -4,7 +4,7 @@
 
 #include "planner/bind/ast_rewrite.h"
 
-namespace millrace {
+namespace millrace::inline server {
 namespace {
 
 bool is_literal(const ast::Expression& node) {
@@ -271,4 +271,4 @@ std::optional<PullArguments> PullTemplate::arguments(const StatementShape& shape
   }
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline server

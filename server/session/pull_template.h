@@ -11,7 +11,7 @@
 #include "planner/bind/binder.h"
 #include "server/session/statement_shape.h"
 
-namespace millrace {
+namespace millrace::inline server {
 
 /// What one text of a shape asks of the rows of its template's table.
 struct PullArguments {
@@ -68,4 +68,4 @@ class PullTemplate {
   bool covered_ = false;
 };
 
-}  // namespace millrace
+}  // namespace millrace::inline server

@@ -3,7 +3,7 @@
 
 #include "server/session/service.h"
 
-namespace millrace {
+namespace millrace::inline server {
 namespace {
 
 void append_integer(std::int64_t value, std::string& out) {
@@ -77,4 +77,4 @@ void append_row_json(const Batch& batch, std::size_t row, std::string& out) {
   out += ']';
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline server

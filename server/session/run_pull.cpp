@@ -5,7 +5,7 @@
 #include "server/session/pull_cache.h"
 #include "server/session/run_query.h"
 
-namespace millrace {
+namespace millrace::inline server {
 namespace {
 
 constexpr std::string_view kPullDocs = "See https://cnfl.io/queries for more info.";
@@ -216,4 +216,4 @@ bool ServiceImpl::quick_query(const Request& request, const std::shared_ptr<Quic
   return true;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline server

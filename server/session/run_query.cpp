@@ -5,7 +5,7 @@
 
 #include "exec/expr/evaluator.h"
 
-namespace millrace {
+namespace millrace::inline server {
 namespace {
 
 /// What a transient query and its owner share. The sink is called from a worker thread until `ended`.
@@ -206,4 +206,4 @@ Service::Started ServiceImpl::query(const Request& request, ResultSink& sink) {
   }
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline server

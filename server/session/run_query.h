@@ -2,7 +2,7 @@
 
 #include "server/session/service_impl.h"
 
-namespace millrace {
+namespace millrace::inline server {
 
 /// One kind of query each. Throw SqlError before the first row. `until_end`: it ends when it has read what is there
 /// now.
@@ -14,4 +14,4 @@ Service::Started run_stream_pull(const ast::Query& query, const SessionPropertie
                                  ResultSink& sink);
 Service::Started run_print(const ast::Print& print, bool until_end, ServiceImpl& service, ResultSink& sink);
 
-}  // namespace millrace
+}  // namespace millrace::inline server

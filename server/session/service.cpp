@@ -6,10 +6,10 @@
 #include <ctime>
 #include <random>
 
-#include "parser/build/parse.h"
+#include "parser/syntax/parse.h"
 #include "server/session/service_impl.h"
 
-namespace millrace {
+namespace millrace::inline server {
 namespace json = boost::json;
 
 Result<std::unique_ptr<Service>> Service::open(Log& log, ServiceOptions options) {
@@ -285,4 +285,4 @@ std::string ServiceImpl::metrics() {
   return out;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline server

@@ -14,13 +14,13 @@
 #include "exec/data/batch.h"
 #include "exec/log/log.h"
 #include "exec/runtime/engine.h"
-#include "parser/build/parse.h"
+#include "parser/syntax/parse.h"
 #include "planner/bind/binder.h"
 #include "server/config/config.h"
 
 /// The whole service behind a shell, the HTTP server, `millrace run` and `millrace test`: statements in, entities and
 /// rows out. Knows nothing of HTTP but the error codes.
-namespace millrace {
+namespace millrace::inline server {
 
 /// An answer that is not a success (rest-api.md §6). HTTP status = code / 100.
 struct ServiceError {
@@ -161,4 +161,4 @@ class Service {
 /// brackets out.
 void append_row_json(const Batch& batch, std::size_t row, std::string& out);
 
-}  // namespace millrace
+}  // namespace millrace::inline server

@@ -18,7 +18,7 @@
 #include "server/session/pull_cache.h"
 #include "server/session/service.h"
 
-namespace millrace {
+namespace millrace::inline server {
 
 /// Properties of one request as it goes along: SET and UNSET change them for what follows.
 struct SessionProperties {
@@ -122,4 +122,4 @@ boost::json::object type_json(const Type& type);
 boost::json::object query_json(const QueryInfo& query, ServiceImpl& service);
 std::string_view state_name(QueryState state);
 
-}  // namespace millrace
+}  // namespace millrace::inline server

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-namespace millrace {
+namespace millrace::inline server {
 namespace {
 
 constexpr std::size_t kLongestText = 16 << 10;
@@ -239,4 +239,4 @@ std::optional<ast::Expression> literal_node(const LiteralToken& literal, bool ne
   return std::nullopt;
 }
 
-}  // namespace millrace
+}  // namespace millrace::inline server

@@ -8,7 +8,7 @@
 
 #include "parser/ast/expression.h"
 
-namespace millrace {
+namespace millrace::inline server {
 
 /// A literal of a statement's text.
 struct LiteralToken {
@@ -33,4 +33,4 @@ bool read_shape(std::string_view text, StatementShape& shape);
 /// The syntax tree's node for a literal, as the parser makes it; nullopt when the parser would refuse it.
 std::optional<ast::Expression> literal_node(const LiteralToken& literal, bool negative);
 
-}  // namespace millrace
+}  // namespace millrace::inline server

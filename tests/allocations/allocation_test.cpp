@@ -4,7 +4,8 @@
 #include <cstdlib>
 #include <functional>
 
-#include "parser/build/parse.h"
+#include "exec/log/local/memory.h"
+#include "parser/syntax/parse.h"
 #include "tests/allocations/counting_malloc.h"
 #include "tests/allocations/line.h"
 

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "parser/build/parse.h"
+#include "parser/syntax/parse.h"
 
 namespace millrace::conformance {
 namespace {

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "cli/testing/wire.h"
-#include "parser/build/parse.h"
+#include "parser/syntax/parse.h"
 #include "tests/conformance/post_check.h"
 #include "tests/conformance/run_query.h"
 

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "cli/testing/wire.h"
+#include "exec/log/local/memory.h"
 #include "exec/runtime/engine.h"
 
 namespace millrace::conformance {

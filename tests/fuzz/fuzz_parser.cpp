@@ -1,7 +1,7 @@
 #include <exception>
 
 #include "parser/ast/format.h"
-#include "parser/build/parse.h"
+#include "parser/syntax/parse.h"
 #include "tests/fuzz/random_sql.h"
 
 namespace millrace::fuzz {

@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "cli/testing/record_spec.h"
 #include "parser/ast/statement.h"
 #include "planner/bind/binder.h"
 #include "planner/physical/plan.h"
-#include "cli/testing/record_spec.h"
 
 namespace millrace::harness {
 

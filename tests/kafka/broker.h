@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "exec/log/kafka/open.h"
 #include "exec/log/log.h"
 
 /// The broker that with_broker.sh started for these tests.

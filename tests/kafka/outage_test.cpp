@@ -2,6 +2,7 @@
 
 #include <thread>
 
+#include "exec/log/kafka/open.h"
 #include "tests/kafka/broker.h"
 
 namespace millrace {

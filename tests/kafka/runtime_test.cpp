@@ -4,7 +4,7 @@
 #include <map>
 
 #include "exec/log/failpoint.h"
-#include "parser/build/parse.h"
+#include "parser/syntax/parse.h"
 #include "tests/harness/session.h"
 #include "tests/kafka/broker.h"
 #include "tests/unit/exec_runtime/harness.h"

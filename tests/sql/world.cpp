@@ -5,9 +5,10 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "exec/formats/format.h"
-#include "parser/build/parse.h"
 #include "cli/testing/wire.h"
+#include "exec/formats/format.h"
+#include "exec/log/local/memory.h"
+#include "parser/syntax/parse.h"
 #include "tests/harness/checked.h"
 
 namespace millrace::sql_test {

@@ -3,7 +3,7 @@
 
 #include "exec/expr/evaluator.h"
 #include "exec/functions/builtin.h"
-#include "parser/build/parse.h"
+#include "parser/syntax/parse.h"
 #include "planner/bind/expr_binder.h"
 
 /// Every example that a function declares, through the parser, the binder and the evaluator.

@@ -9,11 +9,12 @@
 #include <random>
 #include <thread>
 
-#include "exec/log/embedded_maintenance.h"
-#include "exec/log/embedded_store.h"
+#include "exec/log/embedded/log_compaction.h"
+#include "exec/log/embedded/maintenance.h"
+#include "exec/log/embedded/open.h"
+#include "exec/log/embedded/store.h"
 #include "exec/log/failpoint.h"
-#include "exec/log/local_log.h"
-#include "exec/log/log_compaction.h"
+#include "exec/log/local/log.h"
 #include "tests/unit/exec_log/log_contract.h"
 #include "tests/unit/exec_log/temporary_directory.h"
 

@@ -1,5 +1,3 @@
-#include "exec/log/embedded_store.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -13,8 +11,9 @@
 #include <random>
 #include <thread>
 
-#include "exec/log/embedded_maintenance.h"
-#include "exec/log/local_log.h"
+#include "exec/log/embedded/maintenance.h"
+#include "exec/log/embedded/store.h"
+#include "exec/log/local/log.h"
 #include "tests/unit/exec_log/log_contract.h"
 #include "tests/unit/exec_log/temporary_directory.h"
 

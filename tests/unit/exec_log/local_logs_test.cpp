@@ -1,6 +1,8 @@
-#include "exec/log/embedded_maintenance.h"
-#include "exec/log/embedded_store.h"
-#include "exec/log/local_log.h"
+#include "exec/log/embedded/maintenance.h"
+#include "exec/log/embedded/open.h"
+#include "exec/log/embedded/store.h"
+#include "exec/log/local/log.h"
+#include "exec/log/local/memory.h"
 #include "tests/unit/exec_log/log_contract.h"
 #include "tests/unit/exec_log/temporary_directory.h"
 

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "exec/log/embedded/open.h"
 #include "exec/log/failpoint.h"
 #include "tests/unit/exec_runtime/harness.h"
 

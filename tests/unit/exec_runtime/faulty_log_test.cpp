@@ -2,7 +2,8 @@
 
 #include <thread>
 
-#include "parser/build/parse.h"
+#include "exec/log/local/memory.h"
+#include "parser/syntax/parse.h"
 #include "tests/harness/session.h"
 #include "tests/unit/exec_runtime/harness.h"
 

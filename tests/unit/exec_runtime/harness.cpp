@@ -4,6 +4,8 @@
 
 #include "exec/expr/evaluator.h"
 #include "exec/formats/format.h"
+#include "exec/log/embedded/open.h"
+#include "exec/log/local/memory.h"
 #include "planner/rules/rules.h"
 
 namespace millrace::runtime_test {

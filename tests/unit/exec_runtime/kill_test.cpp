@@ -6,7 +6,7 @@
 #include <map>
 #include <random>
 
-#include "parser/build/parse.h"
+#include "parser/syntax/parse.h"
 #include "tests/harness/session.h"
 #include "tests/unit/exec_runtime/harness.h"
 

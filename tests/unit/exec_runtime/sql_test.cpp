@@ -3,7 +3,7 @@
 #include <map>
 
 #include "exec/data/column.h"
-#include "parser/build/parse.h"
+#include "parser/syntax/parse.h"
 #include "tests/harness/session.h"
 #include "tests/unit/exec_runtime/harness.h"
 

@@ -5,7 +5,7 @@
 #include <map>
 #include <string>
 
-#include "parser/build/parse.h"
+#include "parser/syntax/parse.h"
 #include "planner/bind/binder.h"
 #include "planner/bind/canonical.h"
 

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "exec/log/local/memory.h"
 #include "exec/log/log.h"
 #include "server/session/service.h"
 

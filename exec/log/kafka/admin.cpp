@@ -1,0 +1,350 @@
+#include "exec/log/kafka/admin.h"
+
+#include <librdkafka/rdkafka.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <array>
+#include <thread>
+#include <unordered_map>
+
+namespace millrace::inline exec::kafka {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kRequestTimeout = 15s;
+constexpr auto kLookUpTimeout = 5s;  // of what workers ask; they ask again
+constexpr auto kPropagation = 15s;   // from a change until every answer knows it
+constexpr auto kPollInterval = 5ms;
+constexpr auto kConnectAgain = 50ms;
+constexpr int kConnectTryMs = 1000;
+
+template <auto Destroy>
+struct Deleter {
+  template <class T>
+  void operator()(T* object) const {
+    Destroy(object);
+  }
+};
+using QueuePtr = std::unique_ptr<rd_kafka_queue_t, Deleter<rd_kafka_queue_destroy>>;
+using EventPtr = std::unique_ptr<rd_kafka_event_t, Deleter<rd_kafka_event_destroy>>;
+using OptionsPtr = std::unique_ptr<rd_kafka_AdminOptions_t, Deleter<rd_kafka_AdminOptions_destroy>>;
+using NewTopicPtr = std::unique_ptr<rd_kafka_NewTopic_t, Deleter<rd_kafka_NewTopic_destroy>>;
+using DeleteTopicPtr = std::unique_ptr<rd_kafka_DeleteTopic_t, Deleter<rd_kafka_DeleteTopic_destroy>>;
+using DeleteRecordsPtr = std::unique_ptr<rd_kafka_DeleteRecords_t, Deleter<rd_kafka_DeleteRecords_destroy>>;
+using PartitionsPtr = std::unique_ptr<rd_kafka_topic_partition_list_t, Deleter<rd_kafka_topic_partition_list_destroy>>;
+using MetadataPtr = std::unique_ptr<const rd_kafka_metadata_t, Deleter<rd_kafka_metadata_destroy>>;
+
+/// Sends one admin request with `start(options, queue)` and waits for its event.
+template <class Start>
+Result<EventPtr> request(rd_kafka_t* client, rd_kafka_admin_op_t op, std::string_view doing, Start&& start) {
+  const QueuePtr queue(rd_kafka_queue_new(client));
+  const OptionsPtr options(rd_kafka_AdminOptions_new(client, op));
+  std::array<char, 256> text{};
+  constexpr int kTimeoutMs = std::chrono::milliseconds(kRequestTimeout).count();
+  rd_kafka_AdminOptions_set_request_timeout(options.get(), kTimeoutMs, text.data(), text.size());
+  start(options.get(), queue.get());
+  EventPtr event(rd_kafka_queue_poll(queue.get(), kTimeoutMs + 5000));
+  if (!event) return external_error("Kafka: {}: no answer", doing);
+  if (const auto code = rd_kafka_event_error(event.get()); code != RD_KAFKA_RESP_ERR_NO_ERROR)
+    return error_of(code, doing, rd_kafka_event_error_string(event.get()));
+  return event;
+}
+
+Status first_error(const rd_kafka_topic_result_t* const* results, std::size_t count, std::string_view doing) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto code = rd_kafka_topic_result_error(results[i]);
+    const char* text = rd_kafka_topic_result_error_string(results[i]);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return error_of(code, doing, text ? text : "");
+  }
+  return {};
+}
+
+void set_config(rd_kafka_NewTopic_t* topic, const TopicConfig& config) {
+  const char* policy = config.compact_and_delete ? "compact,delete" : config.compacted ? "compact" : "delete";
+  rd_kafka_NewTopic_set_config(topic, "cleanup.policy", policy);
+  if (config.retention_ms)
+    rd_kafka_NewTopic_set_config(topic, "retention.ms", std::to_string(*config.retention_ms).c_str());
+}
+
+void read_config(const rd_kafka_ConfigResource_t* resource, TopicConfig& config) {
+  std::size_t count = 0;
+  const auto* entries = rd_kafka_ConfigResource_configs(resource, &count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::string_view name = rd_kafka_ConfigEntry_name(entries[i]);
+    const char* text = rd_kafka_ConfigEntry_value(entries[i]);
+    const std::string_view value = text ? text : "";
+    if (name == "cleanup.policy") {
+      const bool compact = value.find("compact") != std::string_view::npos;
+      config.compact_and_delete = compact && value.find("delete") != std::string_view::npos;
+      config.compacted = compact && !config.compact_and_delete;
+    }
+    const bool own = rd_kafka_ConfigEntry_source(entries[i]) == RD_KAFKA_CONFIG_SOURCE_DYNAMIC_TOPIC_CONFIG;
+    if (name == "retention.ms" && own) config.retention_ms = std::strtoll(text ? text : "-1", nullptr, 10);
+  }
+}
+
+TopicDescription shape_of(const rd_kafka_metadata_topic& topic) {
+  TopicDescription description{topic.topic, {}};
+  description.config.partitions = topic.partition_cnt;
+  description.config.replicas = topic.partition_cnt > 0 ? topic.partitions[0].replica_cnt : 0;
+  return description;
+}
+
+/// A client goes on believing what it once heard of a topic that has been made anew since: after an answer that it does
+/// not exist, the next question finds it.
+rd_kafka_resp_err_t ask_bounds(rd_kafka_t* client, const TopicPartition& partition, int wait_ms, Log::Bounds& bounds) {
+  const auto code = rd_kafka_query_watermark_offsets(client, partition.topic.c_str(), partition.partition,
+                                                     &bounds.begin, &bounds.end, wait_ms);
+  if (is_unknown(code))
+    if (auto topic = open_topic(client, partition.topic)) static_cast<void>(refresh_topic(client, topic->get()));
+  return code;
+}
+
+bool has_leaders(const rd_kafka_metadata_topic& topic) {
+  return std::all_of(topic.partitions, topic.partitions + topic.partition_cnt,
+                     [](const rd_kafka_metadata_partition& partition) { return partition.leader >= 0; });
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Admin>> Admin::make(const KafkaOptions& options) {
+  const auto client = [&](const char* isolation) {
+    return make_client(options, {.kind = ClientKind::consumer,
+                                 .client_id = "millrace-admin",
+                                 .defaults = {},
+                                 .fixed = {{"isolation.level", isolation}}});
+  };
+  auto uncommitted = client("read_uncommitted");
+  if (!uncommitted) return uncommitted.error();
+  auto committed = client("read_committed");
+  if (!committed) return committed.error();
+  return std::unique_ptr<Admin>(new Admin(options.brokers, std::move(*uncommitted), std::move(*committed)));
+}
+
+Status Admin::connect(std::chrono::milliseconds wait) {
+  const auto deadline = Clock::now() + wait;
+  for (bool told = false;; told = true) {
+    const rd_kafka_metadata_t* metadata = nullptr;
+    const auto code =
+        rd_kafka_metadata(uncommitted_.get(), 0, nullptr, &metadata, std::clamp(left_ms(deadline), 1, kConnectTryMs));
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      rd_kafka_metadata_destroy(metadata);
+      return {};
+    }
+    // A refused connection is told at once.
+    if (Clock::now() + kConnectAgain >= deadline)
+      return external_error("no Kafka broker answers at {}: {}", brokers_, rd_kafka_err2str(code));
+    if (!told)
+      spdlog::warn("no Kafka broker answers at {} yet: trying for {} s", brokers_,
+                   std::chrono::ceil<std::chrono::seconds>(wait).count());
+    std::this_thread::sleep_for(kConnectAgain);
+  }
+}
+
+/// Absent: no such topic. `settled`: every partition has a leader.
+Result<std::optional<TopicDescription>> Admin::shape(const std::string& name, bool* settled) {
+  const std::string doing = fmt::format("look up topic '{}'", name);
+  auto topic = open_topic(uncommitted_.get(), name);
+  if (!topic) return std::optional<TopicDescription>{};  // not even a valid name
+  const auto deadline = Clock::now() + kLookUpTimeout;
+  while (true) {
+    const rd_kafka_metadata_t* answer = nullptr;
+    const auto code = rd_kafka_metadata(uncommitted_.get(), 0, topic->get(), &answer, left_ms(deadline));
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return error_of(code, doing);
+    const MetadataPtr metadata(answer);
+    if (metadata->topic_cnt == 0) return std::optional<TopicDescription>{};
+    const rd_kafka_metadata_topic& found = metadata->topics[0];
+    if (is_unknown(found.err)) return std::optional<TopicDescription>{};
+    if (found.err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      if (settled) *settled = has_leaders(found);
+      return std::optional<TopicDescription>{shape_of(found)};
+    }
+    if (found.err != RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE || Clock::now() >= deadline)
+      return error_of(found.err, doing);
+    std::this_thread::sleep_for(kPollInterval);
+  }
+}
+
+Status Admin::create(const std::string& name, const TopicConfig& config) {
+  const std::string doing = fmt::format("create topic '{}'", name);
+  std::array<char, 256> text{};
+  const NewTopicPtr topic(
+      rd_kafka_NewTopic_new(name.c_str(), config.partitions, config.replicas, text.data(), text.size()));
+  if (!topic) return user_error("Kafka: {}: {}", doing, text.data());
+  set_config(topic.get(), config);
+  rd_kafka_NewTopic_t* topics[] = {topic.get()};
+  const auto event = request(
+      uncommitted_.get(), RD_KAFKA_ADMIN_OP_CREATETOPICS, doing,
+      [&](auto* options, auto* queue) { rd_kafka_CreateTopics(uncommitted_.get(), topics, 1, options, queue); });
+  if (!event) return event.error();
+  std::size_t count = 0;
+  const auto* results = rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event->get()), &count);
+  if (Status created = first_error(results, count, doing); !created) return created;
+  const auto deadline = Clock::now() + kPropagation;
+  while (Clock::now() < deadline) {
+    bool settled = false;
+    const auto found = shape(name, &settled);
+    if (found && *found && settled && (*found)->config.partitions == config.partitions) return {};
+    std::this_thread::sleep_for(kPollInterval);
+  }
+  return external_error("Kafka: {}: its partitions have no leaders yet", doing);
+}
+
+Status Admin::remove(const std::string& name) {
+  const std::string doing = fmt::format("delete topic '{}'", name);
+  const DeleteTopicPtr topic(rd_kafka_DeleteTopic_new(name.c_str()));
+  rd_kafka_DeleteTopic_t* topics[] = {topic.get()};
+  const auto event = request(
+      uncommitted_.get(), RD_KAFKA_ADMIN_OP_DELETETOPICS, doing,
+      [&](auto* options, auto* queue) { rd_kafka_DeleteTopics(uncommitted_.get(), topics, 1, options, queue); });
+  if (!event) return event.error();
+  std::size_t count = 0;
+  const auto* results = rd_kafka_DeleteTopics_result_topics(rd_kafka_event_DeleteTopics_result(event->get()), &count);
+  if (Status removed = first_error(results, count, doing); !removed) return removed;
+  const auto deadline = Clock::now() + kPropagation;
+  while (Clock::now() < deadline) {
+    const auto found = shape(name);
+    if (found && !*found) return {};
+    std::this_thread::sleep_for(kPollInterval);
+  }
+  return external_error("Kafka: {}: still there", doing);
+}
+
+Status Admin::add_configs(std::vector<TopicDescription>& topics) {
+  if (topics.empty()) return {};
+  std::vector<rd_kafka_ConfigResource_t*> resources;
+  std::unordered_map<std::string_view, TopicConfig*> by_name;
+  for (TopicDescription& topic : topics) {
+    resources.push_back(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.name.c_str()));
+    by_name[topic.name] = &topic.config;
+  }
+  const auto event = request(
+      uncommitted_.get(), RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, "describe topics", [&](auto* options, auto* queue) {
+        rd_kafka_DescribeConfigs(uncommitted_.get(), resources.data(), resources.size(), options, queue);
+      });
+  rd_kafka_ConfigResource_destroy_array(resources.data(), resources.size());
+  if (!event) return event.error();
+  std::size_t count = 0;
+  const auto* results =
+      rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event->get()), &count);
+  for (std::size_t i = 0; i < count; ++i) {
+    // Topics that we may not describe, or that went away meanwhile, keep what metadata says about them.
+    if (rd_kafka_ConfigResource_error(results[i]) != RD_KAFKA_RESP_ERR_NO_ERROR) continue;
+    const auto found = by_name.find(rd_kafka_ConfigResource_name(results[i]));
+    if (found != by_name.end()) read_config(results[i], *found->second);
+  }
+  return {};
+}
+
+Result<std::vector<TopicDescription>> Admin::list() {
+  const rd_kafka_metadata_t* answer = nullptr;
+  constexpr int kTimeoutMs = std::chrono::milliseconds(kRequestTimeout).count();
+  const auto code = rd_kafka_metadata(uncommitted_.get(), 1, nullptr, &answer, kTimeoutMs);
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return error_of(code, "list topics");
+  const MetadataPtr metadata(answer);
+  std::vector<TopicDescription> topics;
+  for (int i = 0; i < metadata->topic_cnt; ++i)
+    if (metadata->topics[i].err == RD_KAFKA_RESP_ERR_NO_ERROR) topics.push_back(shape_of(metadata->topics[i]));
+  if (Status added = add_configs(topics); !added) return added.error();
+  return topics;
+}
+
+Result<std::optional<TopicDescription>> Admin::describe(const std::string& name) {
+  auto found = shape(name);
+  if (!found || !*found) return found;
+  std::vector<TopicDescription> one{std::move(**found)};
+  if (Status added = add_configs(one); !added) return added.error();
+  return std::optional<TopicDescription>{std::move(one.front())};
+}
+
+Result<int> Admin::partition_count(const std::string& name) {
+  const auto found = shape(name);
+  if (!found) return found.error();
+  if (!*found) return user_error("topic '{}' does not exist", name);
+  return (*found)->config.partitions;
+}
+
+Status Admin::truncate_before(const TopicPartition& partition, std::int64_t offset) {
+  const std::string doing = fmt::format("truncate topic '{}' partition {}", partition.topic, partition.partition);
+  const PartitionsPtr list(rd_kafka_topic_partition_list_new(1));
+  rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.partition)->offset = offset;
+  const DeleteRecordsPtr records(rd_kafka_DeleteRecords_new(list.get()));
+  rd_kafka_DeleteRecords_t* requests[] = {records.get()};
+  const auto event = request(
+      uncommitted_.get(), RD_KAFKA_ADMIN_OP_DELETERECORDS, doing,
+      [&](auto* options, auto* queue) { rd_kafka_DeleteRecords(uncommitted_.get(), requests, 1, options, queue); });
+  if (!event) return event.error();
+  const auto* results = rd_kafka_DeleteRecords_result_offsets(rd_kafka_event_DeleteRecords_result(event->get()));
+  for (int i = 0; i < results->cnt; ++i)
+    if (results->elems[i].err != RD_KAFKA_RESP_ERR_NO_ERROR) return error_of(results->elems[i].err, doing);
+  return {};
+}
+
+Result<Log::Bounds> Admin::bounds(const TopicPartition& partition, bool committed) {
+  const auto known = partition_count(partition.topic);
+  if (!known) return known.error();
+  if (partition.partition < 0 || partition.partition >= *known)
+    return user_error("topic '{}' has no partition {}", partition.topic, partition.partition);
+  rd_kafka_t* client = committed ? committed_.get() : uncommitted_.get();
+  const auto deadline = Clock::now() + kLookUpTimeout;
+  while (true) {
+    Log::Bounds bounds;
+    const auto code = ask_bounds(client, partition, std::max(1, left_ms(deadline)), bounds);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return bounds;
+    // A topic that metadata knows may need a moment on its leader, and a leader may move.
+    if (Clock::now() >= deadline)
+      return external_error("Kafka: ask for the offsets of topic '{}' partition {}: {}", partition.topic,
+                            partition.partition, rd_kafka_err2str(code));
+    std::this_thread::sleep_for(kPollInterval);
+  }
+}
+
+Result<std::int64_t> Admin::committed_end(const TopicPartition& partition, std::chrono::milliseconds wait) {
+  Log::Bounds bounds;
+  const auto code = ask_bounds(committed_.get(), partition, static_cast<int>(wait.count()), bounds);
+  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return bounds.end;
+  return error_of(code,
+                  fmt::format("ask for the end of topic '{}' partition {}", partition.topic, partition.partition));
+}
+
+Result<std::string> Admin::cluster_id() {
+  constexpr int kTimeoutMs = std::chrono::milliseconds(kRequestTimeout).count();
+  char* id = rd_kafka_clusterid(uncommitted_.get(), kTimeoutMs);
+  if (id == nullptr) return external_error("Kafka: the cluster has not told its id");
+  std::string text(id);
+  rd_kafka_mem_free(uncommitted_.get(), id);
+  return text;
+}
+
+Result<std::vector<Admin::GroupMember>> Admin::group(const std::string& name, const std::string& topic) {
+  const std::string doing = fmt::format("describe group '{}'", name);
+  const char* names[] = {name.c_str()};
+  const auto event =
+      request(uncommitted_.get(), RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, doing, [&](auto* options, auto* queue) {
+        rd_kafka_DescribeConsumerGroups(uncommitted_.get(), names, 1, options, queue);
+      });
+  if (!event) return event.error();
+  std::size_t groups = 0;
+  const auto* answer = rd_kafka_DescribeConsumerGroups_result_groups(
+      rd_kafka_event_DescribeConsumerGroups_result(event->get()), &groups);
+  std::vector<GroupMember> members;
+  for (std::size_t g = 0; g < groups; ++g) {
+    if (const auto* error = rd_kafka_ConsumerGroupDescription_error(answer[g]))
+      return error_of(rd_kafka_error_code(error), doing, rd_kafka_error_string(error));
+    for (std::size_t m = 0; m < rd_kafka_ConsumerGroupDescription_member_count(answer[g]); ++m) {
+      const auto* member = rd_kafka_ConsumerGroupDescription_member(answer[g], m);
+      GroupMember& found = members.emplace_back();
+      found.client_id = rd_kafka_MemberDescription_client_id(member);
+      const auto* assignment = rd_kafka_MemberDescription_assignment(member);
+      const auto* owned = assignment ? rd_kafka_MemberAssignment_partitions(assignment) : nullptr;
+      for (int i = 0; owned && i < owned->cnt; ++i)
+        if (topic == owned->elems[i].topic) found.partitions.push_back(owned->elems[i].partition);
+    }
+  }
+  return members;
+}
+
+}  // namespace millrace::inline exec::kafka

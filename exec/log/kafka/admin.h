@@ -1,0 +1,49 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "exec/log/kafka/client.h"
+#include "exec/log/kafka/open.h"
+#include "exec/log/log.h"
+
+namespace millrace::inline exec::kafka {
+
+/// Topics, offsets and groups as the cluster answers about them. Thread-safe.
+class Admin {
+ public:
+  /// Creates its clients; connects nowhere yet.
+  static Result<std::unique_ptr<Admin>> make(const KafkaOptions& options);
+
+  /// Until a broker answers; an external error after `wait`.
+  Status connect(std::chrono::milliseconds wait);
+  Status create(const std::string& topic, const TopicConfig& config);
+  Result<std::vector<TopicDescription>> list();
+  Result<std::optional<TopicDescription>> describe(const std::string& topic);
+  Status remove(const std::string& topic);
+  Status truncate_before(const TopicPartition& partition, std::int64_t offset);
+  Result<Log::Bounds> bounds(const TopicPartition& partition, bool committed);
+  /// The end for a committed reader of a partition that exists. One round trip.
+  Result<std::int64_t> committed_end(const TopicPartition& partition, std::chrono::milliseconds wait);
+  /// A topic that does not exist is a user error.
+  Result<int> partition_count(const std::string& topic);
+  Result<std::string> cluster_id();
+  struct GroupMember {
+    std::string client_id;
+    std::vector<std::int32_t> partitions;  // of the topic asked for
+  };
+  Result<std::vector<GroupMember>> group(const std::string& name, const std::string& topic);
+
+ private:
+  Admin(std::string brokers, ClientPtr uncommitted, ClientPtr committed)
+      : brokers_(std::move(brokers)), uncommitted_(std::move(uncommitted)), committed_(std::move(committed)) {}
+  Result<std::optional<TopicDescription>> shape(const std::string& topic, bool* settled = nullptr);
+  Status add_configs(std::vector<TopicDescription>& topics);
+
+  const std::string brokers_;
+  const ClientPtr uncommitted_;  // also for everything that is not about offsets
+  const ClientPtr committed_;
+};
+
+}  // namespace millrace::inline exec::kafka

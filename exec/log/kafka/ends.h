@@ -1,0 +1,44 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "exec/log/kafka/admin.h"
+#include "exec/log/log.h"
+
+namespace millrace::inline exec::kafka {
+
+/// Asks where partitions end for committed readers, on a thread of its own that starts with the first question: the
+/// connection that fetches is no use for that, because the broker answers a fetch that waits for records first.
+class EndAsker {
+ public:
+  struct Question {
+    int source = -1;
+    TopicPartition partition;
+    std::int64_t position = 0;  // of the one who asks
+  };
+  /// Absent: the log did not answer. Called on the thread of its own.
+  using Answer = std::function<void(const Question& question, std::optional<std::int64_t> end)>;
+  EndAsker(Admin& admin, Answer answer) : admin_(admin), answer_(std::move(answer)) {}
+  ~EndAsker();
+
+  void ask(Question question);
+
+ private:
+  void run();
+
+  Admin& admin_;
+  const Answer answer_;
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable event_;
+  std::deque<Question> questions_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace millrace::inline exec::kafka

@@ -1,0 +1,251 @@
+#include "exec/log/kafka/membership.h"
+
+#include <librdkafka/rdkafka.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <array>
+#include <thread>
+
+#include "exec/log/kafka/log.h"
+
+namespace millrace::inline exec {
+
+namespace kafka {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kLookAgain = 5ms;
+
+std::string text_of(const rd_kafka_consumer_group_metadata_t* metadata) {
+  void* bytes = nullptr;
+  std::size_t size = 0;
+  if (rd_kafka_error_t* error = rd_kafka_consumer_group_metadata_write(metadata, &bytes, &size)) {
+    rd_kafka_error_destroy(error);
+    return "";
+  }
+  std::string text(static_cast<const char*>(bytes), size);
+  rd_kafka_mem_free(nullptr, bytes);
+  return text;
+}
+
+}  // namespace
+
+void GroupFence::attach(rd_kafka_s* consumer) {
+  const std::lock_guard lock(mutex_);
+  consumer_ = consumer;
+}
+
+void GroupFence::capture() {
+  const std::lock_guard lock(mutex_);
+  if (!consumer_) return;
+  rd_kafka_consumer_group_metadata_t* metadata = rd_kafka_consumer_group_metadata(consumer_);
+  proof_text_ = metadata ? text_of(metadata) : "";
+  proof_ = metadata ? Proof(metadata, rd_kafka_consumer_group_metadata_destroy) : nullptr;
+  captured_.notify_all();
+}
+
+void GroupFence::drop() {
+  const std::lock_guard lock(mutex_);
+  proof_.reset();
+  captured_.notify_all();
+}
+
+bool GroupFence::current() {
+  if (!consumer_) return true;
+  const Proof now(rd_kafka_consumer_group_metadata(consumer_), [](rd_kafka_consumer_group_metadata_t* metadata) {
+    if (metadata) rd_kafka_consumer_group_metadata_destroy(metadata);
+  });
+  return now && text_of(now.get()) == proof_text_;
+}
+
+GroupFence::Proof GroupFence::proof(std::chrono::milliseconds wait) {
+  const auto deadline = Clock::now() + wait;
+  std::unique_lock lock(mutex_);
+  while (proof_ && !current() && Clock::now() < deadline) captured_.wait_for(lock, kLookAgain);
+  return proof_;
+}
+
+}  // namespace kafka
+
+namespace {
+
+constexpr std::chrono::milliseconds kRejoinFirst{100}, kRejoinLongest{5000};
+
+std::vector<int> slots_of(const rd_kafka_topic_partition_list_t* partitions) {
+  std::vector<int> slots;
+  for (int i = 0; i < partitions->cnt; ++i) slots.push_back(partitions->elems[i].partition);
+  return slots;
+}
+
+void on_rebalance(rd_kafka_t*, rd_kafka_resp_err_t event, rd_kafka_topic_partition_list_t* partitions, void* member) {
+  static_cast<KafkaMembership*>(member)->rebalanced(event, partitions);
+}
+
+void report(rd_kafka_error_t* error, std::string_view what) {
+  if (!error) return;
+  spdlog::warn("membership: {}: {}", what, rd_kafka_error_string(error));
+  rd_kafka_error_destroy(error);
+}
+
+}  // namespace
+
+KafkaMembership::KafkaMembership(KafkaLog& log, std::string group, std::string slots_topic, int slots,
+                                 std::string advertised)
+    : log_(log),
+      group_(std::move(group)),
+      slots_topic_(std::move(slots_topic)),
+      slots_(slots),
+      advertised_(std::move(advertised)),
+      fence_(std::make_shared<kafka::GroupFence>(slots_topic_)) {}
+
+KafkaMembership::~KafkaMembership() {
+  fence_->drop();
+  fence_->attach(nullptr);
+}
+
+Status KafkaMembership::join(const std::string& member_id, Events events) {
+  const std::lock_guard lock(mutex_);
+  if (consumer_) return Error{Fault::bug, "joined already"};
+  events_ = std::move(events);
+  member_id_ = member_id;
+  leaving_ = false;
+  return subscribe();
+}
+
+Status KafkaMembership::subscribe() {
+  auto made = kafka::make_client(log_.options(), {.kind = kafka::ClientKind::consumer,
+                                                  .client_id = advertised_,
+                                                  .defaults = {{"session.timeout.ms", "10000"},
+                                                               {"heartbeat.interval.ms", "500"},
+                                                               {"max.poll.interval.ms", "120000"}},
+                                                  .fixed = {{"group.id", group_},
+                                                            {"group.instance.id", member_id_},
+                                                            {"partition.assignment.strategy", "cooperative-sticky"},
+                                                            {"enable.auto.commit", "false"},
+                                                            {"enable.auto.offset.store", "false"},
+                                                            {"auto.offset.reset", "latest"}},
+                                                  .callbacks = [this](rd_kafka_conf_s* conf) {
+                                                    rd_kafka_conf_set_opaque(conf, this);
+                                                    rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
+                                                  }});
+  if (!made) return made.error();
+  rd_kafka_poll_set_consumer(made->get());
+  rd_kafka_topic_partition_list_t* topics = rd_kafka_topic_partition_list_new(1);
+  rd_kafka_topic_partition_list_add(topics, slots_topic_.c_str(), RD_KAFKA_PARTITION_UA);
+  const auto code = rd_kafka_subscribe(made->get(), topics);
+  rd_kafka_topic_partition_list_destroy(topics);
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return kafka::error_of(code, fmt::format("join group '{}'", group_));
+  consumer_ = std::move(*made);
+  fence_->attach(consumer_.get());
+  return {};
+}
+
+Status KafkaMembership::poll(std::chrono::milliseconds wait) {
+  std::unique_lock lock(mutex_);
+  if (!consumer_ && rejoin_at_ && Clock::now() >= *rejoin_at_) {
+    rejoin_at_.reset();
+    if (Status joined = subscribe(); !joined) {
+      rejoin_at_ = Clock::now() + kRejoinLongest;
+      return joined;
+    }
+  }
+  if (!consumer_) {
+    lock.unlock();
+    std::this_thread::sleep_for(wait);
+    return {};
+  }
+  const auto deadline = Clock::now() + wait;
+  do {
+    rd_kafka_message_t* message = rd_kafka_consumer_poll(consumer_.get(), kafka::left_ms(deadline));
+    if (!message) break;
+    const auto code = message->err;
+    const std::string text = code == RD_KAFKA_RESP_ERR_NO_ERROR ? "" : rd_kafka_message_errstr(message);
+    rd_kafka_message_destroy(message);
+    // Records that were on their way when the partition was paused are of no interest.
+    if (code == RD_KAFKA_RESP_ERR__FATAL) break;
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR__PARTITION_EOF)
+      return kafka::error_of(code, fmt::format("group '{}'", group_), text);
+  } while (Clock::now() < deadline);
+  std::array<char, 256> text{};
+  const auto fatal = rd_kafka_fatal_error(consumer_.get(), text.data(), text.size());
+  if (fatal == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
+  start_over();
+  return kafka::error_of(fatal, fmt::format("group '{}'", group_), text.data());
+}
+
+// A consumer with a fatal error is of no use any more. A static member meets that without another process under its
+// name: when the answer to its joining is lost with the broker, its second try fences the first.
+void KafkaMembership::start_over() {
+  fence_->drop();
+  fence_->attach(nullptr);
+  consumer_.reset();
+  const std::vector<int> lost(owned_.begin(), owned_.end());
+  owned_.clear();
+  if (!lost.empty() && events_.lost) events_.lost(lost);
+  rejoin_wait_ = std::clamp(2 * rejoin_wait_, kRejoinFirst, kRejoinLongest);
+  rejoin_at_ = Clock::now() + rejoin_wait_;
+}
+
+void KafkaMembership::rebalanced(int event, rd_kafka_topic_partition_list_s* partitions) {
+  const std::vector<int> slots = slots_of(partitions);
+  if (event == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+    assign(partitions);
+    fence_->capture();
+    owned_.insert(slots.begin(), slots.end());
+    rejoin_wait_ = {};
+    if (!slots.empty() && !leaving_ && events_.granted) events_.granted(slots);
+    return;
+  }
+  if (event != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
+    report(rd_kafka_incremental_unassign(consumer_.get(), partitions), "rebalance");
+    return;
+  }
+  const bool lost = rd_kafka_assignment_lost(consumer_.get()) != 0;
+  for (const int slot : slots) owned_.erase(slot);
+  if (lost) {
+    fence_->drop();
+    if (!slots.empty() && !leaving_ && events_.lost) events_.lost(slots);
+  } else if (!leaving_) {
+    // What is revoked is ours until this call returns, in the generation that revokes it.
+    fence_->capture();
+    if (!slots.empty() && events_.revoked) events_.revoked(slots);
+  }
+  unassign(partitions);
+}
+
+void KafkaMembership::assign(rd_kafka_topic_partition_list_s* partitions) {
+  // With an offset given, the group's committed ones are not asked for.
+  for (int i = 0; i < partitions->cnt; ++i) partitions->elems[i].offset = RD_KAFKA_OFFSET_END;
+  report(rd_kafka_incremental_assign(consumer_.get(), partitions), "assign");
+  rd_kafka_pause_partitions(consumer_.get(), partitions);
+}
+
+void KafkaMembership::unassign(rd_kafka_topic_partition_list_s* partitions) {
+  report(rd_kafka_incremental_unassign(consumer_.get(), partitions), "unassign");
+}
+
+Result<std::vector<std::string>> KafkaMembership::owners() {
+  const auto members = log_.admin().group(group_, slots_topic_);
+  if (!members) return members.error();
+  std::vector<std::string> owners(static_cast<std::size_t>(slots_));
+  for (const auto& member : *members)
+    for (const std::int32_t slot : member.partitions)
+      if (static_cast<std::size_t>(slot) < owners.size()) owners[static_cast<std::size_t>(slot)] = member.client_id;
+  return owners;
+}
+
+void KafkaMembership::leave() {
+  const std::lock_guard lock(mutex_);
+  rejoin_at_.reset();
+  if (!consumer_) return;
+  leaving_ = true;
+  fence_->drop();
+  rd_kafka_consumer_close(consumer_.get());
+  fence_->attach(nullptr);
+  consumer_.reset();
+}
+
+}  // namespace millrace::inline exec

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "exec/log/kafka/client.h"
+#include "exec/log/log.h"
+
+struct rd_kafka_consumer_group_metadata_s;
+struct rd_kafka_topic_partition_list_s;
+
+namespace millrace::inline exec {
+
+class KafkaLog;
+
+namespace kafka {
+
+/// By what a transaction proves that its process still owns its slots: the group's generation as of the last event that
+/// the process was told. Thread-safe; shared by a membership and the writers.
+class GroupFence {
+ public:
+  using Proof = std::shared_ptr<rd_kafka_consumer_group_metadata_s>;
+  explicit GroupFence(std::string slots_topic) : slots_topic_(std::move(slots_topic)) {}
+
+  const std::string& slots_topic() const { return slots_topic_; }
+  /// The group's consumer; null when it is about to be destroyed.
+  void attach(rd_kafka_s* consumer);
+  /// The process knows what the group has decided so far.
+  void capture();
+  /// The process owns nothing.
+  void drop();
+  /// Null: nothing to prove with. While the group has moved on and the process has not been told yet, waits for that,
+  /// at most `wait`: a proof of the generation before would only be refused.
+  Proof proof(std::chrono::milliseconds wait);
+
+ private:
+  bool current();  // lock held
+
+  const std::string slots_topic_;
+  std::mutex mutex_;
+  std::condition_variable captured_;
+  rd_kafka_s* consumer_ = nullptr;
+  Proof proof_;
+  std::string proof_text_;
+};
+
+}  // namespace kafka
+
+/// A static, cooperative member of one consumer group on the slots topic; it never fetches from it. After leave() the
+/// group keeps its slots for a session timeout, so that a restart takes them back without moving any.
+class KafkaMembership final : public Membership {
+ public:
+  KafkaMembership(KafkaLog& log, std::string group, std::string slots_topic, int slots, std::string advertised);
+  ~KafkaMembership() override;
+  Status join(const std::string& member_id, Events events) override;
+  Status poll(std::chrono::milliseconds wait) override;
+  Result<std::vector<std::string>> owners() override;
+  void leave() override;
+
+  std::shared_ptr<kafka::GroupFence> fence() const { return fence_; }
+  /// Called by librdkafka within poll() and leave().
+  void rebalanced(int event, rd_kafka_topic_partition_list_s* partitions);
+
+ private:
+  Status subscribe();
+  void start_over();
+  void assign(rd_kafka_topic_partition_list_s* partitions);
+  void unassign(rd_kafka_topic_partition_list_s* partitions);
+
+  KafkaLog& log_;
+  const std::string group_;
+  const std::string slots_topic_;
+  const int slots_;
+  const std::string advertised_;
+  const std::shared_ptr<kafka::GroupFence> fence_;
+  std::mutex mutex_;  // poll and leave
+  Events events_;
+  std::string member_id_;
+  bool leaving_ = false;
+  std::set<int> owned_;
+  std::optional<Clock::time_point> rejoin_at_;  // after a fatal error
+  std::chrono::milliseconds rejoin_wait_{};
+  kafka::ClientPtr consumer_;
+};
+
+}  // namespace millrace::inline exec

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "exec/log/log.h"
+
+namespace millrace::inline exec {
+
+struct KafkaOptions {
+  std::string brokers;
+  std::vector<std::pair<std::string, std::string>>
+      properties;  // librdkafka settings given by the operator (security...)
+  std::chrono::milliseconds commit_interval{2000};
+};
+/// Returns when a broker has answered, or with an external error after `wait`.
+Result<std::unique_ptr<Log>> open_kafka_log(const KafkaOptions& options, std::chrono::milliseconds wait);
+
+}  // namespace millrace::inline exec

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "exec/log/kafka/client.h"
+
+namespace millrace::inline exec::kafka {
+
+/// A record on its way into librdkafka, which copies its key and headers, but points to its value until it has ended.
+struct Outgoing {
+  rd_kafka_topic_s* topic;
+  std::int32_t partition;
+  std::optional<std::string_view> key;
+  std::optional<std::string_view> value;
+  std::int64_t timestamp;
+  std::span<const HeaderView> headers;
+  void* opaque;  // comes back with the acknowledgement
+};
+/// 0, or librdkafka's code (a full queue too).
+int produce(rd_kafka_s* client, const Outgoing& record);
+
+/// Called for each record that ended, on one of librdkafka's threads: its opaque, its offset, librdkafka's code.
+/// Registered from ClientSetup::callbacks. `opaque` null is not reported.
+using Acknowledged = void (*)(void* opaque, std::int64_t offset, int code);
+void report_acknowledgements(rd_kafka_conf_s* conf, Acknowledged callback);
+
+}  // namespace millrace::inline exec::kafka

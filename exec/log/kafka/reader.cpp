@@ -1,0 +1,437 @@
+#include "exec/log/kafka/reader.h"
+
+#include <librdkafka/rdkafka.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+
+#include "exec/log/kafka/client.h"
+#include "exec/log/kafka/ends.h"
+#include "exec/log/kafka/log.h"
+
+namespace millrace::inline exec {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t kMaxBatch = 8192;
+// A broker's answer that held less of a partition than this was not cut short by its limits, so it held all there was.
+constexpr std::size_t kCutShortBytes = 512 << 10;
+// librdkafka stops fetching a partition at so many queued messages or bytes.
+constexpr int kQueuedMessages = 25'000;
+constexpr std::size_t kQueuedBytes = 16 << 20;
+
+struct QueueDeleter {
+  void operator()(rd_kafka_queue_t* queue) const {
+    rd_kafka_queue_cb_event_enable(queue, nullptr, nullptr);  // returns when no callback runs any more
+    rd_kafka_queue_destroy(queue);
+  }
+};
+
+kafka::Settings tuning() {
+  return {
+      // A committed end that follows records only shows in the next answer: it must not be long in coming.
+      {"fetch.wait.max.ms", "100"},
+      {"fetch.message.max.bytes", "2097152"},
+      {"fetch.max.bytes", "67108864"},
+      {"fetch.error.backoff.ms", "50"},
+      {"queued.min.messages", std::to_string(kQueuedMessages)},
+      {"queued.max.messages.kbytes", std::to_string(kQueuedBytes >> 10)},
+      {"check.crcs", "false"},
+  };
+}
+
+kafka::Settings fixed() {
+  return {
+      {"isolation.level", "read_committed"}, {"enable.partition.eof", "true"},
+      {"auto.offset.reset", "earliest"},  // only for records that were truncated before they could be read
+      {"enable.auto.offset.store", "false"}, {"enable.auto.commit", "false"},
+  };
+}
+
+}  // namespace
+
+struct KafkaReader::Client {
+  kafka::ClientPtr handle;
+  // Set while a queue is served: what librdkafka tells beside messages, for one that a topic is gone.
+  std::optional<std::pair<int, std::string>> told;
+
+  static void on_error(rd_kafka_t*, int code, const char* reason, void* client) {
+    static_cast<Client*>(client)->told.emplace(code, reason);
+  }
+};
+
+/// Sources that have something to read. Its lock is taken inside librdkafka's queue locks: call none of its queue
+/// functions with it.
+struct KafkaReader::Line {
+  std::mutex mutex;
+  std::condition_variable event;
+  std::deque<int> ready;
+  bool woken = false;
+  struct Answer {
+    int source;
+    std::int64_t position;              // where the one who asked stood
+    std::optional<std::int64_t> end{};  // absent: the log did not answer
+  };
+  std::vector<Answer> answers;  // about ends, not looked at yet
+
+  void answer(Answer about) {
+    const std::lock_guard lock(mutex);
+    answers.push_back(about);
+    woken = true;
+    event.notify_one();
+  }
+};
+
+struct KafkaReader::Source {
+  Line* line;
+  int handle;
+  TopicPartition name;
+  kafka::TopicPtr topic;
+  std::unique_ptr<rd_kafka_queue_t, QueueDeleter> queue;
+  std::int64_t position = 0;
+  std::int64_t told = 0;           // next offset as poll() has told it
+  std::int64_t end = 0;            // for committed readers, as the log told when asked at `asked_at`
+  std::int64_t asked_at = 0;       // position
+  std::size_t run_bytes = 0;       // handed out since the queue was found empty
+  std::size_t unwoken_bytes = 0;   // handed out since librdkafka was last woken
+  std::optional<Error> trouble{};  // to report when the records before it have been handed out
+  bool begun = false;              // something has come
+  bool at_end = false;             // the last that came was the committed end
+  bool drained = true;             // the queue was found empty
+  bool filled_up = false;          // the queue was so full that librdkafka stopped fetching
+  bool asking = false;             // where the end is
+  bool paused = false;             // with `ready` guarded by the line's lock
+  bool ready = false;
+
+  void line_up() {
+    const std::lock_guard lock(line->mutex);
+    if (ready || paused) return;
+    ready = true;
+    line->ready.push_back(handle);
+    line->event.notify_one();
+  }
+  static void filled(rd_kafka_t*, void* source) { static_cast<Source*>(source)->line_up(); }
+};
+
+namespace {
+
+/// Keeps what the views of a fetch point into.
+struct Messages {
+  Messages(std::shared_ptr<void> of, rd_kafka_message_t* const* begin, std::size_t count)
+      : client(std::move(of)), list(begin, begin + count) {}
+  Messages(const Messages&) = delete;
+  Messages& operator=(const Messages&) = delete;
+  ~Messages() {
+    for (rd_kafka_message_t* message : list) rd_kafka_message_destroy(message);
+  }
+  std::shared_ptr<void> client;  // must outlive its messages
+  std::vector<rd_kafka_message_t*> list;
+  std::vector<HeaderView> headers;
+};
+
+std::optional<std::string_view> bytes_of(const void* data, std::size_t size) {
+  if (data == nullptr) return std::nullopt;
+  return std::string_view(static_cast<const char*>(data), size);
+}
+
+/// librdkafka allocates to find out that a record has no headers. In the record format (since Kafka 0.11) their count
+/// follows the value in the fetched bytes, which librdkafka hands out as they came; a zero there spares the question.
+bool has_no_headers(const rd_kafka_message_t* message) {
+  return message->payload != nullptr && static_cast<const char*>(message->payload)[message->len] == 0;
+}
+
+std::size_t add_headers(const rd_kafka_message_t* message, std::vector<HeaderView>& headers) {
+  if (has_no_headers(message)) [[likely]]
+    return 0;
+  rd_kafka_headers_t* list = nullptr;
+  if (rd_kafka_message_headers(message, &list) != RD_KAFKA_RESP_ERR_NO_ERROR) return 0;
+  const char* name = nullptr;
+  const void* value = nullptr;
+  std::size_t size = 0, count = 0;
+  while (rd_kafka_header_get_all(list, count, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    headers.push_back({name, bytes_of(value, size)});
+    ++count;
+  }
+  return count;
+}
+
+Error trouble_of(const TopicPartition& name, int code, std::string_view reason) {
+  if (kafka::is_unknown(code)) return user_error("topic '{}' was deleted", name.topic);
+  return kafka::error_of(code, fmt::format("read topic '{}' partition {}", name.topic, name.partition), reason);
+}
+
+/// Gathers the records of one fetch; header spans are set at the end, when their array has stopped moving.
+class FetchBuilder {
+ public:
+  FetchBuilder(std::shared_ptr<Messages> messages) : messages_(std::move(messages)) {
+    fetch_.records.reserve(messages_->list.size());
+  }
+  bool empty() const { return fetch_.records.empty(); }
+
+  std::size_t add(const rd_kafka_message_t* message) {
+    RecordView& record = fetch_.records.emplace_back();
+    record.key = bytes_of(message->key, message->key_len);
+    record.value = bytes_of(message->payload, message->len);
+    rd_kafka_timestamp_type_t type;
+    record.timestamp = rd_kafka_message_timestamp(message, &type);
+    record.offset = message->offset;
+    const std::size_t count = add_headers(message, messages_->headers);
+    if (count != 0) spans_.emplace_back(fetch_.records.size() - 1, count);
+    return message->key_len + message->len;
+  }
+
+  Fetch finish(int source, std::int64_t next_offset) {
+    std::size_t at = 0;
+    for (const auto& [record, count] : spans_) {
+      fetch_.records[record].headers = std::span<const HeaderView>(messages_->headers).subspan(at, count);
+      at += count;
+    }
+    fetch_.source = source;
+    fetch_.next_offset = next_offset;
+    fetch_.owner = std::move(messages_);
+    return std::move(fetch_);
+  }
+
+ private:
+  std::shared_ptr<Messages> messages_;
+  Fetch fetch_;
+  std::vector<std::pair<std::size_t, std::size_t>> spans_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Reader>> KafkaReader::make(KafkaLog& log, const std::string& client_id) {
+  auto client = std::make_shared<Client>();
+  kafka::ClientSetup setup{
+      .kind = kafka::ClientKind::consumer, .client_id = client_id, .defaults = tuning(), .fixed = fixed()};
+  setup.callbacks = [&](rd_kafka_conf_s* conf) {
+    rd_kafka_conf_set_opaque(conf, client.get());
+    rd_kafka_conf_set_error_cb(conf, Client::on_error);
+  };
+  auto made = kafka::make_client(log.options(), setup);
+  if (!made) return made.error();
+  client->handle = std::move(*made);
+  return std::unique_ptr<Reader>(new KafkaReader(log, std::move(client)));
+}
+
+KafkaReader::KafkaReader(KafkaLog& log, std::shared_ptr<Client> client)
+    : log_(log),
+      client_(std::move(client)),
+      line_(std::make_unique<Line>()),
+      ends_(std::make_unique<kafka::EndAsker>(
+          log.admin(), [line = line_.get()](const kafka::EndAsker::Question& asked, std::optional<std::int64_t> end) {
+            line->answer({asked.source, asked.position, end});
+          })) {}
+
+KafkaReader::~KafkaReader() {
+  for (std::size_t i = 0; i < sources_.size(); ++i) remove(static_cast<int>(i));
+}
+
+KafkaReader::Source* KafkaReader::find(int source) {
+  return static_cast<std::size_t>(source) < sources_.size() ? sources_[static_cast<std::size_t>(source)].get()
+                                                            : nullptr;
+}
+
+Result<std::int64_t> KafkaReader::start_of(const TopicPartition& partition, std::int64_t offset, std::int64_t& end) {
+  auto bounds = log_.bounds(partition, true);
+  if (!bounds) return bounds.error();
+  end = bounds->end;
+  if (offset == kOffsetBeginning) return bounds->begin;
+  if (offset == kOffsetEnd) return bounds->end;
+  if (offset > bounds->end) {
+    // What we wrote ourselves may be committed while its partition does not show it yet.
+    bounds = log_.bounds(partition, false);
+    if (!bounds) return bounds.error();
+  }
+  if (offset < 0 || offset > bounds->end)
+    return user_error("topic '{}' partition {}: offset {} lies outside the log, which ends at {}", partition.topic,
+                      partition.partition, offset, bounds->end);
+  return std::max(offset, bounds->begin);
+}
+
+Result<int> KafkaReader::add(const TopicPartition& partition, std::int64_t offset) {
+  for (const auto& source : sources_)
+    if (source && source->name == partition)
+      return Error{Fault::bug,
+                   fmt::format("topic '{}' partition {} is being read already", partition.topic, partition.partition)};
+  auto source = std::make_unique<Source>();
+  const auto start = start_of(partition, offset, source->end);
+  if (!start) return start.error();
+  auto topic = kafka::open_topic(client_->handle.get(), partition.topic);
+  if (!topic) return topic.error();
+  const int handle = static_cast<int>(sources_.size());
+  source->line = line_.get();
+  source->handle = handle;
+  source->name = partition;
+  source->topic = std::move(*topic);
+  source->queue.reset(rd_kafka_queue_new(client_->handle.get()));
+  source->position = source->asked_at = *start;
+  source->told = offset < 0 ? *start : offset;
+  rd_kafka_queue_cb_event_enable(source->queue.get(), Source::filled, source.get());
+  if (rd_kafka_consume_start_queue(source->topic.get(), partition.partition, *start, source->queue.get()) != 0)
+    return kafka::error_of(rd_kafka_last_error(), fmt::format("read topic '{}'", partition.topic));
+  sources_.push_back(std::move(source));
+  return handle;
+}
+
+void KafkaReader::remove(int source) {
+  Source* found = find(source);
+  if (!found) return;
+  rd_kafka_consume_stop(found->topic.get(), found->name.partition);
+  sources_[static_cast<std::size_t>(source)].reset();
+}
+
+void KafkaReader::pause(int source) {
+  Source* found = find(source);
+  if (!found) return;
+  const std::lock_guard lock(line_->mutex);
+  found->paused = true;
+}
+
+void KafkaReader::resume(int source) {
+  Source* found = find(source);
+  if (!found) return;
+  {
+    const std::lock_guard lock(line_->mutex);
+    if (!found->paused) return;
+    found->paused = false;
+  }
+  found->line_up();
+}
+
+void KafkaReader::wake() {
+  const std::lock_guard lock(line_->mutex);
+  line_->woken = true;
+  line_->event.notify_one();
+}
+
+std::int64_t KafkaReader::known_end(int source) {
+  const Source* found = find(source);
+  if (!found) return 0;
+  const bool waiting = rd_kafka_queue_length(found->queue.get()) > 0;
+  if (!waiting && !found->begun) return std::max(found->position, found->end);
+  if (!waiting && (found->at_end || found->run_bytes < kCutShortBytes)) return found->position;
+  std::int64_t low = 0, high = 0;
+  rd_kafka_get_watermark_offsets(client_->handle.get(), found->name.topic.c_str(), found->name.partition, &low, &high);
+  return std::max(high, found->position + (waiting ? 1 : 0));
+}
+
+// A response that brings records does not tell where the committed ones end; the empty one after it does (a partition's
+// end is reported once), but may wait for records first. Until then only the log knows.
+bool KafkaReader::ended(int source) {
+  take_answers();
+  const Source* found = find(source);
+  if (!found) return true;
+  if (rd_kafka_queue_length(found->queue.get()) > 0 || found->position < found->end) return false;
+  return found->at_end || found->asked_at == found->position;
+}
+
+void KafkaReader::ask_end(int source) {
+  Source* found = find(source);
+  // Up to a known end records come, or the report that markers and gaps end there.
+  if (!found || ended(source) || found->position < found->end || found->asking) return;
+  found->asking = true;
+  ends_->ask({source, found->name, found->position});
+}
+
+void KafkaReader::take_answers() {
+  std::vector<Line::Answer> answers;
+  {
+    const std::lock_guard lock(line_->mutex);
+    if (line_->answers.empty()) return;
+    answers.swap(line_->answers);
+  }
+  for (const Line::Answer& answer : answers) {
+    Source* source = find(answer.source);
+    if (!source) continue;
+    source->asking = false;
+    if (!answer.end) continue;
+    source->end = *answer.end;
+    source->asked_at = answer.position;
+  }
+}
+
+Result<std::optional<Fetch>> KafkaReader::poll(std::size_t max_records, std::chrono::milliseconds wait) {
+  const auto deadline = Clock::now() + wait;
+  std::unique_lock lock(line_->mutex);
+  while (true) {
+    while (!line_->ready.empty()) {
+      const int handle = line_->ready.front();
+      line_->ready.pop_front();
+      Source* source = find(handle);
+      if (!source) continue;
+      // Before the queue is looked at, so that what comes afterwards lines it up again.
+      source->ready = false;
+      if (source->paused) continue;
+      lock.unlock();
+      auto taken = take(handle, *source, std::clamp<std::size_t>(max_records, 1, kMaxBatch));
+      if (!taken || *taken) return taken;
+      lock.lock();
+    }
+    if (line_->woken || Clock::now() >= deadline) break;
+    // Only empties its list of troubles; those that matter come through the partitions' queues.
+    rd_kafka_poll(client_->handle.get(), 0);
+    line_->event.wait_until(lock, deadline, [&] { return line_->woken || !line_->ready.empty(); });
+  }
+  line_->woken = false;
+  return std::optional<Fetch>{};
+}
+
+/// librdkafka sleeps for up to a second when every queue of a broker was full, and nothing wakes it when one has been
+/// emptied; a seek to where it stands anyway does.
+void KafkaReader::fetch_again(Source& source) {
+  source.filled_up = false;
+  source.unwoken_bytes = 0;
+  if (!source.at_end) rd_kafka_seek(source.topic.get(), source.name.partition, source.position, 0);
+}
+
+Result<std::optional<Fetch>> KafkaReader::take(int handle, Source& source, std::size_t max_records) {
+  rd_kafka_message_t* batch[kMaxBatch];
+  client_->told.reset();
+  source.filled_up = source.filled_up || source.unwoken_bytes >= kQueuedBytes / 2 ||
+                     rd_kafka_queue_length(source.queue.get()) >= kQueuedMessages;
+  const ssize_t count = rd_kafka_consume_batch_queue(source.queue.get(), 0, batch, max_records);
+  if (client_->told) source.trouble = trouble_of(source.name, client_->told->first, client_->told->second);
+  if (count <= 0) {
+    source.drained = true;
+    if (source.trouble) return *std::exchange(source.trouble, std::nullopt);
+    return std::optional<Fetch>{};
+  }
+  if (std::exchange(source.drained, static_cast<std::size_t>(count) < max_records)) source.run_bytes = 0;
+  source.line_up();
+  FetchBuilder builder(std::make_shared<Messages>(client_, batch, static_cast<std::size_t>(count)));
+  source.begun = true;
+  for (ssize_t i = 0; i < count; ++i) {
+    const rd_kafka_message_t* message = batch[i];
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) [[likely]] {
+      if (message->offset < source.position) continue;
+      const std::size_t bytes = builder.add(message);
+      source.run_bytes += bytes;
+      source.unwoken_bytes += bytes;
+      source.position = message->offset + 1;
+      source.at_end = false;
+    } else if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+      source.position = std::max(source.position, message->offset);
+      source.filled_up = false;
+      source.unwoken_bytes = 0;
+      source.at_end = source.position >= source.end;
+      if (!source.at_end) {  // the log has told of more, perhaps after it sent this: to be asked again
+        source.end = source.position;
+        source.asked_at = -1;
+      }
+    } else {
+      source.trouble = trouble_of(source.name, message->err, rd_kafka_message_errstr(message));
+    }
+  }
+  if (source.filled_up && rd_kafka_queue_length(source.queue.get()) == 0) fetch_again(source);
+  if (builder.empty() && source.trouble) return *std::exchange(source.trouble, std::nullopt);
+  if (builder.empty() && source.position == source.told) return std::optional<Fetch>{};
+  source.told = source.position;
+  return std::optional<Fetch>{builder.finish(handle, source.position)};
+}
+
+}  // namespace millrace::inline exec

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "exec/log/log.h"
+
+namespace millrace::inline exec {
+
+class KafkaLog;
+namespace kafka {
+class EndAsker;
+}
+
+/// Every partition has a queue of its own in librdkafka, so pausing one costs nothing and a batch is of one partition.
+/// librdkafka tells which queues have something; those stand in line here. Records are handed out as librdkafka holds
+/// them, not copied.
+class KafkaReader final : public Reader {
+ public:
+  static Result<std::unique_ptr<Reader>> make(KafkaLog& log, const std::string& client_id);
+  ~KafkaReader() override;
+
+  /// Asks the log for the partition's bounds: two or three round trips.
+  Result<int> add(const TopicPartition& partition, std::int64_t offset) override;
+  void remove(int source) override;
+  void pause(int source) override;
+  void resume(int source) override;
+  Result<std::optional<Fetch>> poll(std::size_t max_records, std::chrono::milliseconds wait) override;
+  std::int64_t known_end(int source) override;
+  bool ended(int source) override;
+  void ask_end(int source) override;
+  void wake() override;
+
+ private:
+  struct Client;
+  struct Line;
+  struct Source;
+  KafkaReader(KafkaLog& log, std::shared_ptr<Client> client);
+  Source* find(int source);
+  Result<std::optional<Fetch>> take(int handle, Source& source, std::size_t max_records);
+  static void fetch_again(Source& source);
+  Result<std::int64_t> start_of(const TopicPartition& partition, std::int64_t offset, std::int64_t& end);
+  void take_answers();
+
+  KafkaLog& log_;
+  const std::shared_ptr<Client> client_;  // shared with the fetches handed out
+  const std::unique_ptr<Line> line_;
+  std::vector<std::unique_ptr<Source>> sources_;
+  const std::unique_ptr<kafka::EndAsker> ends_;  // last: its thread answers into the line
+};
+
+}  // namespace millrace::inline exec

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+
+#include "exec/log/kafka/client.h"
+#include "exec/log/kafka/membership.h"
+
+namespace millrace::inline exec::kafka {
+
+/// The transactional calls of one producer, each repeated until its outcome is known. One thread at a time, but for
+/// stop(). Errors: Fault::fenced when the producer is of no use any more; anything else leaves a transaction that must
+/// be aborted.
+class Transactions {
+ public:
+  Transactions(rd_kafka_s* client, std::shared_ptr<GroupFence> fence) : client_(client), fence_(std::move(fence)) {}
+
+  /// Ends what a predecessor left open, begins the first transaction.
+  Status init(std::chrono::milliseconds wait);
+  /// Flush, fence, end, begin the next one.
+  Status commit();
+  /// Drops the open transaction, begins the next one.
+  Status abort(std::chrono::milliseconds wait);
+  /// Calls under way give up soon, with their outcome unknown. Any thread.
+  void stop() { stopping_.store(true); }
+  bool stopped() const { return stopping_.load(); }
+
+ private:
+  template <class Call>
+  Status repeat(std::string_view doing, std::chrono::milliseconds wait, Call&& call);
+  Status begin();
+  Status flush();
+  Status prove();
+
+  rd_kafka_s* const client_;
+  const std::shared_ptr<GroupFence> fence_;
+  std::atomic<bool> stopping_{false};
+};
+
+}  // namespace millrace::inline exec::kafka

@@ -1,0 +1,331 @@
+#include "exec/log/kafka/writer.h"
+
+#include <librdkafka/rdkafka.h>
+
+#include <algorithm>
+
+#include "exec/log/kafka/log.h"
+#include "exec/log/kafka/produce.h"
+
+namespace millrace::inline exec {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kInitWait = 60s;
+constexpr auto kAbortWait = 30s;
+constexpr auto kRoomWait = 60s;  // for librdkafka's queue to take another record
+constexpr auto kStopWait = 5s;
+constexpr auto kCountAge = 1s;
+
+kafka::ClientSetup setup(const KafkaOptions& options, const std::string& transactional_id) {
+  const auto timeout = std::max<std::chrono::milliseconds>(10s, 3 * options.commit_interval);
+  return {.kind = kafka::ClientKind::producer,
+          .client_id = transactional_id,
+          // Full batches go at once, and the end of a transaction flushes what is left. librdkafka would spin over
+          // records that are older than this while a request is out.
+          .defaults = {{"linger.ms", "5000"},
+                       {"retry.backoff.ms", "5"},
+                       {"batch.size", "400000"},
+                       {"queue.buffering.max.messages", "2000000"},
+                       {"queue.buffering.max.kbytes", "524288"},
+                       {"transaction.timeout.ms", std::to_string(timeout.count())}},
+          .fixed = {{"transactional.id", transactional_id}, {"enable.idempotence", "true"}}};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Writer>> KafkaWriter::make(KafkaLog& log, const std::string& transactional_id,
+                                                  std::shared_ptr<kafka::GroupFence> fence) {
+  kafka::ClientSetup with = setup(log.options(), transactional_id);
+  with.callbacks = [](rd_kafka_conf_s* conf) { kafka::report_acknowledgements(conf, KafkaWriter::acknowledged); };
+  auto client = kafka::make_client(log.options(), with);
+  if (!client) return client.error();
+  std::unique_ptr<KafkaWriter> writer(new KafkaWriter(log, std::move(*client), std::move(fence)));
+  if (Status ready = writer->transactions_.init(kInitWait); !ready) return ready.error();
+  writer->thread_ = std::thread([raw = writer.get()] { raw->run(); });
+  return std::unique_ptr<Writer>(std::move(writer));
+}
+
+KafkaWriter::KafkaWriter(KafkaLog& log, kafka::ClientPtr client, std::shared_ptr<kafka::GroupFence> fence)
+    : log_(log), client_(std::move(client)), transactions_(client_.get(), std::move(fence)) {}
+
+KafkaWriter::~KafkaWriter() {
+  {
+    std::unique_lock lock(mutex_);
+    ended_.wait_for(lock, kStopWait, [&] { return state_.outcome != Outcome::pending && !calling_; });
+    stopping_ = true;
+  }
+  transactions_.stop();
+  bell_.ring();
+  work_.notify_all();
+  if (thread_.joinable()) thread_.join();
+  // Readers wait for the end of what has been written; what cannot be aborted now ends by the log's timeout.
+  if (sent_ || must_reopen_) static_cast<void>(transactions_.abort(0ms).has_value());
+}
+
+void KafkaWriter::acknowledged(void* lane, std::int64_t offset, int code) {
+  static_cast<kafka::Lane*>(lane)->acknowledged(offset, code);
+}
+
+Result<int> KafkaWriter::topic(const std::string& name, bool track) {
+  int handle = -1;
+  if (const auto found = handles_.find(name); found != handles_.end()) {
+    handle = found->second;
+  } else {
+    const std::uint64_t version = log_.topics_version();
+    const auto partitions = log_.admin().partition_count(name);
+    if (!partitions) return partitions.error();
+    auto opened = kafka::open_topic(client_.get(), name);
+    if (!opened) return opened.error();
+    handle = static_cast<int>(topics_.size());
+    topics_.push_back({name, std::move(*opened), std::vector<kafka::Lane*>(static_cast<std::size_t>(*partitions)),
+                       false, Clock::now(), version});
+    handles_[name] = handle;
+  }
+  Topic& found = topics_[static_cast<std::size_t>(handle)];
+  found.track = found.track || track;
+  return handle;
+}
+
+// A topic may have got partitions, or been made anew with fewer.
+Status KafkaWriter::refresh(int handle) {
+  Topic& topic = topics_[static_cast<std::size_t>(handle)];
+  const auto now = Clock::now();
+  const std::uint64_t version = log_.topics_version();
+  if (version == topic.version && now - topic.asked < kCountAge) return {};
+  const auto partitions = log_.admin().partition_count(topic.name);
+  if (!partitions) return partitions.error();
+  const auto count = static_cast<std::size_t>(*partitions);
+  if (count != topic.lanes.size()) {
+    if (Status refreshed = kafka::refresh_topic(client_.get(), topic.handle.get()); !refreshed) return refreshed;
+    topic.lanes.resize(count);
+  }
+  topic.asked = now;
+  topic.version = version;
+  return {};
+}
+
+std::int32_t KafkaWriter::partitions(int topic) const {
+  return static_cast<std::int32_t>(topics_[static_cast<std::size_t>(topic)].lanes.size());
+}
+
+Status KafkaWriter::append(int topic, std::int32_t partition, std::optional<std::string_view> key,
+                           std::optional<std::string_view> value, std::int64_t timestamp,
+                           std::span<const HeaderView> headers) {
+  Topic& target = topics_[static_cast<std::size_t>(topic)];
+  if (static_cast<std::size_t>(partition) >= target.lanes.size()) [[unlikely]]
+    return Error{Fault::bug, fmt::format("topic '{}' has no partition {}", target.name, partition)};
+  if (timestamp < 0) [[unlikely]]
+    return user_error("topic '{}': Kafka takes no timestamp before 1970 ({} ms)", target.name, timestamp);
+  kafka::Lane*& lane = target.lanes[static_cast<std::size_t>(partition)];
+  if (lane == nullptr) [[unlikely]]
+    lane = &lanes_.emplace_back(target.handle.get(), partition, pool_, bell_);
+  if (!lane->touched) [[unlikely]] {
+    lane->touched = true;
+    open_.push_back({topic, partition, target.track, lane});
+  }
+  pending_bytes_ += (key ? key->size() : 0) + (value ? value->size() : 0) + sizeof timestamp;
+  const bool full = lane->add({key, value, timestamp, headers});
+  if (!full || committing_.load(std::memory_order_acquire)) [[likely]]
+    return {};
+  if (Status open = reopen(); !open) return open;
+  sent_ = true;
+  return send(*lane, [&](kafka::Lane& some) { return some.send_full(client_.get()); });
+}
+
+template <class Some>
+Status KafkaWriter::send(kafka::Lane& lane, Some&& some) {
+  int code = some(lane);
+  if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) [[unlikely]] {
+    const auto deadline = Clock::now() + kRoomWait;
+    while (code == RD_KAFKA_RESP_ERR__QUEUE_FULL && Clock::now() < deadline) {
+      std::this_thread::sleep_for(1ms);
+      code = some(lane);
+    }
+  }
+  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) [[likely]]
+    return {};
+  return kafka::error_of(code, "append to " + lane.name());
+}
+
+/// All of the transaction that ends; on the writer's thread.
+Status KafkaWriter::send_all() {
+  while (true) {
+    const std::uint32_t heard = bell_.rings.load(std::memory_order_acquire);
+    bool rest = false;
+    for (const Touched& touched : closed_) {
+      if (touched.lane->sent_all()) continue;
+      const Status sent = send(*touched.lane, [&](kafka::Lane& some) { return some.send_closed(client_.get()); });
+      if (!sent) return sent;
+      rest = rest || !touched.lane->sent_all();
+    }
+    if (!rest) return {};
+    if (transactions_.stopped()) return external_error("Kafka: stopped before a transaction was sent");
+    bell_.rings.wait(heard, std::memory_order_acquire);
+  }
+}
+
+Status KafkaWriter::reopen() {
+  if (!must_reopen_) return {};
+  if (Status aborted = transactions_.abort(kAbortWait); !aborted) {
+    const std::lock_guard lock(mutex_);
+    if (aborted.error().fault == Fault::fenced) dead_ = aborted.error();
+    return aborted;
+  }
+  must_reopen_ = false;
+  lanes_ended();
+  return {};
+}
+
+void KafkaWriter::lanes_ended() {
+  for (const Touched& touched : closed_) touched.lane->ended();
+  closed_.clear();
+}
+
+void KafkaWriter::close_lanes() {
+  for (const Touched& touched : open_) touched.lane->touched = false;
+  closed_.insert(closed_.end(), open_.begin(), open_.end());
+  open_.clear();
+  pending_bytes_ = 0;
+  sent_ = false;
+}
+
+Status KafkaWriter::commit() {
+  {
+    std::unique_lock lock(mutex_);
+    ended_.wait(lock, [&] { return state_.outcome != Outcome::pending; });
+    if (state_.outcome == Outcome::failed) {
+      const Error error = *state_.error;
+      state_ = {};
+      lock.unlock();
+      drop_open();
+      return error;
+    }
+    if (dead_) return *dead_;
+  }
+  if (Status open = reopen(); !open) return open;
+  for (const Touched& touched : open_) touched.lane->close();
+  close_lanes();
+  const std::lock_guard lock(mutex_);
+  // What the commit before appended and nobody asked for is reported with this one.
+  state_.outcome = Outcome::pending;
+  committing_.store(true, std::memory_order_release);
+  work_.notify_one();
+  return {};
+}
+
+void KafkaWriter::run() {
+  while (true) {
+    {
+      std::unique_lock lock(mutex_);
+      work_.wait(lock, [&] { return stopping_ || state_.outcome == Outcome::pending; });
+      if (state_.outcome != Outcome::pending || stopping_) return;
+    }
+    Status ended;
+    if (!closed_.empty()) ended = send_all();
+    if (ended && !closed_.empty()) ended = transactions_.commit();
+    std::vector<Appended> appended;
+    // Even a writer that is of no use any more aborts if it can: readers wait for the end of what it has written.
+    if (ended) {
+      appended = collect();
+      lanes_ended();
+    } else if (Status aborted = transactions_.abort(kAbortWait); aborted) {
+      lanes_ended();
+    } else if (ended.error().fault != Fault::fenced) {
+      ended = Error{Fault::fenced, fmt::format("{}; {}", ended.error().message, aborted.error().message)};
+    }
+    finish(ended, appended);
+  }
+}
+
+std::vector<Writer::Appended> KafkaWriter::collect() {
+  std::vector<Appended> appended;
+  for (const Touched& touched : closed_) {
+    const std::int64_t next = touched.lane->next_offset();
+    if (next >= 0 && touched.track) appended.push_back({touched.topic, touched.partition, next});
+  }
+  return appended;
+}
+
+void KafkaWriter::finish(const Status& ended, std::vector<Appended>& appended) {
+  std::function<void()> callback;
+  {
+    const std::lock_guard lock(mutex_);
+    if (ended) {
+      for (const Appended& one : appended) {
+        std::erase_if(state_.appended, [&](const Appended& other) {
+          return other.topic == one.topic && other.partition == one.partition;
+        });
+        state_.appended.push_back(one);
+      }
+      committing_.store(false, std::memory_order_release);
+    } else {
+      state_.error = ended.error();
+      state_.appended.clear();
+      if (ended.error().fault == Fault::fenced) dead_ = ended.error();
+    }
+    state_.outcome = ended ? Outcome::committed : Outcome::failed;
+    callback = callback_;
+    calling_ = callback != nullptr;
+  }
+  ended_.notify_all();
+  if (!callback) return;
+  callback();
+  const std::lock_guard lock(mutex_);
+  calling_ = false;
+  ended_.notify_all();
+}
+
+Writer::CommitState KafkaWriter::commit_state(std::chrono::milliseconds wait) {
+  CommitState state;
+  {
+    std::unique_lock lock(mutex_);
+    const auto ended = [&] { return state_.outcome != Outcome::pending; };
+    if (wait.count() > 0) ended_.wait_for(lock, wait, ended);
+    if (!ended()) {
+      state.outcome = Outcome::pending;
+      return state;
+    }
+    std::swap(state, state_);
+  }
+  if (state.outcome == Outcome::failed) drop_open();
+  return state;
+}
+
+/// After a failed commit: what came since goes with it. Nothing of it has been sent.
+void KafkaWriter::drop_open() {
+  for (const Touched& touched : open_) {
+    touched.lane->clear();
+    touched.lane->touched = false;
+  }
+  open_.clear();
+  pending_bytes_ = 0;
+  committing_.store(false, std::memory_order_release);
+}
+
+Status KafkaWriter::abort() {
+  for (const Touched& touched : open_) touched.lane->clear();
+  {
+    const std::lock_guard lock(mutex_);
+    if (dead_) return *dead_;
+  }
+  // While a commit is under way, nothing of the open transaction has been sent.
+  if (committing_.load(std::memory_order_acquire)) {
+    for (const Touched& touched : open_) touched.lane->touched = false;
+    open_.clear();
+    pending_bytes_ = 0;
+    return {};
+  }
+  must_reopen_ = must_reopen_ || sent_;
+  close_lanes();
+  return reopen();
+}
+
+void KafkaWriter::on_commit_done(std::function<void()> callback) {
+  const std::lock_guard lock(mutex_);
+  callback_ = std::move(callback);
+}
+
+}  // namespace millrace::inline exec

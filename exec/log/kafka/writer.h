@@ -1,0 +1,105 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "exec/log/kafka/client.h"
+#include "exec/log/kafka/membership.h"
+#include "exec/log/kafka/outbox.h"
+#include "exec/log/kafka/transactions.h"
+#include "exec/log/log.h"
+
+namespace millrace::inline exec {
+
+class KafkaLog;
+
+/// One transactional producer. Appends are kept in lanes, one for each partition, which hand them to librdkafka as it
+/// sends what it got before: by the worker while no commit is under way, by a thread of the writer's own when it ends a
+/// transaction.
+class KafkaWriter final : public Writer {
+ public:
+  /// `fence` null: transactions prove nothing.
+  static Result<std::unique_ptr<Writer>> make(KafkaLog& log, const std::string& transactional_id,
+                                              std::shared_ptr<kafka::GroupFence> fence);
+  /// Waits for a commit under way, but not for a cluster that does not answer.
+  ~KafkaWriter() override;
+
+  Result<int> topic(const std::string& name, bool track) override;
+  std::int32_t partitions(int topic) const override;
+  Status refresh(int topic) override;
+  Status append(int topic, std::int32_t partition, std::optional<std::string_view> key,
+                std::optional<std::string_view> value, std::int64_t timestamp,
+                std::span<const HeaderView> headers) override;
+  std::size_t pending_bytes() const override { return pending_bytes_; }
+  Status commit() override;
+  CommitState commit_state(std::chrono::milliseconds wait) override;
+  Status abort() override;
+  void on_commit_done(std::function<void()> callback) override;
+
+ private:
+  struct Topic {
+    std::string name;
+    kafka::TopicPtr handle;
+    std::vector<kafka::Lane*> lanes;  // null: nothing was appended yet
+    bool track;
+    // When the cluster last told how many partitions there are.
+    Clock::time_point asked;
+    std::uint64_t version;
+  };
+  struct Touched {
+    int topic;
+    std::int32_t partition;
+    bool track;
+    kafka::Lane* lane;
+  };
+
+  KafkaWriter(KafkaLog& log, kafka::ClientPtr client, std::shared_ptr<kafka::GroupFence> fence);
+  static void acknowledged(void* lane, std::int64_t offset, int code);
+  template <class Some>
+  Status send(kafka::Lane& lane, Some&& some);
+  Status send_all();
+  Status reopen();
+  void drop_open();
+  void close_lanes();
+  void lanes_ended();
+  void run();
+  void finish(const Status& ended, std::vector<Appended>& appended);
+  std::vector<Appended> collect();
+
+  KafkaLog& log_;
+  // What librdkafka points into; outlives the client.
+  kafka::ChunkPool pool_;
+  kafka::Bell bell_;
+  std::deque<kafka::Lane> lanes_;
+  const kafka::ClientPtr client_;
+  kafka::Transactions transactions_;
+  // The worker's.
+  std::deque<Topic> topics_;
+  std::unordered_map<std::string, int> handles_;
+  std::vector<Touched> open_;  // lanes with records of the open transaction
+  std::size_t pending_bytes_ = 0;
+  bool sent_ = false;         // something of the open transaction has gone to librdkafka
+  bool must_reopen_ = false;  // an abort has not gone through yet
+  // The worker's while no commit is under way, then the thread's.
+  std::vector<Touched> closed_;  // lanes of the transaction under way
+
+  /// A commit is under way, or it has failed and that was not reported yet: appends stay in their lanes.
+  std::atomic<bool> committing_{false};
+  std::mutex mutex_;  // what follows
+  std::condition_variable work_, ended_;
+  CommitState state_;
+  bool calling_ = false;
+  bool stopping_ = false;
+  std::optional<Error> dead_;
+  std::function<void()> callback_;
+  std::thread thread_;
+};
+
+}  // namespace millrace::inline exec

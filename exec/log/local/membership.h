@@ -1,0 +1,38 @@
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "exec/log/log.h"
+
+namespace millrace::inline exec {
+
+class LocalLog;
+
+/// One process owns everything: all slots are granted at the first poll.
+class LocalMembership final : public Membership {
+ public:
+  LocalMembership(LocalLog& log, std::string group, int slots, std::string advertised);
+  ~LocalMembership() override;
+  Status join(const std::string& member_id, Events events) override;
+  /// Sleeps for `wait` when there is nothing to tell; leave() ends that.
+  Status poll(std::chrono::milliseconds wait) override;
+  Result<std::vector<std::string>> owners() override;
+  void leave() override;
+
+ private:
+  enum class Stage : std::uint8_t { out, joined, granted };
+
+  LocalLog& log_;
+  const std::string group_;
+  const int slots_;
+  const std::string advertised_;
+  std::mutex mutex_;
+  std::condition_variable left_;
+  Stage stage_ = Stage::out;
+  Events events_;
+};
+
+}  // namespace millrace::inline exec

@@ -1,0 +1,257 @@
+#include "exec/log/local/reader.h"
+
+#include <algorithm>
+
+namespace millrace::inline exec {
+
+namespace {
+
+constexpr std::size_t kMaxFetchBytes = 4 << 20;
+
+/// Keeps what the views of a fetch point into.
+struct FetchOwner {
+  std::vector<RecordBatchPtr> batches;
+  std::vector<HeaderView> headers;
+};
+
+/// Gathers the records of one fetch; header spans are set at the end, when their array has stopped moving.
+class FetchBuilder {
+ public:
+  explicit FetchBuilder(std::size_t expected) { fetch_.records.reserve(expected); }
+  std::size_t size() const { return fetch_.records.size(); }
+  std::size_t bytes() const { return bytes_; }
+
+  /// Takes records from `from` on, until the batch or `max_records` is reached. False: damaged.
+  bool take(RecordCursor& cursor, std::int64_t from, std::size_t max_records) {
+    bool used = false;
+    while (!cursor.done() && fetch_.records.size() < max_records) {
+      RecordView& record = fetch_.records.emplace_back();
+      std::uint32_t header_count = 0;
+      if (!cursor.next(record, owner_->headers, header_count)) return false;
+      if (record.offset < from) {
+        fetch_.records.pop_back();
+        owner_->headers.resize(owner_->headers.size() - header_count);
+        continue;
+      }
+      used = true;
+      if (header_count != 0) spans_.emplace_back(fetch_.records.size() - 1, header_count);
+    }
+    if (used) {
+      owner_->batches.push_back(cursor.batch());
+      bytes_ += cursor.batch()->bytes().size();
+    }
+    return true;
+  }
+
+  Fetch finish(int source, std::int64_t next_offset) {
+    std::size_t at = 0;
+    for (const auto& [record, count] : spans_) {
+      fetch_.records[record].headers = std::span<const HeaderView>(owner_->headers).subspan(at, count);
+      at += count;
+    }
+    fetch_.source = source;
+    fetch_.next_offset = next_offset;
+    fetch_.owner = std::move(owner_);
+    return std::move(fetch_);
+  }
+
+ private:
+  Fetch fetch_;
+  std::shared_ptr<FetchOwner> owner_ = std::make_shared<FetchOwner>();
+  std::vector<std::pair<std::size_t, std::uint32_t>> spans_;
+  std::size_t bytes_ = 0;
+};
+
+void unlisten(LocalPartition& partition, const LocalReader* reader, int source) {
+  std::erase_if(partition.listeners, [&](const LocalPartition::Listener& listener) {
+    return listener.reader == reader && listener.source == source;
+  });
+}
+
+}  // namespace
+
+LocalReader::~LocalReader() {
+  std::lock_guard lock(log_.mutex());
+  for (std::size_t i = 0; i < sources_.size(); ++i)
+    if (sources_[i]) unlisten(*sources_[i]->partition, this, static_cast<int>(i));
+}
+
+LocalReader::Source* LocalReader::find(int source) {
+  return static_cast<std::size_t>(source) < sources_.size() ? sources_[static_cast<std::size_t>(source)].get()
+                                                            : nullptr;
+}
+
+Result<int> LocalReader::add(const TopicPartition& name, std::int64_t offset) {
+  auto partition = log_.find_partition(name);
+  if (!partition) return partition.error();
+  std::lock_guard lock(log_.mutex());
+  LocalPartition& found = **partition;
+  if (offset == kOffsetBeginning) offset = found.begin;
+  if (offset == kOffsetEnd) offset = found.end;
+  if (offset < 0 || offset > found.end)
+    return user_error("topic '{}' partition {}: offset {} lies outside the log, which ends at {}", name.topic,
+                      name.partition, offset, found.end);
+  const int handle = static_cast<int>(sources_.size());
+  auto source = std::make_unique<Source>();
+  source->partition = *partition;
+  source->position = std::max(offset, found.begin);
+  source->told = offset;
+  found.listeners.push_back({this, handle});
+  sources_.push_back(std::move(source));
+  enqueue(handle);
+  return handle;
+}
+
+void LocalReader::remove(int source) {
+  std::lock_guard lock(log_.mutex());
+  Source* found = find(source);
+  if (!found) return;
+  unlisten(*found->partition, this, source);
+  sources_[static_cast<std::size_t>(source)].reset();
+}
+
+void LocalReader::pause(int source) {
+  std::lock_guard lock(log_.mutex());
+  if (Source* found = find(source)) found->paused = true;
+}
+
+void LocalReader::resume(int source) {
+  std::lock_guard lock(log_.mutex());
+  Source* found = find(source);
+  if (!found || !found->paused) return;
+  found->paused = false;
+  enqueue(source);
+}
+
+void LocalReader::enqueue(int source) {
+  Source& found = *sources_[static_cast<std::size_t>(source)];
+  if (found.ready || found.paused) return;
+  found.ready = true;
+  ready_.push_back(source);
+}
+
+void LocalReader::notify(int source) {
+  enqueue(source);
+  event_.notify_one();
+}
+
+void LocalReader::wake() {
+  std::lock_guard lock(log_.mutex());
+  woken_ = true;
+  event_.notify_one();
+}
+
+std::int64_t LocalReader::known_end(int source) {
+  std::lock_guard lock(log_.mutex());
+  const Source* found = find(source);
+  return found ? found->partition->end : 0;
+}
+
+bool LocalReader::ended(int source) {
+  std::lock_guard lock(log_.mutex());
+  const Source* found = find(source);
+  return !found || found->told >= found->partition->end;
+}
+
+Result<std::optional<Fetch>> LocalReader::poll(std::size_t max_records, std::chrono::milliseconds wait) {
+  const auto deadline = Clock::now() + wait;
+  Lock lock(log_.mutex());
+  while (true) {
+    while (!ready_.empty()) {
+      const int handle = ready_.front();
+      ready_.pop_front();
+      Source* source = find(handle);
+      if (!source) continue;
+      source->ready = false;
+      if (source->paused) continue;
+      auto taken = take(handle, *source, std::max<std::size_t>(max_records, 1), lock);
+      if (!taken || *taken) return taken;
+    }
+    if (woken_ || Clock::now() >= deadline) break;
+    event_.wait_until(lock, deadline, [&] { return woken_ || !ready_.empty(); });
+  }
+  woken_ = false;
+  return std::optional<Fetch>{};
+}
+
+Result<std::optional<Fetch>> LocalReader::take(int handle, Source& source, std::size_t max_records, Lock& lock) {
+  FetchBuilder builder(std::min<std::size_t>(max_records, 4096));
+  while (builder.size() < max_records && builder.bytes() < kMaxFetchBytes) {
+    if (source.cursor.done()) {
+      const auto filled = fill(source, max_records - builder.size(), lock);
+      if (!filled && builder.size() == 0) {
+        if (filled.error().retriable()) enqueue(handle);
+        return filled.error();
+      }
+      if (!filled || !*filled) break;
+    }
+    lock.unlock();
+    const bool sound = builder.take(source.cursor, source.position, max_records);
+    lock.lock();
+    if (!sound) {
+      const auto& name = source.partition->name;
+      return external_error("topic '{}' partition {}: the batch at offset {} is damaged", name.topic, name.partition,
+                            source.cursor.batch()->base_offset());
+    }
+    if (source.cursor.done()) {
+      source.position = std::max(source.position, source.cursor.batch()->next_offset());
+      source.cursor = {};
+    }
+  }
+  // Without records when compaction or truncation took all that lay ahead.
+  if (builder.size() == 0 && source.position <= source.told) return std::optional<Fetch>{};
+  Fetch fetch = builder.finish(handle, source.position);
+  if (!source.cursor.done()) source.position = fetch.next_offset = fetch.records.back().offset + 1;
+  source.told = source.position;
+  if (source.position < source.partition->end) enqueue(handle);
+  return std::optional<Fetch>{std::move(fetch)};
+}
+
+/// Sets the cursor to the next batch. False: nothing to read now. Gives the lock away while it reads from storage.
+Result<bool> LocalReader::fill(Source& source, std::size_t max_records, Lock& lock) {
+  LocalPartition& partition = *source.partition;
+  source.cursor = {};
+  while (true) {
+    if (partition.deleted) {
+      if (std::exchange(source.reported, true)) return false;
+      return user_error("topic '{}' was deleted", partition.name.topic);
+    }
+    if (source.position < partition.begin) {
+      source.position = partition.begin;
+      source.batches.clear();
+    }
+    if (!source.batches.empty()) {
+      source.cursor = RecordCursor(std::move(source.batches.front()));
+      source.batches.pop_front();
+      return true;
+    }
+    if (source.position >= partition.end) return false;
+    const std::int64_t until = partition.tail_begin();
+    if (source.position >= until) {
+      fill_from_tail(source, max_records);
+      continue;
+    }
+    lock.unlock();
+    auto batches = log_.storage() ? log_.storage()->read(partition.id, source.position, until, max_records)
+                                  : Result<std::vector<RecordBatchPtr>>(std::vector<RecordBatchPtr>{});
+    lock.lock();
+    if (!batches) return batches.error();
+    // Nothing left of it: compaction or truncation took the records up to the batches in memory.
+    if (batches->empty()) source.position = std::max(source.position, until);
+    source.batches.assign(batches->begin(), batches->end());
+  }
+}
+
+void LocalReader::fill_from_tail(Source& source, std::size_t max_records) {
+  const auto& tail = source.partition->tail;
+  auto at =
+      std::upper_bound(tail.begin(), tail.end(), source.position,
+                       [](std::int64_t offset, const RecordBatchPtr& batch) { return offset < batch->next_offset(); });
+  std::size_t records = 0;
+  for (; at != tail.end() && records < max_records; ++at) {
+    records += (*at)->count();
+    source.batches.push_back(*at);
+  }
+}
+
+}  // namespace millrace::inline exec

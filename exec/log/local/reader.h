@@ -1,0 +1,60 @@
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "exec/log/local/log.h"
+#include "exec/log/record_batch.h"
+
+namespace millrace::inline exec {
+
+/// Partitions with something to read stand in a queue, so a poll costs nothing for those without. All state is guarded
+/// by the log's mutex, but for the batches of the source being read.
+class LocalReader final : public Reader {
+ public:
+  explicit LocalReader(LocalLog& log) : log_(log) {}
+  ~LocalReader() override;
+
+  Result<int> add(const TopicPartition& partition, std::int64_t offset) override;
+  void remove(int source) override;
+  void pause(int source) override;
+  void resume(int source) override;
+  Result<std::optional<Fetch>> poll(std::size_t max_records, std::chrono::milliseconds wait) override;
+  std::int64_t known_end(int source) override;
+  bool ended(int source) override;
+  void ask_end(int) override {}
+  void wake() override;
+
+  /// Something happened to the partition of `source`. Called by the log with its mutex held.
+  void notify(int source);
+
+ private:
+  struct Source {
+    LocalPartitionPtr partition;
+    std::int64_t position = 0;
+    std::int64_t told = 0;  // next offset as poll() has told it
+    bool paused = false;
+    bool ready = false;                  // stands in ready_
+    bool reported = false;               // that its topic was deleted
+    std::deque<RecordBatchPtr> batches;  // fetched, not yet begun
+    RecordCursor cursor;                 // the batch being handed out
+  };
+  using Lock = std::unique_lock<std::mutex>;
+
+  void enqueue(int source);
+  Source* find(int source);
+  Result<std::optional<Fetch>> take(int handle, Source& source, std::size_t max_records, Lock& lock);
+  Result<bool> fill(Source& source, std::size_t max_records, Lock& lock);
+  void fill_from_tail(Source& source, std::size_t max_records);
+
+  LocalLog& log_;
+  std::vector<std::unique_ptr<Source>> sources_;
+  std::deque<int> ready_;
+  std::condition_variable event_;
+  bool woken_ = false;
+};
+
+}  // namespace millrace::inline exec

@@ -1,0 +1,183 @@
+#include "exec/log/local/writer.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+
+namespace millrace::inline exec {
+
+namespace {
+
+constexpr std::size_t kMaxBatchBytes = 128 * 1024;
+constexpr std::uint32_t kMaxBatchRecords = 4096;
+
+void note(std::vector<Writer::Appended>& list, int topic, std::int32_t partition, std::int64_t next_offset) {
+  const auto same = std::find_if(list.begin(), list.end(), [&](const Writer::Appended& entry) {
+    return entry.topic == topic && entry.partition == partition;
+  });
+  if (same == list.end()) {
+    list.push_back({topic, partition, next_offset});
+  } else {
+    same->next_offset = std::max(same->next_offset, next_offset);
+  }
+}
+
+}  // namespace
+
+struct LocalWriter::Commit {
+  std::mutex mutex;
+  std::condition_variable ended;
+  CommitState state;
+  std::function<void()> callback;
+  bool calling = false;
+
+  bool idle() const { return state.outcome != Outcome::pending && !calling; }
+
+  void end(const LocalTransaction& transaction, const Status& status) {
+    std::function<void()> notify;
+    {
+      std::lock_guard lock(mutex);
+      if (status) {
+        state.outcome = Outcome::committed;
+        for (const auto& part : transaction.parts)
+          if (part.tracked >= 0)
+            note(state.appended, part.tracked, part.partition->id.partition, part.batch->next_offset());
+      } else {
+        state.outcome = Outcome::failed;
+        state.error = status.error();
+      }
+      notify = callback;
+      calling = notify != nullptr;
+    }
+    ended.notify_all();
+    if (!notify) return;
+    notify();
+    std::lock_guard lock(mutex);
+    calling = false;
+    ended.notify_all();
+  }
+};
+
+LocalWriter::LocalWriter(LocalLog& log, std::string id, std::shared_ptr<const std::atomic<bool>> fenced)
+    : log_(log), id_(std::move(id)), fenced_(std::move(fenced)), commit_(std::make_shared<Commit>()) {}
+
+LocalWriter::~LocalWriter() {
+  std::unique_lock lock(commit_->mutex);
+  // The callback may be about to run: its owner dies after us.
+  commit_->ended.wait(lock, [&] { return commit_->idle(); });
+}
+
+Result<int> LocalWriter::topic(const std::string& name, bool track) {
+  auto topic = log_.find_topic(name);
+  const auto found = handles_.find(name);
+  if (!topic) return topic.error();
+  if (found != handles_.end() && topics_[static_cast<std::size_t>(found->second)].topic == *topic) {
+    auto& known = topics_[static_cast<std::size_t>(found->second)];
+    known.track = known.track || track;
+    return found->second;
+  }
+  const int handle = static_cast<int>(topics_.size());
+  topics_.push_back({*topic, track, std::vector<Buffer>((*topic)->partitions.size())});
+  handles_[name] = handle;
+  return handle;
+}
+
+std::int32_t LocalWriter::partitions(int topic) const {
+  return static_cast<std::int32_t>(topics_[static_cast<std::size_t>(topic)].buffers.size());
+}
+
+Status LocalWriter::append(int topic, std::int32_t partition, std::optional<std::string_view> key,
+                           std::optional<std::string_view> value, std::int64_t timestamp,
+                           std::span<const HeaderView> headers) {
+  Topic& target = topics_[static_cast<std::size_t>(topic)];
+  if (static_cast<std::size_t>(partition) >= target.buffers.size()) [[unlikely]]
+    return Error{Fault::bug, fmt::format("topic '{}' has no partition {}", target.topic->stored.name, partition)};
+  Buffer& buffer = target.buffers[static_cast<std::size_t>(partition)];
+  if (!buffer.touched) {
+    buffer.touched = true;
+    touched_.emplace_back(topic, partition);
+  }
+  const std::size_t before = buffer.open.bytes();
+  buffer.open.append(key, value, timestamp, headers);
+  pending_bytes_ += buffer.open.bytes() - before;
+  if (buffer.open.bytes() >= kMaxBatchBytes || buffer.open.count() >= kMaxBatchRecords) [[unlikely]]
+    buffer.sealed.push_back(buffer.open.seal());
+  return {};
+}
+
+std::unique_ptr<LocalTransaction> LocalWriter::close_transaction() {
+  auto transaction = std::make_unique<LocalTransaction>();
+  transaction->fenced = fenced_;
+  for (const auto& [topic, partition] : touched_) {
+    Topic& target = topics_[static_cast<std::size_t>(topic)];
+    Buffer& buffer = target.buffers[static_cast<std::size_t>(partition)];
+    if (!buffer.open.empty()) buffer.sealed.push_back(buffer.open.seal());
+    for (auto& batch : buffer.sealed)
+      transaction->parts.push_back(
+          {target.topic->partitions[static_cast<std::size_t>(partition)], std::move(batch), target.track ? topic : -1});
+    buffer.sealed.clear();
+    buffer.touched = false;
+  }
+  touched_.clear();
+  pending_bytes_ = 0;
+  transaction->done = [commit = commit_](LocalTransaction& ended, const Status& status) { commit->end(ended, status); };
+  return transaction;
+}
+
+Status LocalWriter::commit() {
+  {
+    std::unique_lock lock(commit_->mutex);
+    commit_->ended.wait(lock, [&] { return commit_->state.outcome != Outcome::pending; });
+    CommitState& state = commit_->state;
+    if (state.outcome == Outcome::failed) {
+      const Error error = *state.error;
+      state = {};
+      lock.unlock();
+      drop_open();
+      return error;
+    }
+    // What the commit before appended and nobody asked for is reported with this one.
+    state.outcome = Outcome::pending;
+  }
+  log_.submit(close_transaction());
+  return {};
+}
+
+Writer::CommitState LocalWriter::commit_state(std::chrono::milliseconds wait) {
+  CommitState state;
+  {
+    std::unique_lock lock(commit_->mutex);
+    const auto ended = [&] { return commit_->state.outcome != Outcome::pending; };
+    if (wait.count() > 0) commit_->ended.wait_for(lock, wait, ended);
+    if (!ended()) {
+      state.outcome = Outcome::pending;
+      return state;
+    }
+    std::swap(state, commit_->state);
+  }
+  if (state.outcome == Outcome::failed) drop_open();
+  return state;
+}
+
+void LocalWriter::drop_open() {
+  for (const auto& [topic, partition] : touched_) {
+    Buffer& buffer = topics_[static_cast<std::size_t>(topic)].buffers[static_cast<std::size_t>(partition)];
+    buffer.open.clear();
+    buffer.sealed.clear();
+    buffer.touched = false;
+  }
+  touched_.clear();
+  pending_bytes_ = 0;
+}
+
+Status LocalWriter::abort() {
+  drop_open();
+  return {};
+}
+
+void LocalWriter::on_commit_done(std::function<void()> callback) {
+  std::lock_guard lock(commit_->mutex);
+  commit_->callback = std::move(callback);
+}
+
+}  // namespace millrace::inline exec

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "exec/log/local/log.h"
+#include "exec/log/record_batch.h"
+
+namespace millrace::inline exec {
+
+class LocalWriter final : public Writer {
+ public:
+  LocalWriter(LocalLog& log, std::string id, std::shared_ptr<const std::atomic<bool>> fenced);
+  /// Waits for a commit under way.
+  ~LocalWriter() override;
+
+  Result<int> topic(const std::string& name, bool track) override;
+  std::int32_t partitions(int topic) const override;
+  Status append(int topic, std::int32_t partition, std::optional<std::string_view> key,
+                std::optional<std::string_view> value, std::int64_t timestamp,
+                std::span<const HeaderView> headers) override;
+  std::size_t pending_bytes() const override { return pending_bytes_; }
+  Status commit() override;
+  CommitState commit_state(std::chrono::milliseconds wait) override;
+  Status abort() override;
+  void on_commit_done(std::function<void()> callback) override;
+
+ private:
+  struct Buffer {
+    RecordBatchBuilder open;
+    std::vector<std::shared_ptr<RecordBatch>> sealed;
+    bool touched = false;
+  };
+  struct Topic {
+    LocalTopicPtr topic;
+    bool track;
+    std::vector<Buffer> buffers;  // by partition
+  };
+  /// Shared with the transaction under way.
+  struct Commit;
+
+  std::unique_ptr<LocalTransaction> close_transaction();
+  void drop_open();
+
+  LocalLog& log_;
+  const std::string id_;
+  const std::shared_ptr<const std::atomic<bool>> fenced_;
+  std::vector<Topic> topics_;
+  std::unordered_map<std::string, int> handles_;
+  std::vector<std::pair<int, std::int32_t>> touched_;
+  std::size_t pending_bytes_ = 0;
+  const std::shared_ptr<Commit> commit_;
+};
+
+}  // namespace millrace::inline exec

@@ -1,0 +1,167 @@
+#include <array>
+#include <limits>
+
+#include "parser/syntax/builder.h"
+
+namespace millrace::inline parser {
+namespace {
+
+using P = grammar::MillraceParser;
+
+struct UnitLength {
+  std::string_view name;  // singular
+  std::int64_t millis;
+};
+/// A month and a year have no fixed length; as a duration they count 30 and 365 days.
+constexpr std::array kUnits = {
+    UnitLength{"MILLISECOND", 1},
+    UnitLength{"SECOND", 1'000},
+    UnitLength{"MINUTE", 60'000},
+    UnitLength{"HOUR", 3'600'000},
+    UnitLength{"DAY", 86'400'000},
+    UnitLength{"MONTH", std::int64_t{30} * 86'400'000},
+    UnitLength{"YEAR", std::int64_t{365} * 86'400'000},
+};
+
+std::int64_t unit_millis(std::string_view unit) {
+  for (const UnitLength& known : kUnits) {
+    if (unit == known.name || (unit.starts_with(known.name) && unit.size() == known.name.size() + 1))
+      return known.millis;
+  }
+  return 1;
+}
+
+ast::JoinKind join_kind(P::JoinKindContext* context) {
+  if (context == nullptr || context->INNER() != nullptr) return ast::JoinKind::inner;
+  if (context->LEFT() != nullptr) return ast::JoinKind::left;
+  return context->RIGHT() != nullptr ? ast::JoinKind::right : ast::JoinKind::full;
+}
+
+ast::Emit emit(P::QueryContext* context) {
+  if (context->CHANGES() != nullptr) return ast::Emit::changes;
+  return context->FINAL() != nullptr ? ast::Emit::final : ast::Emit::none;
+}
+
+/// Whether `->` could follow: names, calls, constructors and the like, but no operator or condition.
+bool is_primary(P::ExpressionContext* context) {
+  auto* plain = dynamic_cast<P::PlainPredicateContext*>(context);
+  return plain != nullptr && plain->predicate()->condition() == nullptr &&
+         dynamic_cast<P::PlainOperandContext*>(plain->predicate()->operand()) != nullptr;
+}
+
+}  // namespace
+
+ast::QueryPtr Builder::query(P::QueryContext* context) {
+  ast::Query query;
+  query.span = span(context);
+  for (auto* item : context->selectItem()) query.items.push_back(select_item(item));
+  query.from.first = from_source(context->sourceReference());
+  for (auto* join : context->joinedSource()) query.from.joins.push_back(joined_source(join));
+  if (context->window() != nullptr) query.window = window(context->window());
+  if (context->where != nullptr) query.where = expression(context->where);
+  if (context->groupBy != nullptr) query.group_by = grouping(context->groupBy);
+  if (context->partitionBy != nullptr) query.partition_by = grouping(context->partitionBy);
+  if (context->having != nullptr) query.having = expression(context->having);
+  query.emit = emit(context);
+  if (context->limit() != nullptr) query.limit = limit(context->limit());
+  return std::make_shared<const ast::Query>(std::move(query));
+}
+
+ast::SelectItem Builder::select_item(P::SelectItemContext* context) {
+  const Span at = span(context);
+  if (context->expression() == nullptr) {
+    if (context->name() == nullptr) return ast::SelectStar{std::nullopt, at};
+    return ast::SelectStar{name(context->name()), at};
+  }
+  if (context->ARROW() != nullptr) {
+    if (!is_primary(context->expression())) {
+      const Span arrow = span(context->ARROW()->getSymbol());
+      throw SqlError(Code::syntax, arrow,
+                     "line " + std::to_string(arrow.line) + ":" + std::to_string(arrow.column) +
+                         ": Syntax Error\nSyntax error at or near '->' at line " + std::to_string(arrow.line) + ":" +
+                         std::to_string(arrow.column),
+                     ErrorClass::parse);
+    }
+    return ast::SelectStructStar{expression(context->expression()), at};
+  }
+  ast::SelectExpr item{expression(context->expression()), std::nullopt, at};
+  if (context->name() != nullptr) item.alias = name(context->name());
+  return item;
+}
+
+ast::FromSource Builder::from_source(P::SourceReferenceContext* context) {
+  ast::FromSource source;
+  source.name = name(context->name(0));
+  if (context->alias != nullptr) source.alias = name(context->alias);
+  return source;
+}
+
+ast::JoinedSource Builder::joined_source(P::JoinedSourceContext* context) {
+  ast::JoinedSource join;
+  join.kind = join_kind(context->joinKind());
+  join.source = from_source(context->sourceReference());
+  if (context->within() != nullptr) join.within = within(context->within());
+  join.on = expression(context->expression());
+  join.span = span(context);
+  return join;
+}
+
+ast::Within Builder::within(P::WithinContext* context) {
+  ast::Within within;
+  within.before = duration(context->duration(0));
+  within.after = context->duration().size() == 2 ? duration(context->duration(1)) : within.before;
+  within.grace = grace(context->gracePeriod());
+  within.span = span(context);
+  return within;
+}
+
+ast::Window Builder::window(P::WindowContext* context) {
+  ast::Window window;
+  window.kind = context->TUMBLING() != nullptr  ? ast::WindowKind::tumbling
+                : context->HOPPING() != nullptr ? ast::WindowKind::hopping
+                                                : ast::WindowKind::session;
+  if (context->name() != nullptr) window.name = name(context->name());
+  window.size = duration(context->duration(0));
+  if (context->duration().size() == 2) window.advance = duration(context->duration(1));
+  auto* bounds = context->windowBounds();
+  if (bounds->retention() != nullptr) window.retention = duration(bounds->retention()->duration());
+  window.grace = grace(bounds->gracePeriod());
+  window.span = span(context);
+  return window;
+}
+
+ast::Grouping Builder::grouping(P::GroupingContext* context) {
+  ast::Grouping grouping;
+  for (auto* item : context->operand()) grouping.exprs.push_back(operand(item));
+  grouping.span = span(context);
+  return grouping;
+}
+
+ast::Duration Builder::duration(P::DurationContext* context) {
+  ast::Duration duration;
+  duration.count = integer(context->getStart());
+  duration.unit = word(context->unit());
+  duration.span = span(context);
+  const std::int64_t unit = unit_millis(duration.unit);
+  if (duration.count > std::numeric_limits<std::int64_t>::max() / unit) {
+    throw SqlError(Code::invalid_literal, duration.span,
+                   "Duration too long: " + std::string(source_.text(duration.span)), ErrorClass::parse);
+  }
+  duration.millis = duration.count * unit;
+  return duration;
+}
+
+std::optional<ast::Duration> Builder::grace(P::GracePeriodContext* context) {
+  if (context == nullptr) return std::nullopt;
+  return duration(context->duration());
+}
+
+std::int64_t Builder::limit(P::LimitContext* context) {
+  if (context->number()->INTEGER_VALUE() == nullptr) {
+    throw SqlError(Code::invalid_statement, span(context),
+                   "Failed to prepare statement: Value must be integer for command: LIMIT", ErrorClass::statement);
+  }
+  return integer(context->number()->getStart(), context->MINUS() != nullptr, span(context));
+}
+
+}  // namespace millrace::inline parser

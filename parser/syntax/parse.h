@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "parser/ast/statement.h"
+
+namespace millrace::inline parser {
+
+/// Names in a session, upper-cased, and their values (`DEFINE`).
+using Variables = std::map<std::string, std::string>;
+
+/// What a text may hold: the statements a server knows, or also those that only a test script does
+/// (ASSERT VALUES, ASSERT NULL VALUES, ASSERT STREAM|TABLE, RUN SCRIPT). To `server` those are syntax errors.
+enum class Dialect : std::uint8_t { server, test };
+
+/// Parses a whole request: any number of statements, each ending in `;`. Throws `SqlError` with the
+/// messages of spec/sql.md §2; nothing is returned then. Spans count in `text` (after substitution).
+/// Thread-safe; keeps no state between calls.
+std::vector<ast::StatementPtr> parse(std::string_view text, Dialect dialect = Dialect::server);
+
+/// Parses one statement; a missing final `;` is tolerated.
+ast::StatementPtr parse_statement(std::string_view text, Dialect dialect = Dialect::server);
+
+/// Parses an expression alone, for tests and tools.
+ast::ExprPtr parse_expression(std::string_view text);
+
+/// Parses a column list as it appears in a schema, without the outer parentheses:
+/// `ID INT KEY, V STRUCT<F STRING>`.
+std::vector<ast::ColumnDefinition> parse_columns(std::string_view text);
+
+/// Parses a type: `DECIMAL(4, 2)`.
+ast::TypeName parse_type(std::string_view text);
+
+/// Replaces `${name}` by its value and `$${name}` by `${name}` (spec/sql.md §17). Unknown names stay.
+std::string substitute_variables(std::string_view text, const Variables& variables);
+
+/// Splits a script at top-level semicolons, respecting quotes and comments; the pieces keep their
+/// `;`. A last piece without one is returned as it is. For shells, which must know when a statement is complete.
+std::vector<std::string> split_statements(std::string_view text);
+
+/// Words that cannot be names without quotes, and words that can: for completion and for the formatter.
+const std::vector<std::string>& reserved_words();
+const std::vector<std::string>& keywords();
+
+}  // namespace millrace::inline parser

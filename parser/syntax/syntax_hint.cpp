@@ -1,0 +1,95 @@
+#include <algorithm>
+#include <array>
+
+#include "parser/syntax/closest.h"
+#include "parser/syntax/letter_case.h"
+#include "parser/syntax/syntax.h"
+
+namespace millrace::inline parser {
+namespace {
+
+using antlr4::Token;
+using grammar::MillraceLexer;
+
+/// SQL that people bring along and the dialect has not.
+struct Foreign {
+  std::string_view first, second;  // before the error (`;` at the start, any when empty) and at the error
+  std::string_view hint;
+};
+constexpr std::array kForeign = {
+    Foreign{"ORDER", "BY", "there is no ORDER BY: rows come as they happen"},
+    Foreign{"", "DISTINCT", "there is no SELECT DISTINCT: group by the columns instead"},
+    Foreign{"FROM", "(", "there are no sub-queries: create a stream or table from the inner query"},
+    Foreign{"(", "SELECT", "there are no sub-queries: create a stream or table from the inner query"},
+    Foreign{"UNION", "SELECT", "there is no UNION: let several INSERT INTO ... SELECT write to one stream"},
+    Foreign{"UNION", "ALL", "there is no UNION: let several INSERT INTO ... SELECT write to one stream"},
+    Foreign{";", "WITH", "there are no common table expressions: create a stream or table from the inner query"},
+    Foreign{"", "WITH", "properties stand before the query: CREATE STREAM name WITH (...) AS SELECT ..."},
+    Foreign{"DESCRIBE", "EXTENDED", "the word goes last: DESCRIBE name EXTENDED"},
+    Foreign{";", "UPDATE", "tables change through the topics they are made from: use INSERT INTO"},
+    Foreign{";", "DELETE", "a row of a table is deleted by a record with its key and no value"},
+};
+
+std::string_view foreign_hint(const std::string& before, const std::string& word) {
+  for (const Foreign& foreign : kForeign) {
+    if (foreign.second == word && (foreign.first.empty() || foreign.first == before)) return foreign.hint;
+  }
+  return {};
+}
+
+constexpr std::string_view kClauseOrder =
+    "clauses stand in this order: FROM, WINDOW, WHERE, GROUP BY, PARTITION BY, HAVING, EMIT, LIMIT";
+
+bool is_clause(std::size_t type) {
+  constexpr std::array<std::size_t, 6> kClauses = {MillraceLexer::WINDOW, MillraceLexer::WHERE, MillraceLexer::GROUP,
+                                                   MillraceLexer::HAVING, MillraceLexer::EMIT,  MillraceLexer::LIMIT};
+  return std::find(kClauses.begin(), kClauses.end(), type) != kClauses.end();
+}
+
+bool is_word(const std::string& text) {
+  return !text.empty() && std::isalpha(static_cast<unsigned char>(text[0])) != 0;
+}
+
+}  // namespace
+
+/// What a person may want to know beyond the message, whose wording clients rely on.
+std::string Syntax::hint(Token* token, const antlr4::misc::IntervalSet& expected) {
+  const std::size_t index = token->getTokenIndex();
+  const std::string word = token->getType() == Token::EOF ? "" : upper_case(source_.token_text(token));
+  const std::string before = index == 0 ? ";" : upper_case(source_.token_text(tokens_.get(index - 1)));
+  if (const std::string_view hint = foreign_hint(before, word); !hint.empty()) return std::string(hint);
+  if (token->getType() == MillraceLexer::UNRECOGNIZED) {
+    if (word == "'" || word == "\"" || word == "`") return "the quote " + word + " is not closed";
+    return "no statement contains the character " + word;
+  }
+  if (is_clause(token->getType())) return std::string(kClauseOrder);
+  const bool name_expected = expected.contains(static_cast<ssize_t>(MillraceLexer::IDENTIFIER));
+  if (name_expected && is_reserved(token->getType()))
+    return "a reserved word is a name only in back-quotes: `" + word + "`";
+  if (const std::string nearest = closest_keyword(word, expected); !nearest.empty())
+    return "did you mean " + nearest + "?";
+  const bool semicolon = expected.size() == 1 && expected.contains(static_cast<ssize_t>(MillraceLexer::SEMICOLON));
+  if (word.empty() && semicolon) return "a statement ends with a semicolon";
+  if (word.empty() || word == ";") return "the statement ends too early";
+  return name_expected ? "a name or an expression is expected here" : "";
+}
+
+/// The expected keyword that `word` may be a slip of; empty when none is near.
+std::string Syntax::closest_keyword(const std::string& word, const antlr4::misc::IntervalSet& expected) {
+  constexpr std::size_t kFar = 3;
+  std::size_t nearest = kFar;
+  std::string found;
+  if (!is_word(word) || word.size() > 20) return found;
+  for (const ssize_t type : expected.toList()) {
+    std::string keyword = parser_.getVocabulary().getLiteralName(static_cast<std::size_t>(type));
+    if (keyword.size() < 3) continue;
+    keyword = keyword.substr(1, keyword.size() - 2);
+    const std::size_t distance = edit_distance(word, keyword);
+    if (!is_word(keyword) || distance >= nearest || distance * 2 >= keyword.size()) continue;
+    nearest = distance;
+    found = keyword;
+  }
+  return found;
+}
+
+}  // namespace millrace::inline parser
