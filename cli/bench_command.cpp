@@ -18,7 +18,7 @@ namespace {
 
 using bench::RunOptions;
 
-constexpr const char* kHelp = R"(usage: millrace bench WORKLOAD [OPTIONS]
+constexpr const char* kBenchHelp = R"(usage: millrace bench WORKLOAD [OPTIONS]
 
 Generates the input (unless it is there), runs the workload once and prints what it cost; the output is compared with what it must be.
 bench/README.md describes the workloads and how they are measured.
@@ -42,7 +42,7 @@ bench/README.md describes the workloads and how they are measured.
   --warm-up N             latency: seconds before it (default 2, on Kafka 20)
   --json FILE             write the result there
 )";
-const std::vector<OptionDef> kOptions = {
+const std::vector<OptionDef> kBenchOptions = {
     {"embedded"},         {"kafka", 'k', true}, {"memory"},         {"data", 0, true},        {"events", 0, true},
     {"keys", 0, true},    {"workers", 0, true}, {"batch", 0, true}, {"set", 's', true, true}, {"no-check"},
     {"json", 0, true},    {"help", 'h'},        {"rate", 0, true},  {"seconds", 0, true},     {"dump", 0, true},
@@ -167,9 +167,9 @@ int report_workload(const bench::Workload& workload, const Options& options, con
 }  // namespace
 
 int bench_command(const std::vector<std::string>& arguments) {
-  const Options options(kOptions, arguments);
+  const Options options(kBenchOptions, arguments);
   if (options.has("help")) {
-    fmt::print(fmt::runtime(kHelp), bench::workload_list(), bench::nexmark_names());
+    fmt::print(fmt::runtime(kBenchHelp), bench::workload_list(), bench::nexmark_names());
     return 0;
   }
   if (options.positional().size() != 1) throw UsageError("expected one workload");

@@ -12,8 +12,8 @@
 namespace millrace::inline cli::bench {
 namespace {
 
-constexpr std::int64_t kFirstTime = 1'700'035'100'000;  // 07:58:20 UTC: short runs cross a full hour
-constexpr std::int64_t kGroup = 50;                     // events: one person, three auctions, bids
+constexpr std::int64_t kFirstNexmarkTime = 1'700'035'100'000;  // 07:58:20 UTC: short runs cross a full hour
+constexpr std::int64_t kGroup = 50;                            // events: one person, three auctions, bids
 constexpr std::int64_t kAuctions = 3;
 constexpr std::int64_t kFirstId = 1'000;
 constexpr std::int64_t kActivePeople = 1'000;
@@ -41,7 +41,7 @@ class NexmarkGenerator {
   };
   Event next() {
     const std::int64_t at = index_ % kGroup;
-    time_ = kFirstTime + index_ * 1'000 / rate_;
+    time_ = kFirstNexmarkTime + index_ * 1'000 / rate_;
     ++index_;
     key_.clear();
     value_.clear();

@@ -7,7 +7,8 @@
 /// line.
 namespace millrace::inline cli {
 
-constexpr const char* kVersion = "0.1.0";
+/// What `millrace --version` and /info say: the version of the CMake project.
+extern const char* const kVersion;
 
 int shell_command(const std::vector<std::string>& arguments);
 int server_command(const std::vector<std::string>& arguments);

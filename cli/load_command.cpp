@@ -15,7 +15,7 @@ namespace millrace::inline cli {
 namespace json = boost::json;
 namespace {
 
-constexpr const char* kHelp = R"(usage: millrace load STREAM FILE [URL]
+constexpr const char* kLoadHelp = R"(usage: millrace load STREAM FILE [URL]
 
 Inserts the rows of a CSV file with a header line, or of a file of JSON objects, one a line. FILE - reads standard input.
 Empty CSV fields are NULL. Column types come from the stream. URL defaults to http://localhost:8088.
@@ -24,7 +24,7 @@ Empty CSV fields are NULL. Column types come from the stream. URL defaults to ht
   --delimiter C           of CSV, default a comma
   --quiet                 no progress
 )";
-const std::vector<OptionDef> kOptions = {
+const std::vector<OptionDef> kLoadOptions = {
     {"format", 0, true}, {"delimiter", 0, true}, {"quiet", 'q', false}, {"help", 'h', false}};
 constexpr std::size_t kBatchBytes = 4 << 20;
 
@@ -189,8 +189,8 @@ std::uint64_t load(std::istream& input, const std::string& stream, HttpClient& c
 }  // namespace
 
 int load_command(const std::vector<std::string>& arguments) {
-  const Options options(kOptions, arguments);
-  if (options.has("help")) return std::fputs(kHelp, stdout) < 0;
+  const Options options(kLoadOptions, arguments);
+  if (options.has("help")) return std::fputs(kLoadHelp, stdout) < 0;
   if (options.positional().size() < 2 || options.positional().size() > 3)
     throw UsageError("expected STREAM FILE [URL]");
   const std::string& path = options.positional()[1];

@@ -18,7 +18,7 @@
 namespace millrace::inline cli {
 namespace {
 
-constexpr const char* kHelp = R"(usage: millrace run [-f] FILE.sql
+constexpr const char* kRunHelp = R"(usage: millrace run [-f] FILE.sql
 
 Runs a script in this process and prints its results: statements in order, inserts visible to what follows. A push query ends at its LIMIT, or
 when the input that was there when it began is used up. Exit status 0, or 1 at the first error.
@@ -30,9 +30,9 @@ when the input that was there when it began is used up. Exit status 0, or 1 at t
   -d, --define NAME=VALUE session variable; repeatable
   --set NAME=VALUE        server property; repeatable
 )";
-const std::vector<OptionDef> kOptions = {{"file", 'f', true}, {"data", 0, true},           {"kafka", 'k', true},
-                                         {"output", 0, true}, {"define", 'd', true, true}, {"set", 's', true, true},
-                                         {"help", 'h', false}};
+const std::vector<OptionDef> kRunOptions = {{"file", 'f', true}, {"data", 0, true},           {"kafka", 'k', true},
+                                            {"output", 0, true}, {"define", 'd', true, true}, {"set", 's', true, true},
+                                            {"help", 'h', false}};
 
 std::atomic<Session*> running_session = nullptr;
 void on_interrupt(int) {
@@ -53,8 +53,8 @@ int run_script(Session& session, const std::string& text) {
 }  // namespace
 
 int run_command(const std::vector<std::string>& arguments) {
-  const Options options(kOptions, arguments);
-  if (options.has("help")) return std::fputs(kHelp, stdout) < 0;
+  const Options options(kRunOptions, arguments);
+  if (options.has("help")) return std::fputs(kRunHelp, stdout) < 0;
   const auto path = options.get("file")            ? options.get("file")
                     : options.positional().empty() ? std::nullopt
                                                    : std::optional(options.positional().front());

@@ -15,7 +15,7 @@
 namespace millrace::inline cli {
 namespace {
 
-constexpr const char* kHelp = R"(usage: millrace server [OPTIONS]
+constexpr const char* kServerHelp = R"(usage: millrace server [OPTIONS]
 
   --config FILE           properties, name=value a line (spec names: ksql.service.id, listeners, ...)
   --set NAME=VALUE        one property; repeatable, wins over the file
@@ -27,9 +27,9 @@ constexpr const char* kHelp = R"(usage: millrace server [OPTIONS]
   --log-level LEVEL       debug, info, warn or error (default info)
 )";
 
-const std::vector<OptionDef> kOptions = {{"config", 'c', true},  {"set", 's', true, true}, {"kafka", 'k', true},
-                                         {"data", 0, true},      {"listen", 'l', true},    {"advertise", 0, true},
-                                         {"threads", 't', true}, {"log-level", 0, true},   {"help", 'h', false}};
+const std::vector<OptionDef> kServerOptions = {{"config", 'c', true},  {"set", 's', true, true}, {"kafka", 'k', true},
+                                               {"data", 0, true},      {"listen", 'l', true},    {"advertise", 0, true},
+                                               {"threads", 't', true}, {"log-level", 0, true},   {"help", 'h', false}};
 
 struct Address {
   std::string host;
@@ -124,8 +124,8 @@ int serve(const Options& options) {
 }  // namespace
 
 int server_command(const std::vector<std::string>& arguments) {
-  const Options options(kOptions, arguments);
-  if (options.has("help")) return std::fputs(kHelp, stdout) < 0;
+  const Options options(kServerOptions, arguments);
+  if (options.has("help")) return std::fputs(kServerHelp, stdout) < 0;
   if (!options.positional().empty())
     throw UsageError(fmt::format("unexpected argument '{}'", options.positional().front()));
   try {

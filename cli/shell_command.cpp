@@ -17,7 +17,7 @@ namespace millrace::inline cli {
 namespace {
 
 constexpr const char* kDefaultUrl = "http://localhost:8088";
-constexpr const char* kHelp = R"(usage: millrace [shell] [OPTIONS] [URL]
+constexpr const char* kShellHelp = R"(usage: millrace [shell] [OPTIONS] [URL]
 
   URL                        of the server (default http://localhost:8088)
   -e, --execute STATEMENTS   run them and leave
@@ -29,7 +29,7 @@ constexpr const char* kHelp = R"(usage: millrace [shell] [OPTIONS] [URL]
   -u, --user NAME -p, --password PASSWORD
   --config-file FILE         session properties, name=value a line
 )";
-const std::vector<OptionDef> kOptions = {
+const std::vector<OptionDef> kShellOptions = {
     {"execute", 'e', true},       {"file", 'f', true},        {"define", 'd', true, true}, {"output", 0, true},
     {"query-row-limit", 0, true}, {"query-timeout", 0, true}, {"user", 'u', true},         {"password", 'p', true},
     {"config-file", 0, true},     {"help", 'h', false}};
@@ -134,8 +134,8 @@ std::string history_path() {
 }  // namespace
 
 int shell_command(const std::vector<std::string>& arguments) {
-  const Options options(kOptions, arguments);
-  if (options.has("help")) return std::fputs(kHelp, stdout) < 0;
+  const Options options(kShellOptions, arguments);
+  if (options.has("help")) return std::fputs(kShellHelp, stdout) < 0;
   if (options.positional().size() > 1)
     throw UsageError(fmt::format("unexpected argument '{}'", options.positional()[1]));
   if (options.has("execute") && options.has("file")) throw UsageError("--execute and --file exclude each other");

@@ -19,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kHelp = R"(usage: millrace test -t FILE.sql|DIR
+constexpr const char* kTestHelp = R"(usage: millrace test -t FILE.sql|DIR
        millrace test -s STATEMENTS.sql [-i INPUT.json] -o OUTPUT.json
 
 Runs tests in this process, on a log in memory: no server, nothing is kept. Every topic has one partition, every change is written out, and a row
@@ -32,7 +32,7 @@ inserted without ROWTIME has the time of the newest row before it. Exit status 0
   -i, --input-file FILE      records to feed: {"inputs": [{"topic", "key", "value", "timestamp", "window"}, ...]}
   -o, --output-file FILE     all records that the topics must have: {"outputs": [...]}
 )";
-const std::vector<OptionDef> kOptions = {
+const std::vector<OptionDef> kTestOptions = {
     {"test-directory", 't', true}, {"td", 0, true},           {"temp-folder", 0, true},   {"tf", 0, true},
     {"sql-file", 's', true},       {"input-file", 'i', true}, {"output-file", 'o', true}, {"help", 'h', false}};
 
@@ -106,8 +106,8 @@ int compare_records(const Options& options) {
 }  // namespace
 
 int test_command(const std::vector<std::string>& arguments) {
-  const Options options(kOptions, arguments);
-  if (options.has("help")) return std::fputs(kHelp, stdout) < 0;
+  const Options options(kTestOptions, arguments);
+  if (options.has("help")) return std::fputs(kTestHelp, stdout) < 0;
   spdlog::set_default_logger(spdlog::stderr_color_mt("millrace"));
   spdlog::set_level(spdlog::level::err);
   std::optional<std::string> scripts = options.get("test-directory");

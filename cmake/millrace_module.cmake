@@ -1,10 +1,17 @@
 # millrace_module(NAME IN FOLDER USES OTHER...): one library for a folder, sources found by glob. USES is all
 # that the folder may include; tests/lint/layers holds it to that. LINKS names third-party targets; PRIVATE ones only.
-# With MILLRACE_UNITY several files are compiled as one, which halves a clean build; SEPARATE: not these, whose files use the same names inside.
+# With MILLRACE_UNITY several files are compiled as one, which halves a clean build; not so ALONE files and SEPARATE modules,
+# which use names inside that their neighbours use too.
 define_property(GLOBAL PROPERTY MILLRACE_MODULES BRIEF_DOCS "name=folder=uses, for the layering test")
 
+function(millrace_unity target)
+  if(MILLRACE_UNITY)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+  endif()
+endfunction()
+
 function(millrace_module name)
-  cmake_parse_arguments(M "SEPARATE" "IN" "USES;LINKS;PUBLIC_LINKS" ${ARGN})
+  cmake_parse_arguments(M "SEPARATE" "IN" "USES;LINKS;PUBLIC_LINKS;ALONE" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${M_IN}/*.cpp)
   list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
   string(REPLACE ";" "," uses "${M_USES}")
@@ -14,8 +21,10 @@ function(millrace_module name)
     set(scope PUBLIC)
     target_compile_options(${name} PRIVATE -Wall -Wextra -Werror -Wno-maybe-uninitialized)
     target_link_libraries(${name} PRIVATE ${M_LINKS})
-    if(MILLRACE_UNITY AND NOT M_SEPARATE)
-      set_target_properties(${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+    if(NOT M_SEPARATE)
+      millrace_unity(${name})
+      list(TRANSFORM M_ALONE PREPEND ${CMAKE_SOURCE_DIR}/${M_IN}/)
+      set_source_files_properties(${M_ALONE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
     endif()
   else()
     add_library(${name} INTERFACE)

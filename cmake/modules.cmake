@@ -14,15 +14,15 @@ millrace_module(planner_physical SEPARATE IN planner/physical USES planner_logic
 
 millrace_module(exec_data IN exec/data USES planner_types parser_error LINKS fmt::fmt PkgConfig::XXHASH)
 millrace_module(exec_expr IN exec/expr USES exec_data planner_logical planner_catalog planner_types parser_error LINKS fmt::fmt)
-millrace_module(exec_functions SEPARATE IN exec/functions USES exec_expr exec_data planner_logical planner_catalog planner_types parser_error
+millrace_module(exec_functions IN exec/functions ALONE aggregates_offset.cpp date_arithmetic.cpp USES exec_expr exec_data planner_logical planner_catalog planner_types parser_error
                 LINKS fmt::fmt PkgConfig::ICU PkgConfig::XXHASH simdjson::simdjson OpenSSL::Crypto Boost::url)
 millrace_module(exec_formats IN exec/formats USES exec_data planner_logical planner_catalog planner_types parser_error
                 LINKS fmt::fmt simdjson::simdjson)
 millrace_module(exec_log IN exec/log USES exec_data planner_types parser_error LINKS fmt::fmt spdlog::spdlog PkgConfig::XXHASH)
 millrace_module(exec_log_local IN exec/log/local USES exec_log exec_data planner_types parser_error LINKS fmt::fmt spdlog::spdlog)
-millrace_module(exec_log_embedded SEPARATE IN exec/log/embedded USES exec_log_local exec_log exec_data planner_types parser_error
+millrace_module(exec_log_embedded IN exec/log/embedded USES exec_log_local exec_log exec_data planner_types parser_error
                 LINKS fmt::fmt spdlog::spdlog PkgConfig::ROCKSDB PkgConfig::XXHASH)
-millrace_module(exec_log_kafka SEPARATE IN exec/log/kafka USES exec_log exec_data planner_types parser_error LINKS fmt::fmt spdlog::spdlog PkgConfig::RDKAFKA)
+millrace_module(exec_log_kafka IN exec/log/kafka USES exec_log exec_data planner_types parser_error LINKS fmt::fmt spdlog::spdlog PkgConfig::RDKAFKA)
 millrace_module(exec_state IN exec/state USES exec_data exec_log planner_types parser_error LINKS fmt::fmt spdlog::spdlog PkgConfig::ROCKSDB PkgConfig::XXHASH)
 millrace_module(exec_operators IN exec/operators USES exec_state exec_formats exec_functions exec_expr exec_data exec_log planner_physical planner_logical planner_catalog
                 planner_types parser_error LINKS fmt::fmt spdlog::spdlog)
@@ -44,8 +44,9 @@ endif()
 
 # Records of tests as JSON texts: `millrace test`, the conformance runner, SQL data files.
 millrace_module(cli_testing IN cli/testing USES planner_catalog planner_types parser_error LINKS fmt::fmt)
-millrace_module(cli SEPARATE IN cli USES cli_testing server_http server_session server_queries server_config server_metrics ${EXEC} ${PLANNER} ${PARSER}
+millrace_module(cli IN cli USES cli_testing server_http server_session server_queries server_config server_metrics ${EXEC} ${PLANNER} ${PARSER}
                 LINKS fmt::fmt spdlog::spdlog Boost::json Boost::url OpenSSL::SSL PkgConfig::EDIT Threads::Threads)
+set_source_files_properties(cli/version.cpp PROPERTIES COMPILE_DEFINITIONS MILLRACE_VERSION="${PROJECT_VERSION}")
 
 # The Nexmark queries travel inside the program.
 file(GLOB nexmark CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bench/nexmark/*.sql)
@@ -54,5 +55,7 @@ set(nexmark_header ${CMAKE_BINARY_DIR}/generated/cli/nexmark_files.h)
 add_custom_command(OUTPUT ${nexmark_header}
   COMMAND ${CMAKE_COMMAND} -D FILES=${nexmark_list} -D OUTPUT=${nexmark_header} -D NAME=kNexmarkFiles -P ${CMAKE_SOURCE_DIR}/cmake/embed_files.cmake
   DEPENDS ${nexmark} ${CMAKE_SOURCE_DIR}/cmake/embed_files.cmake VERBATIM)
+add_custom_target(nexmark_header DEPENDS ${nexmark_header})
+add_dependencies(generated_sources nexmark_header)
 target_sources(cli PRIVATE ${nexmark_header})
 target_include_directories(cli PRIVATE ${CMAKE_BINARY_DIR}/generated)

@@ -1,8 +1,8 @@
-#include <cassert>
 #include <cstring>
 #include <string>
 
 #include "exec/data/column.h"
+#include "parser/error/ensure.h"
 
 namespace millrace::inline exec {
 
@@ -54,7 +54,7 @@ void ColumnBuilder::State::append_scalar(const Value& value) {
     case TypeKind::double_:
       return push(value.as<double>());
     case TypeKind::decimal:
-      assert(value.as<Decimal>().scale == type.scale());
+      ensure(value.as<Decimal>().scale == type.scale());
       return push(value.as<Decimal>().unscaled);
     case TypeKind::string:
       return push_text(value.as<std::string>());

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -9,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "parser/error/ensure.h"
 #include "planner/types/value.h"
 
 namespace millrace::inline exec {
@@ -102,7 +102,7 @@ struct Column {
 
   template <class T>
   std::span<const T> values() const {
-    assert(data.size() >= size * sizeof(T));
+    ensure(data.size() >= size * sizeof(T));
     return {data.as<T>(), size};
   }
   template <class T>

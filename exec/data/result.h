@@ -4,6 +4,7 @@
 
 #include <boost/system/result.hpp>
 #include <cstdint>
+#include <exception>
 #include <string>
 #include <utility>
 
@@ -14,7 +15,7 @@ enum class Fault : std::uint8_t {
   user,      // the query or its data: the query stops with this message
   external,  // broker, disk, network: retried with back-off
   fenced,    // this process no longer owns what it writes for: drop and restart from the log
-  bug,       // ours: asserts in debug, fails only its query in release
+  bug,       // ours: fails only its query
 };
 
 struct Error {
@@ -38,6 +39,17 @@ Error user_error(fmt::format_string<Args...> text, Args&&... args) {
 template <class... Args>
 Error external_error(fmt::format_string<Args...> text, Args&&... args) {
   return Error{Fault::external, fmt::format(text, std::forward<Args>(args)...)};
+}
+
+/// What `work` returns (a Result or a Status); an exception that leaves it is an error of ours. For the few places
+/// where code of one query is called from what serves many.
+template <class Work>
+auto contained(const Work& work) -> decltype(work()) {
+  try {
+    return work();
+  } catch (const std::exception& error) {
+    return Error{Fault::bug, error.what()};
+  }
 }
 
 }  // namespace millrace::inline exec

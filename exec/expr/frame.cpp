@@ -1,8 +1,9 @@
 #include "exec/expr/frame.h"
 
 #include <algorithm>
-#include <cassert>
 #include <cstring>
+
+#include "parser/error/ensure.h"
 
 namespace millrace::inline exec {
 namespace {
@@ -53,13 +54,13 @@ ColumnPtr Frame::mapped(ColumnPtr of_parent) const {
 
 ColumnPtr Frame::column(std::size_t index) const {
   if (parent_ != nullptr) return mapped(parent_->column(index));
-  assert(batch_ != nullptr && index < batch_->columns.size());
+  ensure(batch_ != nullptr && index < batch_->columns.size());
   return batch_->columns[index];
 }
 
 ColumnPtr Frame::pseudo(PseudoColumn column) const {
   if (parent_ != nullptr) return mapped(parent_->pseudo(column));
-  assert(batch_ != nullptr);
+  ensure(batch_ != nullptr);
   switch (column) {
     case PseudoColumn::row_time:
       return bigint_column(*batch_->timestamps);
@@ -78,7 +79,7 @@ ColumnPtr Frame::pseudo(PseudoColumn column) const {
 ColumnPtr Frame::parameter(int id) const {
   for (const Parameter& parameter : parameters_)
     if (parameter.id == id) return parameter.column;
-  assert(parent_ != nullptr);
+  ensure(parent_ != nullptr);
   return mapped(parent_->parameter(id));
 }
 

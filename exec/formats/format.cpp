@@ -1,12 +1,12 @@
 #include "exec/formats/format.h"
 
-#include <cassert>
 #include <utility>
 
 #include "exec/formats/delimited_format.h"
 #include "exec/formats/json_format.h"
 #include "exec/formats/kafka_format.h"
 #include "exec/formats/row_format.h"
+#include "parser/error/ensure.h"
 
 namespace millrace::inline exec {
 
@@ -18,7 +18,7 @@ bool is_bare(const FormatInfo& format, const std::vector<ColumnDef>& columns, bo
 }
 
 std::optional<ColumnDef> only_column(const std::vector<ColumnDef>& columns) {
-  assert(columns.size() <= 1);
+  ensure(columns.size() <= 1);
   return columns.empty() ? std::nullopt : std::optional(columns[0]);
 }
 
@@ -36,7 +36,7 @@ std::unique_ptr<Decoder> make_decoder(const FormatInfo& format, std::vector<Colu
     return make_delimited_decoder(format.delimiter, std::move(columns), std::move(wanted));
   if (format.name == "KAFKA") return make_kafka_decoder(wanted.empty() ? std::nullopt : only_column(columns));
   if (format.name == "ROW") return make_row_decoder(std::move(columns), std::move(wanted));
-  assert(format.name == "NONE");
+  ensure(format.name == "NONE");
   return make_kafka_decoder(std::nullopt);
 }
 
@@ -49,13 +49,13 @@ std::unique_ptr<Encoder> make_encoder(const FormatInfo& format, std::vector<Colu
   if (format.name == "DELIMITED") return make_delimited_encoder(format.delimiter, std::move(columns));
   if (format.name == "KAFKA") return make_kafka_encoder(only_column(columns));
   if (format.name == "ROW") return make_row_encoder(std::move(columns));
-  assert(format.name == "NONE");
+  ensure(format.name == "NONE");
   return make_kafka_encoder(std::nullopt);
 }
 
 Result<std::optional<std::string>> encode_row(const FormatInfo& format, std::span<const ColumnDef> columns,
                                               std::span<const Value> values, bool is_key) {
-  assert(columns.size() == values.size());
+  ensure(columns.size() == values.size());
   if (format.name == "NONE") return std::optional<std::string>();
   bool all_null = true;
   std::vector<ColumnPtr> boxes;

@@ -1,7 +1,7 @@
-#include <cassert>
 #include <cstring>
 
 #include "exec/formats/format.h"
+#include "parser/error/ensure.h"
 
 namespace millrace::inline exec {
 
@@ -38,7 +38,7 @@ std::uint32_t murmur2(std::string_view bytes) {
 }  // namespace
 
 std::int32_t partition_for(std::string_view key, std::int32_t partitions) {
-  assert(partitions > 0);
+  ensure(partitions > 0);
   return static_cast<std::int32_t>(murmur2(key) & 0x7fffffff) % partitions;
 }
 

@@ -270,10 +270,6 @@ struct CountDistinctOps {
   }
 };
 
-FunctionDef aggregate_def(DefinitionSpec spec) {
-  return define(FunctionKind::aggregate, "AGGREGATE", std::move(spec));
-}
-
 }  // namespace
 
 FunctionFamily collect_aggregates() {

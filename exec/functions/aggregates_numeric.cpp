@@ -310,10 +310,6 @@ std::vector<FunctionVariant> deviations() {
           aggregate("DOUBLE value -> DOUBLE", kStructured, fixed_aggregate<DeviationOps<double, Root>>())};
 }
 
-FunctionDef aggregate_def(DefinitionSpec spec) {
-  return define(FunctionKind::aggregate, "AGGREGATE", std::move(spec));
-}
-
 FunctionDef count_def() {
   return aggregate_def({.name = "COUNT",
                         .doc = "Number of rows; with an argument, of those where it is not NULL.",

@@ -195,6 +195,10 @@ FunctionDef define(FunctionKind kind, std::string_view category, DefinitionSpec 
   return def;
 }
 
+FunctionDef aggregate_def(DefinitionSpec spec) {
+  return define(FunctionKind::aggregate, "AGGREGATE", std::move(spec));
+}
+
 FunctionVariant boxed(std::string_view signature, BoxedFunction function, OnNull on_null) {
   FunctionVariant variant = parse_signature(signature);
   variant.implementation = std::make_shared<BoxedImplementation>(function, on_null);

@@ -28,6 +28,7 @@ struct DefinitionSpec {
   std::vector<FunctionExample> examples{};
 };
 FunctionDef define(FunctionKind kind, std::string_view category, DefinitionSpec spec);
+FunctionDef aggregate_def(DefinitionSpec spec);
 
 /// What a NULL argument does to a scalar function.
 enum class OnNull : std::uint8_t {

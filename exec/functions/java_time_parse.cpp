@@ -12,7 +12,7 @@ namespace {
 using namespace java_time;
 using Part = JavaTimePattern::Part;
 
-bool is_digit(char c) {
+bool is_time_digit(char c) {
   return c >= '0' && c <= '9';
 }
 bool same_letter(char a, char b) {
@@ -113,7 +113,7 @@ class Parser {
 
   std::size_t digits_ahead() const {
     std::size_t end = at_;
-    while (end < text_.size() && is_digit(text_[end])) ++end;
+    while (end < text_.size() && is_time_digit(text_[end])) ++end;
     return end - at_;
   }
 
@@ -272,7 +272,7 @@ class Parser {
     for (const int unit : {3600, 60, 1}) {
       const bool colon = unit != 3600 && at_ < text_.size() && text_[at_] == ':';
       const std::size_t digits = at_ + (colon ? 1 : 0);
-      if (digits + 1 >= text_.size() || !is_digit(text_[digits]) || !is_digit(text_[digits + 1])) {
+      if (digits + 1 >= text_.size() || !is_time_digit(text_[digits]) || !is_time_digit(text_[digits + 1])) {
         if (unit == 3600) return false;
         break;
       }

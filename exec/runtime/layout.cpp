@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "parser/error/ensure.h"
+
 namespace millrace::inline exec {
 namespace {
 
@@ -95,7 +97,7 @@ class Planner {
   std::size_t topic_index(const std::string& name) const {
     for (std::size_t i = 0; i < plan_.topics.size(); ++i)
       if (plan_.topics[i].name == name) return i;
-    assert(false && "the plan lists every internal topic");
+    ensure(false, "the plan lists every internal topic");
     return 0;
   }
 

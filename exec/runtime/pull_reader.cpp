@@ -5,6 +5,7 @@
 #include "exec/runtime/layout.h"
 #include "exec/runtime/pull.h"
 #include "exec/runtime/pull_readers.h"
+#include "parser/error/ensure.h"
 
 namespace millrace::inline exec {
 namespace {
@@ -21,7 +22,7 @@ PullReader::PullReader(const PhysicalPlan& plan) {
   const Subtopology& subtopology = plan.subtopologies[subtopology_];
   for (const StorePlan& store : subtopology.stores)
     if (store.name == table.store) store_ = &store;
-  assert(store_ != nullptr);
+  ensure(store_ != nullptr);
   window_ = table.window;
   key_columns_ = table.store_schema.keys();
   key_format_ = sources_of(*subtopology.root).front()->as<SourceNode>()->key_format;

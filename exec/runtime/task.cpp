@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "parser/error/ensure.h"
+
 namespace millrace::inline exec {
 namespace {
 
@@ -50,9 +52,11 @@ Task::~Task() {
 
 Result<std::unique_ptr<Task>> Task::make(std::shared_ptr<QueryRun> run, TaskPlace place,
                                          const TaskEnvironment& environment, const Progress& progress) {
-  std::unique_ptr<Task> task(new Task(std::move(run), place, environment));
-  if (auto built = task->build(progress); !built) return built.error();
-  return task;
+  return contained([&]() -> Result<std::unique_ptr<Task>> {
+    std::unique_ptr<Task> task(new Task(std::move(run), place, environment));
+    if (auto built = task->build(progress); !built) return built.error();
+    return task;
+  });
 }
 
 Status Task::build(const Progress& progress) {
@@ -127,6 +131,10 @@ Result<TaskInput*> Task::choose(const HasMore& has_more, bool& blocked, std::siz
 }
 
 Result<Task::Step> Task::step(const HasMore& has_more) {
+  return contained([&] { return step_once(has_more); });
+}
+
+Result<Task::Step> Task::step_once(const HasMore& has_more) {
   bool blocked = false;
   std::size_t rows = 0;
   auto chosen = choose(has_more, blocked, rows);
@@ -177,6 +185,10 @@ Progress Task::now() const {
 }
 
 Status Task::begin_commit() {
+  return contained([&] { return write_commit(); });
+}
+
+Status Task::write_commit() {
   if (auto done = pipeline_->commit(); !done) return done;
   if (auto done = commit_stores(); !done) return done;
   committing_ = now();
@@ -221,7 +233,7 @@ Status Task::roll_back() {
   for (auto& input : inputs_) input->seek(committed_.offset_of(input->partition().topic, 0));
   dirty_ = false;
   committing_ = {};
-  return pipeline_->load(committed_.operators);
+  return contained([&] { return pipeline_->load(committed_.operators); });
 }
 
 std::int64_t Task::settled(const TaskInput& input) const {
@@ -243,7 +255,7 @@ void Task::report_lag(std::int64_t records) {
 StoreSlot Task::store(const std::string& name) {
   const auto plan = std::find_if(subtopology_.stores.begin(), subtopology_.stores.end(),
                                  [&](const StorePlan& known) { return known.name == name; });
-  assert(plan != subtopology_.stores.end());
+  ensure(plan != subtopology_.stores.end());
   StoreSlot slot;
   slot.db = environment_.state;
   slot.prefix = run_->plan->query_id + "|" + name + "|" + std::to_string(place_.partition);

@@ -35,7 +35,8 @@ struct TaskEnvironment {
   std::string slots_topic;  // empty: no progress records
 };
 
-/// One subtopology on one partition: inputs, operators, stores. Driven by one worker.
+/// One subtopology on one partition: inputs, operators, stores. Driven by one worker. No exception of its code leaves
+/// it.
 class Task final : private OperatorContext, private Emitter {
  public:
   struct StoreEntry {
@@ -90,6 +91,8 @@ class Task final : private OperatorContext, private Emitter {
   Status build(const Progress& progress);
   void make_inputs();
   std::vector<TaskInput::Leaf> leaves_of(const std::string& topic);
+  Result<Step> step_once(const HasMore& has_more);
+  Status write_commit();
   Result<TaskInput*> choose(const HasMore& has_more, bool& blocked, std::size_t& rows);
   Status give(TaskInput& input, std::size_t rows);
   Progress now() const;

@@ -1,13 +1,14 @@
 #include "exec/runtime/timestamp_stage.h"
 
 #include "exec/functions/builtin.h"
+#include "parser/error/ensure.h"
 
 namespace millrace::inline exec {
 namespace {
 
 ExprPtr parse_call(const std::string& format) {
   const FunctionDef* function = builtin_functions().find("PARSE_TIMESTAMP");
-  assert(function != nullptr);
+  ensure(function != nullptr);
   std::size_t variant = 0;
   while (variant + 1 < function->variants.size() && function->variants[variant].parameters.size() != 2) ++variant;
   auto call = std::make_shared<Expr>();

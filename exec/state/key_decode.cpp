@@ -1,8 +1,8 @@
 #include <bit>
-#include <cassert>
 #include <cstring>
 
 #include "exec/state/key_codec.h"
+#include "parser/error/ensure.h"
 
 namespace millrace::inline exec {
 namespace {
@@ -11,7 +11,7 @@ using Cursor = std::string_view;
 
 template <class Unsigned>
 Unsigned take_big_endian(Cursor& in) {
-  assert(in.size() >= sizeof(Unsigned));
+  ensure(in.size() >= sizeof(Unsigned));
   Unsigned bits = 0;
   for (std::size_t i = 0; i < sizeof(Unsigned); ++i) bits = bits << 8 | static_cast<std::uint8_t>(in[i]);
   in.remove_prefix(sizeof(Unsigned));
@@ -41,7 +41,7 @@ std::string_view take_text(Cursor& in, std::string& scratch) {
   std::size_t from = 0;
   for (;;) {
     const std::size_t at = in.find('\0', from);
-    assert(at != Cursor::npos && at + 1 < in.size());
+    ensure(at != Cursor::npos && at + 1 < in.size());
     const bool last = in[at + 1] == '\0';
     if (last && scratch.empty() && from == 0) {
       const std::string_view plain = in.substr(0, at);

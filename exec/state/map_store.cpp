@@ -1,7 +1,6 @@
 #include "exec/state/map_store.h"
 
 #include <algorithm>
-#include <cassert>
 
 namespace millrace::inline exec {
 namespace {

@@ -1,13 +1,13 @@
 #include <algorithm>
-#include <cassert>
 #include <cstring>
 
 #include "exec/state/map_store.h"
+#include "parser/error/ensure.h"
 
 namespace millrace::inline exec {
 
 Status MapStore::begin_commit(ChangelogSink& changelog) {
-  assert(!committing_now_);
+  ensure(!committing_now_);
   if (changelog_) {
     for (const Entry* entry : dirty_) {
       std::optional<std::string_view> value;

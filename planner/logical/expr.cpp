@@ -1,8 +1,9 @@
 #include "planner/logical/expr.h"
 
 #include <algorithm>
-#include <cassert>
 #include <tuple>
+
+#include "parser/error/ensure.h"
 
 namespace millrace::inline planner {
 
@@ -162,7 +163,7 @@ bool equal(const Expr& a, const Expr& b) {
 
 void collect_columns(const Expr& expr, std::vector<bool>& used) {
   if (const auto* column = expr.as<ColumnExpr>()) {
-    assert(column->index < used.size());
+    ensure(column->index < used.size());
     used[column->index] = true;
   }
   each_child(expr.node, [&](const ExprPtr& child) { collect_columns(*child, used); });

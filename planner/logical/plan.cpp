@@ -1,6 +1,6 @@
 #include "planner/logical/plan.h"
 
-#include <cassert>
+#include "parser/error/ensure.h"
 
 namespace millrace::inline planner {
 namespace {
@@ -31,7 +31,7 @@ struct Derive {
     made.window = left->window;
   }
 
-  void operator()(const SourceNode&) const { assert(false && "sources are made by make_source"); }
+  void operator()(const SourceNode&) const { ensure(false, "sources are made by make_source"); }
   void operator()(const FilterNode& n) const { same_as(n.input); }
   void operator()(const ProjectNode& n) const {
     same_as(n.input);

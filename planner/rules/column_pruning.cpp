@@ -1,6 +1,6 @@
 #include <algorithm>
-#include <cassert>
 
+#include "parser/error/ensure.h"
 #include "planner/rules/rule_list.h"
 
 namespace millrace::inline planner {
@@ -162,7 +162,7 @@ struct Pruner {
   Pruned root() const {
     const NodePtr input = inputs_of(*node).front();
     Pruned below = prune(input, Used(input->schema.size(), true));
-    assert(below.mapping == identity(input->schema.size()));
+    ensure(below.mapping == identity(input->schema.size()));
     return {with_inputs(*node, {below.node}), std::move(below.mapping)};
   }
   // Leaves out what is still there but not used: key columns below a rekey, columns that only a filter read.

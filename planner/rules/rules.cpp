@@ -1,7 +1,6 @@
 #include "planner/rules/rules.h"
 
-#include <cassert>
-
+#include "parser/error/ensure.h"
 #include "planner/rules/rule_list.h"
 
 namespace millrace::inline planner {
@@ -51,7 +50,7 @@ Rewritten rewrite(NodePtr root, const RuleContext& context, const std::set<std::
       bool changed = false;
       NodePtr rewritten = apply_bottom_up(rule, result.root, context, changed);
       if (!changed) break;
-      assert(same_result(*rewritten, *result.root));
+      ensure(same_result(*rewritten, *result.root));
       result.root = std::move(rewritten);
       fired = true;
     }

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <cassert>
+#include "parser/error/ensure.h"
 
 namespace millrace::inline planner {
 
@@ -13,7 +13,7 @@ struct Type::Nested {
 };
 
 Type Type::decimal(int precision, int scale) {
-  assert(precision >= 1 && scale >= 0 && scale <= precision);
+  ensure(precision >= 1 && scale >= 0 && scale <= precision);
   Type type(TypeKind::decimal);
   type.precision_ = static_cast<std::uint16_t>(precision);
   type.scale_ = static_cast<std::uint16_t>(scale);
@@ -39,22 +39,22 @@ Type Type::structure(std::vector<StructField> fields) {
 }
 
 const Type& Type::element() const {
-  assert(kind_ == TypeKind::array);
+  ensure(kind_ == TypeKind::array);
   return nested_->arguments[0];
 }
 
 const Type& Type::key() const {
-  assert(kind_ == TypeKind::map);
+  ensure(kind_ == TypeKind::map);
   return nested_->arguments[0];
 }
 
 const Type& Type::value() const {
-  assert(kind_ == TypeKind::map);
+  ensure(kind_ == TypeKind::map);
   return nested_->arguments[1];
 }
 
 std::span<const StructField> Type::fields() const {
-  assert(kind_ == TypeKind::structure);
+  ensure(kind_ == TypeKind::structure);
   return nested_->fields;
 }
 

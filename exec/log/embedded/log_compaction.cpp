@@ -12,7 +12,7 @@ namespace millrace::inline exec {
 namespace {
 
 constexpr std::size_t kMergedBytes = 128 * 1024;
-constexpr std::size_t kSmallBatch = 32 * 1024;
+constexpr std::size_t kWholeBatch = 32 * 1024;
 constexpr std::int64_t kMaxSpan = 1LL << 31;
 
 /// 128 bits: two keys never meet in practice.
@@ -61,7 +61,7 @@ class Rewriter {
     std::uint32_t kept = 0;
     if (!for_each_record(batch, headers_, [&](const RecordView& record) { kept += keeps(*batch, record) ? 1 : 0; }))
       return damaged(batch);
-    const bool whole = kept == batch->count() && batch->bytes().size() >= kSmallBatch;
+    const bool whole = kept == batch->count() && batch->bytes().size() >= kWholeBatch;
     if (whole || (base_ >= 0 && batch->next_offset() - base_ > kMaxSpan)) {
       if (Status flushed = flush(); !flushed) return flushed;
       live_bytes_ += whole ? batch->bytes().size() : 0;

@@ -10,14 +10,14 @@
 namespace millrace::runtime_test {
 namespace {
 
-struct Way {
+struct SqlWay {
   int workers;
   std::size_t batch_rows;
   bool embedded;
   bool crash;
 };
 
-class SqlTest : public testing::TestWithParam<Way> {
+class SqlTest : public testing::TestWithParam<SqlWay> {
  protected:
   Bench::Options options() const {
     return {GetParam().workers, GetParam().batch_rows, GetParam().embedded, GetParam().embedded};
@@ -166,9 +166,9 @@ TEST_P(SqlTest, JoinsAStreamWithATable) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Ways, SqlTest,
-                         testing::Values(Way{0, kMaxBatchRows, false, false}, Way{0, 1, false, true},
-                                         Way{2, kMaxBatchRows, false, true}, Way{0, kMaxBatchRows, true, true},
-                                         Way{2, 3, true, true}),
+                         testing::Values(SqlWay{0, kMaxBatchRows, false, false}, SqlWay{0, 1, false, true},
+                                         SqlWay{2, kMaxBatchRows, false, true}, SqlWay{0, kMaxBatchRows, true, true},
+                                         SqlWay{2, 3, true, true}),
                          [](const auto& info) {
                            return std::string(info.param.embedded ? "embedded_" : "memory_") +
                                   std::to_string(info.param.workers) + "_workers_" +

@@ -8,14 +8,14 @@ namespace {
 
 using testing::HasSubstr;
 
-struct Case {
+struct ErrorCase {
   const char* text;
   Code code;
   std::uint32_t line, column;
   const char* message;  // without "line l:c: Syntax Error\n" when the code is syntax
 };
 
-void PrintTo(const Case& tried, std::ostream* out) {
+void PrintTo(const ErrorCase& tried, std::ostream* out) {
   *out << tried.text;
 }
 
@@ -29,10 +29,10 @@ SqlError error_of(const std::string& text) {
   return {Code::external, {}, ""};
 }
 
-class Errors : public testing::TestWithParam<Case> {};
+class Errors : public testing::TestWithParam<ErrorCase> {};
 
 TEST_P(Errors, SayWhatIsWrongAndWhere) {
-  const Case& expected = GetParam();
+  const ErrorCase& expected = GetParam();
   const SqlError error = error_of(expected.text);
   EXPECT_EQ(error.code(), expected.code);
   EXPECT_EQ(error.span().line, expected.line);
@@ -41,7 +41,7 @@ TEST_P(Errors, SayWhatIsWrongAndWhere) {
   EXPECT_FALSE(error.statement().empty());
 }
 
-const Case kSyntax[] = {
+const ErrorCase kSyntax[] = {
     {"SELEC * FROM x;", Code::syntax, 1, 1,
      "line 1:1: Syntax Error\nUnknown statement 'SELEC'\nDid you mean 'SELECT'?"},
     {"SHOW TABLES; crate stream x;", Code::syntax, 1, 14, "Unknown statement 'crate'\nDid you mean 'CREATE'?"},
@@ -67,7 +67,7 @@ const Case kSyntax[] = {
 };
 INSTANTIATE_TEST_SUITE_P(Syntax, Errors, testing::ValuesIn(kSyntax));
 
-const Case kMeaning[] = {
+const ErrorCase kMeaning[] = {
     {"SELECT 9223372036854775808 FROM s;", Code::invalid_literal, 1, 8, "Invalid numeric literal: 9223372036854775808"},
     {"SELECT -9223372036854775809 FROM s;", Code::invalid_literal, 1, 8,
      "Invalid numeric literal: -9223372036854775809"},

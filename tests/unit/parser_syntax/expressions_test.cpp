@@ -6,15 +6,15 @@
 namespace millrace {
 namespace {
 
-struct Case {
+struct ExpressionCase {
   const char* text;
   const char* formatted;
 };
-void PrintTo(const Case& tried, std::ostream* out) {
+void PrintTo(const ExpressionCase& tried, std::ostream* out) {
   *out << tried.text;
 }
 
-class Expressions : public testing::TestWithParam<Case> {};
+class Expressions : public testing::TestWithParam<ExpressionCase> {};
 
 TEST_P(Expressions, AreReadAndPrinted) {
   const ast::ExprPtr expression = parse_expression(GetParam().text);
@@ -22,7 +22,7 @@ TEST_P(Expressions, AreReadAndPrinted) {
   EXPECT_TRUE(ast::equal(*expression, *parse_expression(GetParam().formatted)));
 }
 
-const Case kPrecedence[] = {
+const ExpressionCase kPrecedence[] = {
     {"a + b * c", "(A + (B * C))"},
     {"a - b - c", "((A - B) - C)"},
     {"a || b + c", "((A || B) + C)"},
@@ -44,7 +44,7 @@ const Case kPrecedence[] = {
 };
 INSTANTIATE_TEST_SUITE_P(Precedence, Expressions, testing::ValuesIn(kPrecedence));
 
-const Case kCalls[] = {
+const ExpressionCase kCalls[] = {
     {"dateadd(days, 1, d)", "DATEADD(DAYS, 1, D)"},
     {"f(`DAYS`, day + 1)", "F(`DAYS`, (DAY + 1))"},
     {"f(date, timestamp)", "F(DATE, TIMESTAMP)"},
@@ -59,7 +59,7 @@ const Case kCalls[] = {
 };
 INSTANTIATE_TEST_SUITE_P(Calls, Expressions, testing::ValuesIn(kCalls));
 
-const Case kLiterals[] = {
+const ExpressionCase kLiterals[] = {
     {"-5", "-5"},       {"- 5", "-5"},          {"-(5)", "-(5)"}, {"- -5", "-(-5)"}, {"1 - -1", "(1 - -1)"},
     {"1-1", "(1 - 1)"}, {"+3", "+3"},           {"000012", "12"}, {"1.20", "1.20"},  {".5", ".5"},
     {"1E3", "1E3"},     {"'it''s'", "'it''s'"}, {"null", "null"}, {"TRUE", "true"},  {"\"a\"\"b\"", "`a\"b`"},

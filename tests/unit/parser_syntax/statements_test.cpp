@@ -6,15 +6,15 @@
 namespace millrace {
 namespace {
 
-struct Case {
+struct StatementCase {
   const char* text;
   const char* formatted;
 };
-void PrintTo(const Case& tried, std::ostream* out) {
+void PrintTo(const StatementCase& tried, std::ostream* out) {
   *out << tried.text;
 }
 
-class Statements : public testing::TestWithParam<Case> {};
+class Statements : public testing::TestWithParam<StatementCase> {};
 
 TEST_P(Statements, AreReadAndPrinted) {
   const ast::StatementPtr statement = parse_statement(GetParam().text, Dialect::test);
@@ -22,7 +22,7 @@ TEST_P(Statements, AreReadAndPrinted) {
   EXPECT_TRUE(ast::equal(*statement, *parse_statement(GetParam().formatted, Dialect::test)));
 }
 
-const Case kDefinitions[] = {
+const StatementCase kDefinitions[] = {
     {"create stream s (id int key, `v` varchar) with (kafka_topic='t', value_format='json');",
      "CREATE STREAM S (ID INTEGER KEY, `v` STRING) WITH (KAFKA_TOPIC='t', VALUE_FORMAT='json')"},
     {"CREATE OR REPLACE TABLE IF NOT EXISTS t (k BIGINT PRIMARY KEY, d DECIMAL(4,2)) WITH (partitions=-1);",
@@ -54,7 +54,7 @@ const Case kDefinitions[] = {
 };
 INSTANTIATE_TEST_SUITE_P(Definitions, Statements, testing::ValuesIn(kDefinitions));
 
-const Case kQueries[] = {
+const StatementCase kQueries[] = {
     {"SELECT * FROM s;", "SELECT *\nFROM S"},
     {"SELECT s.*, x->*, a AS b, c d FROM s AS t LIMIT 3;", "SELECT\n  S.*,\n  X->*,\n  A B,\n  C D\nFROM S T\nLIMIT 3"},
     {"SELECT * FROM a JOIN b ON a.x = b.x LEFT JOIN c WITHIN 1 HOUR ON a.x = c.x;",
@@ -80,7 +80,7 @@ const Case kQueries[] = {
 };
 INSTANTIATE_TEST_SUITE_P(Queries, Statements, testing::ValuesIn(kQueries));
 
-const Case kOthers[] = {
+const StatementCase kOthers[] = {
     {"PRINT my_topic FROM BEGINNING INTERVAL 2 LIMIT 3;", "PRINT `my_topic` FROM BEGINNING INTERVAL 2 LIMIT 3"},
     {"PRINT 'a-b' SAMPLE 5;", "PRINT `a-b` INTERVAL 5"},
     {"LIST STREAMS EXTENDED;", "SHOW STREAMS EXTENDED"},
