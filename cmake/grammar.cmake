@@ -12,7 +12,7 @@ add_custom_command(
   COMMAND ${antlr} -lib ${generated} MillraceParser.g4
   WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/grammar
   DEPENDS ${grammar_files}
-  COMMENT "Generating the parser")
+  COMMENT "Generating the parser" VERBATIM)
 add_custom_target(generated_sources DEPENDS ${outputs})  # what tools that only read sources need
 add_library(millrace_grammar STATIC ${outputs})
 target_include_directories(millrace_grammar SYSTEM PUBLIC ${CMAKE_BINARY_DIR}/generated ${ANTLR4_INCLUDE})

@@ -50,10 +50,10 @@ class Server:
         self.data = data or os.path.join(self.work.name, "data")
         self.log_path = os.path.join(self.work.name, "log")
         self.kafka, self.settings, self.options = kafka, dict(settings or {}), list(options)
-        self.port, self.process = free_port(), None
+        self.program, self.port, self.process = MILLRACE, free_port(), None
 
     def command(self):
-        line = [MILLRACE, "server", "--data", self.data, "--listen", f"127.0.0.1:{self.port}", *self.options]
+        line = [self.program, "server", "--data", self.data, "--listen", f"127.0.0.1:{self.port}", *self.options]
         if self.kafka:
             line += ["--kafka", self.kafka]
         for name, value in self.settings.items():

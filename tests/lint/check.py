@@ -1,4 +1,5 @@
-"""Structure checks: include layering, file and function sizes. Usage: check.py layers|sizes ROOT [MODULES_FILE]"""
+"""Structure checks: include layering, file and function sizes, names defined once.
+Usage: check.py layers|sizes|names ROOT [MODULES_FILE]"""
 import pathlib
 import re
 import sys
@@ -74,9 +75,38 @@ def sizes(root):
     return problems
 
 
+def definitions(text):
+    """(line, namespaces and name) of types and inline functions outside of unnamed namespaces, as the formatter lays them out."""
+    spaces = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith("}  // namespace"):
+            spaces.pop()
+        elif match := re.match(r"namespace\b *([\w:. ]*)\{", line):
+            spaces.append(match[1].strip())
+        elif "" in spaces:
+            continue
+        elif match := re.match(r"(?:class|struct|union|enum(?: class)?) (\w+(?:::\w+)*)(?! *[\w:]*[<(])[^;]*$", line):
+            yield number, "::".join([*spaces, match[1]])
+        elif match := re.match(r"(?:constexpr |inline )+.*?(\w+\(.*\))(?: const)?(?: noexcept)? \{", line):
+            yield number, "::".join([*spaces, match[1]])
+
+
+def names(root):
+    """Two definitions of one name break the one-definition rule in silence, as soon as one program links both."""
+    problems, seen = [], {}
+    for path in sources(root, FOLDERS):
+        for number, name in definitions(path.read_text()):
+            place = f"{path.relative_to(root)}:{number}"
+            if name in seen:
+                problems.append(f"{place}: {name} is defined at {seen[name]} too")
+            seen.setdefault(name, place)
+    return problems
+
+
 def main():
     root = pathlib.Path(sys.argv[2]).resolve()
-    problems = layers(root, sys.argv[3]) if sys.argv[1] == "layers" else sizes(root)
+    checks = {"layers": lambda: layers(root, sys.argv[3]), "sizes": lambda: sizes(root), "names": lambda: names(root)}
+    problems = checks[sys.argv[1]]()
     print("\n".join(problems))
     return 1 if problems else 0
 
