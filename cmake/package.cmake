@@ -1,5 +1,6 @@
 # `cmake --install` and a Debian package (`./mill package`): program, man page, documentation, a systemd service with its settings.
 include(GNUInstallDirs)
+set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ON)  # only the program is installed, so only that need be built
 configure_file(packaging/millrace.1 ${CMAKE_BINARY_DIR}/packaging/millrace.1 @ONLY)
 file(GLOB pages CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/docs/*.md)
 install(TARGETS millrace RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
