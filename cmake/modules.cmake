@@ -22,7 +22,7 @@ millrace_module(exec_log IN exec/log USES exec_data planner_types parser_error L
 millrace_module(exec_log_local IN exec/log/local USES exec_log exec_data planner_types parser_error LINKS fmt::fmt spdlog::spdlog)
 millrace_module(exec_log_embedded IN exec/log/embedded USES exec_log_local exec_log exec_data planner_types parser_error
                 LINKS fmt::fmt spdlog::spdlog PkgConfig::ROCKSDB PkgConfig::XXHASH)
-millrace_module(exec_log_kafka IN exec/log/kafka USES exec_log exec_data planner_types parser_error LINKS fmt::fmt spdlog::spdlog PkgConfig::RDKAFKA)
+millrace_module(exec_log_kafka IN exec/log/kafka ALONE reader.cpp USES exec_log exec_data planner_types parser_error LINKS fmt::fmt spdlog::spdlog PkgConfig::RDKAFKA)
 millrace_module(exec_state IN exec/state USES exec_data exec_log planner_types parser_error LINKS fmt::fmt spdlog::spdlog PkgConfig::ROCKSDB PkgConfig::XXHASH)
 millrace_module(exec_operators IN exec/operators USES exec_state exec_formats exec_functions exec_expr exec_data exec_log planner_physical planner_logical planner_catalog
                 planner_types parser_error LINKS fmt::fmt spdlog::spdlog)
