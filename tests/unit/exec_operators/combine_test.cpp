@@ -11,7 +11,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-NodePtr tagged_clicks() {
+NodePtr clicks() {
   return stream({key("ID", Type::string()), value("V", Type::bigint()), value("T", Type::string())});
 }
 std::vector<AggregateCall> calls(const NodePtr& input) {
@@ -30,7 +30,7 @@ TestRow row(const std::string& id, std::int64_t v, std::int64_t ts) {
 }
 
 TEST(Combine, GivesOneRowPerKeyAtTheCommit) {
-  Pipe pipe(combined(tagged_clicks()), {.every_change = false});
+  Pipe pipe(combined(clicks()), {.every_change = false});
   pipe.feed({row("a", 1, 5),
              row("b", 2, 6),
              row("a", 3, 4),
@@ -47,7 +47,7 @@ TEST(Combine, GivesOneRowPerKeyAtTheCommit) {
 }
 
 TEST(Combine, ForgetsWhatWasNotCommitted) {
-  Pipe pipe(aggregated(tagged_clicks(), true), {.every_change = false});
+  Pipe pipe(aggregated(clicks(), true), {.every_change = false});
   pipe.feed({row("a", 1, 5), row("a", 3, 9)});
   pipe.commit(false);
   pipe.feed({row("b", 2, 6)});
@@ -62,8 +62,8 @@ TEST(Combine, ForgetsWhatWasNotCommitted) {
 
 TEST(Combine, GivesWhatTheAggregateAloneGives) {
   for (const std::size_t size : {1u, 7u, 4096u}) {
-    Pipe with(aggregated(tagged_clicks(), true), {.every_change = false, .batch_rows = size});
-    Pipe without(aggregated(tagged_clicks(), false), {.every_change = false, .batch_rows = size});
+    Pipe with(aggregated(clicks(), true), {.every_change = false, .batch_rows = size});
+    Pipe without(aggregated(clicks(), false), {.every_change = false, .batch_rows = size});
     std::mt19937_64 random(size);
     for (int round = 0; round < 60; ++round) {
       // Few keys, then nearly only new ones, so that rows go by, then few again.
@@ -86,7 +86,7 @@ TEST(Combine, GivesWhatTheAggregateAloneGives) {
 }
 
 TEST(Combine, LetsRowsByWhereMostKeysAreNew) {
-  Pipe pipe(combined(tagged_clicks()), {.every_change = false});
+  Pipe pipe(combined(clicks()), {.every_change = false});
   std::vector<TestRow> rows;
   for (int i = 0; i < 2000; ++i) rows.push_back(row(fmt::format("k{}", i), i, i));
   pipe.feed(0, rows);
@@ -105,7 +105,7 @@ TEST(Combine, LetsRowsByWhereMostKeysAreNew) {
 }
 
 TEST(Combine, GivesGroupsEarlyThatNeedTooMuchMemory) {
-  Pipe pipe(combined(tagged_clicks()), {.every_change = false});
+  Pipe pipe(combined(clicks()), {.every_change = false});
   const std::string wide(10'000, 'k');
   std::vector<TestRow> rows;
   for (int i = 0; i < 2000; ++i) rows.push_back(row(wide + std::to_string(i), i, i));
