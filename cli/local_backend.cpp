@@ -79,7 +79,7 @@ class LocalBackend final : public Backend {
 
   Result<StatementAnswer> execute(const std::string& sql, const PropertyMap& properties, const Variables& variables,
                                   std::optional<std::int64_t>) override {
-    Reply reply = service_.execute({sql, properties, variables, std::nullopt});
+    Reply reply = service_.execute({.sql = sql, .properties = properties, .variables = variables});
     StatementAnswer answer;
     for (json::value& entity : reply.entities) answer.entities.push_back(std::move(entity.as_object()));
     if (reply.error) answer.error = reply.error->to_json();
@@ -92,7 +92,8 @@ class LocalBackend final : public Backend {
     // What was inserted before must be visible, also behind other queries.
     service_.wait_until_idle(kSettle);
     QueueSink sink;
-    Service::Started started = service_.query({sql, properties, variables, std::nullopt, true}, sink);
+    Service::Started started =
+        service_.query({.sql = sql, .properties = properties, .variables = variables, .until_end = true}, sink);
     if (started.error) {
       receiver.end(std::nullopt, started.error->to_json());
       return {};

@@ -2,16 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <cctype>
-
 namespace millrace::inline cli {
 namespace json = boost::json;
 namespace {
-
-std::string upper(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  return text;
-}
 
 /// Shows rows as they come.
 class RowsToScreen final : public RowReceiver {
@@ -92,29 +85,10 @@ void Session::show_error(const json::object& error, std::string_view sql) {
 }
 
 bool Session::run(std::string_view text) {
-  const std::string substituted = substitute_variables(text, variables_);
+  const std::string substituted = substitutes() ? substitute_script(text, variables_) : std::string(text);
   std::vector<ast::StatementPtr> statements;
   try {
-    // DEFINE changes what later statements say, so only the pieces before the first one can be checked as a whole.
-    if (upper(std::string(text)).find("DEFINE") == std::string::npos)
-      statements = parse(substituted);
-    else
-      return [&] {
-        bool all = true;
-        for (const std::string& piece : split_statements(text)) {
-          if (piece.find_first_not_of(" \t\r\n") == std::string::npos) continue;
-          const std::string one = substitute_variables(piece, variables_);
-          try {
-            for (const auto& statement : parse(one)) all &= run_statement(*statement, one);
-          } catch (const SqlError& error) {
-            print_error(render_error(error, one));
-            return false;
-          }
-          all &= flush_group();
-          if (!all && stop_at_error) return false;
-        }
-        return all;
-      }();
+    statements = parse(substituted);
   } catch (const SqlError& error) {
     std::string message = render_error(error, substituted);
     while (message.ends_with('\n')) message.pop_back();
@@ -123,13 +97,23 @@ bool Session::run(std::string_view text) {
   }
   bool all = true;
   for (const auto& statement : statements) {
-    all &= run_statement(*statement, substituted);
+    all &= run_statement(*statement);
     if (!all && stop_at_error) return false;
   }
   return flush_group() && all;
 }
 
-bool Session::run_statement(const ast::Statement& statement, std::string_view) {
+bool Session::substitutes() const {
+  for (const auto& [name, value] : properties_)
+    if (name.ends_with("ksql.variable.substitution.enable") && value == "false") return false;
+  return true;
+}
+
+std::string Session::as_sent(const std::string& sql) const {
+  return substitutes() ? escape_variables(sql) : sql;
+}
+
+bool Session::run_statement(const ast::Statement& statement) {
   const bool query = statement.as<ast::Select>() != nullptr || statement.as<ast::Print>() != nullptr;
   const auto* set = statement.as<ast::SetProperty>();
   const auto* unset = statement.as<ast::UnsetProperty>();
@@ -165,7 +149,7 @@ bool Session::flush_group() {
   if (group_.empty()) return true;
   const std::string sql = std::exchange(group_, {});
   const bool several = std::exchange(group_size_, 0) > 1;
-  auto answer = backend_->execute(sql, properties_, variables_, pipelining ? std::nullopt : last_command_);
+  auto answer = backend_->execute(as_sent(sql), properties_, variables_, pipelining ? std::nullopt : last_command_);
   if (!answer) {
     print_error(answer.error().message);
     return false;
@@ -189,7 +173,7 @@ bool Session::flush_group() {
 
 bool Session::run_query(const std::string& sql, bool print) {
   RowsToScreen rows(*this, print);
-  if (Status done = backend_->query(sql, properties_, variables_, rows, query_timeout); !done) {
+  if (Status done = backend_->query(as_sent(sql), properties_, variables_, rows, query_timeout); !done) {
     print_error(done.error().message);
     return false;
   }

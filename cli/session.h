@@ -40,7 +40,10 @@ class Session {
   bool allow_queries = true;   // RUN SCRIPT refuses SELECT and PRINT
 
  private:
-  bool run_statement(const ast::Statement& statement, std::string_view text);
+  bool run_statement(const ast::Statement& statement);
+  /// Whether `${name}` is replaced. It is done here, so that the server finds nothing more to replace.
+  bool substitutes() const;
+  std::string as_sent(const std::string& sql) const;
   bool flush_group();
   bool run_query(const std::string& sql, bool print);
   bool set_property(const std::string& name, const std::string& value);

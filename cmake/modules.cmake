@@ -34,8 +34,9 @@ set(PLANNER planner_physical planner_rules planner_bind planner_logical planner_
 set(PARSER parser_syntax parser_ast parser_error)
 millrace_module(server_config IN server/config USES parser_error LINKS fmt::fmt)
 millrace_module(server_queries IN server/queries USES server_config ${EXEC} ${PLANNER} ${PARSER} LINKS fmt::fmt spdlog::spdlog Boost::json)
-millrace_module(server_session IN server/session USES server_queries server_config ${EXEC} ${PLANNER} ${PARSER} LINKS fmt::fmt spdlog::spdlog Boost::json)
-millrace_module(server_http IN server/http USES server_session server_queries server_config ${EXEC} ${PLANNER} ${PARSER}
+millrace_module(server_statements IN server/statements USES server_queries server_config ${EXEC} ${PLANNER} ${PARSER} LINKS fmt::fmt spdlog::spdlog Boost::json)
+millrace_module(server_session IN server/session USES server_statements server_queries server_config ${EXEC} ${PLANNER} ${PARSER} LINKS fmt::fmt spdlog::spdlog Boost::json)
+millrace_module(server_http IN server/http USES server_session server_statements server_queries server_config ${EXEC} ${PLANNER} ${PARSER}
                 LINKS fmt::fmt spdlog::spdlog Boost::json Boost::url OpenSSL::SSL PkgConfig::NGHTTP2 Threads::Threads)
 if(CMAKE_CXX_FLAGS_DEBUG MATCHES "fsanitize=thread")
   target_compile_options(server_http PRIVATE -Wno-tsan)  # Asio has fences, which the sanitizer does not know
@@ -43,7 +44,7 @@ endif()
 
 # Records of tests as JSON texts: `millrace test`, the conformance runner, SQL data files.
 millrace_module(cli_testing IN cli/testing USES planner_catalog planner_types parser_error LINKS fmt::fmt)
-millrace_module(cli IN cli USES cli_testing server_http server_session server_queries server_config ${EXEC} ${PLANNER} ${PARSER}
+millrace_module(cli IN cli USES cli_testing server_http server_session server_statements server_queries server_config ${EXEC} ${PLANNER} ${PARSER}
                 LINKS fmt::fmt spdlog::spdlog Boost::json Boost::url OpenSSL::SSL PkgConfig::EDIT Threads::Threads)
 set_source_files_properties(cli/version.cpp PROPERTIES COMPILE_DEFINITIONS MILLRACE_VERSION="${PROJECT_VERSION}")
 

@@ -38,9 +38,17 @@ ast::TypeName parse_type(std::string_view text);
 /// Replaces `${name}` by its value and `$${name}` by `${name}` (spec/sql.md §17). Unknown names stay.
 std::string substitute_variables(std::string_view text, const Variables& variables);
 
+/// The same for a script whose DEFINE and UNDEFINE statements apply to the statements after them.
+std::string substitute_script(std::string_view text, Variables variables, Dialect dialect = Dialect::server);
+
+/// A text that `substitute_variables` turns into `text`, whatever the variables.
+std::string escape_variables(std::string_view text);
+
 /// Splits a script at top-level semicolons, respecting quotes and comments; the pieces keep their
 /// `;`. A last piece without one is returned as it is. For shells, which must know when a statement is complete.
 std::vector<std::string> split_statements(std::string_view text);
+/// The same as places in `text`.
+std::vector<std::string_view> statement_pieces(std::string_view text);
 
 /// Words that cannot be names without quotes, and words that can: for completion and for the formatter.
 const std::vector<std::string>& reserved_words();

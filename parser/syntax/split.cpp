@@ -34,8 +34,8 @@ bool is_open_comment(std::string_view text, std::size_t at) {
 
 }  // namespace
 
-std::vector<std::string> split_statements(std::string_view text) {
-  std::vector<std::string> pieces;
+std::vector<std::string_view> statement_pieces(std::string_view text) {
+  std::vector<std::string_view> pieces;
   std::size_t begin = 0;
   bool content = false;  // since `begin` there is more than space and comments
   for (std::size_t at = 0; at < text.size();) {
@@ -59,6 +59,11 @@ std::vector<std::string> split_statements(std::string_view text) {
   }
   if (content) pieces.emplace_back(text.substr(begin));
   return pieces;
+}
+
+std::vector<std::string> split_statements(std::string_view text) {
+  const auto pieces = statement_pieces(text);
+  return {pieces.begin(), pieces.end()};
 }
 
 }  // namespace millrace::inline parser

@@ -19,6 +19,12 @@ std::string_view reference(std::string_view text) {
   return std::all_of(name.begin(), name.end(), is_name_character) ? name : std::string_view();
 }
 
+/// Takes over what the statement, when it is one, defines.
+void define(const ast::Statement& statement, Variables& variables) {
+  if (const auto* defined = statement.as<ast::DefineVariable>()) variables[defined->name.text] = defined->value;
+  if (const auto* gone = statement.as<ast::UndefineVariable>()) variables.erase(gone->name.text);
+}
+
 }  // namespace
 
 std::string substitute_variables(std::string_view text, const Variables& variables) {
@@ -37,6 +43,32 @@ std::string substitute_variables(std::string_view text, const Variables& variabl
     if (escaped) ++at;
     out += known != variables.end() ? std::string_view(known->second) : text.substr(at, length);
     at += length;
+  }
+  return out;
+}
+
+std::string substitute_script(std::string_view text, Variables variables, Dialect dialect) {
+  std::string out;
+  std::size_t at = 0;
+  for (const std::string_view piece : statement_pieces(text)) {
+    const auto end = static_cast<std::size_t>(piece.data() - text.data()) + piece.size();
+    const std::string replaced = substitute_variables(text.substr(at, end - at), variables);
+    at = end;
+    out += replaced;
+    try {
+      for (const auto& statement : parse(replaced, dialect)) define(*statement, variables);
+    } catch (const SqlError&) {
+      // Whoever parses the whole shows the mistake in its place.
+    }
+  }
+  return out.append(text.substr(at));
+}
+
+std::string escape_variables(std::string_view text) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (!reference(text.substr(at)).empty()) out += '$';
+    out += text[at];
   }
   return out;
 }

@@ -74,6 +74,8 @@ BoundQuery bind_create_as(const ast::CreateAs& statement, const BindContext& con
 BoundQuery bind_insert_select(const ast::InsertSelect& statement, const BindContext& context);
 BoundQuery bind_push(const ast::Query& query, const BindContext& context);
 BoundPull bind_pull(const ast::Query& query, const BindContext& context);
+/// The source that INSERT VALUES may write to.
+const SourceDef& require_insert_target(const ast::Identifier& name, const BindContext& context);
 BoundInsert bind_insert_values(const ast::InsertValues& statement, const BindContext& context);
 SourceDef bind_alter(const ast::AlterSource& statement, const BindContext& context);
 Type resolve_type(const ast::TypeName& type, const Catalog& catalog);

@@ -11,30 +11,6 @@
 namespace millrace::inline planner {
 namespace {
 
-const SourceDef& require_target(const ast::InsertValues& statement, const BindContext& context) {
-  const auto& name = statement.target;
-  if (find_flag(context.properties, "ksql.insert.into.values.enabled") == false) {
-    throw SqlError(
-        Code::not_supported, name.span,
-        "The server has disabled INSERT INTO ... VALUES functionality. To enable it, restart your ksqlDB server with "
-        "'ksql.insert.into.values.enabled'=true");
-  }
-  const auto* target = context.catalog.find(name.text);
-  if (!target) {
-    throw SqlError(Code::unknown_source, name.span,
-                   fmt::format("Cannot insert values into an unknown stream/table: `{}`{}", name.text,
-                               source_hint(context.catalog, name.text)));
-  }
-  if (target->read_only) {
-    throw SqlError(Code::read_only, name.span,
-                   fmt::format("Cannot insert values into read-only {}: {}", kind_word(target->kind), name.text));
-  }
-  if (target->window) {
-    throw SqlError(Code::invalid_insert, name.span, "Cannot insert values into windowed stream/table!");
-  }
-  return *target;
-}
-
 SqlError failed(const SourceDef& target, Span span, const std::string& cause) {
   return SqlError(Code::invalid_insert, span, fmt::format("Failed to insert values into '{}'. {}", target.name, cause));
 }
@@ -117,8 +93,31 @@ void check_keys(const BoundInsert& bound, const SourceDef& target, Span span) {
 
 }  // namespace
 
+const SourceDef& require_insert_target(const ast::Identifier& name, const BindContext& context) {
+  if (find_flag(context.properties, "ksql.insert.into.values.enabled") == false) {
+    throw SqlError(
+        Code::not_supported, name.span,
+        "The server has disabled INSERT INTO ... VALUES functionality. To enable it, restart your ksqlDB server with "
+        "'ksql.insert.into.values.enabled'=true");
+  }
+  const auto* target = context.catalog.find(name.text);
+  if (!target) {
+    throw SqlError(Code::unknown_source, name.span,
+                   fmt::format("Cannot insert values into an unknown stream/table: `{}`{}", name.text,
+                               source_hint(context.catalog, name.text)));
+  }
+  if (target->read_only) {
+    throw SqlError(Code::read_only, name.span,
+                   fmt::format("Cannot insert values into read-only {}: {}", kind_word(target->kind), name.text));
+  }
+  if (target->window) {
+    throw SqlError(Code::invalid_insert, name.span, "Cannot insert values into windowed stream/table!");
+  }
+  return *target;
+}
+
 BoundInsert bind_insert_values(const ast::InsertValues& statement, const BindContext& context) {
-  const SourceDef& target = require_target(statement, context);
+  const SourceDef& target = require_insert_target(statement.target, context);
   const auto names = target_columns(statement, target);
   check_count(statement, target, names);
   BoundInsert bound;

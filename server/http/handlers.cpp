@@ -126,35 +126,14 @@ void query(const HttpRequest& request, const Exchange& exchange, Service& servic
   run_query(to_request(*body, "ksql", "streamsProperties"), *type, exchange, service);
 }
 
-/// PRINT answers in lines of text, whatever comments stand before it.
-bool is_print(std::string_view sql) {
-  constexpr std::string_view kWord = "PRINT";
-  const auto skip_past = [&](std::string_view end) { sql.remove_prefix(std::min(sql.find(end), sql.size() - 1) + 1); };
-  while (!sql.empty()) {
-    if (std::isspace(static_cast<unsigned char>(sql.front())) != 0) {
-      sql.remove_prefix(1);
-    } else if (sql.starts_with("--")) {
-      skip_past("\n");
-    } else if (sql.starts_with("/*")) {
-      skip_past("*/");
-      if (!sql.empty()) sql.remove_prefix(1);
-    } else {
-      break;
-    }
-  }
-  return sql.size() > kWord.size() && std::isspace(static_cast<unsigned char>(sql[kWord.size()])) != 0 &&
-         std::equal(kWord.begin(), kWord.end(), sql.begin(),
-                    [](char a, char b) { return a == std::toupper(static_cast<unsigned char>(b)); });
-}
-
 void query_stream(const HttpRequest& request, const Exchange& exchange, Service& service) {
   auto type = agree(request, exchange, kAll, MediaType::delimited);
   if (!type) return;
   auto body = body_object(request, exchange);
   if (!body) return;
   if (!has_text(*body, "sql", exchange)) return;
-  const Request asked = to_request(*body, "sql", "properties");
-  if (*type != MediaType::delimited && is_print(asked.sql)) return not_acceptable(exchange);
+  Request asked = to_request(*body, "sql", "properties");
+  asked.lines = *type == MediaType::delimited;
   run_query(asked, *type, exchange, service);
 }
 

@@ -1,5 +1,8 @@
 #include "server/queries/topics.h"
 
+#include <algorithm>
+#include <regex>
+
 #include "parser/error/sql_error.h"
 
 namespace millrace::inline server {
@@ -12,6 +15,21 @@ std::optional<TopicInfo> LogTopics::find_topic(const std::string& name) {
         .hint("is the Kafka cluster reachable?");
   if (!*described) return std::nullopt;
   return TopicInfo{(*described)->config.partitions, (*described)->config.replicas};
+}
+
+bool matches_topic_list(const std::string& topic, const std::string& patterns) {
+  std::size_t at = 0;
+  while (at < patterns.size()) {
+    std::size_t comma = std::min(patterns.find(',', at), patterns.size());
+    const std::string pattern = patterns.substr(at, comma - at);
+    at = comma + 1;
+    try {
+      if (std::regex_match(topic, std::regex(pattern))) return true;
+    } catch (const std::regex_error&) {
+      if (topic == pattern) return true;
+    }
+  }
+  return false;
 }
 
 }  // namespace millrace::inline server

@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include "exec/expr/evaluator.h"
+#include "server/queries/make_plan.h"
 
 namespace millrace::inline server {
 namespace {
@@ -166,19 +167,22 @@ Service::Started run_stream_pull(const ast::Query& query, const SessionPropertie
 }
 
 Service::Started ServiceImpl::query(const Request& request, ResultSink& sink) {
-  std::string text, current = request.sql;
+  std::string current = request.sql;
   bool push = true;  // as are the request's own properties, these mistakes are the request's, not the statement's
   try {
     if (auto answered = known_pull(request, sink)) return std::move(*answered);
     const SessionProperties session = session_properties(request, true);
     push = false;
-    const std::vector<ast::StatementPtr> statements = parse_request(request, session, text);
+    const std::vector<ast::StatementPtr> statements = parse_request(request, session);
     if (statements.size() != 1)
       return {nullptr, service_error(kBadStatement, fmt::format("Expected exactly one KSQL statement; found {} instead",
                                                                 statements.size()))};
     const ast::Statement& statement = *statements.front();
     current = statement.text;
-    if (const auto* print = statement.as<ast::Print>()) return run_print(*print, request.until_end, *this, sink);
+    if (const auto* print = statement.as<ast::Print>()) {
+      if (!request.lines) return {nullptr, service_error(kNotAcceptable, "Not Acceptable")};
+      return run_print(*print, request.until_end, *this, sink);
+    }
     const auto* select = statement.as<ast::Select>();
     if (select == nullptr) {
       ServiceError error = service_error(

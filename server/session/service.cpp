@@ -115,6 +115,7 @@ void ServiceImpl::change_engine(const Change& change) {
 
 SessionProperties ServiceImpl::session_properties(const Request& request, bool any_name) const {
   SessionProperties session;
+  session.variables = request.variables;
   for (const auto& [name, value] : config().explicit_values()) session.effective[name] = value;
   for (const auto& [name, value] : state()->system_properties) session.effective[name] = value;
   for (const auto& [name, value] : request.properties) {
@@ -126,13 +127,12 @@ SessionProperties ServiceImpl::session_properties(const Request& request, bool a
   return session;
 }
 
-std::vector<ast::StatementPtr> ServiceImpl::parse_request(const Request& request, const SessionProperties& session,
-                                                          std::string& text) const {
+std::vector<ast::StatementPtr> ServiceImpl::parse_request(const Request& request,
+                                                          const SessionProperties& session) const {
   auto it = session.effective.find("ksql.variable.substitution.enable");
-  const bool substitute =
-      (it == session.effective.end() || it->second != "false") && request.sql.find("${") != std::string::npos;
-  text = substitute ? substitute_variables(request.sql, request.variables) : request.sql;
-  return parse(text);
+  if ((it != session.effective.end() && it->second == "false") || request.sql.find("${") == std::string::npos)
+    return parse(request.sql);
+  return parse(substitute_script(request.sql, request.variables));
 }
 
 std::string ServiceImpl::next_transient_id(const std::string& source) {

@@ -36,9 +36,10 @@ struct ServiceError {
 /// What came with a request: text, properties (any `ksql.streams.` prefix already allowed), variables.
 struct Request {
   std::string sql;
-  PropertyMap properties;
-  Variables variables;
-  std::optional<std::int64_t> command_sequence_number;
+  PropertyMap properties = {};
+  Variables variables = {};
+  std::optional<std::int64_t> command_sequence_number = {};
+  bool lines = true;       // the asker can take the lines of PRINT
   bool until_end = false;  // push queries and PRINT end when they have read what was there when they began
 };
 

@@ -10,20 +10,19 @@
 
 #include "exec/functions/builtin.h"
 #include "server/queries/command_log.h"
-#include "server/queries/mutation.h"
 #include "server/queries/processing_log.h"
 #include "server/queries/topics.h"
 #include "server/session/errors.h"
-#include "server/session/insert_writers.h"
 #include "server/session/pull_cache.h"
 #include "server/session/service.h"
+#include "server/statements/planned.h"
+#include "server/statements/row_inserter.h"
 
 namespace millrace::inline server {
 
-/// Properties of one request as it goes along: SET and UNSET change them for what follows.
-struct SessionProperties {
-  PropertyMap overrides;  // what the session set, plain names
-  PropertyMap effective;  // over the server's
+/// A statement of /ksql that belongs to /query.
+struct WrongEndpoint {
+  std::string statement;
 };
 
 class ServiceImpl final : public Service {
@@ -60,12 +59,9 @@ class ServiceImpl final : public Service {
   /// Throws SqlError for a property that a session may not set; `any_name` lets unknown names pass.
   SessionProperties session_properties(const Request& request, bool any_name = false) const;
   /// Statements of a request after variable substitution. Throws SqlError.
-  std::vector<ast::StatementPtr> parse_request(const Request& request, const SessionProperties& session,
-                                               std::string& text) const;
+  std::vector<ast::StatementPtr> parse_request(const Request& request, const SessionProperties& session) const;
   std::int64_t now() const;  // ms
   std::string next_transient_id(const std::string& source);
-  /// Encodes one row and appends it, durable on return.
-  void insert_values(const ast::InsertValues& insert, const SessionProperties& session);
 
   struct PushQueries {
     std::mutex mutex;
@@ -83,10 +79,24 @@ class ServiceImpl final : public Service {
   std::optional<Started> known_pull(const Request& request, ResultSink& sink);
   void remember_pull(const Request& request, const ast::Query& query, const SessionProperties& session,
                      const StatePtr& state);
-  /// Checks every statement of a request against a copy of the state. Throws SqlError.
-  void validate(const std::vector<ast::StatementPtr>& statements, SessionProperties session);
-  std::optional<boost::json::object> execute_one(const ast::Statement& statement, SessionProperties& session);
-  boost::json::object mutate(const ast::Statement& statement, const SessionProperties& session);
+  /// A statement of a request and what it was planned to be.
+  struct Step {
+    ast::StatementPtr statement;
+    std::shared_ptr<const SessionProperties> session;  // as the statement sees it
+    std::uint64_t version;                             // of the catalog that it was planned against
+    std::int64_t sequence;                             // the command that would come next then
+    Planned planned;
+  };
+  /// Plans every statement of a request against what those before it lead to. Throws SqlError or WrongEndpoint.
+  std::vector<Step> plan_request(const std::vector<ast::StatementPtr>& statements,
+                                 std::shared_ptr<const SessionProperties> session);
+  /// Plans a statement again when others have changed the catalog since.
+  void refresh(Step& step);
+  std::optional<boost::json::object> run(Step& step);
+  boost::json::object mutate(Step& step);
+  /// One row, durable on return.
+  void insert(const RowInsert& insert);
+  Result<std::unique_ptr<RowInserter>> open_rows(SourcePtr source);
   void do_before(const Mutation& mutation);
   void do_after(const Mutation& mutation);
   void remember_status(const std::string& command_id, const std::string& status, const std::string& message,
@@ -107,19 +117,5 @@ class ServiceImpl final : public Service {
   std::mutex statuses_mutex_;
   std::map<std::string, boost::json::object> statuses_;
 };
-
-/// Entities of the statements that only read (rest-api.md §3.1). Throws SqlError.
-boost::json::object show_entity(const ast::Statement& statement, ServiceImpl& service, const SessionProperties& session,
-                                const Variables& variables);
-boost::json::object describe_entity(const ast::Statement& statement, ServiceImpl& service,
-                                    const SessionProperties& session);
-boost::json::object explain_entity(const ast::Explain& explain, const ast::Statement& statement, ServiceImpl& service,
-                                   const SessionProperties& session);
-boost::json::object assert_entity(const ast::Statement& statement, ServiceImpl& service,
-                                  const SessionProperties& session);
-boost::json::object entity(std::string_view type, const ast::Statement& statement);
-boost::json::object type_json(const Type& type);
-boost::json::object query_json(const QueryInfo& query, ServiceImpl& service);
-std::string_view state_name(QueryState state);
 
 }  // namespace millrace::inline server

@@ -1,4 +1,4 @@
-#include "server/session/insert_writers.h"
+#include "server/statements/insert_writers.h"
 
 #include <fmt/format.h>
 

@@ -1,0 +1,18 @@
+#include "exec/expr/evaluator.h"
+#include "server/statements/families.h"
+
+namespace millrace::inline server {
+
+BindContext StatementContext::bind() const {
+  return {state.catalog, functions, topics, session.effective, evaluate_constant};
+}
+
+Planned plan_statement(const ast::Statement& statement, const StatementContext& context) {
+  return std::visit([&](const auto& node) { return plan(node, statement, context); }, statement.node);
+}
+
+SqlError general_error(Code code, const std::string& message) {
+  return SqlError(code, {}, message, ErrorClass::general);
+}
+
+}  // namespace millrace::inline server

@@ -1,0 +1,126 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "parser/ast/format.h"
+#include "server/queries/make_plan.h"
+#include "server/statements/entities.h"
+#include "server/statements/families.h"
+
+namespace millrace::inline server {
+namespace json = boost::json;
+namespace {
+
+/// What a query is and does, for EXPLAIN. `id` empty: of a statement that does not run.
+json::object query_description(const std::string& id, const std::string& statement, const PhysicalPlan& plan,
+                               const std::vector<std::string>& sources, const std::string& sink,
+                               const PropertyMap& overrides, const ShowContext& context) {
+  auto status = id.empty() ? std::nullopt : context.engine.status(id);
+  json::array errors;
+  if (status && !status->error.empty())
+    errors.push_back(json::object{{"timestamp", 0}, {"errorMessage", status->error}, {"type", "UNKNOWN"}});
+  json::object hosts, overridden;
+  if (status) hosts[context.host] = std::string(state_name(status->state));
+  for (const auto& [name, value] : overrides) overridden[name] = value;
+  return {{"id", id},
+          {"statementText", statement},
+          {"windowType", window_json(plan.window)},
+          {"fields", fields_json(plan.result)},
+          {"sources", json::value_from(sources)},
+          {"sinks", sink.empty() ? json::array{} : json::array{json::value(sink)}},
+          {"topology", explain(plan)},
+          {"executionPlan", fmt::format("rules: {}", fmt::join(plan.fired_rules, ", "))},
+          {"overriddenProperties", std::move(overridden)},
+          {"ksqlHostQueryStatus", std::move(hosts)},
+          {"queryType", id.empty() ? "PUSH" : "PERSISTENT"},
+          {"queryErrors", std::move(errors)},
+          {"tasksMetadata", json::array{}},
+          {"consumerGroupId", context.config.text("ksql.service.id")},
+          {"state", status ? json::value(state_name(status->state)) : json::value()}};
+}
+
+json::object describe_query(const QueryInfo& query, const ShowContext& context) {
+  return query_description(query.id, query.statement, *query.plan, query.sources, query.sink, query.properties,
+                           context);
+}
+
+SqlError runs_no_query(const ast::Statement& statement) {
+  return SqlError(Code::invalid_statement, statement.span, "The provided statement does not run a ksql query");
+}
+
+/// A query that does not run.
+struct Explained {
+  std::string statement;
+  std::shared_ptr<const PhysicalPlan> plan;
+  std::vector<std::string> sources;
+  std::string sink;
+};
+
+Explained explain_statement(const ast::Statement& inner, const StatementContext& context) {
+  if (const auto* select = inner.as<ast::Select>()) {
+    BoundQuery bound = bind_push(*select->query, context.bind());
+    auto plan = make_plan(bound.root, bound.options, "explained", true, context.session.effective, context.config);
+    return {ast::format(inner), std::move(plan), std::move(bound.sources), ""};
+  }
+  if (!inner.as<ast::CreateAs>() && !inner.as<ast::InsertSelect>()) throw runs_no_query(inner);
+  const Planned planned = plan_statement(inner, context);
+  for (const Change& change : std::get<Mutation>(planned).changes)
+    if (change.query) return {change.query->statement, change.query->plan, change.query->sources, change.query->sink};
+  throw runs_no_query(inner);
+}
+
+const QueryInfo& require_query(const ast::Identifier& id, const ServiceState& state) {
+  const QueryInfo* query = state.find_query(id.text);
+  if (query == nullptr)
+    throw SqlError(
+        Code::invalid_statement, id.span,
+        fmt::format("Query with id:{} does not exist, use SHOW QUERIES to view the full set of queries.", id.text));
+  return *query;
+}
+
+json::object query_list(const ast::Statement& statement, const ShowContext& context) {
+  json::array list;
+  for (const auto& [id, query] : context.state->queries) list.push_back(query_json(*query, context));
+  for (const std::string& id : context.push_queries)
+    list.push_back(json::object{{"queryString", ""},
+                                {"sinks", json::array{}},
+                                {"sinkKafkaTopics", json::array{}},
+                                {"id", id},
+                                {"statusCount", json::object{{"RUNNING", 1}}},
+                                {"queryType", "PUSH"},
+                                {"state", "RUNNING"}});
+  json::object object = entity("queries", statement);
+  object["queries"] = std::move(list);
+  return object;
+}
+
+}  // namespace
+
+Planned plan(const ast::Explain& explain, const ast::Statement& statement, const StatementContext& context) {
+  if (explain.query_id) {
+    (void)require_query(*explain.query_id, context.state);
+    return Show{[&](const ShowContext& now) {
+      json::object object = entity("queryDescription", statement);
+      object["queryDescription"] = describe_query(require_query(*explain.query_id, *now.state), now);
+      return object;
+    }};
+  }
+  return Show{[&statement, explained = explain_statement(*explain.statement, context)](const ShowContext& now) {
+    json::object object = entity("queryDescription", statement);
+    object["queryDescription"] = query_description("", explained.statement, *explained.plan, explained.sources,
+                                                   explained.sink, now.session.overrides, now);
+    return object;
+  }};
+}
+
+Planned plan(const ast::ShowQueries& show, const ast::Statement& statement, const StatementContext&) {
+  return Show{[&](const ShowContext& context) {
+    if (!show.extended) return query_list(statement, context);
+    json::array list;
+    for (const auto& [id, query] : context.state->queries) list.push_back(describe_query(*query, context));
+    json::object object = entity("query_descriptions", statement);
+    object["queryDescriptions"] = std::move(list);
+    return object;
+  }};
+}
+
+}  // namespace millrace::inline server

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <string>
+
+#include "server/statements/planned.h"
+
+/// What `plan_statement` dispatches to: a row per kind of statement. A kind without one does not compile.
+namespace millrace::inline server {
+
+// sources.cpp
+Planned plan(const ast::CreateSource& create, const ast::Statement& statement, const StatementContext& context);
+Planned plan(const ast::AlterSource& alter, const ast::Statement& statement, const StatementContext& context);
+Planned plan(const ast::DropSource& drop, const ast::Statement& statement, const StatementContext& context);
+// queries.cpp
+Planned plan(const ast::CreateAs& create, const ast::Statement& statement, const StatementContext& context);
+Planned plan(const ast::InsertSelect& insert, const ast::Statement& statement, const StatementContext& context);
+Planned plan(const ast::ControlQuery& control, const ast::Statement& statement, const StatementContext& context);
+// types.cpp
+Planned plan(const ast::CreateType& create, const ast::Statement& statement, const StatementContext& context);
+Planned plan(const ast::DropType& drop, const ast::Statement& statement, const StatementContext& context);
+Planned plan(const ast::ShowTypes& show, const ast::Statement& statement, const StatementContext& context);
+// insert_values.cpp
+Planned plan(const ast::InsertValues& insert, const ast::Statement& statement, const StatementContext& context);
+// properties.cpp
+Planned plan(const ast::SetProperty& set, const ast::Statement& statement, const StatementContext& context);
+Planned plan(const ast::UnsetProperty& unset, const ast::Statement& statement, const StatementContext& context);
+Planned plan(const ast::AlterSystem& alter, const ast::Statement& statement, const StatementContext& context);
+Planned plan(const ast::ShowProperties& show, const ast::Statement& statement, const StatementContext& context);
+Planned plan(const ast::DefineVariable& define, const ast::Statement& statement, const StatementContext& context);
+Planned plan(const ast::UndefineVariable& undefine, const ast::Statement& statement, const StatementContext& context);
+Planned plan(const ast::ShowVariables& show, const ast::Statement& statement, const StatementContext& context);
+// show.cpp
+Planned plan(const ast::ShowSources& show, const ast::Statement& statement, const StatementContext& context);
+Planned plan(const ast::ShowTopics& show, const ast::Statement& statement, const StatementContext& context);
+// describe.cpp
+Planned plan(const ast::DescribeSource& describe, const ast::Statement& statement, const StatementContext& context);
+Planned plan(const ast::DescribeStreams& describe, const ast::Statement& statement, const StatementContext& context);
+// functions.cpp
+Planned plan(const ast::ShowFunctions& show, const ast::Statement& statement, const StatementContext& context);
+Planned plan(const ast::DescribeFunction& describe, const ast::Statement& statement, const StatementContext& context);
+// explain.cpp
+Planned plan(const ast::Explain& explain, const ast::Statement& statement, const StatementContext& context);
+Planned plan(const ast::ShowQueries& show, const ast::Statement& statement, const StatementContext& context);
+// assertions.cpp
+Planned plan(const ast::AssertTopic& check, const ast::Statement& statement, const StatementContext& context);
+Planned plan(const ast::AssertSchema& check, const ast::Statement& statement, const StatementContext& context);
+// elsewhere.cpp: what runs elsewhere, or not yet
+Planned plan(const ast::Select& select, const ast::Statement& statement, const StatementContext& context);
+Planned plan(const ast::Print& print, const ast::Statement& statement, const StatementContext& context);
+Planned plan(const ast::CreateConnector& create, const ast::Statement& statement, const StatementContext& context);
+Planned plan(const ast::DropConnector& drop, const ast::Statement& statement, const StatementContext& context);
+Planned plan(const ast::DescribeConnector& describe, const ast::Statement& statement, const StatementContext& context);
+Planned plan(const ast::ShowConnectors& show, const ast::Statement& statement, const StatementContext& context);
+Planned plan(const ast::ShowConnectorPlugins& show, const ast::Statement& statement, const StatementContext& context);
+Planned plan(const ast::AssertValues& check, const ast::Statement& statement, const StatementContext& context);
+Planned plan(const ast::AssertSource& check, const ast::Statement& statement, const StatementContext& context);
+Planned plan(const ast::RunScript& run, const ast::Statement& statement, const StatementContext& context);
+
+/// A mistake that is not at one place of the text.
+SqlError general_error(Code code, const std::string& message);
+std::string_view kind_word(ast::SourceKind kind);  // "stream"
+std::string kind_title(RelationKind kind);         // "Stream"
+/// How a new topic for a source is to be.
+TopicConfig topic_config(const TopicInfo& info, RelationKind kind, const std::optional<WindowInfo>& window,
+                         std::optional<std::int64_t> retention);
+/// IF NOT EXISTS and plain duplicates. True: the statement is over, `result` says so.
+bool exists_already(const std::string& name, ast::SourceKind kind, bool or_replace, bool if_not_exists,
+                    const StatementContext& context, Mutation& result);
+/// The id of a query that the next command starts: PREFIX_SINK_NUMBER.
+std::string next_query_id(std::string_view prefix, std::string_view sink, const StatementContext& context);
+
+}  // namespace millrace::inline server

@@ -1,0 +1,163 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "exec/expr/evaluator.h"
+#include "parser/ast/format.h"
+#include "parser/syntax/parse.h"
+#include "planner/bind/canonical.h"
+#include "planner/bind/source_checks.h"
+#include "planner/bind/upgrade.h"
+#include "server/queries/make_plan.h"
+#include "server/queries/topics.h"
+#include "server/statements/families.h"
+
+namespace millrace::inline server {
+namespace {
+
+void forbid_read_only_topic(const std::string& topic, const StatementContext& context) {
+  if (matches_topic_list(topic, context.config.text("ksql.readonly.topics")))
+    throw general_error(Code::read_only, fmt::format("Cannot create a sink over the read-only topic: {}", topic));
+}
+
+QueryPtr make_query(const BoundQuery& bound, std::string id, QueryOrigin origin, const std::string& statement,
+                    const StatementContext& context) {
+  const std::int64_t limit = context.config.integer("ksql.query.persistent.active.limit");
+  const auto running = static_cast<std::int64_t>(context.state.queries.size());
+  if (running >= limit && context.state.find_query(id) == nullptr)
+    throw general_error(
+        Code::invalid_statement,
+        fmt::format("Not executing statement(s) '{}' as it would cause the number of active, persistent "
+                    "queries to exceed the configured limit. Use the TERMINATE command to terminate "
+                    "existing queries. Current persistent query count: {}. Configured limit: {}.",
+                    statement, running, limit))
+        .hint("ksql.query.persistent.active.limit sets the limit");
+  auto query = std::make_shared<QueryInfo>();
+  query->origin = origin;
+  query->statement = statement;
+  query->sink = bound.sink->name;
+  query->sink_topic = bound.sink->topic;
+  query->sources = bound.sources;
+  query->properties = context.session.overrides;
+  query->plan = make_plan(bound.root, bound.options, id, false, context.session.effective, context.config);
+  query->id = std::move(id);
+  return query;
+}
+
+/// The query that CREATE OR REPLACE takes over; none for a first creation.
+const QueryInfo* replaced_query(const std::string& name, const StatementContext& context) {
+  std::vector<QueryPtr> writers = context.state.writers_of(name);
+  if (writers.empty()) return nullptr;
+  if (writers.size() > 1) {
+    std::vector<std::string> ids;
+    for (const QueryPtr& writer : writers) ids.push_back(writer->id);
+    throw general_error(
+        Code::invalid_statement,
+        fmt::format("REPLACE for sink {} is not supported because there are multiple queries writing into it: [{}]",
+                    name, fmt::join(ids, ", ")));
+  }
+  return context.state.find_query(writers.front()->id);
+}
+
+/// The state and the offsets of the old query must fit the new one. The old one is bound again from its text, because
+/// its plan has been through the rules.
+void check_replacement(const QueryInfo& replaced, const BoundQuery& bound, const ast::CreateAs& create,
+                       const StatementContext& context) {
+  const ast::StatementPtr parsed = parse_statement(replaced.statement);
+  const auto* found = parsed->as<ast::CreateAs>();
+  if (found == nullptr) return;
+  ast::CreateAs old = *found;
+  std::erase_if(old.properties, [](const ast::Property& property) { return property.name == "CLEANUP_POLICY"; });
+  Catalog catalog = context.state.catalog;
+  catalog.sources.erase(old.name.text);
+  const BindContext before{catalog, context.functions, context.topics, replaced.properties, evaluate_constant};
+  check_query_upgrade(bind_create_as(old, before).root, bound.root, create.name.span);
+}
+
+Change control_change(ast::QueryAction action, const std::string& id) {
+  switch (action) {
+    case ast::QueryAction::terminate:
+      return {Change::Kind::stop_query, id, {}, nullptr, nullptr};
+    case ast::QueryAction::pause:
+      return {Change::Kind::pause_query, id, {}, nullptr, nullptr};
+    default:
+      return {Change::Kind::resume_query, id, {}, nullptr, nullptr};
+  }
+}
+
+}  // namespace
+
+Planned plan(const ast::CreateAs& create, const ast::Statement& statement, const StatementContext& context) {
+  Mutation result;
+  const std::string& name = create.name.text;
+  result.command_id = fmt::format("{}/`{}`/create", kind_word(create.kind), name);
+  result.statement = ast::format(statement);
+  if (exists_already(name, create.kind, create.or_replace, create.if_not_exists, context, result)) return result;
+  BoundQuery bound = bind_create_as(create, context.bind());
+  forbid_read_only_topic(bound.sink->topic, context);
+  result.statement = canonical_text(create, bound);
+  const QueryInfo* replaced = create.or_replace ? replaced_query(name, context) : nullptr;
+  if (replaced != nullptr) check_replacement(*replaced, bound, create, context);
+  const bool stream = bound.sink->kind == RelationKind::stream;
+  std::string id = replaced != nullptr ? replaced->id : next_query_id(stream ? "CSAS" : "CTAS", name, context);
+  bound.sink->created_by = id;
+  bound.sink->from_query = true;
+  bound.sink->statement = result.statement;
+  if (bound.create_topic)
+    result.create_topic = {bound.sink->topic,
+                           topic_config(*bound.create_topic, bound.sink->kind, bound.sink->window, bound.retention_ms)};
+  QueryPtr query = make_query(bound, id, QueryOrigin::create_as, result.statement, context);
+  result.prepare.push_back(query->plan);
+  result.changes.push_back({Change::Kind::put_source, name, {}, std::make_shared<SourceDef>(*bound.sink), nullptr});
+  result.changes.push_back({Change::Kind::start_query, id, {}, nullptr, query});
+  result.message = fmt::format("Created query with ID {}", id);
+  result.query_id = id;
+  return result;
+}
+
+Planned plan(const ast::InsertSelect& insert, const ast::Statement&, const StatementContext& context) {
+  Mutation result;
+  result.command_id = fmt::format("stream/`{}`/create", insert.target.text);
+  result.statement = canonical_text(insert);
+  BoundQuery bound = bind_insert_select(insert, context.bind());
+  std::string id = bound.query_id.value_or(next_query_id("INSERTQUERY", "", context));
+  if (bound.query_id && context.state.find_query(id) != nullptr)
+    throw general_error(Code::already_exists, fmt::format("Query ID '{}' already exists.", id));
+  QueryPtr query = make_query(bound, id, QueryOrigin::insert_into, result.statement, context);
+  result.prepare.push_back(query->plan);
+  result.changes.push_back({Change::Kind::start_query, id, {}, nullptr, query});
+  result.message = fmt::format("Created query with ID {}", id);
+  result.query_id = id;
+  return result;
+}
+
+Planned plan(const ast::ControlQuery& control, const ast::Statement& statement, const StatementContext& context) {
+  constexpr std::string_view kVerbs[] = {"terminate", "pause", "resume"};
+  constexpr std::string_view kDone[] = {"terminated", "paused", "resumed"};
+  const std::size_t action = static_cast<std::size_t>(control.action);
+  Mutation result;
+  result.statement = ast::format(statement);
+  result.command_id = fmt::format("{}/{}/execute", kVerbs[action], control.query_id ? control.query_id->text : "ALL");
+  result.message = fmt::format("{} {}.", control.query_id ? "Query" : "All queries", kDone[action]);
+  std::vector<QueryPtr> chosen;
+  if (!control.query_id) {
+    for (const auto& [id, query] : context.state.queries)
+      if (query->origin != QueryOrigin::source_table) chosen.push_back(query);
+  } else if (auto it = context.state.queries.find(control.query_id->text); it != context.state.queries.end()) {
+    chosen.push_back(it->second);
+  } else {
+    throw SqlError(Code::invalid_statement, control.query_id->span,
+                   fmt::format("Unknown queryId: {}", control.query_id->text))
+        .hint("SHOW QUERIES lists them");
+  }
+  for (const QueryPtr& query : chosen) {
+    if (query->origin == QueryOrigin::source_table)
+      throw general_error(
+          Code::invalid_statement,
+          fmt::format("Cannot {} query '{}' because it is linked to a source table.", kVerbs[action], query->id));
+    result.changes.push_back(control_change(control.action, query->id));
+    if (control.action == ast::QueryAction::terminate) result.forget.push_back(query->plan);
+  }
+  return result;
+}
+
+}  // namespace millrace::inline server

@@ -1,0 +1,80 @@
+#include "server/statements/row_inserter.h"
+
+#include <utility>
+
+#include "exec/formats/format.h"
+
+namespace millrace::inline server {
+namespace {
+
+std::optional<std::string_view> view(const std::optional<std::string>& text) {
+  return text ? std::optional<std::string_view>(*text) : std::nullopt;
+}
+
+}  // namespace
+
+RowInserter::RowInserter(SourcePtr source, int partitions, Log& log, std::shared_ptr<InsertWriters> writers,
+                         std::uint64_t first_turn)
+    : source_(std::move(source)),
+      keys_(source_->schema.keys()),
+      values_(source_->schema.values()),
+      partitions_(static_cast<std::uint64_t>(partitions)),
+      log_(log),
+      writers_(std::move(writers)),
+      turn_(first_turn) {}
+
+RowInserter::~RowInserter() {
+  if (writer_ && !writing_) writers_->give(std::move(writer_));
+}
+
+Status RowInserter::add(std::span<const Value> row, std::int64_t time) {
+  auto key = encode_row(source_->key_format, keys_, row.first(keys_.size()), true);
+  if (!key) return key.error();
+  auto value = encode_row(source_->value_format, values_, row.subspan(keys_.size(), values_.size()), false);
+  if (!value) return value.error();
+  const std::int32_t partition =
+      *key ? partition_for(**key, static_cast<int>(partitions_)) : static_cast<std::int32_t>(turn_++ % partitions_);
+  Row encoded{partition, std::move(*key), std::move(*value), time};
+  if (!writing_ && !single_) {
+    single_ = std::move(encoded);
+    return {};
+  }
+  if (Status begun = begin(); !begun) return begun;
+  writing_ = true;
+  if (single_)
+    if (Status done = write(*std::exchange(single_, std::nullopt)); !done) return done;
+  return write(encoded);
+}
+
+Status RowInserter::flush() {
+  if (single_) {
+    const Row row = *std::exchange(single_, std::nullopt);
+    auto appended = log_.append_now({source_->topic, row.partition}, view(row.key), view(row.value), row.time);
+    if (!appended) return appended.error();
+    return {};
+  }
+  if (!writing_) return {};
+  if (Status done = writer_->commit(); !done) return done;
+  const Writer::CommitState state = writer_->commit_state(std::chrono::minutes(1));
+  if (state.outcome == Writer::Outcome::failed) return *state.error;
+  writing_ = state.outcome != Writer::Outcome::committed;
+  return {};
+}
+
+Status RowInserter::begin() {
+  if (writer_) return {};
+  auto writer = writers_->take();
+  if (!writer) return writer.error();
+  auto topic = (*writer)->topic(source_->topic);
+  if (!topic) return topic.error();
+  if (Status known = (*writer)->refresh(*topic); !known) return known;
+  topic_ = *topic;
+  writer_ = std::move(*writer);
+  return {};
+}
+
+Status RowInserter::write(const Row& row) {
+  return writer_->append(topic_, row.partition, view(row.key), view(row.value), row.time);
+}
+
+}  // namespace millrace::inline server
