@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/testing/json_text.h"
 #include "exec/data/result.h"
 #include "parser/syntax/parse.h"
 #include "planner/bind/binder.h"
@@ -32,7 +33,8 @@ class RowReceiver {
   virtual void header(const std::string& query_id, std::vector<std::string> columns,
                       const boost::json::object& raw) = 0;
   /// False ends the query.
-  virtual bool row(const boost::json::array& values, bool tombstone) = 0;
+  /// `values`: an array.
+  virtual bool row(const harness::Json& values, bool tombstone) = 0;
   virtual bool line(std::string_view text) = 0;
   virtual void end(const std::optional<std::string>& message, const std::optional<boost::json::object>& error) = 0;
 };

@@ -48,22 +48,23 @@ class V1Reader {
       line.remove_suffix(1);
     }
     if (line.empty()) return true;
-    boost::system::error_code bad;
-    const json::value value = json::parse(line, bad);
-    if (bad || !value.is_object()) return true;
-    return object(value.get_object());
+    const auto value = harness::parse_json(line);
+    if (!value || !value->is_object()) return true;
+    if (const harness::Json* row = value->find("row")) {
+      const harness::Json* tombstone = row->find("tombstone");
+      const harness::Json* columns = row->find("columns");
+      return columns == nullptr || keep(receiver_.row(*columns, tombstone != nullptr && tombstone->truth));
+    }
+    object(json::parse(line).as_object());
+    return true;
   }
 
-  bool object(const json::object& object) {
+  void object(const json::object& object) {
     if (const json::value* header = object.if_contains("header")) {
       const json::object& fields = header->as_object();
       const json::value* id = fields.if_contains("queryId");
       receiver_.header(id != nullptr && id->is_string() ? std::string(id->get_string()) : std::string(),
                        schema_names(fields.at("schema").as_string()), object);
-    } else if (const json::value* row = object.if_contains("row")) {
-      const json::value* tombstone = row->as_object().if_contains("tombstone");
-      return keep(
-          receiver_.row(row->as_object().at("columns").as_array(), tombstone != nullptr && tombstone->as_bool()));
     } else if (const json::value* message = object.if_contains("finalMessage")) {
       ended_ = true;
       receiver_.end(std::string(message->as_string()), std::nullopt);
@@ -71,7 +72,6 @@ class V1Reader {
       ended_ = true;
       receiver_.end(std::nullopt, error->as_object());
     }
-    return true;
   }
 
   bool keep(bool going) {

@@ -131,7 +131,7 @@ class LocalBackend final : public Backend {
       lock.unlock();
       if (resume && query != nullptr) query->resume();
       for (const QueueSink::Item& item : items)
-        if (!(item.line ? receiver.line(item.row) : receiver.row(json::parse(item.row).as_array(), item.tombstone)))
+        if (!(item.line ? receiver.line(item.row) : receiver.row(*harness::parse_json(item.row), item.tombstone)))
           return receiver.end(std::nullopt, std::nullopt);
       lock.lock();
       if (ended && sink.items_.empty()) return receiver.end(sink.message_, sink.error_);

@@ -15,9 +15,11 @@ enum class OutputFormat : std::uint8_t { tabular, json };
 struct PrintOptions {
   OutputFormat format = OutputFormat::tabular;
   int width = 80;        // of the terminal, in cells
-  int column_width = 0;  // SET CLI COLUMN-WIDTH; 0: shared out
+  int column_width = 0;  // SET CLI COLUMN-WIDTH; 0: as wide as the content
   bool wrap = true;      // SET CLI WRAP
   bool color = false;
+  bool live = false;    // rows of a push query may be long in coming: they are not held back for more
+  bool timing = false;  // how long a pull query took is shown
 };
 
 /// Terminal cells that a UTF-8 text takes.
@@ -34,22 +36,6 @@ std::string print_table(const std::vector<std::string>& header, const std::vecto
 std::string pretty_json(const boost::json::value& value);
 /// A cell: strings bare, arrays `[a, b]`, maps and structs `{k=v}`.
 std::string cell_text(const boost::json::value& value);
-
-/// Rows of one query, boxed and as wide as the terminal.
-class RowPrinter {
- public:
-  RowPrinter(const PrintOptions& options, std::vector<std::string> columns)
-      : options_(options), columns_(std::move(columns)) {}
-  std::string header() const;
-  std::string row(const boost::json::array& values, bool tombstone) const;
-
- private:
-  int cell_width() const;
-  std::string lines(const std::vector<std::string>& cells, bool wrap) const;
-  std::string rule() const;
-  PrintOptions options_;
-  std::vector<std::string> columns_;
-};
 
 /// Column names of a schema string of the API: `` `ID` INTEGER KEY, `V` STRUCT<`A` STRING> ``.
 std::vector<std::string> schema_names(std::string_view schema);

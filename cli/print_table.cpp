@@ -2,7 +2,7 @@
 #include <clocale>
 #include <cwchar>
 
-#include "cli/print.h"
+#include "cli/print_rows.h"
 #include "planner/types/value.h"
 
 namespace millrace::inline cli {
@@ -53,32 +53,6 @@ std::vector<std::string_view> lines_of(std::string_view text) {
   }
 }
 
-void append_pretty(const json::value& value, int depth, std::string& out) {
-  const std::string indent(static_cast<std::size_t>(depth) * 2 + 2, ' '),
-      closing(static_cast<std::size_t>(depth) * 2, ' ');
-  if (value.is_array() && !value.get_array().empty()) {
-    out += "[\n";
-    bool first = true;
-    for (const json::value& item : value.get_array()) {
-      if (!std::exchange(first, false)) out += ",\n";
-      out += indent;
-      append_pretty(item, depth + 1, out);
-    }
-    out += "\n" + closing + "]";
-  } else if (value.is_object() && !value.get_object().empty()) {
-    out += "{\n";
-    bool first = true;
-    for (const auto& entry : value.get_object()) {
-      if (!std::exchange(first, false)) out += ",\n";
-      out += indent + json::serialize(json::value(entry.key())) + " : ";
-      append_pretty(entry.value(), depth + 1, out);
-    }
-    out += "\n" + closing + "}";
-  } else {
-    out += json::serialize(value);
-  }
-}
-
 }  // namespace
 
 int display_width(std::string_view text) {
@@ -98,9 +72,7 @@ std::string_view prefix_of_width(std::string_view text, int cells) {
 }
 
 std::string pretty_json(const json::value& value) {
-  std::string out;
-  append_pretty(value, 0, out);
-  return out + "\n";
+  return pretty_json(harness::parse_json(json::serialize(value)).value_or(harness::Json{}));
 }
 
 std::string cell_text(const json::value& value) {
@@ -176,53 +148,6 @@ std::vector<std::string> schema_names(std::string_view schema) {
     }
   }
   return names;
-}
-
-int RowPrinter::cell_width() const {
-  if (options_.column_width > 0) return options_.column_width;
-  const int columns = std::max<int>(1, static_cast<int>(columns_.size()));
-  return std::max(options_.width / columns - 2, 5);
-}
-
-std::string RowPrinter::rule() const {
-  std::string out = "+";
-  for (std::size_t i = 0; i < columns_.size(); ++i)
-    out += std::string(static_cast<std::size_t>(cell_width()), '-') + "+";
-  return out + "\n";
-}
-
-std::string RowPrinter::lines(const std::vector<std::string>& cells, bool wrap) const {
-  const int width = cell_width();
-  std::vector<std::string_view> rest(cells.begin(), cells.end());
-  std::string out;
-  for (bool first = true, more = true; first || (more && wrap); first = false) {
-    out += "|";
-    more = false;
-    for (std::string_view& cell : rest) {
-      std::string_view part = prefix_of_width(cell.substr(0, cell.find('\n')), width);
-      std::string shown(part);
-      std::size_t used = part.size();
-      if (used < cell.size() && cell[used] == '\n') ++used;
-      if (!wrap && used < cell.size()) shown = std::string(prefix_of_width(part, width - 3)) + "...";
-      cell.remove_prefix(std::max<std::size_t>(used, cell.empty() || !part.empty() || used > 0 ? used : 1));
-      more |= !cell.empty();
-      out += padded(shown, width) + "|";
-    }
-    out += "\n";
-  }
-  return out;
-}
-
-std::string RowPrinter::header() const {
-  if (options_.format == OutputFormat::json) return "";
-  return rule() + lines(columns_, true) + rule();
-}
-
-std::string RowPrinter::row(const json::array& values, bool tombstone) const {
-  std::vector<std::string> cells;
-  for (const json::value& value : values)
-    cells.push_back(tombstone && value.is_null() ? "<TOMBSTONE>" : cell_text(value));
-  return lines(cells, options_.wrap);
 }
 
 }  // namespace millrace::inline cli

@@ -2,56 +2,113 @@
 
 #include <fmt/format.h>
 
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "cli/print_rows.h"
+
 namespace millrace::inline cli {
 namespace json = boost::json;
 namespace {
 
-/// Shows rows as they come.
+constexpr std::chrono::milliseconds kLongestHold{200};
+
+/// Shows rows as they come; the first ones when they say how wide columns must be, or soon after the first.
 class RowsToScreen final : public RowReceiver {
  public:
-  RowsToScreen(Session& session, bool print) : session_(session), print_(print) {}
+  enum class Kind : std::uint8_t { pull, push, print };
+
+  RowsToScreen(Session& session, Kind kind) : session_(session), kind_(kind) {}
+  ~RowsToScreen() override { stop_holding(); }
 
   void header(const std::string&, std::vector<std::string> columns, const json::object& raw) override {
+    if (json()) return session_.print(pretty_json(raw));
     printer_.emplace(session_.options(), std::move(columns));
-    session_.print(session_.options().format == OutputFormat::json ? pretty_json(raw) : printer_->header());
+    if (kind_ == Kind::push && session_.options().live) holder_ = std::thread([this] { hold(); });
   }
-  bool row(const json::array& values, bool tombstone) override {
-    if (session_.row_limit && rows_ >= *session_.row_limit) return false;
+  bool row(const harness::Json& values, bool tombstone) override {
+    if (full()) return false;
     ++rows_;
-    if (session_.options().format == OutputFormat::json) {
-      json::object row{{"columns", values}};
-      if (tombstone) row["tombstone"] = true;
-      session_.print(pretty_json(json::object{{"row", std::move(row)}}));
+    if (json()) {
+      show_json(values, tombstone);
     } else {
+      const std::lock_guard lock(mutex_);
       session_.print(printer_->row(values, tombstone));
     }
-    return !session_.row_limit || rows_ < *session_.row_limit;
+    return !full();
   }
   bool line(std::string_view text) override {
-    if (session_.row_limit && rows_ >= *session_.row_limit) return false;
+    if (full()) return false;
+    ++rows_;
     session_.print(text);
     session_.print("\n");
-    return true;
+    return !full();
   }
   void end(const std::optional<std::string>& message, const std::optional<json::object>& error) override {
+    stop_holding();
     error_ = error;
+    if (printer_) session_.print(printer_->settle());
     if (error) return;
-    if (session_.options().format == OutputFormat::json) {
+    if (json()) {
       if (message) session_.print(pretty_json(json::object{{"finalMessage", *message}}));
       return;
     }
-    if (print_) return session_.print("Topic printing ceased\n");
+    if (kind_ == Kind::print) return session_.print("Topic printing ceased\n");
     if (message) session_.print(*message + "\n");
-    session_.print("Query terminated\n");
+    session_.print(kind_ == Kind::pull ? fmt::format("Query terminated ({})\n", summary()) : "Query terminated\n");
   }
   const std::optional<json::object>& error() const { return error_; }
 
  private:
+  using Clock = std::chrono::steady_clock;
+
+  bool json() const { return session_.options().format == OutputFormat::json; }
+  bool full() const { return session_.row_limit && rows_ >= *session_.row_limit; }
+
+  void show_json(const harness::Json& values, bool tombstone) {
+    harness::Json row, whole;
+    row.kind = whole.kind = harness::Json::Kind::object;
+    row.members.emplace_back("columns", values);
+    if (tombstone) {
+      row.members.emplace_back("tombstone", harness::Json()).second.truth = true;
+      row.members.back().second.kind = harness::Json::Kind::boolean;
+    }
+    whole.members.emplace_back("row", std::move(row));
+    session_.print(pretty_json(whole));
+  }
+
+  std::string summary() const {
+    std::string text = fmt::format("{} {}", rows_, rows_ == 1 ? "row" : "rows");
+    if (session_.options().timing)
+      text += fmt::format(", {} ms", std::chrono::ceil<std::chrono::milliseconds>(Clock::now() - begun_).count());
+    return text;
+  }
+
+  void hold() {
+    std::unique_lock lock(mutex_);
+    if (!changed_.wait_for(lock, kLongestHold, [&] { return ended_; })) session_.print(printer_->settle());
+  }
+  void stop_holding() {
+    {
+      const std::lock_guard lock(mutex_);
+      ended_ = true;
+    }
+    changed_.notify_all();
+    if (holder_.joinable()) holder_.join();
+  }
+
   Session& session_;
-  std::optional<RowPrinter> printer_;
+  const Kind kind_;
+  const Clock::time_point begun_ = Clock::now();
   std::optional<json::object> error_;
   std::int64_t rows_ = 0;
-  const bool print_;  // lines of a topic
+
+  std::mutex mutex_;  // guards what follows while the holder runs
+  std::condition_variable changed_;
+  std::optional<RowPrinter> printer_;
+  bool ended_ = false;
+  std::thread holder_;
 };
 
 }  // namespace
@@ -76,7 +133,7 @@ void Session::show_error(const json::object& error, std::string_view sql) {
               at.at("begin").to_number<std::uint32_t>(), at.at("end").to_number<std::uint32_t>()};
     SqlError drawn(Code::invalid_statement, span, message);
     if (const json::value* hint = error.if_contains("hint")) drawn.hint(cell_text(*hint));
-    message = render_error(drawn, sql);
+    message = render_error(drawn, sql, options_.width);
   } else if (const json::value* hint = error.if_contains("hint")) {
     message += "\nhint: " + cell_text(*hint);
   }
@@ -90,7 +147,7 @@ bool Session::run(std::string_view text) {
   try {
     statements = parse(substituted);
   } catch (const SqlError& error) {
-    std::string message = render_error(error, substituted);
+    std::string message = render_error(error, substituted, options_.width);
     while (message.ends_with('\n')) message.pop_back();
     print_error(message);
     return false;
@@ -114,7 +171,8 @@ std::string Session::as_sent(const std::string& sql) const {
 }
 
 bool Session::run_statement(const ast::Statement& statement) {
-  const bool query = statement.as<ast::Select>() != nullptr || statement.as<ast::Print>() != nullptr;
+  const auto* select = statement.as<ast::Select>();
+  const bool query = select != nullptr || statement.as<ast::Print>() != nullptr;
   const auto* set = statement.as<ast::SetProperty>();
   const auto* unset = statement.as<ast::UnsetProperty>();
   const auto* define = statement.as<ast::DefineVariable>();
@@ -132,7 +190,7 @@ bool Session::run_statement(const ast::Statement& statement) {
       print_error("SELECT and PRINT statements cannot be used in RUN SCRIPT");
       return false;
     }
-    return run_query(statement.text, statement.as<ast::Print>() != nullptr) && done;
+    return run_query(statement.text, select != nullptr ? select->query.get() : nullptr) && done;
   }
   if (set != nullptr) return set_property(set->name, set->value) && done;
   if (unset != nullptr) return unset_property(unset->name) && done;
@@ -171,8 +229,10 @@ bool Session::flush_group() {
   return !answer->error;
 }
 
-bool Session::run_query(const std::string& sql, bool print) {
-  RowsToScreen rows(*this, print);
+bool Session::run_query(const std::string& sql, const ast::Query* query) {
+  using Kind = RowsToScreen::Kind;
+  const bool pull = query != nullptr && query->emit == ast::Emit::none;
+  RowsToScreen rows(*this, pull ? Kind::pull : query != nullptr ? Kind::push : Kind::print);
   if (Status done = backend_->query(as_sent(sql), properties_, variables_, rows, query_timeout); !done) {
     print_error(done.error().message);
     return false;

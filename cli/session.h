@@ -45,7 +45,8 @@ class Session {
   bool substitutes() const;
   std::string as_sent(const std::string& sql) const;
   bool flush_group();
-  bool run_query(const std::string& sql, bool print);
+  /// `query`: null for PRINT.
+  bool run_query(const std::string& sql, const ast::Query* query);
   bool set_property(const std::string& name, const std::string& value);
   bool unset_property(const std::string& name);
   void show_error(const boost::json::object& error, std::string_view sql);

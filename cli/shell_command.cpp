@@ -149,8 +149,10 @@ int shell_command(const std::vector<std::string>& arguments) {
   if (auto info = backend->info(); !info && !offer_server(shell_options.url, given, info.error()) && !interactive)
     return 255;
   Shell* shown = nullptr;
-  Session session(std::move(backend), print_options(options.get("output")),
-                  [&shown](std::string_view text) { shown->show(text); });
+  PrintOptions print = print_options(options.get("output"));
+  print.live = true;
+  print.timing = interactive && isatty(STDOUT_FILENO) != 0;
+  Session session(std::move(backend), print, [&shown](std::string_view text) { shown->show(text); });
   Shell shell(session, shell_options);
   shown = &shell;
   apply_options(options, session);

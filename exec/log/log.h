@@ -148,6 +148,7 @@ struct TopicConfig {
   std::optional<std::int64_t> retention_ms = {};  // -1: for ever; absent: the log's default (7 days)
   bool compacted = false;
   bool compact_and_delete = false;
+  std::optional<int> min_insync_replicas = {};  // absent: the log's default
 };
 struct TopicDescription {
   std::string name;

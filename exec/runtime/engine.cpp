@@ -48,7 +48,10 @@ void EngineImpl::stop(bool clean) {
 }
 
 Status EngineImpl::open() {
-  auto slots = SlotTable::open(log_, options_.service_id + "slots", options_.slots);
+  auto slots = SlotTable::open(log_, slots_topic(options_.service_id),
+                               TopicConfig{.partitions = options_.slots,
+                                           .replicas = options_.internal_replicas,
+                                           .min_insync_replicas = options_.internal_min_insync});
   if (!slots) return slots.error();
   slots_ = std::move(*slots);
   slot_worker_.assign(static_cast<std::size_t>(slots_->slots()), -1);

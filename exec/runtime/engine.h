@@ -30,8 +30,14 @@ struct EngineOptions {
   std::size_t state_memory_bytes = 256 << 20;
   std::size_t batch_rows = kMaxBatchRows;  // tests run with 1
   bool every_partition_owned = false;      // memory and embedded logs: no membership
-  int internal_replicas = 1;               // of changelogs and repartition topics
+  int internal_replicas = 1;               // of changelogs, repartition topics and the slots topic
+  std::optional<int> internal_min_insync;  // in-sync replicas that they need for a write; absent: the log's default
 };
+
+/// The topic that holds the progress of a service's queries, a partition a slot.
+inline std::string slots_topic(const std::string& service_id) {
+  return service_id + "slots";
+}
 
 /// One line of the processing log (spec/config.md §5).
 struct ProcessingError {

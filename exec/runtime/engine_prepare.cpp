@@ -21,6 +21,7 @@ Status EngineImpl::create_topics(const PhysicalPlan& plan, const QueryLayout& la
     TopicConfig config;
     config.partitions = layout.topic_partitions[i];
     config.replicas = options_.internal_replicas;
+    config.min_insync_replicas = options_.internal_min_insync;
     config.retention_ms = -1;
     config.compacted = plan.topics[i].changelog;
     if (auto made = log_.create_topic(plan.topics[i].name, config); !made) return made;

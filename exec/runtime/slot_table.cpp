@@ -11,12 +11,11 @@ constexpr std::size_t kProgressRecordsPerPoll = 4096;
 
 }  // namespace
 
-Result<std::unique_ptr<SlotTable>> SlotTable::open(Log& log, std::string topic, int slots) {
+Result<std::unique_ptr<SlotTable>> SlotTable::open(Log& log, std::string topic, const TopicConfig& shape) {
   auto found = log.describe_topic(topic);
   if (!found) return found.error();
   if (!*found) {
-    TopicConfig config;
-    config.partitions = slots;
+    TopicConfig config = shape;
     config.retention_ms = -1;
     config.compacted = true;
     if (auto made = log.create_topic(topic, config); !made) {
@@ -26,7 +25,7 @@ Result<std::unique_ptr<SlotTable>> SlotTable::open(Log& log, std::string topic, 
       if (!*found) return made.error();
     }
   }
-  const int count = *found ? (*found)->config.partitions : slots;
+  const int count = *found ? (*found)->config.partitions : shape.partitions;
   return std::unique_ptr<SlotTable>(new SlotTable(log, std::move(topic), count));
 }
 

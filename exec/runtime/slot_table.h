@@ -20,8 +20,9 @@ namespace millrace::inline exec {
 /// Thread-safe.
 class SlotTable {
  public:
-  /// Creates the topic when it is missing; an existing one decides the number of slots.
-  static Result<std::unique_ptr<SlotTable>> open(Log& log, std::string topic, int slots);
+  /// Creates the topic when it is missing, with the partitions and replicas of `shape`; an existing one decides the
+  /// number of slots.
+  static Result<std::unique_ptr<SlotTable>> open(Log& log, std::string topic, const TopicConfig& shape);
 
   const std::string& topic() const { return topic_; }
   int slots() const { return static_cast<int>(slots_.size()); }

@@ -85,7 +85,8 @@ class SqlError : public std::runtime_error {
 };
 
 /// Draws an error for a person: message, the line of `text` at fault with a caret run under the
-/// span, and the hint. `text` is the whole request that the span counts in.
-std::string render_error(const SqlError& error, std::string_view text);
+/// span, and the hint. `text` is the whole request that the span counts in. Of a line that is longer than `width`
+/// characters (0: any) only the part around the place is shown.
+std::string render_error(const SqlError& error, std::string_view text, int width = 0);
 
 }  // namespace millrace::inline parser

@@ -144,7 +144,7 @@ SqlError Syntax::describe(const Failure& failure, const std::function<void()>& r
                  fmt::format("line {}:{}: Syntax Error\n{}", span.line, span.column, reason(failure, rule)),
                  ErrorClass::parse);
   error.set_statement(statement_around(failure.token));
-  error.hint(hint(failure.token, failure.expected));
+  error.hint(hint(failure.token, failure.expected, rule));
   return error;
 }
 

@@ -35,7 +35,7 @@ class Syntax {
   void check_nesting();
   SqlError describe(const Failure& failure, const std::function<void()>& rule);
   std::string reason(const Failure& failure, const std::function<void()>& rule);
-  std::string hint(antlr4::Token* token, const antlr4::misc::IntervalSet& expected);
+  std::string hint(antlr4::Token* token, const antlr4::misc::IntervalSet& expected, const std::function<void()>& rule);
   std::string closest_keyword(const std::string& word, const antlr4::misc::IntervalSet& expected);
   bool would_fit_as_name(antlr4::Token* token, const std::function<void()>& rule);
   bool starts_statement(antlr4::Token* token);

@@ -53,7 +53,7 @@ bool is_word(const std::string& text) {
 }  // namespace
 
 /// What a person may want to know beyond the message, whose wording clients rely on.
-std::string Syntax::hint(Token* token, const antlr4::misc::IntervalSet& expected) {
+std::string Syntax::hint(Token* token, const antlr4::misc::IntervalSet& expected, const std::function<void()>& rule) {
   const std::size_t index = token->getTokenIndex();
   const std::string word = token->getType() == Token::EOF ? "" : upper_case(source_.token_text(token));
   const std::string before = index == 0 ? ";" : upper_case(source_.token_text(tokens_.get(index - 1)));
@@ -62,10 +62,10 @@ std::string Syntax::hint(Token* token, const antlr4::misc::IntervalSet& expected
     if (word == "'" || word == "\"" || word == "`") return "the quote " + word + " is not closed";
     return "no statement contains the character " + word;
   }
-  if (is_clause(token->getType())) return std::string(kClauseOrder);
   const bool name_expected = expected.contains(static_cast<ssize_t>(MillraceLexer::IDENTIFIER));
-  if (name_expected && is_reserved(token->getType()))
+  if (is_reserved(token->getType()) && (name_expected || would_fit_as_name(token, rule)))
     return "a reserved word is a name only in back-quotes: `" + word + "`";
+  if (is_clause(token->getType())) return std::string(kClauseOrder);
   if (const std::string nearest = closest_keyword(word, expected); !nearest.empty())
     return "did you mean " + nearest + "?";
   const bool semicolon = expected.size() == 1 && expected.contains(static_cast<ssize_t>(MillraceLexer::SEMICOLON));

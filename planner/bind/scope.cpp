@@ -167,7 +167,11 @@ void check_resolved(const ast::ExprPtr& expr, const Scope& scope, const std::str
       message += fmt::format(" '{}' must be a column in the source schema since PARTITION BY is applied on the input.",
                              written);
     }
-    throw SqlError(Code::unknown_column, expr->span, message).hint(nearest_hint(written, scope.column_names()));
+    std::string hint = nearest_hint(written, scope.column_names());
+    // A quoted name that is near no column: other dialects write text so.
+    if (hint.empty() && column->name.quoted && !column->qualifier)
+      hint = fmt::format("did you mean the text '{}'? Text stands in single quotes", name);
+    throw SqlError(Code::unknown_column, expr->span, message).hint(std::move(hint));
   }
   const std::size_t before = parameters.size();
   if (const auto* lambda = expr->as<ast::Lambda>()) {

@@ -29,11 +29,11 @@ class TopicCommandLog final : public CommandLog {
     if (thread_.joinable()) thread_.join();
   }
 
-  Status start(int replicas, const std::function<void(const StatePtr&)>& replayed) {
+  Status start(const TopicConfig& shape, const std::function<void(const StatePtr&)>& replayed) {
     auto described = log_.describe_topic(topic_);
     if (!described) return described.error();
     if (!*described) {
-      if (Status made = log_.create_topic(topic_, {.partitions = 1, .replicas = replicas, .retention_ms = -1}); !made) {
+      if (Status made = log_.create_topic(topic_, shape); !made) {
         // Another process may have been quicker.
         auto again = log_.describe_topic(topic_);
         if (!again || !*again) return made;
@@ -180,12 +180,13 @@ class TopicCommandLog final : public CommandLog {
 }  // namespace
 
 Result<std::unique_ptr<CommandLog>> CommandLog::open(Log& log, const std::string& service_id, int replicas,
-                                                     const FunctionCatalog& functions,
+                                                     std::optional<int> min_insync, const FunctionCatalog& functions,
                                                      const std::function<void(const StatePtr&)>& replayed,
                                                      Events events) {
   auto opened = std::make_unique<TopicCommandLog>(log, fmt::format("_confluent-ksql-{}_command_topic", service_id),
                                                   functions, std::move(events));
-  if (Status started = opened->start(replicas, replayed); !started) return started.error();
+  const TopicConfig shape{.partitions = 1, .replicas = replicas, .retention_ms = -1, .min_insync_replicas = min_insync};
+  if (Status started = opened->start(shape, replayed); !started) return started.error();
   return std::unique_ptr<CommandLog>(std::move(opened));
 }
 

@@ -29,7 +29,7 @@ class CommandLog {
   /// Creates the topic when it is missing, replays it to its end, calls `replayed` with the outcome, then follows it on
   /// a thread of its own.
   static Result<std::unique_ptr<CommandLog>> open(Log& log, const std::string& service_id, int replicas,
-                                                  const FunctionCatalog& functions,
+                                                  std::optional<int> min_insync, const FunctionCatalog& functions,
                                                   const std::function<void(const StatePtr&)>& replayed, Events events);
   virtual ~CommandLog() = default;
 

@@ -53,13 +53,16 @@ Status ServiceImpl::start() {
   engine.retry_longest = std::chrono::milliseconds(config().integer("ksql.query.retry.backoff.max.ms"));
   engine.state_memory_bytes = static_cast<std::size_t>(config().integer("millrace.state.memory.bytes"));
   engine.batch_rows = static_cast<std::size_t>(config().integer("millrace.batch.rows"));
+  engine.internal_replicas = static_cast<int>(config().integer("ksql.internal.topic.replicas"));
+  if (config().find("ksql.internal.topic.min.insync.replicas"))
+    engine.internal_min_insync = static_cast<int>(config().integer("ksql.internal.topic.min.insync.replicas"));
   engine.every_partition_owned = config().text("bootstrap.servers").empty();
   auto started = Engine::start(
       log_, engine, {.on_record_error = [this](const ProcessingError& error) { processing_log_->report(error); }});
   if (!started) return started.error();
   engine_ = std::move(*started);
   auto commands =
-      CommandLog::open(log_, service_id, static_cast<int>(config().integer("ksql.internal.topic.replicas")), functions_,
+      CommandLog::open(log_, service_id, engine.internal_replicas, engine.internal_min_insync, functions_,
                        [this](const StatePtr& state) { replayed(state); },
                        {.applied = [this](const Command& command, const StatePtr& state) { applied(command, state); }});
   if (!commands) return commands.error();

@@ -17,13 +17,18 @@ json::object source_json(const SourceDef& source) {
           {"isWindowed", source.window.has_value()}};
 }
 
+/// Topics that are no user's: those of a service's own, and those that the operator lists.
+bool is_hidden(const std::string& topic, const Config& config) {
+  return topic.starts_with("_confluent-ksql-") || topic == slots_topic(config.text("ksql.service.id")) ||
+         matches_topic_list(topic, config.text("ksql.hidden.topics"));
+}
+
 json::object show_topics(const ast::ShowTopics& show, const ast::Statement& statement, const ShowContext& context) {
   auto topics = context.log.list_topics();
   if (!topics) throw SqlError(Code::external, {}, topics.error().message, ErrorClass::general);
-  const std::string hidden = context.config.text("ksql.hidden.topics");
   json::array list;
   for (const TopicDescription& topic : *topics) {
-    if (!show.all && (matches_topic_list(topic.name, hidden) || topic.name.starts_with("_confluent-ksql-"))) continue;
+    if (!show.all && is_hidden(topic.name, context.config)) continue;
     json::array replicas;
     for (int i = 0; i < topic.config.partitions; ++i) replicas.emplace_back(topic.config.replicas);
     json::object entry{{"name", topic.name}, {"replicaInfo", std::move(replicas)}};

@@ -67,6 +67,8 @@ void set_config(rd_kafka_NewTopic_t* topic, const TopicConfig& config) {
   rd_kafka_NewTopic_set_config(topic, "cleanup.policy", policy);
   if (config.retention_ms)
     rd_kafka_NewTopic_set_config(topic, "retention.ms", std::to_string(*config.retention_ms).c_str());
+  if (config.min_insync_replicas)
+    rd_kafka_NewTopic_set_config(topic, "min.insync.replicas", std::to_string(*config.min_insync_replicas).c_str());
 }
 
 void read_config(const rd_kafka_ConfigResource_t* resource, TopicConfig& config) {
@@ -82,6 +84,7 @@ void read_config(const rd_kafka_ConfigResource_t* resource, TopicConfig& config)
       config.compacted = compact && !config.compact_and_delete;
     }
     const bool own = rd_kafka_ConfigEntry_source(entries[i]) == RD_KAFKA_CONFIG_SOURCE_DYNAMIC_TOPIC_CONFIG;
+    if (name == "min.insync.replicas" && own) config.min_insync_replicas = std::atoi(text ? text : "1");
     if (name == "retention.ms" && own) config.retention_ms = std::strtoll(text ? text : "-1", nullptr, 10);
   }
 }

@@ -35,6 +35,23 @@ TEST(Render, AnErrorAtTheEndPointsPastTheText) {
             "error[syntax] at 1:5: no\n  text\n      ^");
 }
 
+TEST(Render, ShowsOfALongLineWhatIsAroundThePlace) {
+  const std::string text = "SELECT " + std::string(100, 'a') + ", bü, " + std::string(100, 'c') + " FROM s;";
+  const SqlError error(Code::syntax, {1, 110, 109, 112}, "no");
+  EXPECT_EQ(render_error(error, text, 30),
+            "error[syntax] at 1:110: no\n"
+            "  …aaaaaa, bü, cccccccccccccc…\n"
+            "           ^^");
+  EXPECT_EQ(render_error({Code::syntax, {1, 1, 0, 6}, "no"}, text, 30),
+            "error[syntax] at 1:1: no\n"
+            "  SELECT aaaaaaaaaaaaaaaaaaa…\n"
+            "  ^^^^^^");
+  EXPECT_EQ(render_error({Code::syntax, {1, 222, 222, 222}, "no"}, text, 30),
+            "error[syntax] at 1:222: no\n"
+            "  …cccccccccccccccccc FROM s;\n"
+            "                             ^");
+}
+
 TEST(Codes, HaveNames) {
   EXPECT_EQ(code_name(Code::syntax), "syntax");
   EXPECT_EQ(code_name(Code::external), "external");

@@ -38,5 +38,17 @@ TEST(Variables, OtherTextStays) {
             "${b} $a {a} ${a ${} ${a-b} ${a} $$ $");
 }
 
+TEST(Variables, OfAScriptApplyFromTheirStatementOn) {
+  EXPECT_EQ(substitute_script("${a};\nDEFINE a = '1'; -- x\n${a};\nUNDEFINE a;${a}; -- end", {}),
+            "${a};\nDEFINE a = '1'; -- x\n1;\nUNDEFINE a;${a}; -- end");
+  EXPECT_EQ(substitute_script("DEFINE a = '${b}'; ${a}", {{"B", "2"}}), "DEFINE a = '2'; 2");
+}
+
+TEST(Variables, AreEscaped) {
+  const Variables variables = {{"A", "1"}};
+  for (const char* text : {"${a}", "$${a} ${b} $ ${", "'${a}'$$${a}"})
+    EXPECT_EQ(substitute_variables(escape_variables(text), variables), text);
+}
+
 }  // namespace
 }  // namespace millrace

@@ -1,0 +1,127 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "exec/log/local/memory.h"
+#include "exec/log/log.h"
+#include "server/session/service.h"
+
+namespace millrace {
+namespace {
+
+using testing::HasSubstr;
+
+/// A service on a memory log that steps.
+class Statements : public testing::Test {
+ protected:
+  void SetUp() override { start({}); }
+
+  void start(const PropertyMap& settings) {
+    service_.reset();
+    ServiceOptions options;
+    options.workers = 0;
+    options.process_id = "test";
+    options.now = [] { return 4711; };
+    options.config.set("ksql.logging.processing.stream.auto.create", "false");
+    for (const auto& [name, value] : settings) options.config.set(name, value);
+    auto opened = Service::open(*log_, std::move(options));
+    ASSERT_TRUE(opened) << opened.error().message;
+    service_ = std::move(*opened);
+  }
+
+  /// The entities' types, then the error's code and message.
+  std::string run(const std::string& sql, const Variables& variables = {}) {
+    const Reply reply = service_->execute({.sql = sql, .variables = variables});
+    std::string out;
+    for (const auto& entity : reply.entities) out += std::string(entity.at("@type").as_string()) + " ";
+    if (reply.error) out += std::to_string(reply.error->code) + " " + reply.error->message;
+    return out;
+  }
+
+  std::string insert(const std::string& target, const boost::json::object& row, const PropertyMap& properties = {}) {
+    auto opened = service_->inserter(target, properties);
+    if (opened.error) return opened.error->message;
+    if (auto error = opened.inserter->insert(row)) return error->message;
+    if (auto error = opened.inserter->flush()) return error->message;
+    return "ok";
+  }
+
+  /// Times of the records of a topic's first partition.
+  std::vector<std::int64_t> times(const std::string& topic) {
+    std::vector<std::int64_t> found;
+    auto reader = log_->reader("test");
+    EXPECT_TRUE((*reader)->add({topic, 0}, kOffsetBeginning));
+    while (auto fetch = (*reader)->poll(100, std::chrono::milliseconds(0))) {
+      if (!*fetch || (*fetch)->records.empty()) break;
+      for (const RecordView& record : (*fetch)->records) found.push_back(record.timestamp);
+    }
+    return found;
+  }
+
+  const std::unique_ptr<Log> log_ = make_memory_log();
+  std::unique_ptr<Service> service_;
+};
+
+constexpr const char* kStream =
+    "CREATE STREAM s (k STRING KEY, v INT) WITH (kafka_topic='s', partitions=1, value_format='JSON');";
+
+TEST_F(Statements, DefineAppliesToTheStatementsAfterIt) {
+  EXPECT_EQ(run("DEFINE t = 'made'; CREATE STREAM ${s} (v INT) WITH (kafka_topic='${t}', partitions=1, "
+                "value_format='JSON'); UNDEFINE t; SHOW VARIABLES;",
+                {{"S", "x"}}),
+            "currentStatus variables ");
+  EXPECT_EQ(service_->catalog().find("X")->topic, "made");
+}
+
+TEST_F(Statements, VariablesAreReplacedOnce) {
+  run("DEFINE a = '$${b}'; CREATE STREAM x (v INT) WITH (kafka_topic='${a}', partitions=1, value_format='JSON');",
+      {{"B", "wrong"}});
+  EXPECT_EQ(service_->catalog().find("X")->topic, "${b}");
+}
+
+TEST_F(Statements, NothingRunsWhenALaterStatementIsWrong) {
+  EXPECT_THAT(run(std::string(kStream) + "DESCRIBE nope;"), HasSubstr("40001 Could not find STREAM/TABLE 'NOPE'"));
+  EXPECT_THAT(run(std::string(kStream) + "EXPLAIN nope;"), HasSubstr("Query with id:NOPE does not exist"));
+  EXPECT_THAT(run(std::string(kStream) + "SELECT * FROM s;"), HasSubstr("40002"));
+  EXPECT_EQ(service_->catalog().find("S"), nullptr);
+}
+
+TEST_F(Statements, LaterStatementsSeeWhatEarlierOnesLeadTo) {
+  EXPECT_EQ(run(std::string(kStream) +
+                "CREATE TABLE t AS SELECT k, COUNT(*) AS n FROM s GROUP BY k; "
+                "DESCRIBE t; INSERT INTO s VALUES ('a', 1); DROP TABLE t; "
+                "DROP STREAM s DELETE TOPIC; " +
+                kStream + "INSERT INTO s VALUES ('a', 1);"),
+            "currentStatus currentStatus sourceDescription currentStatus currentStatus currentStatus ");
+  EXPECT_EQ(times("s"), std::vector<std::int64_t>{4711});
+}
+
+TEST_F(Statements, RowsComeInTheSameWayFromBothSides) {
+  run(kStream);
+  EXPECT_EQ(run("INSERT INTO s VALUES ('a', 1); INSERT INTO s (ROWTIME, v) VALUES (5, 1);"), "");
+  EXPECT_EQ(insert("s", {{"k", "a"}, {"v", 1}}), "ok");
+  EXPECT_EQ(insert("`S`", {{"ROWTIME", 6}}), "ok");
+  EXPECT_EQ(times("s"), (std::vector<std::int64_t>{4711, 5, 4711, 6}));
+  EXPECT_THAT(insert("s", {{"nope", 1}}), HasSubstr("`NOPE` does not exist"));
+  EXPECT_THAT(insert("s", {{"v", "x"}}), HasSubstr("Can't coerce"));
+}
+
+TEST_F(Statements, RowsAreRefusedInTheSameWayOnBothSides) {
+  run(kStream);
+  start({{"ksql.insert.into.values.enabled", "false"}});
+  EXPECT_THAT(run("INSERT INTO s VALUES ('a', 1);"), HasSubstr("has disabled INSERT INTO"));
+  EXPECT_THAT(insert("s", {{"v", 1}}), HasSubstr("has disabled INSERT INTO"));
+  start({{"ksql.readonly.topics", "other,s"}});
+  EXPECT_THAT(run("INSERT INTO s VALUES ('a', 1);"), HasSubstr("read-only topic: s"));
+  EXPECT_THAT(insert("s", {{"v", 1}}), HasSubstr("read-only topic: s"));
+  EXPECT_TRUE(times("s").empty());
+}
+
+TEST_F(Statements, SetAppliesToTheRestOfTheRequest) {
+  run(kStream);
+  EXPECT_EQ(run("SET 'ksql.insert.into.values.enabled'='true'; INSERT INTO s VALUES ('a', 1);"), "");
+  EXPECT_THAT(run("SET 'nope'='1'; INSERT INTO s VALUES ('a', 1);"), HasSubstr("Unknown property: nope"));
+  EXPECT_EQ(times("s").size(), 1U);
+}
+
+}  // namespace
+}  // namespace millrace
