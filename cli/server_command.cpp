@@ -91,6 +91,9 @@ int serve(const Options& options) {
   LocalOptions local;
   local.config = make_config(options);
   for (const std::string& name : local.config.unknown()) spdlog::warn("unknown property: {}", name);
+  for (const auto& [name, value] : local.config.explicit_values())
+    if (const Setting* setting = find_setting(name); setting != nullptr && !setting->idle.empty())
+      spdlog::warn("{} changes nothing: {}", name, setting->idle);
   local.kafka = options.get("kafka").value_or("");
   if (auto threads = options.get("threads")) local.workers = std::atoi(threads->c_str());
   auto directory = DataDirectory::open(options.get("data").value_or("millrace-data"));

@@ -256,6 +256,8 @@ bool Session::set_property(const std::string& name, const std::string& value) {
   else
     out_(fmt::format("Successfully changed local property '{}' from '{}' to '{}'.\n", name, it->second, value));
   properties_[name] = value;
+  if (const Setting* setting = find_setting(plain_property_name(name)); setting != nullptr && !setting->idle.empty())
+    out_(fmt::format("It changes nothing here: {}.\n", setting->idle));
   return true;
 }
 

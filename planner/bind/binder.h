@@ -9,11 +9,9 @@
 #include "planner/catalog/catalog.h"
 #include "planner/catalog/functions.h"
 #include "planner/logical/plan.h"
+#include "planner/settings/settings.h"
 
 namespace millrace::inline planner {
-
-/// Session properties, names without `ksql.streams.`, values as text.
-using PropertyMap = std::map<std::string, std::string>;
 
 /// Everything a statement is bound against. Borrowed; must outlive the call only.
 struct BindContext {

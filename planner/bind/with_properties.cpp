@@ -287,9 +287,9 @@ std::optional<std::string> find_property(const PropertyMap& properties, const st
 }
 
 std::optional<bool> find_flag(const PropertyMap& properties, const std::string& name) {
-  const auto text = find_property(properties, name);
-  if (!text || text->empty()) return std::nullopt;
-  return upper(*text) == "TRUE";
+  const std::string text = upper(setting_text(properties, name));
+  if (text.empty()) return std::nullopt;
+  return text == "TRUE";
 }
 
 void require_running_format(const FormatInfo& format, Span span) {

@@ -38,6 +38,7 @@ FormatInfo make_format(const std::string& name, std::optional<char> delimiter, b
 
 /// Value of a session or server property; nullopt when it is not set.
 std::optional<std::string> find_property(const PropertyMap& properties, const std::string& name);
+/// What was set, or the setting's default; nothing when it has none.
 std::optional<bool> find_flag(const PropertyMap& properties, const std::string& name);
 
 /// Throws not_supported for formats that are known by name only.

@@ -11,27 +11,10 @@
 namespace millrace::inline server {
 namespace {
 
-constexpr std::string_view kStreamsPrefix = "ksql.streams.";
-
-/// Names that belong to clients and are handed through as they are.
-bool is_passed_through(std::string_view name) {
-  for (std::string_view prefix :
-       {"producer.", "consumer.", "main.consumer.", "restore.consumer.", "topic.", "admin.", "kafka.", "ssl.", "sasl.",
-        "security.", "ksql.schema.registry.", "ksql.functions.", "authentication.", "__emit.interval.ms."})
-    if (name.starts_with(prefix)) return true;
-  return name == "application.id" || name == "topology.optimization" || name == "default.timestamp.extractor" ||
-         name == "ksql.windowed.session.key.legacy" || name == "windowed.inner.class.serde";
-}
-
 std::string lower(std::string_view text) {
   std::string out(text);
   std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return std::tolower(c); });
   return out;
-}
-
-[[noreturn]] void invalid(std::string_view name, std::string_view value, const std::string& why) {
-  throw SqlError(Code::invalid_property, {}, fmt::format("Invalid value {} for configuration {}: {}", value, name, why),
-                 ErrorClass::general);
 }
 
 std::optional<std::int64_t> parse_integer(std::string_view text) {
@@ -41,28 +24,6 @@ std::optional<std::int64_t> parse_integer(std::string_view text) {
   return value;
 }
 
-void check_value(const Setting& setting, std::string_view value) {
-  switch (setting.type) {
-    case SettingType::integer: {
-      auto number = parse_integer(value);
-      if (!number) invalid(setting.name, value, "Not a number of type LONG");
-      if (setting.min && *number < *setting.min)
-        invalid(setting.name, value, fmt::format("Value must be at least {}", *setting.min));
-      if (setting.max && *number > *setting.max)
-        invalid(setting.name, value, fmt::format("Value must be at most {}", *setting.max));
-      return;
-    }
-    case SettingType::boolean:
-      if (lower(value) != "true" && lower(value) != "false")
-        invalid(setting.name, value, "Expected value to be either true or false");
-      return;
-    default:
-      if (setting.choices.empty()) return;
-      if (std::find(setting.choices.begin(), setting.choices.end(), lower(value)) == setting.choices.end())
-        invalid(setting.name, value, fmt::format("String must be one of: {}", fmt::join(setting.choices, ", ")));
-  }
-}
-
 std::string_view trim(std::string_view text) {
   while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front()))) text.remove_prefix(1);
   while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.remove_suffix(1);
@@ -70,25 +31,6 @@ std::string_view trim(std::string_view text) {
 }
 
 }  // namespace
-
-std::string_view plain_property_name(std::string_view name) {
-  if (name.starts_with(kStreamsPrefix)) name.remove_prefix(kStreamsPrefix.size());
-  return name;
-}
-
-void check_session_property(std::string_view name, std::string_view value) {
-  const std::string_view plain = plain_property_name(name);
-  const Setting* setting = find_setting(plain);
-  if (setting == nullptr) {
-    if (is_passed_through(plain)) return;
-    throw SqlError(Code::invalid_property, {}, fmt::format("Unknown property: {}", name), ErrorClass::general)
-        .hint("SHOW PROPERTIES lists every name");
-  }
-  if (setting->scope == SettingScope::server)
-    throw SqlError(Code::invalid_property, {}, fmt::format("Cannot override property '{}'", name), ErrorClass::general)
-        .hint("it can only be set in the server's own configuration");
-  check_value(*setting, value);
-}
 
 void Config::load_file(const std::string& path) {
   std::ifstream file(path);
@@ -132,7 +74,7 @@ void Config::load_environment(char** environment) {
 
 void Config::set(std::string name, std::string value) {
   const std::string plain(plain_property_name(name));
-  if (const Setting* setting = find_setting(plain)) check_value(*setting, value);
+  if (const Setting* setting = find_setting(plain)) check_setting(*setting, value);
   values_[plain] = std::move(value);
 }
 

@@ -9,33 +9,9 @@
 #include <vector>
 
 #include "parser/error/sql_error.h"
+#include "planner/settings/settings.h"
 
 namespace millrace::inline server {
-
-enum class SettingType : std::uint8_t { text, integer, real, boolean };
-enum class SettingScope : std::uint8_t {
-  query,   // SET, streamsProperties, or the server's file
-  server,  // the server's file and command line only
-};
-
-/// One row of the table of settings: gives the check, SHOW PROPERTIES, /is_valid_property and docs/settings.md.
-struct Setting {
-  std::string_view name;  // without `ksql.streams.`
-  SettingType type;
-  SettingScope scope;
-  std::string_view fallback;  // as text; empty: none
-  std::string_view doc;
-  std::optional<std::int64_t> min, max;
-  std::vector<std::string_view> choices;  // empty: any
-};
-const std::vector<Setting>& settings();
-const Setting* find_setting(std::string_view name);
-
-/// The name without a `ksql.streams.` prefix.
-std::string_view plain_property_name(std::string_view name);
-/// Checks a property of a session. Throws SqlError(Code::invalid_property): unknown name, value out of range, or one
-/// that only the server's own file may set.
-void check_session_property(std::string_view name, std::string_view value);
 
 /// The server's settings: defaults, overlaid by file, environment (`KSQL_...`) and command line. Immutable after start.
 class Config {

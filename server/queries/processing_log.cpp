@@ -125,7 +125,7 @@ std::string ProcessingLog::create_statement(const std::string& stream, const std
       "`productionError` STRUCT<`errorMessage` STRING>, `serializationError` STRUCT<`errorMessage` STRING>>, `QUERY` "
       "STRING, `STEP` STRING, "
       "`TOPIC` STRING, `PARTITION` INT, `OFFSET` BIGINT, `REASON` STRING, `LOST_BEFORE` BIGINT) "
-      "WITH (KAFKA_TOPIC='{}', VALUE_FORMAT='JSON', PARTITIONS=1);",
+      "WITH (KAFKA_TOPIC='{}', VALUE_FORMAT='JSON');",
       stream, topic);
 }
 

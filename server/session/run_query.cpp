@@ -119,11 +119,6 @@ std::unique_ptr<RunningQuery> start_transient(std::shared_ptr<const PhysicalPlan
   return handle;
 }
 
-bool is_allowed(const SessionProperties& session, const char* flag) {
-  const auto it = session.effective.find(flag);
-  return it == session.effective.end() || it->second != "false";
-}
-
 }  // namespace
 
 Service::Started run_push(const ast::Query& query, bool until_end, const SessionProperties& session,
@@ -148,7 +143,7 @@ Service::Started run_push(const ast::Query& query, bool until_end, const Session
 
 Service::Started run_stream_pull(const ast::Query& query, const SessionProperties& session, ServiceImpl& service,
                                  ResultSink& sink) {
-  if (!is_allowed(session, "ksql.query.pull.stream.enabled"))
+  if (!setting_flag(session.effective, "ksql.query.pull.stream.enabled"))
     throw SqlError(Code::invalid_statement, query.span, "Pull queries on streams are disabled.")
         .hint("ksql.query.pull.stream.enabled=true allows them; EMIT CHANGES makes it a push query");
   const StatePtr state = service.state();
@@ -192,6 +187,9 @@ Service::Started ServiceImpl::query(const Request& request, ResultSink& sink) {
       return {nullptr, error};
     }
     push = select->query->emit != ast::Emit::none;
+    if (!push && select->query->limit && !setting_flag(session.effective, "ksql.query.pull.limit.clause.enabled"))
+      throw SqlError(Code::not_supported, select->query->span, "LIMIT is disabled in pull queries.")
+          .hint("ksql.query.pull.limit.clause.enabled=true allows it");
     if (push) return run_push(*select->query, request.until_end, session, *this, sink);
     const StatePtr now = state();
     const SourceDef* source = now->catalog.find(select->query->from.first.name.text);

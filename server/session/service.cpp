@@ -67,19 +67,29 @@ Status ServiceImpl::start() {
                        {.applied = [this](const Command& command, const StatePtr& state) { applied(command, state); }});
   if (!commands) return commands.error();
   commands_ = std::move(*commands);
-  if (config().boolean("ksql.logging.processing.stream.auto.create")) create_processing_log();
+  create_processing_log();
   return {};
 }
 
 void ServiceImpl::create_processing_log() {
   const std::string stream = config().text("ksql.logging.processing.stream.name");
-  if (state()->catalog.find(stream) != nullptr) return;
   const std::string topic =
       ProcessingLog::topic_name(config().text("ksql.logging.processing.topic.name"), config().text("ksql.service.id"));
-  Reply reply = execute({.sql = ProcessingLog::create_statement(stream, topic),
-                         .properties = {},
-                         .variables = {},
-                         .command_sequence_number = {}});
+  const auto described = log_.describe_topic(topic);
+  if (!described) return spdlog::warn("the topic of the processing log: {}", described.error().message);
+  bool exists = described->has_value();
+  if (!exists && config().boolean("ksql.logging.processing.topic.auto.create")) {
+    const TopicConfig shape{
+        .partitions = static_cast<int>(config().integer("ksql.logging.processing.topic.partitions")),
+        .replicas = static_cast<int>(config().integer("ksql.logging.processing.topic.replication.factor"))};
+    const Status made = log_.create_topic(topic, shape);
+    if (!made) spdlog::warn("the topic of the processing log: {}", made.error().message);
+    exists = made.has_value();
+  }
+  if (!exists || !config().boolean("ksql.logging.processing.stream.auto.create") ||
+      state()->catalog.find(stream) != nullptr)
+    return;
+  Reply reply = execute({.sql = ProcessingLog::create_statement(stream, topic)});
   if (reply.error) spdlog::warn("the stream over the processing log: {}", reply.error->message);
 }
 

@@ -41,7 +41,8 @@ std::string topic_problems(const ast::AssertTopic& check, const ShowContext& con
 
 json::object assert_topic(const ast::AssertTopic& check, const ast::Statement& statement, const ShowContext& context) {
   const auto wait = std::chrono::milliseconds(
-      check.timeout ? check.timeout->millis : context.config.integer("ksql.assert.topic.default.timeout.ms"));
+      check.timeout ? check.timeout->millis
+                    : setting_integer(context.session.effective, "ksql.assert.topic.default.timeout.ms"));
   const auto deadline = std::chrono::steady_clock::now() + wait;
   std::string problems = topic_problems(check, context);
   while (!problems.empty() && std::chrono::steady_clock::now() < deadline) {

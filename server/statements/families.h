@@ -60,6 +60,8 @@ Planned plan(const ast::RunScript& run, const ast::Statement& statement, const S
 SqlError general_error(Code code, const std::string& message);
 std::string_view kind_word(ast::SourceKind kind);  // "stream"
 std::string kind_title(RelationKind kind);         // "Stream"
+/// Refuses OR REPLACE where it is switched off.
+void check_replace_allowed(bool or_replace, const StatementContext& context);
 /// How a new topic for a source is to be.
 TopicConfig topic_config(const TopicInfo& info, RelationKind kind, const std::optional<WindowInfo>& window,
                          std::optional<std::int64_t> retention);

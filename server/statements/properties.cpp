@@ -18,13 +18,15 @@ Planned plan(const ast::SetProperty& set, const ast::Statement&, const Statement
 }
 
 Planned plan(const ast::UnsetProperty& unset, const ast::Statement&, const StatementContext& context) {
-  return SessionChange{
-      [&unset, server = context.config.find(plain_property_name(unset.name))](SessionProperties& session) {
-        const std::string plain(plain_property_name(unset.name));
-        session.overrides.erase(plain);
-        session.effective.erase(plain);
-        if (server) session.effective[plain] = *server;
-      }};
+  const std::string plain(plain_property_name(unset.name));
+  auto below = context.config.find(plain);  // what holds without the session
+  if (const auto system = context.state.system_properties.find(plain); system != context.state.system_properties.end())
+    below = system->second;
+  return SessionChange{[plain, below](SessionProperties& session) {
+    session.overrides.erase(plain);
+    session.effective.erase(plain);
+    if (below) session.effective[plain] = *below;
+  }};
 }
 
 Planned plan(const ast::AlterSystem& alter, const ast::Statement& statement, const StatementContext&) {

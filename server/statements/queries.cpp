@@ -87,6 +87,7 @@ Change control_change(ast::QueryAction action, const std::string& id) {
 }  // namespace
 
 Planned plan(const ast::CreateAs& create, const ast::Statement& statement, const StatementContext& context) {
+  check_replace_allowed(create.or_replace, context);
   Mutation result;
   const std::string& name = create.name.text;
   result.command_id = fmt::format("{}/`{}`/create", kind_word(create.kind), name);

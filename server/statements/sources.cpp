@@ -19,6 +19,12 @@ std::string kind_title(RelationKind kind) {
   return kind == RelationKind::stream ? "Stream" : "Table";
 }
 
+void check_replace_allowed(bool or_replace, const StatementContext& context) {
+  if (or_replace && !setting_flag(context.session.effective, "ksql.create.or.replace.enabled"))
+    throw general_error(Code::not_supported, "CREATE OR REPLACE is disabled.")
+        .hint("ksql.create.or.replace.enabled=true allows it");
+}
+
 TopicConfig topic_config(const TopicInfo& info, RelationKind kind, const std::optional<WindowInfo>& window,
                          std::optional<std::int64_t> retention) {
   TopicConfig config{.partitions = info.partitions, .replicas = info.replicas, .retention_ms = retention};
@@ -44,7 +50,21 @@ std::string next_query_id(std::string_view prefix, std::string_view sink, const 
                       : fmt::format("{}_{}_{}", prefix, sink, context.state.next_sequence);
 }
 
+namespace {
+
+void check_headers_allowed(const ast::CreateSource& create, const StatementContext& context) {
+  if (setting_flag(context.session.effective, "ksql.headers.columns.enabled")) return;
+  for (const ast::ColumnDefinition& column : create.columns)
+    if (column.role == ast::ColumnRole::headers || column.role == ast::ColumnRole::header)
+      throw SqlError(Code::not_supported, column.span, "HEADERS columns are disabled.")
+          .hint("ksql.headers.columns.enabled=true allows them");
+}
+
+}  // namespace
+
 Planned plan(const ast::CreateSource& create, const ast::Statement& statement, const StatementContext& context) {
+  check_replace_allowed(create.or_replace, context);
+  check_headers_allowed(create, context);
   Mutation result;
   result.command_id = fmt::format("{}/`{}`/create", kind_word(create.kind), create.name.text);
   result.statement = ast::format(statement);
