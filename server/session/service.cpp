@@ -12,6 +12,12 @@
 namespace millrace::inline server {
 namespace json = boost::json;
 
+namespace {
+
+constexpr std::size_t kKeptStatuses = 10'000;
+
+}  // namespace
+
 Result<std::unique_ptr<Service>> Service::open(Log& log, ServiceOptions options) {
   auto service = std::make_unique<ServiceImpl>(log, std::move(options));
   if (Status started = service->start(); !started) return started.error();
@@ -237,8 +243,14 @@ std::optional<json::object> ServiceImpl::status(const std::string& command_id) {
 void ServiceImpl::remember_status(const std::string& command_id, const std::string& status, const std::string& message,
                                   const std::optional<std::string>& query_id) {
   std::lock_guard lock(statuses_mutex_);
-  statuses_[command_id] = {
+  auto [it, added] = statuses_.try_emplace(command_id);
+  it->second = {
       {"status", status}, {"message", message}, {"queryId", query_id ? json::value(*query_id) : json::value()}};
+  if (added) status_order_.push_back(command_id);
+  if (status_order_.size() > kKeptStatuses) {
+    statuses_.erase(status_order_.front());
+    status_order_.pop_front();
+  }
 }
 
 std::optional<ServiceError> ServiceImpl::check_property(const std::string& name) {

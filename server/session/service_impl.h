@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -115,7 +116,8 @@ class ServiceImpl final : public Service {
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   PullCache pulls_;
   std::mutex statuses_mutex_;
-  std::map<std::string, boost::json::object> statuses_;
+  std::map<std::string, boost::json::object> statuses_;  // of the newest commands, by id
+  std::deque<std::string> status_order_;                 // their ids, oldest first
 };
 
 }  // namespace millrace::inline server
