@@ -41,6 +41,11 @@ bench/README.md describes the workloads and how they are measured.
   --seconds N             latency: length of the run (default 10)
   --warm-up N             latency: seconds before it (default 2, on Kafka 20)
   --json FILE             write the result there
+
+examples:
+  millrace bench w3
+  millrace bench w3 --kafka 127.0.0.1:9092 --events 1000000 --json result.json
+  millrace bench latency --rate 1000 --seconds 30
 )";
 const std::vector<OptionDef> kBenchOptions = {
     {"embedded"},         {"kafka", 'k', true}, {"memory"},         {"data", 0, true},        {"events", 0, true},

@@ -23,6 +23,11 @@ Empty CSV fields are NULL. Column types come from the stream. URL defaults to ht
   --format csv|json       (default: json when the first character is a brace)
   --delimiter C           of CSV, default a comma
   --quiet                 no progress
+
+examples:
+  millrace load clicks clicks.csv
+  millrace load clicks clicks.csv --delimiter ';' http://streams.example.org:8088
+  zcat flights.json.gz | millrace load flights -
 )";
 const std::vector<OptionDef> kLoadOptions = {
     {"format", 0, true}, {"delimiter", 0, true}, {"quiet", 'q', false}, {"help", 'h', false}};

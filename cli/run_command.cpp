@@ -29,6 +29,11 @@ when the input that was there when it began is used up. Exit status 0, or 1 at t
   --output JSON|TABULAR   (default TABULAR)
   -d, --define NAME=VALUE session variable; repeatable
   --set NAME=VALUE        server property; repeatable
+
+examples:
+  millrace run clicks.sql
+  millrace run clicks.sql --define topic=clicks --output JSON
+  echo 'SHOW FUNCTIONS;' | millrace run -
 )";
 const std::vector<OptionDef> kRunOptions = {{"file", 'f', true}, {"data", 0, true},           {"kafka", 'k', true},
                                             {"output", 0, true}, {"define", 'd', true, true}, {"set", 's', true, true},

@@ -25,6 +25,11 @@ constexpr const char* kServerHelp = R"(usage: millrace server [OPTIONS]
   --advertise HOST:PORT   how other processes reach this one (default the listening address)
   --threads N             worker threads (default one per core)
   --log-level LEVEL       debug, info, warn or error (default info)
+
+examples:
+  millrace server --data /var/lib/millrace
+  millrace server --kafka broker1:9092,broker2:9092 --set ksql.service.id=shop_ --set ksql.internal.topic.replicas=3
+  millrace server --config /etc/millrace/server.properties --listen 0.0.0.0:8088
 )";
 
 const std::vector<OptionDef> kServerOptions = {{"config", 'c', true},  {"set", 's', true, true}, {"kafka", 'k', true},

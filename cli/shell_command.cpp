@@ -28,6 +28,13 @@ constexpr const char* kShellHelp = R"(usage: millrace [shell] [OPTIONS] [URL]
   --query-timeout MS         end a query after so many milliseconds
   -u, --user NAME -p, --password PASSWORD
   --config-file FILE         session properties, name=value a line
+  -h, --help                 this text
+
+examples:
+  millrace
+  millrace http://streams.example.org:8088
+  millrace -e "SELECT * FROM counts WHERE user = 'ann';"
+  millrace -f report.sql --define day=2024-05-01 --output JSON
 )";
 const std::vector<OptionDef> kShellOptions = {
     {"execute", 'e', true},       {"file", 'f', true},        {"define", 'd', true, true}, {"output", 0, true},

@@ -25,9 +25,10 @@ class NoTopics final : public TopicLookup {
   throw TestFailure(TestFailure::Kind::assertion, message, at);
 }
 
-const SourceDef& require_source(const Catalog& catalog, const std::string& name, Span at) {
+const SourceDef& require_source(const Catalog& catalog, const std::string& name, std::string_view kind, Span at) {
   const SourceDef* source = catalog.find(name);
-  if (source == nullptr) throw TestFailure(TestFailure::Kind::statement, fmt::format("{} does not exist.", name), at);
+  if (source == nullptr)
+    throw TestFailure(TestFailure::Kind::statement, fmt::format("{}{} does not exist.", kind, name), at);
   return *source;
 }
 
@@ -174,7 +175,7 @@ void compare_sources(const SourceDef& expected, const SourceDef& actual, const a
 
 void TestAsserts::check(const ast::AssertValues& statement, Span at) {
   const Catalog catalog = bed_.catalog();
-  const SourceDef& source = require_source(catalog, statement.source.text, at);
+  const SourceDef& source = require_source(catalog, statement.source.text, "", at);
   const ExpectedRecord expected = bind_expected(statement, source, bed_.properties(), catalog, at);
   SourceDef bare = source;  // keys without window bounds
   bare.window.reset();
@@ -205,7 +206,8 @@ void TestAsserts::check(const ast::AssertValues& statement, Span at) {
 void TestAsserts::check(const ast::AssertSource& statement, Span at) const {
   Catalog catalog = bed_.catalog();
   const std::string& name = statement.expected.name.text;
-  const SourceDef actual = require_source(catalog, name, at);
+  const SourceDef actual =
+      require_source(catalog, name, statement.expected.kind == ast::SourceKind::stream ? "Stream " : "Table ", at);
   const bool stream = statement.expected.kind == ast::SourceKind::stream;
   expect_same("type", name, stream ? "STREAM" : "TABLE", actual.kind == RelationKind::stream ? "STREAM" : "TABLE", at);
   if (statement.expected.columns.empty() && statement.expected.properties.empty()) return;

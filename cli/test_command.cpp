@@ -31,6 +31,11 @@ inserted without ROWTIME has the time of the newest row before it. Exit status 0
   -s, --sql-file FILE        statements
   -i, --input-file FILE      records to feed: {"inputs": [{"topic", "key", "value", "timestamp", "window"}, ...]}
   -o, --output-file FILE     all records that the topics must have: {"outputs": [...]}
+
+examples:
+  millrace test -t clicks.sql
+  millrace test -t tests/
+  millrace test -s statements.sql -i input.json -o output.json
 )";
 const std::vector<OptionDef> kTestOptions = {
     {"test-directory", 't', true}, {"td", 0, true},           {"temp-folder", 0, true},   {"tf", 0, true},

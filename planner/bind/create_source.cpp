@@ -221,7 +221,8 @@ BoundCreate bind_create(const ast::CreateSource& statement, const BindContext& c
 }
 
 SourceDef bind_alter(const ast::AlterSource& statement, const BindContext& context) {
-  const SourceDef& old = require_source(context.catalog, statement.name);
+  const SourceDef& old =
+      require_source(context.catalog, statement.name, statement.kind == ast::SourceKind::stream ? "Stream " : "Table ");
   const std::string word = kind_word(old.kind);
   if (old.kind != kind_of(statement.kind)) {
     throw SqlError(Code::invalid_statement, statement.name.span,

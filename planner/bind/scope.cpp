@@ -222,10 +222,10 @@ std::string source_hint(const Catalog& catalog, const std::string& name) {
                      quoted ? " Hint: try removing double quotes from the source name." : "");
 }
 
-const SourceDef& require_source(const Catalog& catalog, const ast::Identifier& name) {
+const SourceDef& require_source(const Catalog& catalog, const ast::Identifier& name, std::string_view kind) {
   if (const auto* source = catalog.find(name.text)) return *source;
   throw SqlError(Code::unknown_source, name.span,
-                 fmt::format("{} does not exist.{}", name.text, source_hint(catalog, name.text)))
+                 fmt::format("{}{} does not exist.{}", kind, name.text, source_hint(catalog, name.text)))
       .hint([&] {
         std::vector<std::string> names;
         for (const auto& [other, source] : catalog.sources) names.push_back(other);

@@ -5,6 +5,7 @@
 
 #include "parser/ast/format.h"
 #include "planner/bind/canonical.h"
+#include "planner/bind/scope.h"
 #include "planner/bind/source_checks.h"
 #include "server/statements/families.h"
 #include "server/statements/source_table.h"
@@ -142,9 +143,8 @@ Planned plan(const ast::DropSource& drop, const ast::Statement& statement, const
   const SourceDef* source = context.state.catalog.find(name);
   if (source == nullptr) {
     if (!drop.if_exists)
-      throw SqlError(
-          Code::unknown_source, drop.name.span,
-          fmt::format("{} {} does not exist.", drop.kind == ast::SourceKind::stream ? "Stream" : "Table", name));
+      (void)require_source(context.state.catalog, drop.name,
+                           drop.kind == ast::SourceKind::stream ? "Stream " : "Table ");
     result.warning = fmt::format("Source `{}` does not exist.", name);
     return result;
   }
