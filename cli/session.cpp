@@ -249,6 +249,13 @@ bool Session::set_property(const std::string& name, const std::string& value) {
     print_error(why);
     return false;
   }
+  const Setting* setting = find_setting(plain_property_name(name));
+  try {
+    if (setting != nullptr) check_session_property(name, value);
+  } catch (const SqlError& error) {
+    print_error(error.what());
+    return false;
+  }
   auto it = properties_.find(name);
   if (it == properties_.end())
     out_(fmt::format("Successfully changed local property '{}' to '{}'. Use the UNSET command to revert your change.\n",
@@ -256,8 +263,7 @@ bool Session::set_property(const std::string& name, const std::string& value) {
   else
     out_(fmt::format("Successfully changed local property '{}' from '{}' to '{}'.\n", name, it->second, value));
   properties_[name] = value;
-  if (const Setting* setting = find_setting(plain_property_name(name)); setting != nullptr && !setting->idle.empty())
-    out_(fmt::format("It changes nothing here: {}.\n", setting->idle));
+  if (setting != nullptr && !setting->idle.empty()) out_(fmt::format("It changes nothing here: {}.\n", setting->idle));
   return true;
 }
 

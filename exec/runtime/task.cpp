@@ -290,8 +290,14 @@ void Task::report_bad(const std::string& step, int type, std::string_view messag
 }
 
 void Task::late_rows(std::string_view step, std::uint64_t count) {
-  (void)step;
   run_->late_rows += count;
+  if (!environment_.events->on_record_error) return;
+  const std::string topic = inputs_.size() == 1 ? inputs_.front()->partition().topic : std::string();
+  environment_.events->on_record_error(
+      {run_->plan->query_id, std::string(step), 1,
+       fmt::format("{} {} too late: {} window is closed", count, count == 1 ? "row came" : "rows came",
+                   count == 1 ? "its" : "their"),
+       topic, place_.partition, -1});
 }
 
 }  // namespace millrace::inline exec

@@ -12,7 +12,8 @@ namespace millrace::inline server {
 /// blocks: past a bound the entries are counted, not kept, and the next written one says how many were lost.
 class ProcessingLog {
  public:
-  static std::unique_ptr<ProcessingLog> open(Log& log, std::string topic);
+  /// `with_records`: entries hold the record that they are about, read again from its topic.
+  static std::unique_ptr<ProcessingLog> open(Log& log, std::string topic, bool with_records);
   virtual ~ProcessingLog() = default;
   virtual void report(const ProcessingError& error) = 0;
   virtual std::uint64_t reported() const = 0;

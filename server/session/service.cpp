@@ -46,7 +46,8 @@ ServiceImpl::~ServiceImpl() {
 Status ServiceImpl::start() {
   const std::string service_id = config().text("ksql.service.id");
   processing_log_ = ProcessingLog::open(
-      log_, ProcessingLog::topic_name(config().text("ksql.logging.processing.topic.name"), service_id));
+      log_, ProcessingLog::topic_name(config().text("ksql.logging.processing.topic.name"), service_id),
+      config().boolean("ksql.logging.processing.rows.include"));
   EngineOptions engine;
   engine.service_id = service_id;
   engine.process_id = options_.process_id;
