@@ -45,14 +45,10 @@ const Setting& require_setting(std::string_view name) {
 
 }  // namespace
 
-/// Names that belong to clients and are handed through as they are.
 bool is_passed_through(std::string_view name) {
-  for (std::string_view prefix :
-       {"producer.", "consumer.", "main.consumer.", "restore.consumer.", "topic.", "admin.", "kafka.", "ssl.", "sasl.",
-        "security.", "ksql.schema.registry.", "ksql.functions.", "authentication.", "__emit.interval.ms."})
+  for (std::string_view prefix : {"kafka.", "ssl.", "sasl.", "security.", "ksql.schema.registry.", "authentication."})
     if (name.starts_with(prefix)) return true;
-  return name == "application.id" || name == "topology.optimization" || name == "default.timestamp.extractor" ||
-         name == "ksql.windowed.session.key.legacy" || name == "windowed.inner.class.serde";
+  return false;
 }
 
 std::string_view plain_property_name(std::string_view name) {
