@@ -11,6 +11,7 @@ millrace_module(planner_catalog IN planner/catalog USES planner_types parser_err
 millrace_module(planner_logical IN planner/logical USES planner_types planner_catalog parser_error LINKS fmt::fmt Boost::json)
 millrace_module(planner_bind IN planner/bind USES planner_logical planner_settings planner_catalog planner_types parser_syntax parser_ast parser_error LINKS fmt::fmt)
 millrace_module(planner_rules IN planner/rules USES planner_logical planner_catalog planner_types parser_error LINKS fmt::fmt)
+millrace_module(planner_query IN planner/query USES planner_physical planner_rules planner_logical planner_catalog planner_types parser_error LINKS fmt::fmt)
 millrace_module(planner_physical SEPARATE IN planner/physical USES planner_logical planner_catalog planner_types parser_error LINKS fmt::fmt Boost::json)
 
 millrace_module(exec_data IN exec/data USES planner_types parser_error LINKS fmt::fmt PkgConfig::XXHASH)
@@ -31,7 +32,7 @@ millrace_module(exec_runtime IN exec/runtime USES exec_operators exec_state exec
                 planner_catalog planner_types parser_error LINKS fmt::fmt spdlog::spdlog)
 
 set(EXEC exec_runtime exec_operators exec_log_kafka exec_log_embedded exec_log_local exec_log exec_formats exec_functions exec_expr exec_data exec_state)
-set(PLANNER planner_physical planner_rules planner_bind planner_logical planner_catalog planner_settings planner_types)
+set(PLANNER planner_query planner_physical planner_rules planner_bind planner_logical planner_catalog planner_settings planner_types)
 set(PARSER parser_syntax parser_ast parser_error)
 millrace_module(server_config IN server/config USES planner_settings parser_error LINKS fmt::fmt)
 millrace_module(server_queries IN server/queries USES server_config ${EXEC} ${PLANNER} ${PARSER} LINKS fmt::fmt spdlog::spdlog Boost::json)

@@ -10,9 +10,9 @@ namespace {
 /// Keeps the newest row of each key, and from that knows the row before.
 class Materialize final : public Operator {
  public:
-  Materialize(const MaterializeNode& node, const LowerContext& lower, std::unique_ptr<TableSide> side)
+  Materialize(const LowerContext& lower, std::unique_ptr<TableSide> side)
       : side_(std::move(side)),
-        emit_before_(node.emit_before || lower.emit_before),
+        emit_before_(lower.emit_before),
         every_change_(lower.context.options().emit_every_change) {}
 
   Status on_batch(int, const Batch& in, Emitter& out) override {
@@ -107,11 +107,10 @@ class Materialize final : public Operator {
 
 }  // namespace
 
-MadeOperator make_materialize(const MaterializeNode& node, const LowerContext& lower) {
-  if (lower.stores.empty()) return Error{Fault::bug, "a materialized table has no store"};
-  Result<std::unique_ptr<TableSide>> side = TableSide::make(lower.node, lower.stores[0]);
+MadeOperator make_materialize(const MaterializeNode&, const LowerContext& lower) {
+  Result<std::unique_ptr<TableSide>> side = TableSide::make(lower.node, lower.store("rows"));
   if (!side) return side.error();
-  return std::make_unique<Materialize>(node, lower, std::move(*side));
+  return std::make_unique<Materialize>(lower, std::move(*side));
 }
 
 }  // namespace millrace::inline exec

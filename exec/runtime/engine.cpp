@@ -193,6 +193,8 @@ std::optional<QueryStatus> EngineImpl::status(const std::string& query_id) {
   status.rows_out = run->rows_out;
   status.late_rows = run->late_rows;
   status.bad_records = run->bad_records;
+  for (const auto& [name, counters] : run->operators)
+    status.operators.push_back({name, counters.late_rows, counters.errors});
   status.restarts = run->restarts;
   status.lag = run->lag;
   if (run->failed) {

@@ -6,10 +6,9 @@
 
 namespace millrace::inline exec {
 
-SinkStage::SinkStage(const PlanNode& sink, bool internal, const QueryOptions& options, std::int32_t task_partition,
-                     SinkReport report)
+SinkStage::SinkStage(const PlanNode& sink, const QueryOptions& options, std::int32_t task_partition, SinkReport report)
     : sink_(*sink.as<SinkNode>()),
-      internal_(internal),
+      internal_(sink_.internal),
       task_partition_(task_partition),
       report_(std::move(report)),
       key_count_(sink.schema.key_count()),

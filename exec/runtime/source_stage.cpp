@@ -7,9 +7,6 @@
 namespace millrace::inline exec {
 namespace {
 
-constexpr int kDeserializationError = 0;
-constexpr int kProcessingErrorType = 1;
-
 std::vector<ColumnDef> columns_of(const Schema& schema, ColumnRole role) {
   std::vector<ColumnDef> out;
   for (const ColumnDef& column : schema.columns)
@@ -167,7 +164,7 @@ Status SourceStage::decode_columns(const Fetch& fetch, std::span<const RecordVie
   if (!bad.empty())
     for (std::size_t row = 0; row < batch.rows; ++row)
       if (bad.test(row)) skip_.set(row, batch.rows);
-  if (auto done = report(records, kDeserializationError); !done) return done;
+  if (auto done = report(records, RecordErrorKind::deserialization); !done) return done;
   batch.columns.reserve(columns_.size());
   for (const ColumnSource& column : columns_) {
     switch (column.part) {
@@ -183,7 +180,7 @@ Status SourceStage::decode_columns(const Fetch& fetch, std::span<const RecordVie
     }
   }
   if (auto done = apply_timestamps(batch); !done) return done;
-  return report(records, kProcessingErrorType);
+  return report(records, RecordErrorKind::processing);
 }
 
 // A row without a value keeps its record's time where the column would be in the value: deletes must stay possible.
@@ -206,12 +203,12 @@ Status SourceStage::apply_timestamps(Batch& batch) {
   return {};
 }
 
-Status SourceStage::report(std::span<const RecordView> records, int type) {
+Status SourceStage::report(std::span<const RecordView> records, RecordErrorKind kind) {
   if (errors_.count == 0) return {};
-  for (const auto& entry : errors_.entries) on_bad_({type, entry.message, records[entry.row].offset});
-  for (std::uint64_t extra = errors_.entries.size(); extra < errors_.count; ++extra) on_bad_({type, {}, -1});
+  for (const auto& entry : errors_.entries) on_bad_({kind, entry.message, records[entry.row].offset});
+  for (std::uint64_t extra = errors_.entries.size(); extra < errors_.count; ++extra) on_bad_({kind, {}, -1});
   Status outcome;
-  if (options_.fail_on_bad_record && type == kDeserializationError) {
+  if (options_.fail_on_bad_record && kind == RecordErrorKind::deserialization) {
     const auto& first = errors_.entries.front();
     outcome = user_error("record at offset {} of {}-{}: {}", records[first.row].offset, source_.topic, partition_,
                          first.message);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "exec/data/batch.h"
+#include "exec/data/record_error.h"
 #include "exec/data/result.h"
 #include "exec/formats/format.h"
 #include "exec/log/log.h"
@@ -19,7 +20,7 @@ namespace millrace::inline exec {
 
 /// A record that was left out: for the processing log.
 struct BadRecord {
-  int type;  // spec/config.md §5
+  RecordErrorKind kind;
   std::string_view message;
   std::int64_t offset;
 };
@@ -46,7 +47,7 @@ class SourceStage {
   std::string_view split_window(std::string_view key, std::size_t row, std::size_t rows);
   Status decode_columns(const Fetch& fetch, std::span<const RecordView> records, Batch& batch);
   Status apply_timestamps(Batch& batch);
-  Status report(std::span<const RecordView> records, int type);
+  Status report(std::span<const RecordView> records, RecordErrorKind kind);
   ColumnPtr header_column(const ColumnDef& column, std::span<const RecordView> records) const;
   Batch without_skipped(Batch&& batch);
 

@@ -5,6 +5,7 @@
 #include "parser/ast/format.h"
 #include "planner/bind/formats.h"
 #include "planner/bind/select_binder.h"
+#include "planner/types/civil.h"
 
 namespace millrace::inline planner {
 namespace {
@@ -146,8 +147,14 @@ NodePtr SelectBinder::make_join(const Side& left, const Side& right, const JoinS
   if (plain_tables(left, right)) return make_node(TableTableJoinNode{left.node, right.node, type, key});
   if (right.node->kind == RelationKind::table) return make_node(StreamTableJoinNode{left.node, right.node, type, key});
   const auto& within = *step.clause->within;
-  StreamStreamJoinNode node{left.node, right.node, type, key, within.before.millis, within.after.millis, std::nullopt};
-  if (within.grace) node.grace_ms = within.grace->millis;
+  StreamStreamJoinNode node{left.node,
+                            right.node,
+                            type,
+                            key,
+                            within.before.millis,
+                            within.after.millis,
+                            within.grace ? within.grace->millis : kMillisPerDay,
+                            !within.grace};
   return make_node(std::move(node));
 }
 

@@ -9,6 +9,7 @@
 #include "planner/bind/coercion.h"
 #include "planner/bind/select_binder.h"
 #include "planner/bind/with_properties.h"
+#include "planner/types/civil.h"
 
 namespace millrace::inline planner {
 namespace {
@@ -276,8 +277,8 @@ std::optional<WindowSpec> SelectBinder::window_spec() const {
         "The ADVANCE of a hopping window must be greater than zero and at most its SIZE ({} ms), but is {} ms.",
         spec.size_ms, spec.advance_ms));
   }
-  constexpr std::int64_t kDay = 86'400'000;
-  const std::int64_t by_default = window.grace ? window.grace->millis : std::max<std::int64_t>(kDay - spec.size_ms, 0);
+  const std::int64_t by_default =
+      window.grace ? window.grace->millis : std::max<std::int64_t>(kMillisPerDay - spec.size_ms, 0);
   // Final results do not wait by themselves, but the store keeps its windows as long as otherwise.
   spec.grace_ms = query_.emit == ast::Emit::final && !window.grace ? 0 : by_default;
   spec.retention_ms = window.retention ? window.retention->millis : spec.size_ms + by_default;

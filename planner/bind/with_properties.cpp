@@ -9,6 +9,7 @@
 
 #include "parser/ast/format.h"
 #include "planner/bind/formats.h"
+#include "planner/types/civil.h"
 
 namespace millrace::inline planner {
 namespace {
@@ -95,7 +96,7 @@ std::int64_t window_size_of(const ast::Property& property) {
   std::string unit;
   std::string rest;
   constexpr std::array<std::pair<std::string_view, std::int64_t>, 5> kUnits = {
-      {{"MILLISECOND", 1}, {"SECOND", 1000}, {"MINUTE", 60'000}, {"HOUR", 3'600'000}, {"DAY", 86'400'000}}};
+      {{"MILLISECOND", 1}, {"SECOND", 1000}, {"MINUTE", 60'000}, {"HOUR", 3'600'000}, {"DAY", kMillisPerDay}}};
   if (in >> count >> unit && !(in >> rest)) {
     unit = upper(unit);
     if (unit.ends_with('S')) unit.pop_back();

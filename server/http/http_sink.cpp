@@ -6,7 +6,6 @@ namespace millrace::inline server {
 namespace {
 
 constexpr std::size_t kPullFlushBytes = 64 << 10;
-constexpr std::chrono::seconds kSlowestClient{60};
 
 }  // namespace
 
@@ -23,7 +22,6 @@ void HttpSink::watch() {
           ++self->drains_;
           query = self->query_;
         }
-        self->changed_.notify_all();
         if (query) query->resume();
       },
       // The connection keeps the sink until the answer is out or the client has gone.
@@ -32,7 +30,6 @@ void HttpSink::watch() {
           std::lock_guard lock(self->mutex_);
           self->closed_ = true;
         }
-        self->changed_.notify_all();
         self->release();
       });
 }
@@ -83,12 +80,15 @@ bool HttpSink::rows(const Batch& batch) {
     }
     return true;
   }
+  {
+    std::lock_guard lock(mutex_);
+    if (paused_ || closed_) return false;  // a client that has gone asks for no more
+  }
   for (std::size_t row = 0; row < batch.rows; ++row) writer_->row(batch, row, buffer_);
   if (buffer_.size() < kPullFlushBytes) return true;
   if (!started_) responder_->start(media_type_name(type_));
   started_ = true;
   send(std::exchange(buffer_, {}));
-  wait_drained();
   return true;
 }
 
@@ -102,11 +102,6 @@ bool HttpSink::line(std::string_view text) {
   out += '\n';
   send(std::move(out));
   return true;
-}
-
-void HttpSink::wait_drained() {
-  std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, kSlowestClient, [&] { return !paused_ || closed_; });
 }
 
 void HttpSink::end(std::optional<std::string> message, std::optional<ServiceError> error) {

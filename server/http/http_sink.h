@@ -1,7 +1,6 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -29,8 +28,6 @@ class HttpSink final : public ResultSink, public std::enable_shared_from_this<Ht
  private:
   void watch();
   void send(std::string text);
-  /// Waits until the client has caught up. For pull queries, which run on the handler's own thread.
-  void wait_drained();
   void release();
 
   std::shared_ptr<Responder> responder_;
@@ -42,7 +39,6 @@ class HttpSink final : public ResultSink, public std::enable_shared_from_this<Ht
 
   std::atomic<std::uint64_t> drains_{0};  // times the client has caught up; written with the lock
   std::mutex mutex_;                      // guards what follows
-  std::condition_variable changed_;
   bool paused_ = false, closed_ = false, ended_ = false;
   std::shared_ptr<RunningQuery> query_;
 };

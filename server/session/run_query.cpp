@@ -4,7 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include "exec/expr/evaluator.h"
-#include "server/queries/make_plan.h"
+#include "server/queries/plan_context.h"
 
 namespace millrace::inline server {
 namespace {
@@ -135,7 +135,7 @@ Service::Started run_push(const ast::Query& query, bool until_end, const Session
       bind_push(query, {state->catalog, service.functions(), topics, session.effective, evaluate_constant});
   const std::string id = service.next_transient_id(bound.sources.empty() ? "QUERY" : bound.sources.front());
   bound.options.emit_every_change = true;
-  auto plan = make_plan(bound.root, bound.options, id, true, session.effective, service.config());
+  auto plan = plan_query(bound.root, bound.options, plan_context(id, true, session.effective, service.config()));
   ++service.push_count;
   const QueryHeader header{id, plan->result, true, plan->kind == RelationKind::table};
   return {start_transient(plan, id, until_end, header, service, sink), std::nullopt};
@@ -156,7 +156,7 @@ Service::Started run_stream_pull(const ast::Query& query, const SessionPropertie
   bound.options.from_earliest = true;
   bound.options.emit_every_change = true;
   const std::string id = service.next_transient_id(bound.sources.front());
-  auto plan = make_plan(bound.root, bound.options, id, true, session.effective, service.config());
+  auto plan = plan_query(bound.root, bound.options, plan_context(id, true, session.effective, service.config()));
   ++service.pull_count;
   return {start_transient(plan, id, true, {id, plan->result, false, false}, service, sink), std::nullopt};
 }

@@ -308,6 +308,22 @@ std::string ServiceImpl::metrics() {
       if (auto status = engine_->status(id))
         out += fmt::format("millrace_{}{{query=\"{}\"}} {}\n", one.name, id, one.value(*status));
   }
+  struct OperatorSeries {
+    std::string_view name, help;
+    std::uint64_t QueryStatus::Operator::*value;
+  };
+  for (const OperatorSeries& one :
+       {OperatorSeries{"operator_late_rows_total", "Rows that an operator dropped because they were late.",
+                       &QueryStatus::Operator::late_rows},
+        OperatorSeries{"operator_errors_total", "Rows that an operator reported to the processing log.",
+                       &QueryStatus::Operator::errors}}) {
+    out += fmt::format("# HELP millrace_{} {}\n# TYPE millrace_{} counter\n", one.name, one.help, one.name);
+    for (const auto& [id, query] : now->queries)
+      if (auto status = engine_->status(id))
+        for (const auto& step : status->operators)
+          out +=
+              fmt::format("millrace_{}{{query=\"{}\",operator=\"{}\"}} {}\n", one.name, id, step.name, step.*one.value);
+  }
   return out;
 }
 

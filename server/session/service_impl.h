@@ -15,6 +15,7 @@
 #include "server/queries/topics.h"
 #include "server/session/errors.h"
 #include "server/session/pull_cache.h"
+#include "server/session/running_pull.h"
 #include "server/session/service.h"
 #include "server/statements/planned.h"
 #include "server/statements/row_inserter.h"
@@ -69,6 +70,7 @@ class ServiceImpl final : public Service {
     std::map<std::string, std::function<void()>> cancel;  // by query id
   };
   const std::shared_ptr<PushQueries>& push_queries() { return push_queries_; }
+  PullThreads& pull_threads() { return pull_threads_; }
   std::atomic<std::uint64_t> pull_count{0}, push_count{0}, statement_count{0}, error_count{0};
 
  private:
@@ -115,6 +117,7 @@ class ServiceImpl final : public Service {
   const std::shared_ptr<InsertWriters> insert_writers_;
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   PullCache pulls_;
+  PullThreads pull_threads_;  // gone before the engine
   std::mutex statuses_mutex_;
   std::map<std::string, boost::json::object> statuses_;  // of the newest commands, by id
   std::deque<std::string> status_order_;                 // their ids, oldest first

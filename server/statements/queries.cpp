@@ -7,7 +7,7 @@
 #include "planner/bind/canonical.h"
 #include "planner/bind/source_checks.h"
 #include "planner/bind/upgrade.h"
-#include "server/queries/make_plan.h"
+#include "server/queries/plan_context.h"
 #include "server/queries/topics.h"
 #include "server/statements/families.h"
 
@@ -20,7 +20,7 @@ void forbid_read_only_topic(const std::string& topic, const StatementContext& co
 }
 
 QueryPtr make_query(const BoundQuery& bound, std::string id, QueryOrigin origin, const std::string& statement,
-                    const StatementContext& context) {
+                    const StatementContext& context, const QueryInfo* replaced = nullptr) {
   const std::int64_t limit = context.config.integer("ksql.query.persistent.active.limit");
   const auto running = static_cast<std::int64_t>(context.state.queries.size());
   if (running >= limit && context.state.find_query(id) == nullptr)
@@ -38,7 +38,9 @@ QueryPtr make_query(const BoundQuery& bound, std::string id, QueryOrigin origin,
   query->sink_topic = bound.sink->topic;
   query->sources = bound.sources;
   query->properties = context.session.overrides;
-  query->plan = make_plan(bound.root, bound.options, id, false, context.session.effective, context.config);
+  PlanContext planning = plan_context(id, false, context.session.effective, context.config);
+  if (replaced != nullptr) planning.physical.replaced = replaced->plan.get();
+  query->plan = plan_query(bound.root, bound.options, planning);
   query->id = std::move(id);
   return query;
 }
@@ -106,7 +108,7 @@ Planned plan(const ast::CreateAs& create, const ast::Statement& statement, const
   if (bound.create_topic)
     result.create_topic = {bound.sink->topic,
                            topic_config(*bound.create_topic, bound.sink->kind, bound.sink->window, bound.retention_ms)};
-  QueryPtr query = make_query(bound, id, QueryOrigin::create_as, result.statement, context);
+  QueryPtr query = make_query(bound, id, QueryOrigin::create_as, result.statement, context, replaced);
   result.prepare.push_back(query->plan);
   result.changes.push_back({Change::Kind::put_source, name, {}, std::make_shared<SourceDef>(*bound.sink), nullptr});
   result.changes.push_back({Change::Kind::start_query, id, {}, nullptr, query});

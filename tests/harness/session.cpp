@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "exec/expr/evaluator.h"
 #include "exec/formats/format.h"
 #include "exec/functions/builtin.h"
+#include "planner/query/plan_query.h"
 #include "planner/rules/rules.h"
 
 namespace millrace::harness {
@@ -112,7 +114,9 @@ void Session::apply(const ast::CreateAs& statement) {
   if (statement.if_not_exists && catalog_.find(statement.name.text)) return;
   BoundQuery bound = bind_create_as(statement, context());
   const std::string kind = statement.kind == ast::SourceKind::table ? "CTAS" : "CSAS";
-  const std::string id = fmt::format("{}_{}_{}", kind, statement.name.text, next_query_++);
+  std::string id = fmt::format("{}_{}_{}", kind, statement.name.text, next_query_++);
+  if (const auto replaced = query_into(statement.name.text); statement.or_replace && replaced != queries_.end())
+    id = replaced->plan->query_id;
   if (bound.create_topic) topics_.emplace(bound.sink->topic, *bound.create_topic);
   SourceDef sink = *bound.sink;
   sink.from_query = true;
@@ -191,13 +195,19 @@ void Session::add_source(SourceDef source) {
   ++catalog_.version;
 }
 
+std::vector<PersistentQuery>::iterator Session::query_into(const std::string& sink) {
+  return std::find_if(queries_.begin(), queries_.end(), [&](const PersistentQuery& known) {
+    return known.plan && known.sink == sink && known.plan->query_id.starts_with("C");
+  });
+}
+
 void Session::add_query(BoundQuery bound, const std::string& query_id, bool replace) {
-  const Rewritten rewritten =
-      rewrite(bound.root, RuleContext{.evaluate = evaluate_constant, .options = bound.options}, rules_off_);
-  auto plan = std::make_shared<PhysicalPlan>(
-      make_physical(rewritten.root, bound.options,
-                    PhysicalContext{.service_id = std::string(kServiceId), .query_id = query_id, .transient = false}));
-  plan->fired_rules = rewritten.fired;
+  const auto replaced = replace ? query_into(bound.sink->name) : queries_.end();
+  PlanContext context{.physical = {.service_id = std::string(kServiceId), .query_id = query_id, .transient = false},
+                      .evaluate = evaluate_constant,
+                      .rules_off = rules_off_};
+  if (replaced != queries_.end()) context.physical.replaced = replaced->plan.get();
+  auto plan = plan_query(bound.root, bound.options, context);
 
   PersistentQuery query;
   query.sink = bound.sink->name;
@@ -206,14 +216,11 @@ void Session::add_query(BoundQuery bound, const std::string& query_id, bool repl
   collect_topics(*bound.root, query.source_topics);
   query.moves_rows = has_repartition(*plan);
   query.plan = std::move(plan);
-  if (replace) {
-    for (auto& existing : queries_) {
-      if (existing.sink != query.sink || !existing.plan->query_id.starts_with("C")) continue;
-      existing = std::move(query);
-      return;
-    }
+  if (replaced != queries_.end()) {
+    *replaced = std::move(query);
+  } else {
+    queries_.push_back(std::move(query));
   }
-  queries_.push_back(std::move(query));
 }
 
 }  // namespace millrace::harness

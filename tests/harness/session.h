@@ -60,6 +60,8 @@ class Session : public TopicLookup {
   void apply(const ast::CreateType& statement);
   void apply(const ast::DropType& statement);
   void add_source(SourceDef source);
+  /// The query of a CREATE ... AS SELECT; end when there is none.
+  std::vector<PersistentQuery>::iterator query_into(const std::string& sink);
   void add_query(BoundQuery bound, const std::string& query_id, bool replace);
   BindContext context();
   const std::set<std::string> rules_off_;

@@ -122,7 +122,7 @@ void World::start_engine() {
 }
 
 void World::restart() {
-  for (const auto& id : started_) {
+  for (const auto& [id, plan] : started_) {
     const auto status = engine_->status(id);
     if (!status) continue;
     QueryStatus& sum = before_[id];
@@ -140,7 +140,11 @@ void World::restart() {
 
 void World::start_queries() {
   for (const auto& query : session_.queries()) {
-    if (!query.plan || !started_.insert(query.plan->query_id).second) continue;
+    if (!query.plan) continue;
+    auto& started = started_[query.plan->query_id];
+    if (started == query.plan) continue;
+    if (started) checked(engine_->stop_query(query.plan->query_id));  // CREATE OR REPLACE
+    started = query.plan;
     checked(engine_->prepare(*query.plan));
     checked(engine_->start_query(query.plan));
   }

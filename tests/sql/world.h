@@ -60,8 +60,8 @@ class World {
   std::unique_ptr<Log> log_;
   std::unique_ptr<Engine> engine_;
   harness::Session session_;
-  std::set<std::string> started_;              // query ids
-  std::map<std::string, QueryStatus> before_;  // counters of engines that are gone
+  std::map<std::string, std::shared_ptr<const PhysicalPlan>> started_;  // by query id
+  std::map<std::string, QueryStatus> before_;                           // counters of engines that are gone
   std::map<std::string, Tap> taps_;
 };
 
