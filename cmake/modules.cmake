@@ -16,10 +16,11 @@ millrace_module(planner_physical SEPARATE IN planner/physical USES planner_logic
 
 millrace_module(exec_data IN exec/data USES planner_types parser_error LINKS fmt::fmt PkgConfig::XXHASH)
 millrace_module(exec_expr IN exec/expr USES exec_data planner_logical planner_catalog planner_types parser_error LINKS fmt::fmt)
-millrace_module(exec_functions IN exec/functions ALONE aggregates_offset.cpp date_arithmetic.cpp USES exec_expr exec_data planner_logical planner_catalog planner_types parser_error
-                LINKS fmt::fmt PkgConfig::ICU PkgConfig::XXHASH simdjson::simdjson OpenSSL::Crypto Boost::url)
 millrace_module(exec_formats IN exec/formats USES exec_data planner_logical planner_catalog planner_types parser_error
                 LINKS fmt::fmt simdjson::simdjson)
+millrace_module(exec_functions IN exec/functions ALONE aggregates_offset.cpp date_arithmetic.cpp java_time_format.cpp java_time_parse.cpp java_time_pattern.cpp
+                java_time_resolve.cpp java_zone.cpp json.cpp json_path.cpp lambda.cpp regex.cpp zone_rules.cpp USES exec_formats exec_expr exec_data planner_logical planner_catalog planner_types parser_error
+                LINKS fmt::fmt PkgConfig::ICU PkgConfig::XXHASH OpenSSL::Crypto Boost::url)
 millrace_module(exec_log IN exec/log USES exec_data planner_types parser_error LINKS fmt::fmt spdlog::spdlog PkgConfig::XXHASH)
 millrace_module(exec_log_local IN exec/log/local USES exec_log exec_data planner_types parser_error LINKS fmt::fmt spdlog::spdlog)
 millrace_module(exec_log_embedded IN exec/log/embedded USES exec_log_local exec_log exec_data planner_types parser_error
