@@ -40,7 +40,7 @@ millrace_module(server_queries IN server/queries USES server_config ${EXEC} ${PL
 millrace_module(server_statements IN server/statements USES server_queries server_config ${EXEC} ${PLANNER} ${PARSER} LINKS fmt::fmt spdlog::spdlog Boost::json)
 millrace_module(server_session IN server/session USES server_statements server_queries server_config ${EXEC} ${PLANNER} ${PARSER} LINKS fmt::fmt spdlog::spdlog Boost::json)
 millrace_module(server_http IN server/http USES server_session server_statements server_queries server_config ${EXEC} ${PLANNER} ${PARSER}
-                LINKS fmt::fmt spdlog::spdlog Boost::json Boost::url OpenSSL::SSL PkgConfig::NGHTTP2 Threads::Threads)
+                LINKS fmt::fmt spdlog::spdlog Boost::json Boost::url OpenSSL::SSL PkgConfig::NGHTTP2 ZLIB::ZLIB Threads::Threads)
 if(CMAKE_CXX_FLAGS_DEBUG MATCHES "fsanitize=thread")
   target_compile_options(server_http PRIVATE -Wno-tsan)  # Asio has fences, which the sanitizer does not know
 endif()
@@ -51,7 +51,16 @@ millrace_module(cli IN cli USES cli_testing server_http server_session server_st
                 LINKS fmt::fmt spdlog::spdlog Boost::json Boost::url OpenSSL::SSL PkgConfig::EDIT Threads::Threads)
 set_source_files_properties(cli/version.cpp PROPERTIES COMPILE_DEFINITIONS MILLRACE_VERSION="${PROJECT_VERSION}")
 
-# The Nexmark queries travel inside the program.
+# The description of the API travels inside the program.
+set(openapi ${CMAKE_SOURCE_DIR}/server/http/openapi.json)
+set(openapi_header ${CMAKE_BINARY_DIR}/generated/server/http/openapi_file.h)
+add_custom_command(OUTPUT ${openapi_header}
+  COMMAND ${CMAKE_COMMAND} -D FILES=${openapi} -D OUTPUT=${openapi_header} -D NAME=kOpenApiFiles -P ${CMAKE_SOURCE_DIR}/cmake/embed_files.cmake
+  DEPENDS ${openapi} ${CMAKE_SOURCE_DIR}/cmake/embed_files.cmake VERBATIM)
+target_sources(server_http PRIVATE ${openapi_header})
+target_include_directories(server_http PRIVATE ${CMAKE_BINARY_DIR}/generated)
+
+# So do the Nexmark queries.
 file(GLOB nexmark CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bench/nexmark/*.sql)
 string(REPLACE ";" "," nexmark_list "${nexmark}")
 set(nexmark_header ${CMAKE_BINARY_DIR}/generated/cli/nexmark_files.h)

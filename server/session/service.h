@@ -158,6 +158,9 @@ class Service {
   virtual Engine& engine() = 0;
 };
 
+/// A type as entities show it (rest-api.md §3.1).
+boost::json::object type_json(const Type& type);
+
 /// One row of a batch as the HTTP API shows it: `[1,"a",null]`, appended to `out`. `columns_only` false leaves the
 /// brackets out.
 void append_row_json(const Batch& batch, std::size_t row, std::string& out);
