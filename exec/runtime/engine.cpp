@@ -86,6 +86,7 @@ Status EngineImpl::open() {
     environment.state = state_.get();
     environment.events = &events_;
     environment.batch_rows = options_.batch_rows;
+    environment.schemas = options_.schemas.get();
     environment.slots_topic = slots_->topic();
     auto worker = Worker::make(std::move(setup), std::move(environment));
     if (!worker) return worker.error();

@@ -18,6 +18,8 @@
 
 namespace millrace::inline exec {
 
+class SchemaCache;
+
 struct EngineOptions {
   std::string service_id = "default_";
   std::string process_id;       // stable across restarts; names the group member and the transactional ids
@@ -33,6 +35,7 @@ struct EngineOptions {
   bool every_partition_owned = false;      // memory and embedded logs: no membership
   int internal_replicas = 1;               // of changelogs, repartition topics and the slots topic
   std::optional<int> internal_min_insync;  // in-sync replicas that they need for a write; absent: the log's default
+  std::shared_ptr<SchemaCache> schemas;    // null: no schema registry
 };
 
 /// The topic that holds the progress of a service's queries, a partition a slot.

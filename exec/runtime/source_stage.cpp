@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "exec/runtime/record_form.h"
+#include "planner/catalog/formats.h"
 
 namespace millrace::inline exec {
 namespace {
@@ -28,11 +29,12 @@ Value header_bytes(const std::optional<std::string_view>& value) {
 }  // namespace
 
 SourceStage::SourceStage(const PlanNode& source, const QueryOptions& options, std::int32_t partition,
-                         BadRecordHandler on_bad)
+                         SchemaCache* schemas, BadRecordHandler on_bad)
     : plan_(source),
       source_(*source.as<SourceNode>()),
       options_(options),
       partition_(partition),
+      schemas_(schemas),
       on_bad_(std::move(on_bad)),
       table_(source.kind == RelationKind::table) {
   plan_columns();
@@ -61,14 +63,29 @@ void SourceStage::plan_columns() {
   };
   for (const std::size_t index : source_.read) columns_.push_back(place(index));
   auto key_defs = columns_of(source_.declared, ColumnRole::key);
-  if (!key_defs.empty()) key_decoder_ = make_decoder(source_.key_format, std::move(key_defs), keys, true);
+  if (!key_defs.empty()) key_decoder_ = make_decoder(source_.key_format, std::move(key_defs), keys, true, schemas_);
   auto value_defs = columns_of(source_.declared, ColumnRole::value);
-  if (!value_defs.empty()) value_decoder_ = make_decoder(source_.value_format, std::move(value_defs), values, false);
+  if (!value_defs.empty())
+    value_decoder_ = make_decoder(source_.value_format, std::move(value_defs), values, false, schemas_);
   if (source_.timestamp) {
     const ColumnDef& column = source_.declared.columns[source_.timestamp->column];
     timestamp_column_ = place(source_.timestamp->column);
     timestamp_.emplace(column.type, source_.timestamp->format, options_.fail_on_bad_timestamp);
   }
+}
+
+bool SourceStage::ready(const Fetch& fetch, std::size_t from, std::size_t count) {
+  const auto records = std::span(fetch.records).subspan(from, count);
+  const auto is_ready = [&](const FormatInfo& format, Decoder* decoder,
+                            std::vector<std::optional<std::string_view>>& texts, auto part) {
+    const FormatDef* def = find_format(format.name);
+    if (decoder == nullptr || def == nullptr || !def->registry) return true;
+    texts.clear();
+    for (const RecordView& record : records) texts.push_back(record.*part);
+    return decoder->ready(texts);
+  };
+  return is_ready(source_.key_format, key_decoder_.get(), keys_, &RecordView::key) &&
+         is_ready(source_.value_format, value_decoder_.get(), values_, &RecordView::value);
 }
 
 std::string_view SourceStage::split_window(std::string_view key, std::size_t row, std::size_t rows) {

@@ -29,8 +29,12 @@ using BadRecordHandler = std::function<void(const BadRecord&)>;
 /// Turns fetched records into rows of one SourceNode. One per leaf of a task; keeps scratch space.
 class SourceStage {
  public:
-  /// `source` is a SourceNode and must outlive the stage.
-  SourceStage(const PlanNode& source, const QueryOptions& options, std::int32_t partition, BadRecordHandler on_bad);
+  /// `source` is a SourceNode and must outlive the stage, and so must `schemas` (null: no schema registry).
+  SourceStage(const PlanNode& source, const QueryOptions& options, std::int32_t partition, SchemaCache* schemas,
+              BadRecordHandler on_bad);
+
+  /// False: a schema that these records name is still being fetched; decode them later.
+  bool ready(const Fetch& fetch, std::size_t from, std::size_t count);
 
   /// Rows of fetch.records[from, from + count), in order, with their offsets; fewer when records are skipped. Views
   /// point into the fetch, which the batch's columns keep. Fails where the query's options make a bad record fatal.
@@ -55,6 +59,7 @@ class SourceStage {
   const SourceNode& source_;
   const QueryOptions options_;
   const std::int32_t partition_;
+  SchemaCache* schemas_;
   const BadRecordHandler on_bad_;
   bool table_;
   std::unique_ptr<Decoder> key_decoder_, value_decoder_;

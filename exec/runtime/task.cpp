@@ -99,8 +99,8 @@ std::vector<TaskInput::Leaf> Task::leaves_of(const std::string& topic) {
       report_bad(step, bad.kind, bad.message, topic, bad.offset);
       dirty_ = true;
     };
-    leaves.push_back(
-        {i, std::make_unique<SourceStage>(*all[i].source, run_->options, place_.partition, std::move(on_bad))});
+    leaves.push_back({i, std::make_unique<SourceStage>(*all[i].source, run_->options, place_.partition,
+                                                       environment_.schemas, std::move(on_bad))});
   }
   return leaves;
 }
@@ -110,7 +110,7 @@ Result<TaskInput*> Task::choose(const HasMore& has_more, bool& blocked, std::siz
   for (auto& input : inputs_) {
     if (auto loaded = input->load_head(environment_.batch_rows); !loaded) return loaded.error();
     if (!input->has_head()) {
-      blocked = blocked || (inputs_.size() > 1 && !input->at_end() && has_more(*input));
+      blocked = blocked || input->waits_for_schema() || (inputs_.size() > 1 && !input->at_end() && has_more(*input));
       continue;
     }
     const bool first = best == nullptr || input->head_time() < best->head_time() ||

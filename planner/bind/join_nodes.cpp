@@ -5,6 +5,7 @@
 #include "parser/ast/format.h"
 #include "planner/bind/formats.h"
 #include "planner/bind/select_binder.h"
+#include "planner/catalog/formats.h"
 #include "planner/types/civil.h"
 
 namespace millrace::inline planner {
@@ -121,7 +122,9 @@ void SelectBinder::check_join_windows(const Side& left, const Side& right, const
         "other hopping and tumbling windowed sources",
         window_name(*a), window_name(*b)));
   }
-  if (a->size_ms != b->size_ms) {
+  // Keys with the id of a schema are as good as moved: then the bounds' starts decide.
+  const FormatDef* format = find_format(left.key_format.name);
+  if (a->size_ms != b->size_ms && !(format && format->registry)) {
     fail(
         "Implicit repartitioning of windowed sources is not supported. See "
         "https://github.com/confluentinc/ksql/issues/4385.");

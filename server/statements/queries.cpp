@@ -60,6 +60,25 @@ const QueryInfo* replaced_query(const std::string& name, const StatementContext&
   return context.state.find_query(writers.front()->id);
 }
 
+/// For binding what was bound before: its schemas are those at hand.
+class KnownSchemas final : public SchemaLookup {
+ public:
+  KnownSchemas(const FormatInfo& key, const FormatInfo& value) : key_(key.schema), value_(value.schema) {}
+  std::optional<InferredSchema> find_schema(const SchemaSubject& subject, std::optional<std::int64_t>) override {
+    return InferredSchema{subject.is_key ? key_ : value_, Type::structure({})};
+  }
+  std::shared_ptr<const WriterSchema> register_schema(const SchemaSubject& subject, const std::string&,
+                                                      const std::vector<ColumnDef>&, bool) override {
+    return subject.is_key ? key_ : value_;
+  }
+  std::string writing_fault(const FormatInfo&, const WriterSchema&, const std::vector<ColumnDef>&, bool) override {
+    return {};
+  }
+
+ private:
+  std::shared_ptr<const WriterSchema> key_, value_;
+};
+
 /// The state and the offsets of the old query must fit the new one. The old one is bound again from its text, because
 /// its plan has been through the rules.
 void check_replacement(const QueryInfo& replaced, const BoundQuery& bound, const ast::CreateAs& create,
@@ -68,10 +87,13 @@ void check_replacement(const QueryInfo& replaced, const BoundQuery& bound, const
   const auto* found = parsed->as<ast::CreateAs>();
   if (found == nullptr) return;
   ast::CreateAs old = *found;
-  std::erase_if(old.properties, [](const ast::Property& property) { return property.name == "CLEANUP_POLICY"; });
+  std::erase_if(old.properties, [](const ast::Property& property) {
+    return property.name == "CLEANUP_POLICY" || property.name.ends_with("SCHEMA_ID");
+  });
   Catalog catalog = context.state.catalog;
   catalog.sources.erase(old.name.text);
-  const BindContext before{catalog, context.functions, context.topics, replaced.properties, evaluate_constant};
+  KnownSchemas known(bound.sink->key_format, bound.sink->value_format);
+  const BindContext before{catalog, context.functions, context.topics, replaced.properties, evaluate_constant, &known};
   check_query_upgrade(bind_create_as(old, before).root, bound.root, create.name.span);
 }
 

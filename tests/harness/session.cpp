@@ -65,6 +65,13 @@ void Session::declare_topics_of(const std::vector<ast::StatementPtr>& statements
   }
 }
 
+void Session::declare_schemas_of(const ast::CreateSource& statement) {
+  try {
+    (void)bind_create(statement, context());
+  } catch (const SqlError&) {  // comes again when the statement is applied
+  }
+}
+
 std::optional<TopicInfo> Session::find_topic(const std::string& name) {
   const auto found = topics_.find(name);
   if (found == topics_.end()) return std::nullopt;
@@ -76,7 +83,8 @@ BindContext Session::context() {
                      .functions = builtin_functions(),
                      .topics = *this,
                      .properties = properties_,
-                     .evaluate = evaluate_constant};
+                     .evaluate = evaluate_constant,
+                     .schemas = &registrar_};
 }
 
 SourcePtr Session::source_on(const std::string& topic) const {

@@ -46,7 +46,7 @@ std::vector<std::string> cells(const std::string& line) {
 }
 
 bool starts_step(const std::string& line) {
-  static constexpr std::string_view kSteps[] = {"statement ", "feed ", "expect ", "metric ", "fails "};
+  static constexpr std::string_view kSteps[] = {"statement ", "schema ", "feed ", "expect ", "metric ", "fails "};
   return std::any_of(std::begin(kSteps), std::end(kSteps),
                      [&](std::string_view step) { return line.starts_with(step); });
 }
@@ -82,6 +82,7 @@ class Reader {
   decltype(Step::what) step(const std::string& line) {
     const auto parts = words(line);
     if (parts[0] == "statement" && parts.size() >= 2) return statement(parts);
+    if (parts[0] == "schema" && parts.size() == 3) return SchemaStep{parts[1], parts[2], block()};
     if (parts[0] == "feed" && parts.size() == 2) return FeedStep{upper(parts[1]), rows()};
     if (parts[0] == "expect" && parts.size() == 2) return ExpectStep{upper(parts[1]), rows()};
     if (parts[0] == "metric" && parts.size() == 4) return MetricStep{upper(parts[1]), parts[2], std::stoull(parts[3])};
@@ -102,6 +103,12 @@ class Reader {
       out.text += (out.text.empty() ? "" : "\n") + lines_[at_];
       ended = trim(lines_[at_]).ends_with(';');
     }
+    return out;
+  }
+
+  std::string block() {
+    std::string out;
+    for (; at_ < lines_.size() && !trim(lines_[at_]).empty(); ++at_) out += lines_[at_] + "\n";
     return out;
   }
 

@@ -15,6 +15,8 @@
 ///     CREATE STREAM ...;                     up to the line that ends in a semicolon
 ///     statement error unknown_column at 1:8  a code of parser/error, and the place if given
 ///     SELECT ...;
+///     schema clicks-value AVRO               registers what follows, up to an empty line
+///     {"type": "record", ...}
 ///     feed clicks                            key | value | timestamp, or key | window | value | timestamp
 ///     "a" | {"url": "/"} | 1000              JSON; `raw ...` gives a value's bytes as they are
 ///     expect counts                          every record that came since the last expect; a window is start..end
@@ -31,6 +33,9 @@ struct StatementStep {
   std::string text;
   std::string error;     // name of the code; empty: must succeed
   std::string position;  // line:column; empty: not checked
+};
+struct SchemaStep {
+  std::string subject, kind, text;
 };
 struct FeedStep {
   std::string source;
@@ -49,7 +54,7 @@ struct FailsStep {
 };
 struct Step {
   int line = 0;
-  std::variant<StatementStep, FeedStep, ExpectStep, MetricStep, FailsStep> what;
+  std::variant<StatementStep, SchemaStep, FeedStep, ExpectStep, MetricStep, FailsStep> what;
 };
 
 /// Throws std::runtime_error that names file and line.

@@ -33,6 +33,7 @@ class World {
 
   /// Each does one step and says what is wrong, or nothing. Throws std::runtime_error when the engine refuses.
   std::string run(const StatementStep& step);
+  std::string run(const SchemaStep& step);
   std::string run(const FeedStep& step);
   std::string run(const ExpectStep& step);
   std::string run(const MetricStep& step);
