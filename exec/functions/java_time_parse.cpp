@@ -10,13 +10,9 @@ namespace {
 using namespace java_time;
 using Part = JavaTimePattern::Part;
 
-<<<<<<< HEAD
-bool is_time_digit(char c) {
-=======
 constexpr std::int64_t kMaxOffsetSeconds = 18 * 3600;
 
 bool is_digit(char c) {
->>>>>>> 531cd5f (wip)
   return c >= '0' && c <= '9';
 }
 bool same_letter(char a, char b) {
@@ -140,7 +136,7 @@ class Parser {
 
   std::size_t digits_ahead() const {
     std::size_t end = at_;
-    while (end < text_.size() && is_time_digit(text_[end])) ++end;
+    while (end < text_.size() && is_digit(text_[end])) ++end;
     return end - at_;
   }
 
@@ -381,21 +377,6 @@ class Parser {
     if (!literal("GMT")) return false;
     if (at_ >= text_.size() || (text_[at_] != '+' && text_[at_] != '-')) return set_offset(false, 0);
     const bool negative = text_[at_++] == '-';
-<<<<<<< HEAD
-    std::int64_t seconds = 0;
-    for (const int unit : {3600, 60, 1}) {
-      const bool colon = unit != 3600 && at_ < text_.size() && text_[at_] == ':';
-      const std::size_t digits = at_ + (colon ? 1 : 0);
-      if (digits + 1 >= text_.size() || !is_time_digit(text_[digits]) || !is_time_digit(text_[digits + 1])) {
-        if (unit == 3600) return false;
-        break;
-      }
-      seconds += ((text_[digits] - '0') * 10 + (text_[digits + 1] - '0')) * unit;
-      at_ = digits + 2;
-    }
-    fields.offset = (negative ? -seconds : seconds) * 1000;
-    return true;
-=======
     auto hours = two_digits(at_);
     at_ += hours ? 2 : 1;
     if (!hours && !full && at_ - 1 < text_.size() && is_digit(text_[at_ - 1])) hours = text_[at_ - 1] - '0';
@@ -405,7 +386,6 @@ class Parser {
     if (!offset_part(true, full, 60, 99, seconds)) return false;
     if (at_ != minutes_at && !offset_part(true, false, 1, 99, seconds)) return false;
     return set_offset(negative, seconds);
->>>>>>> 531cd5f (wip)
   }
 
   const std::vector<Part>& parts_;
