@@ -3,17 +3,18 @@
 #include <thread>
 
 #include "cli/backend.h"
-#include "cli/connection_options.h"
 #include "cli/print.h"
+#include "planner/types/value.h"
 #include "server/http/client.h"
 
 namespace millrace::inline cli {
 namespace json = boost::json;
 namespace {
 
-HttpClient::Headers headers_of(const ConnectionOptions& connection) {
+HttpClient::Headers auth_headers(const std::optional<std::pair<std::string, std::string>>& credentials) {
   HttpClient::Headers headers = {{"Content-Type", "application/json"}, {"Accept", "application/vnd.ksql.v1+json"}};
-  headers.insert(headers.end(), connection.headers.begin(), connection.headers.end());
+  if (credentials)
+    headers.emplace_back("Authorization", "Basic " + base64_encode(credentials->first + ":" + credentials->second));
   return headers;
 }
 
@@ -176,8 +177,9 @@ class HttpBackend final : public Backend {
 
 }  // namespace
 
-std::unique_ptr<Backend> make_http_backend(const std::string& url, const ConnectionOptions& connection) {
-  auto client = HttpClient::create(url, headers_of(connection), connection.tls);
+std::unique_ptr<Backend> make_http_backend(const std::string& url,
+                                           const std::optional<std::pair<std::string, std::string>>& credentials) {
+  auto client = HttpClient::create(url, auth_headers(credentials));
   if (!client) return nullptr;
   return std::make_unique<HttpBackend>(std::move(*client));
 }

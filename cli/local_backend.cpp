@@ -3,6 +3,7 @@
 #include <mutex>
 
 #include "cli/backend.h"
+#include "parser/syntax/parse.h"
 #include "server/session/service.h"
 
 namespace millrace::inline cli {
@@ -79,6 +80,7 @@ class LocalBackend final : public Backend {
 
   Result<StatementAnswer> execute(const std::string& sql, const PropertyMap& properties, const Variables& variables,
                                   std::optional<std::int64_t>) override {
+    settle_before_insert(sql);
     Reply reply = service_.execute({.sql = sql, .properties = properties, .variables = variables});
     StatementAnswer answer;
     for (json::value& entity : reply.entities) answer.entities.push_back(std::move(entity.as_object()));
@@ -112,6 +114,20 @@ class LocalBackend final : public Backend {
   }
 
  private:
+  /// What a query sees of several sources must not depend on how far it has got: an INSERT into another source than the
+  /// one before waits until all queries have taken in what is there.
+  void settle_before_insert(const std::string& sql) {
+    std::string target;
+    try {
+      for (const auto& statement : parse(sql))
+        if (const auto* insert = statement->as<ast::InsertValues>()) target = insert->target.text;
+    } catch (const SqlError&) {
+      return;  // the service says what is wrong
+    }
+    if (target.empty()) return;
+    if (!last_target_.empty() && target != last_target_) service_.wait_until_idle(kSettle);
+    last_target_ = target;
+  }
   void drain(QueueSink& sink, RunningQuery* query, RowReceiver& receiver,
              std::optional<std::chrono::milliseconds> limit) {
     const auto deadline = std::chrono::steady_clock::now() + limit.value_or(std::chrono::hours(24 * 365));
@@ -141,6 +157,7 @@ class LocalBackend final : public Backend {
   }
 
   Service& service_;
+  std::string last_target_;  // of the last INSERT
   std::atomic<bool> interrupted_ = false;
 };
 

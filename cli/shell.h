@@ -5,7 +5,6 @@
 #include <optional>
 #include <string>
 
-#include "cli/connection_options.h"
 #include "cli/line_editor.h"
 #include "cli/session.h"
 
@@ -13,7 +12,7 @@ namespace millrace::inline cli {
 
 struct ShellOptions {
   std::string url;
-  ConnectionOptions connection;
+  std::optional<std::pair<std::string, std::string>> credentials;
 };
 
 /// The shell's own commands (spec/cli.md §2) around a session. One thread.

@@ -42,7 +42,6 @@ Status TransientRun::open() {
   engine_events_ = engine_.events();
   environment.events = &engine_events_;
   environment.batch_rows = engine_.options().batch_rows;
-  environment.schemas = engine_.options().schemas.get();
   auto worker = Worker::make(std::move(setup), std::move(environment));
   if (!worker) return worker.error();
   worker_ = std::move(*worker);
@@ -142,11 +141,18 @@ void TransientRun::after_round() {
 }
 
 bool TransientRun::reached_end() {
-  if (!worker_->quiet()) return false;
+  if (!worker_->at_rest()) return false;
   for (const auto& task : worker_->tasks())
     for (const auto& input : task->inputs())
-      if (!input->internal() && !input->at_end()) return false;
+      if (input->internal() ? !drained(*input) : !input->at_end()) return false;
   return true;
+}
+
+// Everything that the tasks above have committed for this input was taken.
+bool TransientRun::drained(const TaskInput& input) const {
+  if (input.has_queued() || input.has_head()) return false;
+  auto bounds = exchange_->bounds(input.partition());
+  return bounds && input.accepted() >= bounds->end;
 }
 
 void TransientRun::end(std::optional<Error> error) {

@@ -31,6 +31,7 @@ class TransientRun final : public TransientQuery, private RowReceiver {
   void after_round();
   bool flush();
   bool reached_end();
+  bool drained(const TaskInput& input) const;
   void end(std::optional<Error> error);
 
   EngineImpl& engine_;

@@ -116,7 +116,10 @@ bool Worker::more_is_coming() {
 }
 
 bool Worker::quiet() const {
-  return dry_ && active_.empty() && !commit_under_way_ && restorer_->empty() && !any_dirty();
+  return dry_ && at_rest();
+}
+bool Worker::at_rest() const {
+  return active_.empty() && !commit_under_way_ && restorer_->empty() && !any_dirty();
 }
 
 // How long the next poll may sleep: until something is due.
@@ -155,6 +158,8 @@ bool Worker::iterate(std::chrono::milliseconds wait) {
   serve_visits();
   // Readers of state go first: a worker that never sleeps would starve them.
   for (int spins = 0; visitors_.load() > 0 && spins < 1000; ++spins) std::this_thread::yield();
+  // What has come to its end does not wait for more.
+  if (after_round_ && wait.count() > 0) after_round_();
   if (stopping_) return worked;
   bool arrived = false;
   Status polled = poll_feeds(*feeds_, wait, arrived);

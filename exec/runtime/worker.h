@@ -68,10 +68,13 @@ class Worker {
   void wake() { feeds_->wake(); }
   /// Runs `work` between two rounds, on the worker's thread where it has one, and waits for it.
   void call(std::function<void()> work);
-  /// Called at the end of every round, on the thread that runs it, without locks. To be set before start().
+  /// Called at the end of every round and before one sleeps, on the thread that runs it, without locks. To be set
+  /// before start().
   void after_round(std::function<void()> callback) { after_round_ = std::move(callback); }
   /// Nothing waits, nothing is uncommitted, the last poll brought nothing. Worker's thread.
   bool quiet() const;
+  /// As quiet(), but more may have arrived.
+  bool at_rest() const;
 
   /// Runs `visit` with the ready task of a query's partition, between two batches: committed state is there to be read.
   /// False: no such task here, or it is still restoring.
