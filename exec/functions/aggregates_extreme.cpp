@@ -118,15 +118,9 @@ std::vector<FunctionVariant> variants() {
 
 FunctionFamily extreme_aggregates() {
   return {define(FunctionKind::aggregate, "AGGREGATE",
-                 {.name = "MAX",
-                  .doc = "Largest of the values that are not NULL.",
-                  .variants = variants<true>(),
-                  .examples = {{"MAX(x)", "3", {"ARRAY[1, NULL, 3, 2]"}}, {"MAX(x)", "'b'", {"ARRAY['a', 'b']"}}}}),
+                 {.name = "MAX", .doc = "Largest of the values that are not NULL.", .variants = variants<true>()}),
           define(FunctionKind::aggregate, "AGGREGATE",
-                 {.name = "MIN",
-                  .doc = "Smallest of the values that are not NULL.",
-                  .variants = variants<false>(),
-                  .examples = {{"MIN(x)", "1", {"ARRAY[3, NULL, 1, 2]"}}}})};
+                 {.name = "MIN", .doc = "Smallest of the values that are not NULL.", .variants = variants<false>()})};
 }
 
 }  // namespace millrace::inline exec

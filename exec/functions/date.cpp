@@ -10,12 +10,11 @@ namespace {
 
 using Text = std::string_view;
 
-Result<Text> format_local(Arena& arena, std::int64_t local, std::int64_t offset, const Zone& zone, TimeParts has,
-                          Text pattern) {
+Result<Text> format_local(Arena& arena, std::int64_t local, std::int64_t offset, const Zone& zone, Text pattern) {
   const auto compiled = JavaTimePattern::find(pattern);
   if (!compiled) return compiled.error();
   std::string out;
-  if (const auto status = (*compiled)->format(local, offset, zone, has, out); !status) return status.error();
+  if (const auto status = (*compiled)->format(local, offset, zone, out); !status) return status.error();
   return arena.copy(out);
 }
 
@@ -23,23 +22,23 @@ Result<Text> format_millis(Arena& arena, std::int64_t millis, Text pattern, Text
   const auto zone = Zone::find(zone_name);
   if (!zone) return zone.error();
   const std::int64_t offset = (*zone)->offset_at(millis);
-  return format_local(arena, millis + offset, offset, **zone, {}, pattern);
+  return format_local(arena, millis + offset, offset, **zone, pattern);
 }
 Result<Text> format_millis_utc(Arena& arena, std::int64_t millis, Text pattern) {
-  return format_local(arena, millis, 0, Zone::utc(), {}, pattern);
+  return format_local(arena, millis, 0, Zone::utc(), pattern);
 }
 Result<Text> format_timestamp(Arena& arena, Timestamp value, Text pattern) {
-  return format_local(arena, value.millis, 0, Zone::gmt(), {}, pattern);
+  return format_millis_utc(arena, value.millis, pattern);
 }
 Result<Text> format_timestamp_zone(Arena& arena, Timestamp value, Text pattern, Text zone) {
   return format_millis(arena, value.millis, pattern, zone);
 }
 
-constexpr TimeParts kDateOnly{.date = true, .time = false, .zone = false};
-constexpr TimeParts kTimeOnly{.date = false, .time = true, .zone = false};
-
 Result<Text> format_day(Arena& arena, std::int64_t day, Text pattern) {
-  return format_local(arena, day * kMillisPerDay, 0, Zone::utc(), kDateOnly, pattern);
+  const auto compiled = JavaTimePattern::find(pattern);
+  if (!compiled) return compiled.error();
+  if ((*compiled)->has_time_fields()) return user_error("a date has no time of day: {}", pattern);
+  return format_millis_utc(arena, day * kMillisPerDay, pattern);
 }
 Result<Text> format_date(Arena& arena, Date value, Text pattern) {
   return format_day(arena, value.days, pattern);
@@ -48,7 +47,10 @@ Result<Text> date_to_string(Arena& arena, std::int32_t day, Text pattern) {
   return format_day(arena, day, pattern);
 }
 Result<Text> format_time(Arena& arena, Time value, Text pattern) {
-  return format_local(arena, value.millis, 0, Zone::utc(), kTimeOnly, pattern);
+  const auto compiled = JavaTimePattern::find(pattern);
+  if (!compiled) return compiled.error();
+  if ((*compiled)->has_date_fields()) return user_error("a time has no date: {}", pattern);
+  return format_millis_utc(arena, value.millis, pattern);
 }
 
 Result<ParsedTime> parse(Text text, Text pattern) {
@@ -57,18 +59,16 @@ Result<ParsedTime> parse(Text text, Text pattern) {
   return (*compiled)->parse(text);
 }
 
-Result<std::int64_t> parse_in(Text text, Text pattern, const Zone& zone) {
+Result<std::int64_t> parse_millis(Text text, Text pattern, Text zone_name) {
   const auto parsed = parse(text, pattern);
   if (!parsed) return parsed.error();
-  return parsed->instant(zone);
-}
-Result<std::int64_t> parse_millis(Text text, Text pattern, Text zone_name) {
+  if (parsed->has_zone) return parsed->local_millis - parsed->zone_offset;
   const auto zone = Zone::find(zone_name);
   if (!zone) return zone.error();
-  return parse_in(text, pattern, **zone);
+  return parsed->local_millis - (*zone)->offset_at_local(parsed->local_millis);
 }
 Result<std::int64_t> parse_millis_utc(Text text, Text pattern) {
-  return parse_in(text, pattern, Zone::utc());
+  return parse_millis(text, pattern, "UTC");
 }
 Result<Timestamp> parse_timestamp_zone(Text text, Text pattern, Text zone) {
   const auto millis = parse_millis(text, pattern, zone);
@@ -76,32 +76,29 @@ Result<Timestamp> parse_timestamp_zone(Text text, Text pattern, Text zone) {
   return Timestamp{*millis};
 }
 Result<Timestamp> parse_timestamp(Text text, Text pattern) {
-  const auto millis = parse_millis_utc(text, pattern);
-  if (!millis) return millis.error();
-  return Timestamp{*millis};
+  return parse_timestamp_zone(text, pattern, "UTC");
 }
 
-Result<std::int32_t> parse_day(Text text, Text pattern) {
-  const auto parsed = parse(text, pattern);
+Result<std::int32_t> day_of(const Result<ParsedTime>& parsed) {
   if (!parsed) return parsed.error();
-  if (!parsed->is_whole_date) return user_error("Unable to obtain a date from '{}'", text);
-  return static_cast<std::int32_t>(floor_div(parsed->local_millis, kMillisPerDay));
+  const std::int64_t day = floor_div(parsed->local_millis, kMillisPerDay);
+  if (day * kMillisPerDay != parsed->local_millis) return user_error("Date format contains time field.");
+  return static_cast<std::int32_t>(day);
+}
+Result<std::int32_t> parse_day(Text text, Text pattern) {
+  return day_of(parse(text, pattern));
 }
 Result<Date> parse_date(Text text, Text pattern) {
   const auto compiled = JavaTimePattern::find(pattern);
   if (!compiled) return compiled.error();
-  const auto parsed = (*compiled)->parse_loosely(text);
-  if (!parsed) return parsed.error();
-  const std::int64_t millis = parsed->instant(Zone::utc());
-  const std::int64_t day = floor_div(millis, kMillisPerDay);
-  if (day * kMillisPerDay != millis) return user_error("Date format contains time field.");
-  return Date{static_cast<std::int32_t>(day)};
+  const auto day = day_of((*compiled)->parse_loosely(text));
+  if (!day) return day.error();
+  return Date{*day};
 }
 Result<Time> parse_time(Text text, Text pattern) {
   const auto parsed = parse(text, pattern);
   if (!parsed) return parsed.error();
-  if (parsed->has_date_field) return user_error("Time format contains date field.");
-  if (!parsed->is_whole_time) return user_error("Unable to obtain a time of day from '{}'", text);
+  if (parsed->has_date) return user_error("Time format contains date field.");
   return Time{static_cast<std::int32_t>(floor_mod(parsed->local_millis, kMillisPerDay))};
 }
 
@@ -136,8 +133,7 @@ FunctionFamily conversions() {
                 {{"CAST(FROM_DAYS(1) AS STRING)", "'1970-01-02'"}}}),
           date({"FROM_UNIXTIME",
                 "The timestamp so many milliseconds after 1970-01-01.",
-                {scalar<from_unixtime>({"millis"})},
-                {{"CAST(FROM_UNIXTIME(0) AS STRING)", "'1970-01-01T00:00:00.000'"}}}),
+                {scalar<from_unixtime>({"millis"})}}),
           date({"UNIX_DATE",
                 "The day number of a date, or of today.",
                 {not_deterministic(scalar<today>({})), scalar<day_number>({"date"})},
@@ -160,7 +156,7 @@ FunctionFamily date_functions() {
       date({"FORMAT_DATE",
             "A date as text by a pattern.",
             {scalar<format_date>({"date", "format"})},
-            {{"FORMAT_DATE('2020-01-02', 'dd/MM/yy')", "'02/01/20'"}, {"FORMAT_DATE('2020-01-02', 'HH')", "error"}}}),
+            {{"FORMAT_DATE('2020-01-02', 'dd/MM/yy')", "'02/01/20'"}}}),
       date({"FORMAT_TIME",
             "A time as text by a pattern.",
             {scalar<format_time>({"time", "format"})},
@@ -181,17 +177,14 @@ FunctionFamily date_functions() {
       date({"PARSE_TIME",
             "The time that a text spells by a pattern.",
             {scalar<parse_time>({"text", "format"})},
-            {{"CAST(PARSE_TIME('1305', 'HHmm') AS STRING)", "'13:05'"}, {"PARSE_TIME('2020', 'yyyy')", "error"}}}),
+            {{"CAST(PARSE_TIME('1305', 'HHmm') AS STRING)", "'13:05'"}}}),
       date({"PARSE_TIMESTAMP",
             "The timestamp that a text spells by a pattern, in UTC or a time zone.",
-            {scalar<parse_timestamp>({"text", "format"}), scalar<parse_timestamp_zone>({"text", "format", "zone"})},
-            {{"CAST(PARSE_TIMESTAMP('2020-01-01 03', 'yyyy-MM-dd HH', '+03:00') AS STRING)",
-              "'2020-01-01T00:00:00.000'"},
-             {"PARSE_TIMESTAMP('2020-01-01', 'yyyy')", "error"}}}),
+            {scalar<parse_timestamp>({"text", "format"}), scalar<parse_timestamp_zone>({"text", "format", "zone"})}}),
       date({"STRINGTODATE",
             "The day number that a text spells by a pattern.",
             {scalar<parse_day>({"text", "format"})},
-            {{"STRINGTODATE('1970-01-02', 'yyyy-MM-dd')", "1"}, {"STRINGTODATE('1970', 'yyyy')", "error"}}}),
+            {{"STRINGTODATE('1970-01-02', 'yyyy-MM-dd')", "1"}}}),
       date({"STRINGTOTIMESTAMP",
             "Milliseconds since 1970-01-01 that a text spells by a pattern.",
             {scalar<parse_millis_utc>({"text", "format"}), scalar<parse_millis>({"text", "format", "zone"})},

@@ -25,13 +25,14 @@ class AggregateOperator final : public Operator {
         store_(store),
         table_(node.input->kind == RelationKind::table),
         combined_(node.combined),
+        global_(node.global),
         final_(node.emit == EmitPolicy::final),
         every_change_(lower.context.options().emit_every_change) {
     if (node.window) windows_.emplace(*node.window);
   }
 
   Status on_batch(int, const Batch& in, Emitter& out) override {
-    if (const auto rows = countable_rows(in)) {
+    if (const auto rows = countable_rows(in, global_)) {
       if (rows->empty()) return {};
       const Batch kept = gather(in, *rows);
       return combined_ ? take_in_combined(kept, out) : take_in(kept, out);
@@ -39,7 +40,7 @@ class AggregateOperator final : public Operator {
     return combined_ ? take_in_combined(in, out) : take_in(in, out);
   }
   Status on_commit(Emitter& out) override {
-    if (windows_) store_.expire_before(windows_->expired_before());
+    if (windows_) store_.expire_before(expired_before());
     if (final_ || every_change_) return {};
     return changes_.give_changed(store_, out);
   }
@@ -47,22 +48,23 @@ class AggregateOperator final : public Operator {
     if (!windows_) return;
     save_number(windows_->stream_time(), bytes);
     save_number(closed_, bytes);
-    save_number(newest_, bytes);
   }
   Status load(std::string_view bytes) override {
     if (!windows_) return {};
     windows_->set_stream_time(load_number(bytes, INT64_MIN));
     closed_ = load_number(bytes, -1);
-    newest_ = load_number(bytes, -1);
-    store_.expired_before(windows_->expired_before());
+    store_.expired_before(expired_before());
     return {};
   }
 
  private:
+  /// Windows that start before this are not kept. Those whose final results were given out are kept above.
+  std::int64_t expired_before() const { return final_ ? closed_ + 1 : windows_->expired_before(); }
+
   Status take_in(const Batch& in, Emitter& out) {
     RowErrors errors;
     arguments_.evaluate(in, errors);
-    if (errors.count != 0) context_.report(errors, in);
+    if (errors.count != 0) context_.report("aggregate", 1, errors, in);
     if (final_) return take_in_final(in, out);
     if (windows_) {
       assign_windows(in, 0, in.rows);
@@ -94,7 +96,7 @@ class AggregateOperator final : public Operator {
       late += windows_->assign(timestamps[row], starts_);
       rows_.resize(starts_.size(), static_cast<std::uint32_t>(row));
     }
-    if (late != 0) context_.late_rows(late);
+    if (late != 0) context_.late_rows("aggregate", late);
   }
 
   Status find_groups(const Batch& in) {
@@ -158,9 +160,8 @@ class AggregateOperator final : public Operator {
   GroupArguments arguments_;
   MapStore& store_;
   std::optional<TimeWindows> windows_;
-  bool table_, combined_, final_, every_change_;
+  bool table_, combined_, global_, final_, every_change_;
   std::int64_t closed_ = -1;  // EMIT FINAL: windows up to this start have been given out
-  std::int64_t newest_ = -1;  // EMIT FINAL: the latest start of any window so far
 
   // Scratch.
   std::vector<std::uint32_t> rows_;
@@ -206,7 +207,6 @@ Status AggregateOperator::take_in_final(const Batch& in, Emitter& out) {
       closing = last < 0 ? -1 : last / advance * advance;
     }
     assign_windows(in, from, to);
-    for (const std::int64_t start : starts_) newest_ = std::max(newest_, start);
     if (Status found = find_groups(in); !found) return found;
     if (Status added = add(in, 0, rows_.size()); !added) return added;
     if (closing > closed_)
@@ -216,20 +216,18 @@ Status AggregateOperator::take_in_final(const Batch& in, Emitter& out) {
   return {};
 }
 
-/// Gives out the windows that start up to `up_to`, but for those that the store has lost by then: it spans the
-/// retention back from the newest window.
+/// Gives out the windows that start up to `up_to` and were not given out yet, whatever the retention.
 Status AggregateOperator::close_windows(std::int64_t up_to, Emitter& out) {
-  const std::int64_t kept = newest_ - windows_->spec().retention_ms;
-  const std::int64_t from = std::max(closed_, kept) + 1;
+  const std::int64_t from = closed_ + 1;
   closed_ = up_to;
   std::vector<Entry*> groups;
-  if (Status found = store_.collect_windows(std::max<std::int64_t>(from, 0), up_to + 1, groups); !found) return found;
+  if (Status found = store_.collect_windows(from, up_to + 1, groups); !found) return found;
   std::sort(groups.begin(), groups.end(), [this](const Entry* a, const Entry* b) {
     return a->window != b->window ? a->window < b->window : store_.key(*a) < store_.key(*b);
   });
   for (std::size_t i = 0; i < groups.size(); i += kMaxBatchRows) {
     const std::span<Entry* const> part(groups.data() + i, std::min(kMaxBatchRows, groups.size() - i));
-    if (changes_.emit_before()) return Error{Fault::bug, "final results asked for rows before"};
+    changes_.remember_nothing(part.size());
     if (Status given = changes_.give(store_, part, {}, out); !given) return given;
   }
   return {};
@@ -286,8 +284,7 @@ Status AggregateOperator::apply_steps(const Batch& in, Emitter& out) {
 }  // namespace
 
 MadeOperator make_aggregate_operator(const AggregateNode& node, const LowerContext& lower) {
-  Result<StoreSlot> slot = lower.store("groups");
-  if (!slot) return slot.error();
+  if (lower.stores.empty()) return Error{Fault::bug, "an aggregate has no store"};
   if (node.combined && lower.context.options().emit_every_change)
     return Error{Fault::bug, "rows were combined though every change is to be seen"};
   auto layout = std::make_shared<const GroupLayout>(node.calls);
@@ -298,11 +295,11 @@ MadeOperator make_aggregate_operator(const AggregateNode& node, const LowerConte
   MapStoreOptions options{.layout = layout, .window_bytes = StoreKeys(lower.node).window_bytes()};
   if (node.window) {
     options.advance_ms = node.window->advance_ms;
-    options.retention_ms = node.window->retention_ms;
+    options.retention_ms = kept_ms(node);
   }
-  Result<std::unique_ptr<MapStore>> store = MapStore::open(*slot, options);
+  Result<std::unique_ptr<MapStore>> store = MapStore::open(lower.stores[0], options);
   if (!store) return store.error();
-  auto* attached = static_cast<MapStore*>(slot->attach(std::move(*store)));
+  auto* attached = static_cast<MapStore*>(lower.stores[0].attach(std::move(*store)));
   return std::make_unique<AggregateOperator>(node, lower, std::move(layout), *attached);
 }
 

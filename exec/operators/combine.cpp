@@ -26,7 +26,7 @@ class Combine final : public Operator {
   ~Combine() override { forget(); }
 
   Status on_batch(int, const Batch& in, Emitter& out) override {
-    if (const auto rows = countable_rows(in)) return rows->empty() ? Status{} : take_in(gather(in, *rows), out);
+    if (const auto rows = countable_rows(in, false)) return rows->empty() ? Status{} : take_in(gather(in, *rows), out);
     return take_in(in, out);
   }
   Status on_commit(Emitter& out) override { return give(out); }
@@ -41,7 +41,7 @@ class Combine final : public Operator {
     if (rows_by_ != 0) return let_by(in, out);
     RowErrors errors;
     arguments_.evaluate(in, errors);
-    if (errors.count != 0) context_.report(errors, in);
+    if (errors.count != 0) context_.report("aggregate", 1, errors, in);
     if (rows_.size() != in.rows) rows_ = all_rows(in.rows);
     keys_.encode(in, rows_, key_bytes_);
     find_groups(*in.timestamps);

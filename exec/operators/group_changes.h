@@ -16,10 +16,11 @@ class GroupChanges {
       : keys_(lower.node), layout_(std::move(layout)), emit_before_(lower.emit_before) {}
 
   const StoreKeys& keys() const { return keys_; }
-  bool emit_before() const { return emit_before_; }
 
   /// Remembers what these groups hold, for the rows that `give` makes of them next. Does nothing where nobody asked.
   void remember(std::span<Entry* const> entries);
+  /// None of that many groups was given out before.
+  void remember_nothing(std::size_t groups) { old_row_.assign(groups, -1); }
   /// What these groups hold now, one row each (two with a row before it). Precondition: present, no entry twice.
   /// The rows carry the headers of what caused them.
   Status give(const MapStore& store, std::span<Entry* const> entries, const Origin& origin, Emitter& out);

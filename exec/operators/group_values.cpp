@@ -100,11 +100,11 @@ Batch group_batch(const StoreKeys& keys, const GroupLayout& layout, std::span<co
   return out;
 }
 
-std::optional<std::vector<std::uint32_t>> countable_rows(const Batch& in) {
-  if (!any_set(in.null_keys, in.rows) && !any_set(in.null_values, in.rows)) return std::nullopt;
+std::optional<std::vector<std::uint32_t>> countable_rows(const Batch& in, bool global) {
+  if ((global || !any_set(in.null_keys, in.rows)) && !any_set(in.null_values, in.rows)) return std::nullopt;
   std::vector<std::uint32_t> rows;
   for (std::uint32_t row = 0; row < in.rows; ++row)
-    if (!in.null_keys.test(row) && !in.null_values.test(row)) rows.push_back(row);
+    if ((global || !in.null_keys.test(row)) && !in.null_values.test(row)) rows.push_back(row);
   return rows;
 }
 

@@ -68,7 +68,7 @@ Batch group_batch(const StoreKeys& keys, const GroupLayout& layout, std::span<co
                   std::span<const std::byte* const> values, std::vector<std::int64_t> timestamps,
                   std::vector<RowKind> kinds);
 
-/// Rows that an aggregate takes in: with a key and a value. Absent: all.
-std::optional<std::vector<std::uint32_t>> countable_rows(const Batch& in);
+/// Rows that an aggregate takes in: with a value and, but for a `global` one, with a key. Absent: all.
+std::optional<std::vector<std::uint32_t>> countable_rows(const Batch& in, bool global);
 
 }  // namespace millrace::inline exec

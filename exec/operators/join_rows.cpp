@@ -13,6 +13,15 @@ StoreKeys result_keys(const PlanNode& join) {
   return StoreKeys(std::move(types), join.window);
 }
 
+std::shared_ptr<const std::vector<std::int64_t>> spread_times(
+    const std::shared_ptr<const std::vector<std::int64_t>>& times, std::span<const std::uint32_t> positions,
+    std::size_t rows) {
+  if (!times) return nullptr;
+  auto out = std::make_shared<std::vector<std::int64_t>>(rows);
+  for (std::size_t i = 0; i < positions.size(); ++i) (*out)[positions[i]] = (*times)[i];
+  return out;
+}
+
 }  // namespace
 
 JoinRows::JoinRows(const PlanNode& join, const PlanNode& left, const PlanNode& right, bool right_is_keyed_alike)
@@ -35,8 +44,7 @@ JoinRows::Bytes JoinRows::bytes_of(const Piece& piece) const {
   return std::string_view(arena_).substr(piece.at, piece.size);
 }
 
-void JoinRows::add(std::string_view key, Bytes left, Bytes right, std::int64_t timestamp, RowKind kind,
-                   Bytes right_key) {
+void JoinRows::add(Bytes key, Bytes left, Bytes right, std::int64_t timestamp, RowKind kind, Bytes right_key) {
   rows_.push_back({keep(key), keep(left), keep(right), keep(right_key), headers_});
   timestamps_.push_back(timestamp);
   kinds_.push_back(kind);
@@ -83,15 +91,35 @@ Result<Batch> JoinRows::make(std::size_t from, std::size_t to) {
   const auto has_headers = [](const Row& row) { return row.headers != nullptr; };
   if (std::any_of(rows.begin(), rows.end(), has_headers))
     for (const Row& row : rows) out.headers.push_back(row.headers);
-  std::vector<std::string_view> keys;
-  for (const Row& row : rows) keys.push_back(*bytes_of(row.key));
-  keys_.decode(keys, out);
-  const std::vector<ColumnPtr> own(out.columns.begin(),
-                                   out.columns.begin() + static_cast<std::ptrdiff_t>(keys_.columns()));
+  const std::vector<ColumnPtr> own = decode_keys(rows, out);
   if (Status added = add_side(left_, &Row::left, rows, own, out); !added) return added.error();
   const std::vector<ColumnPtr> right = keyed_alike_ ? own : right_keys(rows, out);
   if (Status added = add_side(right_, &Row::right, rows, right, out); !added) return added.error();
   return out;
+}
+
+/// Puts the key columns into `out` and gives them; a row without a key has NULL there.
+std::vector<ColumnPtr> JoinRows::decode_keys(std::span<const Row> rows, Batch& out) const {
+  std::vector<std::string_view> keys;
+  std::vector<std::uint32_t> positions;
+  for (std::uint32_t i = 0; i < rows.size(); ++i) {
+    if (!rows[i].key.there) {
+      out.null_keys.set(i, rows.size());
+      continue;
+    }
+    positions.push_back(i);
+    keys.push_back(*bytes_of(rows[i].key));
+  }
+  if (is_all(positions, rows.size())) {
+    keys_.decode(keys, out);
+    return out.columns;
+  }
+  Batch compact;
+  keys_.decode(keys, compact);
+  for (const ColumnPtr& column : compact.columns) out.columns.push_back(spread(*column, positions, rows.size()));
+  out.window_start = spread_times(compact.window_start, positions, rows.size());
+  out.window_end = spread_times(compact.window_end, positions, rows.size());
+  return out.columns;
 }
 
 /// The side's own key columns, NULL where the side is absent, then its value columns.

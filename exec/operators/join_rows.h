@@ -19,8 +19,8 @@ class JoinRows {
   JoinRows(const PlanNode& join, const PlanNode& left, const PlanNode& right, bool right_is_keyed_alike = true);
 
   using Bytes = std::optional<std::string_view>;
-  /// The bytes are copied. `kind` is left out of streams.
-  void add(std::string_view key, Bytes left, Bytes right, std::int64_t timestamp, RowKind kind = RowKind::insert,
+  /// The bytes are copied. `kind` is left out of streams. Without a key the result has none.
+  void add(Bytes key, Bytes left, Bytes right, std::int64_t timestamp, RowKind kind = RowKind::insert,
            Bytes right_key = std::nullopt);
   struct Pair {
     Bytes left, right;
@@ -51,6 +51,7 @@ class JoinRows {
   Piece keep(Bytes bytes);
   Bytes bytes_of(const Piece& piece) const;
   Result<Batch> make(std::size_t from, std::size_t to);
+  std::vector<ColumnPtr> decode_keys(std::span<const Row> rows, Batch& out) const;
   Status add_side(RowCodec& codec, Piece Row::*piece, std::span<const Row> rows, const std::vector<ColumnPtr>& keys,
                   Batch& out);
   std::vector<ColumnPtr> right_keys(std::span<const Row> rows, const Batch& out) const;

@@ -11,16 +11,9 @@ namespace millrace::inline exec {
 struct LowerContext {
   OperatorContext& context;
   const PlanNode& node;
-  /// Tables: give insert / update_before / update_after / remove instead of upserts and removes. As the plan says.
+  /// Tables: the operator above wants insert / update_before / update_after / remove instead of upserts and removes.
   bool emit_before = false;
-  struct NamedStore {
-    std::string role;
-    StoreSlot slot;
-  };
-  std::vector<NamedStore> stores;  // the stores that the plan declares for this node
-
-  /// A store by its role. A plan without it is a bug.
-  Result<StoreSlot> store(std::string_view role) const;
+  std::vector<StoreSlot> stores;  // the stores that the plan declares for this node, in order
 };
 using MadeOperator = Result<std::unique_ptr<Operator>>;
 

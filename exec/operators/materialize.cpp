@@ -3,21 +3,26 @@
 
 #include "exec/operators/batch_ops.h"
 #include "exec/operators/table_side.h"
+#include "exec/operators/windows.h"
 
 namespace millrace::inline exec {
 namespace {
 
-/// Keeps the newest row of each key, and from that knows the row before.
+/// Keeps the newest row of each key, and from that knows the row before. Windowed rows are kept for the retention, back
+/// from the newest window.
 class Materialize final : public Operator {
  public:
-  Materialize(const LowerContext& lower, std::unique_ptr<TableSide> side)
+  Materialize(const MaterializeNode& node, const LowerContext& lower, std::unique_ptr<TableSide> side)
       : side_(std::move(side)),
-        emit_before_(lower.emit_before),
+        retention_ms_(lower.stores[0].retention_ms),
+        emit_before_(node.emit_before || lower.emit_before),
         every_change_(lower.context.options().emit_every_change) {}
 
   Status on_batch(int, const Batch& in, Emitter& out) override {
     const std::vector<std::uint32_t> rows = TableSide::news(in);
     if (rows.empty()) return {};
+    if (retention_ms_)
+      for (const std::uint32_t row : rows) newest_ = std::max(newest_, (*in.window_start)[row]);
     if (!every_change_) return side_->apply(in, rows, [](std::size_t, const Entry&) {});
     if (emit_before_) return give_with_before(in, rows, out);
     if (Status applied = side_->apply(in, rows, [](std::size_t, const Entry&) {}); !applied) return applied;
@@ -28,6 +33,7 @@ class Materialize final : public Operator {
   }
 
   Status on_commit(Emitter& out) override {
+    if (retention_ms_) side_->store().expire_before(expired_before());
     if (every_change_) return {};
     const auto changed = side_->store().changed();
     for (std::size_t from = 0; from < changed.size(); from += kMaxBatchRows) {
@@ -37,7 +43,19 @@ class Materialize final : public Operator {
     return {};
   }
 
+  void save(std::string& bytes) const override {
+    if (retention_ms_) save_number(newest_, bytes);
+  }
+  Status load(std::string_view bytes) override {
+    if (!retention_ms_) return {};
+    newest_ = load_number(bytes, -1);
+    side_->store().expired_before(expired_before());
+    return {};
+  }
+
  private:
+  std::int64_t expired_before() const { return newest_ - *retention_ms_; }
+
   /// One output per input row, the row before taken as of that row.
   Status give_with_before(const Batch& in, const std::vector<std::uint32_t>& rows, Emitter& out) {
     std::deque<std::string> kept;
@@ -102,15 +120,18 @@ class Materialize final : public Operator {
   }
 
   std::unique_ptr<TableSide> side_;
+  std::optional<std::int64_t> retention_ms_;  // windowed rows of an aggregate
+  std::int64_t newest_ = -1;                  // start of the newest window so far
   bool emit_before_, every_change_;
 };
 
 }  // namespace
 
-MadeOperator make_materialize(const MaterializeNode&, const LowerContext& lower) {
-  Result<std::unique_ptr<TableSide>> side = TableSide::make(lower.node, lower.store("rows"));
+MadeOperator make_materialize(const MaterializeNode& node, const LowerContext& lower) {
+  if (lower.stores.empty()) return Error{Fault::bug, "a materialized table has no store"};
+  Result<std::unique_ptr<TableSide>> side = TableSide::make(lower.node, lower.stores[0]);
   if (!side) return side.error();
-  return std::make_unique<Materialize>(lower, std::move(*side));
+  return std::make_unique<Materialize>(node, lower, std::move(*side));
 }
 
 }  // namespace millrace::inline exec

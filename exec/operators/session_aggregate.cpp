@@ -21,12 +21,14 @@ class SessionAggregate final : public Operator {
         layout_(std::move(layout)),
         arguments_(node.calls, *node.input),
         store_(store),
+        global_(node.global),
         final_(node.emit == EmitPolicy::final),
         every_change_(lower.context.options().emit_every_change),
         emit_before_(lower.emit_before) {}
 
   Status on_batch(int, const Batch& in, Emitter& out) override {
-    if (const auto rows = countable_rows(in)) return rows->empty() ? Status{} : take_in(gather(in, *rows), out);
+    if (const auto rows = countable_rows(in, global_))
+      return rows->empty() ? Status{} : take_in(gather(in, *rows), out);
     return take_in(in, out);
   }
   Status on_commit(Emitter& out) override;
@@ -79,7 +81,9 @@ class SessionAggregate final : public Operator {
     return stream_time_ == INT64_MIN ? INT64_MIN : stream_time_ - spec_.grace_ms - spec_.size_ms;
   }
   std::int64_t expired_before() const {
-    return stream_time_ == INT64_MIN ? INT64_MIN : stream_time_ - spec_.retention_ms;
+    if (final_) return closed_ + 1;  // what was given out is kept above, and never opened again
+    const std::int64_t keep = std::max(spec_.retention_ms, spec_.size_ms + spec_.grace_ms);
+    return stream_time_ == INT64_MIN ? INT64_MIN : stream_time_ - keep;
   }
 
   OperatorContext& context_;
@@ -88,7 +92,7 @@ class SessionAggregate final : public Operator {
   std::shared_ptr<const GroupLayout> layout_;
   GroupArguments arguments_;
   OrderedStore& store_;
-  bool final_, every_change_, emit_before_;
+  bool global_, final_, every_change_, emit_before_;
   std::int64_t stream_time_ = INT64_MIN;
   std::int64_t closed_ = -1;  // EMIT FINAL: sessions that end up to here have been given out
 
@@ -110,7 +114,7 @@ class SessionAggregate final : public Operator {
 Status SessionAggregate::take_in(const Batch& in, Emitter& out) {
   RowErrors errors;
   arguments_.evaluate(in, errors);
-  if (errors.count != 0) context_.report(errors, in);
+  if (errors.count != 0) context_.report("aggregate", 1, errors, in);
   const std::vector<std::uint32_t> rows = all_rows(in.rows);
   encode_keys({in.columns.data(), keys_.columns()}, rows, {}, key_bytes_);
   if (Status found = store_.lists(key_bytes_, lists_); !found) return found;
@@ -124,7 +128,7 @@ Status SessionAggregate::take_in(const Batch& in, Emitter& out) {
       if (Status closed = close(out); !closed) return closed;
   }
   headers_ = nullptr;
-  if (late_ != 0) context_.late_rows(late_);
+  if (late_ != 0) context_.late_rows("aggregate", late_);
   return flush(out);
 }
 
@@ -261,21 +265,21 @@ Status SessionAggregate::close(Emitter& out) {
     const std::int64_t s = OrderedStore::start_of(x), t = OrderedStore::start_of(y);
     return s != t ? s < t : x < y;
   });
-  for (const Entry* session : sessions) note(*session, session->value(), RowKind::update_after);
+  for (const Entry* session : sessions)
+    note(*session, session->value(), emit_before_ ? RowKind::insert : RowKind::update_after);
   return flush(out);
 }
 
 }  // namespace
 
 MadeOperator make_session_aggregate(const AggregateNode& node, const LowerContext& lower) {
-  Result<StoreSlot> slot = lower.store("groups");
-  if (!slot) return slot.error();
+  if (lower.stores.empty()) return Error{Fault::bug, "an aggregate has no store"};
   auto layout = std::make_shared<const GroupLayout>(node.calls);
-  auto store = OrderedStore::open(*slot, {.layout = layout,
-                                          .advance_ms = std::max<std::int64_t>(node.window->size_ms, 1),
-                                          .retention_ms = node.window->retention_ms});
+  auto store = OrderedStore::open(
+      lower.stores[0],
+      {.layout = layout, .advance_ms = std::max<std::int64_t>(node.window->size_ms, 1), .retention_ms = kept_ms(node)});
   if (!store) return store.error();
-  auto* attached = static_cast<OrderedStore*>(slot->attach(std::move(*store)));
+  auto* attached = static_cast<OrderedStore*>(lower.stores[0].attach(std::move(*store)));
   return std::make_unique<SessionAggregate>(node, lower, std::move(layout), *attached);
 }
 

@@ -9,6 +9,7 @@
 namespace millrace::inline exec {
 namespace {
 
+constexpr std::int64_t kDefaultGrace = 86'400'000;
 constexpr char kHeld = 0;     // a row that waits for a match before it may go out alone
 constexpr char kSettled = 1;  // matched, given out, or of a side that never goes out alone
 
@@ -22,9 +23,9 @@ class StreamStreamJoin final : public Operator {
         sides_{{RowCodec(node.left->schema), left, node.before_ms, node.after_ms, is_outer(node.type, 0)},
                {RowCodec(node.right->schema), right, node.after_ms, node.before_ms, is_outer(node.type, 1)}},
         rows_(lower.node, *node.left, *node.right),
-        eager_(node.eager),
-        grace_(node.grace_ms),
-        retention_(node.retention_ms()) {}
+        eager_(!node.grace_ms),
+        grace_(node.grace_ms.value_or(kDefaultGrace)),
+        retention_(node.before_ms + node.after_ms + grace_) {}
 
   Status on_batch(int input, const Batch& in, Emitter& out) override;
   Status on_commit(Emitter&) override {
@@ -76,7 +77,7 @@ class StreamStreamJoin final : public Operator {
   Status give_held();
   Status find_held();
 
-  void add(int input, std::string_view key, JoinRows::Bytes own, JoinRows::Bytes other, std::int64_t timestamp) {
+  void add(int input, JoinRows::Bytes key, JoinRows::Bytes own, JoinRows::Bytes other, std::int64_t timestamp) {
     rows_.add(key, input == 0 ? own : other, input == 0 ? other : own, timestamp);
   }
 
@@ -96,18 +97,28 @@ class StreamStreamJoin final : public Operator {
 Status StreamStreamJoin::on_batch(int input, const Batch& in, Emitter& out) {
   if (!held_known_)
     if (Status found = find_held(); !found) return found;
-  std::vector<std::uint32_t> rows;
-  for (std::uint32_t row = 0; row < in.rows; ++row)
-    if (!in.null_keys.test(row) && !in.null_values.test(row)) rows.push_back(row);
+  std::vector<std::uint32_t> rows, keyed;
+  for (std::uint32_t row = 0; row < in.rows; ++row) {
+    if (in.null_values.test(row)) continue;
+    const bool has_key = !in.null_keys.test(row);
+    if (has_key) keyed.push_back(row);
+    if (has_key || sides_[input].outer) rows.push_back(row);
+  }
   if (rows.empty()) return {};
-  keys_.encode(in, rows, key_bytes_);
+  keys_.encode(in, keyed, key_bytes_);
   if (Status encoded = sides_[input].codec.encode(in, encoded_); !encoded) return encoded;
   for (Side& side : sides_)
     if (Status found = side.store.lists(key_bytes_, side.lists); !found) return found;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    rows_.set_headers(in, rows[i]);
-    Status taken = take_row(input, key_bytes_[i], (*in.timestamps)[rows[i]], encoded_.row(rows[i]), i);
-    if (!taken) return taken;
+  std::size_t next_keyed = 0;
+  for (const std::uint32_t row : rows) {
+    rows_.set_headers(in, row);
+    const std::int64_t timestamp = (*in.timestamps)[row];
+    if (in.null_keys.test(row)) {  // it can meet no other, and says nothing about stream time
+      add(input, std::nullopt, encoded_.row(row), std::nullopt, timestamp);
+      continue;
+    }
+    const std::size_t i = next_keyed++;
+    if (Status taken = take_row(input, key_bytes_[i], timestamp, encoded_.row(row), i); !taken) return taken;
   }
   return rows_.flush(out);
 }
@@ -200,22 +211,23 @@ Status StreamStreamJoin::find_held() {
   return {};
 }
 
-Result<OrderedStore*> open_side(const Result<StoreSlot>& slot, std::int64_t retention) {
-  if (!slot) return slot.error();
+Result<OrderedStore*> open_side(const StoreSlot& slot, std::int64_t retention) {
   auto store =
-      OrderedStore::open(*slot, {.layout = std::shared_ptr<const ValueLayout>(&row_layout(), [](const ValueLayout*) {}),
-                                 .advance_ms = std::max<std::int64_t>(retention / 64, 1),
-                                 .retention_ms = retention});
+      OrderedStore::open(slot, {.layout = std::shared_ptr<const ValueLayout>(&row_layout(), [](const ValueLayout*) {}),
+                                .advance_ms = std::max<std::int64_t>(retention / 64, 1),
+                                .retention_ms = retention});
   if (!store) return store.error();
-  return static_cast<OrderedStore*>(slot->attach(std::move(*store)));
+  return static_cast<OrderedStore*>(slot.attach(std::move(*store)));
 }
 
 }  // namespace
 
 MadeOperator make_stream_stream_join(const StreamStreamJoinNode& node, const LowerContext& lower) {
-  Result<OrderedStore*> left = open_side(lower.store("left"), node.retention_ms());
+  if (lower.stores.size() < 2) return Error{Fault::bug, "a join of streams lacks its stores"};
+  const std::int64_t retention = node.before_ms + node.after_ms + node.grace_ms.value_or(kDefaultGrace);
+  Result<OrderedStore*> left = open_side(lower.stores[0], retention);
   if (!left) return left.error();
-  Result<OrderedStore*> right = open_side(lower.store("right"), node.retention_ms());
+  Result<OrderedStore*> right = open_side(lower.stores[1], retention);
   if (!right) return right.error();
   return std::make_unique<StreamStreamJoin>(node, lower, **left, **right);
 }

@@ -4,7 +4,7 @@
 namespace millrace::inline exec {
 namespace {
 
-/// Stream rows meet the newest table row of their key. Only stream rows give results.
+/// Stream rows meet the newest table row of their key. Only stream rows give results. A row without a key meets none.
 class StreamTableJoin final : public Operator {
  public:
   StreamTableJoin(const StreamTableJoinNode& node, std::unique_ptr<TableSide> table)
@@ -13,14 +13,27 @@ class StreamTableJoin final : public Operator {
   Status on_batch(int input, const Batch& in, Emitter& out) override {
     if (input == 1) return table_->apply(in, TableSide::news(in), [](std::size_t, const Entry&) {});
     rows_.clear();
-    for (std::uint32_t row = 0; row < in.rows; ++row)
-      if (!in.null_keys.test(row) && !in.null_values.test(row)) rows_.push_back(row);
+    keyed_.clear();
+    for (std::uint32_t row = 0; row < in.rows; ++row) {
+      if (in.null_values.test(row)) continue;
+      const bool keyed = !in.null_keys.test(row);
+      if (keyed) keyed_.push_back(row);
+      if (keyed || left_) rows_.push_back(row);
+    }
     if (rows_.empty()) return {};
-    if (Status found = table_->find(in, rows_, matches_); !found) return found;
+    if (Status found = table_->find(in, keyed_, matches_); !found) return found;
+    if (keyed_.size() != rows_.size()) spread_matches();
     return join(in, out);
   }
 
  private:
+  /// From the rows with a key to all rows.
+  void spread_matches() {
+    std::size_t from = keyed_.size();
+    matches_.resize(rows_.size());
+    for (std::size_t to = rows_.size(); to-- > 0;)
+      matches_[to] = from > 0 && keyed_[from - 1] == rows_[to] ? matches_[--from] : nullptr;
+  }
   Status join(const Batch& in, Emitter& out) {
     kept_.clear();
     bytes_.clear();
@@ -52,7 +65,7 @@ class StreamTableJoin final : public Operator {
 
   std::unique_ptr<TableSide> table_;
   bool left_;
-  std::vector<std::uint32_t> rows_, kept_;
+  std::vector<std::uint32_t> rows_, keyed_, kept_;
   std::vector<Entry*> matches_;
   std::vector<std::optional<std::string_view>> bytes_;  // of the table rows that match, by kept row
 };
@@ -62,7 +75,8 @@ class StreamTableJoin final : public Operator {
 MadeOperator make_stream_table_join(const StreamTableJoinNode& node, const LowerContext& lower) {
   if (node.type != JoinType::inner && node.type != JoinType::left)
     return user_error("a stream can only be joined with a table by an inner or a left join");
-  Result<std::unique_ptr<TableSide>> table = TableSide::make(*node.right, lower.store("table"));
+  if (lower.stores.empty()) return Error{Fault::bug, "a stream-table join has no store"};
+  Result<std::unique_ptr<TableSide>> table = TableSide::make(*node.right, lower.stores[0]);
   if (!table) return table.error();
   return std::make_unique<StreamTableJoin>(node, std::move(*table));
 }

@@ -43,7 +43,8 @@ class TimeWindows {
   }
   /// Windows that start before this are kept no longer.
   std::int64_t expired_before() const {
-    return stream_time_ == INT64_MIN ? INT64_MIN : stream_time_ - spec_.retention_ms + 1;
+    const std::int64_t keep = std::max(spec_.retention_ms, spec_.size_ms + spec_.grace_ms);
+    return stream_time_ == INT64_MIN ? INT64_MIN : stream_time_ - keep + 1;
   }
   void set_stream_time(std::int64_t time) { stream_time_ = time; }
 
@@ -51,6 +52,12 @@ class TimeWindows {
   WindowSpec spec_;
   std::int64_t stream_time_ = INT64_MIN;
 };
+
+/// How long an aggregate itself keeps a window: with EMIT FINAL only until its result is given out.
+inline std::int64_t kept_ms(const AggregateNode& node) {
+  const WindowSpec& spec = *node.window;
+  return node.emit == EmitPolicy::final ? spec.size_ms + spec.grace_ms : spec.retention_ms;
+}
 
 /// Fixed-size progress of operators (Operator::save).
 inline void save_number(std::int64_t value, std::string& bytes) {

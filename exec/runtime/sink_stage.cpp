@@ -6,15 +6,17 @@
 
 namespace millrace::inline exec {
 
-SinkStage::SinkStage(const PlanNode& sink, const QueryOptions& options, std::int32_t task_partition, SinkReport report)
+SinkStage::SinkStage(const PlanNode& sink, bool internal, const QueryOptions& options, std::int32_t task_partition,
+                     SinkReport report)
     : sink_(*sink.as<SinkNode>()),
-      internal_(sink_.internal),
+      internal_(internal),
       task_partition_(task_partition),
       report_(std::move(report)),
       key_count_(sink.schema.key_count()),
       window_(sink.window) {
   auto keys = sink.schema.keys();
   auto values = sink.schema.values();
+  null_is_absent_ = !internal && null_is_absent(sink_.value_format, values);
   if (!keys.empty()) key_encoder_ = make_encoder(sink_.key_format, std::move(keys), true);
   if (!values.empty()) value_encoder_ = make_encoder(sink_.value_format, std::move(values), false);
   if (sink_.timestamp)
@@ -74,14 +76,8 @@ Status SinkStage::encode(const Batch& batch) {
   keys_.clear();
   values_.clear();
   const std::span<const ColumnPtr> columns(batch.columns);
-  if (key_encoder_) key_encoder_->leave_out(&batch.null_keys);
   if (key_encoder_)
     if (auto done = key_encoder_->encode(columns.first(key_count_), batch.rows, keys_); !done) return done;
-  Bitmap no_values;
-  if (!internal_ && (!batch.kinds.empty() || !batch.null_values.empty()))
-    for (std::size_t row = 0; row < batch.rows; ++row)
-      if (batch.kind(row) == RowKind::remove || batch.null_values.test(row)) no_values.set(row, batch.rows);
-  if (value_encoder_) value_encoder_->leave_out(&no_values);
   if (value_encoder_)
     if (auto done = value_encoder_->encode(columns.subspan(key_count_), batch.rows, values_); !done) return done;
   return {};
@@ -108,6 +104,7 @@ std::optional<std::string_view> SinkStage::value_of(const Batch& batch, std::siz
     if (batch.kind(row) == RowKind::remove || batch.null_values.test(row)) return std::nullopt;
     if (sink_.value_format.name == "NONE") return std::nullopt;
     if (!value_encoder_) return std::string_view();
+    if (null_is_absent_ && batch.columns[key_count_]->is_null(row)) return std::nullopt;
     return values_.row(row);
   }
   const bool null = batch.null_values.test(row);

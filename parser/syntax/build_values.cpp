@@ -29,7 +29,9 @@ std::string unquote(std::string_view text) {
 }
 
 [[noreturn]] void refuse_literal(std::string_view message, std::string_view text, bool negative, const Span& span) {
-  throw SqlError(Code::invalid_literal, span, std::string(message) + (negative ? "-" : "") + std::string(text),
+  throw SqlError(Code::invalid_literal, span,
+                 "line " + std::to_string(span.line) + ":" + std::to_string(span.column) + ": Syntax Error\n" +
+                     std::string(message) + (negative ? "-" : "") + std::string(text),
                  ErrorClass::parse);
 }
 

@@ -2,7 +2,6 @@
 
 #include "parser/ast/format.h"
 #include "planner/bind/binder.h"
-#include "planner/bind/schemas.h"
 #include "planner/bind/sink.h"
 #include "planner/bind/source_checks.h"
 
@@ -59,7 +58,13 @@ BoundQuery bind_create_as(const ast::CreateAs& statement, const BindContext& con
   const RelationKind kind = statement.kind == ast::SourceKind::stream ? RelationKind::stream : RelationKind::table;
   const WithProperties with = read_with(statement.properties, WithKind::create_as);
   check_name_free(context.catalog, statement.name, kind, statement.or_replace, statement.if_not_exists, false);
-  auto select = SelectBinder(*statement.query, context, statement.name.text).bind();
+  SelectBinder binder(*statement.query, context, statement.name.text);
+  binder.on_projection = [&with](const Schema& columns) {
+    SourceDef shown;
+    shown.schema = columns;
+    set_timestamp(shown, with);
+  };
+  auto select = binder.bind();
   check_result_kind(kind, select.root, statement.name.span);
   BoundQuery bound;
   bound.creates_sink = true;
@@ -85,7 +90,8 @@ BoundQuery bind_create_as(const ast::CreateAs& statement, const BindContext& con
   if (const auto* old = context.catalog.find(sink.name); old && statement.or_replace) {
     check_upgrade(*old, sink, statement.name.span);
   }
-  set_sink_schemas(sink, with, context);
+  require_running_format(sink.key_format, with.span);
+  require_running_format(sink.value_format, with.span);
   bound.root = make_sink(select.root, sink);
   return bound;
 }

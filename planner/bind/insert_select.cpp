@@ -5,9 +5,8 @@
 
 #include "planner/bind/binder.h"
 #include "planner/bind/coercion.h"
-#include "planner/bind/formats.h"
-#include "planner/bind/schemas.h"
 #include "planner/bind/sink.h"
+#include "planner/bind/source_checks.h"
 
 namespace millrace::inline planner {
 namespace {
@@ -91,15 +90,13 @@ BoundQuery bind_insert_select(const ast::InsertSelect& statement, const BindCont
   for (const auto* source : select.sources) bound.sources.push_back(source->name);
   bound.sink = target;
   bound.query_id = with.query_id;
-  const NodePtr fitted = fit_schema(select.root, target, statement.target.span);
-  SourceDef& sink = *bound.sink;
-  if (!can_write(sink.key_format) || !can_write(sink.value_format)) set_sink_schemas(sink, {}, context);
-  bound.root = make_sink(fitted, sink);
+  bound.root = make_sink(fit_schema(select.root, target, statement.target.span), target);
   return bound;
 }
 
 BoundQuery bind_push(const ast::Query& query, const BindContext& context) {
   auto select = SelectBinder(query, context, "").bind();
+  check_duplicate_columns(select.root->schema, query.span);
   BoundQuery bound;
   bound.options = read_options(context.properties);
   for (const auto* source : select.sources) bound.sources.push_back(source->name);

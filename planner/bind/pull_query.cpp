@@ -7,6 +7,7 @@
 #include "planner/bind/coercion.h"
 #include "planner/bind/pull_lookups.h"
 #include "planner/bind/select_binder.h"
+#include "planner/bind/source_checks.h"
 #include "planner/bind/with_properties.h"
 
 namespace millrace::inline planner {
@@ -173,6 +174,9 @@ BoundPull SelectBinder::bind_pull() {
   const bool table = def.kind == RelationKind::table;
   ExprBinder binder(context_, scope_);
   for (const auto& item : items_) {
+    // On a stream the query is run as a push query that ends, which binds the calls.
+    const auto is_table_call = [&](const ast::Expression& e) { return is_call_of(e, FunctionKind::table); };
+    if (!table && contains(item.expr, is_table_call)) continue;
     ProjectItem made = value_item(binder, item);
     const auto* column = item.expr->as<ast::ColumnRef>();
     const auto pseudo =
@@ -185,6 +189,9 @@ BoundPull SelectBinder::bind_pull() {
       made.column = def.schema.columns[*index];
     bound.items.push_back(std::move(made));
   }
+  Schema shown;
+  for (const auto& item : bound.items) shown.columns.push_back(item.column);
+  check_duplicate_columns(shown, query_.span);
   auto source = make_pull_source(def, context_, scope_);
   source.key_of = [this](const ast::ExprPtr& expr) { return key_column(expr); };
   if (table) {

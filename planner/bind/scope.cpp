@@ -101,10 +101,34 @@ class Qualifier {
   ast::ExprPtr rewrite(const ast::ExprPtr& expr) {
     if (const auto* column = expr->as<ast::ColumnRef>()) return rewrite_column(expr, *column);
     if (const auto* lambda = expr->as<ast::Lambda>()) return rewrite_lambda(expr, *lambda);
+    if (const auto* call = expr->as<ast::Call>()) return rewrite_call(expr, *call);
     return map_children(expr, [this](const ast::ExprPtr& child) { return rewrite(child); });
   }
 
  private:
+  /// A word such as SECOND among the arguments is a unit where the function takes one there, else a column of that
+  /// name.
+  ast::ExprPtr rewrite_call(const ast::ExprPtr& expr, const ast::Call& call) {
+    const FunctionDef* function = scope_.functions ? scope_.functions->find(call.name.text) : nullptr;
+    std::size_t index = 0;
+    return map_children(expr, [&](const ast::ExprPtr& child) {
+      const std::size_t at = index++;
+      const auto* unit = child->as<ast::IntervalUnit>();
+      if (!unit || (function && takes_unit(*function, at))) return rewrite(child);
+      const bool known =
+          scope_.has_column(unit->unit) || std::ranges::find(parameters_, unit->unit) != parameters_.end();
+      if (!known) return child;
+      return rewrite(make_ast(ast::ColumnRef{std::nullopt, {.text = unit->unit, .quoted = false, .span = child->span}},
+                              child->span));
+    });
+  }
+  static bool takes_unit(const FunctionDef& function, std::size_t argument) {
+    return std::ranges::any_of(function.variants, [&](const FunctionVariant& variant) {
+      return argument < variant.parameters.size() &&
+             variant.parameters[argument].type.kind == TypePattern::Kind::interval_unit;
+    });
+  }
+
   ast::ExprPtr rewrite_column(const ast::ExprPtr& expr, const ast::ColumnRef& column) {
     if (column.qualifier) {
       const bool bound = scope_.window_aggregation && is_window_bound(column.name.text);

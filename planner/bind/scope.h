@@ -38,6 +38,8 @@ struct Scope {
   std::vector<ScopeSource> sources;
   /// Key that no source column holds (ROWKEY): joins on expressions and FULL joins.
   std::optional<ScopeColumn> synthetic_key;
+  /// What functions take decides about words that are units of time as well.
+  const FunctionCatalog* functions = nullptr;
   /// Window bounds come from the query's own WINDOW clause.
   bool window_aggregation = false;
 

@@ -9,7 +9,6 @@
 #include "planner/bind/coercion.h"
 #include "planner/bind/select_binder.h"
 #include "planner/bind/with_properties.h"
-#include "planner/types/civil.h"
 
 namespace millrace::inline planner {
 namespace {
@@ -74,7 +73,7 @@ void SelectBinder::check_grouping() const {
                    "Queries only support one of PARTITION BY and GROUP BY");
   }
   if (!query_.group_by) {
-    if (query_.window)
+    if (query_.window && persistent())
       throw SqlError(Code::invalid_window, query_.window->span, "WINDOW clause requires a GROUP BY clause.");
     return;
   }
@@ -277,11 +276,13 @@ std::optional<WindowSpec> SelectBinder::window_spec() const {
         "The ADVANCE of a hopping window must be greater than zero and at most its SIZE ({} ms), but is {} ms.",
         spec.size_ms, spec.advance_ms));
   }
-  const std::int64_t by_default =
-      window.grace ? window.grace->millis : std::max<std::int64_t>(kMillisPerDay - spec.size_ms, 0);
-  // Final results do not wait by themselves, but the store keeps its windows as long as otherwise.
-  spec.grace_ms = query_.emit == ast::Emit::final && !window.grace ? 0 : by_default;
-  spec.retention_ms = window.retention ? window.retention->millis : spec.size_ms + by_default;
+  constexpr std::int64_t kDay = 86'400'000;
+  const std::int64_t by_default = window.grace ? window.grace->millis : std::max<std::int64_t>(kDay - spec.size_ms, 0);
+  // Final results do not wait by themselves, but can be asked for as long as others.
+  const bool final = query_.emit == ast::Emit::final;
+  spec.grace_ms = final && !window.grace ? 0 : by_default;
+  const std::int64_t kept = spec.size_ms + by_default;
+  spec.retention_ms = window.retention ? window.retention->millis : final ? std::max(kept, kDay) : kept;
   if (spec.retention_ms < spec.size_ms + spec.grace_ms) {
     fail(fmt::format(
         "The RETENTION of a window must be at least its size plus its grace period: {} ms is less than {} ms.",
@@ -319,7 +320,7 @@ void SelectBinder::aggregate() {
                      !query_.group_by};
   const bool final = query_.emit == ast::Emit::final;
   if (final && find_flag(context_.properties, "ksql.suppress.enabled") == false) {
-    throw SqlError(Code::not_supported, query_.span,
+    throw SqlError(Code::invalid_statement, query_.span,
                    "Suppression is currently disabled. You can enable it by setting ksql.suppress.enabled to true");
   }
   if (final && !node.window) {
@@ -327,7 +328,7 @@ void SelectBinder::aggregate() {
   }
   if (!query_.group_by) {
     rekey({}, NullKey::keep);
-  } else if (is_current_key(group_)) {
+  } else if (is_current_key(group_) && !(node_->window && node_->kind == RelationKind::table)) {
     keys_[0].candidates = {group_[0]};
   } else {
     rekey(group_, NullKey::drop);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -44,6 +45,8 @@ class SelectBinder {
   /// `sink` names the result of a persistent query; empty for push queries.
   SelectBinder(const ast::Query& query, const BindContext& context, std::string sink);
   BoundSelect bind();
+  /// Called with the columns of the projection before the key is looked for in it: for checks that come first.
+  std::function<void(const Schema&)> on_projection;
   /// The query as a pull query: rows of one source, no plan.
   BoundPull bind_pull();
 

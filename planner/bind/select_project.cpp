@@ -95,7 +95,7 @@ std::string SelectBinder::key_name(const ast::ExprPtr& expr) {
 }
 
 void SelectBinder::rekey(const std::vector<ast::ExprPtr>& exprs, NullKey null_key) {
-  if (node_->window) {
+  if (node_->window && (persistent() || query_.partition_by)) {
     throw SqlError(Code::invalid_key, query_.span,
                    "Implicit repartitioning of windowed sources is not supported. See "
                    "https://github.com/confluentinc/ksql/issues/4385.");
@@ -177,6 +177,13 @@ void SelectBinder::project(ExprBinder& binder) {
   }
   const bool free_keys = find_flag(context_.properties, "ksql.new.query.planner.enabled").value_or(false) &&
                          origin_ == KeyOrigin::source && node_->kind == RelationKind::stream;
+  if (on_projection) {
+    Schema shown;
+    for (std::size_t k = 0; k < keys_.size(); ++k)
+      for (const std::size_t i : matches[k]) shown.columns.push_back({.name = items_[i].name, .type = keys_[k].type});
+    for (const ProjectItem& item : values) shown.columns.push_back(item.column);
+    on_projection(shown);
+  }
   if (persistent()) check_keys(matches, free_keys);
   std::vector<std::size_t> key_order;
   for (std::size_t k = 0; k < keys_.size(); ++k) {

@@ -18,7 +18,9 @@ std::string join_words(const std::vector<std::string>& words, const std::string&
 }
 
 SelectBinder::SelectBinder(const ast::Query& query, const BindContext& context, std::string sink)
-    : query_(query), context_(context), sink_(std::move(sink)) {}
+    : query_(query), context_(context), sink_(std::move(sink)) {
+  scope_.functions = &context.functions;
+}
 
 BoundSelect SelectBinder::bind() {
   open_sources();
@@ -77,7 +79,7 @@ void SelectBinder::open_sources() {
   for (const auto* source : from) {
     const SourceDef& def = require_source(context_.catalog, source->name);
     if (persistent() && def.kind == RelationKind::table && def.window) {
-      throw SqlError(Code::not_supported, source->name.span,
+      throw SqlError(Code::invalid_statement, source->name.span,
                      "KSQL does not support persistent queries on windowed tables.");
     }
     ScopeSource opened{.alias = source->visible_name().text, .def = &def, .columns = {}, .pseudo_positions = {}};
@@ -152,8 +154,6 @@ void SelectBinder::check_functions() const {
 
 void SelectBinder::check_clauses() const {
   check_item_names();
-  // First: SELECT * brings the new key along.
-  for (const auto& expr : partition_) check_resolved(expr, scope_, "PARTITION BY");
   for (const auto& item : items_) check_resolved(item.expr, scope_, "SELECT");
   Scope plain = scope_;  // WHERE is applied before windows exist
   plain.window_aggregation = false;
@@ -167,6 +167,7 @@ void SelectBinder::check_clauses() const {
     check_resolved(where_, plain, "WHERE");
   }
   for (const auto& expr : group_) check_resolved(expr, scope_, "GROUP BY");
+  for (const auto& expr : partition_) check_resolved(expr, scope_, "PARTITION BY");
   check_resolved(having_, scope_, "HAVING");
   check_functions();
 }

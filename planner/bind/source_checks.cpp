@@ -40,15 +40,16 @@ void check_columns_kept(const SourceDef& old, const SourceDef& next, Span span) 
     if (i >= new_keys.size() || !(old_keys[i] == new_keys[i])) note(old_keys[i]);
   }
   for (std::size_t i = old_keys.size(); i < new_keys.size(); ++i) note(new_keys[i]);
-  for (std::size_t i = 0; i < old_values.size(); ++i) {
+  const bool keys_changed = !changed.empty();
+  for (std::size_t i = 0; i < old_values.size() && !keys_changed; ++i) {
     if (i >= new_values.size() || !(old_values[i] == new_values[i])) note(old_values[i]);
   }
   if (changed.empty()) return;
   throw SqlError(
       Code::invalid_schema, span,
       fmt::format("Cannot upgrade data source: DataSource '`{}`' has schema = {} which is not upgradeable to {}. (The "
-                  "following columns are changed, missing or reordered: [{}])",
-                  old.name, old.schema.to_string(), next.schema.to_string(), changed));
+                  "following {}columns are changed, missing or reordered: [{}])",
+                  old.name, old.schema.to_string(), next.schema.to_string(), keys_changed ? "key " : "", changed));
 }
 
 }  // namespace

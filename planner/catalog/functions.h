@@ -36,8 +36,7 @@ struct ParameterDef {
   std::string name;
   TypePattern type;
   std::string doc;
-  bool literal = false;     // must be a literal constant (init arguments of aggregates)
-  bool clock_unit = false;  // of an interval unit: MONTHS and YEARS are refused
+  bool literal = false;  // must be a literal constant (init arguments of aggregates)
 };
 
 /// Base of what exec knows about one variation; opaque here.
@@ -63,9 +62,8 @@ struct FunctionVariant {
 enum class FunctionKind : std::uint8_t { scalar, aggregate, table };
 
 struct FunctionExample {
-  std::string sql;     // expression, for example LEN('mill')
-  std::string result;  // expression, or `error` when the row fails; of a table function: its rows as an array
-  std::vector<std::string> over{};  // of an aggregate: arrays with the values of the columns x, y and z, row by row
+  std::string sql;     // expression, for example left('mill', 2)
+  std::string result;  // SQL literal or `error <code>`
 };
 
 struct FunctionDef {

@@ -46,7 +46,8 @@ std::vector<std::string> cells(const std::string& line) {
 }
 
 bool starts_step(const std::string& line) {
-  static constexpr std::string_view kSteps[] = {"statement ", "schema ", "feed ", "expect ", "metric ", "fails "};
+  static constexpr std::string_view kSteps[] = {"statement ", "feed ", "expect ", "metric ", "fails ",
+                                                "query",      "pull ", "bag ",    "final "};
   return std::any_of(std::begin(kSteps), std::end(kSteps),
                      [&](std::string_view step) { return line.starts_with(step); });
 }
@@ -81,34 +82,55 @@ class Reader {
 
   decltype(Step::what) step(const std::string& line) {
     const auto parts = words(line);
-    if (parts[0] == "statement" && parts.size() >= 2) return statement(parts);
-    if (parts[0] == "schema" && parts.size() == 3) return SchemaStep{parts[1], parts[2], block()};
+    if (parts[0] == "statement" && parts.size() >= 2) return statement(parts, line);
     if (parts[0] == "feed" && parts.size() == 2) return FeedStep{upper(parts[1]), rows()};
-    if (parts[0] == "expect" && parts.size() == 2) return ExpectStep{upper(parts[1]), rows()};
+    if (parts[0] == "expect" && parts.size() == 2) return ExpectStep{upper(parts[1]), ExpectStep::Compare::all, rows()};
+    if (parts[0] == "bag" && parts.size() == 2) return ExpectStep{upper(parts[1]), ExpectStep::Compare::bag, rows()};
+    if (parts[0] == "final" && parts.size() == 2) return ExpectStep{upper(parts[1]), ExpectStep::Compare::last, rows()};
     if (parts[0] == "metric" && parts.size() == 4) return MetricStep{upper(parts[1]), parts[2], std::stoull(parts[3])};
     if (parts[0] == "fails" && parts.size() >= 3)
       return FailsStep{upper(parts[1]), trim(line.substr(line.find(parts[1]) + parts[1].size()))};
+    if (parts[0] == "query" && parts.size() == 1) {
+      std::string text = sql();
+      return QueryStep{std::move(text), result_rows()};
+    }
+    if (parts[0] == "pull" && parts.size() == 2) return PullStep{upper(parts[1]), result_rows()};
     fail("not a step: " + line);
   }
 
-  StatementStep statement(const std::vector<std::string>& parts) {
+  StatementStep statement(const std::vector<std::string>& parts, const std::string& line) {
     StatementStep out;
     if (parts[1] == "error" && parts.size() >= 3) {
       out.error = parts[2];
       if (parts.size() == 5 && parts[3] == "at") out.position = parts[4];
+      if (const auto text = line.find(" saying "); text != std::string::npos) out.message = line.substr(text + 8);
+      for (std::size_t at = 0; (at = out.message.find("\\n", at)) != std::string::npos;)
+        out.message.replace(at, 2, "\n");
     } else if (parts[1] != "ok") {
       fail("statement ok or statement error CODE");
     }
-    for (bool ended = false; !ended && at_ < lines_.size(); ++at_) {
-      out.text += (out.text.empty() ? "" : "\n") + lines_[at_];
-      ended = trim(lines_[at_]).ends_with(';');
-    }
+    out.text = sql();
     return out;
   }
 
-  std::string block() {
-    std::string out;
-    for (; at_ < lines_.size() && !trim(lines_[at_]).empty(); ++at_) out += lines_[at_] + "\n";
+  std::string sql() {
+    std::string text;
+    for (bool ended = false; !ended && at_ < lines_.size(); ++at_) {
+      text += (text.empty() ? "" : "\n") + lines_[at_];
+      ended = trim(lines_[at_]).ends_with(';');
+    }
+    return text;
+  }
+
+  std::vector<std::string> result_rows() {
+    std::vector<std::string> out;
+    for (; at_ < lines_.size(); ++at_) {
+      const std::string line = trim(lines_[at_]);
+      if (line.starts_with('#')) continue;
+      if (line.empty() || starts_step(line)) break;
+      const bool tombstone = line.starts_with("tombstone ");
+      out.push_back((tombstone ? "tombstone " : "") + print_json(json(tombstone ? line.substr(10) : line)));
+    }
     return out;
   }
 

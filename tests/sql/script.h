@@ -15,14 +15,21 @@
 ///     CREATE STREAM ...;                     up to the line that ends in a semicolon
 ///     statement error unknown_column at 1:8  a code of parser/error, and the place if given
 ///     SELECT ...;
-///     schema clicks-value AVRO               registers what follows, up to an empty line
-///     {"type": "record", ...}
+///     statement error invalid_key saying Key missing   ... with a message that contains the text; \n is a line break
+///     CREATE ...;
 ///     feed clicks                            key | value | timestamp, or key | window | value | timestamp
 ///     "a" | {"url": "/"} | 1000              JSON; `raw ...` gives a value's bytes as they are
 ///     expect counts                          every record that came since the last expect; a window is start..end
 ///     (session: "a" | 0..10000 | {"N": 1} | 1000       start..end inclusive, after the word session); the timestamp
-///     may be left out metric counts late_rows 1              of the query that fills the source, since its start fails
-///     counts some text                 the query has stopped with an error that contains the text
+///     may be left out
+///     bag counts, final counts               as expect, but in any order; only the newest value of each key
+///     metric counts late_rows 1              of the query that fills the source, since its start
+///     fails counts some text                 the query has stopped with an error that contains the text
+///     query                                  a push query over what is there now; its rows, in any order
+///     SELECT ... EMIT CHANGES;
+///     ["a", 1]                               JSON; `tombstone ["a", null]` where a row is withdrawn
+///     pull counts                            all rows that the table's query keeps, in any order
+///     ["a", 0, 10000, 1]                     key columns, window bounds, value columns
 ///
 /// Names of sources are upper-cased. Rows end at an empty line or at the next step.
 namespace millrace::sql_test {
@@ -33,16 +40,16 @@ struct StatementStep {
   std::string text;
   std::string error;     // name of the code; empty: must succeed
   std::string position;  // line:column; empty: not checked
-};
-struct SchemaStep {
-  std::string subject, kind, text;
+  std::string message;   // part of what the error says; empty: not checked
 };
 struct FeedStep {
   std::string source;
   std::vector<RecordSpec> rows;
 };
 struct ExpectStep {
+  enum class Compare : std::uint8_t { all, bag, last };
   std::string source;
+  Compare compare = Compare::all;
   std::vector<RecordSpec> rows;
 };
 struct MetricStep {
@@ -52,9 +59,17 @@ struct MetricStep {
 struct FailsStep {
   std::string source, text;
 };
+struct QueryStep {
+  std::string text;
+  std::vector<std::string> rows;
+};
+struct PullStep {
+  std::string source;
+  std::vector<std::string> rows;
+};
 struct Step {
   int line = 0;
-  std::variant<StatementStep, SchemaStep, FeedStep, ExpectStep, MetricStep, FailsStep> what;
+  std::variant<StatementStep, FeedStep, ExpectStep, MetricStep, FailsStep, QueryStep, PullStep> what;
 };
 
 /// Throws std::runtime_error that names file and line.

@@ -20,6 +20,8 @@ const std::vector<Variant>& variants() {
       {.name = "last_values_one_row", .batch_rows = 1, .rules_off = {}, .last_values = true},
       {.name = "last_values_rules_off", .rules_off = {"all"}, .last_values = true},
       {.name = "last_values_restart", .rules_off = {}, .restart = true, .last_values = true},
+      {.name = "two_workers", .rules_off = {}, .workers = 2},
+      {.name = "two_workers_restart", .rules_off = {}, .restart = true, .workers = 2},
       {.name = "last_values_on_disk", .rules_off = {}, .restart = true, .on_disk = true, .last_values = true}};
   return kVariants;
 }

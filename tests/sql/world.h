@@ -23,9 +23,10 @@ struct Variant {
   bool on_disk = false;  // state in RocksDB as well
   /// Tables give one change per key and commit; only the newest value of each key is compared then.
   bool last_values = false;
+  int workers = 0;  // threads; 0: all on the test's own
 };
 
-/// A catalog, a memory log and an engine that steps run against. Single-threaded.
+/// A catalog, a memory log and an engine that steps run against.
 class World {
  public:
   explicit World(const Variant& variant);
@@ -33,11 +34,12 @@ class World {
 
   /// Each does one step and says what is wrong, or nothing. Throws std::runtime_error when the engine refuses.
   std::string run(const StatementStep& step);
-  std::string run(const SchemaStep& step);
   std::string run(const FeedStep& step);
   std::string run(const ExpectStep& step);
   std::string run(const MetricStep& step);
   std::string run(const FailsStep& step);
+  std::string run(const QueryStep& step);
+  std::string run(const PullStep& step);
 
  private:
   struct Tap {  // reads what a topic got since the last look
@@ -61,8 +63,8 @@ class World {
   std::unique_ptr<Log> log_;
   std::unique_ptr<Engine> engine_;
   harness::Session session_;
-  std::map<std::string, std::shared_ptr<const PhysicalPlan>> started_;  // by query id
-  std::map<std::string, QueryStatus> before_;                           // counters of engines that are gone
+  std::set<std::string> started_;              // query ids
+  std::map<std::string, QueryStatus> before_;  // counters of engines that are gone
   std::map<std::string, Tap> taps_;
 };
 

@@ -68,11 +68,12 @@ const ErrorCase kSyntax[] = {
 INSTANTIATE_TEST_SUITE_P(Syntax, Errors, testing::ValuesIn(kSyntax));
 
 const ErrorCase kMeaning[] = {
-    {"SELECT 9223372036854775808 FROM s;", Code::invalid_literal, 1, 8, "Invalid numeric literal: 9223372036854775808"},
+    {"SELECT 9223372036854775808 FROM s;", Code::invalid_literal, 1, 8,
+     "line 1:8: Syntax Error\nInvalid numeric literal: 9223372036854775808"},
     {"SELECT -9223372036854775809 FROM s;", Code::invalid_literal, 1, 8,
-     "Invalid numeric literal: -9223372036854775809"},
+     "line 1:8: Syntax Error\nInvalid numeric literal: -9223372036854775809"},
     {"SELECT -1.7976931348623160E308 FROM s;", Code::invalid_literal, 1, 8,
-     "Number overflows DOUBLE: -1.7976931348623160E308"},
+     "line 1:8: Syntax Error\nNumber overflows DOUBLE: -1.7976931348623160E308"},
     {"SELECT a LIKE 'x' ESCAPE 'ab' FROM s;", Code::invalid_literal, 1, 26, "ESCAPE"},
     {"SELECT * FROM s LIMIT 2.5;", Code::invalid_statement, 1, 23,
      "Failed to prepare statement: Value must be integer for command: LIMIT"},
