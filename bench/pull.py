@@ -23,15 +23,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def load(server, keys):
-    server.sql("CREATE STREAM events (id BIGINT KEY, v STRING) WITH (kafka_topic='%sevents', partitions=4, "
-               "key_format='KAFKA', value_format='JSON');"
-               "CREATE TABLE counts WITH (kafka_topic='%scounts') AS SELECT id, COUNT(*) AS n, LATEST_BY_OFFSET(v) AS v FROM events GROUP BY id "
-               "EMIT CHANGES;" % (server.service, server.service))
-    connection = server.connection()
-    step = 50000
-    for first in range(0, keys, step):
-        last = min(first + step, keys)
-        server.insert("events", ['{"id":%d,"v":"value %d"}' % (i, i) for i in range(first, last)], connection)
+    server.load_counts(keys)
     for i in (0, keys // 2, keys - 1):
         server.wait_for("SELECT * FROM counts WHERE id = %d;" % i, [[i, 1, "value %d" % i]])
 

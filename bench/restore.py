@@ -21,18 +21,6 @@ from millrace_server import Server
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
-def load(server, keys):
-    server.sql("CREATE STREAM events (id BIGINT KEY, v STRING) WITH (kafka_topic='%sevents', partitions=4, "
-               "key_format='KAFKA', value_format='JSON');"
-               "CREATE TABLE counts WITH (kafka_topic='%scounts') AS SELECT id, COUNT(*) AS n, LATEST_BY_OFFSET(v) AS v "
-               "FROM events GROUP BY id EMIT CHANGES;" % (server.service, server.service))
-    connection = server.connection()
-    step = 50000
-    for first in range(0, keys, step):
-        rows = ['{"id":%d,"v":"value %d"}' % (i, i) for i in range(first, min(first + step, keys))]
-        server.insert("events", rows, connection)
-
-
 def answers(server, keys, built=True):
     """Whether every one of `keys` has the row it must have. An error is a no; once built, other rows end the run."""
     try:
@@ -93,7 +81,7 @@ def main():
     with Server(options.binary, options.kafka, options=extra) as server:
         server.start()
         began = time.monotonic()
-        load(server, options.keys)
+        server.load_counts(options.keys)
         wait_for(server, [0, options.keys // 2, options.keys - 1], began, built=False)
         time.sleep(3)
         check(server, options.keys)

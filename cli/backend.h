@@ -20,6 +20,8 @@ class Service;
 
 namespace millrace::inline cli {
 
+struct ConnectionOptions;
+
 /// An answer to statements: entities, and the error that ended them, as the API words them.
 struct StatementAnswer {
   std::vector<boost::json::object> entities;
@@ -56,8 +58,8 @@ class Backend {
   virtual Result<bool> is_valid_property(const std::string& name, std::string& why) = 0;
 };
 
-std::unique_ptr<Backend> make_http_backend(const std::string& url,
-                                           const std::optional<std::pair<std::string, std::string>>& credentials);
+/// Null: the URL or a file of the connection's options is not one.
+std::unique_ptr<Backend> make_http_backend(const std::string& url, const ConnectionOptions& connection);
 
 /// Push queries without LIMIT end when the input that was there when they began is used up.
 std::unique_ptr<Backend> make_local_backend(Service& service);

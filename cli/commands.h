@@ -15,6 +15,7 @@ int server_command(const std::vector<std::string>& arguments);
 int run_command(const std::vector<std::string>& arguments);
 int test_command(const std::vector<std::string>& arguments);
 int load_command(const std::vector<std::string>& arguments);
+int password_command(const std::vector<std::string>& arguments);
 int bench_command(const std::vector<std::string>& arguments);
 
 }  // namespace millrace::inline cli

@@ -3,18 +3,17 @@
 #include <thread>
 
 #include "cli/backend.h"
+#include "cli/connection_options.h"
 #include "cli/print.h"
-#include "planner/types/value.h"
 #include "server/http/client.h"
 
 namespace millrace::inline cli {
 namespace json = boost::json;
 namespace {
 
-HttpClient::Headers auth_headers(const std::optional<std::pair<std::string, std::string>>& credentials) {
+HttpClient::Headers headers_of(const ConnectionOptions& connection) {
   HttpClient::Headers headers = {{"Content-Type", "application/json"}, {"Accept", "application/vnd.ksql.v1+json"}};
-  if (credentials)
-    headers.emplace_back("Authorization", "Basic " + base64_encode(credentials->first + ":" + credentials->second));
+  headers.insert(headers.end(), connection.headers.begin(), connection.headers.end());
   return headers;
 }
 
@@ -177,9 +176,8 @@ class HttpBackend final : public Backend {
 
 }  // namespace
 
-std::unique_ptr<Backend> make_http_backend(const std::string& url,
-                                           const std::optional<std::pair<std::string, std::string>>& credentials) {
-  auto client = HttpClient::create(url, auth_headers(credentials));
+std::unique_ptr<Backend> make_http_backend(const std::string& url, const ConnectionOptions& connection) {
+  auto client = HttpClient::create(url, headers_of(connection), connection.tls);
   if (!client) return nullptr;
   return std::make_unique<HttpBackend>(std::move(*client));
 }

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "cli/commands.h"
+#include "cli/connection_options.h"
 #include "cli/options.h"
 #include "server/http/client.h"
 
@@ -29,8 +30,8 @@ examples:
   millrace load clicks clicks.csv --delimiter ';' http://streams.example.org:8088
   zcat flights.json.gz | millrace load flights -
 )";
-const std::vector<OptionDef> kLoadOptions = {
-    {"format", 0, true}, {"delimiter", 0, true}, {"quiet", 'q', false}, {"help", 'h', false}};
+const std::vector<OptionDef> kLoadOptions =
+    with_connection_options({{"format", 0, true}, {"delimiter", 0, true}, {"quiet", 'q', false}, {"help", 'h', false}});
 constexpr std::size_t kBatchBytes = 4 << 20;
 
 struct LoadError : std::runtime_error {
@@ -195,12 +196,13 @@ std::uint64_t load(std::istream& input, const std::string& stream, HttpClient& c
 
 int load_command(const std::vector<std::string>& arguments) {
   const Options options(kLoadOptions, arguments);
-  if (options.has("help")) return std::fputs(kLoadHelp, stdout) < 0;
+  if (options.has("help")) return std::fputs(kLoadHelp, stdout) < 0 || std::fputs(kConnectionHelp, stdout) < 0;
   if (options.positional().size() < 2 || options.positional().size() > 3)
     throw UsageError("expected STREAM FILE [URL]");
   const std::string& path = options.positional()[1];
-  auto client =
-      HttpClient::create(options.positional().size() == 3 ? options.positional()[2] : "http://localhost:8088");
+  const std::string url = options.positional().size() == 3 ? options.positional()[2] : "http://localhost:8088";
+  const ConnectionOptions connection = connection_options(options, url);
+  auto client = HttpClient::create(url, connection.headers, connection.tls);
   if (!client) throw UsageError(client.error().message);
   std::ifstream file;
   if (path != "-") {

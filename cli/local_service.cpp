@@ -14,9 +14,12 @@ namespace {
 /// Settings that the operator gave for Kafka clients: `kafka.NAME`, and the security ones under their own names.
 std::vector<std::pair<std::string, std::string>> kafka_properties(const Config& config) {
   std::vector<std::pair<std::string, std::string>> properties;
+  // Without TLS to Kafka the stores are the listeners' alone.
+  const bool tls = config.find("security.protocol").value_or("").find("SSL") != std::string::npos;
   for (const auto& [name, value] : config.explicit_values()) {
     if (name.starts_with("kafka.")) properties.emplace_back(name.substr(6), value);
-    if (name.starts_with("security.") || name.starts_with("sasl.") || name.starts_with("ssl."))
+    if (name.starts_with("security.") || name.starts_with("sasl.") ||
+        (tls && name.starts_with("ssl.") && !name.starts_with("ssl.client.")))
       properties.emplace_back(name, value);
   }
   return properties;

@@ -15,6 +15,7 @@ constexpr const char* kHelp = R"(millrace: SQL over event streams
   millrace run FILE.sql               run a script in this process and print its results
   millrace test -t FILE.sql|DIR       run tests written in SQL; -s, -i and -o compare records of JSON files
   millrace load STREAM FILE [URL]     insert CSV or JSON lines into a stream or table; FILE - reads standard input
+  millrace password USER [ROLE...]    a line for the password file of a server
   millrace bench WORKLOAD             measure this machine; see bench/README.md
   millrace --version
 
@@ -26,8 +27,9 @@ struct Command {
   int (*run)(const std::vector<std::string>&);
 };
 constexpr Command kCommands[] = {
-    {"shell", millrace::shell_command}, {"server", millrace::server_command}, {"run", millrace::run_command},
-    {"test", millrace::test_command},   {"load", millrace::load_command},     {"bench", millrace::bench_command},
+    {"shell", millrace::shell_command},       {"server", millrace::server_command}, {"run", millrace::run_command},
+    {"test", millrace::test_command},         {"load", millrace::load_command},     {"bench", millrace::bench_command},
+    {"password", millrace::password_command},
 };
 
 int run(std::vector<std::string> arguments) {

@@ -2,13 +2,16 @@
 #include <signal.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "cli/commands.h"
 #include "cli/local_service.h"
 #include "cli/options.h"
+#include "cli/server_network.h"
 #include "exec/log/failpoint.h"
 #include "server/http/server.h"
 
@@ -21,10 +24,11 @@ constexpr const char* kServerHelp = R"(usage: millrace server [OPTIONS]
   --set NAME=VALUE        one property; repeatable, wins over the file
   --kafka HOST:PORT,...   run on this Kafka cluster; without it the log is embedded
   --data DIR              data directory (default ./millrace-data)
-  --listen HOST:PORT      address of the HTTP API (default 127.0.0.1:8088)
+  --listen HOST:PORT      address of the HTTP API (default 127.0.0.1:8088); https://HOST:PORT with TLS; repeatable
   --advertise HOST:PORT   how other processes reach this one (default the listening address)
   --threads N             worker threads (default one per core)
   --log-level LEVEL       debug, info, warn or error (default info)
+  --check                 look the configuration over, certificates and users included, and leave
 
 examples:
   millrace server --data /var/lib/millrace
@@ -32,24 +36,17 @@ examples:
   millrace server --config /etc/millrace/server.properties --listen 0.0.0.0:8088
 )";
 
-const std::vector<OptionDef> kServerOptions = {{"config", 'c', true},  {"set", 's', true, true}, {"kafka", 'k', true},
-                                               {"data", 0, true},      {"listen", 'l', true},    {"advertise", 0, true},
-                                               {"threads", 't', true}, {"log-level", 0, true},   {"help", 'h', false}};
+const std::vector<OptionDef> kServerOptions = {
+    {"config", 'c', true},       {"set", 's', true, true}, {"kafka", 'k', true},   {"data", 0, true},
+    {"listen", 'l', true, true}, {"advertise", 0, true},   {"threads", 't', true}, {"log-level", 0, true},
+    {"check", 0, false},         {"help", 'h', false}};
 
-struct Address {
-  std::string host;
-  int port = 0;
-};
-
-Address parse_address(std::string text) {
-  if (const std::size_t scheme = text.find("://"); scheme != std::string::npos) text.erase(0, scheme + 3);
-  const std::size_t colon = text.rfind(':');
-  if (colon == std::string::npos) throw UsageError(fmt::format("expected HOST:PORT, got '{}'", text));
-  char* end = nullptr;
-  const long port = std::strtol(text.c_str() + colon + 1, &end, 10);
-  if (*end != '\0' || end == text.c_str() + colon + 1 || port < 0 || port > 65535)
-    throw UsageError(fmt::format("'{}' has no valid port", text));
-  return {text.substr(0, colon), static_cast<int>(port)};
+/// Each connection is a descriptor.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 Config make_config(const Options& options) {
@@ -76,6 +73,7 @@ sigset_t block_signals() {
   sigemptyset(&set);
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   signal(SIGPIPE, SIG_IGN);
   signal(SIGXFSZ, SIG_IGN);  // the write that failed tells
@@ -85,6 +83,36 @@ sigset_t block_signals() {
 int failed(const Error& error) {
   std::fprintf(stderr, "millrace: %s\n", error.message.c_str());
   return 1;
+}
+
+/// Until a signal that ends the server; SIGHUP reads keys and certificates again.
+int wait_for_end(const sigset_t& signals, HttpServer& http) {
+  int signal = 0;
+  while (sigwait(&signals, &signal) == 0 && signal == SIGHUP) {
+    if (Status reloaded = http.reload_tls(); !reloaded)
+      spdlog::error("certificates stay as they are: {}", reloaded.error().message);
+    else
+      spdlog::info("certificates read again");
+  }
+  return signal;
+}
+
+/// What can be known of a configuration without starting anything.
+int check(const Options& options) {
+  const Config config = make_config(options);
+  bool good = true;
+  for (const std::string& name : config.unknown()) {
+    std::fprintf(stderr, "unknown property: %s\n", name.c_str());
+    good = false;
+  }
+  auto network = network_options(options.all("listen"), config);
+  if (!network) return failed(network.error());
+  const bool tls = std::any_of(network->listeners.begin(), network->listeners.end(),
+                               [](const HttpListener& listener) { return listener.tls; });
+  if (tls)
+    if (auto context = make_tls_server(network->tls); !context) return failed(context.error());
+  if (good) std::puts("the configuration is good");
+  return good ? 0 : 1;
 }
 
 int serve(const Options& options) {
@@ -103,9 +131,12 @@ int serve(const Options& options) {
   if (auto threads = options.get("threads")) local.workers = std::atoi(threads->c_str());
   auto directory = DataDirectory::open(options.get("data").value_or("millrace-data"));
   if (!directory) return failed(directory.error());
-  const Address address =
-      parse_address(options.get("listen").value_or(local.config.find("listeners").value_or("127.0.0.1:8088")));
-  auto http = HttpServer::listen({.host = address.host, .port = address.port});
+  raise_descriptor_limit();
+  auto network = network_options(options.all("listen"), local.config);
+  if (!network) return failed(network.error());
+  warn_of_open_doors(*network);
+  const HttpListener& address = network->listeners.front();
+  auto http = HttpServer::listen(*network);
   if (!http) return failed(http.error());
   local.advertised = options.get("advertise").value_or(local.config.text("ksql.advertised.listener"));
   if (local.advertised.empty()) local.advertised = fmt::format("{}:{}", address.host, (*http)->port());
@@ -115,14 +146,13 @@ int serve(const Options& options) {
   if (!service) return failed(service.error());
   (*http)->serve((*service)->service());
   std::printf(
-      "millrace %s ready on http://%s:%d in %lld ms (%s)\n", kVersion, address.host.c_str(), (*http)->port(),
+      "millrace %s ready on %s://%s:%d in %lld ms (%s)\n", kVersion, address.tls ? "https" : "http",
+      address.host.c_str(), (*http)->port(),
       static_cast<long long>(
           std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began).count()),
       log_name.c_str());
   std::fflush(stdout);
-  int signal = 0;
-  sigwait(&signals, &signal);
-  spdlog::info("{}: stopping", strsignal(signal));
+  spdlog::info("{}: stopping", strsignal(wait_for_end(signals, **http)));
   (*http)->stop();
   service->reset();
   spdlog::info("stopped");
@@ -137,7 +167,7 @@ int server_command(const std::vector<std::string>& arguments) {
   if (!options.positional().empty())
     throw UsageError(fmt::format("unexpected argument '{}'", options.positional().front()));
   try {
-    return serve(options);
+    return options.has("check") ? check(options) : serve(options);
   } catch (const SqlError& error) {
     std::fprintf(stderr, "millrace: %s\n", error.what());
     return 1;

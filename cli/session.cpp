@@ -25,7 +25,6 @@ class RowsToScreen final : public RowReceiver {
   void header(const std::string&, std::vector<std::string> columns, const json::object& raw) override {
     if (json()) return session_.print(pretty_json(raw));
     printer_.emplace(session_.options(), std::move(columns));
-    if (kind_ == Kind::push && session_.options().live) holder_ = std::thread([this] { hold(); });
   }
   bool row(const harness::Json& values, bool tombstone) override {
     if (full()) return false;
@@ -35,6 +34,7 @@ class RowsToScreen final : public RowReceiver {
     } else {
       const std::lock_guard lock(mutex_);
       session_.print(printer_->row(values, tombstone));
+      if (rows_ == 1 && kind_ == Kind::push && session_.options().live) holder_ = std::thread([this] { hold(); });
     }
     return !full();
   }

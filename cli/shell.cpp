@@ -192,7 +192,7 @@ void Shell::change_server(const std::string& rest) {
   const std::string url = unquoted(rest);
   if (!url.starts_with("http://") && !url.starts_with("https://"))
     return session_.print_error("Server URL must begin with protocol (e.g., http:// or https://)");
-  auto backend = make_http_backend(url, options_.credentials);
+  auto backend = make_http_backend(url, options_.connection);
   if (!backend) return session_.print_error(fmt::format("'{}' is not a URL of a server", url));
   session_.replace_backend(std::move(backend));
   options_.url = url;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "cli/connection_options.h"
 #include "cli/line_editor.h"
 #include "cli/session.h"
 
@@ -12,7 +13,7 @@ namespace millrace::inline cli {
 
 struct ShellOptions {
   std::string url;
-  std::optional<std::pair<std::string, std::string>> credentials;
+  ConnectionOptions connection;
 };
 
 /// The shell's own commands (spec/cli.md §2) around a session. One thread.

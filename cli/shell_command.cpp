@@ -26,7 +26,6 @@ constexpr const char* kShellHelp = R"(usage: millrace [shell] [OPTIONS] [URL]
   --output JSON|TABULAR      (default TABULAR)
   --query-row-limit N        end a query after N rows
   --query-timeout MS         end a query after so many milliseconds
-  -u, --user NAME -p, --password PASSWORD
   --config-file FILE         session properties, name=value a line
   -h, --help                 this text
 
@@ -36,10 +35,14 @@ examples:
   millrace -e "SELECT * FROM counts WHERE user = 'ann';"
   millrace -f report.sql --define day=2024-05-01 --output JSON
 )";
-const std::vector<OptionDef> kShellOptions = {
-    {"execute", 'e', true},       {"file", 'f', true},        {"define", 'd', true, true}, {"output", 0, true},
-    {"query-row-limit", 0, true}, {"query-timeout", 0, true}, {"user", 'u', true},         {"password", 'p', true},
-    {"config-file", 0, true},     {"help", 'h', false}};
+const std::vector<OptionDef> kShellOptions = with_connection_options({{"execute", 'e', true},
+                                                                      {"file", 'f', true},
+                                                                      {"define", 'd', true, true},
+                                                                      {"output", 0, true},
+                                                                      {"query-row-limit", 0, true},
+                                                                      {"query-timeout", 0, true},
+                                                                      {"config-file", 0, true},
+                                                                      {"help", 'h', false}});
 
 std::int64_t positive(const std::string& option, const std::string& text) {
   char* end = nullptr;
@@ -47,17 +50,6 @@ std::int64_t positive(const std::string& option, const std::string& text) {
   if (*end != '\0' || value <= 0)
     throw UsageError(fmt::format("--{} must be a number above 0, got '{}'", option, text));
   return value;
-}
-
-std::optional<std::pair<std::string, std::string>> credentials(const Options& options) {
-  if (!options.has("user") && !options.has("password")) return std::nullopt;
-  if (!options.has("user")) throw UsageError("--password needs --user");
-  std::string password;
-  if (options.has("password"))
-    password = *options.get("password");
-  else if (const char* typed = getpass("Enter password: "))
-    password = typed;
-  return std::pair(*options.get("user"), password);
 }
 
 /// Starts `millrace server` on the embedded log as a process of its own, so that it outlives the shell. True when it is
@@ -81,7 +73,7 @@ bool start_embedded_server() {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     int status = 0;
     if (waitpid(child, &status, WNOHANG) == child) return false;
-    auto backend = make_http_backend(kDefaultUrl, std::nullopt);
+    auto backend = make_http_backend(kDefaultUrl, {});
     auto info = backend->info();
     if (info && cell_text(info->at("serverStatus")) == "RUNNING") {
       std::printf(
@@ -133,6 +125,11 @@ void apply_options(const Options& options, Session& session) {
   }
 }
 
+std::string why_no_client(const ShellOptions& options) {
+  const auto client = HttpClient::create(options.url, {}, options.connection.tls);
+  return client ? "" : client.error().message;
+}
+
 std::string history_path() {
   const char* home = std::getenv("HOME");
   return std::string(home != nullptr ? home : ".") + "/.millrace-history";
@@ -142,16 +139,16 @@ std::string history_path() {
 
 int shell_command(const std::vector<std::string>& arguments) {
   const Options options(kShellOptions, arguments);
-  if (options.has("help")) return std::fputs(kShellHelp, stdout) < 0;
+  if (options.has("help")) return std::fputs(kShellHelp, stdout) < 0 || std::fputs(kConnectionHelp, stdout) < 0;
   if (options.positional().size() > 1)
     throw UsageError(fmt::format("unexpected argument '{}'", options.positional()[1]));
   if (options.has("execute") && options.has("file")) throw UsageError("--execute and --file exclude each other");
   signal(SIGPIPE, SIG_IGN);
   const bool given = !options.positional().empty();
-  ShellOptions shell_options{given ? options.positional()[0] : kDefaultUrl, credentials(options)};
-  auto backend = make_http_backend(shell_options.url, shell_options.credentials);
-  if (!backend)
-    throw UsageError(fmt::format("'{}' is not a URL of a server: expected http://host:port", shell_options.url));
+  const std::string url = given ? options.positional()[0] : kDefaultUrl;
+  ShellOptions shell_options{url, connection_options(options, url)};
+  auto backend = make_http_backend(shell_options.url, shell_options.connection);
+  if (!backend) throw UsageError(why_no_client(shell_options));
   const bool interactive = !options.has("execute") && !options.has("file");
   if (auto info = backend->info(); !info && !offer_server(shell_options.url, given, info.error()) && !interactive)
     return 255;

@@ -88,9 +88,9 @@ ExpectedRecord bind_expected(const ast::AssertValues& statement, const SourceDef
 }
 
 /// Removes the window's bounds from the key, so that it compares with one that was never windowed.
-std::optional<harness::RecordSpec::Window> take_window(StoredRecord& record, const SourceDef& source) {
+std::optional<harness::RecordSpec::Window> take_window(StoredRecord& record, const SourceDef& source, TestBed& bed) {
   if (!source.window || !record.key) return std::nullopt;
-  const auto window = harness::decode_record(record, source).window;
+  const auto window = harness::decode_record(record, source, &bed.registry()).window;
   const std::size_t bounds = source.window->type == WindowType::session ? 16 : 8;
   if (record.key->size() >= bounds) record.key->resize(record.key->size() - bounds);
   return window;
@@ -104,8 +104,9 @@ bool same_part(const std::optional<std::string>& expected, const std::optional<s
 }
 
 std::string describe(const StoredRecord& record, const SourceDef& bare,
-                     const std::optional<harness::RecordSpec::Window>& window, std::optional<std::int64_t> time) {
-  const auto decoded = harness::decode_record(record, bare);
+                     const std::optional<harness::RecordSpec::Window>& window, std::optional<std::int64_t> time,
+                     TestBed& bed) {
+  const auto decoded = harness::decode_record(record, bare, &bed.registry());
   std::string text = fmt::format("key: {}", harness::print_json(decoded.key));
   if (window) text += fmt::format(", window: {}..{}", window->start, window->end);
   text += fmt::format(", value: {}", harness::print_json(decoded.value));
@@ -113,8 +114,8 @@ std::string describe(const StoredRecord& record, const SourceDef& bare,
   return text;
 }
 
-std::string describe_expected(const ExpectedRecord& expected, const SourceDef& bare) {
-  std::string text = describe(expected.record, bare, std::nullopt, expected.time);
+std::string describe_expected(const ExpectedRecord& expected, const SourceDef& bare, TestBed& bed) {
+  std::string text = describe(expected.record, bare, std::nullopt, expected.time, bed);
   if (expected.window_start) text += fmt::format(", WINDOWSTART: {}", *expected.window_start);
   if (expected.window_end) text += fmt::format(", WINDOWEND: {}", *expected.window_end);
   return text;
@@ -184,14 +185,15 @@ void TestAsserts::check(const ast::AssertValues& statement, Span at) {
   if (next >= records.size()) {
     std::string text = "Expected another record, but all records have already been read:";
     for (StoredRecord record : records) {
-      const auto window = take_window(record, source);
-      text += "\n\t" + describe(record, bare, window, record.timestamp);
+      const auto window = take_window(record, source, bed_);
+      text += "\n\t" + describe(record, bare, window, record.timestamp, bed_);
     }
     fail(text, at);
   }
   StoredRecord actual = records[next++];
-  const auto window = take_window(actual, source);
-  const auto wanted = harness::decode_record(expected.record, bare), got = harness::decode_record(actual, bare);
+  const auto window = take_window(actual, source, bed_);
+  const auto wanted = harness::decode_record(expected.record, bare, &bed_.registry());
+  const auto got = harness::decode_record(actual, bare, &bed_.registry());
   const bool same = same_part(expected.record.key, actual.key, wanted.key, got.key) &&
                     same_part(expected.record.value, actual.value, wanted.value, got.value) &&
                     (!expected.time || *expected.time == actual.timestamp) &&
@@ -199,7 +201,7 @@ void TestAsserts::check(const ast::AssertValues& statement, Span at) {
                     (!expected.window_end || (window && window->end == *expected.window_end));
   if (!same)
     fail(fmt::format("Expected record does not match actual.\n\tExpected: {}\n\tActual: {}",
-                     describe_expected(expected, bare), describe(actual, bare, window, actual.timestamp)),
+                     describe_expected(expected, bare, bed_), describe(actual, bare, window, actual.timestamp, bed_)),
          at);
 }
 

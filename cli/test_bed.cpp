@@ -107,7 +107,7 @@ void TestBed::feed(const harness::RecordSpec& record) {
                       fmt::format("no stream or table reads the input topic {}", record.topic));
   harness::StoredRecord stored;
   try {
-    stored = harness::encode_record(record, *source);
+    stored = harness::encode_record(record, *source, &registry());
   } catch (const std::exception& error) {
     throw TestFailure(TestFailure::Kind::statement, fmt::format("an input for {}: {}", record.topic, error.what()));
   }

@@ -42,6 +42,7 @@ class TestBed {
 
   Catalog catalog() const { return service_->catalog(); }
   const PropertyMap& properties() const { return properties_; }
+  SchemaRegistry& registry() const { return service_->registry(); }
   /// The source whose formats the records of a topic have: the one that a query fills rather than one declared over
   /// it. Null when there is none.
   SourcePtr source_on(const std::string& topic) const;

@@ -17,8 +17,8 @@ using harness::RecordSpec;
   throw TestFailure(TestFailure::Kind::assertion, message);
 }
 
-std::string describe(const harness::StoredRecord& record, const SourceDef& sink) {
-  const auto decoded = harness::decode_record(record, sink);
+std::string describe(const harness::StoredRecord& record, const SourceDef& sink, TestBed& bed) {
+  const auto decoded = harness::decode_record(record, sink, &bed.registry());
   std::string text = fmt::format("key: {}", print_json(decoded.key));
   if (decoded.window) text += fmt::format(", window: {}..{}", decoded.window->start, decoded.window->end);
   return text + fmt::format(", value: {}, timestamp: {}", print_json(decoded.value), record.timestamp);
@@ -37,15 +37,15 @@ void compare_topic(const std::string& topic, const std::vector<const RecordSpec*
   if (!sink) fail(fmt::format("no stream or table writes the output topic {}", topic));
   const auto& actual = bed.records(topic);
   for (std::size_t i = 0; i < std::min(expected.size(), actual.size()); ++i) {
-    const auto difference = harness::compare_record(*expected[i], actual[i], *sink, true, any_zero_timestamp);
+    const auto difference = harness::compare_record(*expected[i], actual[i], *sink, true, any_zero_timestamp, &bed.registry());
     if (difference)
       fail(fmt::format("Topic {}, record {}: {}\n\tExpected: {}\n\tActual: {}", topic, i + 1, *difference,
-                       describe(*expected[i]), describe(actual[i], *sink)));
+                       describe(*expected[i]), describe(actual[i], *sink, bed)));
   }
   if (expected.size() == actual.size()) return;
   std::string text = fmt::format("Topic {}: expected {} records, got {}", topic, expected.size(), actual.size());
   for (std::size_t i = expected.size(); i < actual.size(); ++i)
-    text += "\n\tNot expected: " + describe(actual[i], *sink);
+    text += "\n\tNot expected: " + describe(actual[i], *sink, bed);
   for (std::size_t i = actual.size(); i < expected.size(); ++i) text += "\n\tMissing: " + describe(*expected[i]);
   fail(text);
 }

@@ -24,7 +24,7 @@ struct CountingSink final : ChangelogSink {
   std::size_t bytes = 0, records = 0;
 };
 
-class Host final : public OperatorContext, public Emitter {
+class Host final : public TaskContext, public Emitter {
  public:
   StoreSlot store(const std::string&) override {
     StoreSlot slot;
@@ -36,7 +36,7 @@ class Host final : public OperatorContext, public Emitter {
     };
     return slot;
   }
-  void report(std::string_view, int, const RowErrors&, const Batch&) override {}
+  void report(std::string_view, RecordErrorKind, const RowErrors&, const Batch&) override {}
   void late_rows(std::string_view, std::uint64_t) override {}
   const QueryOptions& options() const override { return query_options; }
   Status batch(Batch&& batch) override {
@@ -110,6 +110,8 @@ void aggregate(benchmark::State& state, const Type& key, bool windowed) {
     subtopology.root = plan(key, windowed);
     StorePlan store;
     store.owner = subtopology.root.get();
+    store.role = "groups";
+    subtopology.steps.push_back({store.owner, "aggregate.1"});
     subtopology.stores.push_back(store);
     auto pipeline = build_pipeline(subtopology, host, host);
     CountingSink sink;
@@ -144,6 +146,8 @@ void w3_spilling(benchmark::State& state) {
     subtopology.root = plan(Type::bigint(), true);
     StorePlan store;
     store.owner = subtopology.root.get();
+    store.role = "groups";
+    subtopology.steps.push_back({store.owner, "aggregate.1"});
     subtopology.stores.push_back(store);
     auto pipeline = build_pipeline(subtopology, host, host);
     CountingSink sink;

@@ -106,8 +106,8 @@ bool same_json(const Json& expected, const Json& actual) {
 }
 
 std::optional<std::string> compare_record(const RecordSpec& expected, const StoredRecord& actual, const SourceDef& sink,
-                                          bool exact, bool any_zero_timestamp) {
-  const DecodedRecord decoded = decode_record(actual, sink);
+                                          bool exact, bool any_zero_timestamp, SchemaRegistry* registry) {
+  const DecodedRecord decoded = decode_record(actual, sink, registry);
   const std::string wanted_window = window_text(expected.window), window = window_text(decoded.window);
   if (wanted_window != window) return fmt::format("window {} instead of {}", window, wanted_window);
   const Comparison comparison(exact);

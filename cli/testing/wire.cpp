@@ -4,6 +4,8 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "cli/testing/schema_wire.h"
+#include "cli/testing/value_text.h"
 #include "planner/types/value.h"
 
 namespace millrace::inline cli::harness {
@@ -20,20 +22,6 @@ std::int64_t read_big_endian(std::string_view bytes) {
   for (const unsigned char c : bytes) value = value << 8 | c;
   if (bytes.size() == 4) return static_cast<std::int32_t>(value);
   return static_cast<std::int64_t>(value);
-}
-
-// The characters of a scalar: a number in plain notation, text as it is.
-std::string scalar_text(const Json& spec) {
-  switch (spec.kind) {
-    case Json::Kind::number:
-      return plain_text(*parse_number(spec.text));
-    case Json::Kind::string:
-      return spec.text;
-    case Json::Kind::boolean:
-      return spec.truth ? "true" : "false";
-    default:
-      throw std::runtime_error("not a scalar: " + print_json(spec));
-  }
 }
 
 std::string encode_kafka(const Json& spec, const std::vector<ColumnDef>& columns) {
@@ -54,13 +42,22 @@ std::string encode_kafka(const Json& spec, const std::vector<ColumnDef>& columns
   }
 }
 
-std::optional<std::string> encode(const Json& spec, const FormatInfo& format, const std::vector<ColumnDef>& columns) {
+struct Part {
+  const FormatInfo& format;
+  const std::string& topic;
+  bool is_key;
+  std::vector<ColumnDef> columns;
+  SchemaRegistry* registry;
+};
+
+std::optional<std::string> encode(const Json& spec, const Part& part) {
+  const auto& [format, topic, is_key, columns, registry] = part;
   if (spec.is_null() || format.name == "NONE") return std::nullopt;
   if (spec.kind == Json::Kind::raw) return spec.text;
   if (format.name == "KAFKA") return encode_kafka(spec, columns);
   if (format.name == "JSON") return print_json(spec, true);
   if (format.name == "DELIMITED") return scalar_text(spec);
-  throw std::runtime_error("the harness cannot encode " + format.name);
+  return encode_by_schema(spec, format, topic, is_key, columns, registry);
 }
 
 Json decode_kafka(std::string_view bytes, const std::vector<ColumnDef>& columns) {
@@ -71,11 +68,12 @@ Json decode_kafka(std::string_view bytes, const std::vector<ColumnDef>& columns)
   return Json::string(std::string(bytes));
 }
 
-Json decode(const std::optional<std::string>& bytes, const FormatInfo& format, const std::vector<ColumnDef>& columns) {
+Json decode(const std::optional<std::string>& bytes, const Part& part) {
+  const auto& [format, topic, is_key, columns, registry] = part;
   if (!bytes || format.name == "NONE") return {};
   if (format.name == "KAFKA") return decode_kafka(*bytes, columns);
   if (format.name == "DELIMITED") return Json::string(*bytes);
-  if (format.name != "JSON") throw std::runtime_error("the harness cannot decode " + format.name);
+  if (format.name != "JSON") return decode_by_schema(*bytes, format, columns, registry);
   auto parsed = parse_json(*bytes);
   if (!parsed) throw std::runtime_error("the engine wrote bad JSON: " + *bytes);
   return std::move(*parsed);
@@ -96,27 +94,26 @@ RecordSpec::Window split_window(std::string& key, const WindowInfo& window) {
 
 }  // namespace
 
-StoredRecord encode_record(const RecordSpec& spec, const SourceDef& source) {
-  const auto keys = source.schema.keys();
+StoredRecord encode_record(const RecordSpec& spec, const SourceDef& source, SchemaRegistry* registry) {
   StoredRecord record;
-  record.key = encode(spec.key, source.key_format, keys);
+  record.key = encode(spec.key, {source.key_format, source.topic, true, source.schema.keys(), registry});
   if (spec.window) {
     if (!record.key) record.key.emplace();
     if (spec.window->session) append_big_endian(*record.key, spec.window->end);
     append_big_endian(*record.key, spec.window->start);
   }
-  record.value = encode(spec.value, source.value_format, source.schema.values());
+  record.value = encode(spec.value, {source.value_format, source.topic, false, source.schema.values(), registry});
   record.timestamp = spec.timestamp;
   record.headers = spec.headers;
   return record;
 }
 
-DecodedRecord decode_record(const StoredRecord& record, const SourceDef& sink) {
+DecodedRecord decode_record(const StoredRecord& record, const SourceDef& sink, SchemaRegistry* registry) {
   DecodedRecord out;
   std::optional<std::string> key = record.key;
   if (sink.window && key) out.window = split_window(*key, *sink.window);
-  out.key = decode(key, sink.key_format, sink.schema.keys());
-  out.value = decode(record.value, sink.value_format, sink.schema.values());
+  out.key = decode(key, {sink.key_format, sink.topic, true, sink.schema.keys(), registry});
+  out.value = decode(record.value, {sink.value_format, sink.topic, false, sink.schema.values(), registry});
   return out;
 }
 

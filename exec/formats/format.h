@@ -15,6 +15,8 @@
 
 namespace millrace::inline exec {
 
+class SchemaCache;
+
 /// Turns serialized keys or values into columns. Made for one schema and one set of wanted columns; keeps scratch
 /// space, so one per task. Never throws on data.
 class Decoder {
@@ -26,6 +28,8 @@ class Decoder {
   /// alive and is added to the columns that do.
   virtual void decode(std::span<const std::optional<std::string_view>> inputs, const std::shared_ptr<const void>& owner,
                       std::vector<ColumnPtr>& out, Bitmap& bad, RowErrors& errors) = 0;
+  /// False: a schema that these texts name is still being fetched; decode() them later. Asks for it.
+  virtual bool ready(std::span<const std::optional<std::string_view>>) { return true; }
 };
 
 /// Serialized rows back to back: row i is bytes[ends[i-1], ends[i]).
@@ -49,13 +53,17 @@ class Encoder {
   /// Appends `rows` rows to `out`. `columns` are the columns of the encoder's schema, in order. A row that cannot be
   /// encoded fails the whole call with a user error that names the column ("failure to encode ends the query").
   virtual Status encode(std::span<const ColumnPtr> columns, std::size_t rows, Encoded& out) = 0;
+  /// Rows of the next encode() that will not be written (tombstones): what is made of them is of no interest, and they
+  /// cannot fail. Null: none. Must live until then.
+  virtual void leave_out(const Bitmap*) {}
 };
 
 /// `columns`: the key columns or the value columns of a source, in order. `wanted`: indexes into `columns` to decode,
-/// ascending. `is_key`: keys of one column are bare. Unknown or unsupported formats are a bug here: the planner checked
-/// them (see supports()).
+/// ascending. `is_key`: keys of one column are bare where the format allows it. Unknown formats are a bug here: the
+/// planner checked them against the row of the same name (planner/catalog/formats.h). `schemas` must outlive the
+/// decoder; only formats with a registry ask for it.
 std::unique_ptr<Decoder> make_decoder(const FormatInfo& format, std::vector<ColumnDef> columns,
-                                      std::vector<std::size_t> wanted, bool is_key);
+                                      std::vector<std::size_t> wanted, bool is_key, SchemaCache* schemas = nullptr);
 std::unique_ptr<Encoder> make_encoder(const FormatInfo& format, std::vector<ColumnDef> columns, bool is_key);
 
 /// Whether a NULL in the one column of these values is no value at all, as where that column alone is the text.
@@ -65,6 +73,9 @@ bool null_is_absent(const FormatInfo& format, std::span<const ColumnDef> columns
 /// null key), null_is_absent, or the NONE format.
 Result<std::optional<std::string>> encode_row(const FormatInfo& format, std::span<const ColumnDef> columns,
                                               std::span<const Value> values, bool is_key);
+
+/// Names of the formats that there are codecs for, for a test that the planner knows the same ones.
+std::vector<std::string_view> codec_names();
 
 /// Partition of a record: murmur2 of the serialized key as Java clients do. Precondition: a non-null key.
 std::int32_t partition_for(std::string_view key, std::int32_t partitions);

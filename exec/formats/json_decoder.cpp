@@ -34,7 +34,7 @@ class JsonDecoder final : public Decoder {
         const char* at = inputs[row]->data();
         if (read_record(at, at + inputs[row]->size(), row)) continue;
         bad.set(row, rows);
-        report(row, errors);
+        report(*inputs[row], row, errors);
       }
       for (auto& writer : writers_) writer.set_null(row);
     }
@@ -47,18 +47,36 @@ class JsonDecoder final : public Decoder {
  private:
   bool read_record(const char* at, const char* end, std::size_t row) {
     failed_ = kNoSlot;
-    at = skip_space(at, end);
+    reader_.start_record();
+    at = json::skip_to_value(at, end);
     const bool null = at != end && *at == 'n';
     if (bare_ || null) {
       at = read_bare(at, end, row);
     } else {
+      const char* const begin = at;
       at = read_object(at, end, row);
+      if (at == nullptr && failed_ != kNoSlot) at = read_located(begin, end, row);
     }
     if (at == nullptr) return false;
-    if (skip_space(at, end) == end) return true;
+    if (json::ends_value(at, end)) return true;  // what follows does not count
     failed_ = kNoSlot;
     reader_.fail_malformed();
     return false;
+  }
+
+  /// A column could not take a value: perhaps a later one of its name replaces it.
+  const char* read_located(const char* at, const char* end, std::size_t row) {
+    std::vector<json::MemberMatch> located(names_.size());
+    at = json::locate_members(at, end, located, [this](std::size_t i) -> std::string_view { return names_[i]; });
+    if (at == nullptr) return fail_object();
+    for (std::uint32_t slot = 0; slot < writers_.size(); ++slot) {
+      failed_ = slot;
+      if (located[slot].value == nullptr)
+        writers_[slot].set_null(row);
+      else if (reader_.read(located[slot].value, end, writers_[slot], row) == nullptr)
+        return nullptr;
+    }
+    return at;
   }
 
   /// The whole text is the one column, or null.
@@ -133,11 +151,14 @@ class JsonDecoder final : public Decoder {
       if (stamps_[slot] < serial_) writers_[slot].set_null(row);
   }
 
-  void report(std::size_t row, RowErrors& errors) {
-    if (failed_ == kNoSlot) {
-      errors.add(static_cast<std::uint32_t>(row), reader_.reason());
+  void report(std::string_view text, std::size_t row, RowErrors& errors) {
+    const std::string& reason = reader_.reason();
+    if (reason == json::kMalformed) {
+      errors.add(static_cast<std::uint32_t>(row), json::broken_reason(text));
+    } else if (failed_ == kNoSlot) {
+      errors.add(static_cast<std::uint32_t>(row), reason);
     } else {
-      errors.add(static_cast<std::uint32_t>(row), fmt::format("{}: {}", names_[failed_], reader_.reason()));
+      errors.add(static_cast<std::uint32_t>(row), fmt::format("{}: {}", names_[failed_], reason));
     }
   }
 

@@ -62,7 +62,8 @@ void bind(Node& node, const Column& column) {
 
 class JsonEncoder final : public Encoder {
  public:
-  JsonEncoder(const std::vector<ColumnDef>& columns, bool bare) : bare_(bare) {
+  JsonEncoder(const std::vector<ColumnDef>& columns, bool bare, std::string frame)
+      : bare_(bare), frame_(std::move(frame)) {
     for (const ColumnDef& column : columns)
       nodes_.push_back(make_node(column.type, bare ? "" : field_prefix(column.name, nodes_.empty())));
   }
@@ -71,6 +72,7 @@ class JsonEncoder final : public Encoder {
     for (std::size_t i = 0; i < nodes_.size(); ++i) bind(nodes_[i], *columns[i]);
     sink_.start(out);
     for (std::size_t row = 0; row < rows; ++row) {
+      sink_.append(frame_);
       write_fields(nodes_, row, !bare_);
       sink_.end_row();
     }
@@ -187,13 +189,14 @@ class JsonEncoder final : public Encoder {
 
   std::vector<Node> nodes_;
   bool bare_;
+  std::string frame_;
   TextSink sink_;
 };
 
 }  // namespace
 
-std::unique_ptr<Encoder> make_json_encoder(std::vector<ColumnDef> columns, bool bare) {
-  return std::make_unique<JsonEncoder>(columns, bare);
+std::unique_ptr<Encoder> make_json_encoder(std::vector<ColumnDef> columns, bool bare, std::string frame) {
+  return std::make_unique<JsonEncoder>(columns, bare, std::move(frame));
 }
 
 }  // namespace millrace::inline exec

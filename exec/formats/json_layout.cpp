@@ -37,9 +37,7 @@ const char* RecordLayout::look_up(const char* at, const char* end, std::size_t p
   std::string_view name(at + 1, static_cast<std::size_t>(span.close - at - 1));
   if (span.escaped) {
     unescaped_.resize(name.size());
-    const std::ptrdiff_t size = unescape(name, unescaped_.data());
-    if (size < 0) return nullptr;
-    name = std::string_view(unescaped_.data(), static_cast<std::size_t>(size));
+    name = std::string_view(unescaped_.data(), static_cast<std::size_t>(unescape(name, unescaped_.data())));
   }
   target = find(name);
   at = skip_space(span.close + 1, end);

@@ -2,26 +2,12 @@
 #include <numeric>
 
 #include "exec/formats/json_reader.h"
-#include "exec/formats/json_scanner.h"
+#include "exec/formats/json_walk.h"
 #include "exec/formats/names.h"
 
 namespace millrace::inline exec::json {
 
 namespace {
-
-/// Behind the comma or the closing bracket that follows a value; `more` says which. nullptr: neither.
-const char* next_or_close(const char* at, const char* end, char closing, bool& more) {
-  at = skip_space(at, end);
-  if (at == end || (*at != ',' && *at != closing)) return nullptr;
-  more = *at == ',';
-  return more ? skip_space(at + 1, end) : at + 1;
-}
-
-const char* skip_colon(const char* at, const char* end) {
-  at = skip_space(at, end);
-  if (at == end || *at != ':') return nullptr;
-  return skip_space(at + 1, end);
-}
 
 /// Takes what one level pushed off a stack again.
 template <class T>
@@ -93,7 +79,7 @@ const char* ValueReader::read_map(const char* at, const char* end, ColumnWriter&
     const std::size_t element = out.next_element();
     if (!read_map_key(key, out.child(0), element)) return nullptr;
     at = read(at, end, out.child(1), element, depth + 1);
-    if (at == nullptr) return nullptr;
+    if (at == nullptr) return may_retry() ? read_map_unique(begin, end, out, row, depth) : nullptr;
     out.add_element();
     keys_.push_back(key);
     at = next_or_close(at, end, '}', more);
@@ -104,18 +90,18 @@ const char* ValueReader::read_map(const char* at, const char* end, ColumnWriter&
   return at;
 }
 
-// Where a key comes twice its last value counts. Rare: the object, known to be well formed, is simply read again.
+// Where a key comes twice its last value counts, whatever the others hold. Rare: the object is simply read again.
 const char* ValueReader::read_map_unique(const char* at, const char* end, ColumnWriter& out, std::size_t row,
                                          int depth) {
   std::vector<std::pair<std::string_view, const char*>> entries;
-  at = skip_space(at + 1, end);
-  for (bool more = true; more;) {
+  at = walk_object(at, end, [&](const Quoted& name, const char* value) {
+    const char* quote = name.raw.data() - 1;
     std::string_view key;
-    if (!take_string(at, end, key)) return fail_malformed();
-    at = skip_colon(at, end);
-    entries.emplace_back(key, at);
-    at = next_or_close(skip_value(at, end, depth + 1), end, '}', more);
-  }
+    if (!take_string(quote, end, key)) return static_cast<const char*>(nullptr);
+    entries.emplace_back(key, value);
+    return skip_value(value, end, depth + 1);
+  });
+  if (at == nullptr) return fail_malformed();
   std::stable_sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   out.begin_list(row);
   for (std::size_t i = 0; i < entries.size(); ++i) {
@@ -132,6 +118,7 @@ const char* ValueReader::read_map_unique(const char* at, const char* end, Column
 const char* ValueReader::read_struct(const char* at, const char* end, ColumnWriter& out, std::size_t row, int depth) {
   if (*at != '{') return mismatch(at, out);
   if (depth >= kMaxDepth) return fail_malformed();
+  const char* const begin = at;
   const auto fields = out.type().fields();
   // The fields' entries on a stack shared by all levels: no allocation per row.
   const std::size_t base = seen_.size();
@@ -151,7 +138,7 @@ const char* ValueReader::read_struct(const char* at, const char* end, ColumnWrit
       if (match == NameMatch::none || match < seen_[base + i]) continue;
       seen_[base + i] = match;
       after = read(at, end, out.child(i), row, depth + 1);
-      if (after == nullptr) return nullptr;
+      if (after == nullptr) return may_retry() ? read_struct_located(begin, end, out, row, depth) : nullptr;
     }
     if (after == nullptr) after = skip_value(at, end, depth + 1);
     if (after == nullptr) return fail_malformed();
@@ -160,6 +147,22 @@ const char* ValueReader::read_struct(const char* at, const char* end, ColumnWrit
   }
   for (std::size_t i = 0; i < fields.size(); ++i)
     if (seen_[base + i] == NameMatch::none) out.child(i).set_null(row);
+  out.mark_present(row);
+  return at;
+}
+
+const char* ValueReader::read_struct_located(const char* at, const char* end, ColumnWriter& out, std::size_t row,
+                                             int depth) {
+  const auto fields = out.type().fields();
+  std::vector<MemberMatch> located(fields.size());
+  at = locate_members(at, end, located, [&](std::size_t i) -> std::string_view { return fields[i].name; });
+  if (at == nullptr) return fail_malformed();
+  for (std::size_t i = 0; i < fields.size(); ++i) {
+    if (located[i].value == nullptr)
+      out.child(i).set_null(row);
+    else if (read(located[i].value, end, out.child(i), row, depth + 1) == nullptr)
+      return nullptr;
+  }
   out.mark_present(row);
   return at;
 }

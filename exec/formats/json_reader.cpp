@@ -7,7 +7,8 @@
 #include <limits>
 
 #include "exec/formats/base64.h"
-#include "exec/formats/json_scanner.h"
+#include "exec/formats/json_canonical.h"
+#include "exec/formats/json_walk.h"
 #include "exec/formats/number_text.h"
 #include "exec/formats/scalar_text.h"
 
@@ -39,7 +40,7 @@ Arena& ValueReader::arena_for_copy() {
 }
 
 const char* ValueReader::fail_malformed() {
-  reason_ = "malformed JSON";
+  reason_ = kMalformed;
   return nullptr;
 }
 
@@ -92,9 +93,7 @@ bool ValueReader::take_string(const char*& at, const char* end, std::string_view
   if (span.non_ascii && !simdjson::validate_utf8(text)) return false;
   if (!span.escaped) return true;
   char* copy = arena_for_copy().allocate(text.size());
-  const std::ptrdiff_t size = unescape(text, copy);
-  if (size < 0) return false;
-  text = {copy, static_cast<std::size_t>(size)};
+  text = {copy, static_cast<std::size_t>(unescape(text, copy))};
   return true;
 }
 
@@ -198,41 +197,35 @@ const char* ValueReader::read_string(const char* at, const char* end, ColumnWrit
   }
   const char* after = skip_value(at, end, depth);
   if (after == nullptr) return fail_malformed();
-  out.set(row, std::string_view(at, static_cast<std::size_t>(after - at)));
+  std::string_view text(at, static_cast<std::size_t>(after - at));
+  if ((text[0] == '-' || is_digit(text[0])) && !is_java_number(text)) {
+    std::string number;
+    append_number(text, NumberStyle::java, number);
+    text = arena_for_copy().copy(number);
+  }
+  out.set(row, text);
   return after;
 }
 
-// Objects as compact JSON, arrays as [a, b] of their elements' texts, the rest bare.
+// Objects as canonical JSON, arrays as [a, b] of their elements' texts, the rest bare.
 const char* ValueReader::text_of(const char* at, const char* end, std::string& out, int depth) {
-  if (at == end || depth > kMaxDepth) return nullptr;
+  if (at == end) return nullptr;
   if (*at == '"') {
     std::string_view text;
     if (!take_string(at, end, text)) return nullptr;
     out += text;
     return at;
   }
-  if (*at != '[') {
-    const char* after = skip_value(at, end, depth);
-    if (after != nullptr) append_compact(at, after, out);
-    return after;
-  }
+  if (*at != '[') return append_canonical(at, end, NumberStyle::java, out, depth);
+  if (depth >= kMaxDepth) return nullptr;
   out += '[';
-  at = skip_space(at + 1, end);
-  if (at != end && *at == ']') {
-    out += ']';
-    return at + 1;
-  }
-  for (;;) {
-    at = text_of(at, end, out, depth + 1);
-    if (at == nullptr) return nullptr;
-    at = skip_space(at, end);
-    if (at == end || (*at != ',' && *at != ']')) return nullptr;
-    if (*at == ']') break;
-    out += ", ";
-    at = skip_space(at + 1, end);
-  }
+  bool first = true;
+  at = walk_array(at, end, [&](const char* item) {
+    if (!std::exchange(first, false)) out += ", ";
+    return text_of(item, end, out, depth + 1);
+  });
   out += ']';
-  return at + 1;
+  return at;
 }
 
 }  // namespace millrace::inline exec::json

@@ -1,5 +1,9 @@
 #include "exec/formats/json_scanner.h"
 
+#include <fmt/format.h>
+
+#include "exec/formats/json_walk.h"
+
 namespace millrace::inline exec::json {
 
 namespace {
@@ -41,12 +45,11 @@ char* put_utf8(char* out, std::uint32_t c) {
   return out;
 }
 
-/// The character of the \u escape whose digits begin at `at`, which moves behind it. False: broken.
-bool read_unicode(const char*& at, const char* end, char*& out) {
-  const int unit = read_unit(at, end);
-  if (unit < 0) return false;
+/// The character of the \u escape whose digits begin at `at`, which moves behind it, and behind the other half's
+/// escape.
+void read_unicode(const char*& at, const char* end, char*& out) {
+  auto c = static_cast<std::uint32_t>(read_unit(at, end));
   at += 4;
-  auto c = static_cast<std::uint32_t>(unit);
   if (c >= 0xD800 && c < 0xDC00 && end - at >= 6 && at[0] == '\\' && at[1] == 'u') {
     const int low = read_unit(at + 2, end);
     if (low >= 0xDC00 && low < 0xE000) {
@@ -56,7 +59,6 @@ bool read_unicode(const char*& at, const char* end, char*& out) {
   }
   if (c >= 0xD800 && c < 0xE000) c = '?';
   out = put_utf8(out, c);
-  return true;
 }
 
 char simple_escape(char c) {
@@ -82,29 +84,47 @@ char simple_escape(char c) {
 
 }  // namespace
 
+const char* detail::skip_escape(const char* at, const char* end) {
+  if (end - at < 2) return nullptr;
+  if (at[1] == 'u') return read_unit(at + 2, end) < 0 ? nullptr : at + 6;
+  return simple_escape(at[1]) == 0 ? nullptr : at + 2;
+}
+
+bool ends_value(const char* at, const char* end) {
+  if (at == end || at[-1] == '}' || at[-1] == ']' || at[-1] == '"') return true;
+  const char c = *at;
+  return !(is_digit(c) || (c | 0x20) == 'e' || c == '.' || c == '+' || c == '-' || c == '_' || c == '$' ||
+           ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || static_cast<signed char>(c) < 0);
+}
+
 const char* skip_nested(const char* at, const char* end, int depth) {
   if (depth >= kMaxDepth) return nullptr;
-  const bool object = *at == '{';
-  const char closing = object ? '}' : ']';
-  at = skip_space(at + 1, end);
-  if (at != end && *at == closing) return at + 1;
-  for (;;) {
-    if (object) {
-      if (at == end || *at != '"') return nullptr;
-      const char* close = scan_string(at + 1, end).close;
-      if (close == nullptr) return nullptr;
-      at = skip_space(close + 1, end);
-      if (at == end || *at != ':') return nullptr;
-      at = skip_space(at + 1, end);
+  if (*at == '[') return walk_array(at, end, [&](const char* item) { return skip_value(item, end, depth + 1); });
+  return walk_object(at, end, [&](const Quoted&, const char* value) { return skip_value(value, end, depth + 1); });
+}
+
+std::optional<std::string_view> first_value(std::string_view text) {
+  const char* const end = text.data() + text.size();
+  const char* const begin = skip_to_value(text.data(), end);
+  const char* const after = skip_value(begin, end);
+  if (after == nullptr || !ends_value(after, end)) return std::nullopt;
+  return std::string_view(begin, static_cast<std::size_t>(after - begin));
+}
+
+std::string broken_reason(std::string_view text) {
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  int depth = 0;
+  while (at != nullptr && at != end && depth <= kMaxDepth) {
+    if (*at == '"') {
+      const StringSpan span = scan_string(at + 1, end);
+      at = span.close == nullptr ? nullptr : span.close + 1;
+      continue;
     }
-    at = skip_value(at, end, depth + 1);
-    if (at == nullptr) return nullptr;
-    at = skip_space(at, end);
-    if (at == end) return nullptr;
-    if (*at == closing) return at + 1;
-    if (*at != ',') return nullptr;
-    at = skip_space(at + 1, end);
+    depth += *at == '{' || *at == '[' ? 1 : *at == '}' || *at == ']' ? -1 : 0;
+    ++at;
   }
+  return depth > kMaxDepth ? fmt::format("JSON nested deeper than {} levels", kMaxDepth) : std::string(kMalformed);
 }
 
 std::ptrdiff_t unescape(std::string_view text, char* out) {
@@ -114,34 +134,15 @@ std::ptrdiff_t unescape(std::string_view text, char* out) {
   while (at != end) {
     if (*at != '\\') {
       *out++ = *at++;
-      continue;
+    } else if (at[1] == 'u') {
+      at += 2;
+      read_unicode(at, end, out);
+    } else {
+      *out++ = simple_escape(at[1]);
+      at += 2;
     }
-    if (end - at < 2) return -1;
-    const char c = at[1];
-    at += 2;
-    if (c == 'u') {
-      if (!read_unicode(at, end, out)) return -1;
-      continue;
-    }
-    const char plain = simple_escape(c);
-    if (plain == 0) return -1;
-    *out++ = plain;
   }
   return out - begin;
-}
-
-void append_compact(const char* at, const char* end, std::string& out) {
-  while (at != end) {
-    if (is_space(*at)) {
-      ++at;
-    } else if (*at == '"') {
-      const char* close = scan_string(at + 1, end).close;
-      out.append(at, close + 1);
-      at = close + 1;
-    } else {
-      out.push_back(*at++);
-    }
-  }
 }
 
 }  // namespace millrace::inline exec::json

@@ -28,6 +28,15 @@ inline const char* skip_space(const char* at, const char* end) {
   return at;
 }
 
+/// Where a text's value begins: behind a byte-order mark and space.
+inline const char* skip_to_value(const char* at, const char* end) {
+  if (end - at >= 3 && std::memcmp(at, "\xEF\xBB\xBF", 3) == 0) at += 3;
+  return skip_space(at, end);
+}
+
+/// Whether a text's value may end at `at`. Words and numbers must not run on; brackets and quotes end by themselves.
+bool ends_value(const char* at, const char* end);
+
 /// A string without its quotes, as it stands in the text.
 struct StringSpan {
   const char* close = nullptr;  // the closing quote; nullptr: broken
@@ -36,6 +45,9 @@ struct StringSpan {
 };
 
 namespace detail {
+
+/// Behind the escape whose backslash is at `at`; nullptr when it is none.
+const char* skip_escape(const char* at, const char* end);
 
 /// First quote, backslash or control character at or after `at`, looking at whole blocks only; else where those end.
 inline const char* find_special(const char* at, const char* end, bool& non_ascii) {
@@ -75,9 +87,10 @@ inline StringSpan scan_string(const char* at, const char* end) {
       span.close = at;
       return span;
     }
-    if (*at != '\\' || end - at < 2) return span;
+    if (*at != '\\') return span;
     span.escaped = true;
-    at += 2;
+    at = detail::skip_escape(at, end);
+    if (at == nullptr) return span;
   }
 }
 
@@ -137,6 +150,7 @@ inline const char* skip_literal(const char* at, const char* end, std::string_vie
   return at + literal.size();
 }
 
+/// Brackets nested deeper make a text broken, so that no text overflows the stack.
 constexpr int kMaxDepth = 1000;
 
 /// Behind an object or array, whose opening bracket is at `at`.
@@ -166,11 +180,8 @@ inline const char* skip_value(const char* at, const char* end, int depth = 0) {
   }
 }
 
-/// Resolves the escapes of a string's text into `out`, which has room for text.size() bytes. Returns the length, or -1
-/// when an escape is broken. Half a surrogate pair becomes '?', as Java writes it.
+/// Resolves the escapes of a scanned string's text into `out`, which has room for text.size() bytes. Returns the
+/// length. Half a surrogate pair becomes '?', as Java writes it.
 std::ptrdiff_t unescape(std::string_view text, char* out);
-
-/// The value at [at, end) without space outside strings, appended to `out`. Precondition: it is JSON.
-void append_compact(const char* at, const char* end, std::string& out);
 
 }  // namespace millrace::inline exec::json

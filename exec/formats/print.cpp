@@ -121,13 +121,22 @@ std::string show_bytes(std::string_view text) {
   return shown;
 }
 
+/// JSON as it was written, but for space outside of strings.
+std::string without_space(std::string_view text) {
+  std::string shown;
+  const char* const end = text.data() + text.size();
+  for (const char* at = text.data(); at != end;) {
+    const char* const begin = at;
+    at = *at == '"' ? json::scan_string(at + 1, end).close + 1 : at + 1;
+    if (!json::is_space(*begin)) shown.append(begin, at);
+  }
+  return shown;
+}
+
 std::string show_base(std::string_view text, Base base) {
   switch (base) {
-    case Base::json: {
-      std::string shown;
-      json::append_compact(text.data(), text.data() + text.size(), shown);
-      return shown;
-    }
+    case Base::json:
+      return without_space(text);
     case Base::kafka_int:
       return std::to_string(static_cast<std::int32_t>(big_endian(text)));
     case Base::kafka_bigint:

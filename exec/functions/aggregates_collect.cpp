@@ -278,20 +278,27 @@ FunctionFamily collect_aggregates() {
   return {
       aggregate_def({.name = "COLLECT_LIST",
                      .doc = "All values in the order of arrival, NULL included.",
-                     .variants = {aggregate("T value -> ARRAY<T>", kBoth, heap_aggregate<CollectListOps>())}}),
+                     .variants = {aggregate("T value -> ARRAY<T>", kBoth, heap_aggregate<CollectListOps>())},
+                     .examples = {{"COLLECT_LIST(x)", "ARRAY[1, NULL, 1]", {"ARRAY[1, NULL, 1]"}}}}),
       aggregate_def({.name = "COLLECT_SET",
                      .doc = "The distinct values, first seen first.",
-                     .variants = {aggregate("T value -> ARRAY<T>", kStructured, heap_aggregate<CollectSetOps>())}}),
+                     .variants = {aggregate("T value -> ARRAY<T>", kStructured, heap_aggregate<CollectSetOps>())},
+                     .examples = {{"COLLECT_SET(x)", "ARRAY[1, 2]", {"ARRAY[1, 2, 1]"}}}}),
       aggregate_def(
           {.name = "HISTOGRAM",
            .doc = "How often each text occurs, for at most 1000 texts.",
-           .variants = {aggregate("STRING value -> MAP<STRING, BIGINT>", kBoth, heap_aggregate<HistogramOps>())}}),
+           .variants = {aggregate("STRING value -> MAP<STRING, BIGINT>", kBoth, heap_aggregate<HistogramOps>())},
+           .examples = {{"HISTOGRAM(x)",
+                         "MAP('a' := CAST(2 AS BIGINT), 'b' := CAST(1 AS BIGINT))",
+                         {"ARRAY['a', 'b', 'a']"}}}}),
       aggregate_def({.name = "ATTR",
                      .doc = "The value of the group when it has only one, else NULL.",
-                     .variants = {aggregate("T value -> T", kBoth, heap_aggregate<AttributeOps>())}}),
+                     .variants = {aggregate("T value -> T", kBoth, heap_aggregate<AttributeOps>())},
+                     .examples = {{"ATTR(x)", "'a'", {"ARRAY['a', 'a']"}}, {"ATTR(x)", "NULL", {"ARRAY['a', 'b']"}}}}),
       aggregate_def({.name = "COUNT_DISTINCT",
                      .doc = "About how many distinct values there are (1 % error).",
-                     .variants = {aggregate("T value -> BIGINT", kStructured, heap_aggregate<CountDistinctOps>())}})};
+                     .variants = {aggregate("T value -> BIGINT", kStructured, heap_aggregate<CountDistinctOps>())},
+                     .examples = {{"COUNT_DISTINCT(x)", "CAST(2 AS BIGINT)", {"ARRAY['a', 'b', 'a', NULL]"}}}})};
 }
 
 }  // namespace millrace::inline exec

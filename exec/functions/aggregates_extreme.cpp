@@ -118,9 +118,15 @@ std::vector<FunctionVariant> variants() {
 
 FunctionFamily extreme_aggregates() {
   return {define(FunctionKind::aggregate, "AGGREGATE",
-                 {.name = "MAX", .doc = "Largest of the values that are not NULL.", .variants = variants<true>()}),
+                 {.name = "MAX",
+                  .doc = "Largest of the values that are not NULL.",
+                  .variants = variants<true>(),
+                  .examples = {{"MAX(x)", "3", {"ARRAY[1, NULL, 3, 2]"}}, {"MAX(x)", "'b'", {"ARRAY['a', 'b']"}}}}),
           define(FunctionKind::aggregate, "AGGREGATE",
-                 {.name = "MIN", .doc = "Smallest of the values that are not NULL.", .variants = variants<false>()})};
+                 {.name = "MIN",
+                  .doc = "Smallest of the values that are not NULL.",
+                  .variants = variants<false>(),
+                  .examples = {{"MIN(x)", "1", {"ARRAY[3, NULL, 1, 2]"}}}})};
 }
 
 }  // namespace millrace::inline exec

@@ -314,7 +314,9 @@ FunctionDef count_def() {
   return aggregate_def({.name = "COUNT",
                         .doc = "Number of rows; with an argument, of those where it is not NULL.",
                         .variants = {aggregate("-> BIGINT", kPlainWhole, fixed_aggregate<CountOps>()),
-                                     aggregate("T value -> BIGINT", kPlainWhole, fixed_aggregate<CountOps>())}});
+                                     aggregate("T value -> BIGINT", kPlainWhole, fixed_aggregate<CountOps>())},
+                        .examples = {{"COUNT(*)", "CAST(3 AS BIGINT)", {"ARRAY[1, NULL, 5]"}},
+                                     {"COUNT(x)", "CAST(2 AS BIGINT)", {"ARRAY[1, NULL, 5]"}}}});
 }
 
 FunctionDef sum_def() {
@@ -323,7 +325,10 @@ FunctionDef sum_def() {
        .doc = "Total of the values that are not NULL.",
        .variants = {decimal_sum(), aggregate("DOUBLE value -> DOUBLE", kPlain, fixed_aggregate<SumOps<double>>()),
                     aggregate("BIGINT value -> BIGINT", kPlainWhole, fixed_aggregate<SumOps<std::int64_t>>()),
-                    aggregate("INT value -> INT", kPlainWhole, fixed_aggregate<SumOps<std::int32_t>>())}});
+                    aggregate("INT value -> INT", kPlainWhole, fixed_aggregate<SumOps<std::int32_t>>())},
+       .examples = {{"SUM(x)", "6", {"ARRAY[1, NULL, 5]"}},
+                    {"SUM(x)", "4.0", {"ARRAY[1.5, 2.5]"}},
+                    {"SUM(x)", "error", {"ARRAY[9.5, 2.5]"}}}});
 }
 
 FunctionDef average_def() {
@@ -332,27 +337,30 @@ FunctionDef average_def() {
        .doc = "Mean of the values that are not NULL; 0 when there are none.",
        .variants = {aggregate("INT value -> DOUBLE", kStructuredWhole, fixed_aggregate<AverageOps<std::int32_t>>()),
                     aggregate("BIGINT value -> DOUBLE", kStructuredWhole, fixed_aggregate<AverageOps<std::int64_t>>()),
-                    aggregate("DOUBLE value -> DOUBLE", kStructured, fixed_aggregate<AverageOps<double>>())}});
+                    aggregate("DOUBLE value -> DOUBLE", kStructured, fixed_aggregate<AverageOps<double>>())},
+       .examples = {{"AVG(x)", "2.5E0", {"ARRAY[1, NULL, 4]"}}}});
 }
 
 FunctionDef correlation_def() {
   return aggregate_def(
       {.name = "CORRELATION",
        .doc = "Pearson correlation of the pairs without NULL.",
-       .variants = {
-           aggregate("INT x, INT y -> DOUBLE", kStructured, fixed_aggregate<CorrelationOps<std::int32_t>>()),
-           aggregate("BIGINT x, BIGINT y -> DOUBLE", kStructured, fixed_aggregate<CorrelationOps<std::int64_t>>()),
-           aggregate("DOUBLE x, DOUBLE y -> DOUBLE", kStructured, fixed_aggregate<CorrelationOps<double>>())}});
+       .variants = {aggregate("INT x, INT y -> DOUBLE", kStructured, fixed_aggregate<CorrelationOps<std::int32_t>>()),
+                    aggregate("BIGINT x, BIGINT y -> DOUBLE", kStructured,
+                              fixed_aggregate<CorrelationOps<std::int64_t>>()),
+                    aggregate("DOUBLE x, DOUBLE y -> DOUBLE", kStructured, fixed_aggregate<CorrelationOps<double>>())},
+       .examples = {{"CORRELATION(x, y)", "1E0", {"ARRAY[1, 2, 3]", "ARRAY[2, 4, 6]"}}}});
 }
 
 FunctionDef sum_list_def() {
   return aggregate_def(
       {.name = "SUM_LIST",
        .doc = "Total of the elements of all lists.",
-       .variants = {
-           aggregate("ARRAY<DOUBLE> values -> DOUBLE", kPlain, fixed_aggregate<SumListOps<double>>()),
-           aggregate("ARRAY<INT> values -> INT", kPlainWhole, fixed_aggregate<SumListOps<std::int32_t>>()),
-           aggregate("ARRAY<BIGINT> values -> BIGINT", kPlainWhole, fixed_aggregate<SumListOps<std::int64_t>>())}});
+       .variants = {aggregate("ARRAY<DOUBLE> values -> DOUBLE", kPlain, fixed_aggregate<SumListOps<double>>()),
+                    aggregate("ARRAY<INT> values -> INT", kPlainWhole, fixed_aggregate<SumListOps<std::int32_t>>()),
+                    aggregate("ARRAY<BIGINT> values -> BIGINT", kPlainWhole,
+                              fixed_aggregate<SumListOps<std::int64_t>>())},
+       .examples = {{"SUM_LIST(x)", "6", {"ARRAY[ARRAY[1, 2], ARRAY[3]]"}}}});
 }
 
 }  // namespace
@@ -365,10 +373,13 @@ FunctionFamily numeric_aggregates() {
           sum_list_def(),
           aggregate_def({.name = "STDDEV_SAMP",
                          .doc = "Sample variance of the values; 0 for fewer than two.",
-                         .variants = deviations<false>()}),
+                         .variants = deviations<false>(),
+                         .examples = {{"STDDEV_SAMP(x)", "4E0", {"ARRAY[1, 3, 5]"}}}}),
           aggregate_def({.name = "STDDEV_SAMPLE",
                          .doc = "Sample standard deviation of the values; 0 for fewer than two.",
-                         .variants = deviations<true>()})};
+                         .variants = deviations<true>(),
+                         .examples = {{"STDDEV_SAMPLE(x)", "2E0", {"ARRAY[1, 3, 5]"}},
+                                      {"STDDEV_SAMPLE(x)", "0E0", {"ARRAY[1]"}}}})};
 }
 
 }  // namespace millrace::inline exec

@@ -171,11 +171,16 @@ FunctionFamily offset_aggregates() {
   return {define(FunctionKind::aggregate, "AGGREGATE",
                  {.name = "EARLIEST_BY_OFFSET",
                   .doc = "The first value of the group in the order of arrival, or the first so many of them.",
-                  .variants = variants<false>()}),
+                  .variants = variants<false>(),
+                  .examples = {{"EARLIEST_BY_OFFSET(x)", "1", {"ARRAY[NULL, 1, 2]"}},
+                               {"EARLIEST_BY_OFFSET(x, false)", "NULL", {"ARRAY[NULL, 1, 2]"}},
+                               {"EARLIEST_BY_OFFSET(x, 2)", "ARRAY[1, 2]", {"ARRAY[1, 2, 3]"}}}}),
           define(FunctionKind::aggregate, "AGGREGATE",
                  {.name = "LATEST_BY_OFFSET",
                   .doc = "The last value of the group in the order of arrival, or the last so many of them.",
-                  .variants = variants<true>()})};
+                  .variants = variants<true>(),
+                  .examples = {{"LATEST_BY_OFFSET(x)", "2", {"ARRAY[1, 2, NULL]"}},
+                               {"LATEST_BY_OFFSET(x, 2, false)", "ARRAY[2, NULL]", {"ARRAY[1, 2, NULL]"}}}})};
 }
 
 }  // namespace millrace::inline exec

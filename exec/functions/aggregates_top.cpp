@@ -105,13 +105,18 @@ FunctionFamily top_aggregates() {
   return {define(FunctionKind::aggregate, "AGGREGATE",
                  {.name = "TOPK",
                   .doc = "The k largest values, descending; further columns ride along in structs.",
-                  .variants = {top("INT"), top("BIGINT"), top("DOUBLE"), top("STRING")}}),
+                  .variants = {top("INT"), top("BIGINT"), top("DOUBLE"), top("STRING")},
+                  .examples = {{"TOPK(x, 2)", "ARRAY[3, 3]", {"ARRAY[1, 3, 2, 3]"}},
+                               {"TOPK(x, y, 1)",
+                                "ARRAY[STRUCT(`sort_col` := 3, `col0` := 'b')]",
+                                {"ARRAY[1, 3]", "ARRAY['a', 'b']"}}}}),
           define(FunctionKind::aggregate, "AGGREGATE",
                  {.name = "TOPKDISTINCT",
                   .doc = "The k largest distinct values, descending.",
                   .variants = {top_distinct("INT"), top_distinct("BIGINT"), top_distinct("DOUBLE"),
                                top_distinct("STRING"), top_distinct("DECIMAL"), top_distinct("DATE"),
-                               top_distinct("TIME"), top_distinct("TIMESTAMP"), top_distinct("BYTES")}})};
+                               top_distinct("TIME"), top_distinct("TIMESTAMP"), top_distinct("BYTES")},
+                  .examples = {{"TOPKDISTINCT(x, 2)", "ARRAY[3, 2]", {"ARRAY[1, 3, 2, 3]"}}}})};
 }
 
 }  // namespace millrace::inline exec

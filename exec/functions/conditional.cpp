@@ -165,7 +165,8 @@ FunctionFamily conditional_functions() {
       define(FunctionKind::scalar, "OTHER",
              {"AS_VALUE",
               "The value itself: keeps a copy of a key column among the values.",
-              {kernel("T value -> T", [](const CallTypes&) { return std::make_unique<AsValueKernel>(); })}})};
+              {kernel("T value -> T", [](const CallTypes&) { return std::make_unique<AsValueKernel>(); })},
+              {{"AS_VALUE(1)", "1"}}})};
 }
 
 }  // namespace millrace::inline exec

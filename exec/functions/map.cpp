@@ -66,24 +66,27 @@ FunctionDef map(DefinitionSpec spec) {
 }  // namespace
 
 FunctionFamily map_functions() {
-  return {map({"ENTRIES",
-               "The entries as structs of K and V, sorted by key on demand.",
-               {entries_of("INT"), entries_of("BIGINT"), entries_of("DOUBLE"), entries_of("BOOLEAN"),
-                entries_of("STRING")}}),
-          map({"AS_MAP",
-               "A map of keys and values that stand at the same places of two lists.",
-               {boxed("ARRAY<STRING> keys, ARRAY<T> values -> MAP<STRING, T>", as_map)}}),
-          map({"MAP_KEYS",
-               "The keys of the map.",
-               {boxed("MAP<STRING, T> map -> ARRAY<STRING>", map_keys)},
-               {{"MAP_KEYS(MAP('a' := 1))", "ARRAY['a']"}}}),
-          map({"MAP_VALUES",
-               "The values of the map.",
-               {boxed("MAP<STRING, T> map -> ARRAY<T>", map_values)},
-               {{"MAP_VALUES(MAP('a' := 1))", "ARRAY[1]"}}}),
-          map({"MAP_UNION",
-               "The entries of both maps; the second wins.",
-               {boxed("MAP<STRING, T> left, MAP<STRING, T> right -> MAP<STRING, T>", map_union, OnNull::pass)}})};
+  return {
+      map({"ENTRIES",
+           "The entries as structs of K and V, sorted by key on demand.",
+           {entries_of("INT"), entries_of("BIGINT"), entries_of("DOUBLE"), entries_of("BOOLEAN"), entries_of("STRING")},
+           {{"ENTRIES(MAP('b' := 2, 'a' := 1), true)", "ARRAY[STRUCT(K := 'a', V := 1), STRUCT(K := 'b', V := 2)]"}}}),
+      map({"AS_MAP",
+           "A map of keys and values that stand at the same places of two lists.",
+           {boxed("ARRAY<STRING> keys, ARRAY<T> values -> MAP<STRING, T>", as_map)},
+           {{"AS_MAP(ARRAY['a', 'b'], ARRAY[1])", "MAP('a' := 1, 'b' := CAST(NULL AS INT))"}}}),
+      map({"MAP_KEYS",
+           "The keys of the map.",
+           {boxed("MAP<STRING, T> map -> ARRAY<STRING>", map_keys)},
+           {{"MAP_KEYS(MAP('a' := 1))", "ARRAY['a']"}}}),
+      map({"MAP_VALUES",
+           "The values of the map.",
+           {boxed("MAP<STRING, T> map -> ARRAY<T>", map_values)},
+           {{"MAP_VALUES(MAP('a' := 1))", "ARRAY[1]"}}}),
+      map({"MAP_UNION",
+           "The entries of both maps; the second wins.",
+           {boxed("MAP<STRING, T> left, MAP<STRING, T> right -> MAP<STRING, T>", map_union, OnNull::pass)},
+           {{"MAP_UNION(MAP('a' := 1), MAP('a' := 2))", "MAP('a' := 2)"}}})};
 }
 
 }  // namespace millrace::inline exec

@@ -194,7 +194,9 @@ FunctionDef distance_def() {
                 {"geo_distance",
                  "Great-circle distance between two points given in degrees, in kilometres or miles.",
                  {scalar<geo_distance_km>({"lat1", "lon1", "lat2", "lon2"}),
-                  scalar<geo_distance>({"lat1", "lon1", "lat2", "lon2", "unit"})}});
+                  scalar<geo_distance>({"lat1", "lon1", "lat2", "lon2", "unit"})},
+                 {{"ROUND(GEO_DISTANCE(37.4439, -122.1663, 51.5257, -0.1122))", "CAST(8635 AS BIGINT)"},
+                  {"GEO_DISTANCE(91.0, 0.0, 0.0, 0.0)", "error"}}});
 }
 
 }  // namespace

@@ -1,3 +1,4 @@
+#include <charconv>
 #include <cmath>
 
 #include "exec/functions/decimal_steps.h"
@@ -46,23 +47,55 @@ Result<Value> round_decimal(std::span<const Value> arguments, const CallTypes& t
                   types.result);
 }
 
+/// digits * 10^exponent, as the double prints; at most 17 digits.
+struct Printed {
+  std::int64_t digits = 0;
+  int exponent = 0;
+};
+Printed printed(double x) {
+  char text[32];
+  const auto end = std::to_chars(text, text + sizeof text, x, std::chars_format::scientific).ptr;
+  Printed out;
+  bool behind_point = false;
+  const char* at = text;
+  for (; *at != 'e'; ++at) {
+    if (*at == '.') {
+      behind_point = true;
+    } else if (*at != '-') {
+      out.digits = out.digits * 10 + (*at - '0');
+      if (behind_point) --out.exponent;
+    }
+  }
+  int exponent = 0;
+  std::from_chars(at[1] == '+' ? at + 2 : at + 1, end, exponent);
+  out.exponent += exponent;
+  return out;
+}
+
+// On the decimal text of the double, so that 1.005 behaves as it reads.
 template <bool Truncate>
 Result<double> round_double(double x, std::int32_t places) {
   if (!std::isfinite(x)) return user_error("cannot round {}", double_text(x));
-  // On the decimal text of the double, so that 1.005 behaves as it reads.
-  const std::string text = double_text(x);
-  const auto parsed = parse_decimal(text);
-  if (!parsed) return x;
-  const int below = parsed->scale - places;
-  if (below <= 0) return x;
-  if (below > kMaxDecimalDigits) return 0.0;
-  const auto cut = rescale(parsed->unscaled, below, 0, Truncate ? Rounding::down : Rounding::half_towards_positive);
-  if (places >= 0) return decimal_to_double({cut.value_or(0), places});
-  return static_cast<double>(cut.value_or(0)) * std::pow(10.0, -places);
+  const Printed number = printed(x);
+  const std::int64_t below = -(std::int64_t{number.exponent} + places);  // digits to drop
+  if (below <= 0) return x + 0.0;
+  constexpr std::int64_t kMostDigits = 18;
+  if (below > kMostDigits) return 0.0;
+  const auto unit = static_cast<std::int64_t>(power_of_ten(static_cast<int>(below)));
+  std::int64_t kept = number.digits / unit;
+  const std::int64_t rest = number.digits % unit;
+  if (!Truncate && (x > 0 ? rest >= unit - rest : rest > unit - rest)) ++kept;
+  // Back through text: exact, whatever the power of ten.
+  const std::string text = fmt::format("{}e{}", kept, -std::int64_t{places});
+  double rounded = 0.0;
+  std::from_chars(text.data(), text.data() + text.size(), rounded);
+  return x < 0 ? 0.0 - rounded : rounded;
 }
 
+/// x + 0.5 may be inexact; the fraction is not.
 std::int64_t round_whole(double x) {
-  return narrow_to_bigint(std::floor(x + 0.5));
+  const double below = std::floor(x);
+  return narrow_to_bigint(x - below >= 0.5 ? below + 1 : below);
 }
 std::int64_t truncate_whole(double x) {
   return narrow_to_bigint(x);
@@ -117,6 +150,8 @@ FunctionFamily rounding_functions() {
                    decimal_rounding(false, false), decimal_rounding(false, true)},
                   {{"ROUND(5)", "CAST(5 AS BIGINT)"},
                    {"ROUND(-2.5E0)", "CAST(-2 AS BIGINT)"},
+                   {"ROUND(0.49999999999999994E0)", "CAST(0 AS BIGINT)"},
+                   {"ROUND(4503599627370497.0E0)", "4503599627370497"},
                    {"ROUND(1.236E0, 2)", "1.24E0"},
                    {"ROUND(12.345, 2)", "12.350"}}}),
           define(FunctionKind::scalar, "MATHEMATICAL",

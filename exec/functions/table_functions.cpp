@@ -88,14 +88,18 @@ std::unique_ptr<TableFunction> make(const Type&) {
 }  // namespace
 
 FunctionFamily table_functions() {
-  return {define(FunctionKind::table, "TABLE",
-                 {.name = "CUBE_EXPLODE",
-                  .doc = "One row for every way to replace elements of the list by NULL.",
-                  .variants = {table("ARRAY<T> values -> ARRAY<T>", make<CubeExplode>)}}),
-          define(FunctionKind::table, "TABLE",
-                 {.name = "EXPLODE",
-                  .doc = "One row for every element of the list.",
-                  .variants = {table("ARRAY<T> values -> T", make<Explode>)}})};
+  return {
+      define(FunctionKind::table, "TABLE",
+             {.name = "CUBE_EXPLODE",
+              .doc = "One row for every way to replace elements of the list by NULL.",
+              .variants = {table("ARRAY<T> values -> ARRAY<T>", make<CubeExplode>)},
+              .examples = {{"CUBE_EXPLODE(ARRAY[1, 2])",
+                            "ARRAY[ARRAY[CAST(NULL AS INT), NULL], ARRAY[NULL, 2], ARRAY[1, NULL], ARRAY[1, 2]]"}}}),
+      define(FunctionKind::table, "TABLE",
+             {.name = "EXPLODE",
+              .doc = "One row for every element of the list.",
+              .variants = {table("ARRAY<T> values -> T", make<Explode>)},
+              .examples = {{"EXPLODE(ARRAY[1, 2])", "ARRAY[1, 2]"}}})};
 }
 
 }  // namespace millrace::inline exec

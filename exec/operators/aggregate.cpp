@@ -64,7 +64,7 @@ class AggregateOperator final : public Operator {
   Status take_in(const Batch& in, Emitter& out) {
     RowErrors errors;
     arguments_.evaluate(in, errors);
-    if (errors.count != 0) context_.report("aggregate", 1, errors, in);
+    if (errors.count != 0) context_.report(errors, in);
     if (final_) return take_in_final(in, out);
     if (windows_) {
       assign_windows(in, 0, in.rows);
@@ -96,7 +96,7 @@ class AggregateOperator final : public Operator {
       late += windows_->assign(timestamps[row], starts_);
       rows_.resize(starts_.size(), static_cast<std::uint32_t>(row));
     }
-    if (late != 0) context_.late_rows("aggregate", late);
+    if (late != 0) context_.late_rows(late);
   }
 
   Status find_groups(const Batch& in) {
@@ -284,7 +284,8 @@ Status AggregateOperator::apply_steps(const Batch& in, Emitter& out) {
 }  // namespace
 
 MadeOperator make_aggregate_operator(const AggregateNode& node, const LowerContext& lower) {
-  if (lower.stores.empty()) return Error{Fault::bug, "an aggregate has no store"};
+  Result<StoreSlot> slot = lower.store("groups");
+  if (!slot) return slot.error();
   if (node.combined && lower.context.options().emit_every_change)
     return Error{Fault::bug, "rows were combined though every change is to be seen"};
   auto layout = std::make_shared<const GroupLayout>(node.calls);
@@ -297,9 +298,9 @@ MadeOperator make_aggregate_operator(const AggregateNode& node, const LowerConte
     options.advance_ms = node.window->advance_ms;
     options.retention_ms = kept_ms(node);
   }
-  Result<std::unique_ptr<MapStore>> store = MapStore::open(lower.stores[0], options);
+  Result<std::unique_ptr<MapStore>> store = MapStore::open(*slot, options);
   if (!store) return store.error();
-  auto* attached = static_cast<MapStore*>(lower.stores[0].attach(std::move(*store)));
+  auto* attached = static_cast<MapStore*>(slot->attach(std::move(*store)));
   return std::make_unique<AggregateOperator>(node, lower, std::move(layout), *attached);
 }
 

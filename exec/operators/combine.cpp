@@ -41,7 +41,7 @@ class Combine final : public Operator {
     if (rows_by_ != 0) return let_by(in, out);
     RowErrors errors;
     arguments_.evaluate(in, errors);
-    if (errors.count != 0) context_.report("aggregate", 1, errors, in);
+    if (errors.count != 0) context_.report(errors, in);
     if (rows_.size() != in.rows) rows_ = all_rows(in.rows);
     keys_.encode(in, rows_, key_bytes_);
     find_groups(*in.timestamps);

@@ -23,7 +23,7 @@ class StreamFilter final : public Operator {
   Status filter(const Batch& in, Emitter& out) {
     RowErrors errors;
     predicate_.select(in, errors, selected_);
-    if (errors.count != 0) context_.report("filter", 1, errors, in);
+    if (errors.count != 0) context_.report(errors, in);
     if (selected_.empty()) return {};
     return out.batch(is_all(selected_, in.rows) ? share(in) : gather(in, selected_));
   }
@@ -79,7 +79,7 @@ class TableFilter final : public Operator {
       const Batch rows = is_all(live, in.rows) ? share(in) : gather(in, live);
       predicate_.select(rows, errors, selected_);
       for (const std::uint32_t row : selected_) passes_[live[row]] = 1;
-      if (errors.count != 0) context_.report("filter", 1, errors, rows);
+      if (errors.count != 0) context_.report(errors, rows);
     }
     return {};
   }

@@ -35,7 +35,7 @@ class FlatMap final : public Operator {
     std::vector<ColumnPtr> lists;
     for (Call& call : calls_)
       lists.push_back(call.function->apply(call.arguments.evaluate(in, std::nullopt, errors), in.rows, errors));
-    if (errors.count != 0) context_.report("flat_map", 1, errors, in);
+    if (errors.count != 0) context_.report(errors, in);
     std::vector<std::uint32_t> rows;
     std::vector<std::vector<Pick>> picks(lists.size());
     for (std::uint32_t row = 0; row < in.rows; ++row) {

@@ -105,7 +105,7 @@ Status ForeignKeyJoin::take_left(const Batch& in) {
     if (!names->is_null(rows[i])) foreign_key = right_keys_[i];
     if (Status taken = take_left_row(in, rows[i], *entry, foreign_key); !taken) return taken;
   }
-  if (errors.count != 0 && in.kinds.empty()) context_.report("foreign_key_join", 1, errors, in);
+  if (errors.count != 0 && in.kinds.empty()) context_.report(errors, in);
   return {};
 }
 
@@ -190,10 +190,9 @@ Status ForeignKeyJoin::change_right(std::string_view right_key, JoinRows::Bytes 
 }  // namespace
 
 MadeOperator make_foreign_key_join(const ForeignKeyJoinNode& node, const LowerContext& lower) {
-  if (lower.stores.size() < 2) return Error{Fault::bug, "a foreign-key join lacks its stores"};
-  Result<std::unique_ptr<TableSide>> left = TableSide::make(*node.left, lower.stores[0]);
+  Result<std::unique_ptr<TableSide>> left = TableSide::make(*node.left, lower.store("left"));
   if (!left) return left.error();
-  Result<std::unique_ptr<TableSide>> right = TableSide::make(*node.right, lower.stores[1]);
+  Result<std::unique_ptr<TableSide>> right = TableSide::make(*node.right, lower.store("right"));
   if (!right) return right.error();
   return std::make_unique<ForeignKeyJoin>(node, lower, std::move(*left), std::move(*right));
 }

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cstring>
-
 #include "exec/operators/batch_ops.h"
 
 namespace millrace::inline exec {
@@ -28,6 +26,7 @@ class InputEmitter final : public Emitter {
 };
 
 struct Stage {
+  std::unique_ptr<OperatorContext> context;
   std::unique_ptr<Operator> op;
   Emitter* out;
 };
@@ -49,36 +48,38 @@ class TreePipeline final : public Pipeline {
     for (const Stage& stage : stages_) sum += stage.op->held_bytes();
     return sum;
   }
-  std::string save() const override {
-    std::string out;
+  OperatorStates save() const override {
+    OperatorStates states;
     for (const Stage& stage : stages_) {
       std::string bytes;
       stage.op->save(bytes);
-      const auto size = static_cast<std::uint32_t>(bytes.size());
-      out.append(reinterpret_cast<const char*>(&size), sizeof(size)).append(bytes);
+      if (!bytes.empty()) states.push_back({stage.context->step(), std::move(bytes)});
     }
-    return out;
+    return states;
   }
-  Status load(std::string_view bytes) override {
-    if (bytes.empty()) {  // no progress yet: as new
-      for (Stage& stage : stages_)
-        if (Status loaded = stage.op->load({}); !loaded) return loaded;
-      return {};
-    }
+  Status load(const OperatorStates& states) override {
+    std::size_t next = 0;  // without names: of those that save something
     for (Stage& stage : stages_) {
-      std::uint32_t size = 0;
-      if (bytes.size() < sizeof(size)) return Error{Fault::bug, "progress of operators is cut off"};
-      std::memcpy(&size, bytes.data(), sizeof(size));
-      bytes.remove_prefix(sizeof(size));
-      if (bytes.size() < size) return Error{Fault::bug, "progress of operators is cut off"};
-      if (Status loaded = stage.op->load(bytes.substr(0, size)); !loaded) return loaded;
-      bytes.remove_prefix(size);
+      const std::string* found = find(states, stage, next);
+      if (Status loaded = stage.op->load(found != nullptr ? std::string_view(*found) : std::string_view()); !loaded)
+        return loaded;
     }
     return {};
   }
 
  private:
   friend class Builder;
+  static const std::string* find(const OperatorStates& states, const Stage& stage, std::size_t& next) {
+    if (!states.empty() && states.front().step.empty()) {
+      std::string bytes;
+      stage.op->save(bytes);
+      return bytes.empty() || next == states.size() ? nullptr : &states[next++].bytes;
+    }
+    for (const OperatorState& state : states)
+      if (state.step == stage.context->step()) return &state.bytes;
+    return nullptr;
+  }
+
   std::vector<Stage> stages_;  // inputs before what reads them
   std::vector<std::unique_ptr<InputEmitter>> emitters_;
   std::vector<Leaf> leaves_;
@@ -86,20 +87,9 @@ class TreePipeline final : public Pipeline {
   Emitter* root_ = nullptr;
 };
 
-/// Whether input `input` of a node must give before rows, given that the node itself must (`wanted`). DESIGN §3.
-bool needs_before(const PlanNode& node, bool wanted) {
-  const bool table = node.kind == RelationKind::table;
-  return std::visit(Overload{[&](const FilterNode& n) { return wanted || n.retract; },
-                             [&](const ProjectNode&) { return wanted; }, [&](const RekeyNode&) { return table; },
-                             [&](const AggregateNode& n) { return n.input->kind == RelationKind::table; },
-                             [&](const SinkNode& n) { return table && n.value_format.name == "ROW"; },
-                             [](const auto&) { return false; }},
-                    node.node);
-}
-
 class Builder {
  public:
-  Builder(const Subtopology& subtopology, OperatorContext& context, Emitter& out)
+  Builder(const Subtopology& subtopology, TaskContext& context, Emitter& out)
       : subtopology_(subtopology), context_(context), pipeline_(std::make_unique<TreePipeline>()) {
     pipeline_->root_ = &out;
   }
@@ -107,23 +97,23 @@ class Builder {
   Result<std::unique_ptr<Pipeline>> build() {
     const PlanNode& root = *subtopology_.root;
     const bool ends = root.as<SinkNode>() != nullptr || root.as<OutputNode>() != nullptr;
-    const bool before = ends && needs_before(root, false);
-    Status added = add(ends ? *inputs_of(root)[0] : root, before, nullptr, *pipeline_->root_);
+    Status added = add(ends ? *inputs_of(root)[0] : root, nullptr, *pipeline_->root_);
     if (!added) return added.error();
     return std::unique_ptr<Pipeline>(std::move(pipeline_));
   }
 
  private:
   /// Adds the tree under `node`; its rows go to `entry` (null: straight to the root).
-  Status add(const PlanNode& node, bool before, InputEmitter* entry, Emitter& out) {
+  Status add(const PlanNode& node, InputEmitter* entry, Emitter& out) {
     if (node.as<SourceNode>() != nullptr) {
       pipeline_->leaves_.push_back({&node});
       pipeline_->entries_.push_back(entry);
       return {};
     }
-    LowerContext lower{context_, node, before, {}};
+    auto context = std::make_unique<OperatorContext>(context_, subtopology_.name_of(node));
+    LowerContext lower{*context, node, emits_before(node), {}};
     for (const StorePlan& store : subtopology_.stores)
-      if (store.owner == &node) lower.stores.push_back(context_.store(store.name));
+      if (store.owner == &node) lower.stores.push_back({store.role, context_.store(store.name)});
     MadeOperator made = make(node, lower);
     if (!made) return made.error();
     Operator& op = **made;
@@ -131,9 +121,9 @@ class Builder {
     for (const NodePtr& below : inputs_of(node)) {
       pipeline_->emitters_.push_back(std::make_unique<InputEmitter>(op, input++, out));
       InputEmitter* into = pipeline_->emitters_.back().get();
-      if (Status added = add(*below, needs_before(node, before), into, *into); !added) return added;
+      if (Status added = add(*below, into, *into); !added) return added;
     }
-    pipeline_->stages_.push_back({std::move(*made), &out});
+    pipeline_->stages_.push_back({std::move(context), std::move(*made), &out});
     return {};
   }
 
@@ -163,14 +153,19 @@ class Builder {
   }
 
   const Subtopology& subtopology_;
-  OperatorContext& context_;
+  TaskContext& context_;
   std::unique_ptr<TreePipeline> pipeline_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Pipeline>> build_pipeline(const Subtopology& subtopology, OperatorContext& context,
-                                                 Emitter& out) {
+Result<StoreSlot> LowerContext::store(std::string_view role) const {
+  for (const NamedStore& store : stores)
+    if (store.role == role) return store.slot;
+  return Error{Fault::bug, fmt::format("{} has no store {}", context.step(), role)};
+}
+
+Result<std::unique_ptr<Pipeline>> build_pipeline(const Subtopology& subtopology, TaskContext& context, Emitter& out) {
   return Builder(subtopology, context, out).build();
 }
 

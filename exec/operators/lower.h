@@ -11,9 +11,16 @@ namespace millrace::inline exec {
 struct LowerContext {
   OperatorContext& context;
   const PlanNode& node;
-  /// Tables: the operator above wants insert / update_before / update_after / remove instead of upserts and removes.
+  /// Tables: give insert / update_before / update_after / remove instead of upserts and removes. As the plan says.
   bool emit_before = false;
-  std::vector<StoreSlot> stores;  // the stores that the plan declares for this node, in order
+  struct NamedStore {
+    std::string role;
+    StoreSlot slot;
+  };
+  std::vector<NamedStore> stores;  // the stores that the plan declares for this node
+
+  /// A store by its role. A plan without it is a bug.
+  Result<StoreSlot> store(std::string_view role) const;
 };
 using MadeOperator = Result<std::unique_ptr<Operator>>;
 

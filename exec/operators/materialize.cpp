@@ -12,10 +12,10 @@ namespace {
 /// from the newest window.
 class Materialize final : public Operator {
  public:
-  Materialize(const MaterializeNode& node, const LowerContext& lower, std::unique_ptr<TableSide> side)
+  Materialize(const LowerContext& lower, std::unique_ptr<TableSide> side)
       : side_(std::move(side)),
-        retention_ms_(lower.stores[0].retention_ms),
-        emit_before_(node.emit_before || lower.emit_before),
+        retention_ms_(lower.stores[0].slot.retention_ms),
+        emit_before_(lower.emit_before),
         every_change_(lower.context.options().emit_every_change) {}
 
   Status on_batch(int, const Batch& in, Emitter& out) override {
@@ -127,11 +127,10 @@ class Materialize final : public Operator {
 
 }  // namespace
 
-MadeOperator make_materialize(const MaterializeNode& node, const LowerContext& lower) {
-  if (lower.stores.empty()) return Error{Fault::bug, "a materialized table has no store"};
-  Result<std::unique_ptr<TableSide>> side = TableSide::make(lower.node, lower.stores[0]);
+MadeOperator make_materialize(const MaterializeNode&, const LowerContext& lower) {
+  Result<std::unique_ptr<TableSide>> side = TableSide::make(lower.node, lower.store("rows"));
   if (!side) return side.error();
-  return std::make_unique<Materialize>(node, lower, std::move(*side));
+  return std::make_unique<Materialize>(lower, std::move(*side));
 }
 
 }  // namespace millrace::inline exec

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "exec/data/batch.h"
+#include "exec/data/record_error.h"
 #include "exec/data/result.h"
 #include "exec/expr/evaluator.h"
 #include "exec/state/store.h"
@@ -22,19 +23,43 @@ class Emitter {
   virtual Status batch(Batch&& batch) = 0;
 };
 
-/// What a task gives its operators. Lives as long as they do; same thread.
-class OperatorContext {
+/// What a task gives its operators. Lives as long as they do; same thread. `step`: the operator's name in the plan
+/// (Subtopology::steps).
+class TaskContext {
  public:
-  virtual ~OperatorContext() = default;
+  virtual ~TaskContext() = default;
   /// The store that this node declared in the plan.
   virtual StoreSlot store(const std::string& name) = 0;
-  /// Rows left out or values lost, for the processing log and metrics. `type`: spec/config.md §5 (0 deserialization, 1
-  /// processing, ...). `where` names the step; `in` gives partition and offsets where known.
-  virtual void report(std::string_view step, int type, const RowErrors& errors, const Batch& in) = 0;
+  /// Rows left out or values lost, for the processing log and metrics. `in` gives partition and offsets where known.
+  virtual void report(std::string_view step, RecordErrorKind kind, const RowErrors& errors, const Batch& in) = 0;
   /// Rows dropped because they were late: metrics and processing log.
   virtual void late_rows(std::string_view step, std::uint64_t count) = 0;
   virtual const QueryOptions& options() const = 0;
 };
+
+/// The same for one operator, which need not know its name.
+class OperatorContext {
+ public:
+  OperatorContext(TaskContext& task, std::string step) : task_(task), step_(std::move(step)) {}
+  void report(const RowErrors& errors, const Batch& in) {
+    task_.report(step_, RecordErrorKind::processing, errors, in);
+  }
+  void late_rows(std::uint64_t count) { task_.late_rows(step_, count); }
+  const QueryOptions& options() const { return task_.options(); }
+  const std::string& step() const { return step_; }
+
+ private:
+  TaskContext& task_;
+  const std::string step_;
+};
+
+/// What an operator saved. In records of earlier versions steps have no names: they come in the order of the plan,
+/// those that save nothing left out.
+struct OperatorState {
+  std::string step, bytes;
+  friend bool operator==(const OperatorState&, const OperatorState&) = default;
+};
+using OperatorStates = std::vector<OperatorState>;
 
 /// One step of a running query. The task that owns it calls it from one thread, commits state and counts rows;
 /// an operator does none of that. Stream time is the operator's own (DESIGN §3), row by row, and part of `save`.
@@ -70,13 +95,14 @@ class Pipeline {
   virtual Status push(std::size_t leaf, const Batch& batch) = 0;
   virtual Status commit() = 0;  // on_commit of every operator, source to sink
   virtual std::size_t held_bytes() const = 0;
-  virtual std::string save() const = 0;
-  virtual Status load(std::string_view bytes) = 0;
+  /// Progress of the operators that have any.
+  virtual OperatorStates save() const = 0;
+  /// Operators of which nothing is there start as new; what belongs to none is left alone.
+  virtual Status load(const OperatorStates& states) = 0;
 };
 
 /// Builds the operators of a subtopology. `out` receives what reaches the root node (SinkNode or OutputNode): its
 /// input's batches. `context` and `out` must outlive the pipeline.
-Result<std::unique_ptr<Pipeline>> build_pipeline(const Subtopology& subtopology, OperatorContext& context,
-                                                 Emitter& out);
+Result<std::unique_ptr<Pipeline>> build_pipeline(const Subtopology& subtopology, TaskContext& context, Emitter& out);
 
 }  // namespace millrace::inline exec

@@ -17,7 +17,7 @@ class Project final : public Operator {
     Batch made = share_frame(in);
     RowErrors errors;
     made.columns = items_.evaluate(in, rows_with_value(in, emit_before_), errors);
-    if (errors.count != 0) context_.report("project", 1, errors, in);
+    if (errors.count != 0) context_.report(errors, in);
     return out.batch(std::move(made));
   }
 

@@ -20,7 +20,7 @@ class Rekey final : public Operator {
   Status on_batch(int, const Batch& in, Emitter& out) override {
     RowErrors errors;
     std::vector<ColumnPtr> keys = keys_.evaluate(in, rows_with_value(in, emit_before_), errors);
-    if (errors.count != 0) context_.report("rekey", 1, errors, in);
+    if (errors.count != 0) context_.report(errors, in);
     Batch made = share_frame(in);
     if (!window_) made.window_start = made.window_end = nullptr;
     made.null_keys.clear();

@@ -82,8 +82,7 @@ class SessionAggregate final : public Operator {
   }
   std::int64_t expired_before() const {
     if (final_) return closed_ + 1;  // what was given out is kept above, and never opened again
-    const std::int64_t keep = std::max(spec_.retention_ms, spec_.size_ms + spec_.grace_ms);
-    return stream_time_ == INT64_MIN ? INT64_MIN : stream_time_ - keep;
+    return stream_time_ == INT64_MIN ? INT64_MIN : stream_time_ - spec_.retention_ms;
   }
 
   OperatorContext& context_;
@@ -114,7 +113,7 @@ class SessionAggregate final : public Operator {
 Status SessionAggregate::take_in(const Batch& in, Emitter& out) {
   RowErrors errors;
   arguments_.evaluate(in, errors);
-  if (errors.count != 0) context_.report("aggregate", 1, errors, in);
+  if (errors.count != 0) context_.report(errors, in);
   const std::vector<std::uint32_t> rows = all_rows(in.rows);
   encode_keys({in.columns.data(), keys_.columns()}, rows, {}, key_bytes_);
   if (Status found = store_.lists(key_bytes_, lists_); !found) return found;
@@ -128,7 +127,7 @@ Status SessionAggregate::take_in(const Batch& in, Emitter& out) {
       if (Status closed = close(out); !closed) return closed;
   }
   headers_ = nullptr;
-  if (late_ != 0) context_.late_rows("aggregate", late_);
+  if (late_ != 0) context_.late_rows(late_);
   return flush(out);
 }
 
@@ -273,13 +272,14 @@ Status SessionAggregate::close(Emitter& out) {
 }  // namespace
 
 MadeOperator make_session_aggregate(const AggregateNode& node, const LowerContext& lower) {
-  if (lower.stores.empty()) return Error{Fault::bug, "an aggregate has no store"};
+  Result<StoreSlot> slot = lower.store("groups");
+  if (!slot) return slot.error();
   auto layout = std::make_shared<const GroupLayout>(node.calls);
   auto store = OrderedStore::open(
-      lower.stores[0],
+      *slot,
       {.layout = layout, .advance_ms = std::max<std::int64_t>(node.window->size_ms, 1), .retention_ms = kept_ms(node)});
   if (!store) return store.error();
-  auto* attached = static_cast<OrderedStore*>(lower.stores[0].attach(std::move(*store)));
+  auto* attached = static_cast<OrderedStore*>(slot->attach(std::move(*store)));
   return std::make_unique<SessionAggregate>(node, lower, std::move(layout), *attached);
 }
 

@@ -9,7 +9,6 @@
 namespace millrace::inline exec {
 namespace {
 
-constexpr std::int64_t kDefaultGrace = 86'400'000;
 constexpr char kHeld = 0;     // a row that waits for a match before it may go out alone
 constexpr char kSettled = 1;  // matched, given out, or of a side that never goes out alone
 
@@ -23,9 +22,9 @@ class StreamStreamJoin final : public Operator {
         sides_{{RowCodec(node.left->schema), left, node.before_ms, node.after_ms, is_outer(node.type, 0)},
                {RowCodec(node.right->schema), right, node.after_ms, node.before_ms, is_outer(node.type, 1)}},
         rows_(lower.node, *node.left, *node.right),
-        eager_(!node.grace_ms),
-        grace_(node.grace_ms.value_or(kDefaultGrace)),
-        retention_(node.before_ms + node.after_ms + grace_) {}
+        eager_(node.eager),
+        grace_(node.grace_ms),
+        retention_(node.retention_ms()) {}
 
   Status on_batch(int input, const Batch& in, Emitter& out) override;
   Status on_commit(Emitter&) override {
@@ -211,23 +210,22 @@ Status StreamStreamJoin::find_held() {
   return {};
 }
 
-Result<OrderedStore*> open_side(const StoreSlot& slot, std::int64_t retention) {
+Result<OrderedStore*> open_side(const Result<StoreSlot>& slot, std::int64_t retention) {
+  if (!slot) return slot.error();
   auto store =
-      OrderedStore::open(slot, {.layout = std::shared_ptr<const ValueLayout>(&row_layout(), [](const ValueLayout*) {}),
-                                .advance_ms = std::max<std::int64_t>(retention / 64, 1),
-                                .retention_ms = retention});
+      OrderedStore::open(*slot, {.layout = std::shared_ptr<const ValueLayout>(&row_layout(), [](const ValueLayout*) {}),
+                                 .advance_ms = std::max<std::int64_t>(retention / 64, 1),
+                                 .retention_ms = retention});
   if (!store) return store.error();
-  return static_cast<OrderedStore*>(slot.attach(std::move(*store)));
+  return static_cast<OrderedStore*>(slot->attach(std::move(*store)));
 }
 
 }  // namespace
 
 MadeOperator make_stream_stream_join(const StreamStreamJoinNode& node, const LowerContext& lower) {
-  if (lower.stores.size() < 2) return Error{Fault::bug, "a join of streams lacks its stores"};
-  const std::int64_t retention = node.before_ms + node.after_ms + node.grace_ms.value_or(kDefaultGrace);
-  Result<OrderedStore*> left = open_side(lower.stores[0], retention);
+  Result<OrderedStore*> left = open_side(lower.store("left"), node.retention_ms());
   if (!left) return left.error();
-  Result<OrderedStore*> right = open_side(lower.stores[1], retention);
+  Result<OrderedStore*> right = open_side(lower.store("right"), node.retention_ms());
   if (!right) return right.error();
   return std::make_unique<StreamStreamJoin>(node, lower, **left, **right);
 }

@@ -75,8 +75,7 @@ class StreamTableJoin final : public Operator {
 MadeOperator make_stream_table_join(const StreamTableJoinNode& node, const LowerContext& lower) {
   if (node.type != JoinType::inner && node.type != JoinType::left)
     return user_error("a stream can only be joined with a table by an inner or a left join");
-  if (lower.stores.empty()) return Error{Fault::bug, "a stream-table join has no store"};
-  Result<std::unique_ptr<TableSide>> table = TableSide::make(*node.right, lower.stores[0]);
+  Result<std::unique_ptr<TableSide>> table = TableSide::make(*node.right, lower.store("table"));
   if (!table) return table.error();
   return std::make_unique<StreamTableJoin>(node, std::move(*table));
 }

@@ -1,5 +1,7 @@
 #include "exec/operators/table_side.h"
 
+#include "planner/types/civil.h"
+
 namespace millrace::inline exec {
 namespace {
 
@@ -50,16 +52,17 @@ Result<std::vector<ColumnPtr>> RowCodec::decode(std::span<const std::optional<st
   return out;
 }
 
-Result<std::unique_ptr<TableSide>> TableSide::make(const PlanNode& relation, const StoreSlot& slot) {
+Result<std::unique_ptr<TableSide>> TableSide::make(const PlanNode& relation, const Result<StoreSlot>& slot) {
+  if (!slot) return slot.error();
   MapStoreOptions options{.layout = std::shared_ptr<const ValueLayout>(&row_layout(), [](const ValueLayout*) {}),
                           .window_bytes = StoreKeys(relation).window_bytes()};
   if (options.window_bytes != 0) {
     options.advance_ms = relation.window->size_ms.value_or(60'000);
-    options.retention_ms = slot.retention_ms.value_or(86'400'000);
+    options.retention_ms = slot->retention_ms.value_or(kMillisPerDay);
   }
-  Result<std::unique_ptr<MapStore>> store = MapStore::open(slot, options);
+  Result<std::unique_ptr<MapStore>> store = MapStore::open(*slot, options);
   if (!store) return store.error();
-  auto* attached = static_cast<MapStore*>(slot.attach(std::move(*store)));
+  auto* attached = static_cast<MapStore*>(slot->attach(std::move(*store)));
   return std::unique_ptr<TableSide>(new TableSide(relation, *attached));
 }
 

@@ -34,7 +34,7 @@ class RowCodec {
 class TableSide {
  public:
   /// `relation` gives the rows that are kept. The store goes to the task.
-  static Result<std::unique_ptr<TableSide>> make(const PlanNode& relation, const StoreSlot& slot);
+  static Result<std::unique_ptr<TableSide>> make(const PlanNode& relation, const Result<StoreSlot>& slot);
 
   const StoreKeys& keys() const { return keys_; }
   RowCodec& codec() { return codec_; }

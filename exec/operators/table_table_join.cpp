@@ -69,10 +69,9 @@ class TableTableJoin final : public Operator {
 }  // namespace
 
 MadeOperator make_table_table_join(const TableTableJoinNode& node, const LowerContext& lower) {
-  if (lower.stores.size() < 2) return Error{Fault::bug, "a join of tables lacks its stores"};
-  Result<std::unique_ptr<TableSide>> left = TableSide::make(*node.left, lower.stores[0]);
+  Result<std::unique_ptr<TableSide>> left = TableSide::make(*node.left, lower.store("left"));
   if (!left) return left.error();
-  Result<std::unique_ptr<TableSide>> right = TableSide::make(*node.right, lower.stores[1]);
+  Result<std::unique_ptr<TableSide>> right = TableSide::make(*node.right, lower.store("right"));
   if (!right) return right.error();
   return std::make_unique<TableTableJoin>(node, lower, std::move(*left), std::move(*right));
 }

@@ -43,8 +43,7 @@ class TimeWindows {
   }
   /// Windows that start before this are kept no longer.
   std::int64_t expired_before() const {
-    const std::int64_t keep = std::max(spec_.retention_ms, spec_.size_ms + spec_.grace_ms);
-    return stream_time_ == INT64_MIN ? INT64_MIN : stream_time_ - keep + 1;
+    return stream_time_ == INT64_MIN ? INT64_MIN : stream_time_ - spec_.retention_ms + 1;
   }
   void set_stream_time(std::int64_t time) { stream_time_ = time; }
 

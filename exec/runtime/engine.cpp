@@ -86,6 +86,7 @@ Status EngineImpl::open() {
     environment.state = state_.get();
     environment.events = &events_;
     environment.batch_rows = options_.batch_rows;
+    environment.schemas = options_.schemas.get();
     environment.slots_topic = slots_->topic();
     auto worker = Worker::make(std::move(setup), std::move(environment));
     if (!worker) return worker.error();
@@ -193,6 +194,8 @@ std::optional<QueryStatus> EngineImpl::status(const std::string& query_id) {
   status.rows_out = run->rows_out;
   status.late_rows = run->late_rows;
   status.bad_records = run->bad_records;
+  for (const auto& [name, counters] : run->operators)
+    status.operators.push_back({name, counters.late_rows, counters.errors});
   status.restarts = run->restarts;
   status.lag = run->lag;
   if (run->failed) {

@@ -11,11 +11,14 @@
 #include <vector>
 
 #include "exec/data/batch.h"
+#include "exec/data/record_error.h"
 #include "exec/data/result.h"
 #include "exec/log/log.h"
 #include "planner/physical/plan.h"
 
 namespace millrace::inline exec {
+
+class SchemaCache;
 
 struct EngineOptions {
   std::string service_id = "default_";
@@ -32,6 +35,7 @@ struct EngineOptions {
   bool every_partition_owned = false;      // memory and embedded logs: no membership
   int internal_replicas = 1;               // of changelogs, repartition topics and the slots topic
   std::optional<int> internal_min_insync;  // in-sync replicas that they need for a write; absent: the log's default
+  std::shared_ptr<SchemaCache> schemas;    // null: no schema registry
 };
 
 /// The topic that holds the progress of a service's queries, a partition a slot.
@@ -42,7 +46,7 @@ inline std::string slots_topic(const std::string& service_id) {
 /// One line of the processing log (spec/config.md §5).
 struct ProcessingError {
   std::string query_id, step;
-  int type = 0;
+  RecordErrorKind kind = RecordErrorKind::deserialization;
   std::string message;
   std::string topic;
   std::int32_t partition = -1;
@@ -58,7 +62,12 @@ struct QueryStatus {
   QueryState state = QueryState::running;
   std::string error;  // of the last failure
   std::uint64_t rows_in = 0, rows_out = 0, late_rows = 0, bad_records = 0, restarts = 0;
-  std::int64_t lag = 0;  // records between progress and the end of the inputs, as far as known
+  struct Operator {
+    std::string name;  // of the step
+    std::uint64_t late_rows = 0, errors = 0;
+  };
+  std::vector<Operator> operators;  // of the whole plan, as this process runs it
+  std::int64_t lag = 0;             // records between progress and the end of the inputs, as far as known
 };
 
 /// Keys or ranges of one store to read, already as Values (the engine encodes them).
@@ -66,6 +75,15 @@ struct PullLookup {
   std::vector<Value> key;                                                                          // empty: scan
   std::optional<std::int64_t> window_start_min, window_start_max, window_end_min, window_end_max;  // inclusive
   std::optional<Value> range_min, range_max;  // single STRING/BYTES key, inclusive
+};
+
+/// The rows of a table that look-ups and scans find, taken bit by bit. Any thread, one call at a time; holds no thread
+/// and no worker in between. A scan sees each partition as it was when the scan came to it. The engine must outlive it.
+class TableRows {
+ public:
+  virtual ~TableRows() = default;
+  /// The next batch that is not empty; absent at the end.
+  virtual Result<std::optional<Batch>> next() = 0;
 };
 
 /// What a look-up of keys found in the tables' stores, not decoded yet. Any thread, one at a time.
@@ -114,6 +132,9 @@ class Engine {
   /// partition. `visit` returning false stops. Retriable error when a needed slot is not owned here or still restoring.
   virtual Status pull(const std::string& query_id, std::span<const PullLookup> lookups,
                       const std::function<bool(const Batch&)>& visit) = 0;
+  /// The same rows, for who takes his time.
+  virtual Result<std::unique_ptr<TableRows>> read_table(const std::string& query_id,
+                                                        std::vector<PullLookup> lookups) = 0;
 
   /// As `pull`, but for look-ups of whole keys only and without waiting: gives what was found when the workers
   /// concerned are between two batches; else null, and `later` gets it on a worker's thread, which it must not hold up.

@@ -36,6 +36,7 @@ class EngineImpl final : public Engine, private WorkerHost {
   int owned_slots() const override;
   Status pull(const std::string& query_id, std::span<const PullLookup> lookups,
               const std::function<bool(const Batch&)>& visit) override;
+  Result<std::unique_ptr<TableRows>> read_table(const std::string& query_id, std::vector<PullLookup> lookups) override;
   Found look_up(const std::string& query_id, std::vector<PullLookup> lookups,
                 std::function<void(Found)> later) override;
   Result<std::unique_ptr<TransientQuery>> run_transient(std::shared_ptr<const PhysicalPlan> plan, bool until_end,

@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <cstring>
+
 namespace millrace::inline exec {
 namespace {
 
-constexpr char kVersion = 1;
+constexpr char kByPosition = 1;  // operators' bytes in the order of the plan, each behind its size (32 bits)
+constexpr char kByName = 2;
 
 void put_varint(std::string& out, std::uint64_t value) {
   while (value >= 0x80) {
@@ -46,6 +49,20 @@ struct Cursor {
     bytes.remove_prefix(size);
     return result;
   }
+  OperatorStates unnamed_states() {
+    OperatorStates states;
+    const std::string all = text();
+    for (std::size_t at = 0; ok && at < all.size();) {
+      std::uint32_t size = 0;
+      ok = all.size() - at >= sizeof(size);
+      if (ok) std::memcpy(&size, all.data() + at, sizeof(size));
+      at += sizeof(size);
+      ok = ok && all.size() - at >= size;
+      if (ok && size > 0) states.push_back({{}, all.substr(at, size)});
+      at += size;
+    }
+    return states;
+  }
 };
 
 }  // namespace
@@ -67,28 +84,40 @@ std::string_view query_of(std::string_view progress_key) {
 }
 
 std::string encode(const Progress& progress) {
-  std::string out(1, kVersion);
+  std::string out(1, kByName);
   put_varint(out, progress.sequence);
   put_varint(out, progress.offsets.size());
   for (const auto& [topic, offset] : progress.offsets) {
     put_text(out, topic);
     put_varint(out, static_cast<std::uint64_t>(offset));
   }
-  put_text(out, progress.operators);
+  put_varint(out, progress.operators.size());
+  for (const auto& [step, bytes] : progress.operators) {
+    put_text(out, step);
+    put_text(out, bytes);
+  }
   return out;
 }
 
 Result<Progress> decode_progress(std::string_view bytes) {
   Progress progress;
   Cursor cursor{bytes};
-  if (bytes.empty() || bytes.front() != kVersion) return external_error("a progress record has an unknown form");
+  const char version = bytes.empty() ? '\0' : bytes.front();
+  if (version != kByPosition && version != kByName) return external_error("a progress record has an unknown form");
   cursor.bytes.remove_prefix(1);
   progress.sequence = cursor.varint();
   for (std::uint64_t left = cursor.varint(); cursor.ok && left > 0; --left) {
     std::string topic = cursor.text();
     progress.offsets.emplace_back(std::move(topic), static_cast<std::int64_t>(cursor.varint()));
   }
-  progress.operators = cursor.text();
+  if (version == kByPosition) {
+    progress.operators = cursor.unnamed_states();
+  } else {
+    for (std::uint64_t left = cursor.varint(); cursor.ok && left > 0; --left) {
+      std::string step = cursor.text();
+      progress.operators.push_back({std::move(step), cursor.text()});
+    }
+  }
   if (!cursor.ok) return external_error("a progress record is cut short");
   return progress;
 }

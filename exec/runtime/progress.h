@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "exec/data/result.h"
+#include "exec/operators/operator.h"
 
 namespace millrace::inline exec {
 
@@ -15,7 +16,7 @@ namespace millrace::inline exec {
 struct Progress {
   std::uint64_t sequence = 0;  // commits of this task so far; 0: written when the query was accepted
   std::vector<std::pair<std::string, std::int64_t>> offsets;  // input topic, next offset to read
-  std::string operators;                                      // Pipeline::save(); meaningless while sequence is 0
+  OperatorStates operators;                                   // Pipeline::save(); meaningless while sequence is 0
 
   std::int64_t offset_of(std::string_view topic, std::int64_t otherwise) const;
 };
@@ -25,7 +26,7 @@ std::string progress_key(std::string_view query_id, int subtopology, int partiti
 /// Query id of a key made by progress_key.
 std::string_view query_of(std::string_view progress_key);
 std::string encode(const Progress& progress);
-/// External error when the bytes are not a progress record.
+/// Reads what this version and earlier ones wrote. External error when the bytes are not a progress record.
 Result<Progress> decode_progress(std::string_view bytes);
 
 }  // namespace millrace::inline exec

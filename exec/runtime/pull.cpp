@@ -7,7 +7,7 @@
 namespace millrace::inline exec {
 namespace {
 
-constexpr std::size_t kRowsPerScan = 1024;  // entries taken while the worker waits
+constexpr std::size_t kRowsPerBatch = 1024;
 
 Store* store_of(Task& task, const std::string& name) {
   for (auto& entry : task.stores())
@@ -17,75 +17,82 @@ Store* store_of(Task& task, const std::string& name) {
 
 }  // namespace
 
-// One pull query: visits the tasks it needs, decodes outside their workers' gates.
-class Pull {
+// Visits the tasks it needs one by one, reads and decodes outside of their workers' gates.
+class PulledRows final : public TableRows {
  public:
-  Pull(EngineImpl& engine, std::shared_ptr<QueryRun> run, PullReader& reader,
-       const std::function<bool(const Batch&)>& visit)
-      : engine_(engine), run_(std::move(run)), reader_(reader), visit_(visit) {}
+  PulledRows(EngineImpl& engine, std::shared_ptr<QueryRun> run, std::vector<PullLookup> lookups)
+      : engine_(engine), run_(std::move(run)), lookups_(std::move(lookups)) {
+    reader_ = run_->pull_readers.take(*run_->plan);
+  }
+  ~PulledRows() override {
+    scan_.reset();
+    run_->pull_readers.give_back(std::move(reader_));
+  }
 
-  Status run(std::span<const PullLookup> lookups) {
-    for (const PullLookup& lookup : lookups) {
-      if (done_) break;
-      if (auto answered = lookup.key.empty() ? scan(lookup) : look_up(lookup); !answered) return answered;
+  Result<std::optional<Batch>> next() override {
+    while (at_ < lookups_.size()) {
+      const PullLookup& lookup = lookups_[at_];
+      PullReader::Entries entries;
+      if (Status taken = lookup.key.empty() ? take_scanned(lookup, entries) : look_up(lookup, entries); !taken)
+        return taken.error();
+      if (entries.empty()) continue;
+      auto rows = reader_->rows(entries, lookup);
+      if (!rows) return rows.error();
+      if (rows->rows > 0) return std::optional(std::move(*rows));
     }
-    return {};
+    return std::optional<Batch>();
   }
 
  private:
-  int partitions() const { return run_->layout.subtopologies[reader_.subtopology()].tasks; }
+  int partitions() const { return run_->layout.subtopologies[reader_->subtopology()].tasks; }
 
   Status at(int partition, const std::function<Status(Store&)>& read) {
-    Worker* worker = engine_.worker_of(*run_, reader_.subtopology(), partition);
+    Worker* worker = engine_.worker_of(*run_, reader_->subtopology(), partition);
     Status outcome;
-    const bool here = worker != nullptr && worker->visit_task(*run_, reader_.subtopology(), partition, [&](Task& task) {
-      Store* store = store_of(task, reader_.store());
-      outcome = store != nullptr ? read(*store) : Status(Error{Fault::bug, "the store of the table is missing"});
-    });
+    const bool here =
+        worker != nullptr && worker->visit_task(*run_, reader_->subtopology(), partition, [&](Task& task) {
+          Store* store = store_of(task, reader_->store());
+          outcome = store != nullptr ? read(*store) : Status(Error{Fault::bug, "the store of the table is missing"});
+        });
     if (!here) return external_error("partition {} of {} is not ready here", partition, run_->plan->query_id);
     return outcome;
   }
 
-  Status give(const PullReader::Entries& entries, const PullLookup& lookup) {
-    if (entries.empty()) return {};
-    auto rows = reader_.rows(entries, lookup);
-    if (!rows) return rows.error();
-    if (rows->rows > 0 && !visit_(*rows)) done_ = true;
-    return {};
-  }
-
-  Status look_up(const PullLookup& lookup) {
-    auto partition = reader_.partition_of(lookup, partitions());
+  Status look_up(const PullLookup& lookup, PullReader::Entries& entries) {
+    ++at_;
+    auto partition = reader_->partition_of(lookup, partitions());
     if (!partition) return partition.error();
-    PullReader::Entries entries;
-    if (auto read = at(*partition, [&](Store& store) { return reader_.look_up(store, lookup, entries); }); !read)
-      return read;
-    return give(entries, lookup);
+    return at(*partition, [&](Store& store) { return reader_->look_up(store, lookup, entries); });
   }
 
-  Status scan(const PullLookup& lookup) {
-    for (int partition = 0; partition < partitions() && !done_; ++partition) {
-      std::optional<std::string> from = reader_.scan_begin(lookup);
-      while (from && !done_) {
-        PullReader::Entries entries;
-        auto read = at(partition, [&](Store& store) -> Status {
-          auto next = reader_.scan(store, lookup, *from, kRowsPerScan, entries);
-          if (!next) return next.error();
-          from = std::move(*next);
-          return {};
-        });
-        if (!read) return read;
-        if (auto given = give(entries, lookup); !given) return given;
-      }
+  /// Some entries of the scan's partition; goes on to the next partition, then to the next look-up.
+  Status take_scanned(const PullLookup& lookup, PullReader::Entries& entries) {
+    if (scan_ == nullptr) {
+      Status begun = at(partition_, [&](Store& store) -> Status {
+        auto scan = reader_->scan(store, lookup);
+        if (!scan) return scan.error();
+        scan_ = std::move(*scan);
+        return {};
+      });
+      if (!begun) return begun;
     }
+    auto more = scan_->next(kRowsPerBatch, entries);
+    if (!more) return more.error();
+    if (*more) return {};
+    scan_.reset();
+    if (++partition_ < partitions()) return {};
+    partition_ = 0;
+    ++at_;
     return {};
   }
 
   EngineImpl& engine_;
-  std::shared_ptr<QueryRun> run_;
-  PullReader& reader_;
-  const std::function<bool(const Batch&)>& visit_;
-  bool done_ = false;
+  const std::shared_ptr<QueryRun> run_;
+  const std::vector<PullLookup> lookups_;
+  std::unique_ptr<PullReader> reader_;
+  std::unique_ptr<StoreScan> scan_;
+  std::size_t at_ = 0;  // look-up
+  int partition_ = 0;   // of the scan
 };
 
 // Look-ups of keys, each answered by the worker that has the key's partition.
@@ -169,15 +176,23 @@ class FoundNothing final : public FoundKeys {
 
 }  // namespace
 
-Status EngineImpl::pull(const std::string& query_id, std::span<const PullLookup> lookups,
-                        const std::function<bool(const Batch&)>& visit) {
-  const auto run = find(query_id);
+Result<std::unique_ptr<TableRows>> EngineImpl::read_table(const std::string& query_id,
+                                                          std::vector<PullLookup> lookups) {
+  auto run = find(query_id);
   if (!run) return external_error("the query {} does not run here", query_id);
   if (!run->plan->materialization) return user_error("the result of {} is not a table that can be asked", query_id);
-  auto reader = run->pull_readers.take(*run->plan);
-  auto outcome = Pull(*this, run, *reader, visit).run(lookups);
-  run->pull_readers.give_back(std::move(reader));
-  return outcome;
+  return std::unique_ptr<TableRows>(std::make_unique<PulledRows>(*this, std::move(run), std::move(lookups)));
+}
+
+Status EngineImpl::pull(const std::string& query_id, std::span<const PullLookup> lookups,
+                        const std::function<bool(const Batch&)>& visit) {
+  auto rows = read_table(query_id, {lookups.begin(), lookups.end()});
+  if (!rows) return rows.error();
+  while (true) {
+    auto batch = (*rows)->next();
+    if (!batch) return batch.error();
+    if (!*batch || !visit(**batch)) return {};
+  }
 }
 
 Engine::Found EngineImpl::look_up(const std::string& query_id, std::vector<PullLookup> lookups,

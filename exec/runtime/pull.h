@@ -28,10 +28,8 @@ class PullReader {
   Result<int> partition_of(const PullLookup& lookup, int partitions) const;
   /// Adds the committed entries of a point look-up.
   Status look_up(Store& store, const PullLookup& lookup, Entries& out) const;
-  /// Adds the next entries of a scan from `from` on, at most `limit`; the place to go on from, absent at the end.
-  Result<std::optional<std::string>> scan(Store& store, const PullLookup& lookup, const std::string& from,
-                                          std::size_t limit, Entries& out) const;
-  std::string scan_begin(const PullLookup& lookup) const;
+  /// The committed entries that a look-up without a key asks for, as they are now.
+  Result<std::unique_ptr<StoreScan>> scan(Store& store, const PullLookup& lookup) const;
   /// The rows of the query's result that these entries are, windows outside `lookup`'s bounds left out.
   Result<Batch> rows(const Entries& entries, const PullLookup& lookup);
 

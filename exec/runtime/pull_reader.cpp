@@ -58,22 +58,11 @@ Status PullReader::look_up(Store& store, const PullLookup& lookup, Entries& out)
   return store.get_windows(key, from, to, add);
 }
 
-std::string PullReader::scan_begin(const PullLookup& lookup) const {
-  return lookup.range_min ? reader_->key(std::span(&*lookup.range_min, 1)) : std::string();
-}
-
-Result<std::optional<std::string>> PullReader::scan(Store& store, const PullLookup& lookup, const std::string& from,
-                                                    std::size_t limit, Entries& out) const {
-  std::string to;
+Result<std::unique_ptr<StoreScan>> PullReader::scan(Store& store, const PullLookup& lookup) const {
+  std::string from, to;
+  if (lookup.range_min) from = reader_->key(std::span(&*lookup.range_min, 1));
   if (lookup.range_max) to = reader_->key(std::span(&*lookup.range_max, 1)) + std::string(kWindowTail, '\xff');
-  std::size_t taken = 0;
-  auto done = store.scan(from, to, [&](std::string_view key, std::string_view value) {
-    out.emplace_back(key, value);
-    return ++taken < limit;
-  });
-  if (!done) return done.error();
-  if (taken < limit) return std::optional<std::string>();
-  return std::optional<std::string>(out.back().first + '\0');
+  return store.snapshot(from, to);
 }
 
 Result<Batch> PullReader::rows(const Entries& entries, const PullLookup& lookup) {

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -19,7 +20,15 @@ namespace millrace::inline exec {
 /// time.
 struct QueryRun {
   QueryRun(std::shared_ptr<const PhysicalPlan> the_plan, QueryLayout the_layout)
-      : plan(std::move(the_plan)), layout(std::move(the_layout)), options(plan->options) {}
+      : plan(std::move(the_plan)), layout(std::move(the_layout)), options(plan->options) {
+    for (const Subtopology& subtopology : plan->subtopologies)
+      for (const StepName& step : subtopology.steps) operators[step.name];
+  }
+  struct OperatorCounters {
+    std::atomic<std::uint64_t> late_rows{0}, errors{0};
+  };
+  /// Precondition: a step of the plan.
+  OperatorCounters& counters_of(std::string_view step) { return operators.find(step)->second; }
 
   const std::shared_ptr<const PhysicalPlan> plan;
   const QueryLayout layout;
@@ -28,7 +37,8 @@ struct QueryRun {
   std::atomic<bool> paused{false};
   std::atomic<bool> failed{false};  // tasks stand still until the query is started again
   std::atomic<std::int64_t> lag{0};
-  std::atomic<int> restoring{0};  // tasks that are not ready yet
+  std::atomic<int> restoring{0};                                   // tasks that are not ready yet
+  std::map<std::string, OperatorCounters, std::less<>> operators;  // by step; as it was made
   std::atomic<std::uint64_t> rows_in{0}, rows_out{0}, late_rows{0}, bad_records{0}, restarts{0};
 
   void fail(const Error& error) {

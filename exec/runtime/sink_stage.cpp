@@ -6,10 +6,9 @@
 
 namespace millrace::inline exec {
 
-SinkStage::SinkStage(const PlanNode& sink, bool internal, const QueryOptions& options, std::int32_t task_partition,
-                     SinkReport report)
+SinkStage::SinkStage(const PlanNode& sink, const QueryOptions& options, std::int32_t task_partition, SinkReport report)
     : sink_(*sink.as<SinkNode>()),
-      internal_(internal),
+      internal_(sink_.internal),
       task_partition_(task_partition),
       report_(std::move(report)),
       key_count_(sink.schema.key_count()),
@@ -76,8 +75,14 @@ Status SinkStage::encode(const Batch& batch) {
   keys_.clear();
   values_.clear();
   const std::span<const ColumnPtr> columns(batch.columns);
+  if (key_encoder_) key_encoder_->leave_out(&batch.null_keys);
   if (key_encoder_)
     if (auto done = key_encoder_->encode(columns.first(key_count_), batch.rows, keys_); !done) return done;
+  Bitmap no_values;
+  if (!internal_ && (!batch.kinds.empty() || !batch.null_values.empty()))
+    for (std::size_t row = 0; row < batch.rows; ++row)
+      if (batch.kind(row) == RowKind::remove || batch.null_values.test(row)) no_values.set(row, batch.rows);
+  if (value_encoder_) value_encoder_->leave_out(&no_values);
   if (value_encoder_)
     if (auto done = value_encoder_->encode(columns.subspan(key_count_), batch.rows, values_); !done) return done;
   return {};

@@ -23,10 +23,8 @@ using SinkReport = std::function<void(const std::string& message, std::uint64_t 
 /// Writes the rows that reach a SinkNode: encodes them, picks partitions, appends. One per task.
 class SinkStage {
  public:
-  /// `sink` is a SinkNode and must outlive the stage. `internal`: a topic between subtopologies, which carries row
-  /// kinds too.
-  SinkStage(const PlanNode& sink, bool internal, const QueryOptions& options, std::int32_t task_partition,
-            SinkReport report);
+  /// `sink` is a SinkNode and must outlive the stage.
+  SinkStage(const PlanNode& sink, const QueryOptions& options, std::int32_t task_partition, SinkReport report);
 
   /// Appends to the open transaction of `writer`. Rows written are counted in `rows_out`.
   Status write(const Batch& batch, Writer& writer, std::uint64_t& rows_out);
@@ -42,7 +40,7 @@ class SinkStage {
   std::optional<std::string_view> value_of(const Batch& batch, std::size_t row);
 
   const SinkNode& sink_;
-  const bool internal_;
+  const bool internal_;  // a topic between subtopologies, which carries row kinds too
   const std::int32_t task_partition_;
   const SinkReport report_;
   std::size_t key_count_;

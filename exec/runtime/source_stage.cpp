@@ -3,12 +3,10 @@
 #include <algorithm>
 
 #include "exec/runtime/record_form.h"
+#include "planner/catalog/formats.h"
 
 namespace millrace::inline exec {
 namespace {
-
-constexpr int kDeserializationError = 0;
-constexpr int kProcessingErrorType = 1;
 
 std::vector<ColumnDef> columns_of(const Schema& schema, ColumnRole role) {
   std::vector<ColumnDef> out;
@@ -31,11 +29,12 @@ Value header_bytes(const std::optional<std::string_view>& value) {
 }  // namespace
 
 SourceStage::SourceStage(const PlanNode& source, const QueryOptions& options, std::int32_t partition,
-                         BadRecordHandler on_bad)
+                         SchemaCache* schemas, BadRecordHandler on_bad)
     : plan_(source),
       source_(*source.as<SourceNode>()),
       options_(options),
       partition_(partition),
+      schemas_(schemas),
       on_bad_(std::move(on_bad)),
       table_(source.kind == RelationKind::table) {
   plan_columns();
@@ -64,14 +63,29 @@ void SourceStage::plan_columns() {
   };
   for (const std::size_t index : source_.read) columns_.push_back(place(index));
   auto key_defs = columns_of(source_.declared, ColumnRole::key);
-  if (!key_defs.empty()) key_decoder_ = make_decoder(source_.key_format, std::move(key_defs), keys, true);
+  if (!key_defs.empty()) key_decoder_ = make_decoder(source_.key_format, std::move(key_defs), keys, true, schemas_);
   auto value_defs = columns_of(source_.declared, ColumnRole::value);
-  if (!value_defs.empty()) value_decoder_ = make_decoder(source_.value_format, std::move(value_defs), values, false);
+  if (!value_defs.empty())
+    value_decoder_ = make_decoder(source_.value_format, std::move(value_defs), values, false, schemas_);
   if (source_.timestamp) {
     const ColumnDef& column = source_.declared.columns[source_.timestamp->column];
     timestamp_column_ = place(source_.timestamp->column);
     timestamp_.emplace(column.type, source_.timestamp->format, options_.fail_on_bad_timestamp);
   }
+}
+
+bool SourceStage::ready(const Fetch& fetch, std::size_t from, std::size_t count) {
+  const auto records = std::span(fetch.records).subspan(from, count);
+  const auto is_ready = [&](const FormatInfo& format, Decoder* decoder,
+                            std::vector<std::optional<std::string_view>>& texts, auto part) {
+    const FormatDef* def = find_format(format.name);
+    if (decoder == nullptr || def == nullptr || !def->registry) return true;
+    texts.clear();
+    for (const RecordView& record : records) texts.push_back(record.*part);
+    return decoder->ready(texts);
+  };
+  return is_ready(source_.key_format, key_decoder_.get(), keys_, &RecordView::key) &&
+         is_ready(source_.value_format, value_decoder_.get(), values_, &RecordView::value);
 }
 
 std::string_view SourceStage::split_window(std::string_view key, std::size_t row, std::size_t rows) {
@@ -167,7 +181,7 @@ Status SourceStage::decode_columns(const Fetch& fetch, std::span<const RecordVie
   if (!bad.empty())
     for (std::size_t row = 0; row < batch.rows; ++row)
       if (bad.test(row)) skip_.set(row, batch.rows);
-  if (auto done = report(records, kDeserializationError); !done) return done;
+  if (auto done = report(records, RecordErrorKind::deserialization); !done) return done;
   batch.columns.reserve(columns_.size());
   for (const ColumnSource& column : columns_) {
     switch (column.part) {
@@ -183,7 +197,7 @@ Status SourceStage::decode_columns(const Fetch& fetch, std::span<const RecordVie
     }
   }
   if (auto done = apply_timestamps(batch); !done) return done;
-  return report(records, kProcessingErrorType);
+  return report(records, RecordErrorKind::processing);
 }
 
 // A row without a value keeps its record's time where the column would be in the value: deletes must stay possible.
@@ -206,12 +220,12 @@ Status SourceStage::apply_timestamps(Batch& batch) {
   return {};
 }
 
-Status SourceStage::report(std::span<const RecordView> records, int type) {
+Status SourceStage::report(std::span<const RecordView> records, RecordErrorKind kind) {
   if (errors_.count == 0) return {};
-  for (const auto& entry : errors_.entries) on_bad_({type, entry.message, records[entry.row].offset});
-  for (std::uint64_t extra = errors_.entries.size(); extra < errors_.count; ++extra) on_bad_({type, {}, -1});
+  for (const auto& entry : errors_.entries) on_bad_({kind, entry.message, records[entry.row].offset});
+  for (std::uint64_t extra = errors_.entries.size(); extra < errors_.count; ++extra) on_bad_({kind, {}, -1});
   Status outcome;
-  if (options_.fail_on_bad_record && type == kDeserializationError) {
+  if (options_.fail_on_bad_record && kind == RecordErrorKind::deserialization) {
     const auto& first = errors_.entries.front();
     outcome = user_error("record at offset {} of {}-{}: {}", records[first.row].offset, source_.topic, partition_,
                          first.message);

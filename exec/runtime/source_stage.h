@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "exec/data/batch.h"
+#include "exec/data/record_error.h"
 #include "exec/data/result.h"
 #include "exec/formats/format.h"
 #include "exec/log/log.h"
@@ -19,7 +20,7 @@ namespace millrace::inline exec {
 
 /// A record that was left out: for the processing log.
 struct BadRecord {
-  int type;  // spec/config.md §5
+  RecordErrorKind kind;
   std::string_view message;
   std::int64_t offset;
 };
@@ -28,8 +29,12 @@ using BadRecordHandler = std::function<void(const BadRecord&)>;
 /// Turns fetched records into rows of one SourceNode. One per leaf of a task; keeps scratch space.
 class SourceStage {
  public:
-  /// `source` is a SourceNode and must outlive the stage.
-  SourceStage(const PlanNode& source, const QueryOptions& options, std::int32_t partition, BadRecordHandler on_bad);
+  /// `source` is a SourceNode and must outlive the stage, and so must `schemas` (null: no schema registry).
+  SourceStage(const PlanNode& source, const QueryOptions& options, std::int32_t partition, SchemaCache* schemas,
+              BadRecordHandler on_bad);
+
+  /// False: a schema that these records name is still being fetched; decode them later.
+  bool ready(const Fetch& fetch, std::size_t from, std::size_t count);
 
   /// Rows of fetch.records[from, from + count), in order, with their offsets; fewer when records are skipped. Views
   /// point into the fetch, which the batch's columns keep. Fails where the query's options make a bad record fatal.
@@ -46,7 +51,7 @@ class SourceStage {
   std::string_view split_window(std::string_view key, std::size_t row, std::size_t rows);
   Status decode_columns(const Fetch& fetch, std::span<const RecordView> records, Batch& batch);
   Status apply_timestamps(Batch& batch);
-  Status report(std::span<const RecordView> records, int type);
+  Status report(std::span<const RecordView> records, RecordErrorKind kind);
   ColumnPtr header_column(const ColumnDef& column, std::span<const RecordView> records) const;
   Batch without_skipped(Batch&& batch);
 
@@ -54,6 +59,7 @@ class SourceStage {
   const SourceNode& source_;
   const QueryOptions options_;
   const std::int32_t partition_;
+  SchemaCache* schemas_;
   const BadRecordHandler on_bad_;
   bool table_;
   std::unique_ptr<Decoder> key_decoder_, value_decoder_;

@@ -12,11 +12,6 @@ std::int64_t wall_clock_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
 }
 
-bool is_internal(const PhysicalPlan& plan, const std::string& topic) {
-  return std::any_of(plan.topics.begin(), plan.topics.end(),
-                     [&](const InternalTopic& known) { return known.name == topic; });
-}
-
 class WriterChangelog final : public ChangelogSink {
  public:
   WriterChangelog(Writer& writer, int topic, std::int32_t partition)
@@ -63,12 +58,12 @@ Status Task::build(const Progress& progress) {
   auto pipeline = build_pipeline(subtopology_, *this, *this);
   if (!pipeline) return pipeline.error();
   pipeline_ = std::move(*pipeline);
-  if (const auto* sink = subtopology_.root->as<SinkNode>()) {
-    sink_ = std::make_unique<SinkStage>(*subtopology_.root, is_internal(*run_->plan, sink->topic), run_->options,
-                                        place_.partition, [this](const std::string& message, std::uint64_t count) {
-                                          for (std::uint64_t i = 0; i < count; ++i)
-                                            report_bad("sink", 1, message, {}, -1);
-                                        });
+  if (subtopology_.root->as<SinkNode>()) {
+    sink_ = std::make_unique<SinkStage>(
+        *subtopology_.root, run_->options, place_.partition, [this](const std::string& message, std::uint64_t count) {
+          for (std::uint64_t i = 0; i < count; ++i)
+            report_bad(subtopology_.name_of(*subtopology_.root), RecordErrorKind::processing, message, {}, -1);
+        });
   }
   output_ = subtopology_.root->as<OutputNode>() != nullptr;
   make_inputs();
@@ -101,11 +96,11 @@ std::vector<TaskInput::Leaf> Task::leaves_of(const std::string& topic) {
     if (source.topic != topic) continue;
     const std::string step = source.name.empty() ? source.topic : source.name;
     auto on_bad = [this, step, topic](const BadRecord& bad) {
-      report_bad(step, bad.type, bad.message, topic, bad.offset);
+      report_bad(step, bad.kind, bad.message, topic, bad.offset);
       dirty_ = true;
     };
-    leaves.push_back(
-        {i, std::make_unique<SourceStage>(*all[i].source, run_->options, place_.partition, std::move(on_bad))});
+    leaves.push_back({i, std::make_unique<SourceStage>(*all[i].source, run_->options, place_.partition,
+                                                       environment_.schemas, std::move(on_bad))});
   }
   return leaves;
 }
@@ -115,7 +110,7 @@ Result<TaskInput*> Task::choose(const HasMore& has_more, bool& blocked, std::siz
   for (auto& input : inputs_) {
     if (auto loaded = input->load_head(environment_.batch_rows); !loaded) return loaded.error();
     if (!input->has_head()) {
-      blocked = blocked || (inputs_.size() > 1 && !input->at_end() && has_more(*input));
+      blocked = blocked || input->waits_for_schema() || (inputs_.size() > 1 && !input->at_end() && has_more(*input));
       continue;
     }
     const bool first = best == nullptr || input->head_time() < best->head_time() ||
@@ -272,29 +267,31 @@ StoreSlot Task::store(const std::string& name) {
   return slot;
 }
 
-void Task::report(std::string_view step, int type, const RowErrors& errors, const Batch& in) {
+void Task::report(std::string_view step, RecordErrorKind kind, const RowErrors& errors, const Batch& in) {
   for (const auto& entry : errors.entries) {
     const std::int64_t offset = in.offsets ? (*in.offsets)[entry.row] : -1;
     const std::string topic = inputs_.size() == 1 ? inputs_.front()->partition().topic : std::string();
-    report_bad(std::string(step), type, entry.message, topic, offset);
+    report_bad(std::string(step), kind, entry.message, topic, offset);
   }
   run_->bad_records += errors.count - errors.entries.size();
+  run_->counters_of(step).errors += errors.count;
 }
 
-void Task::report_bad(const std::string& step, int type, std::string_view message, const std::string& topic,
+void Task::report_bad(const std::string& step, RecordErrorKind kind, std::string_view message, const std::string& topic,
                       std::int64_t offset) {
   ++run_->bad_records;
   if (message.empty() || !environment_.events->on_record_error) return;
   environment_.events->on_record_error(
-      {run_->plan->query_id, step, type, std::string(message), topic, place_.partition, offset});
+      {run_->plan->query_id, step, kind, std::string(message), topic, place_.partition, offset});
 }
 
 void Task::late_rows(std::string_view step, std::uint64_t count) {
   run_->late_rows += count;
+  run_->counters_of(step).late_rows += count;
   if (!environment_.events->on_record_error) return;
   const std::string topic = inputs_.size() == 1 ? inputs_.front()->partition().topic : std::string();
   environment_.events->on_record_error(
-      {run_->plan->query_id, std::string(step), 1,
+      {run_->plan->query_id, std::string(step), RecordErrorKind::processing,
        fmt::format("{} {} too late: {} window is closed", count, count == 1 ? "row came" : "rows came",
                    count == 1 ? "its" : "their"),
        topic, place_.partition, -1});

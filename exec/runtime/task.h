@@ -32,12 +32,13 @@ struct TaskEnvironment {
   RowReceiver* receiver = nullptr;  // transient queries
   const EngineEvents* events = nullptr;
   std::size_t batch_rows = kMaxBatchRows;
-  std::string slots_topic;  // empty: no progress records
+  SchemaCache* schemas = nullptr;  // null: no schema registry
+  std::string slots_topic;         // empty: no progress records
 };
 
 /// One subtopology on one partition: inputs, operators, stores. Driven by one worker. No exception of its code leaves
 /// it.
-class Task final : private OperatorContext, private Emitter {
+class Task final : private TaskContext, private Emitter {
  public:
   struct StoreEntry {
     const StorePlan* plan = nullptr;
@@ -97,12 +98,12 @@ class Task final : private OperatorContext, private Emitter {
   Status give(TaskInput& input, std::size_t rows);
   Progress now() const;
   Status commit_stores();
-  void report_bad(const std::string& step, int type, std::string_view message, const std::string& topic,
+  void report_bad(const std::string& step, RecordErrorKind kind, std::string_view message, const std::string& topic,
                   std::int64_t offset);
 
-  // OperatorContext
+  // TaskContext
   StoreSlot store(const std::string& name) override;
-  void report(std::string_view step, int type, const RowErrors& errors, const Batch& in) override;
+  void report(std::string_view step, RecordErrorKind kind, const RowErrors& errors, const Batch& in) override;
   void late_rows(std::string_view step, std::uint64_t count) override;
   const QueryOptions& options() const override { return run_->options; }
   // Emitter: what reaches the root

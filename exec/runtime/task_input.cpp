@@ -70,10 +70,14 @@ void TaskInput::drop_head() {
 Status TaskInput::load_head(std::size_t max_rows) {
   // Leaves of one partition skip bad records each for itself, so they go record by record.
   if (leaves_.size() > 1) max_rows = 1;
+  waits_for_schema_ = false;
   while (!has_head() && !queue_.empty()) {
     Piece& piece = queue_.front();
     const std::size_t count = next_count(piece, max_rows);
     if (count == 0) break;  // half a change: the other half has not been fetched yet
+    for (Leaf& leaf : leaves_)
+      waits_for_schema_ = waits_for_schema_ || !leaf.stage->ready(*piece.fetch, piece.at, count);
+    if (waits_for_schema_) break;
     head_.clear();
     at_ = rows_ = 0;
     for (Leaf& leaf : leaves_) {

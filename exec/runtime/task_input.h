@@ -49,6 +49,8 @@ class TaskInput {
   /// Decodes the next records, if there is no head and something waits. May skip any number of bad ones.
   Status load_head(std::size_t max_rows);
   bool has_head() const { return at_ < rows_; }
+  /// There is no head because a schema that the next records name is still being fetched.
+  bool waits_for_schema() const { return waits_for_schema_; }
   std::int64_t head_time() const { return (*head_.front().timestamps)[at_]; }
   /// How many rows from the head on come before a row of rank `rank` at `time`.
   std::size_t rows_before(std::int64_t time, int rank) const;
@@ -89,6 +91,7 @@ class TaskInput {
   std::int64_t end_ = std::numeric_limits<std::int64_t>::max();
   std::vector<Batch> head_;  // one per leaf, equally long where there are several
   std::size_t rows_ = 0, at_ = 0;
+  bool waits_for_schema_ = false;
   std::int64_t head_next_ = 0;  // consumed offset once the head is used up
 };
 

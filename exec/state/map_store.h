@@ -98,6 +98,7 @@ class MapStore final : public Store {
   std::size_t undurable_bytes() const override { return undurable_bytes_; }
   Status get(std::string_view key, const Visit& visit) override;
   Status scan(std::string_view from, std::string_view to, const Visit& visit) override;
+  Result<std::unique_ptr<StoreScan>> snapshot(std::string_view from, std::string_view to) override;
   Status get_windows(std::string_view key, std::int64_t from, std::int64_t to, const Visit& visit) override;
 
  private:
@@ -137,6 +138,9 @@ class MapStore final : public Store {
   const std::byte* committed(const Entry& entry) const;
   std::string db_key(const Segment& segment, std::string_view key) const;
   std::string segment_prefix(std::int64_t id) const;
+  /// The keys of a segment in RocksDB from `from` on, and where those up to `to` end.
+  std::pair<std::string, std::string> db_range(const Segment& segment, std::string_view from,
+                                               std::string_view to) const;
   Status write_undurable();
   Status write_segment(Segment& segment, StateFile& file);
   void sort_by_key(std::vector<Entry*>& entries) const;

@@ -268,13 +268,10 @@ Status MapStore::scan_segment(Segment& segment, std::string_view from, std::stri
     return visit(key(entry), bytes);
   };
   if (!segment.complete) {
-    const std::string prefix = segment_prefix(segment.id);
-    const std::string first = prefix + std::string(from);
-    const std::string last = !to.empty()                  ? prefix + std::string(to)
-                             : options_.window_bytes == 0 ? ""
-                                                          : segment_prefix(segment.id + 1);
+    const std::size_t prefix = segment_prefix(segment.id).size();
+    const auto [first, last] = db_range(segment, from, to);
     Status scanned = db_->scan(id_, first, last, [&](std::string_view full, std::string_view value) {
-      const std::string_view stored = full.substr(prefix.size());
+      const std::string_view stored = full.substr(prefix);
       while (go_on && next < mine.size() && key(*mine[next]) < stored) go_on = give(*mine[next++]);
       if (go_on && next < mine.size() && key(*mine[next]) == stored) {
         go_on = give(*mine[next++]);

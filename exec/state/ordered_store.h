@@ -73,6 +73,9 @@ class OrderedStore final : public Store {
   Status scan(std::string_view from, std::string_view to, const Visit& visit) override {
     return map_->scan(from, to, visit);
   }
+  Result<std::unique_ptr<StoreScan>> snapshot(std::string_view from, std::string_view to) override {
+    return map_->snapshot(from, to);
+  }
   Status get_windows(std::string_view key, std::int64_t from, std::int64_t to, const Visit& visit) override;
 
  private:

@@ -171,6 +171,29 @@ class FileWriter final : public StateFile {
   std::string key_;
 };
 
+class RocksCursor final : public StateDb::Cursor {
+ public:
+  RocksCursor(rocksdb::DB& db, const std::string& begin, std::string end) : end_(std::move(end)), upper_(end_) {
+    rocksdb::ReadOptions read;
+    read.iterate_upper_bound = &upper_;
+    it_.reset(db.NewIterator(read));
+    it_->Seek(begin);
+  }
+  bool valid() const override { return it_->Valid(); }
+  std::string_view key() const override { return view(it_->key()).substr(5); }
+  std::string_view value() const override { return view(it_->value()); }
+  void next() override { it_->Next(); }
+  Status status() const override {
+    if (!it_->status().ok()) return disk_error(it_->status(), "cannot scan");
+    return {};
+  }
+
+ private:
+  const std::string end_;
+  const Slice upper_;
+  std::unique_ptr<rocksdb::Iterator> it_;
+};
+
 class RocksStateDb final : public StateDb {
  public:
   RocksStateDb(std::unique_ptr<rocksdb::DB> db, Families families, rocksdb::Options options, std::string directory)
@@ -225,6 +248,7 @@ class RocksStateDb final : public StateDb {
   Status multi_get(std::uint32_t id, std::span<const std::string> keys,
                    std::vector<std::optional<std::string>>& values) override;
   Status scan(std::uint32_t id, std::string_view from, std::string_view to, const Visit& visit) override;
+  std::unique_ptr<Cursor> cursor(std::uint32_t id, std::string_view from, std::string_view to) override;
   Result<std::optional<std::string>> seek(std::uint32_t id, std::string_view from) override;
   Status drop_range(std::uint32_t id, std::string_view from, std::string_view to) override {
     return remove_range(full_key(id, kDataTag, from), end_key(id, to));
@@ -300,17 +324,15 @@ Status RocksStateDb::multi_get(std::uint32_t id, std::span<const std::string> ke
   return {};
 }
 
+std::unique_ptr<StateDb::Cursor> RocksStateDb::cursor(std::uint32_t id, std::string_view from, std::string_view to) {
+  return std::make_unique<RocksCursor>(*db_, full_key(id, kDataTag, from), end_key(id, to));
+}
+
 Status RocksStateDb::scan(std::uint32_t id, std::string_view from, std::string_view to, const Visit& visit) {
-  const std::string begin = full_key(id, kDataTag, from);
-  const std::string end = end_key(id, to);
-  const Slice upper(end);
-  rocksdb::ReadOptions read;
-  read.iterate_upper_bound = &upper;
-  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(read));
-  for (it->Seek(begin); it->Valid(); it->Next())
-    if (!visit(view(it->key()).substr(5), view(it->value()))) break;
-  if (!it->status().ok()) return disk_error(it->status(), "cannot scan");
-  return {};
+  const auto at = cursor(id, from, to);
+  for (; at->valid(); at->next())
+    if (!visit(at->key(), at->value())) break;
+  return at->status();
 }
 
 Result<std::optional<std::string>> RocksStateDb::seek(std::uint32_t id, std::string_view from) {

@@ -54,6 +54,17 @@ class StateDb {
   using Visit = std::function<bool(std::string_view key, std::string_view value)>;
   /// Keys in [from, to), ascending; an empty `to` means to the end. `visit` returning false stops.
   virtual Status scan(std::uint32_t id, std::string_view from, std::string_view to, const Visit& visit) = 0;
+  /// Reads keys in [from, to), ascending, as they are now; the database must outlive it. One thread at a time.
+  class Cursor {
+   public:
+    virtual ~Cursor() = default;
+    virtual bool valid() const = 0;
+    virtual std::string_view key() const = 0;
+    virtual std::string_view value() const = 0;
+    virtual void next() = 0;
+    virtual Status status() const = 0;
+  };
+  virtual std::unique_ptr<Cursor> cursor(std::uint32_t id, std::string_view from, std::string_view to) = 0;
   /// The first key at or after `from`; absent at the end.
   virtual Result<std::optional<std::string>> seek(std::uint32_t id, std::string_view from) = 0;
   /// Drops keys in [from, to). Durable with a later file or flush: only for what nobody will miss (expired windows).

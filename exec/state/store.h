@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "exec/data/result.h"
@@ -23,6 +24,16 @@ class ChangelogSink {
  public:
   virtual ~ChangelogSink() = default;
   virtual Status put(std::string_view key, std::optional<std::string_view> value) = 0;
+};
+
+/// The committed rows of a range of keys as they were at one moment. Any thread, one at a time, while the store goes
+/// on; the state database must outlive it.
+class StoreScan {
+ public:
+  using Entries = std::vector<std::pair<std::string, std::string>>;
+  virtual ~StoreScan() = default;
+  /// Adds the next entries in the order of their keys, at most `limit`; false when there are no more.
+  virtual Result<bool> next(std::size_t limit, Entries& out) = 0;
 };
 
 /// What the runtime asks of every store, whatever its shape. All calls on the owning worker's thread.
@@ -63,6 +74,8 @@ class Store {
   virtual Status get(std::string_view key, const Visit& visit) = 0;
   /// Keys in [from, to), ascending; an empty `to` means no upper bound.
   virtual Status scan(std::string_view from, std::string_view to, const Visit& visit) = 0;
+  /// The same, to be read later. Takes time for what memory holds of the range, none for what RocksDB does.
+  virtual Result<std::unique_ptr<StoreScan>> snapshot(std::string_view from, std::string_view to) = 0;
   /// Windowed stores: the windows of one key (given without window) that start in [from, to], ascending. Other stores:
   /// as `get`.
   virtual Status get_windows(std::string_view key, std::int64_t from, std::int64_t to, const Visit& visit) = 0;

@@ -8,6 +8,7 @@
 #include "parser/ast/statement.h"
 #include "planner/catalog/catalog.h"
 #include "planner/catalog/functions.h"
+#include "planner/catalog/schemas.h"
 #include "planner/logical/plan.h"
 #include "planner/settings/settings.h"
 
@@ -20,6 +21,7 @@ struct BindContext {
   TopicLookup& topics;
   const PropertyMap& properties;
   ConstantEvaluator evaluate;
+  SchemaLookup* schemas = nullptr;  // null: no schema registry
 };
 
 /// CREATE STREAM|TABLE over a topic, checked and complete. `create_topic` is set when the topic must be made.

@@ -2,6 +2,7 @@
 
 #include "parser/ast/format.h"
 #include "planner/bind/binder.h"
+#include "planner/bind/schemas.h"
 #include "planner/bind/sink.h"
 #include "planner/bind/source_checks.h"
 
@@ -90,8 +91,7 @@ BoundQuery bind_create_as(const ast::CreateAs& statement, const BindContext& con
   if (const auto* old = context.catalog.find(sink.name); old && statement.or_replace) {
     check_upgrade(*old, sink, statement.name.span);
   }
-  require_running_format(sink.key_format, with.span);
-  require_running_format(sink.value_format, with.span);
+  set_sink_schemas(sink, with, context);
   bound.root = make_sink(select.root, sink);
   return bound;
 }

@@ -5,6 +5,7 @@
 #include "parser/ast/format.h"
 #include "planner/bind/binder.h"
 #include "planner/bind/formats.h"
+#include "planner/bind/schemas.h"
 #include "planner/bind/scope.h"
 #include "planner/bind/source_checks.h"
 
@@ -99,15 +100,6 @@ Schema resolve_columns(const ast::CreateSource& statement, const Catalog& catalo
 }
 
 void check_has_columns(const ast::CreateSource& statement, const SourceDef& source) {
-  const bool inferable = require_format(source.value_format.name, {}).schema_registry ||
-                         require_format(source.key_format.name, {}).schema_registry;
-  if (inferable) {
-    if (source.schema.columns.empty()) {
-      throw SqlError(Code::not_supported, statement.name.span,
-                     "Reading columns from the schema registry is not supported yet");
-    }
-    return;
-  }
   if (source.kind == RelationKind::table && source.schema.key_count() == 0) {
     throw SqlError(Code::invalid_schema, statement.name.span,
                    "Tables require a PRIMARY KEY. Please define the PRIMARY KEY.");
@@ -204,6 +196,7 @@ BoundCreate bind_create(const ast::CreateSource& statement, const BindContext& c
   source.topic = *with.topic;
   source.window = with.window;
   set_formats(statement, context, with, source);
+  infer_columns(source, with, context);
   check_has_columns(statement, source);
   if (source.window && source.schema.key_count() == 0) {
     throw SqlError(Code::invalid_property, with.span, "Windowed sources require a key column.");
@@ -215,8 +208,7 @@ BoundCreate bind_create(const ast::CreateSource& statement, const BindContext& c
   if (const auto* old = context.catalog.find(source.name); old && statement.or_replace) {
     check_upgrade(*old, source, statement.name.span);
   }
-  require_running_format(source.key_format, with.span);
-  require_running_format(source.value_format, with.span);
+  set_source_schemas(source, context);
   return bound;
 }
 
@@ -251,6 +243,8 @@ SourceDef bind_alter(const ast::AlterSource& statement, const BindContext& conte
     next.schema.columns.insert(headers, std::move(column));
   }
   check_value_format(next.value_format, next.schema.values(), next.wrap_single_value, statement.name.span);
+  next.value_format.schema = nullptr;
+  set_sink_schemas(next, {}, context);
   return next;
 }
 

@@ -20,6 +20,14 @@ CallArgument describe(const ast::ExprPtr& argument, const ExprPtr& bound) {
   return {.type = bound->type};
 }
 
+void require_clock_unit(const ast::ExprPtr& argument, const FunctionDef& function) {
+  const std::string& unit = argument->as<ast::IntervalUnit>()->unit;
+  if (!unit.starts_with("MONTH") && !unit.starts_with("YEAR")) return;
+  throw SqlError(Code::no_matching_function, argument->span,
+                 fmt::format("{} cannot use {}: a time of day has no months or years.", function.display_name, unit))
+      .hint("DAYS and shorter units go around the clock.");
+}
+
 }  // namespace
 
 const FunctionDef& ExprBinder::require_function(const ast::Call& call, Span span) const {
@@ -67,7 +75,9 @@ ExprBinder::BoundCall ExprBinder::bind_call(const ast::Call& call, Span span) {
   const auto& variant = function.variants[match.variant];
   std::vector<Type> types;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
-    const auto& pattern = variant.parameters[match.parameter[i]].type;
+    const ParameterDef& parameter = variant.parameters[match.parameter[i]];
+    const auto& pattern = parameter.type;
+    if (parameter.clock_unit) require_clock_unit(call.arguments[i], function);
     if (const auto* lambda = call.arguments[i]->as<ast::Lambda>()) {
       arguments[i] = build_lambda(*lambda, pattern, match.bindings, call.arguments[i]->span);
     } else if (!known[i].interval_unit) {

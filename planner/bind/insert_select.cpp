@@ -5,6 +5,8 @@
 
 #include "planner/bind/binder.h"
 #include "planner/bind/coercion.h"
+#include "planner/bind/formats.h"
+#include "planner/bind/schemas.h"
 #include "planner/bind/sink.h"
 #include "planner/bind/source_checks.h"
 
@@ -90,7 +92,10 @@ BoundQuery bind_insert_select(const ast::InsertSelect& statement, const BindCont
   for (const auto* source : select.sources) bound.sources.push_back(source->name);
   bound.sink = target;
   bound.query_id = with.query_id;
-  bound.root = make_sink(fit_schema(select.root, target, statement.target.span), target);
+  const NodePtr fitted = fit_schema(select.root, target, statement.target.span);
+  SourceDef& sink = *bound.sink;
+  if (!can_write(sink.key_format) || !can_write(sink.value_format)) set_sink_schemas(sink, {}, context);
+  bound.root = make_sink(fitted, sink);
   return bound;
 }
 

@@ -5,6 +5,8 @@
 #include "parser/ast/format.h"
 #include "planner/bind/formats.h"
 #include "planner/bind/select_binder.h"
+#include "planner/catalog/formats.h"
+#include "planner/types/civil.h"
 
 namespace millrace::inline planner {
 namespace {
@@ -120,7 +122,9 @@ void SelectBinder::check_join_windows(const Side& left, const Side& right, const
         "other hopping and tumbling windowed sources",
         window_name(*a), window_name(*b)));
   }
-  if (a->size_ms != b->size_ms) {
+  // Keys with the id of a schema are as good as moved: then the bounds' starts decide.
+  const FormatDef* format = find_format(left.key_format.name);
+  if (a->size_ms != b->size_ms && !(format && format->registry)) {
     fail(
         "Implicit repartitioning of windowed sources is not supported. See "
         "https://github.com/confluentinc/ksql/issues/4385.");
@@ -146,8 +150,14 @@ NodePtr SelectBinder::make_join(const Side& left, const Side& right, const JoinS
   if (plain_tables(left, right)) return make_node(TableTableJoinNode{left.node, right.node, type, key});
   if (right.node->kind == RelationKind::table) return make_node(StreamTableJoinNode{left.node, right.node, type, key});
   const auto& within = *step.clause->within;
-  StreamStreamJoinNode node{left.node, right.node, type, key, within.before.millis, within.after.millis, std::nullopt};
-  if (within.grace) node.grace_ms = within.grace->millis;
+  StreamStreamJoinNode node{left.node,
+                            right.node,
+                            type,
+                            key,
+                            within.before.millis,
+                            within.after.millis,
+                            within.grace ? within.grace->millis : kMillisPerDay,
+                            !within.grace};
   return make_node(std::move(node));
 }
 

@@ -9,6 +9,7 @@
 #include "planner/bind/coercion.h"
 #include "planner/bind/select_binder.h"
 #include "planner/bind/with_properties.h"
+#include "planner/types/civil.h"
 
 namespace millrace::inline planner {
 namespace {
@@ -276,13 +277,13 @@ std::optional<WindowSpec> SelectBinder::window_spec() const {
         "The ADVANCE of a hopping window must be greater than zero and at most its SIZE ({} ms), but is {} ms.",
         spec.size_ms, spec.advance_ms));
   }
-  constexpr std::int64_t kDay = 86'400'000;
-  const std::int64_t by_default = window.grace ? window.grace->millis : std::max<std::int64_t>(kDay - spec.size_ms, 0);
+  const std::int64_t by_default =
+      window.grace ? window.grace->millis : std::max<std::int64_t>(kMillisPerDay - spec.size_ms, 0);
   // Final results do not wait by themselves, but can be asked for as long as others.
   const bool final = query_.emit == ast::Emit::final;
   spec.grace_ms = final && !window.grace ? 0 : by_default;
   const std::int64_t kept = spec.size_ms + by_default;
-  spec.retention_ms = window.retention ? window.retention->millis : final ? std::max(kept, kDay) : kept;
+  spec.retention_ms = window.retention ? window.retention->millis : final ? std::max(kept, kMillisPerDay) : kept;
   if (spec.retention_ms < spec.size_ms + spec.grace_ms) {
     fail(fmt::format(
         "The RETENTION of a window must be at least its size plus its grace period: {} ms is less than {} ms.",

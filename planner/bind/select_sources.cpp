@@ -154,6 +154,8 @@ void SelectBinder::check_functions() const {
 
 void SelectBinder::check_clauses() const {
   check_item_names();
+  // First: SELECT * brings the new key along.
+  for (const auto& expr : partition_) check_resolved(expr, scope_, "PARTITION BY");
   for (const auto& item : items_) check_resolved(item.expr, scope_, "SELECT");
   Scope plain = scope_;  // WHERE is applied before windows exist
   plain.window_aggregation = false;
@@ -167,7 +169,6 @@ void SelectBinder::check_clauses() const {
     check_resolved(where_, plain, "WHERE");
   }
   for (const auto& expr : group_) check_resolved(expr, scope_, "GROUP BY");
-  for (const auto& expr : partition_) check_resolved(expr, scope_, "PARTITION BY");
   check_resolved(having_, scope_, "HAVING");
   check_functions();
 }

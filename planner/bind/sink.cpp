@@ -40,6 +40,9 @@ void set_sink_formats(SourceDef& sink, const BoundSelect& select, const WithProp
       key_name, inherited(with.key_delimiter, !key && key_name == select.key_format.name, select.key_format), true,
       with);
   sink.value_format = make_format(value_name, inherited(with.value_delimiter, !value, value_source), false, with);
+  if (!value && !with.value_nullable) sink.value_format.nullable = value_source.nullable;
+  if (!key && !with.key_nullable && key_name == select.key_format.name)
+    sink.key_format.nullable = select.key_format.nullable;
 }
 
 void check_sink_formats(SourceDef& sink, const BoundSelect& select, const WithProperties& with,

@@ -9,6 +9,7 @@
 
 #include "parser/ast/format.h"
 #include "planner/bind/formats.h"
+#include "planner/types/civil.h"
 
 namespace millrace::inline planner {
 namespace {
@@ -95,7 +96,7 @@ std::int64_t window_size_of(const ast::Property& property) {
   std::string unit;
   std::string rest;
   constexpr std::array<std::pair<std::string_view, std::int64_t>, 5> kUnits = {
-      {{"MILLISECOND", 1}, {"SECOND", 1000}, {"MINUTE", 60'000}, {"HOUR", 3'600'000}, {"DAY", 86'400'000}}};
+      {{"MILLISECOND", 1}, {"SECOND", 1000}, {"MINUTE", 60'000}, {"HOUR", 3'600'000}, {"DAY", kMillisPerDay}}};
   if (in >> count >> unit && !(in >> rest)) {
     unit = upper(unit);
     if (unit.ends_with('S')) unit.pop_back();
@@ -108,6 +109,13 @@ std::int64_t window_size_of(const ast::Property& property) {
       fmt::format("Failed to prepare statement: Configuration WINDOW_SIZE is invalid: Invalid duration: '{}'. Example "
                   "valid value: '10 SECONDS'",
                   text_of(property)));
+}
+
+NullableRepresentation nullable_of(const ast::Property& property) {
+  const std::string text = upper(text_of(property));
+  if (text == "OPTIONAL") return NullableRepresentation::optional;
+  if (text == "WRAPPER") return NullableRepresentation::wrapper;
+  fail_value(property, "String must be one of: OPTIONAL, WRAPPER, null");
 }
 
 bool allowed(const std::string& name, WithKind kind) {
@@ -176,8 +184,12 @@ void take_other_property(const ast::Property& property, WithProperties& with) {
     with.value_schema_id = number_of(property);
   else if (name == "QUERY_ID")
     with.query_id = upper(text_of(property));
+  else if (name == "KEY_SCHEMA_FULL_NAME")
+    with.key_full_name = text_of(property);
   else if (name.ends_with("SCHEMA_FULL_NAME"))
-    with.schema_full_name = text_of(property);
+    with.value_full_name = text_of(property);
+  else if (name.ends_with("PROTOBUF_NULLABLE_REPRESENTATION"))
+    (name.starts_with("KEY") ? with.key_nullable : with.value_nullable) = nullable_of(property);
 }
 
 const ast::Property* find_given(const ast::Properties& properties, std::string_view name) {
@@ -263,19 +275,23 @@ FormatInfo make_format(const std::string& name, std::optional<char> delimiter, b
     format.delimiter = *delimiter;
   }
   const auto schema_id = key ? with.key_schema_id : with.value_schema_id;
-  if (schema_id && !traits.schema_registry) {
+  if (schema_id && !traits.registry) {
     throw SqlError(
         Code::invalid_property, with.span,
         fmt::format("{0}_FORMAT should support schema inference when {0}_SCHEMA_ID is provided. Current format is {1}.",
                     key ? "KEY" : "VALUE", name));
   }
-  if (!key && with.schema_full_name) {
-    if (!traits.schema_registry) refuse("fullSchemaName");
-    if (with.schema_full_name->find_first_not_of(' ') == std::string::npos) {
+  if (const auto& full_name = key ? with.key_full_name : with.value_full_name) {
+    if (!traits.has_full_name) refuse("fullSchemaName");
+    if (full_name->find_first_not_of(' ') == std::string::npos) {
       throw SqlError(Code::invalid_property, with.span,
-                     fmt::format("fullSchemaName cannot be empty. Format configuration: {{fullSchemaName={}}}",
-                                 *with.schema_full_name));
+                     "fullSchemaName cannot be empty. Format configuration: {fullSchemaName=}");
     }
+    format.full_name = *full_name;
+  }
+  if (const auto& nullable = key ? with.key_nullable : with.value_nullable) {
+    if (!traits.has_nullable) refuse("nullableRepresentation");
+    format.nullable = *nullable;
   }
   format.wrap_single = key ? traits.key_wraps_single : traits.wraps_by_default;
   return format;
@@ -290,11 +306,6 @@ std::optional<bool> find_flag(const PropertyMap& properties, const std::string& 
   const std::string text = upper(setting_text(properties, name));
   if (text.empty()) return std::nullopt;
   return text == "TRUE";
-}
-
-void require_running_format(const FormatInfo& format, Span span) {
-  if (require_format(format.name, span).runs) return;
-  throw SqlError(Code::not_supported, span, fmt::format("The {} format is not supported yet", format.name));
 }
 
 }  // namespace millrace::inline planner

@@ -21,7 +21,8 @@ struct WithProperties {
   std::optional<std::string> timestamp, timestamp_format;
   std::optional<bool> wrap_single_value;
   std::optional<WindowInfo> window;
-  std::optional<std::string> schema_full_name;  // any of the *_SCHEMA_FULL_NAME properties
+  std::optional<std::string> key_full_name, value_full_name;  // *_SCHEMA_FULL_NAME
+  std::optional<NullableRepresentation> key_nullable, value_nullable;
   std::optional<std::int64_t> key_schema_id, value_schema_id;
   std::optional<std::string> query_id;
   Span span;  // of the first property
@@ -40,8 +41,5 @@ FormatInfo make_format(const std::string& name, std::optional<char> delimiter, b
 std::optional<std::string> find_property(const PropertyMap& properties, const std::string& name);
 /// What was set, or the setting's default; nothing when it has none.
 std::optional<bool> find_flag(const PropertyMap& properties, const std::string& name);
-
-/// Throws not_supported for formats that are known by name only.
-void require_running_format(const FormatInfo& format, Span span);
 
 }  // namespace millrace::inline planner

@@ -36,7 +36,8 @@ struct ParameterDef {
   std::string name;
   TypePattern type;
   std::string doc;
-  bool literal = false;  // must be a literal constant (init arguments of aggregates)
+  bool literal = false;     // must be a literal constant (init arguments of aggregates)
+  bool clock_unit = false;  // of an interval unit: MONTHS and YEARS are refused
 };
 
 /// Base of what exec knows about one variation; opaque here.
@@ -62,8 +63,9 @@ struct FunctionVariant {
 enum class FunctionKind : std::uint8_t { scalar, aggregate, table };
 
 struct FunctionExample {
-  std::string sql;     // expression, for example left('mill', 2)
-  std::string result;  // SQL literal or `error <code>`
+  std::string sql;     // expression, for example LEN('mill')
+  std::string result;  // expression, or `error` when the row fails; of a table function: its rows as an array
+  std::vector<std::string> over{};  // of an aggregate: arrays with the values of the columns x, y and z, row by row
 };
 
 struct FunctionDef {

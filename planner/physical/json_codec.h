@@ -34,6 +34,11 @@ std::pair<const FunctionDef*, std::size_t> read_function(const json::object& fro
 json::value write(const NodePtr& node);
 NodePtr read_node(const json::value& value, const FunctionCatalog& functions);
 
+/// Makes the JSON of a plan that an earlier version wrote what this version writes; what only the tree can tell is
+/// completed by `complete_plan` once it has been read.
+void upgrade_plan(json::object& plan);
+constexpr int kPlanVersion = 2;
+
 [[noreturn]] void malformed(std::string_view what);
 
 }  // namespace millrace::inline planner::plan_json

@@ -5,6 +5,39 @@
 namespace millrace::inline planner::plan_json {
 namespace {
 
+// One pair of functions for each type that fields of nodes have.
+
+using plan_json::write;
+
+template <class T>
+requires std::is_enum_v<T> json::value write(T value) {
+  return static_cast<int>(value);
+}
+json::value write(bool value) {
+  return value;
+}
+json::value write(int value) {
+  return value;
+}
+json::value write(std::int64_t value) {
+  return value;
+}
+json::value write(const std::string& value) {
+  return json::string(value);
+}
+json::value write(NullKey value) {
+  return value == NullKey::drop;
+}
+json::value write(EmitPolicy value) {
+  return value == EmitPolicy::final;
+}
+json::value write(const std::optional<std::int64_t>& value) {
+  return value ? json::value(*value) : json::value();
+}
+json::value write(const std::vector<std::size_t>& value) {
+  return json::value_from(value);
+}
+
 json::value write(const std::optional<TimestampColumn>& timestamp) {
   if (!timestamp) return nullptr;
   json::object out{{"column", timestamp->column}};
@@ -12,44 +45,7 @@ json::value write(const std::optional<TimestampColumn>& timestamp) {
   return out;
 }
 
-std::optional<TimestampColumn> read_timestamp(const json::value& value) {
-  if (value.is_null()) return std::nullopt;
-  const json::object& from = value.as_object();
-  TimestampColumn column{.column = from.at("column").to_number<std::size_t>(), .format = {}};
-  if (const auto* format = from.if_contains("format")) column.format = std::string(format->as_string());
-  return column;
-}
-
-json::value write_items(const std::vector<ProjectItem>& items) {
-  json::array out;
-  for (const auto& item : items)
-    out.push_back({{"column", plan_json::write(item.column)}, {"expr", plan_json::write(item.expr)}});
-  return out;
-}
-
-json::object write_call(const FunctionDef& function, std::size_t variant, const std::vector<ExprPtr>& arguments,
-                        const ColumnDef& column) {
-  json::array list;
-  for (const auto& argument : arguments) list.push_back(plan_json::write(argument));
-  json::object out{{"arguments", list}, {"column", plan_json::write(column)}};
-  write_function(function, variant, out);
-  return out;
-}
-
-json::array write_calls(const std::vector<AggregateCall>& calls) {
-  json::array out;
-  for (const auto& call : calls) {
-    json::object written = write_call(*call.function, call.variant, call.arguments, call.column);
-    json::array constants;
-    for (const auto& constant : call.constants) constants.push_back(plan_json::write(constant));
-    written["constants"] = constants;
-    if (call.limit >= 0) written["limit"] = call.limit;
-    out.push_back(written);
-  }
-  return out;
-}
-
-json::value write_spec(const std::optional<WindowSpec>& window) {
+json::value write(const std::optional<WindowSpec>& window) {
   if (!window) return nullptr;
   return {{"type", static_cast<int>(window->type)},
           {"size", window->size_ms},
@@ -58,271 +54,154 @@ json::value write_spec(const std::optional<WindowSpec>& window) {
           {"retention", window->retention_ms}};
 }
 
-struct WriteNode {
-  const PlanNode& node;
-  json::object& out;
+json::value write(const ProjectItem& item) {
+  return {{"column", plan_json::write(item.column)}, {"expr", plan_json::write(item.expr)}};
+}
 
-  void operator()(const SourceNode& n) const {
-    endpoint(n);
-    out["declared"] = plan_json::write(n.declared);
-    out["read"] = json::value_from(n.read);
-    out["partitions"] = n.partitions;
-    out["kind"] = static_cast<int>(node.kind);
-    out["window"] = plan_json::write(node.window);
-  }
-  void operator()(const FilterNode& n) const {
-    out["predicate"] = plan_json::write(n.predicate);
-    out["retract"] = n.retract;
-  }
-  void operator()(const ProjectNode& n) const { out["items"] = write_items(n.items); }
-  void operator()(const FlatMapNode& n) const {
-    json::array calls;
-    for (const auto& call : n.calls)
-      calls.push_back(write_call(*call.function, call.variant, call.arguments, call.column));
-    out["calls"] = calls;
-  }
-  void operator()(const RekeyNode& n) const {
-    out["keys"] = write_items(n.keys);
-    out["drop_null"] = n.null_key == NullKey::drop;
-  }
-  void operator()(const RepartitionNode& n) const {
-    out["role"] = n.role;
-    out["key_format"] = plan_json::write(n.key_format);
-    out["partitions"] = n.partitions;
-  }
-  void operator()(const CombineNode& n) const { out["calls"] = write_calls(n.calls); }
-  void operator()(const AggregateNode& n) const {
-    out["calls"] = write_calls(n.calls);
-    if (n.combined) out["combined"] = true;
-    out["window"] = write_spec(n.window);
-    out["final"] = n.emit == EmitPolicy::final;
-    out["global"] = n.global;
-    out["emit_before"] = n.emit_before;
-  }
-  void operator()(const StreamTableJoinNode& n) const { join(n); }
-  void operator()(const StreamStreamJoinNode& n) const {
-    join(n);
-    out["before"] = n.before_ms;
-    out["after"] = n.after_ms;
-    if (n.grace_ms) out["grace"] = *n.grace_ms;
-  }
-  void operator()(const TableTableJoinNode& n) const { join(n); }
-  void operator()(const ForeignKeyJoinNode& n) const {
-    out["type"] = static_cast<int>(n.type);
-    out["foreign_key"] = plan_json::write(n.foreign_key);
-  }
-  void operator()(const MaterializeNode& n) const { out["emit_before"] = n.emit_before; }
-  void operator()(const SinkNode& n) const { endpoint(n); }
-  void operator()(const OutputNode& n) const {
-    if (n.limit) out["limit"] = *n.limit;
-    json::array columns;
-    for (const std::size_t column : n.columns) columns.emplace_back(column);
-    if (!columns.empty()) out["columns"] = std::move(columns);
-  }
+template <class Call>
+json::object write_call(const Call& call) {
+  json::array arguments;
+  for (const auto& argument : call.arguments) arguments.push_back(plan_json::write(argument));
+  json::object out{{"arguments", arguments}, {"column", plan_json::write(call.column)}};
+  write_function(*call.function, call.variant, out);
+  return out;
+}
 
- private:
-  template <class Endpoint>
-  void endpoint(const Endpoint& n) const {
-    out["name"] = n.name;
-    out["topic"] = n.topic;
-    out["key_format"] = plan_json::write(n.key_format);
-    out["value_format"] = plan_json::write(n.value_format);
-    out["timestamp"] = write(n.timestamp);
-    out["internal"] = n.internal;
-  }
-  template <class Join>
-  void join(const Join& n) const {
-    out["type"] = static_cast<int>(n.type);
-    out["key"] = plan_json::write(n.key);
-  }
-};
+json::value write(const TableCall& call) {
+  return write_call(call);
+}
 
-class ReadNode {
+json::value write(const AggregateCall& call) {
+  json::object out = write_call(call);
+  json::array constants;
+  for (const auto& constant : call.constants) constants.push_back(plan_json::write(constant));
+  out["constants"] = constants;
+  if (call.limit >= 0) out["limit"] = call.limit;
+  return out;
+}
+
+template <HasParts Part>
+json::value write(const std::vector<Part>& parts) {
+  json::array out;
+  for (const Part& part : parts) out.push_back(write(part));
+  return out;
+}
+
+class Reader {
  public:
-  ReadNode(const json::object& from, const FunctionCatalog& functions) : from_(from), functions_(functions) {
-    for (const auto& input : from.at("inputs").as_array()) inputs_.push_back(read_node(input, functions));
-  }
+  explicit Reader(const FunctionCatalog& functions) : functions_(functions) {}
 
-  NodePtr read() const {
-    const std::string_view name = from_.at("op").as_string();
-    const auto at =
-        std::find_if(std::begin(kReaders), std::end(kReaders), [&](const auto& row) { return row.name == name; });
-    if (at == std::end(kReaders)) malformed("operator");
-    return (this->*(at->read))();
+  template <class T>
+  requires std::is_enum_v<T>
+  void read(const json::value& from, T& to) const { to = static_cast<T>(from.to_number<int>()); }
+  void read(const json::value& from, bool& to) const { to = from.as_bool(); }
+  void read(const json::value& from, int& to) const { to = from.to_number<int>(); }
+  void read(const json::value& from, std::int64_t& to) const { to = from.to_number<std::int64_t>(); }
+  void read(const json::value& from, std::string& to) const { to = std::string(from.as_string()); }
+  void read(const json::value& from, NullKey& to) const { to = from.as_bool() ? NullKey::drop : NullKey::keep; }
+  void read(const json::value& from, EmitPolicy& to) const {
+    to = from.as_bool() ? EmitPolicy::final : EmitPolicy::changes;
+  }
+  void read(const json::value& from, std::optional<std::int64_t>& to) const {
+    if (!from.is_null()) to = from.to_number<std::int64_t>();
+  }
+  void read(const json::value& from, std::vector<std::size_t>& to) const {
+    to = json::value_to<std::vector<std::size_t>>(from);
+  }
+  void read(const json::value& from, FormatInfo& to) const { to = read_format(from); }
+  void read(const json::value& from, ColumnDef& to) const { to = read_column(from); }
+  void read(const json::value& from, Schema& to) const { to = read_schema(from); }
+  void read(const json::value& from, std::optional<WindowInfo>& to) const { to = read_window(from); }
+  void read(const json::value& from, ExprPtr& to) const { to = read_expr(from, functions_); }
+  void read(const json::value& from, std::optional<TimestampColumn>& to) const {
+    if (from.is_null()) return;
+    to = TimestampColumn{.column = from.at("column").to_number<std::size_t>(), .format = {}};
+    if (const auto* format = from.as_object().if_contains("format")) to->format = std::string(format->as_string());
+  }
+  void read(const json::value& from, std::optional<WindowSpec>& to) const {
+    if (from.is_null()) return;
+    const auto ms = [&](std::string_view key) { return from.at(key).to_number<std::int64_t>(); };
+    to = WindowSpec{.type = static_cast<WindowType>(ms("type")),
+                    .size_ms = ms("size"),
+                    .advance_ms = ms("advance"),
+                    .grace_ms = ms("grace"),
+                    .retention_ms = ms("retention")};
+  }
+  void read(const json::value& from, ProjectItem& to) const {
+    to = {read_column(from.at("column")), read_expr(from.at("expr"), functions_)};
+  }
+  void read(const json::value& from, TableCall& to) const { read_call(from.as_object(), to); }
+  void read(const json::value& from, AggregateCall& to) const {
+    read_call(from.as_object(), to);
+    for (const auto& constant : from.at("constants").as_array()) to.constants.push_back(read_value(constant));
+    if (const auto* limit = from.as_object().if_contains("limit")) to.limit = limit->to_number<std::int64_t>();
+  }
+  template <HasParts Part>
+  void read(const json::value& from, std::vector<Part>& to) const {
+    for (const auto& item : from.as_array()) read(item, to.emplace_back());
   }
 
  private:
-  struct Row {
-    std::string_view name;
-    NodePtr (ReadNode::*read)() const;
-  };
-
-  NodePtr input(std::size_t i = 0) const { return inputs_.at(i); }
-  bool flag(std::string_view key) const { return from_.at(key).as_bool(); }
-  std::string text(std::string_view key) const { return std::string(from_.at(key).as_string()); }
-  template <class T>
-  T number(std::string_view key) const {
-    return from_.at(key).to_number<T>();
-  }
-  std::optional<std::int64_t> optional_number(std::string_view key) const {
-    if (!from_.contains(key)) return std::nullopt;
-    return number<std::int64_t>(key);
-  }
-  JoinType join_type() const { return static_cast<JoinType>(number<int>("type")); }
-  std::vector<ProjectItem> items(std::string_view key) const {
-    std::vector<ProjectItem> out;
-    for (const auto& item : from_.at(key).as_array())
-      out.push_back({read_column(item.at("column")), read_expr(item.at("expr"), functions_)});
-    return out;
-  }
   template <class Call>
-  Call call(const json::object& from) const {
-    Call out{};
-    std::tie(out.function, out.variant) = read_function(from, functions_);
+  void read_call(const json::object& from, Call& to) const {
+    std::tie(to.function, to.variant) = read_function(from, functions_);
     for (const auto& argument : from.at("arguments").as_array())
-      out.arguments.push_back(read_expr(argument, functions_));
-    out.column = read_column(from.at("column"));
-    return out;
-  }
-  std::vector<AggregateCall> aggregate_calls() const {
-    std::vector<AggregateCall> out;
-    for (const auto& item : from_.at("calls").as_array()) {
-      out.push_back(call<AggregateCall>(item.as_object()));
-      for (const auto& constant : item.at("constants").as_array()) out.back().constants.push_back(read_value(constant));
-      if (const auto* limit = item.as_object().if_contains("limit"))
-        out.back().limit = limit->to_number<std::int64_t>();
-    }
-    return out;
-  }
-  template <class Endpoint>
-  void endpoint(Endpoint& n) const {
-    n.name = text("name");
-    n.topic = text("topic");
-    n.key_format = read_format(from_.at("key_format"));
-    n.value_format = read_format(from_.at("value_format"));
-    n.timestamp = read_timestamp(from_.at("timestamp"));
-    n.internal = flag("internal");
+      to.arguments.push_back(read_expr(argument, functions_));
+    to.column = read_column(from.at("column"));
   }
 
-  NodePtr source() const {
-    SourceNode n;
-    endpoint(n);
-    n.declared = read_schema(from_.at("declared"));
-    n.read = json::value_to<std::vector<std::size_t>>(from_.at("read"));
-    n.partitions = number<int>("partitions");
-    return make_source(std::move(n), static_cast<RelationKind>(number<int>("kind")), read_window(from_.at("window")));
-  }
-  NodePtr filter() const {
-    return make_node(FilterNode{
-        .input = input(), .predicate = read_expr(from_.at("predicate"), functions_), .retract = flag("retract")});
-  }
-  NodePtr project() const { return make_node(ProjectNode{.input = input(), .items = items("items")}); }
-  NodePtr flat_map() const {
-    FlatMapNode n{.input = input(), .calls = {}};
-    for (const auto& item : from_.at("calls").as_array()) n.calls.push_back(call<TableCall>(item.as_object()));
-    return make_node(std::move(n));
-  }
-  NodePtr rekey() const {
-    return make_node(RekeyNode{
-        .input = input(), .keys = items("keys"), .null_key = flag("drop_null") ? NullKey::drop : NullKey::keep});
-  }
-  NodePtr repartition() const {
-    return make_node(RepartitionNode{.input = input(),
-                                     .role = text("role"),
-                                     .key_format = read_format(from_.at("key_format")),
-                                     .partitions = number<int>("partitions")});
-  }
-  NodePtr combine() const { return make_node(CombineNode{.input = input(), .calls = aggregate_calls()}); }
-  NodePtr aggregate() const {
-    AggregateNode n{.input = input(), .calls = aggregate_calls(), .window = {}};
-    if (const auto& window = from_.at("window"); !window.is_null()) {
-      const auto ms = [&](std::string_view key) { return window.at(key).to_number<std::int64_t>(); };
-      n.window = WindowSpec{.type = static_cast<WindowType>(ms("type")),
-                            .size_ms = ms("size"),
-                            .advance_ms = ms("advance"),
-                            .grace_ms = ms("grace"),
-                            .retention_ms = ms("retention")};
-    }
-    n.emit = flag("final") ? EmitPolicy::final : EmitPolicy::changes;
-    n.global = flag("global");
-    n.combined = from_.contains("combined");
-    n.emit_before = flag("emit_before");
-    return make_node(std::move(n));
-  }
-  NodePtr stream_table_join() const {
-    return make_node(StreamTableJoinNode{
-        .left = input(0), .right = input(1), .type = join_type(), .key = read_column(from_.at("key"))});
-  }
-  NodePtr stream_stream_join() const {
-    return make_node(StreamStreamJoinNode{.left = input(0),
-                                          .right = input(1),
-                                          .type = join_type(),
-                                          .key = read_column(from_.at("key")),
-                                          .before_ms = number<std::int64_t>("before"),
-                                          .after_ms = number<std::int64_t>("after"),
-                                          .grace_ms = optional_number("grace")});
-  }
-  NodePtr table_table_join() const {
-    return make_node(TableTableJoinNode{
-        .left = input(0), .right = input(1), .type = join_type(), .key = read_column(from_.at("key"))});
-  }
-  NodePtr foreign_key_join() const {
-    return make_node(ForeignKeyJoinNode{.left = input(0),
-                                        .right = input(1),
-                                        .type = join_type(),
-                                        .foreign_key = read_expr(from_.at("foreign_key"), functions_)});
-  }
-  NodePtr materialize() const {
-    return make_node(MaterializeNode{.input = input(), .emit_before = flag("emit_before")});
-  }
-  NodePtr sink() const {
-    SinkNode n;
-    n.input = input();
-    endpoint(n);
-    return make_node(std::move(n));
-  }
-  NodePtr output() const {
-    OutputNode node{.input = input(), .limit = optional_number("limit")};
-    if (const auto* columns = from_.if_contains("columns")) {
-      for (const auto& column : columns->as_array()) node.columns.push_back(column.to_number<std::size_t>());
-    }
-    return make_node(std::move(node));
-  }
-
-  static constexpr Row kReaders[] = {{"source", &ReadNode::source},
-                                     {"filter", &ReadNode::filter},
-                                     {"project", &ReadNode::project},
-                                     {"flat_map", &ReadNode::flat_map},
-                                     {"rekey", &ReadNode::rekey},
-                                     {"repartition", &ReadNode::repartition},
-                                     {"combine", &ReadNode::combine},
-                                     {"aggregate", &ReadNode::aggregate},
-                                     {"stream_table_join", &ReadNode::stream_table_join},
-                                     {"stream_stream_join", &ReadNode::stream_stream_join},
-                                     {"table_table_join", &ReadNode::table_table_join},
-                                     {"foreign_key_join", &ReadNode::foreign_key_join},
-                                     {"materialize", &ReadNode::materialize},
-                                     {"sink", &ReadNode::sink},
-                                     {"output", &ReadNode::output}};
-
-  const json::object& from_;
   const FunctionCatalog& functions_;
-  std::vector<NodePtr> inputs_;
 };
+
+template <class Node>
+void write_fields(const Node& node, json::object& out) {
+  static const Node kDefault{};
+  for_each_field<Node>([&](const auto& field) {
+    const auto& value = node.*(field.member);
+    if (!field.may_lack || !same(value, kDefault.*(field.member))) out[field.name] = write(value);
+  });
+}
+
+template <class Node>
+AnyNode read_fields(const json::object& from, const FunctionCatalog& functions) {
+  Node node{};
+  std::size_t next = 0;
+  const auto& inputs = from.at("inputs").as_array();
+  for_each_input<Node>([&](auto input) { node.*input = read_node(inputs.at(next++), functions); });
+  const Reader reader(functions);
+  for_each_field<Node>([&](const auto& field) {
+    if (field.may_lack && !from.contains(field.name)) return;
+    reader.read(from.at(field.name), node.*(field.member));
+  });
+  return node;
+}
+
+// Finds the node of that name among all there are.
+template <std::size_t I = 0>
+AnyNode read_named(std::string_view name, const json::object& from, const FunctionCatalog& functions) {
+  if constexpr (I == std::variant_size_v<AnyNode>) {
+    malformed("operator");
+  } else {
+    using Node = std::variant_alternative_t<I, AnyNode>;
+    if (Node::kTraits.name == name) return read_fields<Node>(from, functions);
+    return read_named<I + 1>(name, from, functions);
+  }
+}
 
 }  // namespace
 
 json::value write(const NodePtr& node) {
   json::object out{{"op", node_name(*node)}};
-  std::visit(WriteNode{*node, out}, node->node);
+  std::visit([&](const auto& n) { write_fields(n, out); }, node->node);
   json::array inputs;
-  for (const auto& input : inputs_of(*node)) inputs.push_back(write(input));
+  for (const auto& input : inputs_of(*node)) inputs.push_back(plan_json::write(input));
   out["inputs"] = inputs;
   return out;
 }
 
 NodePtr read_node(const json::value& value, const FunctionCatalog& functions) {
-  return ReadNode(value.as_object(), functions).read();
+  const json::object& from = value.as_object();
+  return make_node(read_named(from.at("op").as_string(), from, functions));
 }
 
 }  // namespace millrace::inline planner::plan_json

@@ -1,11 +1,11 @@
 #include "planner/physical/json_codec.h"
+#include "planner/physical/row_kinds.h"
+#include "planner/physical/stores.h"
 
 namespace millrace::inline planner {
 namespace {
 
 using namespace plan_json;
-
-constexpr int kVersion = 1;
 
 // Nodes are named by their place in the tree, root first.
 void list_nodes(const NodePtr& node, std::vector<NodePtr>& out) {
@@ -34,6 +34,8 @@ json::value write_subtopology(const Subtopology& subtopology) {
     json::object written{{"name", store.name},
                          {"changelog", store.changelog_topic},
                          {"owner", place_of(subtopology.root, store.owner)},
+                         {"role", store.role},
+                         {"layout", static_cast<int>(store.layout)},
                          {"windowed", store.windowed}};
     if (store.retention_ms) written["retention"] = *store.retention_ms;
     stores.push_back(written);
@@ -48,6 +50,8 @@ Subtopology read_subtopology(const json::value& value, const FunctionCatalog& fu
     StorePlan store{.name = std::string(from.at("name").as_string()),
                     .changelog_topic = std::string(from.at("changelog").as_string()),
                     .owner = node_at(out.root, from.at("owner").to_number<std::size_t>()).get(),
+                    .role = std::string(from.at("role").as_string()),
+                    .layout = static_cast<StoreLayout>(from.at("layout").to_number<int>()),
                     .windowed = from.at("windowed").as_bool(),
                     .retention_ms = {}};
     if (const auto* retention = from.if_contains("retention"))
@@ -103,9 +107,28 @@ std::vector<InternalTopic> read_topics(const json::value& value) {
   return out;
 }
 
-PhysicalPlan read_plan(const json::value& value, const FunctionCatalog& functions) {
-  const json::object& from = value.as_object();
-  if (from.at("version").to_number<int>() != kVersion) malformed("version");
+// Version 1 left to exec which operators give rows before. No node comes or goes here, so places stay what they are.
+void decide_before_rows(PhysicalPlan& plan) {
+  BeforeByTopic topics;
+  for (auto subtopology = plan.subtopologies.rbegin(); subtopology != plan.subtopologies.rend(); ++subtopology) {
+    const NodePtr old = subtopology->root;
+    subtopology->root = provide_before_rows(old, false, &topics);
+    for (StorePlan& store : subtopology->stores)
+      store.owner = node_at(subtopology->root, place_of(old, store.owner)).get();
+    if (!plan.materialization || plan.materialization->subtopology != subtopology->id) continue;
+    for (NodePtr& node : plan.materialization->above) node = node_at(subtopology->root, place_of(old, node.get()));
+  }
+}
+
+PhysicalPlan complete_plan(PhysicalPlan plan) {
+  decide_before_rows(plan);
+  for (Subtopology& subtopology : plan.subtopologies)
+    for (StorePlan& store : subtopology.stores) describe_store(store);
+  name_steps(plan);  // other nodes now
+  return plan;
+}
+
+PhysicalPlan read_plan(const json::object& from, const FunctionCatalog& functions) {
   PhysicalPlan plan;
   plan.query_id = std::string(from.at("query").as_string());
   for (const auto& item : from.at("subtopologies").as_array())
@@ -121,6 +144,7 @@ PhysicalPlan read_plan(const json::value& value, const FunctionCatalog& function
   plan.kind = static_cast<RelationKind>(from.at("kind").to_number<int>());
   plan.window = read_window(from.at("window"));
   for (const auto& rule : from.at("rules").as_array()) plan.fired_rules.emplace_back(rule.as_string());
+  name_steps(plan);
   return plan;
 }
 
@@ -129,7 +153,7 @@ PhysicalPlan read_plan(const json::value& value, const FunctionCatalog& function
 std::string to_json(const PhysicalPlan& plan) {
   json::array subtopologies;
   for (const auto& subtopology : plan.subtopologies) subtopologies.push_back(write_subtopology(subtopology));
-  const json::value out = {{"version", kVersion},
+  const json::value out = {{"version", kPlanVersion},
                            {"query", plan.query_id},
                            {"subtopologies", subtopologies},
                            {"topics", write_topics(plan.topics)},
@@ -150,7 +174,13 @@ PhysicalPlan physical_from_json(const std::string& text, const FunctionCatalog& 
   try {
     json::parse_options options;
     options.max_depth = 1024;  // expressions nest
-    return read_plan(json::parse(text, {}, options), functions);
+    json::value value = json::parse(text, {}, options);
+    json::object& from = value.as_object();
+    const int version = from.at("version").to_number<int>();
+    if (version < 1 || version > kPlanVersion) malformed("version");
+    if (version == kPlanVersion) return read_plan(from, functions);
+    upgrade_plan(from);
+    return complete_plan(read_plan(from, functions));
   } catch (const SqlError&) {
     throw;
   } catch (const std::exception&) {

@@ -183,15 +183,46 @@ Schema read_schema(const json::value& value) {
   return schema;
 }
 
+namespace {
+
+json::value write(const WriterSchema& schema) {
+  json::array imports;
+  for (const auto& [name, text] : schema.schema.imports)
+    imports.push_back(json::object{{"name", name}, {"text", text}});
+  return {{"id", schema.id}, {"text", schema.schema.text}, {"imports", std::move(imports)}};
+}
+
+std::shared_ptr<const WriterSchema> read_writer_schema(const json::value& value) {
+  auto schema = std::make_shared<WriterSchema>();
+  schema->id = value.at("id").to_number<std::int32_t>();
+  schema->schema.text = std::string(value.at("text").as_string());
+  for (const json::value& import : value.at("imports").as_array())
+    schema->schema.imports.emplace_back(import.at("name").as_string(), import.at("text").as_string());
+  return schema;
+}
+
+}  // namespace
+
 json::value write(const FormatInfo& format) {
-  return {{"name", format.name}, {"delimiter", std::string(1, format.delimiter)}, {"wrap", format.wrap_single}};
+  json::object out{
+      {"name", format.name}, {"delimiter", std::string(1, format.delimiter)}, {"wrap", format.wrap_single}};
+  if (format.nullable != NullableRepresentation::none) out["nullable"] = static_cast<int>(format.nullable);
+  if (!format.full_name.empty()) out["full_name"] = format.full_name;
+  if (format.schema) out["schema"] = write(*format.schema);
+  return out;
 }
 
 FormatInfo read_format(const json::value& value) {
-  const auto& delimiter = value.at("delimiter").as_string();
-  return FormatInfo{.name = std::string(value.at("name").as_string()),
+  const json::object& from = value.as_object();
+  const auto& delimiter = from.at("delimiter").as_string();
+  FormatInfo format{.name = std::string(from.at("name").as_string()),
                     .delimiter = delimiter.empty() ? '\0' : delimiter.front(),
-                    .wrap_single = value.at("wrap").as_bool()};
+                    .wrap_single = from.at("wrap").as_bool()};
+  if (const auto* nullable = from.if_contains("nullable"))
+    format.nullable = static_cast<NullableRepresentation>(nullable->to_number<int>());
+  if (const auto* name = from.if_contains("full_name")) format.full_name = std::string(name->as_string());
+  if (const auto* schema = from.if_contains("schema")) format.schema = read_writer_schema(*schema);
+  return format;
 }
 
 json::value write(const std::optional<WindowInfo>& window) {

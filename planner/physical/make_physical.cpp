@@ -4,6 +4,7 @@
 #include <map>
 
 #include "planner/physical/plan.h"
+#include "planner/physical/replace.h"
 #include "planner/physical/row_kinds.h"
 #include "planner/physical/stores.h"
 
@@ -107,6 +108,8 @@ PhysicalPlan make_physical(const NodePtr& root, const QueryOptions& options, con
                     .fired_rules = {}};
   const NodePtr complete = provide_before_rows(context.transient ? root : make_pullable(root), context.transient);
   Cutter(plan, prefix).run(complete);
+  name_steps(plan);
+  if (context.replaced != nullptr) keep_forms(plan, *context.replaced);
   declare_stores(plan, context.transient ? std::string() : prefix);
   plan.materialization = find_materialization(plan.subtopologies.back());
   return plan;

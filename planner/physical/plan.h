@@ -10,11 +10,20 @@ namespace millrace::inline planner {
 
 /// A store that an operator of a subtopology declares.
 struct StorePlan {
-  std::string name;             // `aggregate.1/groups`: role of the operator, counted per kind of stateful operator
+  std::string name;             // `aggregate.1/groups`: the step's name, then the role
   std::string changelog_topic;  // empty in transient queries
   const PlanNode* owner;        // the node in the subtopology's tree that declares it
+  std::string role;             // as the node's description has it
+  StoreLayout layout = StoreLayout::rows;
   bool windowed = false;
   std::optional<std::int64_t> retention_ms;  // windowed stores and join buffers
+};
+
+/// An operator's name in metrics, in the processing log and in its task's progress: `filter.1`, counted per kind over
+/// the whole query, so that a new filter renames nothing but filters.
+struct StepName {
+  const PlanNode* node;
+  std::string name;
 };
 
 /// A part of a query that runs without moving rows between partitions: one tree, leaves are SourceNodes, the root is a
@@ -24,6 +33,9 @@ struct Subtopology {
   int id = 0;
   NodePtr root;
   std::vector<StorePlan> stores;
+  std::vector<StepName> steps = {};  // inputs before what reads them
+
+  const std::string& name_of(const PlanNode& node) const;
 };
 
 struct InternalTopic {
@@ -61,6 +73,7 @@ struct PhysicalContext {
   std::string query_id;
   bool transient = false;
   std::string persistent_prefix = "query_";  // before the ids of persistent queries in names of internal topics
+  const PhysicalPlan* replaced = nullptr;    // the plan whose state and internal topics this one takes over
 };
 
 /// Cuts a rewritten logical plan into subtopologies and names topics and stores. Throws SqlError for what exec cannot

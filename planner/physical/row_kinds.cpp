@@ -1,89 +1,93 @@
 #include "planner/physical/row_kinds.h"
 
+#include <algorithm>
+
 namespace millrace::inline planner {
 namespace {
 
-NodePtr provide(const NodePtr& node, bool before, bool transient);
-
-NodePtr materialized(NodePtr table) {
-  return make_node(MaterializeNode{.input = std::move(table), .emit_before = true});
+// Row by row, and a pull query can do the same to what it reads.
+bool is_row_wise(const PlanNode& node) {
+  return node.as<FilterNode>() || node.as<ProjectNode>();
 }
 
 // Whether before rows come for nothing: an aggregate has them in its own state.
 bool keeps_own_state(const PlanNode& node) {
-  if (node.as<FilterNode>() || node.as<ProjectNode>()) return keeps_own_state(*inputs_of(node).front());
-  return node.as<AggregateNode>() || node.as<MaterializeNode>() || node.as<TableTableJoinNode>() ||
-         node.as<ForeignKeyJoinNode>();
+  return is_row_wise(node) ? keeps_own_state(*inputs_of(node).front()) : traits_of(node).knows_old_rows;
 }
 
-struct Provide {
-  const NodePtr& node;
-  bool before, transient;
+class Provider {
+ public:
+  Provider(bool transient, BeforeByTopic* topics) : transient_(transient), topics_(topics) {}
 
-  NodePtr operator()(const SourceNode&) const { return before ? materialized(node) : node; }
-  NodePtr operator()(const FilterNode& n) const {
-    FilterNode changed = n;
-    // Without state at hand every row that fails is withdrawn, whether it had passed or not: the store above, which
-    // holds only what passed, lets no removal of an absent row through.
-    changed.retract = node->kind == RelationKind::table && (before || transient || keeps_own_state(*n.input));
-    changed.input = provide(n.input, changed.retract, transient);
-    return make_node(std::move(changed));
+  NodePtr provide(const NodePtr& node, bool wanted) const {
+    const bool before = wanted && node->kind == RelationKind::table;
+    if (const auto* source = node->as<SourceNode>()) return provide_source(node, *source, before);
+    AnyNode copy = node->node;
+    bool below = std::visit([&](auto& n) { return decide(*node, n, before); }, copy);
+    std::visit(
+        [&]<class Node>(Node& n) { for_each_input<Node>([&](auto input) { n.*input = provide(n.*input, below); }); },
+        copy);
+    return make_node(std::move(copy));
   }
-  NodePtr operator()(const RekeyNode& n) const {
-    RekeyNode changed = n;
-    changed.input = provide(n.input, true, transient);
-    return make_node(std::move(changed));
+
+ private:
+  // An internal topic carries rows before, if those who write it give them.
+  NodePtr provide_source(const NodePtr& node, const SourceNode& source, bool before) const {
+    if (source.internal && topics_ != nullptr) {
+      bool& wanted = (*topics_)[source.topic];
+      wanted = wanted || before;
+      return node;
+    }
+    return before ? make_node(MaterializeNode{.input = node, .emit_before = true}) : node;
   }
-  NodePtr operator()(const AggregateNode& n) const {
-    AggregateNode changed = n;
-    changed.emit_before = before;
-    changed.input = provide(n.input, true, transient);
-    return make_node(std::move(changed));
-  }
-  NodePtr operator()(const MaterializeNode& n) const {
-    MaterializeNode changed = n;
-    changed.emit_before = n.emit_before || before;
-    changed.input = provide(n.input, false, transient);
-    return make_node(std::move(changed));
-  }
+
+  /// Whether the inputs must give before rows. The node's own flags are set.
   template <class Node>
-  requires requires(const Node& n) { n.left; }
-  NodePtr operator()(const Node& n) const {
-    return with_inputs(*node, {provide(n.left, false, transient), provide(n.right, false, transient)});
+  bool decide(const PlanNode& node, Node& changed, bool before) const {
+    if constexpr (requires { changed.emit_before; }) changed.emit_before = changed.emit_before || before;
+    if constexpr (requires { changed.retract; }) {
+      // Without state at hand every row that fails is withdrawn, whether it had passed or not: the store above, which
+      // holds only what passed, lets no removal of an absent row through.
+      changed.retract = node.kind == RelationKind::table && (before || transient_ || keeps_own_state(*changed.input));
+      return changed.retract;
+    }
+    if constexpr (std::same_as<Node, SinkNode>) {
+      if (changed.internal && topics_ != nullptr) return (*topics_)[changed.topic];
+    }
+    return Node::kTraits.before == Before::always || (Node::kTraits.before == Before::as_wanted && before);
   }
-  template <class Node>
-  requires requires(const Node& n) { n.input; }
-  NodePtr operator()(const Node& n) const { return with_inputs(*node, {provide(n.input, before, transient)}); }
+
+  const bool transient_;
+  BeforeByTopic* topics_;
 };
-
-NodePtr provide(const NodePtr& node, bool before, bool transient) {
-  return std::visit(Provide{node, before && node->kind == RelationKind::table, transient}, node->node);
-}
 
 }  // namespace
 
-NodePtr provide_before_rows(const NodePtr& root, bool transient) {
-  return provide(root, false, transient);
+NodePtr provide_before_rows(const NodePtr& root, bool transient, BeforeByTopic* topics) {
+  return Provider(transient, topics).provide(root, false);
 }
 
 NodePtr make_pullable(const NodePtr& root) {
   const auto* sink = root->as<SinkNode>();
   if (!sink || root->kind != RelationKind::table || find_materialized(root)) return root;
   bool filtered = false;
-  for (NodePtr node = sink->input; node->as<FilterNode>() || node->as<ProjectNode>(); node = inputs_of(*node).front())
+  for (NodePtr node = sink->input; is_row_wise(*node); node = inputs_of(*node).front())
     filtered = filtered || node->as<FilterNode>();
-  SinkNode changed = *sink;
-  changed.input = make_node(MaterializeNode{.input = sink->input, .emit_before = filtered});
-  return make_node(std::move(changed));
+  return with_inputs(*root, {make_node(MaterializeNode{.input = sink->input, .emit_before = filtered})});
 }
 
 NodePtr find_materialized(const NodePtr& sink) {
   NodePtr node = inputs_of(*sink).front();
-  while (node->as<FilterNode>() || node->as<ProjectNode>()) node = inputs_of(*node).front();
+  while (is_row_wise(*node)) node = inputs_of(*node).front();
   // What an aggregate keeps for final results is not final yet.
   if (const auto* aggregate = node->as<AggregateNode>(); aggregate && aggregate->emit == EmitPolicy::final)
     return nullptr;
-  return node->as<AggregateNode>() || node->as<MaterializeNode>() ? node : nullptr;
+  const bool holds = std::visit(
+      []<class Node>(const Node&) {
+        return std::any_of(Node::kStores.begin(), Node::kStores.end(), [](const auto& s) { return s.holds_result; });
+      },
+      node->node);
+  return holds ? node : nullptr;
 }
 
 }  // namespace millrace::inline planner

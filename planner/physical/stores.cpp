@@ -2,26 +2,30 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
+#include <span>
+
+#include "parser/error/ensure.h"
 
 namespace millrace::inline planner {
 namespace {
 
-constexpr std::int64_t kDayMs = 24LL * 60 * 60 * 1000;
+std::span<const StoreRole> roles_of(const PlanNode& node) {
+  return std::visit([]<class Node>(const Node&) { return std::span<const StoreRole>(Node::kStores); }, node.node);
+}
 
-struct Declared {
-  std::string_view role;  // last part of the store's name
-  std::string_view step;  // in the changelog's name
-};
+/// How the store of a node differs from what its role says.
+StoreLayout layout_of(const PlanNode& node, const StoreRole& role) {
+  const auto* aggregate = node.as<AggregateNode>();
+  const bool session = aggregate && aggregate->window && aggregate->window->type == WindowType::session;
+  return session ? StoreLayout::timed_groups : role.layout;
+}
 
-std::vector<Declared> stores_of(const PlanNode& node) {
-  if (node.as<AggregateNode>()) return {{"groups", "Aggregate-Aggregate-Materialize"}};
-  if (node.as<MaterializeNode>()) return {{"rows", "Materialize"}};
-  if (node.as<StreamTableJoinNode>()) return {{"table", "Join-table"}};
-  if (node.as<StreamStreamJoinNode>() || node.as<TableTableJoinNode>())
-    return {{"left", "Join-left"}, {"right", "Join-right"}};
-  if (node.as<ForeignKeyJoinNode>()) return {{"left", "ForeignKeyJoin-left"}, {"right", "ForeignKeyJoin-right"}};
-  return {};
+/// A join keeps the rows of its inputs.
+bool is_windowed(const PlanNode& node) {
+  const auto inputs = inputs_of(node);
+  return node.window || std::any_of(inputs.begin(), inputs.end(), [](const auto& input) { return input->window; });
 }
 
 std::optional<std::int64_t> retention_of(const PlanNode& node) {
@@ -29,33 +33,46 @@ std::optional<std::int64_t> retention_of(const PlanNode& node) {
     return retention_of(*inputs_of(node).front());
   if (const auto* aggregate = node.as<AggregateNode>(); aggregate && aggregate->window)
     return aggregate->window->retention_ms;
-  if (const auto* join = node.as<StreamStreamJoinNode>())
-    return join->before_ms + join->after_ms + join->grace_ms.value_or(kDayMs);
+  if (const auto* join = node.as<StreamStreamJoinNode>()) return join->retention_ms();
   return std::nullopt;
 }
+
+class Namer {
+ public:
+  void name(Subtopology& subtopology, const PlanNode& node) {
+    for (const auto& input : inputs_of(node)) name(subtopology, *input);
+    const std::string kind(node_name(node));
+    subtopology.steps.push_back({&node, fmt::format("{}.{}", kind, ++counts_[kind])});
+  }
+
+ private:
+  std::map<std::string, int> counts_;
+};
 
 class Declarer {
  public:
   Declarer(PhysicalPlan& plan, const std::string& prefix) : plan_(plan), prefix_(prefix) {}
 
-  void declare(Subtopology& subtopology, const PlanNode& node) {
-    for (const auto& input : inputs_of(node)) declare(subtopology, *input);
-    const auto stores = stores_of(node);
-    if (stores.empty()) return;
-    const int number = ++counts_[std::string(node_name(node))];
-    for (const Declared& declared : stores) add(subtopology, node, declared, number);
+  void declare(Subtopology& subtopology) {
+    for (const StepName& step : subtopology.steps) {
+      const auto roles = roles_of(*step.node);
+      if (roles.empty()) continue;
+      const int number = ++counts_[std::string(node_name(*step.node))];
+      for (const StoreRole& role : roles) add(subtopology, step, role, number);
+    }
   }
 
  private:
-  void add(Subtopology& subtopology, const PlanNode& node, const Declared& declared, int number) {
-    StorePlan store{.name = fmt::format("{}.{}/{}", node_name(node), number, declared.role),
+  void add(Subtopology& subtopology, const StepName& step, const StoreRole& role, int number) {
+    StorePlan store{.name = fmt::format("{}/{}", step.name, role.role),
                     .changelog_topic = {},
-                    .owner = &node,
-                    .windowed = node.window.has_value() || node.as<StreamStreamJoinNode>() != nullptr,
-                    .retention_ms = retention_of(node)};
+                    .owner = step.node,
+                    .role = std::string(role.role),
+                    .retention_ms = {}};
+    describe_store(store);
     if (!prefix_.empty()) {
       const std::string suffix = number == 1 ? "" : fmt::format("-{}", number);
-      store.changelog_topic = fmt::format("{}-{}{}-changelog", prefix_, declared.step, suffix);
+      store.changelog_topic = fmt::format("{}-{}{}-changelog", prefix_, role.step, suffix);
       plan_.topics.push_back(InternalTopic{
           .name = store.changelog_topic, .changelog = true, .partitions = 0, .subtopology = subtopology.id});
     }
@@ -69,9 +86,31 @@ class Declarer {
 
 }  // namespace
 
+const std::string& Subtopology::name_of(const PlanNode& node) const {
+  for (const StepName& step : steps)
+    if (step.node == &node) return step.name;
+  fail_internally("every node of a plan has a name", std::source_location::current());
+}
+
+void name_steps(PhysicalPlan& plan) {
+  Namer namer;
+  for (auto& subtopology : plan.subtopologies) {
+    subtopology.steps.clear();
+    namer.name(subtopology, *subtopology.root);
+  }
+}
+
+void describe_store(StorePlan& store) {
+  const PlanNode& node = *store.owner;
+  for (const StoreRole& role : roles_of(node))
+    if (role.role == store.role) store.layout = layout_of(node, role);
+  store.retention_ms = retention_of(node);
+  store.windowed = is_windowed(node) || store.layout == StoreLayout::timed_rows;
+}
+
 void declare_stores(PhysicalPlan& plan, const std::string& topic_prefix) {
   Declarer declarer(plan, topic_prefix);
-  for (auto& subtopology : plan.subtopologies) declarer.declare(subtopology, *subtopology.root);
+  for (auto& subtopology : plan.subtopologies) declarer.declare(subtopology);
 }
 
 }  // namespace millrace::inline planner

@@ -1,49 +1,15 @@
 #include "planner/rules/expressions.h"
 
 namespace millrace::inline planner {
-namespace {
 
-using Change = std::function<ExprPtr(const ExprPtr&)>;
-
-struct Mapper {
-  const Change& change;
+NodePtr map_expressions(const PlanNode& node, const std::function<ExprPtr(const ExprPtr&)>& change) {
   bool changed = false;
-
-  void one(ExprPtr& expr) {
-    if (!expr) return;
+  NodePtr mapped = map_node(node, inputs_of(node), [&](const ExprPtr& expr) {
     ExprPtr replaced = change(expr);
     changed = changed || replaced != expr;
-    expr = std::move(replaced);
-  }
-  void operator()(FilterNode& n) { one(n.predicate); }
-  void operator()(ProjectNode& n) {
-    for (auto& item : n.items) one(item.expr);
-  }
-  void operator()(FlatMapNode& n) { calls(n.calls); }
-  void operator()(RekeyNode& n) {
-    for (auto& item : n.keys) one(item.expr);
-  }
-  void operator()(CombineNode& n) { calls(n.calls); }
-  void operator()(AggregateNode& n) { calls(n.calls); }
-  void operator()(ForeignKeyJoinNode& n) { one(n.foreign_key); }
-  template <class T>
-  void operator()(T&) {}
-
-  template <class Call>
-  void calls(std::vector<Call>& calls) {
-    for (auto& call : calls)
-      for (auto& argument : call.arguments) one(argument);
-  }
-};
-
-}  // namespace
-
-NodePtr map_expressions(const PlanNode& node, const Change& change) {
-  if (node.as<SourceNode>()) return nullptr;
-  auto copy = node.node;
-  Mapper mapper{change};
-  std::visit(mapper, copy);
-  return mapper.changed ? make_node(std::move(copy)) : nullptr;
+    return replaced;
+  });
+  return changed ? mapped : nullptr;
 }
 
 bool can_fail(const Expr& expr) {

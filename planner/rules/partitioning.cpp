@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "planner/catalog/formats.h"
+
 namespace millrace::inline planner {
 namespace {
 
@@ -10,19 +12,6 @@ int largest_source(const PlanNode& node) {
   int most = 0;
   for (const auto& input : inputs_of(node)) most = std::max(most, largest_source(*input));
   return most;
-}
-
-bool is_kafka_type(const Type& type) {
-  switch (type.kind()) {
-    case TypeKind::integer:
-    case TypeKind::bigint:
-    case TypeKind::double_:
-    case TypeKind::string:
-    case TypeKind::bytes:
-      return true;
-    default:
-      return false;
-  }
 }
 
 }  // namespace
@@ -39,15 +28,14 @@ Partitioning partitioning_of(const PlanNode& node) {
 }
 
 bool key_format_supports(const FormatInfo& format, const std::vector<ColumnDef>& keys) {
-  if (format.name == "NONE") return keys.empty();
-  if (format.name == "KAFKA") return keys.size() <= 1 && (keys.empty() || is_kafka_type(keys.front().type));
-  if (format.name == "DELIMITED")
-    return std::none_of(keys.begin(), keys.end(), [](const ColumnDef& key) { return key.type.is_nested(); });
-  return true;
+  const FormatDef* def = find_format(format.name);
+  return def && refusal(*def, keys).empty();
 }
 
+// What only we read needs no schema of a registry.
 FormatInfo internal_key_format(const FormatInfo& wanted, const std::vector<ColumnDef>& keys) {
-  if (wanted.name != "NONE" && key_format_supports(wanted, keys)) return wanted;
+  const FormatDef* def = find_format(wanted.name);
+  if (wanted.name != "NONE" && def && !def->registry && key_format_supports(wanted, keys)) return wanted;
   FormatInfo kafka{.name = "KAFKA"};
   if (wanted.name == "NONE" && key_format_supports(kafka, keys)) return kafka;
   return FormatInfo{.name = "JSON"};

@@ -16,7 +16,7 @@ Partitioning partitioning_of(const PlanNode& node);
 /// Whether keys of these columns can be written in the format.
 bool key_format_supports(const FormatInfo& format, const std::vector<ColumnDef>& keys);
 
-/// The format for an internal topic: `wanted` when it can hold the key, else one that can.
+/// The format for an internal topic: `wanted` when it can hold the key and needs no registry, else one that can.
 FormatInfo internal_key_format(const FormatInfo& wanted, const std::vector<ColumnDef>& keys);
 
 /// True when every source of the tree is known to have one partition.

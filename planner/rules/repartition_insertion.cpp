@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "planner/catalog/formats.h"
 #include "planner/rules/expressions.h"
 #include "planner/rules/partitioning.h"
 #include "planner/rules/rule_list.h"
@@ -96,6 +97,8 @@ NodePtr for_join(const Join& join) {
   bool move_left = left.moved, move_right = right.moved;
   if (!move_left && !move_right && !(left.key_format == right.key_format)) move_left = true;
   if (!move_left && !move_right) return nullptr;
+  // With a registry the bytes of a key hold the id of its schema.
+  if (!can_write((move_left ? right : left).key_format)) move_left = move_right = true;
 
   int partitions = 0;
   FormatInfo format;

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "planner/types/type.h"
@@ -45,13 +47,39 @@ struct WindowInfo {
   friend bool operator==(const WindowInfo&, const WindowInfo&) = default;
 };
 
+/// A schema as a schema registry keeps it.
+struct SchemaText {
+  std::string text;
+  /// What the text refers to, directly and over others: names as it imports them, each after what it needs itself.
+  std::vector<std::pair<std::string, std::string>> imports;
+  friend bool operator==(const SchemaText&, const SchemaText&) = default;
+};
+/// The registered schema that keys or values are written by. Immutable.
+struct WriterSchema {
+  std::int32_t id = 0;
+  SchemaText schema;
+  friend bool operator==(const WriterSchema&, const WriterSchema&) = default;
+};
+
+/// How PROTOBUF tells NULL from the default of a type: not at all, by `optional`, by wrapper messages.
+enum class NullableRepresentation : std::uint8_t { none, optional, wrapper };
+
 /// A format as named in a WITH clause, with what it needs to know.
 struct FormatInfo {
   std::string name;  // upper case: JSON, KAFKA, DELIMITED, NONE, ...; ROW is our own internal one
   char delimiter = ',';
-  /// One-column values as a bare value (false) or inside an object (true). Keys of one column are always bare.
+  /// One-column values as a bare value (false) or inside an object (true). Keys of one column are bare unless the
+  /// format wraps them (FormatDef::key_wraps_single).
   bool wrap_single = true;
-  friend bool operator==(const FormatInfo&, const FormatInfo&) = default;
+  NullableRepresentation nullable = NullableRepresentation::none;
+  std::string full_name = {};                            // of the record or message; empty: the usual one
+  std::shared_ptr<const WriterSchema> schema = nullptr;  // formats with a registry; null: not known (yet)
+
+  friend bool operator==(const FormatInfo& a, const FormatInfo& b) {
+    const bool same_schema = a.schema == b.schema || (a.schema && b.schema && *a.schema == *b.schema);
+    return same_schema && a.name == b.name && a.delimiter == b.delimiter && a.wrap_single == b.wrap_single &&
+           a.nullable == b.nullable && a.full_name == b.full_name;
+  }
 };
 
 /// Columns every row carries beside its schema.

@@ -3,6 +3,7 @@
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/url.hpp>
@@ -17,10 +18,57 @@ namespace {
 constexpr std::chrono::milliseconds kCancelCheck{100};
 constexpr std::size_t kPieceBytes = 16384;
 
+/// A TCP connection, with TLS over it or without.
+class Wire {
+ public:
+  Wire(asio::io_context& io, asio::ssl::context* tls) : socket_(io) {
+    if (tls != nullptr) tls_.emplace(socket_, *tls);
+  }
+  tcp::socket& socket() { return socket_; }
+  void greet(const std::string& host, beast::error_code& error) {
+    if (!tls_) return;
+    SSL_set_tlsext_host_name(tls_->native_handle(), host.c_str());
+    tls_->set_verify_mode(asio::ssl::verify_peer);
+    tls_->set_verify_callback(asio::ssl::host_name_verification(host));
+    tls_->handshake(asio::ssl::stream_base::client, error);
+  }
+  /// Bytes that have come but show no more on the socket.
+  bool has_pending() { return tls_ && SSL_pending(tls_->native_handle()) > 0; }
+
+  template <class Buffers>
+  std::size_t read_some(const Buffers& buffers, beast::error_code& error) {
+    return tls_ ? tls_->read_some(buffers, error) : socket_.read_some(buffers, error);
+  }
+  template <class Buffers>
+  std::size_t write_some(const Buffers& buffers, beast::error_code& error) {
+    return tls_ ? tls_->write_some(buffers, error) : socket_.write_some(buffers, error);
+  }
+  // Of the stream concepts; nothing here throws.
+  template <class Buffers>
+  std::size_t read_some(const Buffers& buffers) {
+    beast::error_code error;
+    return read_some(buffers, error);
+  }
+  template <class Buffers>
+  std::size_t write_some(const Buffers& buffers) {
+    beast::error_code error;
+    return write_some(buffers, error);
+  }
+
+ private:
+  tcp::socket socket_;
+  std::optional<asio::ssl::stream<tcp::socket&>> tls_;
+};
+
 class BeastClient final : public HttpClient {
  public:
-  BeastClient(std::string url, std::string host, std::string port, Headers headers)
-      : url_(std::move(url)), host_(std::move(host)), port_(std::move(port)), headers_(std::move(headers)) {}
+  BeastClient(std::string url, std::string host, std::string port, Headers headers,
+              std::unique_ptr<asio::ssl::context> tls)
+      : url_(std::move(url)),
+        host_(std::move(host)),
+        port_(std::move(port)),
+        headers_(std::move(headers)),
+        tls_(std::move(tls)) {}
 
   Result<HttpResponse> request(std::string_view method, std::string_view path, std::string_view body,
                                const Headers& headers) override {
@@ -63,8 +111,9 @@ class BeastClient final : public HttpClient {
     tcp::resolver resolver(io_);
     auto found = resolver.resolve(host_, port_, error);
     if (error) return failure(error);
-    stream_.emplace(io_);
-    stream_->connect(found, error);
+    stream_.emplace(io_, tls_.get());
+    asio::connect(stream_->socket(), found, error);
+    if (!error) stream_->greet(host_, error);
     if (error) {
       stream_.reset();
       return failure(error);
@@ -135,7 +184,7 @@ class BeastClient final : public HttpClient {
   /// Waits for more input; false when cancelled.
   bool fill(beast::error_code& error) {
     if (!wait_readable()) return false;
-    const std::size_t got = stream_->socket().read_some(input_.prepare(kPieceBytes), error);
+    const std::size_t got = stream_->read_some(input_.prepare(kPieceBytes), error);
     input_.commit(got);
     if (error == asio::error::interrupted) error = {};
     return true;
@@ -143,6 +192,7 @@ class BeastClient final : public HttpClient {
 
   /// False when cancelled.
   bool wait_readable() {
+    if (stream_->has_pending()) return true;
     while (!cancelled_) {
       fd_set set;
       FD_ZERO(&set);
@@ -156,22 +206,51 @@ class BeastClient final : public HttpClient {
 
   const std::string url_, host_, port_;
   const Headers headers_;
+  const std::unique_ptr<asio::ssl::context> tls_;  // null: none
   asio::io_context io_;
-  std::optional<beast::tcp_stream> stream_;
+  std::optional<Wire> stream_;
   beast::flat_buffer input_;
   bool delivered_ = false;
   std::atomic<bool> cancelled_ = false;
 };
 
+Result<std::unique_ptr<asio::ssl::context>> make_client_tls(const ClientTls& files) {
+  auto context = std::make_unique<asio::ssl::context>(asio::ssl::context::tls_client);
+  beast::error_code error;
+  const auto read = [&](const std::string& path, auto&& load) {
+    if (!error && !path.empty()) load(path);
+    return error ? Status(user_error("{}: {}", path, error.message())) : Status();
+  };
+  if (files.trusted.empty())
+    context->set_default_verify_paths(error);
+  else if (Status done = read(files.trusted, [&](auto& path) { context->load_verify_file(path, error); }); !done)
+    return done.error();
+  if (Status done = read(files.certificate, [&](auto& path) { context->use_certificate_chain_file(path, error); });
+      !done)
+    return done.error();
+  const std::string& key = files.key.empty() ? files.certificate : files.key;
+  if (Status done = read(key, [&](auto& path) { context->use_private_key_file(path, asio::ssl::context::pem, error); });
+      !done)
+    return done.error();
+  return context;
+}
+
 }  // namespace
 
-Result<std::unique_ptr<HttpClient>> HttpClient::create(const std::string& url, Headers headers) {
+Result<std::unique_ptr<HttpClient>> HttpClient::create(const std::string& url, Headers headers, const ClientTls& tls) {
   auto parsed = boost::urls::parse_uri(url);
-  if (!parsed || parsed->scheme() != "http" || parsed->host().empty())
-    return user_error("'{}' is not a URL of a server: expected http://host:port{}", url,
-                      url.starts_with("https") ? " (TLS is not supported yet)" : "");
+  const bool secure = parsed && parsed->scheme() == "https";
+  if (!parsed || (parsed->scheme() != "http" && !secure) || parsed->host().empty())
+    return user_error("'{}' is not a URL of a server: expected http://host:port or https://host:port", url);
   const std::string port = parsed->has_port() ? std::string(parsed->port()) : "8088";
-  return std::unique_ptr<HttpClient>(std::make_unique<BeastClient>(url, parsed->host(), port, std::move(headers)));
+  std::unique_ptr<asio::ssl::context> context;
+  if (secure) {
+    auto made = make_client_tls(tls);
+    if (!made) return made.error();
+    context = std::move(*made);
+  }
+  return std::unique_ptr<HttpClient>(
+      std::make_unique<BeastClient>(url, parsed->host(), port, std::move(headers), std::move(context)));
 }
 
 }  // namespace millrace::inline server

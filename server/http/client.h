@@ -19,13 +19,19 @@ struct HttpResponse {
   std::string body;
 };
 
+/// How to speak TLS with a server; files are PEM. Empty: the system's certificates, and none of one's own.
+struct ClientTls {
+  std::string trusted, certificate, key;
+};
+
 /// A blocking HTTP/1.1 client for the shell, the loader and tests: one connection, kept alive. One thread at a time,
 /// but for cancel().
 class HttpClient {
  public:
   using Headers = std::vector<std::pair<std::string, std::string>>;
-  /// `url`: http://host:port. A user error when it is not one.
-  static Result<std::unique_ptr<HttpClient>> create(const std::string& url, Headers headers = {});
+  /// `url`: http://host:port or https://host:port. A user error when it is not one.
+  static Result<std::unique_ptr<HttpClient>> create(const std::string& url, Headers headers = {},
+                                                    const ClientTls& tls = {});
   virtual ~HttpClient() = default;
 
   virtual Result<HttpResponse> request(std::string_view method, std::string_view path, std::string_view body = {},

@@ -1,213 +1,232 @@
 #include "server/http/connection.h"
 
-#include <fmt/format.h>
-
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/write.hpp>
-#include <boost/beast/http/read.hpp>
+
+#include "server/http/http1.h"
+#include "server/http/http2.h"
 
 namespace millrace::inline server {
 namespace asio = boost::asio;
-namespace http = boost::beast::http;
 namespace {
 
-constexpr std::size_t kCongestedBytes = 1 << 20;
-
-std::string_view reason(int status) {
-  const auto text = http::obsolete_reason(static_cast<http::status>(status));
-  return {text.data(), text.size()};
-}
+constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+constexpr std::chrono::seconds kLingering{2};
 
 }  // namespace
 
-/// Answers one request of an HTTP/1.1 connection.
-class Http1Responder final : public Responder {
- public:
-  Http1Responder(std::shared_ptr<Connection> connection, bool keep_alive)
-      : connection_(std::move(connection)), keep_alive_(keep_alive) {}
-  ~Http1Responder() override {
-    // A handler that forgot its answer must not leave the client waiting.
-    if (!finished_) connection_->close();
-  }
-
-  void respond(int status, std::string_view content_type, std::string_view body, const Headers& headers) override {
-    std::string head;
-    head.reserve(body.size() + 200);
-    fmt::format_to(std::back_inserter(head), "HTTP/1.1 {} {}\r\nContent-Length: {}\r\n", status, reason(status),
-                   body.size());
-    if (!content_type.empty()) fmt::format_to(std::back_inserter(head), "Content-Type: {}\r\n", content_type);
-    for (const auto& [name, value] : headers) fmt::format_to(std::back_inserter(head), "{}: {}\r\n", name, value);
-    if (!keep_alive_) head += "Connection: close\r\n";
-    head += "\r\n";
-    head += body;
-    finished_ = true;
-    connection_->send(head, true);
-  }
-  void start(std::string_view content_type) override {
-    connection_->send(fmt::format("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: {}\r\n{}\r\n",
-                                  content_type, keep_alive_ ? "" : "Connection: close\r\n"),
-                      false);
-    asio::post(connection_->socket_.get_executor(), [connection = connection_] { connection->watch_peer(); });
-  }
-  bool write(std::string chunk) override {
-    return connection_->send(fmt::format("{:x}\r\n{}\r\n", chunk.size(), chunk), false);
-  }
-  void finish() override {
-    finished_ = true;
-    connection_->send("0\r\n\r\n", true);
-  }
-  void watch(std::function<void()> drained, std::function<void()> closed) override {
-    std::lock_guard lock(connection_->mutex_);
-    connection_->on_drained_ = std::move(drained);
-    connection_->on_closed_ = std::move(closed);
-  }
-  void post(std::function<void()> work) override { asio::post(connection_->executor(), std::move(work)); }
-
- private:
-  std::shared_ptr<Connection> connection_;
-  const bool keep_alive_;
-  std::atomic<bool> finished_ = false;
-};
+Connection::Connection(Socket socket, ConnectionContext& context, std::vector<char>& read_buffer,
+                       const TlsContextPtr& tls)
+    : executor_(socket.get_executor()), socket_(std::move(socket)), context_(context), read_buffer_(read_buffer) {
+  if (tls) tls_ = std::make_unique<TlsSession>(tls);
+}
 
 void Connection::start() {
   boost::system::error_code ignored;
-  socket_.non_blocking(true, ignored);
-  asio::dispatch(socket_.get_executor(), [self = shared_from_this()] { self->read(); });
+  socket_->non_blocking(true, ignored);
+  const auto peer = socket_->remote_endpoint(ignored);
+  peer_ = peer.address().to_string(ignored);
+  since_ = Protocol::Clock::now();
+  wait_readable();
 }
 
-void Connection::close() {
-  asio::post(socket_.get_executor(), [self = shared_from_this()] { self->lost(); });
-}
-
-void Connection::read() {
-  parser_.emplace();
-  parser_->body_limit(max_body_bytes_);
-  parser_->header_limit(64 << 10);
-  http::async_read(socket_, input_, *parser_,
-                   [self = shared_from_this()](boost::system::error_code error, std::size_t) {
-                     if (error == http::error::body_limit)
-                       return self->answer_and_close(413, "the request body is too large");
-                     if (error && error.category() == http::make_error_code(http::error::bad_method).category() &&
-                         error != http::error::end_of_stream && error != http::error::partial_message)
-                       return self->answer_and_close(400, error.message());
-                     if (error) return self->lost();
-                     self->on_request();
-                   });
-}
-
-void Connection::answer_and_close(int status, std::string_view message) {
-  keep_alive_ = false;
-  Http1Responder(shared_from_this(), false)
-      .respond(status, "application/json",
-               fmt::format(R"({{"@type":"generic_error","error_code":{}00,"message":"{}"}})", status, message), {});
-}
-
-void Connection::on_request() {
-  auto message = parser_->release();
-  keep_alive_ = message.keep_alive();
-  HttpRequest request;
-  request.method = std::string(message.method_string());
-  const std::string_view target(message.target().data(), message.target().size());
-  const std::size_t question = std::min(target.find('?'), target.size());
-  request.path = std::string(target.substr(0, question));
-  request.query = std::string(target.substr(std::min(question + 1, target.size())));
-  if (auto accept = message.find(http::field::accept); accept != message.end())
-    request.accept = std::string(accept->value());
-  request.body = std::move(message.body());
-  dispatch_(std::move(request), std::make_shared<Http1Responder>(shared_from_this(), keep_alive_));
-}
-
-bool Connection::send(std::string_view text, bool last) {
-  bool begin = false, room = true;
-  {
-    std::lock_guard lock(mutex_);
-    if (closed_) return true;
-    pending_ += text;
-    last_ |= last;
-    begin = !std::exchange(writing_, true);
-    room = pending_.size() < kCongestedBytes;
-    if (!room) congested_ = true;
-  }
-  if (begin) asio::dispatch(socket_.get_executor(), [self = shared_from_this()] { self->write_some(); });
-  return room;
-}
-
-void Connection::write_some() {
-  do {
-    {
-      std::lock_guard lock(mutex_);
-      active_.clear();
-      std::swap(active_, pending_);
-    }
-    // Mostly the socket has room for all of it.
-    boost::system::error_code error;
-    const std::size_t sent = socket_.write_some(asio::buffer(active_), error);
-    if (error && error != asio::error::would_block) return lost();
-    if (error || sent < active_.size()) {
-      asio::async_write(socket_, asio::buffer(active_) + (error ? 0 : sent),
-                        [self = shared_from_this()](boost::system::error_code failure, std::size_t) {
-                          if (failure) return self->lost();
-                          if (self->written()) self->write_some();
-                        });
-      return;
-    }
-  } while (written());
-}
-
-bool Connection::written() {
-  std::function<void()> drained;
-  bool more = false, done = false;
-  {
-    std::lock_guard lock(mutex_);
-    more = !pending_.empty();
-    writing_ = more;
-    done = !more && last_;
-    if (congested_ && pending_.size() < kCongestedBytes / 2) {
-      congested_ = false;
-      drained = on_drained_;
-    }
-  }
-  if (drained) drained();
-  if (done) finished();
-  return more;
-}
-
-void Connection::finished() {
-  {
-    std::lock_guard lock(mutex_);
-    last_ = false;
-    on_drained_ = nullptr;
-    on_closed_ = nullptr;
-  }
-  if (keep_alive_) return read();
-  lost();
-}
-
-void Connection::watch_peer() {
-  socket_.async_wait(Socket::wait_read, [self = shared_from_this()](boost::system::error_code error) {
-    if (error) return;
-    char byte = 0;
-    boost::system::error_code problem;
-    const std::size_t got = self->socket_.receive(asio::buffer(&byte, 1), asio::socket_base::message_peek, problem);
-    // Bytes are a pipelined request, read when this answer is out.
-    if (got == 0 && problem != asio::error::would_block) self->lost();
+void Connection::wait_readable() {
+  if (!socket_ || reading_ || !read_wanted_ || offline_) return;
+  reading_ = true;
+  socket_->async_wait(Socket::wait_read, [self = shared_from_this()](boost::system::error_code error) {
+    self->reading_ = false;
+    if (error || !self->socket_) return;
+    self->on_readable();
   });
 }
 
-void Connection::lost() {
-  std::function<void()> closed;
+void Connection::on_readable() {
+  boost::system::error_code error;
+  const std::size_t got = socket_->read_some(asio::buffer(read_buffer_), error);
+  if (error == asio::error::would_block || error == asio::error::try_again) return wait_readable();
+  if (error == asio::error::eof) {
+    if (shut_ || !protocol_) return lost();
+    protocol_->end_of_input();
+    return pump();
+  }
+  if (error) return lost();
+  received({read_buffer_.data(), got});
+  wait_readable();
+}
+
+void Connection::received(std::string_view bytes) {
+  if (closing_) return;  // what a peer still sends is of no interest
   {
-    std::lock_guard lock(mutex_);
+    const std::lock_guard lock(mutex_);
+    wake_due_ = true;  // answers of this thread are taken up below
+  }
+  if (tls_)
+    decrypt(bytes);
+  else
+    plain(bytes);
+  replaced_.reset();
+  pump();
+}
+
+void Connection::decrypt(std::string_view bytes) {
+  std::string text;
+  const bool healthy = tls_->receive(bytes, text, out_);
+  if (!text.empty()) {
+    if (!protocol_ && greeting_.empty()) {
+      tls_user_ = tls_->peer_name();
+      if (tls_->protocol() == "h2") protocol_ = make_http2(*this);
+    }
+    plain(text);
+  }
+  if (!healthy) {
+    if (protocol_ && tls_->ended())
+      protocol_->end_of_input();
+    else
+      close_when_sent();
+  }
+}
+
+void Connection::plain(std::string_view bytes) {
+  if (protocol_) return protocol_->receive(bytes);
+  greeting_ += bytes;
+  const std::size_t known = std::min(greeting_.size(), kPreface.size());
+  if (std::string_view(greeting_).substr(0, known) != kPreface.substr(0, known))
+    protocol_ = make_http1(*this);
+  else if (known == kPreface.size())
+    protocol_ = make_http2(*this);
+  else
+    return;
+  const std::string first = std::exchange(greeting_, {});
+  protocol_->receive(first);
+}
+
+void Connection::become(std::unique_ptr<Protocol> protocol, std::string_view rest) {
+  replaced_ = std::exchange(protocol_, std::move(protocol));
+  protocol_->receive(rest);
+}
+
+void Connection::wake(std::shared_ptr<Answer> answer) {
+  {
+    const std::lock_guard lock(mutex_);
     if (closed_) return;
+    woken_.push_back(std::move(answer));
+    if (std::exchange(wake_due_, true)) return;
+  }
+  asio::post(executor_, [self = shared_from_this()] { self->pump(); });
+}
+
+void Connection::pump() {
+  std::vector<std::shared_ptr<Answer>> answers;
+  {
+    const std::lock_guard lock(mutex_);
+    answers.swap(woken_);
+    wake_due_ = false;
+  }
+  if (protocol_ && !answers.empty()) protocol_->pump(answers);
+  flush();
+}
+
+void Connection::drain() {
+  asio::post(executor_, [self = shared_from_this()] {
+    if (!self->socket_) return;
+    if (!self->protocol_) return self->lost();
+    self->protocol_->drain();
+    self->flush();
+  });
+}
+
+void Connection::close() {
+  asio::post(executor_, [self = shared_from_this()] { self->lost(); });
+}
+
+void Connection::send(std::string_view bytes) {
+  if (tls_)
+    tls_->send(bytes, out_);
+  else
+    out_ += bytes;
+}
+
+void Connection::read_more(bool wanted) {
+  read_wanted_ = wanted;
+  if (wanted) wait_readable();
+}
+
+void Connection::offline(std::unique_ptr<Protocol> protocol) {
+  offline_ = true;
+  protocol_ = std::move(protocol);
+}
+
+void Connection::flush() {
+  if (offline_) sent_ = out_.size();
+  while (socket_ && !writing_ && sent_ < out_.size()) {
+    boost::system::error_code error;
+    sent_ += socket_->write_some(asio::buffer(out_) + sent_, error);
+    if (error == asio::error::would_block || error == asio::error::try_again) {
+      writing_ = true;
+      socket_->async_wait(Socket::wait_write, [self = shared_from_this()](boost::system::error_code failure) {
+        self->writing_ = false;
+        if (failure) return self->lost();
+        self->flush();
+      });
+      return;
+    }
+    if (error) return lost();
+    if (sent_ < out_.size()) continue;
+    out_.clear();
+    sent_ = 0;
+    constexpr std::size_t kKeptBytes = 64 << 10;
+    if (out_.capacity() > kKeptBytes) out_.shrink_to_fit();
+    if (protocol_ && !closing_) protocol_->writable();
+  }
+  if (closing_ && sent_ == out_.size()) finish_closing();
+}
+
+void Connection::close_when_sent() {
+  if (closing_) return;
+  closing_ = true;
+  if (tls_) tls_->end(out_);
+  if (protocol_) protocol_->lost();
+}
+
+/// A socket that is closed with unread input sends a reset, which may overtake the answer: the peer gets a moment to
+/// end its side.
+void Connection::finish_closing() {
+  if (!socket_ || shut_) return;
+  shut_ = true;
+  since_ = Protocol::Clock::now();
+  boost::system::error_code ignored;
+  socket_->shutdown(Socket::shutdown_send, ignored);
+  read_more(true);
+}
+
+void Connection::tick(Protocol::Clock::time_point now) {
+  if (!socket_) return;
+  if (shut_ && now - since_ > kLingering) return lost();
+  if (!protocol_ && now - since_ > context_.limits.request_time) return lost();
+  if (protocol_ && !closing_) {
+    protocol_->tick(now);
+    flush();
+  } else if (closing_ && !shut_ && now - since_ > context_.limits.request_time) {
+    lost();
+  }
+}
+
+void Connection::lost() {
+  if (!socket_) return;
+  const auto self = shared_from_this();
+  {
+    const std::lock_guard lock(mutex_);
     closed_ = true;
-    closed = std::move(on_closed_);
-    on_drained_ = nullptr;
+    woken_.clear();
   }
   boost::system::error_code ignored;
-  socket_.shutdown(Socket::shutdown_both, ignored);
-  socket_.close(ignored);
-  if (closed) closed();
+  socket_->shutdown(Socket::shutdown_both, ignored);
+  socket_->close(ignored);
+  socket_.reset();
+  out_.clear();
+  sent_ = 0;
+  if (protocol_) protocol_->lost();
+  context_.forget(self);
 }
 
 }  // namespace millrace::inline server

@@ -1,61 +1,118 @@
 #pragma once
 
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
-#include "server/http/exchange.h"
+#include "server/http/answer.h"
+#include "server/http/limits.h"
+#include "server/http/tls.h"
 
 namespace millrace::inline server {
 
-/// One HTTP/1.1 connection: reads a request, hands it to `dispatch` with a responder, reads the next when the answer is
-/// out. It belongs to an io_context that one thread runs; responders may be used from any thread.
+/// Bytes on the way to a socket; protocols hold more back.
+constexpr std::size_t kMostUnsent = 256 << 10;
+
+/// What is spoken over a connection. Every call comes on the connection's thread.
+class Protocol {
+ public:
+  using Clock = std::chrono::steady_clock;
+  virtual ~Protocol() = default;
+  virtual void receive(std::string_view bytes) = 0;
+  /// Answers that have something new for the peer.
+  virtual void pump(const std::vector<std::shared_ptr<Answer>>& answers) = 0;
+  /// The peer has taken what was sent: there is room for more.
+  virtual void writable() = 0;
+  /// The peer will send no more.
+  virtual void end_of_input() = 0;
+  /// Takes no new requests, and ends the connection when those under way are answered.
+  virtual void drain() = 0;
+  /// The connection has gone.
+  virtual void lost() = 0;
+  /// Every second: ends what has waited too long.
+  virtual void tick(Clock::time_point now) = 0;
+};
+
+/// What the connections of a server share. Outlives them.
+struct ConnectionContext {
+  HttpLimits limits;
+  RequestHandler* handler = nullptr;
+  std::atomic<std::size_t> gathered_bytes = 0;  // of bodies in memory
+  std::function<void(const std::shared_ptr<class Connection>&)> forget;
+};
+
+/// One connection over TCP or TLS: finds out which protocol the peer speaks, reads for it and writes for it. It belongs
+/// to an io_context that one thread runs; only wake(), drain() and close() may be called from others.
 class Connection final : public std::enable_shared_from_this<Connection> {
  public:
-  using Socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, boost::asio::io_context::executor_type>;
-  using Dispatch = std::function<void(HttpRequest&&, std::shared_ptr<Responder>)>;
+  using Executor = boost::asio::io_context::executor_type;
+  using Socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, Executor>;
 
-  Connection(Socket socket, std::size_t max_body_bytes, Dispatch dispatch)
-      : socket_(std::move(socket)), max_body_bytes_(max_body_bytes), dispatch_(std::move(dispatch)) {}
+  /// `read_buffer` belongs to the thread, for the time of one call. `tls` may be null.
+  Connection(Socket socket, ConnectionContext& context, std::vector<char>& read_buffer, const TlsContextPtr& tls);
 
   void start();
-  /// Closes the socket; answers under way are dropped.
+  void wake(std::shared_ptr<Answer> answer);
+  void drain();
   void close();
-  boost::asio::io_context::executor_type executor() { return socket_.get_executor(); }
+  Executor executor() { return executor_; }
+  void tick(Protocol::Clock::time_point now);
+  /// For tests: speaks `protocol`, is fed instead of reading, and sends nothing.
+  void offline(std::unique_ptr<Protocol> protocol);
+  void feed(std::string_view bytes) { received(bytes); }
+
+  // For protocols.
+  ConnectionContext& context() { return context_; }
+  void send(std::string_view bytes);
+  /// Bytes that the peer has not taken yet.
+  std::size_t backlog() const { return out_.size() - sent_; }
+  /// Stops and goes on reading, so that the peer has to wait.
+  void read_more(bool wanted);
+  /// Sends what is left, then ends the connection.
+  void close_when_sent();
+  /// Another protocol takes over, `rest` being what came after the first one's last request. The first is kept until
+  /// it has returned.
+  void become(std::unique_ptr<Protocol> protocol, std::string_view rest);
+  void lost();
+  bool is_tls() const { return tls_ != nullptr; }
+  const std::string& peer() const { return peer_; }
+  const std::string& tls_user() const { return tls_user_; }
+  std::shared_ptr<Answer> make_answer(std::int32_t id) { return std::make_shared<Answer>(shared_from_this(), id); }
 
  private:
-  friend class Http1Responder;
+  void wait_readable();
+  void on_readable();
+  void received(std::string_view bytes);
+  void decrypt(std::string_view bytes);
+  void plain(std::string_view bytes);
+  void pump();
+  void flush();
+  void finish_closing();
 
-  void read();
-  void on_request();
-  void answer_and_close(int status, std::string_view message);
-  /// Appends to what is to be sent, and begins to send. `last`: the answer ends with it. False: a lot is waiting.
-  bool send(std::string_view text, bool last);
-  void write_some();
-  /// After a write: true when more has come meanwhile.
-  bool written();
-  void finished();
-  void watch_peer();
-  void lost();
-
-  Socket socket_;
-  const std::size_t max_body_bytes_;
-  Dispatch dispatch_;
-  boost::beast::flat_buffer input_;
-  std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
-  bool keep_alive_ = true;
+  Executor executor_;
+  std::optional<Socket> socket_;
+  ConnectionContext& context_;
+  std::vector<char>& read_buffer_;
+  std::unique_ptr<TlsSession> tls_;
+  std::string peer_, tls_user_;
+  std::unique_ptr<Protocol> protocol_, replaced_;
+  std::string greeting_;  // first bytes, until the protocol is known
+  std::string out_;
+  std::size_t sent_ = 0;
+  Protocol::Clock::time_point since_;  // start, or the last byte to a peer that closes
+  bool offline_ = false;
+  bool writing_ = false, reading_ = false, read_wanted_ = true, closing_ = false, shut_ = false;
 
   std::mutex mutex_;  // guards what follows
-  std::string pending_, active_;
-  bool writing_ = false, last_ = false, closed_ = false, congested_ = false;
-  std::function<void()> on_drained_, on_closed_;
+  std::vector<std::shared_ptr<Answer>> woken_;
+  bool wake_due_ = false, closed_ = false;
 };
 
 }  // namespace millrace::inline server

@@ -2,11 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <optional>
+#include <regex>
 
+#include "server/http/http_errors.h"
 #include "server/http/http_sink.h"
 #include "server/http/media_type.h"
+#include "server/http/openapi_file.h"
 
 namespace millrace::inline server {
 namespace json = boost::json;
@@ -22,10 +26,7 @@ void answer_error(const Exchange& exchange, const ServiceError& error, const Res
   exchange->respond(error.code / 100, kJson, json::serialize(error.to_json()), headers);
 }
 void answer_error(const Exchange& exchange, int code, std::string message, const Responder::Headers& headers = {}) {
-  ServiceError error;
-  error.code = code;
-  error.message = std::move(message);
-  answer_error(exchange, error, headers);
+  answer_error(exchange, http_error(code, std::move(message)), headers);
 }
 
 void not_acceptable(const Exchange& exchange) {
@@ -98,35 +99,92 @@ Request to_request(const json::object& body, std::string_view text_field, std::s
   return request;
 }
 
-void ksql(const HttpRequest& request, const Exchange& exchange, Service& service) {
+/// Why the user may not run this.
+std::optional<ServiceError> forbidden(const Request& asked, const HttpRequest& request, const HandlerContext& context) {
+  if (context.access == nullptr || !request.user) return std::nullopt;
+  return context.access->check(*request.user, asked, context.service->catalog());
+}
+/// For what concerns the server as a whole. False after a 403.
+bool may_configure(const HttpRequest& request, const Exchange& exchange, const HandlerContext& context) {
+  if (context.access == nullptr || !request.user || context.access->allows(*request.user, Privilege::configure))
+    return true;
+  answer_error(exchange, 40300, "You are forbidden from using this cluster.");
+  return false;
+}
+
+void ksql(const HttpRequest& request, const Exchange& exchange, const HandlerContext& context) {
   auto type = agree(request, exchange, kV1OrJson, MediaType::v1);
   if (!type) return;
   auto body = body_object(request, exchange);
   if (!body) return;
   if (!has_text(*body, "ksql", exchange)) return;
-  const Reply reply = service.execute(to_request(*body, "ksql", "streamsProperties"));
+  const Request asked = to_request(*body, "ksql", "streamsProperties");
+  if (auto denied = forbidden(asked, request, context)) return answer_error(exchange, *denied);
+  Reply reply = context.service->execute(asked);
+  if (context.access != nullptr && request.user && !context.access->is_unlimited(*request.user)) {
+    context.access->filter(*request.user, reply.entities);
+    if (reply.error) Access::cleanse(*reply.error);
+  }
   if (reply.error) return answer_error(exchange, *reply.error);
   exchange->respond(200, media_type_name(*type), json::serialize(reply.entities));
 }
 
-void run_query(const Request& query, MediaType type, const Exchange& exchange, Service& service) {
-  auto sink = std::make_shared<HttpSink>(exchange, type);
-  Service::Started started = service.query(query, *sink);
+void run_query(const Request& query, MediaType type, const HttpRequest& request, const Exchange& exchange,
+               const HandlerContext& context) {
+  if (auto denied = forbidden(query, request, context)) return answer_error(exchange, *denied);
+  auto sink = std::make_shared<HttpSink>(exchange, type, context.ender, context.streams);
+  Service::Started started = context.service->query(query, *sink);
+  if (started.error && context.access != nullptr) Access::cleanse(*started.error);
   if (started.error) return sink->fail(*started.error);
   if (started.query) sink->own(std::move(started.query));
 }
 
-void query(const HttpRequest& request, const Exchange& exchange, Service& service) {
+void query(const HttpRequest& request, const Exchange& exchange, const HandlerContext& context) {
   auto type = agree(request, exchange, kAll, MediaType::v1);
   if (!type) return;
   auto body = body_object(request, exchange);
   if (!body) return;
   if (!has_text(*body, "ksql", exchange)) return;
   if (*type == MediaType::json) type = MediaType::v1;  // `/query` answers JSON in the V1 layout
-  run_query(to_request(*body, "ksql", "streamsProperties"), *type, exchange, service);
+  run_query(to_request(*body, "ksql", "streamsProperties"), *type, request, exchange, context);
 }
 
-void query_stream(const HttpRequest& request, const Exchange& exchange, Service& service) {
+/// `+` stays in path segments, and is a blank in form fields.
+std::string percent_decode(std::string_view text, bool plus_is_blank = false) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    unsigned byte = 0;
+    if (text[i] == '%' && i + 2 < text.size() &&
+        std::sscanf(std::string(text.substr(i + 1, 2)).c_str(), "%2x", &byte) == 1) {
+      out += static_cast<char>(byte);
+      i += 2;
+    } else {
+      out += plus_is_blank && text[i] == '+' ? ' ' : text[i];
+    }
+  }
+  return out;
+}
+
+/// `GET /ws/query?request=…`, after the upgrade; its answer goes out in frames.
+void websocket_query(const HttpRequest& request, const Exchange& exchange, const HandlerContext& context) {
+  if (!request.websocket)
+    return answer_error(exchange, 42600, "This endpoint takes WebSockets only", {{"Upgrade", "websocket"}});
+  std::string text;
+  std::string_view rest = request.query;
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find('&'), rest.size());
+    constexpr std::string_view kName = "request=";
+    if (rest.starts_with(kName)) text = percent_decode(rest.substr(kName.size(), end - kName.size()), true);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  HttpRequest inner;
+  inner.body = std::move(text);
+  auto body = body_object(inner, exchange);
+  if (!body || !has_text(*body, "ksql", exchange)) return;
+  run_query(to_request(*body, "ksql", "streamsProperties"), MediaType::frames, request, exchange, context);
+}
+
+void query_stream(const HttpRequest& request, const Exchange& exchange, const HandlerContext& context) {
   auto type = agree(request, exchange, kAll, MediaType::delimited);
   if (!type) return;
   auto body = body_object(request, exchange);
@@ -134,135 +192,107 @@ void query_stream(const HttpRequest& request, const Exchange& exchange, Service&
   if (!has_text(*body, "sql", exchange)) return;
   Request asked = to_request(*body, "sql", "properties");
   asked.lines = *type == MediaType::delimited;
-  run_query(asked, *type, exchange, service);
+  run_query(asked, *type, request, exchange, context);
 }
 
-void close_query(const HttpRequest& request, const Exchange& exchange, Service& service) {
+void close_query(const HttpRequest& request, const Exchange& exchange, const HandlerContext& context) {
   auto body = body_object(request, exchange);
   if (!body) return;
   const json::value* id = body->if_contains("queryId");
   if (id == nullptr || !id->is_string()) return answer_error(exchange, 40000, "The request has no 'queryId' field");
   const std::string name(id->get_string());
-  if (!service.close_query(name)) return answer_error(exchange, 40000, fmt::format("No query with id {}", name));
+  if (!context.service->close_query(name))
+    return answer_error(exchange, 40000, fmt::format("No query with id {}", name));
   exchange->respond(200, "", "");
 }
 
-/// Acknowledgements of /inserts-stream: lines, or the elements of one array.
-class InsertAcks {
- public:
-  explicit InsertAcks(MediaType type) : array_(type == MediaType::json) {
-    if (array_) out_ += '[';
-  }
-  void add(std::string_view text) {
-    if (array_ && out_.size() > 1) out_ += ',';
-    out_ += text;
-    if (!array_) out_ += '\n';
-  }
-  std::string finish() {
-    if (array_) out_ += ']';
-    return std::move(out_);
-  }
-
- private:
-  const bool array_;
-  std::string out_;
-};
-
-std::string failed_ack(const ServiceError& error, std::uint64_t sequence) {
-  json::object object = error.to_json();
-  object["status"] = "error";
-  object["seq"] = sequence;
-  return json::serialize(object);
-}
-
-/// The next non-blank line of `rest`.
-std::optional<std::string_view> next_line(std::string_view& rest) {
-  while (!rest.empty()) {
-    const std::size_t end = std::min(rest.find('\n'), rest.size());
-    std::string_view line = rest.substr(0, end);
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-    if (line.find_first_not_of(" \t\r") != std::string_view::npos) return line;
-  }
-  return std::nullopt;
-}
-
-void insert_rows(std::string_view rest, Inserter& inserter, InsertAcks& acks) {
-  constexpr std::uint64_t kFlushEvery = 10'000;
-  std::uint64_t sequence = 0, flushed = 0;
-  std::optional<ServiceError> problem;
-  auto flush = [&] {
-    problem = inserter.flush();
-    if (problem) return;
-    for (; flushed < sequence; ++flushed) acks.add(fmt::format("{{\"status\":\"ok\",\"seq\":{}}}", flushed));
-  };
-  while (auto line = next_line(rest)) {
-    boost::system::error_code bad;
-    json::value row = json::parse(*line, bad);
-    if (bad || !row.is_object()) {
-      problem = ServiceError{.code = 40000,
-                             .message = "A row must be one JSON object on a line",
-                             .statement = {},
-                             .span = {},
-                             .hint = {},
-                             .entities = {}};
-    } else {
-      problem = inserter.insert(row.get_object());
-    }
-    if (problem) break;
-    if (++sequence % kFlushEvery == 0) flush();
-    if (problem) break;
-  }
-  const std::optional<ServiceError> first = problem;
-  // What came before a bad row stays inserted.
-  flush();
-  if (first)
-    acks.add(failed_ack(*first, sequence));
-  else if (problem)
-    acks.add(failed_ack(*problem, flushed));
-}
-
-void inserts_stream(const HttpRequest& request, const Exchange& exchange, Service& service) {
-  auto type = agree(request, exchange, kAll, MediaType::delimited);
-  if (!type) return;
-  std::string_view rest = request.body;
-  const auto first = next_line(rest);
-  boost::system::error_code bad;
-  json::value arguments = json::parse(first.value_or(""), bad);
-  if (bad || !arguments.is_object() || !arguments.get_object().contains("target") ||
-      !arguments.get_object().at("target").is_string())
-    return answer_error(exchange, 40000, "The first line of /inserts-stream must be an object with a 'target'");
-  auto opened = service.inserter(std::string(arguments.get_object().at("target").get_string()),
-                                 property_map(arguments.get_object(), {"properties"}));
-  if (opened.error) return answer_error(exchange, *opened.error);
-  InsertAcks acks(*type);
-  insert_rows(rest, *opened.inserter, acks);
-  exchange->respond(200, media_type_name(*type), acks.finish());
-}
-
 template <json::object (Service::*Get)()>
-void get_object(const HttpRequest& request, const Exchange& exchange, Service& service) {
+void get_object(const HttpRequest& request, const Exchange& exchange, const HandlerContext& context) {
   if (auto type = agree(request, exchange, kV1OrJson, MediaType::v1))
-    exchange->respond(200, media_type_name(*type), json::serialize((service.*Get)()));
+    exchange->respond(200, media_type_name(*type), json::serialize((context.service->*Get)()));
 }
 
-void metadata_id(const HttpRequest& request, const Exchange& exchange, Service& service) {
+void metadata_id(const HttpRequest& request, const Exchange& exchange, const HandlerContext& context) {
   if (auto type = agree(request, exchange, kV1OrJson, MediaType::v1))
-    exchange->respond(200, media_type_name(*type), json::serialize(service.metadata().at("clusterId")));
+    exchange->respond(200, media_type_name(*type), json::serialize(context.service->metadata().at("clusterId")));
 }
 
-void metrics(const HttpRequest&, const Exchange& exchange, Service& service) {
-  exchange->respond(200, "text/plain; version=0.0.4; charset=utf-8", service.metrics());
+/// Whether a topic is in the `deleteTopicList` of /ksql/terminate: names or regular expressions.
+bool is_listed(const std::string& topic, const json::object& body) {
+  const json::value* list = body.if_contains("deleteTopicList");
+  if (list == nullptr || !list->is_array()) return false;
+  return std::any_of(list->get_array().begin(), list->get_array().end(), [&](const json::value& entry) {
+    return entry.is_string() && std::regex_match(topic, std::regex(std::string(entry.get_string())));
+  });
 }
-void probe(const HttpRequest&, const Exchange& exchange, Service&) {
+
+/// Ends every query and drops every source: those that others read are dropped in a later round.
+std::optional<ServiceError> drop_everything(const json::object& body, Service& service) {
+  const auto run = [&](const std::string& sql) {
+    return service.execute({.sql = sql, .properties = {}, .variables = {}, .command_sequence_number = {}}).error;
+  };
+  if (!service.query_ids().empty())
+    for (const std::string& id : service.query_ids()) (void)run(fmt::format("TERMINATE {};", id));
+  std::optional<ServiceError> problem;
+  for (std::size_t left = service.catalog().sources.size() + 1; left > service.catalog().sources.size();) {
+    left = service.catalog().sources.size();
+    const Catalog catalog = service.catalog();
+    for (const auto& [name, source] : catalog.sources) {
+      const bool deletes = source->from_query && is_listed(source->topic, body);
+      problem = run(fmt::format("DROP {} `{}`{};", source->kind == RelationKind::table ? "TABLE" : "STREAM", name,
+                                deletes ? " DELETE TOPIC" : ""));
+    }
+    if (service.catalog().sources.empty()) return std::nullopt;
+  }
+  return problem;
+}
+
+void terminate_cluster(const HttpRequest& request, const Exchange& exchange, const HandlerContext& context) {
+  auto type = agree(request, exchange, kV1OrJson, MediaType::v1);
+  if (!type || !may_configure(request, exchange, context)) return;
+  HttpRequest given = request;
+  if (given.body.empty()) given.body = "{}";
+  auto body = body_object(given, exchange);
+  if (!body) return;
+  try {
+    if (auto problem = drop_everything(*body, *context.service)) return answer_error(exchange, *problem);
+  } catch (const std::regex_error& error) {
+    return answer_error(exchange, 40000, fmt::format("deleteTopicList: {}", error.what()));
+  }
+  const json::object status{{"status", "SUCCESS"}, {"message", "The cluster is terminated"}, {"queryId", nullptr}};
+  const json::array answer{json::object{{"@type", "currentStatus"},
+                                        {"statementText", "TERMINATE CLUSTER;"},
+                                        {"commandId", "cluster/TerminateCluster/terminate"},
+                                        {"commandStatus", status},
+                                        {"commandSequenceNumber", -1},
+                                        {"warnings", json::array{}}}};
+  context.terminate();
+  exchange->respond(200, media_type_name(*type), json::serialize(answer));
+}
+
+/// What servers of a ksqlDB cluster tell each other; here the log tells it.
+void heartbeat(const HttpRequest& request, const Exchange& exchange, const HandlerContext&) {
+  if (body_object(request, exchange)) exchange->respond(200, media_type_name(MediaType::v1), R"({"isOk":true})");
+}
+
+void openapi(const HttpRequest&, const Exchange& exchange, const HandlerContext&) {
+  exchange->respond(200, kJson, kOpenApiFiles.front().second);
+}
+
+void metrics(const HttpRequest& request, const Exchange& exchange, const HandlerContext& context) {
+  if (!may_configure(request, exchange, context)) return;
+  exchange->respond(200, "text/plain; version=0.0.4; charset=utf-8", context.service->metrics());
+}
+void probe(const HttpRequest&, const Exchange& exchange, const HandlerContext&) {
   exchange->respond(200, kJson, "{}");
 }
-void root(const HttpRequest&, const Exchange& exchange, Service&) {
+void root(const HttpRequest&, const Exchange& exchange, const HandlerContext&) {
   exchange->respond(307, "", "", {{"Location", "/info"}});
 }
 
 struct Route {
   std::string_view method, path;
-  void (*run)(const HttpRequest&, const Exchange&, Service&);
+  void (*run)(const HttpRequest&, const Exchange&, const HandlerContext&);
   Pace pace = Pace::quick;
 };
 constexpr Route kRoutes[] = {
@@ -270,8 +300,12 @@ constexpr Route kRoutes[] = {
     {"POST", "/ksql", ksql, Pace::statement},
     {"POST", "/query", query, Pace::query},
     {"POST", "/query-stream", query_stream, Pace::query},
-    {"POST", "/inserts-stream", inserts_stream, Pace::statement},
     {"POST", "/close-query", close_query, Pace::statement},
+    {"POST", "/ksql/terminate", terminate_cluster, Pace::statement},
+    {"POST", "/heartbeat", heartbeat},
+    {"POST", "/lag", heartbeat},
+    {"GET", "/openapi.json", openapi},
+    {"GET", "/ws/query", websocket_query, Pace::query},
     {"GET", "/info", get_object<&Service::info>, Pace::statement},
     {"GET", "/healthcheck", get_object<&Service::health>, Pace::statement},
     {"GET", "/clusterStatus", get_object<&Service::cluster_status>},
@@ -293,29 +327,20 @@ const Route* find_route(const HttpRequest& request, bool& path_known) {
   return nullptr;
 }
 
-/// `+` stays: these are path segments, not form fields.
-std::string percent_decode(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    unsigned byte = 0;
-    if (text[i] == '%' && i + 2 < text.size() &&
-        std::sscanf(std::string(text.substr(i + 1, 2)).c_str(), "%2x", &byte) == 1) {
-      out += static_cast<char>(byte);
-      i += 2;
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
+std::string allowed_methods(std::string_view path) {
+  std::string methods = path == "/inserts-stream" ? "POST" : "";
+  for (const Route& route : kRoutes)
+    if (route.path == path) methods += (methods.empty() ? "" : ", ") + std::string(route.method);
+  return methods;
 }
 
 /// Paths that carry a name: /status/{type}/{entity}/{action}, /is_valid_property/{name}.
-bool named_path(const HttpRequest& request, const Exchange& exchange, Service& service) {
+bool named_path(const HttpRequest& request, const Exchange& exchange, const HandlerContext& context) {
   constexpr std::string_view kStatus = "/status/", kProperty = "/is_valid_property/";
   const std::string_view path = request.path;
   if (request.method != "GET") return false;
   if (path.starts_with(kStatus)) {
-    auto status = service.status(percent_decode(path.substr(kStatus.size())));
+    auto status = context.service->status(percent_decode(path.substr(kStatus.size())));
     if (!status)
       answer_error(exchange, 40400, "Command not found");
     else
@@ -323,7 +348,7 @@ bool named_path(const HttpRequest& request, const Exchange& exchange, Service& s
     return true;
   }
   if (path.starts_with(kProperty)) {
-    auto problem = service.check_property(percent_decode(path.substr(kProperty.size())));
+    auto problem = context.service->check_property(percent_decode(path.substr(kProperty.size())));
     if (problem)
       answer_error(exchange, *problem);
     else
@@ -345,6 +370,8 @@ void not_ready(const HttpRequest& request, const Exchange& exchange, ServiceStag
                              stage == ServiceStage::starting
                                  ? R"({"isHealthy":false,"details":{},"serverState":"INITIALIZING"})"
                                  : R"({"isHealthy":false,"details":{},"serverState":"TERMINATING"})");
+  if (stage == ServiceStage::terminated)
+    return answer_error(exchange, 50304, "The server is terminated until it is started again");
   if (stage == ServiceStage::starting)
     return answer_error(exchange, 50302, "The server is not ready yet", {{"Retry-After", "10"}});
   answer_error(exchange, 50303, "The server is shutting down");
@@ -374,17 +401,18 @@ bool handle_quick(const HttpRequest& request, const Exchange& exchange, Service&
   return service.quick_query(query, std::make_shared<QuickSink>(exchange, *type));
 }
 
-void handle(const HttpRequest& request, const Exchange& exchange, Service* service, ServiceStage stage) {
+void handle(const HttpRequest& request, const Exchange& exchange, const HandlerContext& context) {
   bool known = false;
   const Route* route = find_route(request, known);
-  if (service == nullptr) return not_ready(request, exchange, stage);
+  if (context.service == nullptr) return not_ready(request, exchange, context.stage);
   try {
-    if (route != nullptr) return route->run(request, exchange, *service);
-    if (named_path(request, exchange, *service)) return;
+    if (route != nullptr) return route->run(request, exchange, context);
+    if (named_path(request, exchange, context)) return;
   } catch (const std::exception& error) {
     return answer_error(exchange, 50000, error.what());
   }
-  if (known) return answer_error(exchange, 40500, "Method Not Allowed");
+  if (known || request.path == "/inserts-stream")
+    return answer_error(exchange, 40500, "Method Not Allowed", {{"Allow", allowed_methods(request.path)}});
   answer_error(exchange, 40400, "Not Found");
 }
 

@@ -2,12 +2,15 @@
 
 #include <memory>
 
+#include "server/http/access.h"
 #include "server/http/exchange.h"
+#include "server/http/live_streams.h"
+#include "server/http/query_ender.h"
 #include "server/session/service.h"
 
 namespace millrace::inline server {
 
-enum class ServiceStage : std::uint8_t { starting, serving, stopping };
+enum class ServiceStage : std::uint8_t { starting, serving, stopping, terminated };
 
 /// How long a request may keep its thread.
 enum class Pace : std::uint8_t {
@@ -20,8 +23,17 @@ Pace pace_of(const HttpRequest& request);
 /// Answers pull queries that need no waiting (Service::quick_query), now or soon. False: nothing has happened.
 bool handle_quick(const HttpRequest& request, const std::shared_ptr<Responder>& responder, Service& service);
 
-/// Answers a request (rest-api.md §1). `service` is null unless serving. A streaming answer goes on after the return.
-void handle(const HttpRequest& request, const std::shared_ptr<Responder>& responder, Service* service,
-            ServiceStage stage);
+/// What the answers need of their server.
+struct HandlerContext {
+  Service* service = nullptr;  // null unless serving
+  ServiceStage stage = ServiceStage::starting;
+  QueryEnder& ender;
+  LiveStreams& streams;
+  const Access* access = nullptr;           // null: nothing is denied
+  std::function<void()> terminate = [] {};  // the server refuses everything from now on
+};
+
+/// Answers a request (rest-api.md §1). A streaming answer goes on after the return.
+void handle(const HttpRequest& request, const std::shared_ptr<Responder>& responder, const HandlerContext& context);
 
 }  // namespace millrace::inline server

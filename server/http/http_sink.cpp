@@ -1,12 +1,9 @@
 #include "server/http/http_sink.h"
 
-#include <thread>
-
 namespace millrace::inline server {
 namespace {
 
 constexpr std::size_t kPullFlushBytes = 64 << 10;
-constexpr std::chrono::seconds kSlowestClient{60};
 
 }  // namespace
 
@@ -23,7 +20,6 @@ void HttpSink::watch() {
           ++self->drains_;
           query = self->query_;
         }
-        self->changed_.notify_all();
         if (query) query->resume();
       },
       // The connection keeps the sink until the answer is out or the client has gone.
@@ -32,30 +28,30 @@ void HttpSink::watch() {
           std::lock_guard lock(self->mutex_);
           self->closed_ = true;
         }
-        self->changed_.notify_all();
         self->release();
       });
 }
 
 void HttpSink::begin(const QueryHeader& header) {
   push_ = header.push;
-  if (header.text) {
-    watch();
-    responder_->start(media_type_name(type_));
-    started_ = true;
-    return;
-  }
-  writer_ = make_row_writer(type_, !push_);
+  apart_ = push_ || type_ == MediaType::frames;
   watch();
-  if (!push_) {
+  if (!header.text) writer_ = make_row_writer(type_, !push_);
+  if (!apart_) {
     writer_->header(header, buffer_);
     return;
   }
-  std::string text;
-  writer_->header(header, text);
   responder_->start(media_type_name(type_));
   started_ = true;
-  send(std::move(text));
+  if (writer_) {
+    std::string text;
+    writer_->header(header, text);
+    send(std::move(text));
+  }
+  if (push_)
+    stream_ = streams_.add([weak = weak_from_this()] {
+      if (auto self = weak.lock()) self->shut_down();
+    });
 }
 
 void HttpSink::send(std::string text) {
@@ -68,12 +64,12 @@ void HttpSink::send(std::string text) {
 }
 
 bool HttpSink::rows(const Batch& batch) {
-  if (push_) {
-    {
-      std::lock_guard lock(mutex_);
-      if (closed_) return true;
-      if (paused_) return false;
-    }
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed_) return push_;  // a client that has gone asks a table for no more
+    if (paused_) return false;
+  }
+  if (apart_) {
     std::string text;
     // Clients read each chunk as one document.
     for (std::size_t row = 0; row < batch.rows; ++row) {
@@ -81,14 +77,13 @@ bool HttpSink::rows(const Batch& batch) {
       writer_->row(batch, row, text);
       send(std::move(text));
     }
-    return true;
+  } else {
+    for (std::size_t row = 0; row < batch.rows; ++row) writer_->row(batch, row, buffer_);
+    if (buffer_.size() < kPullFlushBytes) return true;
+    if (!started_) responder_->start(media_type_name(type_));
+    started_ = true;
+    send(std::exchange(buffer_, {}));
   }
-  for (std::size_t row = 0; row < batch.rows; ++row) writer_->row(batch, row, buffer_);
-  if (buffer_.size() < kPullFlushBytes) return true;
-  if (!started_) responder_->start(media_type_name(type_));
-  started_ = true;
-  send(std::exchange(buffer_, {}));
-  wait_drained();
   return true;
 }
 
@@ -104,15 +99,16 @@ bool HttpSink::line(std::string_view text) {
   return true;
 }
 
-void HttpSink::wait_drained() {
-  std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, kSlowestClient, [&] { return !paused_ || closed_; });
+bool HttpSink::is_closed() {
+  const std::lock_guard lock(mutex_);
+  return closed_;
 }
 
 void HttpSink::end(std::optional<std::string> message, std::optional<ServiceError> error) {
+  if (answered_.exchange(true)) return;
   const auto self = shared_from_this();  // the connection lets go of it once the answer is out
   if (writer_) {
-    if (push_) {
+    if (apart_) {
       std::string text;
       writer_->end(message, error, text);
       // The closing bracket goes in a write of its own.
@@ -126,38 +122,57 @@ void HttpSink::end(std::optional<std::string> message, std::optional<ServiceErro
       writer_->end(message, error, buffer_);
     }
   }
-  if (started_) {
+  if (!started_) {
+    responder_->respond(200, media_type_name(type_), buffer_);
+  } else if (push_ || !is_closed()) {
     if (!buffer_.empty()) send(std::exchange(buffer_, {}));
     responder_->finish();
   } else {
-    responder_->respond(200, media_type_name(type_), buffer_);
+    responder_->abort();
   }
   release();
 }
 
 void HttpSink::own(std::unique_ptr<RunningQuery> query) {
   std::shared_ptr<RunningQuery> owned;
+  bool shutting_down = false;
   {
     std::lock_guard lock(mutex_);
     query_ = std::move(query);
     owned = query_;
     if (closed_ || ended_) owned = nullptr;
+    shutting_down = shutting_down_;
   }
+  if (shutting_down) return shut_down();
   // The client may have taken rows, and waits for more, while nobody owned the query yet.
   if (owned) return owned->resume();
   release();
 }
 
-void HttpSink::release() {
+void HttpSink::release(std::function<void()> then) {
   std::shared_ptr<RunningQuery> query;
   {
     std::lock_guard lock(mutex_);
     ended_ = true;
     query = std::move(query_);
   }
-  if (!query) return;
-  // Destroying a query waits for its callbacks, and this may be one; the thread also keeps the sink alive until then.
-  std::thread([query = std::move(query), self = shared_from_this()]() mutable { query.reset(); }).detach();
+  // The sink lives until its query has made the last call.
+  if (query) ender_.end(std::move(query), [self = shared_from_this(), then = std::move(then)] { then(); });
+}
+
+void HttpSink::shut_down() {
+  {
+    const std::lock_guard lock(mutex_);
+    shutting_down_ = true;
+  }
+  release([self = shared_from_this()] {
+    self->end(std::nullopt, ServiceError{.code = 50303,
+                                         .message = "The server is shutting down",
+                                         .statement = {},
+                                         .span = {},
+                                         .hint = {},
+                                         .entities = {}});
+  });
 }
 
 void HttpSink::fail(const ServiceError& error) {

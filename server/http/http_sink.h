@@ -1,12 +1,13 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 
 #include "server/http/exchange.h"
+#include "server/http/live_streams.h"
+#include "server/http/query_ender.h"
 #include "server/http/row_writer.h"
 
 namespace millrace::inline server {
@@ -14,7 +15,9 @@ namespace millrace::inline server {
 /// Rows of one query on their way to one client. Keeps the running query until it has ended or the client has gone.
 class HttpSink final : public ResultSink, public std::enable_shared_from_this<HttpSink> {
  public:
-  HttpSink(std::shared_ptr<Responder> responder, MediaType type) : responder_(std::move(responder)), type_(type) {}
+  HttpSink(std::shared_ptr<Responder> responder, MediaType type, QueryEnder& ender, LiveStreams& streams)
+      : responder_(std::move(responder)), type_(type), ender_(ender), streams_(streams) {}
+  ~HttpSink() override { streams_.remove(stream_); }
 
   void begin(const QueryHeader& header) override;
   bool rows(const Batch& batch) override;
@@ -29,21 +32,25 @@ class HttpSink final : public ResultSink, public std::enable_shared_from_this<Ht
  private:
   void watch();
   void send(std::string text);
-  /// Waits until the client has caught up. For pull queries, which run on the handler's own thread.
-  void wait_drained();
-  void release();
+  bool is_closed();
+  void release(std::function<void()> then = [] {});
+  void shut_down();
 
   std::shared_ptr<Responder> responder_;
   const MediaType type_;
+  QueryEnder& ender_;
+  LiveStreams& streams_;
+  std::uint64_t stream_ = 0;
   std::unique_ptr<RowWriter> writer_;
   bool push_ = false;
+  bool apart_ = false;  // each row in a chunk of its own
   bool started_ = false;
   std::string buffer_;  // pull: what was not sent yet
 
   std::atomic<std::uint64_t> drains_{0};  // times the client has caught up; written with the lock
-  std::mutex mutex_;                      // guards what follows
-  std::condition_variable changed_;
-  bool paused_ = false, closed_ = false, ended_ = false;
+  std::atomic<bool> answered_ = false;
+  std::mutex mutex_;  // guards what follows
+  bool paused_ = false, closed_ = false, ended_ = false, shutting_down_ = false;
   std::shared_ptr<RunningQuery> query_;
 };
 

@@ -2,14 +2,10 @@
 
 #include <cstdlib>
 
+#include "server/http/http_text.h"
+
 namespace millrace::inline server {
 namespace {
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
 
 bool matches(std::string_view range, MediaType type) {
   const std::string_view name = media_type_name(type);

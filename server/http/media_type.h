@@ -8,7 +8,12 @@
 
 namespace millrace::inline server {
 
-enum class MediaType : std::uint8_t { json, v1, delimited };
+enum class MediaType : std::uint8_t {
+  json,
+  v1,
+  delimited,
+  frames  // of a WebSocket; never negotiated
+};
 std::string_view media_type_name(MediaType type);
 
 /// The type to answer in: `offered` in the server's order of preference, `fallback` when there is no Accept header;

@@ -1,6 +1,7 @@
 #include "server/http/row_writer.h"
 
 namespace millrace::inline server {
+namespace json = boost::json;
 namespace {
 
 std::string quoted(std::string_view text) {
@@ -108,6 +109,25 @@ class V1Writer final : public RowWriter {
   const bool buffered_;
 };
 
+/// Texts for the frames of a WebSocket: the columns, then a row each, then the end.
+class FramesWriter final : public RowWriter {
+ public:
+  void header(const QueryHeader& header, std::string& out) override {
+    json::array fields;
+    for (const ColumnDef& column : header.schema.columns)
+      fields.push_back(json::object{{"name", column.name}, {"schema", type_json(column.type)}});
+    out += json::serialize(fields);
+  }
+  void row(const Batch& batch, std::size_t row, std::string& out) override {
+    out += "{\"row\":{\"columns\":";
+    append_row_json(batch, row, out);
+    out += is_removed(batch, row) ? ",\"tombstone\":true}}" : "}}";
+  }
+  void end(const std::optional<std::string>&, const std::optional<ServiceError>& error, std::string& out) override {
+    out += json::serialize(json::object{{"error", error ? error->message : "done"}});
+  }
+};
+
 }  // namespace
 
 std::unique_ptr<RowWriter> make_row_writer(MediaType type, bool buffered) {
@@ -116,6 +136,8 @@ std::unique_ptr<RowWriter> make_row_writer(MediaType type, bool buffered) {
       return std::make_unique<DelimitedWriter>();
     case MediaType::json:
       return std::make_unique<JsonWriter>();
+    case MediaType::frames:
+      return std::make_unique<FramesWriter>();
     default:
       return std::make_unique<V1Writer>(buffered);
   }

@@ -3,180 +3,320 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
+#include <boost/asio/write.hpp>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <thread>
+#include <unordered_set>
 #include <vector>
 
 #include "server/http/connection.h"
+#include "server/http/gzip.h"
 #include "server/http/handlers.h"
+#include "server/http/http_errors.h"
+#include "server/http/insert_stream.h"
 
 namespace millrace::inline server {
 namespace asio = boost::asio;
 using asio::ip::tcp;
 namespace {
 
-constexpr int kSlowThreads = 4;  // of each kind of request that may wait
+constexpr int kStatementThreads = 4, kQueryThreads = 16, kInsertThreads = 4;
+constexpr std::size_t kReadBytes = 64 << 10;
+constexpr std::chrono::milliseconds kAcceptRest{100};
 
-class AsioHttpServer final : public HttpServer {
+/// A thread and the connections that belong to it.
+struct IoThread {
+  asio::io_context io{1};
+  asio::executor_work_guard<asio::io_context::executor_type> keep_running{io.get_executor()};
+  asio::steady_timer clock{io};
+  std::vector<char> buffer = std::vector<char>(kReadBytes);
+  std::unordered_set<std::shared_ptr<Connection>> connections;  // of this thread only
+  ConnectionContext context;
+  std::thread thread;
+
+  void tick() {
+    clock.expires_after(std::chrono::seconds(1));
+    clock.async_wait([this](boost::system::error_code error) {
+      if (error) return;
+      const std::vector<std::shared_ptr<Connection>> all(connections.begin(), connections.end());
+      for (const auto& connection : all) connection->tick(Protocol::Clock::now());
+      tick();
+    });
+  }
+  template <class Do>
+  void for_all(Do&& make) {
+    asio::post(io, [this, make] {
+      const std::vector<std::shared_ptr<Connection>> all(connections.begin(), connections.end());
+      for (const auto& connection : all) make(*connection);
+    });
+  }
+};
+
+struct Listener {
+  explicit Listener(asio::io_context& io) : acceptor(io), rest(io) {}
+  tcp::acceptor acceptor;
+  asio::steady_timer rest;
+  bool tls = false;
+};
+
+class AsioHttpServer final : public HttpServer, private RequestHandler {
  public:
   explicit AsioHttpServer(const HttpOptions& options)
-      : options_(options), acceptor_(io_.emplace_back(1)), slow_(kSlowThreads), queries_(kSlowThreads) {
-    for (int i = 1; i < options_.threads; ++i) io_.emplace_back(1);
+      : options_(options), statements_(kStatementThreads), queries_(kQueryThreads), inserts_(kInsertThreads) {
+    for (int i = 0; i < options_.threads; ++i) {
+      IoThread& thread = io_.emplace_back();
+      thread.context.limits = options_.limits;
+      thread.context.handler = this;
+      thread.context.forget = [this, &thread](const std::shared_ptr<Connection>& connection) {
+        thread.connections.erase(connection);
+        --connections_;
+      };
+    }
   }
   ~AsioHttpServer() override { stop(); }
 
   Status open() {
-    boost::system::error_code error;
-    tcp::resolver resolver(io_.front());
-    auto found = resolver.resolve(options_.host, std::to_string(options_.port), error);
-    if (error) return user_error("cannot listen on {}: {}", options_.host, error.message());
-    const tcp::endpoint endpoint = found.begin()->endpoint();
-    acceptor_.open(endpoint.protocol(), error);
-    if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
-    if (!error) acceptor_.bind(endpoint, error);
-    if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
-    if (error) return user_error("cannot listen on {}:{}: {}", options_.host, options_.port, error.message());
-    port_ = acceptor_.local_endpoint().port();
-    accept();
-    for (asio::io_context& io : io_) {
-      keep_running_.emplace_back(io.get_executor());
-      threads_.emplace_back([&io] { io.run(); });
+    for (const HttpListener& wanted : options_.listeners) {
+      if (wanted.tls && !tls_)
+        if (Status read = reload_tls(); !read) return read;
+      if (Status opened = open(wanted); !opened) return opened;
     }
+    for (Listener& listener : listeners_) accept(listener);
+    for (IoThread& thread : io_) {
+      thread.tick();
+      thread.thread = std::thread([&thread] { thread.io.run(); });
+    }
+    running_ = true;
     return {};
   }
 
   int port() const override { return port_; }
 
   void serve(Service& service) override {
-    std::lock_guard lock(mutex_);
+    const std::lock_guard lock(mutex_);
     service_ = &service;
     stage_ = ServiceStage::serving;
   }
 
+  Status reload_tls() override {
+    if (std::none_of(options_.listeners.begin(), options_.listeners.end(),
+                     [](const HttpListener& listener) { return listener.tls; }))
+      return {};
+    auto context = make_tls_server(options_.tls);
+    if (!context) return context.error();
+    const std::lock_guard lock(mutex_);
+    tls_ = *context;
+    return {};
+  }
+
   void stop() override {
     {
-      std::unique_lock lock(mutex_);
-      if (stage_ == ServiceStage::stopping) return;
-      stage_ = ServiceStage::stopping;
-      service_ = nullptr;
+      const std::lock_guard lock(mutex_);
+      if (std::exchange(stage_, ServiceStage::stopping) == ServiceStage::stopping) return;
     }
-    asio::post(io_.front(), [this] {
-      boost::system::error_code ignored;
-      acceptor_.close(ignored);
-    });
-    close_connections();
+    if (running_) drain();
     {
       std::unique_lock lock(mutex_);
-      idle_.wait_for(lock, std::chrono::seconds(10), [&] { return handling_ == 0; });
+      service_ = nullptr;
+      idle_.wait(lock, [&] { return handling_ == 0; });
     }
-    slow_.join();
-    queries_.join();
-    for (asio::io_context& io : io_) io.stop();
-    for (std::thread& thread : threads_) thread.join();
+    for (asio::thread_pool* pool : {&statements_, &queries_, &inserts_}) pool->join();
+    ender_.finish();
+    for (IoThread& thread : io_) thread.io.stop();
+    for (IoThread& thread : io_)
+      if (thread.thread.joinable()) thread.thread.join();
   }
 
  private:
-  void accept() {
+  Status open(const HttpListener& wanted) {
+    Listener& listener = listeners_.emplace_back(io_.front().io);
+    listener.tls = wanted.tls;
+    boost::system::error_code error;
+    tcp::resolver resolver(io_.front().io);
+    auto found = resolver.resolve(wanted.host, std::to_string(wanted.port), error);
+    if (error) return user_error("cannot listen on {}: {}", wanted.host, error.message());
+    const tcp::endpoint endpoint = found.begin()->endpoint();
+    tcp::acceptor& acceptor = listener.acceptor;
+    acceptor.open(endpoint.protocol(), error);
+    if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error) acceptor.bind(endpoint, error);
+    if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+    if (error) return user_error("cannot listen on {}:{}: {}", wanted.host, wanted.port, error.message());
+    if (port_ == 0) port_ = acceptor.local_endpoint().port();
+    return {};
+  }
+
+  void accept(Listener& listener) {
     next_ = (next_ + 1) % io_.size();
-    acceptor_.async_accept(
-        io_[next_].get_executor(), [this](boost::system::error_code error, Connection::Socket socket) {
-          if (error == asio::error::operation_aborted || !acceptor_.is_open()) return;
-          if (!error) {
-            boost::system::error_code ignored;
-            socket.set_option(tcp::no_delay(true), ignored);
-            auto connection =
-                std::make_shared<Connection>(std::move(socket), options_.max_body_bytes,
-                                             [this](HttpRequest&& request, std::shared_ptr<Responder> responder) {
-                                               dispatch(std::move(request), std::move(responder));
-                                             });
-            remember(connection);
-            connection->start();
-          } else {
-            spdlog::warn("accept: {}", error.message());
-          }
-          accept();
-        });
+    IoThread& thread = io_[next_];
+    listener.acceptor.async_accept(thread.io.get_executor(), [this, &listener, &thread](boost::system::error_code error,
+                                                                                        Connection::Socket socket) {
+      if (error == asio::error::operation_aborted || !listener.acceptor.is_open()) return;
+      if (error) return rest(listener, error);
+      accepted(listener, thread, std::move(socket));
+      accept(listener);
+    });
   }
 
-  void remember(const std::shared_ptr<Connection>& connection) {
-    std::lock_guard lock(mutex_);
-    if (connections_.size() > 64 && connections_.size() > 2 * live_estimate_) {
-      std::erase_if(connections_, [](const auto& weak) { return weak.expired(); });
-      live_estimate_ = connections_.size();
-    }
-    connections_.push_back(connection);
+  /// No descriptor is left, or the like: that does not get better by asking again at once.
+  void rest(Listener& listener, const boost::system::error_code& error) {
+    spdlog::warn("accept: {}", error.message());
+    listener.rest.expires_after(kAcceptRest);
+    listener.rest.async_wait([this, &listener](boost::system::error_code stopped) {
+      if (!stopped && listener.acceptor.is_open()) accept(listener);
+    });
   }
 
-  void close_connections() {
-    std::vector<std::weak_ptr<Connection>> all;
-    {
-      std::lock_guard lock(mutex_);
-      all = connections_;
+  void accepted(Listener& listener, IoThread& thread, Connection::Socket socket) {
+    boost::system::error_code ignored;
+    if (connections_ >= options_.limits.connections) {
+      constexpr std::string_view kRefusal =
+          "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+      if (!listener.tls) socket.write_some(asio::buffer(kRefusal), ignored);
+      return;
     }
-    for (const auto& weak : all)
-      if (auto connection = weak.lock()) connection->close();
+    ++connections_;
+    socket.set_option(tcp::no_delay(true), ignored);
+    socket.set_option(asio::socket_base::keep_alive(true), ignored);
+    TlsContextPtr tls;
+    if (listener.tls) {
+      const std::lock_guard lock(mutex_);
+      tls = tls_;
+    }
+    auto connection = std::make_shared<Connection>(std::move(socket), thread.context, thread.buffer, tls);
+    asio::post(thread.io, [&thread, connection] {
+      thread.connections.insert(connection);
+      connection->start();
+    });
+  }
+
+  void drain() {
+    asio::post(io_.front().io, [this] {
+      boost::system::error_code ignored;
+      for (Listener& listener : listeners_) {
+        listener.acceptor.close(ignored);
+        listener.rest.cancel();
+      }
+    });
+    streams_.stop_all();
+    for (IoThread& thread : io_) thread.for_all([](Connection& connection) { connection.drain(); });
+    const auto deadline = std::chrono::steady_clock::now() + options_.limits.drain_time;
+    while (connections_ > 0 && std::chrono::steady_clock::now() < deadline)
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    // Answers hold on to queries, which must not outlive the service.
+    while (connections_ > 0) {
+      for (IoThread& thread : io_) thread.for_all([](Connection& connection) { connection.lost(); });
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+  }
+
+  std::shared_ptr<BodyReceiver> begin(HttpRequest& request, const std::shared_ptr<Responder>& responder) override {
+    if (options_.security)
+      if (const auto refused = options_.security->admit(request)) {
+        HttpHeaders headers;
+        if (refused->code == 40100) headers.emplace_back("WWW-Authenticate", options_.security->challenge());
+        responder->respond(refused->code / 100, "application/json", boost::json::serialize(refused->to_json()),
+                           headers);
+        return nullptr;
+      }
+    if (request.method != "POST" || request.path != "/inserts-stream") return nullptr;
+    Service* service = begin_work();
+    if (service == nullptr) {
+      done();
+      return nullptr;
+    }
+    auto stream = std::make_shared<InsertStream>(
+        *service, responder, request.accept,
+        [this, service, user = request.user](const std::string& target) -> std::optional<ServiceError> {
+          if (access() == nullptr || !user) return std::nullopt;
+          return access()->check_insert(*user, target, service->catalog());
+        },
+        [this](std::function<void()> work) { asio::post(inserts_, std::move(work)); }, [this] { done(); });
+    const auto id = std::make_shared<std::uint64_t>(0);
+    *id = streams_.add([weak = std::weak_ptr(stream)] {
+      if (auto self = weak.lock()) self->shut_down();
+    });
+    return {stream.get(), [this, stream, id](BodyReceiver*) { streams_.remove(*id); }};
   }
 
   /// Handlers may wait for the client or the engine, so they run outside the connection's thread; queries apart from
   /// statements, so that neither holds up the other. What needs no waiting is answered right here.
-  void dispatch(HttpRequest&& request, std::shared_ptr<Responder> responder) {
-    Service* service = begin();
-    if (service != nullptr && handle_quick(request, responder, *service)) return done();
+  void handle(HttpRequest&& request, std::shared_ptr<Responder> responder) override {
+    if (takes_gzip(request)) responder = gzip_responder(std::move(responder));
+    if (const auto encoding = request.header("content-encoding"); encoding && *encoding != "identity") {
+      auto text = *encoding == "gzip" ? gunzip(request.body, options_.limits.body_bytes) : std::nullopt;
+      if (!text)
+        return responder->respond(*encoding == "gzip" ? 400 : 415, "application/json",
+                                  boost::json::serialize(http_error(*encoding == "gzip" ? 40000 : 41500,
+                                                                    "The body's Content-Encoding cannot be read")
+                                                             .to_json()));
+      request.body = std::move(*text);
+    }
+    Service* service = begin_work();
+    const bool unlimited = access() == nullptr || (request.user && access()->is_unlimited(*request.user));
+    if (service != nullptr && unlimited && handle_quick(request, responder, *service)) return done();
     const Pace pace = pace_of(request);
     if (pace == Pace::quick || service == nullptr) return answer(request, std::move(responder));
-    asio::post(pace == Pace::query ? queries_ : slow_,
+    asio::post(pace == Pace::query ? queries_ : statements_,
                [this, request = std::move(request), responder = std::move(responder)]() mutable {
                  answer(request, std::move(responder));
                });
   }
 
-  Service* begin() {
-    std::lock_guard lock(mutex_);
+  const Access* access() const { return options_.security ? options_.security->access.get() : nullptr; }
+
+  Service* begin_work() {
+    const std::lock_guard lock(mutex_);
     ++handling_;
-    return service_;
+    return stage_ == ServiceStage::serving ? service_ : nullptr;
   }
   void done() {
-    std::lock_guard lock(mutex_);
+    const std::lock_guard lock(mutex_);
     if (--handling_ == 0) idle_.notify_all();
   }
 
   void answer(const HttpRequest& request, std::shared_ptr<Responder> responder) {
-    Service* service = nullptr;
-    ServiceStage stage;
+    HandlerContext context{.ender = ender_, .streams = streams_, .access = access(), .terminate = [this] {
+                             const std::lock_guard lock(mutex_);
+                             if (stage_ == ServiceStage::serving) stage_ = ServiceStage::terminated;
+                           }};
     {
-      std::lock_guard lock(mutex_);
-      service = service_;
-      stage = stage_;
+      const std::lock_guard lock(mutex_);
+      context.stage = stage_;
+      context.service = stage_ == ServiceStage::serving ? service_ : nullptr;
     }
-    handle(request, responder, service, stage);
+    millrace::server::handle(request, responder, context);
     responder.reset();
     done();
   }
 
   const HttpOptions options_;
-  std::deque<asio::io_context> io_;  // a thread each
-  std::vector<asio::executor_work_guard<asio::io_context::executor_type>> keep_running_;
-  tcp::acceptor acceptor_;
+  std::deque<IoThread> io_;
+  std::deque<Listener> listeners_;
   std::size_t next_ = 0;
-  asio::thread_pool slow_, queries_;
-  std::vector<std::thread> threads_;
+  asio::thread_pool statements_, queries_, inserts_;
+  QueryEnder ender_;
+  LiveStreams streams_;
+  std::atomic<std::size_t> connections_ = 0;
   int port_ = 0;
+  bool running_ = false;
 
   std::mutex mutex_;  // guards what follows
   std::condition_variable idle_;
   Service* service_ = nullptr;
   ServiceStage stage_ = ServiceStage::starting;
   int handling_ = 0;
-  std::vector<std::weak_ptr<Connection>> connections_;
-  std::size_t live_estimate_ = 0;
+  TlsContextPtr tls_;
 };
 
 }  // namespace

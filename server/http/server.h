@@ -3,28 +3,42 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "server/http/limits.h"
+#include "server/http/security.h"
+#include "server/http/tls.h"
 #include "server/session/service.h"
 
 namespace millrace::inline server {
 
-struct HttpOptions {
+struct HttpListener {
   std::string host = "0.0.0.0";
   int port = 8088;  // 0: any free one
-  int threads = 2;
-  std::size_t max_body_bytes = 64 << 20;
+  bool tls = false;
 };
 
-/// The HTTP API (rest-api.md) on one port. Listens at once; until `serve` gives it a service it answers "not ready" to
-/// all but the probes. Thread-safe.
+struct HttpOptions {
+  std::vector<HttpListener> listeners = {{}};
+  int threads = 2;
+  HttpLimits limits;
+  TlsOptions tls;
+  std::shared_ptr<const HttpSecurity> security;  // null: everybody may do everything
+};
+
+/// The HTTP API (rest-api.md), HTTP/1.1 and HTTP/2 on the same ports. Listens at once; until `serve` gives it a service
+/// it answers "not ready" to all but the probes. Thread-safe.
 class HttpServer {
  public:
   static Result<std::unique_ptr<HttpServer>> listen(const HttpOptions& options);
   virtual ~HttpServer() = default;  // stop()s
-  virtual int port() const = 0;
+  virtual int port() const = 0;     // of the first listener
   /// The service must outlive the server, or be taken away by stop().
   virtual void serve(Service& service) = 0;
-  /// Refuses new requests, ends push queries, waits for handlers under way.
+  /// Reads keys and certificates again, for connections to come. After an error the old ones stay.
+  virtual Status reload_tls() = 0;
+  /// Refuses new requests, ends push queries, answers what is under way (for `drain_time` at most), and waits until
+  /// nothing uses the service any more.
   virtual void stop() = 0;
 };
 

@@ -80,28 +80,30 @@ json::value base64_or_null(const std::optional<std::string>& bytes) {
 std::pair<std::string_view, json::object> detail_of(const ProcessingError& error, const RecordBytes& record) {
   json::object detail{{"errorMessage", error.message}, {"cause", json::array{json::value(error.message)}}};
   const bool in_key = error.step.ends_with("key");
-  switch (error.type) {
-    case 0:
+  switch (error.kind) {
+    case RecordErrorKind::deserialization:
       detail["errorMessage"] = fmt::format("Failed to deserialize {} from topic: {}. {}", in_key ? "key" : "value",
                                            error.topic, error.message);
       detail["target"] = in_key ? "key" : "value";
       detail["topic"] = error.topic;
       detail["recordB64"] = base64_or_null(in_key ? record.key : record.value);
       return {"deserializationError", std::move(detail)};
-    case 2:
+    case RecordErrorKind::production:
       return {"productionError", std::move(detail)};
-    case 3:
+    case RecordErrorKind::serialization:
       detail["topic"] = error.topic;
       return {"serializationError", std::move(detail)};
-    default:
-      detail["record"] = base64_or_null(record.value);
-      return {"recordProcessingError", std::move(detail)};
+    case RecordErrorKind::processing:
+      break;
   }
+  detail["record"] = base64_or_null(record.value);
+  return {"recordProcessingError", std::move(detail)};
+}
 }
 
 /// The entry as JSON: the fields of spec/config.md §5, and flat ones that say where the record lies.
 std::string entry_json(const ProcessingError& error, const RecordBytes& record, std::int64_t time, std::uint64_t lost) {
-  json::object message{{"type", error.type}};
+  json::object message{{"type", static_cast<int>(error.kind)}};
   auto [name, detail] = detail_of(error, record);
   message[name] = std::move(detail);
   return json::serialize(json::object{{"LOGGER", fmt::format("processing.{}.{}", error.query_id, error.step)},

@@ -60,11 +60,36 @@ Schema schema_from(const json::array& columns) {
   return schema;
 }
 
+json::object to_json(const WriterSchema& schema) {
+  json::array imports;
+  for (const auto& [name, content] : schema.schema.imports)
+    imports.push_back(json::object{{"name", name}, {"text", content}});
+  return {{"id", schema.id}, {"text", schema.schema.text}, {"imports", std::move(imports)}};
+}
+std::shared_ptr<const WriterSchema> writer_schema_from(const json::object& object) {
+  auto schema = std::make_shared<WriterSchema>();
+  schema->id = object.at("id").to_number<std::int32_t>();
+  schema->schema.text = text(object, "text");
+  for (const json::value& import : object.at("imports").as_array())
+    schema->schema.imports.emplace_back(text(import.as_object(), "name"), text(import.as_object(), "text"));
+  return schema;
+}
+
 json::object to_json(const FormatInfo& format) {
-  return {{"name", format.name}, {"delimiter", std::string(1, format.delimiter)}, {"wrapSingle", format.wrap_single}};
+  json::object object{
+      {"name", format.name}, {"delimiter", std::string(1, format.delimiter)}, {"wrapSingle", format.wrap_single}};
+  if (format.nullable != NullableRepresentation::none) object["nullable"] = static_cast<int>(format.nullable);
+  if (!format.full_name.empty()) object["fullName"] = format.full_name;
+  if (format.schema) object["schema"] = to_json(*format.schema);
+  return object;
 }
 FormatInfo format_from(const json::object& object) {
-  return {text(object, "name"), text(object, "delimiter").at(0), object.at("wrapSingle").as_bool()};
+  FormatInfo format{text(object, "name"), text(object, "delimiter").at(0), object.at("wrapSingle").as_bool()};
+  if (const auto* nullable = object.if_contains("nullable"))
+    format.nullable = static_cast<NullableRepresentation>(nullable->to_number<int>());
+  format.full_name = optional_text(object, "fullName").value_or("");
+  if (const auto* schema = object.if_contains("schema")) format.schema = writer_schema_from(schema->as_object());
+  return format;
 }
 
 json::object to_json(const SourceDef& source) {

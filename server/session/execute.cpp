@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "exec/formats/schema_registrar.h"
 #include "server/session/service_impl.h"
 #include "server/statements/entities.h"
 
@@ -59,12 +60,15 @@ std::vector<ServiceImpl::Step> ServiceImpl::plan_request(const std::vector<ast::
                                                          std::shared_ptr<const SessionProperties> session) {
   StatePtr sandbox = state();  // as the statements so far would leave it
   LogTopics topics(log_);
+  SchemaRegistrar schemas(*registry_, SchemaRegistrar::Mode::trial);
   std::vector<Step> steps;
   for (const ast::StatementPtr& statement : statements) {
     try {
-      Planned planned = plan_statement(*statement, {*sandbox, functions_, topics, *session, config()});
+      const std::size_t registered = schemas.registered();
+      Planned planned = plan_statement(*statement, {*sandbox, functions_, topics, *session, config(), &schemas});
       if (std::holds_alternative<QueryStatement>(planned)) throw WrongEndpoint{statement->text};
-      steps.push_back({statement, session, sandbox->catalog.version, sandbox->next_sequence, std::move(planned)});
+      steps.push_back({statement, session, sandbox->catalog.version, sandbox->next_sequence, std::move(planned),
+                       schemas.registered() != registered});
     } catch (SqlError& error) {
       if (error.statement().empty()) error.set_statement(statement->text);
       throw;
@@ -90,9 +94,10 @@ std::vector<ServiceImpl::Step> ServiceImpl::plan_request(const std::vector<ast::
 
 void ServiceImpl::refresh(Step& step) {
   const StatePtr now = state();
-  if (step.version == now->catalog.version && step.sequence == now->next_sequence) return;
+  if (step.version == now->catalog.version && step.sequence == now->next_sequence && !step.registers) return;
   LogTopics topics(log_);
-  step.planned = plan_statement(*step.statement, {*now, functions_, topics, *step.session, config()});
+  SchemaRegistrar schemas(*registry_, SchemaRegistrar::Mode::real);
+  step.planned = plan_statement(*step.statement, {*now, functions_, topics, *step.session, config(), &schemas});
   step.version = now->catalog.version;
   step.sequence = now->next_sequence;
 }
@@ -110,7 +115,8 @@ std::optional<json::object> ServiceImpl::run(Step& step) {
       for (const auto& [id, cancel] : push_queries_->cancel) push_queries.push_back(id);
     }
     return show->entity(
-        {state(), log_, *engine_, functions_, config(), *step.session, options_.advertised, std::move(push_queries)});
+        {state(), log_, *engine_, functions_, config(), *step.session, options_.advertised, std::move(push_queries),
+         *registry_});
   }
   return std::nullopt;
 }
@@ -136,6 +142,10 @@ void ServiceImpl::do_after(const Mutation& mutation) {
     if (Status deleted = log_.delete_topic(*mutation.delete_topic); !deleted)
       throw general(Code::external, fmt::format("The source was dropped, but its topic {} could not be deleted: {}",
                                                 *mutation.delete_topic, deleted.error().message));
+  for (const std::string& subject : mutation.delete_subjects)
+    if (auto removed = registry_->remove(subject); !removed)
+      throw general(Code::external, fmt::format("The source was dropped, but subject {} could not be deleted: {}",
+                                                subject, removed.error().message));
 }
 
 json::object ServiceImpl::mutate(Step& step) {
@@ -183,6 +193,11 @@ Result<std::unique_ptr<RowInserter>> ServiceImpl::open_rows(SourcePtr source) {
   LogTopics topics(log_);
   const auto topic = topics.find_topic(source->topic);
   if (!topic) return user_error("Topic '{}' does not exist.", source->topic);
+  try {
+    source = writable(source);
+  } catch (const SqlError& error) {
+    return user_error("{}", error.what());
+  }
   return std::make_unique<RowInserter>(std::move(source), topic->partitions, log_, insert_writers_, keyless_++);
 }
 

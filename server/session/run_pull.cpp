@@ -4,6 +4,7 @@
 #include "exec/expr/evaluator.h"
 #include "server/session/pull_cache.h"
 #include "server/session/run_query.h"
+#include "server/session/running_pull.h"
 
 namespace millrace::inline server {
 namespace {
@@ -22,53 +23,6 @@ const QueryInfo& materialized_by(const SourceDef& source, const ServiceState& st
   return *query;
 }
 
-/// Applies what a pull query asks of the rows it finds.
-class PullRows {
- public:
-  PullRows(const ExprPtr& predicate, std::optional<std::int64_t> limit, PullProjection& projection, ResultSink& sink)
-      : sink_(sink), projection_(projection), limit_(limit) {
-    if (predicate) predicate_.emplace(predicate);
-  }
-
-  /// False: no more rows are wanted.
-  bool take(const Batch& in) {
-    if (limit_ && sent_ >= *limit_) return false;
-    RowErrors errors;
-    Batch rows;
-    const Batch* from = &in;
-    if (predicate_) {
-      predicate_->select(in, errors, selected_);
-      if (selected_.empty()) return true;
-      if (selected_.size() < in.rows) {
-        rows = gather(in, selected_);
-        from = &rows;
-      }
-    }
-    if (limit_ && static_cast<std::int64_t>(from->rows) > *limit_ - sent_) {
-      std::vector<std::uint32_t> first(static_cast<std::size_t>(*limit_ - sent_));
-      for (std::uint32_t i = 0; i < first.size(); ++i) first[i] = i;
-      Batch cut = gather(*from, first);
-      rows = std::move(cut);
-      from = &rows;
-    }
-    Batch out;
-    out.rows = from->rows;
-    out.timestamps = from->timestamps;
-    for (Evaluator& item : projection_.items) out.columns.push_back(item.evaluate(*from, errors));
-    sent_ += static_cast<std::int64_t>(out.rows);
-    sink_.rows(out);
-    return !limit_ || sent_ < *limit_;
-  }
-
- private:
-  ResultSink& sink_;
-  PullProjection& projection_;
-  std::optional<Evaluator> predicate_;
-  std::vector<std::uint32_t> selected_;
-  std::optional<std::int64_t> limit_;
-  std::int64_t sent_ = 0;
-};
-
 std::vector<PullLookup> lookups_of(const std::vector<BoundPull::Lookup>& wanted) {
   std::vector<PullLookup> lookups;
   lookups.reserve(wanted.size());
@@ -85,27 +39,12 @@ QueryHeader header_of(Schema columns) {
   return {"query_" + std::to_string(now.count()), std::move(columns), false, true};
 }
 
-/// Gives what `read` finds to the sink, which is not touched before the first rows or the good end.
-Service::Started give_rows(QueryHeader header, PullRows& rows, ResultSink& sink,
-                           const std::function<Status(const std::function<bool(const Batch&)>&)>& read) {
-  bool begun = false;
-  const auto begin = [&] {
-    if (!begun) sink.begin(header);
-    begun = true;
-  };
-  const Status done = read([&](const Batch& batch) {
-    begin();
-    return rows.take(batch);
-  });
-  if (!done) {
-    ServiceError error = to_service_error(done.error());
-    if (!begun) return {nullptr, std::move(error)};
-    sink.end(std::nullopt, std::move(error));
-    return {nullptr, std::nullopt};
-  }
-  begin();
-  sink.end(std::nullopt, std::nullopt);
-  return {nullptr, std::nullopt};
+/// The rows to read; null where the limit lets none through.
+Result<std::unique_ptr<TableRows>> open_rows(Engine& engine, const std::string& query_id,
+                                             const std::vector<BoundPull::Lookup>& lookups,
+                                             std::optional<std::int64_t> limit) {
+  if (limit && *limit <= 0) return std::unique_ptr<TableRows>();
+  return engine.read_table(query_id, lookups_of(lookups));
 }
 
 /// Where a request's pull query is in the cache; empty: it cannot be there.
@@ -142,12 +81,11 @@ Service::Started run_table_pull(const ast::Query& query, const SessionProperties
       bind_pull(query, {state->catalog, service.functions(), topics, session.effective, evaluate_constant});
   const QueryInfo& from = materialized_by(*state->catalog.find(pull.source), *state);
   ++service.pull_count;
-  PullProjection projection(pull);
-  PullRows rows(pull.predicate, pull.limit, projection, sink);
-  return give_rows(header_of(pull_columns(pull)), rows, sink, [&](const auto& visit) -> Status {
-    if (pull.limit && *pull.limit <= 0) return {};
-    return service.engine().pull(from.id, lookups_of(pull.lookups), visit);
-  });
+  auto source = open_rows(service.engine(), from.id, pull.lookups, pull.limit);
+  if (!source) return {nullptr, to_service_error(source.error())};
+  return start_pull(header_of(pull_columns(pull)), std::move(*source),
+                    PullRows(pull.predicate, pull.limit, std::make_unique<PullProjection>(pull)), sink,
+                    service.pull_threads());
 }
 
 void ServiceImpl::remember_pull(const Request& request, const ast::Query& query, const SessionProperties& session,
@@ -180,14 +118,10 @@ std::optional<Service::Started> ServiceImpl::known_pull(const Request& request, 
   if (!wanted) return std::nullopt;
   ++pull_count;
   const auto limit = known->plan->bound().limit;
-  auto projection = known->take_projection();
-  PullRows rows(wanted->predicate, limit, *projection, sink);
-  Started done = give_rows(header_of(known->columns), rows, sink, [&](const auto& visit) -> Status {
-    if (limit && *limit <= 0) return {};
-    return engine_->pull(known->query->id, lookups_of(wanted->lookups), visit);
-  });
-  known->give_back(std::move(projection));
-  return done;
+  auto source = open_rows(*engine_, known->query->id, wanted->lookups, limit);
+  if (!source) return Started{nullptr, to_service_error(source.error())};
+  return start_pull(header_of(known->columns), std::move(*source),
+                    PullRows(wanted->predicate, limit, known->take_projection(), known), sink, pull_threads_);
 }
 
 bool ServiceImpl::quick_query(const Request& request, const std::shared_ptr<QuickAnswer>& answer) {
@@ -202,12 +136,18 @@ bool ServiceImpl::quick_query(const Request& request, const std::shared_ptr<Quic
   if (!wanted || (limit && *limit <= 0)) return false;
   ++pull_count;
   const auto give = [known, limit, predicate = wanted->predicate, answer](const Engine::Found& found) {
-    auto projection = known->take_projection();
-    PullRows rows(predicate, limit, *projection, answer->sink());
-    const Started done = give_rows(header_of(known->columns), rows, answer->sink(),
-                                   [&](const auto& visit) { return found->rows(visit); });
-    if (done.error) answer->fail(*done.error);
-    known->give_back(std::move(projection));
+    PullRows rows(predicate, limit, known->take_projection(), known);
+    ResultSink& sink = answer->sink();
+    bool begun = false;
+    const Status done = found->rows([&](const Batch& batch) {
+      if (!std::exchange(begun, true)) sink.begin(header_of(known->columns));
+      const Batch out = rows.apply(batch);
+      if (out.rows > 0) sink.rows(out);
+      return !rows.full();
+    });
+    if (!done) return answer->fail(to_service_error(done.error()));
+    if (!begun) sink.begin(header_of(known->columns));
+    sink.end(std::nullopt, std::nullopt);
   };
   const auto found = engine_->look_up(
       known->query->id, lookups_of(wanted->lookups),

@@ -6,7 +6,11 @@
 #include <ctime>
 #include <random>
 
+#include "exec/formats/schema_registrar.h"
+#include "exec/schemas/http/http_registry.h"
 #include "parser/syntax/parse.h"
+#include "planner/catalog/formats.h"
+#include "server/queries/schema_topic.h"
 #include "server/session/service_impl.h"
 
 namespace millrace::inline server {
@@ -43,8 +47,45 @@ ServiceImpl::~ServiceImpl() {
   processing_log_.reset();
 }
 
+Status ServiceImpl::open_registry() {
+  if (config().text("ksql.schema.registry.url").empty()) {
+    const std::string topic = fmt::format("_confluent-ksql-{}_schemas", config().text("ksql.service.id"));
+    const int replicas = static_cast<int>(config().integer("ksql.internal.topic.replicas"));
+    auto opened = open_schema_topic(log_, topic, replicas);
+    if (!opened) return opened.error();
+    registry_ = local_registry_ = std::move(*opened);
+  } else {
+    auto options = http_registry_options([this](const std::string& name) { return config().find(name).value_or(""); });
+    if (!options) return options.error();
+    auto made = make_http_registry(*options);
+    if (!made) return made.error();
+    registry_ = std::move(*made);
+  }
+  schemas_ = std::make_shared<SchemaCache>(registry_);
+  return {};
+}
+
+SourcePtr ServiceImpl::writable(const SourcePtr& source) {
+  const auto missing = [&](const FormatInfo& format, const std::vector<ColumnDef>& columns) {
+    return !columns.empty() && !can_write(format);
+  };
+  const bool key = missing(source->key_format, source->schema.keys());
+  const bool value = missing(source->value_format, source->schema.values());
+  if (!key && !value) return source;
+  auto changed = std::make_shared<SourceDef>(*source);
+  SchemaRegistrar registrar(*registry_, SchemaRegistrar::Mode::real);
+  if (key)
+    changed->key_format.schema = registrar.register_schema({changed->key_format, source->topic, true}, source->name,
+                                                           source->schema.keys(), false);
+  if (value)
+    changed->value_format.schema = registrar.register_schema({changed->value_format, source->topic, false},
+                                                             source->name, source->schema.values(), false);
+  return changed;
+}
+
 Status ServiceImpl::start() {
   const std::string service_id = config().text("ksql.service.id");
+  if (Status opened = open_registry(); !opened) return opened;
   processing_log_ = ProcessingLog::open(
       log_, ProcessingLog::topic_name(config().text("ksql.logging.processing.topic.name"), service_id),
       config().boolean("ksql.logging.processing.rows.include"));
@@ -64,6 +105,7 @@ Status ServiceImpl::start() {
   if (config().find("ksql.internal.topic.min.insync.replicas"))
     engine.internal_min_insync = static_cast<int>(config().integer("ksql.internal.topic.min.insync.replicas"));
   engine.every_partition_owned = config().text("bootstrap.servers").empty();
+  engine.schemas = schemas_;
   auto started = Engine::start(
       log_, engine, {.on_record_error = [this](const ProcessingError& error) { processing_log_->report(error); }});
   if (!started) return started.error();
@@ -307,6 +349,22 @@ std::string ServiceImpl::metrics() {
     for (const auto& [id, query] : now->queries)
       if (auto status = engine_->status(id))
         out += fmt::format("millrace_{}{{query=\"{}\"}} {}\n", one.name, id, one.value(*status));
+  }
+  struct OperatorSeries {
+    std::string_view name, help;
+    std::uint64_t QueryStatus::Operator::*value;
+  };
+  for (const OperatorSeries& one :
+       {OperatorSeries{"operator_late_rows_total", "Rows that an operator dropped because they were late.",
+                       &QueryStatus::Operator::late_rows},
+        OperatorSeries{"operator_errors_total", "Rows that an operator reported to the processing log.",
+                       &QueryStatus::Operator::errors}}) {
+    out += fmt::format("# HELP millrace_{} {}\n# TYPE millrace_{} counter\n", one.name, one.help, one.name);
+    for (const auto& [id, query] : now->queries)
+      if (auto status = engine_->status(id))
+        for (const auto& step : status->operators)
+          out +=
+              fmt::format("millrace_{}{{query=\"{}\",operator=\"{}\"}} {}\n", one.name, id, step.name, step.*one.value);
   }
   return out;
 }

@@ -20,6 +20,10 @@
 
 /// The whole service behind a shell, the HTTP server, `millrace run` and `millrace test`: statements in, entities and
 /// rows out. Knows nothing of HTTP but the error codes.
+namespace millrace::inline exec {
+class SchemaRegistry;
+}
+
 namespace millrace::inline server {
 
 /// An answer that is not a success (rest-api.md §6). HTTP status = code / 100.
@@ -156,7 +160,12 @@ class Service {
   /// Persistent queries, in the order of their ids.
   virtual std::vector<std::string> query_ids() = 0;
   virtual Engine& engine() = 0;
+  /// Where formats with a schema find theirs.
+  virtual SchemaRegistry& registry() = 0;
 };
+
+/// A type as entities show it (rest-api.md §3.1).
+boost::json::object type_json(const Type& type);
 
 /// One row of a batch as the HTTP API shows it: `[1,"a",null]`, appended to `out`. `columns_only` false leaves the
 /// brackets out.

@@ -10,11 +10,14 @@
 #include <vector>
 
 #include "exec/functions/builtin.h"
+#include "exec/schemas/local_registry.h"
+#include "exec/schemas/schema_cache.h"
 #include "server/queries/command_log.h"
 #include "server/queries/processing_log.h"
 #include "server/queries/topics.h"
 #include "server/session/errors.h"
 #include "server/session/pull_cache.h"
+#include "server/session/running_pull.h"
 #include "server/session/service.h"
 #include "server/statements/planned.h"
 #include "server/statements/row_inserter.h"
@@ -69,6 +72,12 @@ class ServiceImpl final : public Service {
     std::map<std::string, std::function<void()>> cancel;  // by query id
   };
   const std::shared_ptr<PushQueries>& push_queries() { return push_queries_; }
+  PullThreads& pull_threads() { return pull_threads_; }
+  SchemaRegistry& registry() override { return *registry_; }
+  /// Where schemas are kept when no other registry is configured, else null.
+  LocalRegistry* local_registry() { return local_registry_.get(); }
+  /// The source with schemas to write by, where it has none yet: registers those of its columns. Throws SqlError.
+  SourcePtr writable(const SourcePtr& source);
   std::atomic<std::uint64_t> pull_count{0}, push_count{0}, statement_count{0}, error_count{0};
 
  private:
@@ -76,6 +85,7 @@ class ServiceImpl final : public Service {
   void applied(const Command& command, const StatePtr& state);
   void change_engine(const Change& change);
   void create_processing_log();
+  Status open_registry();
   /// Answers a pull query whose shape is in the cache; nullopt: it is not, or must be parsed for the mistake in it.
   std::optional<Started> known_pull(const Request& request, ResultSink& sink);
   void remember_pull(const Request& request, const ast::Query& query, const SessionProperties& session,
@@ -87,6 +97,7 @@ class ServiceImpl final : public Service {
     std::uint64_t version;                             // of the catalog that it was planned against
     std::int64_t sequence;                             // the command that would come next then
     Planned planned;
+    bool registers;  // schemas, which it was only pretended while it was planned
   };
   /// Plans every statement of a request against what those before it lead to. Throws SqlError or WrongEndpoint.
   std::vector<Step> plan_request(const std::vector<ast::StatementPtr>& statements,
@@ -107,6 +118,9 @@ class ServiceImpl final : public Service {
   const ServiceOptions options_;
   const FunctionCatalog& functions_;
   std::unique_ptr<ProcessingLog> processing_log_;
+  std::shared_ptr<LocalRegistry> local_registry_;
+  std::shared_ptr<SchemaRegistry> registry_;
+  std::shared_ptr<SchemaCache> schemas_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<CommandLog> commands_;
   std::shared_ptr<PushQueries> push_queries_ = std::make_shared<PushQueries>();
@@ -115,6 +129,7 @@ class ServiceImpl final : public Service {
   const std::shared_ptr<InsertWriters> insert_writers_;
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   PullCache pulls_;
+  PullThreads pull_threads_;  // gone before the engine
   std::mutex statuses_mutex_;
   std::map<std::string, boost::json::object> statuses_;  // of the newest commands, by id
   std::deque<std::string> status_order_;                 // their ids, oldest first

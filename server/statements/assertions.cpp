@@ -39,19 +39,60 @@ std::string topic_problems(const ast::AssertTopic& check, const ShowContext& con
   return problems;
 }
 
-json::object assert_topic(const ast::AssertTopic& check, const ast::Statement& statement, const ShowContext& context) {
-  const auto wait = std::chrono::milliseconds(
-      check.timeout ? check.timeout->millis
-                    : setting_integer(context.session.effective, "ksql.assert.topic.default.timeout.ms"));
-  const auto deadline = std::chrono::steady_clock::now() + wait;
-  std::string problems = topic_problems(check, context);
+/// What is wrong with a schema; empty when it is as asserted.
+std::string schema_problems(const ast::AssertSchema& check, SchemaRegistry& registry) {
+  const auto checked = [](auto result) {
+    if (!result) throw SqlError(Code::external, {}, result.error().message, ErrorClass::general);
+    return std::move(*result);
+  };
+  bool exists = true;
+  if (check.subject && check.id) {
+    exists = false;
+    for (const int version : checked(registry.versions(*check.subject))) {
+      const auto found = checked(registry.find(*check.subject, version));
+      exists = exists || (found && found->id == *check.id);
+    }
+  } else if (check.subject) {
+    exists = checked(registry.find(*check.subject, 0)).has_value();
+  } else if (check.id) {
+    exists = checked(registry.find(static_cast<std::int32_t>(*check.id))).has_value();
+  }
+  if (exists == check.exists) return "";
+  return fmt::format("Schema{}{} {}", check.subject ? fmt::format(" with subject name {}", *check.subject) : "",
+                     check.id ? fmt::format(" id {}", *check.id) : "", exists ? "exists" : "does not exist");
+}
+
+/// Asks again until nothing is wrong; throws what is wrong when the time is over.
+void wait_until_right(const std::function<std::string()>& problems_of, std::int64_t millis, Span span) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(millis);
+  std::string problems = problems_of();
   while (!problems.empty() && std::chrono::steady_clock::now() < deadline) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    problems = topic_problems(check, context);
+    problems = problems_of();
   }
-  if (!problems.empty()) throw SqlError(Code::assertion_failed, check.topic.span, problems);
+  if (!problems.empty()) throw SqlError(Code::assertion_failed, span, problems);
+}
+
+json::object assert_topic(const ast::AssertTopic& check, const ast::Statement& statement, const ShowContext& context) {
+  const std::int64_t wait = check.timeout
+                                ? check.timeout->millis
+                                : setting_integer(context.session.effective, "ksql.assert.topic.default.timeout.ms");
+  wait_until_right([&] { return topic_problems(check, context); }, wait, check.topic.span);
   json::object object = entity("assert_topic", statement);
   object["topicName"] = check.topic.text;
+  object["exists"] = check.exists;
+  return object;
+}
+
+json::object assert_schema(const ast::AssertSchema& check, const ast::Statement& statement,
+                           const ShowContext& context) {
+  const std::int64_t wait = check.timeout
+                                ? check.timeout->millis
+                                : setting_integer(context.session.effective, "ksql.assert.schema.default.timeout.ms");
+  wait_until_right([&] { return schema_problems(check, context.registry); }, wait, statement.span);
+  json::object object = entity("assert_schema", statement);
+  object["subject"] = check.subject ? json::value(*check.subject) : json::value();
+  object["id"] = check.id ? json::value(*check.id) : json::value();
   object["exists"] = check.exists;
   return object;
 }
@@ -62,9 +103,8 @@ Planned plan(const ast::AssertTopic& check, const ast::Statement& statement, con
   return Show{[&](const ShowContext& context) { return assert_topic(check, statement, context); }};
 }
 
-Planned plan(const ast::AssertSchema&, const ast::Statement& statement, const StatementContext&) {
-  throw SqlError(Code::not_supported, statement.span, "ASSERT SCHEMA is not supported yet.")
-      .hint("there is no schema registry support yet");
+Planned plan(const ast::AssertSchema& check, const ast::Statement& statement, const StatementContext&) {
+  return Show{[&](const ShowContext& context) { return assert_schema(check, statement, context); }};
 }
 
 }  // namespace millrace::inline server

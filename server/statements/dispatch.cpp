@@ -4,7 +4,7 @@
 namespace millrace::inline server {
 
 BindContext StatementContext::bind() const {
-  return {state.catalog, functions, topics, session.effective, evaluate_constant};
+  return {state.catalog, functions, topics, session.effective, evaluate_constant, schemas};
 }
 
 Planned plan_statement(const ast::Statement& statement, const StatementContext& context) {

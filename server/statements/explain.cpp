@@ -2,7 +2,7 @@
 #include <fmt/ranges.h>
 
 #include "parser/ast/format.h"
-#include "server/queries/make_plan.h"
+#include "server/queries/plan_context.h"
 #include "server/statements/entities.h"
 #include "server/statements/families.h"
 
@@ -58,7 +58,8 @@ struct Explained {
 Explained explain_statement(const ast::Statement& inner, const StatementContext& context) {
   if (const auto* select = inner.as<ast::Select>()) {
     BoundQuery bound = bind_push(*select->query, context.bind());
-    auto plan = make_plan(bound.root, bound.options, "explained", true, context.session.effective, context.config);
+    auto plan = plan_query(bound.root, bound.options,
+                           plan_context("explained", true, context.session.effective, context.config));
     return {ast::format(inner), std::move(plan), std::move(bound.sources), ""};
   }
   if (!inner.as<ast::CreateAs>() && !inner.as<ast::InsertSelect>()) throw runs_no_query(inner);

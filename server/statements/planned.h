@@ -11,6 +11,7 @@
 
 #include "exec/log/log.h"
 #include "exec/runtime/engine.h"
+#include "exec/schemas/registry.h"
 #include "parser/ast/statement.h"
 #include "parser/syntax/parse.h"
 #include "planner/bind/binder.h"
@@ -43,6 +44,7 @@ struct Mutation {
   std::vector<std::shared_ptr<const PhysicalPlan>> prepare;  // before the command: internal topics and first progress
   std::vector<std::shared_ptr<const PhysicalPlan>> forget;   // after it
   std::optional<std::string> delete_topic;                   // after it
+  std::vector<std::string> delete_subjects;                  // of the schema registry, after it
 };
 
 /// One row for a source's topic.
@@ -66,6 +68,7 @@ struct ShowContext {
   const SessionProperties& session;
   const std::string& host;                // of this process, as others reach it
   std::vector<std::string> push_queries;  // ids of those that run here
+  SchemaRegistry& registry;
 };
 
 /// A statement that only reads: gives its entity (rest-api.md §3.1). Throws SqlError.
@@ -86,6 +89,7 @@ struct StatementContext {
   TopicLookup& topics;
   const SessionProperties& session;
   const Config& config;
+  SchemaLookup* schemas = nullptr;  // null: no schema registry
 
   BindContext bind() const;
 };

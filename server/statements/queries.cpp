@@ -7,7 +7,7 @@
 #include "planner/bind/canonical.h"
 #include "planner/bind/source_checks.h"
 #include "planner/bind/upgrade.h"
-#include "server/queries/make_plan.h"
+#include "server/queries/plan_context.h"
 #include "server/queries/topics.h"
 #include "server/statements/families.h"
 
@@ -20,7 +20,7 @@ void forbid_read_only_topic(const std::string& topic, const StatementContext& co
 }
 
 QueryPtr make_query(const BoundQuery& bound, std::string id, QueryOrigin origin, const std::string& statement,
-                    const StatementContext& context) {
+                    const StatementContext& context, const QueryInfo* replaced = nullptr) {
   const std::int64_t limit = context.config.integer("ksql.query.persistent.active.limit");
   const auto running = static_cast<std::int64_t>(context.state.queries.size());
   if (running >= limit && context.state.find_query(id) == nullptr)
@@ -38,7 +38,9 @@ QueryPtr make_query(const BoundQuery& bound, std::string id, QueryOrigin origin,
   query->sink_topic = bound.sink->topic;
   query->sources = bound.sources;
   query->properties = context.session.overrides;
-  query->plan = make_plan(bound.root, bound.options, id, false, context.session.effective, context.config);
+  PlanContext planning = plan_context(id, false, context.session.effective, context.config);
+  if (replaced != nullptr) planning.physical.replaced = replaced->plan.get();
+  query->plan = plan_query(bound.root, bound.options, planning);
   query->id = std::move(id);
   return query;
 }
@@ -58,6 +60,25 @@ const QueryInfo* replaced_query(const std::string& name, const StatementContext&
   return context.state.find_query(writers.front()->id);
 }
 
+/// For binding what was bound before: its schemas are those at hand.
+class KnownSchemas final : public SchemaLookup {
+ public:
+  KnownSchemas(const FormatInfo& key, const FormatInfo& value) : key_(key.schema), value_(value.schema) {}
+  std::optional<InferredSchema> find_schema(const SchemaSubject& subject, std::optional<std::int64_t>) override {
+    return InferredSchema{subject.is_key ? key_ : value_, Type::structure({})};
+  }
+  std::shared_ptr<const WriterSchema> register_schema(const SchemaSubject& subject, const std::string&,
+                                                      const std::vector<ColumnDef>&, bool) override {
+    return subject.is_key ? key_ : value_;
+  }
+  std::string writing_fault(const FormatInfo&, const WriterSchema&, const std::vector<ColumnDef>&, bool) override {
+    return {};
+  }
+
+ private:
+  std::shared_ptr<const WriterSchema> key_, value_;
+};
+
 /// The state and the offsets of the old query must fit the new one. The old one is bound again from its text, because
 /// its plan has been through the rules.
 void check_replacement(const QueryInfo& replaced, const BoundQuery& bound, const ast::CreateAs& create,
@@ -66,10 +87,13 @@ void check_replacement(const QueryInfo& replaced, const BoundQuery& bound, const
   const auto* found = parsed->as<ast::CreateAs>();
   if (found == nullptr) return;
   ast::CreateAs old = *found;
-  std::erase_if(old.properties, [](const ast::Property& property) { return property.name == "CLEANUP_POLICY"; });
+  std::erase_if(old.properties, [](const ast::Property& property) {
+    return property.name == "CLEANUP_POLICY" || property.name.ends_with("SCHEMA_ID");
+  });
   Catalog catalog = context.state.catalog;
   catalog.sources.erase(old.name.text);
-  const BindContext before{catalog, context.functions, context.topics, replaced.properties, evaluate_constant};
+  KnownSchemas known(bound.sink->key_format, bound.sink->value_format);
+  const BindContext before{catalog, context.functions, context.topics, replaced.properties, evaluate_constant, &known};
   check_query_upgrade(bind_create_as(old, before).root, bound.root, create.name.span);
 }
 
@@ -106,7 +130,7 @@ Planned plan(const ast::CreateAs& create, const ast::Statement& statement, const
   if (bound.create_topic)
     result.create_topic = {bound.sink->topic,
                            topic_config(*bound.create_topic, bound.sink->kind, bound.sink->window, bound.retention_ms)};
-  QueryPtr query = make_query(bound, id, QueryOrigin::create_as, result.statement, context);
+  QueryPtr query = make_query(bound, id, QueryOrigin::create_as, result.statement, context, replaced);
   result.prepare.push_back(query->plan);
   result.changes.push_back({Change::Kind::put_source, name, {}, std::make_shared<SourceDef>(*bound.sink), nullptr});
   result.changes.push_back({Change::Kind::start_query, id, {}, nullptr, query});

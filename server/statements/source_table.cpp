@@ -1,6 +1,7 @@
 #include "server/statements/source_table.h"
 
 #include "exec/expr/evaluator.h"
+#include "server/queries/plan_context.h"
 
 namespace millrace::inline server {
 namespace {
@@ -31,9 +32,8 @@ QueryPtr make_source_table_query(const SourceDef& source, const std::string& id,
   query->statement = source.statement;
   query->sources = {source.name};
   query->properties = context.session.overrides;
-  query->plan = std::make_shared<PhysicalPlan>(
-      make_physical(make_node(MaterializeNode{.input = leaf, .emit_before = false}), bound.options,
-                    {.service_id = context.config.text("ksql.service.id"), .query_id = id, .transient = false}));
+  query->plan =
+      plan_kept_table(leaf, bound.options, plan_context(id, false, context.session.effective, context.config));
   return query;
 }
 

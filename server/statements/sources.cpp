@@ -7,6 +7,7 @@
 #include "planner/bind/canonical.h"
 #include "planner/bind/scope.h"
 #include "planner/bind/source_checks.h"
+#include "planner/catalog/formats.h"
 #include "server/statements/families.h"
 #include "server/statements/source_table.h"
 
@@ -160,7 +161,13 @@ Planned plan(const ast::DropSource& drop, const ast::Statement& statement, const
     result.forget.push_back(query->plan);
   }
   result.changes.push_back({Change::Kind::drop_source, name, {}, nullptr, nullptr});
-  if (drop.delete_topic) result.delete_topic = source->topic;
+  if (drop.delete_topic) {
+    result.delete_topic = source->topic;
+    for (const bool is_key : {true, false})
+      if (const FormatDef* format = find_format((is_key ? source->key_format : source->value_format).name);
+          format != nullptr && format->registry)
+        result.delete_subjects.push_back(subject_name(source->topic, is_key));
+  }
   result.message = fmt::format("Source `{}` (topic: {}) was dropped.", name, source->topic);
   return result;
 }

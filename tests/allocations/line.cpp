@@ -11,11 +11,6 @@ namespace {
 
 using harness::checked;
 
-bool is_internal(const PhysicalPlan& plan, const std::string& topic) {
-  return std::any_of(plan.topics.begin(), plan.topics.end(),
-                     [&](const InternalTopic& known) { return known.name == topic; });
-}
-
 }  // namespace
 
 Fetch make_fetch(std::vector<std::string> keys, std::vector<std::string> values, std::int64_t timestamp) {
@@ -47,8 +42,7 @@ Line::Line(Log& log, const PhysicalPlan& plan, std::size_t subtopology)
   const auto on_bad = [](const BadRecord& bad) { ADD_FAILURE() << bad.message; };
   for (const auto& leaf : pipeline_->leaves())
     sources_.push_back(std::make_unique<SourceStage>(*leaf.source, plan.options, 0, on_bad));
-  const std::string& topic = subtopology_.root->as<SinkNode>()->topic;
-  sink_ = std::make_unique<SinkStage>(*subtopology_.root, is_internal(plan, topic), plan.options, 0,
+  sink_ = std::make_unique<SinkStage>(*subtopology_.root, plan.options, 0,
                                       [](const std::string& message, std::uint64_t) { ADD_FAILURE() << message; });
 }
 Line::~Line() = default;
@@ -88,7 +82,7 @@ StoreSlot Line::store(const std::string& name) {
   return slot;
 }
 
-void Line::report(std::string_view step, int, const RowErrors& errors, const Batch&) {
+void Line::report(std::string_view step, RecordErrorKind, const RowErrors& errors, const Batch&) {
   ADD_FAILURE() << step << ": " << errors.entries.front().message;
 }
 

@@ -19,7 +19,7 @@ Fetch make_fetch(std::vector<std::string> keys, std::vector<std::string> values,
 
 /// One subtopology from its records to the appends of its results, stepped like a task but without its threads: decode,
 /// operators with stores in memory, encode, append to a memory log.
-class Line final : public OperatorContext, public Emitter {
+class Line final : public TaskContext, public Emitter {
  public:
   Line(Log& log, const PhysicalPlan& plan, std::size_t subtopology);
   ~Line() override;
@@ -31,7 +31,7 @@ class Line final : public OperatorContext, public Emitter {
   std::uint64_t rows_out() const { return rows_out_; }
 
   StoreSlot store(const std::string& name) override;
-  void report(std::string_view step, int type, const RowErrors& errors, const Batch& in) override;
+  void report(std::string_view step, RecordErrorKind kind, const RowErrors& errors, const Batch& in) override;
   void late_rows(std::string_view, std::uint64_t) override {}
   const QueryOptions& options() const override { return plan_.options; }
   Status batch(Batch&& batch) override;

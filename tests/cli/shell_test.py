@@ -91,7 +91,7 @@ class ShellTest(unittest.TestCase):
             shown = self.shell.until(PROMPT)
             self.assertIn("Query terminated", shown)
             self.assertNotIn("nterrupted", shown)
-        self.shell.run("SELECT total FROM sums WHERE name = 'ann';", r"\|3 ")
+        self.shell.run("SELECT total FROM sums WHERE name = 'ann';", r"\| +3\|")
 
     def test_an_error_shows_where_and_what_else(self):
         shown = self.shell.run("SELECT nme FROM clicks;", "error")

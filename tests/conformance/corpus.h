@@ -20,16 +20,19 @@ struct Case {
   std::vector<RecordSpec> inputs, outputs;
   std::optional<Json> expected_exception;
   Json post;
+  std::optional<Json> expected_error;  // this and what follows: the rest suite only
+  std::vector<Json> responses;
+  bool waits_for_push = false;  // inputs come once the push query runs
   std::vector<std::string> tags;
 
   bool has_tag(std::string_view tag) const;
 };
 
-/// `core`, `registry` or `udf`.
+/// `core`, `registry` or `udf`; `rest` for the cases that need a server.
 std::string_view suite_of(const Case& test);
 
-/// Every qtt case of the files (or of all .json files below the folders), in file order. Cases of the rest suite are
-/// left out: they need a server. Throws std::runtime_error when a file cannot be read.
+/// Every case of the files (or of all .json files below the folders), in file order. Throws std::runtime_error when a
+/// file cannot be read.
 std::vector<Case> load_cases(const std::vector<std::filesystem::path>& paths);
 
 }  // namespace millrace::conformance

@@ -8,6 +8,7 @@
 #include <iostream>
 #include <map>
 
+#include "tests/conformance/rest_case.h"
 #include "tests/conformance/run_case.h"
 
 /// millrace-conformance: runs the cases of the corpus, each in a process of its own.
@@ -27,15 +28,16 @@ struct Arguments {
 };
 
 constexpr std::string_view kUsage =
-    "millrace-conformance [--suite core|registry|udf] [--only TEXT] [--list-failures] [--known FILE [--update]]\n"
-    "                     [--differences FILE] [--batch-size N] [--rules-off NAME|all] [--in-process] PATH...\n";
+    "millrace-conformance [--suite core|registry|udf|rest] [--only TEXT] [--list-failures] [--known FILE [--update]]\n"
+    "                     [--differences FILE] [--batch-size N] [--rules-off NAME|all] [--protocol http1|http2]\n"
+    "                     [--in-process] PATH...\n";
 
 std::optional<Arguments> parse_arguments(int count, char** values) {
   Arguments out;
   for (int i = 1; i < count; ++i) {
     const std::string_view name = values[i];
-    static constexpr std::string_view kWithValue[] = {"--suite",       "--only",       "--known",
-                                                      "--differences", "--batch-size", "--rules-off"};
+    static constexpr std::string_view kWithValue[] = {"--suite",      "--only",      "--known",   "--differences",
+                                                      "--batch-size", "--rules-off", "--protocol"};
     const bool takes_value = std::find(std::begin(kWithValue), std::end(kWithValue), name) != std::end(kWithValue);
     if (takes_value && i + 1 >= count) return std::nullopt;
     if (name == "--suite") {
@@ -48,6 +50,8 @@ std::optional<Arguments> parse_arguments(int count, char** values) {
       out.differences = values[++i];
     } else if (name == "--batch-size") {
       out.run.batch_rows = std::stoul(values[++i]);
+    } else if (name == "--protocol") {
+      out.run.protocol = std::string_view(values[++i]) == "http2" ? RestProtocol::http2 : RestProtocol::http1;
     } else if (name == "--rules-off") {
       out.run.rules_off.insert(values[++i]);
     } else if (name == "--list-failures") {
@@ -66,6 +70,10 @@ std::optional<Arguments> parse_arguments(int count, char** values) {
   return out;
 }
 
+std::string run_any(const Case& test, const RunOptions& options) {
+  return suite_of(test) == "rest" ? run_rest_case(test, options.protocol) : run_case(test, options);
+}
+
 // A crash or a hang must fail its own case only.
 std::string run_apart(const Case& test, const RunOptions& options) {
   int ends[2];
@@ -75,7 +83,7 @@ std::string run_apart(const Case& test, const RunOptions& options) {
   if (child == 0) {
     close(ends[0]);
     alarm(kSecondsPerCase);
-    const std::string problem = run_case(test, options);
+    const std::string problem = run_any(test, options);
     std::size_t written = 0;
     while (written < problem.size()) {
       const ssize_t bytes = write(ends[1], problem.data() + written, problem.size() - written);
@@ -118,7 +126,7 @@ std::set<std::string> read_listed(const std::string& path) {
 bool check_ratchet(const Arguments& arguments, const std::set<std::string>& failed, const std::set<std::string>& ran) {
   if (arguments.update) {
     std::ofstream file(arguments.known);
-    file << "# Core cases that fail. A case may leave this list, never join it.\n";
+    file << "# Cases that fail. A case may leave this list, never join it.\n";
     for (const auto& id : failed) file << id << "\n";
     return true;
   }
@@ -145,7 +153,7 @@ int run(const Arguments& arguments) {
   for (const Case& test : load_cases(arguments.paths)) {
     const std::string suite(suite_of(test));
     if (!arguments.suites.contains(suite) || test.id.find(arguments.only) == std::string::npos) continue;
-    const std::string problem = arguments.in_process ? run_case(test, arguments.run) : run_apart(test, arguments.run);
+    const std::string problem = arguments.in_process ? run_any(test, arguments.run) : run_apart(test, arguments.run);
     if (different.contains(test.id)) {
       if (!problem.empty()) continue;
       good_differences = false;

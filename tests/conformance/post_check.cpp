@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "cli/testing/wire.h"
 #include "parser/syntax/parse.h"
 
 namespace millrace::conformance {
@@ -105,6 +106,16 @@ std::string check_source(const Json& expected, const Catalog& catalog) {
   return problem.empty() ? "" : fmt::format("post: {} has {}", name, problem);
 }
 
+std::string check_schema(const Json& expected, const std::string& subject, LocalRegistry& registry) {
+  const auto newest = registry.find(subject, 0);
+  if (!newest || !*newest) return "no schema under " + subject;
+  const std::string& text = (*newest)->schema.text;
+  if ((*newest)->schema.kind == SchemaKind::protobuf)
+    return text == expected.text ? "" : fmt::format("schema of {}: {}", subject, text);
+  const auto actual = parse_json(text);
+  return actual && same_json(expected, *actual) ? "" : fmt::format("schema of {}: {}", subject, text);
+}
+
 std::string check_topic(const Json& expected, Session& session) {
   const std::string name = expected.text_of("name");
   if (name.ends_with("-repartition") || name.ends_with("-changelog"))
@@ -120,6 +131,12 @@ std::string check_topic(const Json& expected, Session& session) {
   if (const std::string count = expected.text_of("partitions");
       !count.empty() && count != std::to_string(topic->partitions))
     return fmt::format("post: topic {} has {} partitions", name, topic->partitions);
+  for (const bool is_key : {true, false}) {
+    const Json* schema = expected.find(is_key ? "keySchema" : "valueSchema");
+    if (!schema || schema->is_null()) continue;
+    if (std::string wrong = check_schema(*schema, subject_name(name, is_key), session.registry()); !wrong.empty())
+      return "post: " + wrong;
+  }
   return {};
 }
 

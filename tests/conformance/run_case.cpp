@@ -64,13 +64,14 @@ std::string check_topic(const Case& test, Session& session, const std::string& t
     if (name == "use.exact.numeric.comparison" && value == "false") exact = false;
   const auto& actual = session.records()[topic];
   for (std::size_t i = 0; i < std::min(expected.size(), actual.size()); ++i) {
-    const auto difference = compare_record(*expected[i], actual[i], *sink, exact, test.inputs.empty());
+    const auto difference =
+        compare_record(*expected[i], actual[i], *sink, exact, test.inputs.empty(), &session.registry());
     if (difference) return fmt::format("{} record {}: {}", topic, i, *difference);
   }
   if (expected.size() == actual.size()) return {};
   std::string next;
   if (actual.size() > expected.size()) {
-    const auto decoded = decode_record(actual[expected.size()], *sink);
+    const auto decoded = decode_record(actual[expected.size()], *sink, &session.registry());
     next = fmt::format(", next: {} {}", print_json(decoded.key), print_json(decoded.value));
   }
   return fmt::format("{} has {} records instead of {}{}", topic, actual.size(), expected.size(), next);
@@ -87,17 +88,88 @@ std::string check_outputs(const Case& test, Session& session) {
   return {};
 }
 
+/// What the CREATE over a topic says, or 1.
+int partitions_in(const std::vector<ast::StatementPtr>& statements, const std::string& topic) {
+  for (const auto& statement : statements) {
+    const auto* create = statement->as<ast::CreateSource>();
+    if (!create) continue;
+    int partitions = 1;
+    bool same_topic = false;
+    for (const auto& property : create->properties) {
+      const auto* text = property.value->as<ast::StringLiteral>();
+      const auto* number = property.value->as<ast::IntegerLiteral>();
+      same_topic = same_topic || (property.name == "KAFKA_TOPIC" && text && text->value == topic);
+      if (property.name == "PARTITIONS" && number) partitions = number->value;
+    }
+    if (same_topic) return partitions;
+  }
+  return 1;
+}
+
 // Topics of RUNNER.md §4, in its order of precedence.
 void declare_topics(const Case& test, const std::vector<ast::StatementPtr>& statements, Session& session) {
   for (const auto& topic : test.topics) {
-    const auto count = [&](std::string_view name) { return std::stoi(topic.text_of(name, "1")); };
-    session.declare_topic(topic.text_of("name"),
-                          TopicInfo{.partitions = count("partitions"), .replicas = count("replicas")});
+    const std::string name = topic.text_of("name");
+    // A statement may say how many partitions a topic has that the case only names.
+    const std::string partitions = topic.text_of("partitions", std::to_string(partitions_in(statements, name)));
+    session.declare_topic(
+        name, TopicInfo{.partitions = std::stoi(partitions), .replicas = std::stoi(topic.text_of("replicas", "1"))});
   }
   session.declare_topics_of(statements, kDefaultPartitions);
   for (const auto* list : {&test.inputs, &test.outputs})
     for (const auto& record : *list)
       session.declare_topic(record.topic, TopicInfo{.partitions = kDefaultPartitions, .replicas = 1});
+}
+
+SchemaSource read_schema(const Json& schema, const std::string& format) {
+  SchemaSource out;
+  out.kind = format == "JSON" ? SchemaKind::json : schema_kind_of_format(format).value_or(SchemaKind::avro);
+  out.text = schema.is_string() ? schema.text : print_json(schema);
+  return out;
+}
+
+/// One schema of a topic entry: under its subject, with the id it asks for.
+void declare_schema(const Json& topic, const std::string& part, bool is_key, LocalRegistry& registry) {
+  const Json* schema = topic.find(part + "Schema");
+  if (!schema || schema->is_null()) return;
+  SchemaSource source = read_schema(*schema, topic.text_of(part + "Format", "AVRO"));
+  if (const Json* references = topic.find(part + "SchemaReferences")) {
+    for (const Json& reference : references->items) {
+      const std::string name = reference.text_of("name");
+      (void)registry.add(name, read_schema(*reference.find("schema"), reference.text_of("format")));
+      source.references.push_back({name, name, 1});
+    }
+  }
+  const std::string subject = subject_name(topic.text_of("name"), is_key);
+  const std::string id = topic.text_of(part + "SchemaId");
+  const bool good = id.empty() ? registry.add(subject, source).has_value()
+                               : registry.add_with_id(subject, source, std::stoi(id)).has_value();
+  if (!good) throw std::runtime_error("cannot register the schema of " + subject);
+}
+
+void declare_schemas(const Json& topic, LocalRegistry& registry) {
+  declare_schema(topic, "key", true, registry);
+  declare_schema(topic, "value", false, registry);
+}
+
+// Topics of statements first, then the others: the order decides the ids.
+void register_schemas(const Case& test, const std::vector<ast::StatementPtr>& statements, Session& session) {
+  (void)session.registry().set_level("", Compatibility::none);  // as the harness's registry, which checks nothing
+  std::set<std::string> done;
+  const auto declare_named = [&](const std::string& name) {
+    if (!done.insert(name).second) return;
+    for (const Json& topic : test.topics)
+      if (topic.text_of("name") == name) declare_schemas(topic, session.registry());
+  };
+  for (const auto& statement : statements) {
+    const auto* create = statement->as<ast::CreateSource>();
+    if (!create || create->columns.empty()) continue;
+    for (const auto& property : create->properties)
+      if (const auto* name = property.value->as<ast::StringLiteral>(); name && property.name == "KAFKA_TOPIC")
+        declare_named(name->value);
+    session.declare_schemas_of(*create);
+  }
+  for (const Json& topic : test.topics) declare_named(topic.text_of("name"));
 }
 
 // All statements are one text to the parser. Absent: all went through.
@@ -109,6 +181,7 @@ std::optional<Failure> apply_statements(const Case& test, Session& session, std:
     const auto statements = parse(text);
     count = statements.size();
     declare_topics(test, statements, session);
+    register_schemas(test, statements, session);
     for (; index < count; ++index) {
       current = statements[index]->text;
       session.apply(statements[index]);

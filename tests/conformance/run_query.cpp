@@ -23,7 +23,8 @@ void checked(const Status& status) {
 /// One query on a memory log of its own. Every topic has one partition, as the harness feeds it.
 class Stage {
  public:
-  Stage(const PersistentQuery& query, const RunOptions& options) : query_(query), log_(make_memory_log()) {
+  Stage(const Session& session, const PersistentQuery& query, const RunOptions& options)
+      : query_(query), log_(make_memory_log()) {
     for (const auto& topic : query.source_topics) create(topic);
     create(query.sink_topic);
     EngineOptions engine;
@@ -32,6 +33,7 @@ class Stage {
     engine.workers = 0;
     engine.every_partition_owned = true;
     engine.batch_rows = options.batch_rows;
+    engine.schemas = session.schemas();
     engine_ = checked(Engine::start(*log_, engine, EngineEvents{}));
     auto plan = std::make_shared<PhysicalPlan>(*query.plan);
     for (auto& topic : plan->topics) topic.partitions = 1;
@@ -76,17 +78,17 @@ class Stage {
   std::unique_ptr<Reader> reader_;
 };
 
-StoredRecord encode(const Session& session, const RecordSpec& spec) {
+StoredRecord encode(Session& session, const RecordSpec& spec) {
   const SourcePtr source = session.source_on(spec.topic);
   if (!source) throw std::runtime_error("no source reads topic " + spec.topic);
-  return encode_record(spec, *source);
+  return encode_record(spec, *source, &session.registry());
 }
 
 }  // namespace
 
 void run_query(Session& session, const Case& test, const PersistentQuery& query, const RunOptions& options) {
   if (!query.plan) return;
-  Stage stage(query, options);
+  Stage stage(session, query, options);
   std::set<std::string> fed;
   for (const auto& input : test.inputs) fed.insert(input.topic);
 

@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "exec/expr/evaluator.h"
 #include "exec/formats/format.h"
+#include "planner/query/plan_query.h"
 #include "planner/rules/rules.h"
 
 namespace millrace::harness {
@@ -63,6 +65,13 @@ void Session::declare_topics_of(const std::vector<ast::StatementPtr>& statements
   }
 }
 
+void Session::declare_schemas_of(const ast::CreateSource& statement) {
+  try {
+    (void)bind_create(statement, context());
+  } catch (const SqlError&) {  // comes again when the statement is applied
+  }
+}
+
 std::optional<TopicInfo> Session::find_topic(const std::string& name) {
   const auto found = topics_.find(name);
   if (found == topics_.end()) return std::nullopt;
@@ -74,7 +83,8 @@ BindContext Session::context() {
                      .functions = functions_,
                      .topics = *this,
                      .properties = properties_,
-                     .evaluate = evaluate_constant};
+                     .evaluate = evaluate_constant,
+                     .schemas = &registrar_};
 }
 
 SourcePtr Session::source_on(const std::string& topic) const {
@@ -112,7 +122,9 @@ void Session::apply(const ast::CreateAs& statement) {
   if (statement.if_not_exists && catalog_.find(statement.name.text)) return;
   BoundQuery bound = bind_create_as(statement, context());
   const std::string kind = statement.kind == ast::SourceKind::table ? "CTAS" : "CSAS";
-  const std::string id = fmt::format("{}_{}_{}", kind, statement.name.text, next_query_++);
+  std::string id = fmt::format("{}_{}_{}", kind, statement.name.text, next_query_++);
+  if (const auto replaced = query_into(statement.name.text); statement.or_replace && replaced != queries_.end())
+    id = replaced->plan->query_id;
   if (bound.create_topic) topics_.emplace(bound.sink->topic, *bound.create_topic);
   SourceDef sink = *bound.sink;
   sink.from_query = true;
@@ -202,13 +214,19 @@ void Session::add_source(SourceDef source) {
   ++catalog_.version;
 }
 
+std::vector<PersistentQuery>::iterator Session::query_into(const std::string& sink) {
+  return std::find_if(queries_.begin(), queries_.end(), [&](const PersistentQuery& known) {
+    return known.plan && known.sink == sink && known.plan->query_id.starts_with("C");
+  });
+}
+
 void Session::add_query(BoundQuery bound, const std::string& query_id, bool replace) {
-  const Rewritten rewritten =
-      rewrite(bound.root, RuleContext{.evaluate = evaluate_constant, .options = bound.options}, rules_off_);
-  auto plan = std::make_shared<PhysicalPlan>(
-      make_physical(rewritten.root, bound.options,
-                    PhysicalContext{.service_id = std::string(kServiceId), .query_id = query_id, .transient = false}));
-  plan->fired_rules = rewritten.fired;
+  const auto replaced = replace ? query_into(bound.sink->name) : queries_.end();
+  PlanContext context{.physical = {.service_id = std::string(kServiceId), .query_id = query_id, .transient = false},
+                      .evaluate = evaluate_constant,
+                      .rules_off = rules_off_};
+  if (replaced != queries_.end()) context.physical.replaced = replaced->plan.get();
+  auto plan = plan_query(bound.root, bound.options, context);
 
   PersistentQuery query;
   query.sink = bound.sink->name;
@@ -217,14 +235,11 @@ void Session::add_query(BoundQuery bound, const std::string& query_id, bool repl
   collect_topics(*bound.root, query.source_topics);
   query.moves_rows = has_repartition(*plan);
   query.plan = std::move(plan);
-  if (replace) {
-    for (auto& existing : queries_) {
-      if (existing.sink != query.sink || !existing.plan->query_id.starts_with("C")) continue;
-      existing = std::move(query);
-      return;
-    }
+  if (replaced != queries_.end()) {
+    *replaced = std::move(query);
+  } else {
+    queries_.push_back(std::move(query));
   }
-  queries_.push_back(std::move(query));
 }
 
 }  // namespace millrace::harness

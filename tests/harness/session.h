@@ -7,7 +7,10 @@
 #include <vector>
 
 #include "cli/testing/record_spec.h"
+#include "exec/formats/schema_registrar.h"
 #include "exec/functions/builtin.h"
+#include "exec/schemas/local_registry.h"
+#include "exec/schemas/schema_cache.h"
 #include "parser/ast/statement.h"
 #include "planner/bind/binder.h"
 #include "planner/physical/plan.h"
@@ -39,6 +42,8 @@ class Session : public TopicLookup {
   void declare_topic(const std::string& name, TopicInfo info) { topics_.emplace(name, info); }
   /// Declares the topic of every CREATE with a column list, with `partitions` where the statement names no number.
   void declare_topics_of(const std::vector<ast::StatementPtr>& statements, int partitions);
+  /// Registers what a CREATE with a column list would, if the statement is good.
+  void declare_schemas_of(const ast::CreateSource& statement);
   /// Plans and applies one statement. Throws SqlError.
   void apply(const ast::StatementPtr& statement);
 
@@ -53,6 +58,8 @@ class Session : public TopicLookup {
   SourcePtr source_on(const std::string& topic) const;
   std::map<std::string, std::vector<StoredRecord>>& records() { return records_; }
   const std::map<std::string, TopicInfo>& topics() const { return topics_; }
+  LocalRegistry& registry() { return *registry_; }
+  const std::shared_ptr<SchemaCache>& schemas() const { return schemas_; }
 
  private:
   void apply(const ast::CreateSource& statement);
@@ -65,10 +72,15 @@ class Session : public TopicLookup {
   void apply(const ast::CreateType& statement);
   void apply(const ast::DropType& statement);
   void add_source(SourceDef source);
+  /// The query of a CREATE ... AS SELECT; end when there is none.
+  std::vector<PersistentQuery>::iterator query_into(const std::string& sink);
   void add_query(BoundQuery bound, const std::string& query_id, bool replace);
   BindContext context();
   const std::set<std::string> rules_off_;
   const FunctionCatalog& functions_;
+  std::shared_ptr<LocalRegistry> registry_ = std::make_shared<LocalRegistry>();
+  std::shared_ptr<SchemaCache> schemas_ = std::make_shared<SchemaCache>(registry_);
+  SchemaRegistrar registrar_{*registry_, SchemaRegistrar::Mode::real};
   PropertyMap properties_;
   Catalog catalog_;
   std::vector<SourcePtr> declared_;  // in order of creation, dropped ones included

@@ -46,8 +46,8 @@ std::vector<std::string> cells(const std::string& line) {
 }
 
 bool starts_step(const std::string& line) {
-  static constexpr std::string_view kSteps[] = {"statement ", "feed ", "expect ", "metric ", "fails ",
-                                                "query",      "pull ", "bag ",    "final "};
+  static constexpr std::string_view kSteps[] = {"statement ", "schema ", "feed ", "expect ", "metric ",
+                                                "fails ",     "query",   "pull ", "bag ",    "final "};
   return std::any_of(std::begin(kSteps), std::end(kSteps),
                      [&](std::string_view step) { return line.starts_with(step); });
 }
@@ -83,6 +83,7 @@ class Reader {
   decltype(Step::what) step(const std::string& line) {
     const auto parts = words(line);
     if (parts[0] == "statement" && parts.size() >= 2) return statement(parts, line);
+    if (parts[0] == "schema" && parts.size() == 3) return SchemaStep{parts[1], parts[2], block()};
     if (parts[0] == "feed" && parts.size() == 2) return FeedStep{upper(parts[1]), rows()};
     if (parts[0] == "expect" && parts.size() == 2) return ExpectStep{upper(parts[1]), ExpectStep::Compare::all, rows()};
     if (parts[0] == "bag" && parts.size() == 2) return ExpectStep{upper(parts[1]), ExpectStep::Compare::bag, rows()};
@@ -131,6 +132,12 @@ class Reader {
       const bool tombstone = line.starts_with("tombstone ");
       out.push_back((tombstone ? "tombstone " : "") + print_json(json(tombstone ? line.substr(10) : line)));
     }
+    return out;
+  }
+
+  std::string block() {
+    std::string out;
+    for (; at_ < lines_.size() && !trim(lines_[at_]).empty(); ++at_) out += lines_[at_] + "\n";
     return out;
   }
 

@@ -17,6 +17,8 @@
 ///     SELECT ...;
 ///     statement error invalid_key saying Key missing   ... with a message that contains the text; \n is a line break
 ///     CREATE ...;
+///     schema clicks-value AVRO               registers what follows, up to an empty line
+///     {"type": "record", ...}
 ///     feed clicks                            key | value | timestamp, or key | window | value | timestamp
 ///     "a" | {"url": "/"} | 1000              JSON; `raw ...` gives a value's bytes as they are
 ///     expect counts                          every record that came since the last expect; a window is start..end
@@ -41,6 +43,9 @@ struct StatementStep {
   std::string error;     // name of the code; empty: must succeed
   std::string position;  // line:column; empty: not checked
   std::string message;   // part of what the error says; empty: not checked
+};
+struct SchemaStep {
+  std::string subject, kind, text;
 };
 struct FeedStep {
   std::string source;
@@ -69,7 +74,7 @@ struct PullStep {
 };
 struct Step {
   int line = 0;
-  std::variant<StatementStep, FeedStep, ExpectStep, MetricStep, FailsStep, QueryStep, PullStep> what;
+  std::variant<StatementStep, SchemaStep, FeedStep, ExpectStep, MetricStep, FailsStep, QueryStep, PullStep> what;
 };
 
 /// Throws std::runtime_error that names file and line.

@@ -31,27 +31,27 @@ std::uint64_t counter(const QueryStatus& status, const std::string& name) {
   throw std::runtime_error("no metric is called " + name);
 }
 
-std::string text_of(const StoredRecord& record, const SourceDef& source) {
-  const auto decoded = harness::decode_record(record, source);
+std::string text_of(const StoredRecord& record, const SourceDef& source, SchemaRegistry& registry) {
+  const auto decoded = harness::decode_record(record, source, &registry);
   const std::string window = decoded.window ? fmt::format(" | {}..{}", decoded.window->start, decoded.window->end) : "";
   return fmt::format("{}{} | {} | {}", print_json(decoded.key), window, print_json(decoded.value), record.timestamp);
 }
 
 // In order; where several partitions were written, in any order.
 std::string compare_all(std::vector<RecordSpec> expected, const std::vector<StoredRecord>& actual,
-                        const SourceDef& source, bool ordered) {
+                        const SourceDef& source, bool ordered, SchemaRegistry& registry) {
   std::string problem;
   if (ordered) {
     for (std::size_t i = 0; i < std::min(expected.size(), actual.size()) && problem.empty(); ++i)
-      if (const auto difference = harness::compare_record(expected[i], actual[i], source, true, false))
+      if (const auto difference = harness::compare_record(expected[i], actual[i], source, true, false, &registry))
         problem = fmt::format("row {}: {}", i + 1, *difference);
   } else {
     for (const auto& record : actual) {
       const auto at = std::find_if(expected.begin(), expected.end(), [&](const RecordSpec& spec) {
-        return !harness::compare_record(spec, record, source, true, false);
+        return !harness::compare_record(spec, record, source, true, false, &registry);
       });
       if (at == expected.end())
-        problem = "not expected: " + text_of(record, source);
+        problem = "not expected: " + text_of(record, source, registry);
       else
         expected.erase(at);
     }
@@ -60,7 +60,7 @@ std::string compare_all(std::vector<RecordSpec> expected, const std::vector<Stor
   if (problem.empty() && ordered && expected.size() != actual.size())
     problem = fmt::format("{} rows instead of {}", actual.size(), expected.size());
   if (problem.empty()) return {};
-  for (const auto& record : actual) problem += "\n    " + text_of(record, source);
+  for (const auto& record : actual) problem += "\n    " + text_of(record, source, registry);
   return problem;
 }
 
@@ -93,12 +93,12 @@ std::string compare_rows(std::vector<std::string> expected, std::vector<std::str
 
 // The newest value of every key; a key that was never there equals one that was withdrawn.
 std::string compare_last(const std::vector<RecordSpec>& expected, const std::vector<StoredRecord>& actual,
-                         const SourceDef& source) {
+                         const SourceDef& source, SchemaRegistry& registry) {
   std::map<std::string, const RecordSpec*> wanted;
   for (const auto& spec : expected) wanted[key_text(spec.key, spec.window)] = &spec;
   std::map<std::string, const StoredRecord*> got;
   for (const auto& record : actual) {
-    const auto decoded = harness::decode_record(record, source);
+    const auto decoded = harness::decode_record(record, source, &registry);
     got[key_text(decoded.key, decoded.window)] = &record;
   }
   for (const auto& [key, spec] : wanted) {
@@ -107,11 +107,11 @@ std::string compare_last(const std::vector<RecordSpec>& expected, const std::vec
     if (found == got.end()) continue;
     RecordSpec any_time = *spec;  // changes that cancelled out between two commits leave no time behind
     any_time.has_timestamp = false;
-    if (const auto difference = harness::compare_record(any_time, *found->second, source, true, false))
+    if (const auto difference = harness::compare_record(any_time, *found->second, source, true, false, &registry))
       return fmt::format("last row of {}: {}", key, *difference);
   }
   for (const auto& [key, record] : got)
-    if (!wanted.contains(key) && record->value) return "not expected: " + text_of(*record, source);
+    if (!wanted.contains(key) && record->value) return "not expected: " + text_of(*record, source, registry);
   return {};
 }
 
@@ -143,12 +143,13 @@ void World::start_engine() {
   options.workers = variant_.workers;
   options.every_partition_owned = true;
   options.batch_rows = variant_.batch_rows;
+  options.schemas = session_.schemas();
   options.state_directory = state_.string();
   engine_ = checked(Engine::start(*log_, options, EngineEvents{}));
 }
 
 void World::restart() {
-  for (const auto& id : started_) {
+  for (const auto& [id, plan] : started_) {
     const auto status = engine_->status(id);
     if (!status) continue;
     QueryStatus& sum = before_[id];
@@ -166,7 +167,11 @@ void World::restart() {
 
 void World::start_queries() {
   for (const auto& query : session_.queries()) {
-    if (!query.plan || !started_.insert(query.plan->query_id).second) continue;
+    if (!query.plan) continue;
+    auto& started = started_[query.plan->query_id];
+    if (started == query.plan) continue;
+    if (started) checked(engine_->stop_query(query.plan->query_id));  // CREATE OR REPLACE
+    started = query.plan;
     checked(engine_->prepare(*query.plan));
     checked(engine_->start_query(query.plan));
   }
@@ -222,10 +227,17 @@ std::string World::run(const StatementStep& step) {
   return step.error.empty() ? "" : "succeeded";
 }
 
+std::string World::run(const SchemaStep& step) {
+  const auto kind = find_schema_kind(step.kind);
+  if (!kind) return "no kind of schema is called " + step.kind;
+  const auto added = session_.registry().add(step.subject, {.kind = *kind, .text = step.text, .references = {}});
+  return added ? "" : added.error().message;
+}
+
 std::string World::run(const FeedStep& step) {
   const SourceDef* source = session_.catalog().find(step.source);
   if (!source) return "no source " + step.source;
-  for (const auto& row : step.rows) append(source->topic, harness::encode_record(row, *source));
+  for (const auto& row : step.rows) append(source->topic, harness::encode_record(row, *source, &session_.registry()));
   settle();
   if (variant_.restart) {
     restart();
@@ -244,8 +256,9 @@ std::string World::run(const ExpectStep& step) {
   const auto actual = drain(source->topic);
   using Compare = ExpectStep::Compare;
   const bool coalesced = variant_.last_values && source->kind == RelationKind::table && step.compare == Compare::all;
-  if (coalesced || step.compare == Compare::last) return compare_last(step.rows, actual, *source);
-  return compare_all(step.rows, actual, *source, step.compare == Compare::all && tap(source->topic).partitions == 1);
+  if (coalesced || step.compare == Compare::last) return compare_last(step.rows, actual, *source, session_.registry());
+  return compare_all(step.rows, actual, *source, step.compare == Compare::all && tap(source->topic).partitions == 1,
+                     session_.registry());
 }
 
 std::string World::run(const MetricStep& step) {

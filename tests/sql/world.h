@@ -34,6 +34,7 @@ class World {
 
   /// Each does one step and says what is wrong, or nothing. Throws std::runtime_error when the engine refuses.
   std::string run(const StatementStep& step);
+  std::string run(const SchemaStep& step);
   std::string run(const FeedStep& step);
   std::string run(const ExpectStep& step);
   std::string run(const MetricStep& step);
@@ -63,8 +64,8 @@ class World {
   std::unique_ptr<Log> log_;
   std::unique_ptr<Engine> engine_;
   harness::Session session_;
-  std::set<std::string> started_;              // query ids
-  std::map<std::string, QueryStatus> before_;  // counters of engines that are gone
+  std::map<std::string, std::shared_ptr<const PhysicalPlan>> started_;  // by query id
+  std::map<std::string, QueryStatus> before_;                           // counters of engines that are gone
   std::map<std::string, Tap> taps_;
 };
 

@@ -11,8 +11,10 @@ import time
 
 
 class Server:
-    def __init__(self, millrace, *options):
-        self.millrace, self.options = millrace, options
+    """`ready`: tells whether the server answers, where a plain request does not."""
+
+    def __init__(self, millrace, *options, listen=None, ready=None):
+        self.millrace, self.options, self.listen, self.ready = millrace, options, listen or "127.0.0.1:{}", ready
         self.directory = tempfile.mkdtemp()
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -22,12 +24,12 @@ class Server:
     def start(self):
         with open(self.directory + "/log", "ab") as log:
             self.process = subprocess.Popen(
-                [self.millrace, "server", "--data", self.directory + "/data", "--listen", f"127.0.0.1:{self.port}", *self.options],
+                [self.millrace, "server", "--data", self.directory + "/data", "--listen", self.listen.format(self.port), *self.options],
                 stdout=subprocess.DEVNULL, stderr=log)
         deadline = time.time() + 30
         while time.time() < deadline:
             try:
-                if b"RUNNING" in request(self.port, "GET", "/info").body:
+                if self.ready(self.port) if self.ready else b"RUNNING" in request(self.port, "GET", "/info").body:
                     return
             except OSError:
                 time.sleep(0.02)

@@ -1,45 +1,153 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "exec/expr/evaluator.h"
-#include "exec/functions/builtin.h"
+#include <algorithm>
+#include <numeric>
+
+#include "exec/functions/aggregate.h"
+#include "exec/functions/table_function.h"
+#include "function_call.h"
 #include "parser/syntax/parse.h"
 #include "planner/bind/expr_binder.h"
 
-/// Every example that a function declares, through the parser, the binder and the evaluator.
+/// Every example that a function declares: scalar ones through the parser, the binder and the evaluator, aggregates
+/// over the rows that the example names, table functions on their one list.
 namespace millrace {
 namespace {
+
+using testing_functions::evaluate;
+using testing_functions::Outcome;
 
 class NoTopics final : public TopicLookup {
  public:
   std::optional<TopicInfo> find_topic(const std::string&) override { return std::nullopt; }
 };
 
-std::pair<Value, Type> evaluate(const std::string& sql) {
+ExprPtr bound(const ast::ExprPtr& tree) {
   static const Catalog catalog;
   static const PropertyMap properties;
-  NoTopics topics;
-  const BindContext context{catalog, builtin_functions(), topics, properties, evaluate_constant};
-  const Scope scope;
-  ExprBinder binder(context, scope);
-  const ExprPtr expr = binder.bind(parse_expression(sql));
-  return {evaluate_constant(*expr), expr->type};
+  static NoTopics topics;
+  static const BindContext context{catalog, builtin_functions(), topics, properties, evaluate_constant};
+  static const Scope scope;
+  return ExprBinder(context, scope).bind(tree);
+}
+ExprPtr bound(const std::string& sql) {
+  return bound(parse_expression(sql));
 }
 
-class Example : public testing::TestWithParam<FunctionExample> {};
+std::string shown(const Outcome& outcome, const Type& type) {
+  if (outcome.failed) return "error";
+  return outcome.value.is_null() ? "NULL" : to_text(outcome.value, type) + " " + type.to_string();
+}
+std::string shown(const std::string& sql) {
+  const ExprPtr expr = bound(sql);
+  return shown(evaluate(expr), expr->type);
+}
+
+std::size_t column_index(const ast::ExprPtr& argument) {
+  const auto* column = argument->as<ast::ColumnRef>();
+  return column == nullptr ? std::string::npos : std::string("XYZ").find(column->name.text);
+}
+
+/// What an aggregate call takes in: columns, and constants by parameter.
+struct AggregateArguments {
+  std::vector<CallArgument> known;
+  std::vector<ExprPtr> expressions;  // literals as they are, columns as references
+  std::vector<ColumnPtr> columns;
+};
+
+AggregateArguments aggregate_arguments(const ast::Call& call, const std::vector<std::string>& over) {
+  AggregateArguments out;
+  for (const auto& argument : call.arguments) {
+    const std::size_t index = column_index(argument);
+    if (index == std::string::npos) {
+      out.expressions.push_back(bound(argument));
+    } else {
+      const ExprPtr list = bound(over.at(index));
+      ColumnBuilder builder(list->type.element());
+      for (const Value& value : evaluate(list).value.items()) builder.append(value);
+      out.columns.push_back(builder.finish());
+      out.expressions.push_back(testing_functions::expression(ColumnExpr{index}, list->type.element()));
+    }
+    out.known.push_back({.type = out.expressions.back()->type});
+  }
+  return out;
+}
+
+std::string aggregate_shown(const FunctionExample& example) {
+  const auto tree = parse_expression(example.sql);
+  const auto& parsed = *tree->as<ast::Call>();
+  AggregateArguments in = aggregate_arguments(parsed, example.over);
+  AggregateCall call;
+  call.function = builtin_functions().find(parsed.name.text);
+  const auto match = resolve_function(*call.function, in.known, {});
+  const auto& variant = call.function->variants[match.variant];
+  call.variant = match.variant;
+  std::vector<Type> types;
+  for (std::size_t i = 0; i < in.known.size(); ++i) {
+    types.push_back(in.known[i].type);
+    if (variant.parameters[match.parameter[i]].literal)
+      call.constants.push_back(evaluate(in.expressions[i]).value);
+    else
+      call.arguments.push_back(in.expressions[i]);
+  }
+  call.column.type = variant.resolve_return ? variant.resolve_return(types)
+                                            : instantiate(variant.returns, match.bindings, Type::null());
+  const auto aggregate = make_aggregate(call);
+  const std::size_t rows = evaluate(bound(example.over.at(0))).value.items().size();
+  alignas(64) std::byte memory[256];
+  aggregate->init(memory);
+  std::vector<std::byte*> states(rows, memory);
+  std::vector<std::uint32_t> all(rows);
+  std::iota(all.begin(), all.end(), 0U);
+  const auto status = aggregate->update(states, 0, in.columns, all);
+  const std::byte* const state = memory;
+  const ColumnPtr result = aggregate->result(std::span(&state, 1), 0);
+  std::string text = status ? shown({get_value(*result, 0), false}, aggregate->type()) : "error";
+  aggregate->destroy(memory);
+  return text;
+}
+
+std::string table_shown(const FunctionExample& example) {
+  const auto tree = parse_expression(example.sql);
+  const auto& parsed = *tree->as<ast::Call>();
+  const ExprPtr list = bound(parsed.arguments.at(0));
+  TableCall call;
+  call.function = builtin_functions().find(parsed.name.text);
+  call.arguments = {list};
+  call.column.type = call.function->name == "EXPLODE" ? list->type.element() : list->type;
+  ColumnBuilder builder(list->type);
+  builder.append(evaluate(list).value);
+  RowErrors errors;
+  const ColumnPtr arguments[] = {builder.finish()};
+  const ColumnPtr rows = make_table_function(call)->apply(arguments, 1, errors);
+  return shown({get_value(*rows, 0), errors.count != 0}, rows->type);
+}
+
+struct Case {
+  FunctionKind kind;
+  FunctionExample example;
+};
+void PrintTo(const Case& one, std::ostream* out) {
+  *out << one.example.sql;
+}
+
+class Example : public testing::TestWithParam<Case> {};
 
 TEST_P(Example, Holds) {
-  const auto [value, type] = evaluate(GetParam().sql);
-  const auto [expected, expected_type] = evaluate(GetParam().result);
-  EXPECT_EQ(to_text(value, type), to_text(expected, expected_type)) << GetParam().sql;
-  EXPECT_TRUE(expected.is_null() || type == expected_type)
-      << GetParam().sql << " is " << type.to_string() << ", not " << expected_type.to_string();
+  const auto& [kind, example] = GetParam();
+  const std::string expected = example.result == "error" ? "error" : shown(example.result);
+  EXPECT_EQ(kind == FunctionKind::scalar      ? shown(example.sql)
+            : kind == FunctionKind::aggregate ? aggregate_shown(example)
+                                              : table_shown(example),
+            expected)
+      << example.sql;
 }
 
-std::vector<FunctionExample> all_examples() {
-  std::vector<FunctionExample> all;
+std::vector<Case> all_examples() {
+  std::vector<Case> all;
   for (const FunctionDef& function : builtin_functions().all())
-    all.insert(all.end(), function.examples.begin(), function.examples.end());
+    for (const FunctionExample& example : function.examples) all.push_back({function.kind, example});
   return all;
 }
 INSTANTIATE_TEST_SUITE_P(Builtin, Example, testing::ValuesIn(all_examples()));
@@ -48,15 +156,18 @@ TEST(Catalog, EveryFunctionIsDocumentedAndCallable) {
   for (const FunctionDef& function : builtin_functions().all()) {
     EXPECT_FALSE(function.doc.empty()) << function.name;
     EXPECT_FALSE(function.variants.empty()) << function.name;
+    const bool repeatable = std::ranges::any_of(function.variants, &FunctionVariant::deterministic);
+    EXPECT_EQ(function.examples.empty(), !repeatable) << function.name << " needs an example beside its declaration";
     for (const FunctionVariant& variant : function.variants)
       EXPECT_NE(variant.implementation, nullptr) << function.name;
   }
 }
 
-}  // namespace
-
-void PrintTo(const FunctionExample& example, std::ostream* out) {
-  *out << example.sql;
+// An example of an error must not pass for one of NULL, nor the other way round.
+TEST(Catalog, ErrorsAreToldFromNull) {
+  EXPECT_EQ(shown("GENERATE_SERIES(1, 2, 0)"), "error");
+  EXPECT_EQ(shown("NULLIF(1, 1)"), "NULL");
 }
 
+}  // namespace
 }  // namespace millrace

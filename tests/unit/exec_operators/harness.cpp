@@ -190,14 +190,14 @@ void Pipe::commit(bool succeeds) {
   ASSERT_TRUE(pipeline_->commit());
   std::vector<Sink> sinks(stores_.size());
   for (std::size_t s = 0; s < stores_.size(); ++s) ASSERT_TRUE(stores_[s]->begin_commit(sinks[s]));
-  const std::string progress = pipeline_->save();
+  OperatorStates progress = pipeline_->save();
   if (!succeeds) {
     for (auto& store : stores_) store->roll_back();
     ASSERT_TRUE(pipeline_->load(progress_));
     open_.clear();
     return;
   }
-  progress_ = progress;
+  progress_ = std::move(progress);
   for (std::size_t s = 0; s < stores_.size(); ++s) {
     Log& log = logs_[names_[s]];
     log.insert(log.end(), sinks[s].log.begin(), sinks[s].log.end());

@@ -41,7 +41,7 @@ WindowSpec session(std::int64_t gap, std::int64_t grace);
 Batch make_batch(const PlanNode& relation, std::span<const TestRow> rows);
 
 /// One subtopology with stores in memory or on disk, stepped by hand like a task.
-class Pipe final : public OperatorContext, public Emitter {
+class Pipe final : public TaskContext, public Emitter {
  public:
   struct Settings {
     bool every_change = true;
@@ -69,7 +69,9 @@ class Pipe final : public OperatorContext, public Emitter {
   const Subtopology& subtopology() const { return *subtopology_; }
 
   StoreSlot store(const std::string& name) override;
-  void report(std::string_view, int, const RowErrors& errors, const Batch&) override { errors_ += errors.count; }
+  void report(std::string_view, RecordErrorKind, const RowErrors& errors, const Batch&) override {
+    errors_ += errors.count;
+  }
   void late_rows(std::string_view, std::uint64_t count) override { late_ += count; }
   const QueryOptions& options() const override { return options_; }
   Status batch(Batch&& batch) override;
@@ -86,7 +88,7 @@ class Pipe final : public OperatorContext, public Emitter {
   std::vector<std::string> names_;
   std::vector<std::unique_ptr<Store>> stores_;
   std::map<std::string, Log> logs_;
-  std::string progress_;
+  OperatorStates progress_;
   std::vector<std::string> out_, open_;  // committed output; that of the open transaction
   std::uint64_t late_ = 0, errors_ = 0;
 };

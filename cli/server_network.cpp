@@ -1,0 +1,116 @@
+#include "cli/server_network.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <cstdlib>
+#include <utility>
+
+#include "cli/options.h"
+
+namespace millrace::inline cli {
+namespace {
+
+HttpListener parse_listener(std::string text) {
+  HttpListener listener;
+  if (const std::size_t scheme = text.find("://"); scheme != std::string::npos) {
+    listener.tls = text.starts_with("https://");
+    if (!listener.tls && !text.starts_with("http://"))
+      throw UsageError(fmt::format("'{}' is no http:// or https:// address", text));
+    text.erase(0, scheme + 3);
+  }
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string::npos) throw UsageError(fmt::format("expected HOST:PORT, got '{}'", text));
+  char* end = nullptr;
+  const long port = std::strtol(text.c_str() + colon + 1, &end, 10);
+  if (*end != '\0' || end == text.c_str() + colon + 1 || port < 0 || port > 65535)
+    throw UsageError(fmt::format("'{}' has no valid port", text));
+  listener.host = text.substr(0, colon);
+  if (listener.host.size() > 2 && listener.host.front() == '[' && listener.host.back() == ']')
+    listener.host = listener.host.substr(1, listener.host.size() - 2);
+  listener.port = static_cast<int>(port);
+  return listener;
+}
+
+std::vector<std::string> list_of(const std::string& text) {
+  std::vector<std::string> items;
+  std::string item;
+  for (const char c : text + ",") {
+    if (c != ',') {
+      if (c != ' ') item += c;
+    } else if (!item.empty()) {
+      items.push_back(std::exchange(item, {}));
+    }
+  }
+  return items;
+}
+
+std::vector<HttpListener> listeners_of(std::vector<std::string> addresses, const Config& config) {
+  if (addresses.empty()) addresses = list_of(config.find("listeners").value_or("127.0.0.1:8088"));
+  std::vector<HttpListener> listeners;
+  for (const std::string& address : addresses) listeners.push_back(parse_listener(address));
+  if (listeners.empty()) throw UsageError("there is no address to listen on");
+  return listeners;
+}
+
+TlsOptions tls_of(const Config& config) {
+  TlsOptions tls;
+  tls.key_store = config.text("ssl.keystore.location");
+  tls.key_store_password = config.text("ssl.keystore.password");
+  tls.key_password = config.text("ssl.key.password");
+  tls.trust_store = config.text("ssl.truststore.location");
+  tls.trust_store_password = config.text("ssl.truststore.password");
+  const std::string client = config.text("ssl.client.authentication");
+  using Client = TlsOptions::ClientCertificate;
+  tls.client = client == "REQUIRED" || config.boolean("ssl.client.auth") ? Client::required
+               : client == "REQUESTED"                                   ? Client::requested
+                                                                         : Client::none;
+  return tls;
+}
+
+/// Null: whoever reaches the server may use it.
+Result<std::shared_ptr<const HttpSecurity>> security_of(const Config& config) {
+  const std::string method = config.text("authentication.method"), grants = config.text("millrace.authorization.file");
+  if (method == "NONE") {
+    if (!grants.empty())
+      return user_error("millrace.authorization.file needs authentication.method=BASIC: grants are to known users");
+    return std::shared_ptr<const HttpSecurity>();
+  }
+  if (method != "BASIC") return user_error("authentication.method must be NONE or BASIC, got '{}'", method);
+  auto security = std::make_shared<HttpSecurity>();
+  auto credentials = Credentials::read(config.text("millrace.authentication.file"));
+  if (!credentials) return credentials.error();
+  security->credentials = std::move(*credentials);
+  if (!grants.empty()) {
+    auto access = Access::read(grants);
+    if (!access) return access.error();
+    security->access = std::move(*access);
+  }
+  security->realm = config.text("authentication.realm");
+  if (config.text("authentication.roles") != "*") security->roles = list_of(config.text("authentication.roles"));
+  security->open_paths = list_of(config.text("authentication.skip.paths"));
+  return std::shared_ptr<const HttpSecurity>(std::move(security));
+}
+
+}  // namespace
+
+Result<HttpOptions> network_options(const std::vector<std::string>& addresses, const Config& config) {
+  auto security = security_of(config);
+  if (!security) return security.error();
+  return HttpOptions{.listeners = listeners_of(addresses, config),
+                     .limits = {},
+                     .tls = tls_of(config),
+                     .security = std::move(*security)};
+}
+
+void warn_of_open_doors(const HttpOptions& options) {
+  if (options.security || options.tls.client == TlsOptions::ClientCertificate::required) return;
+  for (const HttpListener& listener : options.listeners)
+    if (!listener.host.starts_with("127.") && listener.host != "localhost" && listener.host != "::1")
+      return spdlog::warn(
+          "everybody who reaches {}:{} may read, change and drop everything: set "
+          "authentication.method=BASIC, or listen on 127.0.0.1",
+          listener.host, listener.port);
+}
+
+}  // namespace millrace::inline cli

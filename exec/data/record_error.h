@@ -1,0 +1,10 @@
+#pragma once
+
+#include <cstdint>
+
+namespace millrace::inline exec {
+
+/// What went wrong with a record or a row: the numbers of the processing log (spec/config.md §5).
+enum class RecordErrorKind : std::uint8_t { deserialization = 0, processing = 1, production = 2, serialization = 3 };
+
+}  // namespace millrace::inline exec

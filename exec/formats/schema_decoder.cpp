@@ -1,0 +1,219 @@
+#include <fmt/format.h>
+
+#include <map>
+
+#include "exec/formats/avro_format.h"
+#include "exec/formats/framing.h"
+#include "exec/formats/json_format.h"
+#include "exec/formats/protobuf_format.h"
+#include "exec/formats/schema_format.h"
+#include "exec/schemas/schema_cache.h"
+
+namespace millrace::inline exec {
+namespace {
+
+using Inputs = std::span<const std::optional<std::string_view>>;
+
+/// What all of them do for a row: write it, or leave NULLs and a note.
+class RowDecoder : public Decoder {
+ public:
+  RowDecoder(const std::vector<ColumnDef>& columns, const std::vector<std::size_t>& wanted) {
+    for (const std::size_t index : wanted) {
+      names_.push_back(columns[index].name);
+      writers_.emplace_back(columns[index].type);
+    }
+  }
+
+  void decode(Inputs inputs, const std::shared_ptr<const void>& owner, std::vector<ColumnPtr>& out, Bitmap& bad,
+              RowErrors& errors) override {
+    const std::size_t rows = inputs.size();
+    for (auto& writer : writers_) writer.start(rows);
+    for (std::size_t row = 0; row < rows; ++row) {
+      if (inputs[row]) {
+        if (read(*inputs[row], row)) continue;
+        bad.set(row, rows);
+        errors.add(static_cast<std::uint32_t>(row), reason_);
+      }
+      for (auto& writer : writers_) writer.set_null(row);
+    }
+    std::vector<std::shared_ptr<const void>> owners;
+    if (owner) owners.push_back(owner);
+    if (arena_) owners.push_back(std::exchange(arena_, nullptr));
+    for (const auto& schema : schemas_) owners.push_back(schema);  // names of enums are views into it
+    for (auto& writer : writers_) out.push_back(writer.finish(rows, owners));
+  }
+
+ protected:
+  virtual bool read(std::string_view bytes, std::size_t row) = 0;
+
+  std::vector<std::string> names_;
+  std::vector<ColumnWriter> writers_;
+  std::shared_ptr<Arena> arena_;
+  std::string reason_;
+  std::vector<std::shared_ptr<const void>> schemas_;
+};
+
+class NosrDecoder final : public RowDecoder {
+ public:
+  NosrDecoder(const FormatInfo& format, const std::vector<ColumnDef>& columns, const std::vector<std::size_t>& wanted)
+      : RowDecoder(columns, wanted),
+        file_(proto::file_for(columns, format)),
+        reader_(file_, *file_->roots.front(), names_, writers_) {}
+
+ private:
+  bool read(std::string_view bytes, std::size_t row) override {
+    if (reader_.read(bytes, row, arena_)) return true;
+    reason_ = reader_.reason();
+    return false;
+  }
+
+  proto::FilePtr file_;
+  ProtobufReader reader_;
+};
+
+/// Texts that name their schema: one program for each that was met.
+class RegistryDecoder final : public RowDecoder {
+ public:
+  RegistryDecoder(const FormatInfo& format, const std::vector<ColumnDef>& columns,
+                  const std::vector<std::size_t>& wanted, bool bare, SchemaCache* schemas)
+      : RowDecoder(columns, wanted),
+        kind_(*schema_kind_of_format(format.name)),
+        format_name_(format.name),
+        bare_(bare),
+        cache_(schemas) {
+    if (format.schema && kind_ == SchemaKind::avro)
+      if (auto parsed = avro::parse(format.schema->schema)) own_ = std::move(*parsed);
+  }
+
+  bool ready(Inputs inputs) override {
+    if (cache_ == nullptr) return true;
+    std::int32_t checked = last_ ? last_id_ : -1;
+    for (const auto& input : inputs) {
+      std::int32_t id;
+      if (!input || !peek_schema_id(*input, id) || id == checked) continue;
+      if (!programs_.contains(id) && cache_->find(id).state == SchemaCache::State::pending) return false;
+      checked = id;
+    }
+    return true;
+  }
+
+ private:
+  struct Program {
+    ParsedSchemaPtr schema;
+    std::unique_ptr<AvroReader> avro;
+    // PROTOBUF: one for each message of the file that was met.
+    std::map<const proto::Message*, std::unique_ptr<ProtobufReader>> messages;
+  };
+  static constexpr std::size_t kMaxPrograms = 256;
+
+  bool read(std::string_view bytes, std::size_t row) override {
+    std::int32_t id;
+    if (!take_schema_id(bytes, id)) {
+      reason_ = bytes.size() < kFrameSize ? fmt::format("{} bytes are too few for {}", bytes.size(), format_name_)
+                                          : fmt::format("no {} of a schema registry: the first byte is {}, not 0",
+                                                        format_name_, static_cast<unsigned char>(bytes[0]));
+      return false;
+    }
+    Program* program = last_ && id == last_id_ ? last_ : find_program(id);
+    if (program == nullptr) return false;
+    if (program->avro) {
+      if (program->avro->read(bytes, row, arena_)) return true;
+      reason_ = program->avro->reason();
+      return false;
+    }
+    return read_message(*program, bytes, row);
+  }
+
+  bool read_message(Program& program, std::string_view bytes, std::size_t row) {
+    const proto::Message* message = proto::take_message(*program.schema->proto, bytes);
+    if (message == nullptr) {
+      reason_ = "the record names a message that its Protobuf schema lacks";
+      return false;
+    }
+    auto& reader = program.messages[message];
+    if (!reader) reader = std::make_unique<ProtobufReader>(program.schema->proto, *message, names_, writers_);
+    if (reader->read(bytes, row, arena_)) return true;
+    reason_ = reader->reason();
+    return false;
+  }
+
+  Program* find_program(std::int32_t id) {
+    const auto known = programs_.find(id);
+    if (known != programs_.end()) return remember(id, known->second);
+    if (cache_ == nullptr) {
+      reason_ = fmt::format("schema id {}: there is no schema registry", id);
+      return nullptr;
+    }
+    SchemaCache::Found found = cache_->find(id);
+    if (found.state != SchemaCache::State::ready) {
+      reason_ = found.reason.empty() ? fmt::format("schema id {} is not known yet", id) : found.reason;
+      return nullptr;
+    }
+    if (found.schema->kind != kind_) {
+      reason_ = fmt::format("schema id {} is of {}, not {}", id, schema_kind_name(found.schema->kind), format_name_);
+      return nullptr;
+    }
+    if (programs_.size() >= kMaxPrograms) {
+      programs_.clear();
+      last_ = nullptr;
+    }
+    Program& program = programs_[id];
+    program.schema = found.schema;
+    if (kind_ == SchemaKind::avro)
+      program.avro = std::make_unique<AvroReader>(found.schema->avro, own_, names_, writers_, bare_);
+    schemas_.push_back(found.schema);
+    return remember(id, program);
+  }
+
+  Program* remember(std::int32_t id, Program& program) {
+    last_id_ = id;
+    last_ = &program;
+    return last_;
+  }
+
+  const SchemaKind kind_;
+  const std::string format_name_;
+  const bool bare_;
+  SchemaCache* cache_;
+  avro::SchemaPtr own_;  // of the source, for aliases and defaults
+  std::map<std::int32_t, Program> programs_;
+  std::int32_t last_id_ = 0;
+  Program* last_ = nullptr;
+};
+
+/// JSON behind the id, which nothing depends on: the columns say what to read.
+class JsonSrDecoder final : public Decoder {
+ public:
+  explicit JsonSrDecoder(std::unique_ptr<Decoder> json) : json_(std::move(json)) {}
+
+  void decode(Inputs inputs, const std::shared_ptr<const void>& owner, std::vector<ColumnPtr>& out, Bitmap& bad,
+              RowErrors& errors) override {
+    texts_.resize(inputs.size());
+    for (std::size_t row = 0; row < inputs.size(); ++row) {
+      texts_[row] = inputs[row];
+      std::int32_t id;
+      if (!texts_[row] || take_schema_id(*texts_[row], id)) continue;
+      texts_[row].reset();
+      bad.set(row, inputs.size());
+      errors.add(static_cast<std::uint32_t>(row),
+                 "no JSON_SR of a schema registry: it must begin with a zero byte and an id");
+    }
+    json_->decode(texts_, owner, out, bad, errors);
+  }
+
+ private:
+  std::unique_ptr<Decoder> json_;
+  std::vector<std::optional<std::string_view>> texts_;
+};
+
+}  // namespace
+
+std::unique_ptr<Decoder> make_schema_decoder(const FormatInfo& format, std::vector<ColumnDef> columns,
+                                             std::vector<std::size_t> wanted, bool bare, SchemaCache* schemas) {
+  if (format.name == "PROTOBUF_NOSR") return std::make_unique<NosrDecoder>(format, columns, wanted);
+  if (format.name == "JSON_SR")
+    return std::make_unique<JsonSrDecoder>(make_json_decoder(std::move(columns), std::move(wanted), bare));
+  return std::make_unique<RegistryDecoder>(format, columns, wanted, bare, schemas);
+}
+
+}  // namespace millrace::inline exec

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "planner/types/schema.h"
+
+namespace millrace::inline planner {
+
+/// What a format can carry: one row for each, all that the planner knows of it. Reading and writing is the business of
+/// exec/formats, which has a row of the same name.
+struct FormatDef {
+  std::string_view name;
+
+  // Shape.
+  bool key_wraps_single = false;  // one-column keys are messages
+  bool can_wrap = false;          // one-column values inside an object
+  bool can_unwrap = false;        // one-column values bare
+  bool wraps_by_default = false;
+  std::size_t max_columns = SIZE_MAX;
+  bool nested = true;               // ARRAY, MAP, STRUCT
+  bool nested_lists = true;         // an ARRAY or MAP directly inside an ARRAY or MAP
+  bool kafka_types_only = false;    // INTEGER, BIGINT, DOUBLE, STRING, BYTES
+  std::string_view map_owner = {};  // who takes only MAPs with STRING keys, as messages name it; empty: any key
+  bool avro_names = false;          // columns and fields must have names that Avro allows
+
+  // WITH properties that it knows.
+  bool has_delimiter = false;
+  bool has_full_name = false;
+  bool has_nullable = false;
+
+  /// Its schemas are kept in a registry: columns can be inferred and a writer's schema has an id.
+  bool registry = false;
+};
+
+/// Null when the name is unknown. Precondition: upper case.
+const FormatDef* find_format(std::string_view name);
+std::span<const FormatDef> all_formats();
+
+/// Why the format cannot hold the columns; empty when it can.
+std::string refusal(const FormatDef& format, const std::vector<ColumnDef>& columns);
+
+/// Whether it is known how to write in this format: one with a registry needs a schema.
+bool can_write(const FormatInfo& format);
+
+/// Whether the one key column of a relation is bare.
+bool has_bare_key(const FormatInfo& format, std::size_t key_columns);
+
+}  // namespace millrace::inline planner

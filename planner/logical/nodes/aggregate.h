@@ -1,0 +1,46 @@
+#pragma once
+
+#include "planner/logical/describe.h"
+
+namespace millrace::inline planner {
+
+/// Groups by the key of its input (a Rekey stands below unless the key is already right). Output schema: the key
+/// columns, then one value column per call. With a window the key is windowed and the output carries window bounds.
+/// A table input is undone and redone (before rows needed).
+struct AggregateNode {
+  NodePtr input;
+  std::vector<AggregateCall> calls;
+  std::optional<WindowSpec> window;
+  EmitPolicy emit = EmitPolicy::changes;
+  bool global = false;    // no GROUP BY: one group, transient queries only
+  bool combined = false;  // its rows come from a Combine
+  /// Set by the physical planner: an operator above needs insert, update_before/update_after, remove.
+  bool emit_before = false;
+
+  static constexpr NodeTraits kTraits{.name = "aggregate", .before = Before::always, .knows_old_rows = true};
+  static constexpr auto kInputs = std::tuple(&AggregateNode::input);
+  static constexpr auto kFields = std::tuple(Field("calls", &AggregateNode::calls, " {}").fixed("aggregationFunctions"),
+                                             Field("combined", &AggregateNode::combined, " combined").optional(),
+                                             Field("global", &AggregateNode::global, " global"),
+                                             Field("window", &AggregateNode::window, " {}").fixed("windowExpression"),
+                                             Field("final", &AggregateNode::emit, " {}").fixed("emitPolicy"),
+                                             Field("emit_before", &AggregateNode::emit_before, " before"));
+  static constexpr std::array kStores{StoreRole{.role = "groups",
+                                                .step = "Aggregate-Aggregate-Materialize",
+                                                .layout = StoreLayout::groups,
+                                                .holds_result = true}};
+
+  Relation derive(const Relation& from) const {
+    Relation made{.schema = {}, .kind = RelationKind::table, .window = from.window};
+    if (!global) made.schema.columns = from.schema.keys();
+    for (const auto& call : calls) made.schema.columns.push_back(call.column);
+    if (window) {
+      made.window = WindowInfo{.type = window->type, .size_ms = window->size_ms};
+      if (window->type == WindowType::session) made.window->size_ms.reset();
+    }
+    return made;
+  }
+  std::optional<std::size_t> own_first(const Relation&) const { return std::nullopt; }
+};
+
+}  // namespace millrace::inline planner

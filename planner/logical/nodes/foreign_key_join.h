@@ -1,0 +1,34 @@
+#pragma once
+
+#include "planner/logical/describe.h"
+
+namespace millrace::inline planner {
+
+/// right's key = foreign_key(left row). Not co-partitioned; output keyed by the left key.
+/// Output schema: the left key columns, then all left columns, then all right columns.
+struct ForeignKeyJoinNode {
+  NodePtr left, right;
+  JoinType type;  // inner or left
+  ExprPtr foreign_key;
+  bool emit_before = false;  // as of AggregateNode
+
+  static constexpr NodeTraits kTraits{
+      .name = "foreign_key_join", .before = Before::never, .upgrade = Upgrade::refused, .knows_old_rows = true};
+  static constexpr auto kInputs = std::tuple(&ForeignKeyJoinNode::left, &ForeignKeyJoinNode::right);
+  static constexpr auto kFields = std::tuple(
+      Field("type", &ForeignKeyJoinNode::type, " {}"), Field("foreign_key", &ForeignKeyJoinNode::foreign_key, " by {}"),
+      Field("emit_before", &ForeignKeyJoinNode::emit_before, " before").optional());
+  static constexpr std::array kStores{StoreRole{.role = "left", .step = "ForeignKeyJoin-left"},
+                                      StoreRole{.role = "right", .step = "ForeignKeyJoin-right"}};
+
+  Relation derive(const Relation& from, const Relation& other) const {
+    Relation made{.schema = {}, .kind = RelationKind::table, .window = from.window};
+    made.schema.columns = from.schema.keys();
+    made.append_as_values(from);
+    made.append_as_values(other);
+    return made;
+  }
+  std::optional<std::size_t> own_first(const Relation& from, const Relation&) const { return from.schema.key_count(); }
+};
+
+}  // namespace millrace::inline planner

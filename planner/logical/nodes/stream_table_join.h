@@ -1,0 +1,27 @@
+#pragma once
+
+#include "planner/logical/nodes/join.h"
+
+namespace millrace::inline planner {
+
+/// Stream rows meet the newest table row of their key. Both inputs are keyed by the join key and co-partitioned (Rekey
+/// and Repartition below see to it).
+struct StreamTableJoinNode {
+  NodePtr left, right;
+  JoinType type;
+  ColumnDef key;
+
+  static constexpr NodeTraits kTraits{
+      .name = "stream_table_join", .before = Before::never, .upgrade = Upgrade::refused};
+  static constexpr auto kInputs = std::tuple(&StreamTableJoinNode::left, &StreamTableJoinNode::right);
+  static constexpr auto kFields =
+      std::tuple(Field("type", &StreamTableJoinNode::type, " {}"), Field("key", &StreamTableJoinNode::key, " on {}"));
+  static constexpr std::array kStores{StoreRole{.role = "table", .step = "Join-table"}};
+
+  Relation derive(const Relation& from, const Relation& other) const {
+    return joined(key, from, other, RelationKind::stream);
+  }
+  std::optional<std::size_t> own_first(const Relation&, const Relation&) const { return 1; }
+};
+
+}  // namespace millrace::inline planner

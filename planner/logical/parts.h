@@ -1,0 +1,144 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "planner/logical/expr.h"
+#include "planner/types/schema.h"
+
+/// What the fields of plan nodes are made of, and what may be done with each kind of field. A new type of field needs a
+/// row in each of the overload sets here and in planner/physical/json_codec.h; without, nothing compiles.
+namespace millrace::inline planner {
+
+struct TimestampColumn {
+  std::size_t column;                 // in the declared schema (Source), in the output schema (Sink)
+  std::optional<std::string> format;  // java.time pattern, STRING columns only
+  friend bool operator==(const TimestampColumn&, const TimestampColumn&) = default;
+};
+
+struct ProjectItem {
+  ColumnDef column;
+  ExprPtr expr;
+};
+
+struct TableCall {
+  const FunctionDef* function;
+  std::size_t variant;
+  std::vector<ExprPtr> arguments;
+  ColumnDef column;
+};
+
+struct AggregateCall {
+  const FunctionDef* function;
+  std::size_t variant;
+  std::vector<ExprPtr> arguments;  // over the input's columns, per row
+  std::vector<Value> constants;    // the literal init arguments, in order
+  ColumnDef column;                // name and type of the result
+  std::int64_t limit = -1;         // most values that a collecting aggregate keeps; -1: all
+};
+
+enum class NullKey : std::uint8_t {
+  keep,  // PARTITION BY and joins: a failing or NULL key expression gives a null key
+  drop,  // GROUP BY: any NULL among the key columns drops the row, as does a null value
+};
+enum class EmitPolicy : std::uint8_t { changes, final };
+enum class JoinType : std::uint8_t { inner, left, right, full };
+
+struct WindowSpec {
+  WindowType type;
+  std::int64_t size_ms;     // the gap of a session window
+  std::int64_t advance_ms;  // = size for tumbling
+  std::int64_t grace_ms;
+  std::int64_t retention_ms;  // >= size + grace
+  friend bool operator==(const WindowSpec&, const WindowSpec&) = default;
+};
+
+// Equality. Expressions are compared by what they say.
+inline bool same(const ExprPtr& a, const ExprPtr& b) {
+  return a == b || (a && b && equal(*a, *b));
+}
+inline bool same(const ProjectItem& a, const ProjectItem& b) {
+  return a.column == b.column && same(a.expr, b.expr);
+}
+bool same(const TableCall& a, const TableCall& b);
+bool same(const AggregateCall& a, const AggregateCall& b);
+template <class T>
+concept HasParts = std::same_as<T, ExprPtr> || std::same_as<T, ProjectItem> || std::same_as<T, TableCall> ||
+    std::same_as<T, AggregateCall>;
+template <HasParts T>
+bool same(const std::vector<T>& a, const std::vector<T>& b) {
+  if (a.size() != b.size()) return false;
+  for (std::size_t i = 0; i < a.size(); ++i)
+    if (!same(a[i], b[i])) return false;
+  return true;
+}
+/// Fields without expressions.
+template <class T>
+concept Plain =
+    std::is_arithmetic_v<T> || std::is_enum_v<T> || std::same_as<T, std::string> || std::same_as<T, FormatInfo> ||
+    std::same_as<T, ColumnDef> || std::same_as<T, Schema> || std::same_as<T, std::vector<std::size_t>> ||
+    std::same_as<T, std::optional<std::int64_t>> || std::same_as<T, std::optional<TimestampColumn>> ||
+    std::same_as<T, std::optional<WindowInfo>> || std::same_as<T, std::optional<WindowSpec>>;
+template <Plain T>
+bool same(const T& a, const T& b) {
+  return a == b;
+}
+
+// Calls `f` on every expression, by reference.
+template <class E, class F>
+requires std::same_as<std::remove_const_t<E>, ExprPtr>
+void for_each_expr(E& expr, F& f) {
+  f(expr);
+}
+template <class E, class F>
+requires std::same_as<std::remove_const_t<E>, ProjectItem>
+void for_each_expr(E& item, F& f) {
+  f(item.expr);
+}
+template <class E, class F>
+requires std::same_as<std::remove_const_t<E>, TableCall> || std::same_as<std::remove_const_t<E>, AggregateCall>
+void for_each_expr(E& call, F& f) {
+  for (auto& argument : call.arguments) f(argument);
+}
+template <class E, class F>
+requires HasParts<typename std::remove_const_t<E>::value_type> &&
+    std::same_as<std::remove_const_t<E>, std::vector<typename std::remove_const_t<E>::value_type>>
+void for_each_expr(E& list, F& f) {
+  for (auto& part : list) for_each_expr(part, f);
+}
+template <class E, class F>
+requires Plain<std::remove_const_t<E>>
+void for_each_expr(E&, F&) {}
+
+// As EXPLAIN shows it.
+std::string text_of(const ExprPtr& expr);
+std::string text_of(const ProjectItem& item);
+std::string text_of(const TableCall& call);
+std::string text_of(const AggregateCall& call);
+template <HasParts T>
+std::string text_of(const std::vector<T>& parts) {
+  std::string text;
+  for (const T& part : parts) text += (text.empty() ? "" : ", ") + text_of(part);
+  return text;
+}
+std::string text_of(bool flag);
+std::string text_of(int count);  // empty for 0: not known
+std::string text_of(std::int64_t number);
+std::string text_of(std::optional<std::int64_t> number);
+std::string text_of(const std::string& text);
+std::string text_of(const FormatInfo& format);
+std::string text_of(const ColumnDef& column);
+std::string text_of(const std::optional<WindowSpec>& window);
+std::string text_of(const Schema& schema);
+std::string text_of(const std::vector<std::size_t>& positions);
+std::string text_of(const std::optional<TimestampColumn>& timestamp);
+std::string text_of(const std::optional<WindowInfo>& window);
+std::string text_of(RelationKind kind);
+std::string text_of(NullKey null_key);
+std::string text_of(EmitPolicy emit);
+std::string text_of(JoinType type);
+
+}  // namespace millrace::inline planner

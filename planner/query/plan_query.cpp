@@ -1,0 +1,30 @@
+#include "planner/query/plan_query.h"
+
+#include "planner/rules/rules.h"
+
+namespace millrace::inline planner {
+
+std::set<std::string> read_rule_names(const std::string& list) {
+  std::set<std::string> names;
+  for (std::size_t at = 0; at < list.size();) {
+    const std::size_t comma = std::min(list.find(',', at), list.size());
+    names.insert(list.substr(at, comma - at));
+    at = comma + 1;
+  }
+  return names;
+}
+
+std::shared_ptr<const PhysicalPlan> plan_query(const NodePtr& root, const QueryOptions& options,
+                                               const PlanContext& context) {
+  Rewritten rewritten = rewrite(root, {context.evaluate, options}, context.rules_off);
+  auto plan = std::make_shared<PhysicalPlan>(make_physical(rewritten.root, options, context.physical));
+  plan->fired_rules = std::move(rewritten.fired);
+  return plan;
+}
+
+std::shared_ptr<const PhysicalPlan> plan_kept_table(NodePtr leaf, const QueryOptions& options,
+                                                    const PlanContext& context) {
+  return plan_query(make_node(MaterializeNode{.input = std::move(leaf), .emit_before = false}), options, context);
+}
+
+}  // namespace millrace::inline planner

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+
+#include "planner/physical/plan.h"
+
+namespace millrace::inline planner {
+
+/// What settings and circumstances say about a query's plan.
+struct PlanContext {
+  PhysicalContext physical;
+  ConstantEvaluator evaluate;
+  std::set<std::string> rules_off;  // names of rules to leave out; "all": every optional one
+};
+
+/// The rules that a comma-separated list names.
+std::set<std::string> read_rule_names(const std::string& list);
+
+/// The way of every query: a bound plan goes through the rules and becomes the physical one. Throws SqlError.
+std::shared_ptr<const PhysicalPlan> plan_query(const NodePtr& root, const QueryOptions& options,
+                                               const PlanContext& context);
+
+/// The plan that keeps a source table's rows for pull queries. `leaf`: its source.
+std::shared_ptr<const PhysicalPlan> plan_kept_table(NodePtr leaf, const QueryOptions& options,
+                                                    const PlanContext& context);
+
+}  // namespace millrace::inline planner

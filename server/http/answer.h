@@ -1,0 +1,74 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "server/http/exchange.h"
+
+namespace millrace::inline server {
+
+class Connection;
+
+/// The answer to one request on its way from any thread, where Responder is called, to the thread of its connection,
+/// which takes it piece by piece.
+class Answer final : public Responder, public std::enable_shared_from_this<Answer> {
+ public:
+  struct Head {
+    int status = 200;
+    std::string content_type;
+    Headers headers;
+    std::optional<std::size_t> length;  // absent: a stream
+  };
+
+  /// `id` tells the answers of one connection apart.
+  Answer(std::shared_ptr<Connection> connection, std::int32_t id);
+  ~Answer() override;
+  /// What a handler gets: when the last copy goes before the answer is finished, the request is aborted.
+  std::shared_ptr<Responder> responder();
+
+  void respond(int status, std::string_view content_type, std::string_view body, const Headers& headers) override;
+  void start(std::string_view content_type) override;
+  bool write(std::string chunk) override;
+  void finish() override;
+  void abort() override;
+  void watch(std::function<void()> drained, std::function<void()> closed) override;
+  void post(std::function<void()> work) override;
+  void consumed(std::size_t bytes) override;
+
+  // What follows is for the connection's thread.
+  std::int32_t id() const { return id_; }
+  /// Once, as soon as there is one.
+  std::optional<Head> take_head();
+  /// A handler has begun to answer, even if its head was taken already.
+  bool begun();
+  /// The next chunk, or nothing; `end` when none will come any more.
+  std::optional<std::string> take_chunk(bool& end);
+  /// Puts back what could not be sent of a chunk.
+  void put_back(std::string rest);
+  /// Size of the next chunk; 0: none waits.
+  std::size_t next_size();
+  std::size_t take_consumed();
+  bool is_aborted();
+  /// The peer has gone, or takes no more of this answer.
+  void gone();
+
+ private:
+  /// Adds to the answer under the lock, then tells the connection. False: a lot is waiting.
+  template <class Change>
+  bool change(Change&& make);
+
+  const std::int32_t id_;
+
+  std::mutex mutex_;  // guards what follows
+  std::shared_ptr<Connection> connection_;
+  std::optional<Head> head_;
+  std::deque<std::string> chunks_;
+  std::size_t waiting_ = 0, consumed_ = 0;
+  bool begun_ = false, finished_ = false, aborted_ = false, gone_ = false, congested_ = false;
+  std::function<void()> on_drained_, on_closed_;
+};
+
+}  // namespace millrace::inline server

@@ -1,0 +1,213 @@
+#include "server/session/running_pull.h"
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <condition_variable>
+#include <numeric>
+
+#include "server/session/errors.h"
+
+namespace millrace::inline server {
+namespace {
+
+constexpr std::size_t kThreads = 2;
+constexpr std::chrono::seconds kSlowestClient{60};
+
+/// A pull query under way. One thread runs it at a time, or none: while its sink is full.
+class PullRun {
+ public:
+  PullRun(QueryHeader header, std::unique_ptr<TableRows> source, PullRows rows, ResultSink& sink)
+      : header_(std::move(header)), source_(std::move(source)), rows_(std::move(rows)), sink_(sink) {}
+
+  enum class Step { done, full };
+  const std::string& id() const { return header_.query_id; }
+
+  /// Until the end, or until the sink is full. An error before anything was given is left to the caller.
+  Step run(std::optional<ServiceError>* early = nullptr) {
+    while (!cancelled()) {
+      if (!waiting_ && !fetch()) break;
+      if (!begun_) sink_.begin(header_);
+      begun_ = true;
+      if (waiting_->rows > 0 && !sink_.rows(*waiting_)) return Step::full;
+      waiting_.reset();
+    }
+    if (cancelled()) return Step::done;
+    if (failure_ && !begun_ && early != nullptr) {
+      *early = std::move(failure_);
+      return Step::done;
+    }
+    if (!begun_) sink_.begin(header_);
+    sink_.end(std::nullopt, std::move(failure_));
+    return Step::done;
+  }
+
+ private:
+  friend class PullHandle;
+  bool cancelled() {
+    const std::lock_guard lock(mutex_);
+    return cancelled_;
+  }
+  bool fetch() {
+    if (rows_.full() || source_ == nullptr) return false;
+    auto next = source_->next();
+    if (!next) failure_ = to_service_error(next.error());
+    if (!next || !*next) {
+      source_.reset();  // lets go of what it holds of the store
+      return false;
+    }
+    waiting_ = rows_.apply(**next);
+    return true;
+  }
+
+  /// The client does not take its rows: what the query holds of the store goes.
+  void give_up() {
+    source_.reset();
+    waiting_.reset();
+    failure_ = service_error(kServerError, "The rows of the pull query were not taken for a minute.");
+  }
+
+  const QueryHeader header_;
+  std::unique_ptr<TableRows> source_;
+  PullRows rows_;
+  ResultSink& sink_;
+  std::optional<Batch> waiting_;
+  std::optional<ServiceError> failure_;
+  bool begun_ = false;
+
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable stopped_;
+  bool cancelled_ = false;
+  bool running_ = false, resumed_ = false;
+  bool ended_ = false;
+  std::shared_ptr<PullThreads::Timer> patience_;  // while the sink is full
+};
+
+class PullHandle final : public RunningQuery {
+ public:
+  PullHandle(std::shared_ptr<PullRun> run, PullThreads& threads) : run_(std::move(run)), threads_(threads) {
+    const std::lock_guard lock(run_->mutex_);
+    paused(run_, threads_);
+  }
+  ~PullHandle() override {
+    std::unique_lock lock(run_->mutex_);
+    run_->cancelled_ = true;
+    run_->stopped_.wait(lock, [&] { return !run_->running_; });
+  }
+  const std::string& id() const override { return run_->id(); }
+  void resume() override {
+    const std::lock_guard lock(run_->mutex_);
+    run_->resumed_ = true;
+    if (run_->running_ || run_->ended_) return;
+    run_->running_ = true;
+    run_->patience_.reset();
+    threads_.post([run = run_, &threads = threads_] { go_on(run, threads); });
+  }
+
+ private:
+  static void go_on(const std::shared_ptr<PullRun>& shared, PullThreads& threads) {
+    PullRun& run = *shared;
+    while (true) {
+      {
+        const std::lock_guard lock(run.mutex_);
+        run.resumed_ = false;
+      }
+      const bool done = run.run() == PullRun::Step::done;
+      const std::lock_guard lock(run.mutex_);
+      // The sink may have caught up between its refusal and now.
+      if (!done && run.resumed_ && !run.cancelled_) continue;
+      run.ended_ = done;
+      run.running_ = false;
+      if (!done && !run.cancelled_) paused(shared, threads);
+      run.stopped_.notify_all();
+      return;
+    }
+  }
+
+  /// With the lock held, when nothing runs.
+  static void paused(const std::shared_ptr<PullRun>& run, PullThreads& threads) {
+    run->patience_ = threads.after(kSlowestClient, [weak = std::weak_ptr(run)] {
+      const auto waiting = weak.lock();
+      if (!waiting) return;
+      const std::lock_guard lock(waiting->mutex_);
+      if (!waiting->running_ && !waiting->ended_) waiting->give_up();
+    });
+  }
+
+  const std::shared_ptr<PullRun> run_;
+  PullThreads& threads_;
+};
+
+}  // namespace
+
+PullRows::PullRows(const ExprPtr& predicate, std::optional<std::int64_t> limit,
+                   std::unique_ptr<PullProjection> projection, std::shared_ptr<KnownPull> known)
+    : projection_(std::move(projection)), known_(std::move(known)), limit_(limit) {
+  if (predicate) predicate_.emplace(predicate);
+}
+
+PullRows::~PullRows() {
+  if (known_ && projection_) known_->give_back(std::move(projection_));
+}
+
+Batch PullRows::apply(const Batch& in) {
+  RowErrors errors;
+  Batch rows;
+  const Batch* from = &in;
+  if (predicate_) {
+    predicate_->select(in, errors, selected_);
+    if (selected_.size() < in.rows) {
+      rows = gather(in, selected_);
+      from = &rows;
+    }
+  }
+  if (limit_ && static_cast<std::int64_t>(from->rows) > *limit_ - sent_) {
+    std::vector<std::uint32_t> first(static_cast<std::size_t>(*limit_ - sent_));
+    std::iota(first.begin(), first.end(), 0u);
+    Batch cut = gather(*from, first);
+    rows = std::move(cut);
+    from = &rows;
+  }
+  Batch out;
+  out.rows = from->rows;
+  if (out.rows == 0) return out;
+  out.timestamps = from->timestamps;
+  for (Evaluator& item : projection_->items) out.columns.push_back(item.evaluate(*from, errors));
+  sent_ += static_cast<std::int64_t>(out.rows);
+  return out;
+}
+
+struct PullThreads::Pool {
+  boost::asio::thread_pool threads{kThreads};
+};
+PullThreads::PullThreads() : pool_(std::make_unique<Pool>()) {}
+PullThreads::~PullThreads() {
+  pool_->threads.stop();
+  pool_->threads.join();
+}
+class PullThreads::Timer {
+ public:
+  explicit Timer(boost::asio::thread_pool& threads) : timer(threads) {}
+  boost::asio::steady_timer timer;
+};
+std::shared_ptr<PullThreads::Timer> PullThreads::after(std::chrono::milliseconds wait, std::function<void()> work) {
+  auto made = std::make_shared<Timer>(pool_->threads);
+  made->timer.expires_after(wait);
+  made->timer.async_wait([work = std::move(work)](const boost::system::error_code& gone) {
+    if (!gone) work();
+  });
+  return made;
+}
+void PullThreads::post(std::function<void()> work) {
+  boost::asio::post(pool_->threads, std::move(work));
+}
+
+Service::Started start_pull(QueryHeader header, std::unique_ptr<TableRows> source, PullRows rows, ResultSink& sink,
+                            PullThreads& threads) {
+  auto run = std::make_shared<PullRun>(std::move(header), std::move(source), std::move(rows), sink);
+  std::optional<ServiceError> early;
+  if (run->run(&early) == PullRun::Step::done) return {nullptr, std::move(early)};
+  return {std::make_unique<PullHandle>(std::move(run), threads), std::nullopt};
+}
+
+}  // namespace millrace::inline server

@@ -1,0 +1,288 @@
+#!/usr/bin/env python3
+"""TLS, users and grants: security_test.py MILLRACE."""
+import base64
+import json
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+try:
+    import http2_wire
+except ImportError as missing:
+    print(f"skipped: {missing}")
+    sys.exit(77)
+import socket
+
+from wire import Answer, Server, message, request  # noqa: E402
+
+MILLRACE = ""
+
+
+def openssl(*arguments):
+    subprocess.run(["openssl", *arguments], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+class Certificates:
+    """An authority, a server's key and a client's, as PEM and PKCS#12."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=authority",
+                "-keyout", self["ca.key"], "-out", self["ca.pem"])
+        self.issue("server", "localhost")
+        self.issue("client", "client")
+        openssl("pkcs12", "-export", "-in", self["server.crt"], "-inkey", self["server.key"], "-passout", "pass:secret", "-out", self["server.p12"])
+
+    def __getitem__(self, name):
+        return os.path.join(self.directory, name)
+
+    def issue(self, name, common):
+        with open(self["ext"], "w") as file:
+            file.write("subjectAltName=DNS:localhost,IP:127.0.0.1")
+        openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={common}", "-keyout", self[name + ".key"], "-out", self[name + ".csr"])
+        openssl("x509", "-req", "-in", self[name + ".csr"], "-CA", self["ca.pem"], "-CAkey", self["ca.key"], "-CAcreateserial", "-days", "2",
+                "-extfile", self["ext"], "-out", self[name + ".crt"])
+        with open(self[name + ".pem"], "w") as out:
+            for part in (".crt", ".key"):
+                with open(self[name + part]) as file:
+                    out.write(file.read())
+
+
+class Tls(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.files = Certificates(cls.folder.name)
+        cls.server = Server(MILLRACE, "--set", "ssl.keystore.location=" + cls.files["server.pem"], listen="https://127.0.0.1:{}",
+                            ready=lambda port: cls.get(port).status == 200)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.close()
+        cls.folder.cleanup()
+
+    @classmethod
+    def connect(cls, port, protocols=("http/1.1",), own=False):
+        context = ssl.create_default_context(cafile=cls.files["ca.pem"])
+        context.set_alpn_protocols(list(protocols))
+        if own:
+            context.load_cert_chain(cls.files["client.crt"], cls.files["client.key"])
+        return context.wrap_socket(socket.create_connection(("127.0.0.1", port), 10), server_hostname="localhost")
+
+    @classmethod
+    def get(cls, port, path="/info", **options):
+        with cls.connect(port, **options) as sock:
+            sock.sendall(message("GET", path))
+            return Answer(sock.makefile("rb")).rest()
+
+    def test_http1(self):
+        self.assertIn(b"RUNNING", self.get(self.server.port).body)
+
+    def test_http2_by_alpn(self):
+        sock = self.connect(self.server.port, ("h2", "http/1.1"))
+        self.assertEqual(sock.selected_alpn_protocol(), "h2")
+        with http2_wire.Connection(None, sock=sock) as connection:
+            answer = connection.answer(connection.request("POST", "/ksql", {"ksql": "SHOW STREAMS;"}))
+            self.assertEqual((answer.status, answer.json()[0]["@type"]), (200, "streams"))
+
+    def test_large_answers_and_bodies(self):
+        with self.connect(self.server.port) as sock:
+            sock.sendall(message("POST", "/ksql", {"ksql": "SHOW FUNCTIONS; SHOW PROPERTIES;", "filler": "x" * 300000}))
+            answer = Answer(sock.makefile("rb")).rest()
+            self.assertEqual((answer.status, len(answer.json())), (200, 2))
+
+    def test_plain_text_is_refused(self):
+        sock = socket.create_connection(("127.0.0.1", self.server.port), 10)
+        sock.sendall(message("GET", "/info"))
+        try:
+            self.assertNotIn(b"HTTP/1.1 200", sock.recv(1000))
+        except ConnectionError:
+            pass
+        sock.close()
+        self.assertEqual(self.get(self.server.port).status, 200)
+
+    def test_shell(self):
+        def shell(*options):
+            return subprocess.run([MILLRACE, f"https://localhost:{self.server.port}", "-e", "SHOW STREAMS;", *options], timeout=60,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        good = shell("--cacert", self.files["ca.pem"])
+        self.assertEqual(good.returncode, 0, good.stdout)
+        self.assertIn("Stream Name", good.stdout)
+        self.assertNotEqual(shell().returncode, 0)  # the system does not know the authority
+
+    def test_reload(self):
+        with self.connect(self.server.port) as kept:
+            before = ssl.get_server_certificate(("127.0.0.1", self.server.port))
+            self.files.issue("server", "localhost")
+            self.server.process.send_signal(signal.SIGHUP)
+            deadline = time.time() + 10
+            while ssl.get_server_certificate(("127.0.0.1", self.server.port)) == before:
+                self.assertLess(time.time(), deadline)
+                time.sleep(0.05)
+            kept.sendall(message("GET", "/info"))
+            self.assertEqual(Answer(kept.makefile("rb")).status, 200)
+
+    def test_client_certificates(self):
+        server = Server(MILLRACE, "--set", "ssl.keystore.location=" + self.files["server.p12"], "--set", "ssl.keystore.password=secret",
+                        "--set", "ssl.truststore.location=" + self.files["ca.pem"], "--set", "ssl.client.authentication=REQUIRED",
+                        listen="https://127.0.0.1:{}", ready=lambda port: self.get(port, own=True).status == 200)
+        try:
+            with self.assertRaises((OSError, ConnectionError)):
+                self.get(server.port)
+        finally:
+            server.close()
+
+    def test_bad_stores_are_named(self):
+        for store, word in (("/nothing.pem", "nothing.pem"), (self.files["ca.key"], "no certificate"), (self.files["ca.pem"], "no private key")):
+            done = subprocess.run([MILLRACE, "server", "--data", self.folder.name + "/d", "--listen", "https://127.0.0.1:0", "--set",
+                                   "ssl.keystore.location=" + store], timeout=30, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn(word, done.stdout)
+
+
+def hashed(user, password, *roles):
+    return subprocess.run([MILLRACE, "password", user, *roles], input=password + "\n", stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+def basic(user, password):
+    return [("Authorization", "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode())]
+
+
+GRANTS = """
+# name what may be done
+GRANT ALL TO admin
+GRANT READ ON clicks, visible_* TO analyst
+GRANT WRITE ON clicks TO app;
+GRANT CREATE, DROP, READ, WRITE ON mine_* TO analyst
+"""
+
+
+class Users(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        users, grants = cls.folder.name + "/users", cls.folder.name + "/grants"
+        with open(users, "w") as file:
+            file.write("# users\n" + hashed("root", "r:oot", "admin") + hashed("ann", "a", "analyst") + hashed("app", "b", "app") +
+                       hashed("none", "c"))
+        with open(grants, "w") as file:
+            file.write(GRANTS)
+        cls.server = Server(MILLRACE, "--set", "authentication.method=BASIC", "--set", "millrace.authentication.file=" + users,
+                            "--set", "millrace.authorization.file=" + grants,
+                            ready=lambda port: b"READY" in request(port, "GET", "/healthcheck").body)
+        for statement in ("CREATE STREAM clicks (k STRING KEY, v INT) WITH (kafka_topic='clicks', value_format='JSON', partitions=1);",
+                          "CREATE STREAM hidden (k STRING KEY, v INT) WITH (kafka_topic='hidden', value_format='JSON', partitions=1);",
+                          "CREATE TABLE visible_t AS SELECT k, COUNT(*) AS n FROM clicks GROUP BY k;"):
+            answer = cls.ksql("root", "r:oot", statement)
+            assert answer.status == 200, answer.body
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.close()
+        cls.folder.cleanup()
+
+    @classmethod
+    def ksql(cls, user, password, text, path="/ksql", field="ksql"):
+        return request(cls.server.port, "POST", path, {field: text}, basic(user, password))
+
+    def denied(self, answer, code=40301):
+        self.assertEqual((answer.status, answer.json()["error_code"]), (403, code), answer.body)
+
+    def test_unknown(self):
+        for headers in ([], basic("root", "wrong"), basic("nobody", "x"), [("Authorization", "Bearer x")], [("Authorization", "Basic !!")]):
+            answer = request(self.server.port, "POST", "/ksql", {"ksql": "SHOW STREAMS;"}, headers)
+            self.assertEqual((answer.status, answer.json()["error_code"], answer.json()["message"]), (401, 40100, "Unauthorized"))
+            self.assertEqual(answer.headers["www-authenticate"], 'Basic realm="millrace"')
+        self.assertEqual(request(self.server.port, "POST", "/inserts-stream", b'{"target":"clicks"}\n').status, 401)
+        for path in ("/healthcheck", "/v1/metadata", "/v1/metadata/id"):
+            self.assertEqual(request(self.server.port, "GET", path).status, 200)
+        for path in ("/info", "/status", "/metrics", "/openapi.json", "/clusterStatus"):
+            self.assertEqual(request(self.server.port, "GET", path).status, 401)
+
+    def test_http2(self):
+        with http2_wire.Connection(self.server.port) as connection:
+            self.assertEqual(connection.answer(connection.request("POST", "/ksql", {"ksql": "SHOW STREAMS;"})).status, 401)
+            header = [("authorization", basic("ann", "a")[0][1])]
+            self.assertEqual(connection.answer(connection.request("POST", "/ksql", {"ksql": "SHOW STREAMS;"}, header)).status, 200)
+            answer = connection.answer(connection.request("POST", "/query-stream", {"sql": "SELECT * FROM hidden EMIT CHANGES;"}, header))
+            self.assertEqual(answer.status, 403)
+
+    def test_reading(self):
+        for text in ("SELECT * FROM visible_t;", "SELECT * FROM clicks;", "PRINT clicks FROM BEGINNING LIMIT 1;"):
+            if not text.startswith("PRINT"):
+                self.assertEqual(self.ksql("ann", "a", text, "/query").status, 200)
+            self.denied(self.ksql("app", "b", text, "/query"))
+            self.denied(self.ksql("none", "c", text, "/query"))
+        for text in ("SELECT * FROM hidden;", "SELECT * FROM `HIDDEN` EMIT CHANGES;", "PRINT hidden;",
+                     "SELECT * FROM clicks c JOIN hidden h WITHIN 1 HOUR ON c.k = h.k EMIT CHANGES;"):
+            self.denied(self.ksql("ann", "a", text, "/query"))
+        self.denied(self.ksql("ann", "a", "EXPLAIN SELECT * FROM hidden;"))
+        self.denied(self.ksql("ann", "a", "DESCRIBE hidden;"))
+        self.assertEqual(self.ksql("ann", "a", "DESCRIBE clicks;").status, 200)
+
+    def test_writing(self):
+        row = "INSERT INTO clicks (k, v) VALUES ('a', 1);"
+        self.assertEqual(self.ksql("app", "b", row).status, 200)
+        self.denied(self.ksql("ann", "a", row))
+        self.denied(self.ksql("app", "b", "INSERT INTO hidden (k, v) VALUES ('a', 1);"))
+        body = b'{"target":"%s"}\n{"k":"a","v":2}\n'
+        self.assertEqual(request(self.server.port, "POST", "/inserts-stream", body % b"Clicks", basic("app", "b")).body, b'{"status":"ok","seq":0}\n')
+        self.denied(request(self.server.port, "POST", "/inserts-stream", body % b"hidden", basic("app", "b")))
+
+    def test_creating_and_dropping(self):
+        good = self.ksql("ann", "a", "CREATE STREAM mine_s WITH (kafka_topic='mine_s') AS SELECT * FROM clicks;")
+        self.assertEqual(good.status, 200, good.body)
+        self.denied(self.ksql("ann", "a", "CREATE STREAM other AS SELECT * FROM clicks;"))
+        self.denied(self.ksql("ann", "a", "CREATE STREAM mine_h AS SELECT * FROM hidden;"))
+        self.denied(self.ksql("ann", "a", "CREATE STREAM mine_x (k STRING KEY) WITH (kafka_topic='hidden', value_format='JSON');"))
+        self.denied(self.ksql("ann", "a", "SET 'auto.offset.reset'='earliest'; DROP STREAM hidden;"))
+        self.denied(self.ksql("ann", "a", "DROP STREAM nothing_like_it;"))
+        self.denied(self.ksql("ann", "a", "TERMINATE ALL;"), 40300)
+        self.denied(self.ksql("ann", "a", "ALTER SYSTEM 'auto.offset.reset'='latest';"), 40300)
+        self.denied(request(self.server.port, "POST", "/ksql/terminate", {}, basic("ann", "a")), 40300)
+        self.assertEqual(self.ksql("ann", "a", "DROP STREAM mine_s;").status, 200)
+
+    def test_nothing_shows(self):
+        for text in ("SHOW STREAMS;", "SHOW TOPICS;", "SHOW QUERIES;", "SHOW STREAMS EXTENDED;", "SHOW TABLES;"):
+            self.assertNotIn("hidden", self.ksql("ann", "a", text).body.decode().lower().replace("show", ""))
+            self.assertNotIn("clicks", self.ksql("none", "c", text).body.decode().lower())
+        self.assertIn("CLICKS", self.ksql("ann", "a", "SHOW STREAMS;").body.decode())
+        wrong = self.ksql("ann", "a", "SELECT * FROM visible_hiden EMIT CHANGES;", "/query")
+        self.assertNotIn("HIDDEN", wrong.body.decode())
+        text = self.ksql("root", "r:oot", "SHOW PROPERTIES;").body.decode()
+        self.assertNotIn("scrypt", text)
+
+    def test_no_grants_means_nothing(self):
+        self.denied(self.ksql("none", "c", "SELECT * FROM clicks;", "/query"))
+        self.assertEqual(self.ksql("none", "c", "SHOW STREAMS;").json()[0]["streams"], [])
+
+    def test_shell(self):
+        def shell(*options):
+            return subprocess.run([MILLRACE, f"http://127.0.0.1:{self.server.port}", "-e", "SHOW STREAMS;", *options], timeout=60,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, **more})
+        more = {}
+        self.assertIn("CLICKS", shell("-u", "ann", "-p", "a").stdout)
+        with open(self.folder.name + "/secret", "w") as file:
+            file.write("a\n")
+        self.assertIn("CLICKS", shell("--user", "ann", "--password-file", self.folder.name + "/secret").stdout)
+        with open(self.folder.name + "/netrc", "w") as file:
+            file.write("machine other login x password y\nmachine 127.0.0.1\n  login ann\n  password a\n")
+        self.assertNotIn("CLICKS", shell().stdout)
+        more = {"NETRC": self.folder.name + "/netrc"}
+        self.assertIn("CLICKS", shell().stdout)
+
+    def test_zz_guessing_is_slowed_down(self):
+        statuses = [request(self.server.port, "GET", "/info", headers=basic("root", f"guess{i}")).status for i in range(30)]
+        self.assertEqual(statuses[-1], 429)
+        self.assertEqual(request(self.server.port, "GET", "/info", headers=basic("ann", "a")).status, 200)  # is remembered
+
+
+if __name__ == "__main__":
+    MILLRACE = sys.argv.pop(1)
+    unittest.main()

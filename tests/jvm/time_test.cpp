@@ -1,0 +1,118 @@
+// Texts of times beside java.time: every zone, every pattern of patterns.txt, both directions.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "exec/functions/java_time.h"
+#include "java.h"
+
+namespace millrace {
+namespace {
+
+using testing_jvm::java_lines;
+using testing_jvm::split;
+
+std::string write(const JavaTimePattern& pattern, std::int64_t millis, const Zone& zone) {
+  std::string out;
+  const std::int64_t offset = zone.offset_at(millis);
+  return pattern.format(millis + offset, offset, zone, {}, out) ? out : "error";
+}
+std::string read(const JavaTimePattern& pattern, std::string_view text, const Zone& zone) {
+  const auto parsed = pattern.parse(text);
+  return parsed ? std::to_string(parsed->instant(zone)) : "error";
+}
+
+/// Regions that Debian's tables keep apart as they were, where Java follows the database since 2024b.
+bool has_own_history(std::string_view zone) {
+  return zone == "WET" || zone == "CET" || zone == "MET" || zone == "EET" || zone == "EST" || zone == "MST" ||
+         zone == "HST" || zone.ends_with("EDT") || zone.ends_with("CDT") || zone.ends_with("MDT") ||
+         zone.ends_with("PDT");
+}
+
+std::uint64_t hash(std::uint64_t hash, std::string_view text) {
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  return (hash ^ 10) * 0x100000001b3ULL;
+}
+constexpr std::uint64_t kSeed = 0xcbf29ce484222325ULL;
+
+std::vector<std::string> patterns() {
+  std::vector<std::string> all;
+  for (const std::string& line : testing_jvm::lines_of("tests/jvm/patterns.txt"))
+    if (!line.empty() && line[0] != '#') all.push_back(line);
+  return all;
+}
+
+const JavaTimePattern& compiled(const std::string& source) {
+  const auto pattern = JavaTimePattern::find(source);
+  EXPECT_TRUE(pattern) << source;
+  return **pattern;
+}
+
+const Zone& zone(const std::string& name) {
+  const auto found = Zone::find(name);
+  EXPECT_TRUE(found) << name;
+  return found ? **found : Zone::utc();
+}
+
+/// Where the hashes differ: which instants.
+std::string explain(const std::string& zone_name, const std::string& source, const std::vector<std::string>& instants) {
+  std::string command = fmt::format("detail '{}' '{}'", zone_name, testing_jvm::quoted(source));
+  for (const std::string& instant : instants) command += " " + instant;
+  std::string out;
+  const auto lines = java_lines("TimeReference", command);
+  for (std::size_t i = 0; i < instants.size() && i < lines.size(); ++i) {
+    const auto theirs = split(lines[i], '\t');
+    const JavaTimePattern& pattern = compiled(source);
+    const std::string text = write(pattern, std::stoll(instants[i]), zone(zone_name));
+    const std::string reading = read(pattern, theirs[0], zone(zone_name));
+    if (text == theirs[0] && reading == theirs[1]) continue;
+    out += fmt::format("\n  {}: '{}' read as {}; Java has '{}', {}", instants[i], text, reading, theirs[0], theirs[1]);
+    break;
+  }
+  return out;
+}
+
+TEST(JavaTime, EveryZoneAndPattern) {
+  if (!testing_jvm::has_java()) GTEST_SKIP() << "no Java that compiles";
+  const char* own = std::getenv("MILLRACE_JVM_INSTANTS");
+  const auto sources = patterns();
+  std::vector<std::string> instants;
+  std::string name;
+  std::size_t compared = 0;
+  int explained = 0;
+  for (const std::string& line : java_lines("TimeReference", own != nullptr ? own : "8")) {
+    auto parts = split(line, '\t');
+    if (parts[0] == "zone") {
+      name = parts[1];
+      instants.assign(parts.begin() + 2, parts.end());
+      continue;
+    }
+    if (has_own_history(name)) continue;
+    const std::string& source = sources.at(std::stoul(parts[1]));
+    const JavaTimePattern& pattern = compiled(source);
+    std::uint64_t written = kSeed, readings = kSeed;
+    for (const std::string& instant : instants) {
+      const std::string text = write(pattern, std::stoll(instant), zone(name));
+      written = hash(written, text);
+      readings = hash(readings, read(pattern, text, zone(name)));
+    }
+    ++compared;
+    if (fmt::format("{:x}", written) == parts[2] && fmt::format("{:x}", readings) == parts[3]) continue;
+    ADD_FAILURE() << name << ", " << source << (++explained < 20 ? explain(name, source, instants) : "");
+  }
+  EXPECT_GT(compared, 500 * sources.size());
+}
+
+TEST(JavaTime, Strictness) {
+  if (!testing_jvm::has_java()) GTEST_SKIP() << "no Java that compiles";
+  std::size_t compared = 0;
+  for (const std::string& line : java_lines("TimeReference", "strict 400")) {
+    const auto parts = split(line, '\t');
+    EXPECT_EQ(read(compiled(parts[0]), parts[1], zone("America/New_York")), parts[2])
+        << "'" << parts[1] << "' by " << parts[0];
+    ++compared;
+  }
+  EXPECT_GT(compared, 10'000U);
+}
+
+}  // namespace
+}  // namespace millrace
