@@ -37,7 +37,8 @@ void compare_topic(const std::string& topic, const std::vector<const RecordSpec*
   if (!sink) fail(fmt::format("no stream or table writes the output topic {}", topic));
   const auto& actual = bed.records(topic);
   for (std::size_t i = 0; i < std::min(expected.size(), actual.size()); ++i) {
-    const auto difference = harness::compare_record(*expected[i], actual[i], *sink, true, any_zero_timestamp, &bed.registry());
+    const auto difference =
+        harness::compare_record(*expected[i], actual[i], *sink, true, any_zero_timestamp, &bed.registry());
     if (difference)
       fail(fmt::format("Topic {}, record {}: {}\n\tExpected: {}\n\tActual: {}", topic, i + 1, *difference,
                        describe(*expected[i]), describe(actual[i], *sink, bed)));

@@ -114,9 +114,8 @@ std::optional<json::object> ServiceImpl::run(Step& step) {
       std::lock_guard lock(push_queries_->mutex);
       for (const auto& [id, cancel] : push_queries_->cancel) push_queries.push_back(id);
     }
-    return show->entity(
-        {state(), log_, *engine_, functions_, config(), *step.session, options_.advertised, std::move(push_queries),
-         *registry_});
+    return show->entity({state(), log_, *engine_, functions_, config(), *step.session, options_.advertised,
+                         std::move(push_queries), *registry_});
   }
   return std::nullopt;
 }

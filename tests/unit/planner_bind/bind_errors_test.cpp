@@ -77,8 +77,6 @@ INSTANTIATE_TEST_SUITE_P(
                 "KEY], features=[]}\nreason: The 'KAFKA' format does not support type 'BOOLEAN'"},
         Mistake{"CREATE TABLE X (A INT) WITH (KAFKA_TOPIC='x', VALUE_FORMAT='JSON', PARTITIONS=1);",
                 "invalid_schema at 1:14: Tables require a PRIMARY KEY. Please define the PRIMARY KEY."},
-        Mistake{"CREATE STREAM X (A INT) WITH (KAFKA_TOPIC='x', VALUE_FORMAT='AVRO', PARTITIONS=1);",
-                "not_supported at 1:31: The AVRO format is not supported yet"},
         Mistake{
             "CREATE STREAM X (A INT) WITH (KAFKA_TOPIC='x', VALUE_FORMAT='JSON', TIMESTAMP='B', PARTITIONS=1);",
             "invalid_property at 1:31: The TIMESTAMP column set in the WITH clause does not exist in the schema: 'B'"},
