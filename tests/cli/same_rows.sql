@@ -4,8 +4,8 @@ CREATE TABLE users (user_id STRING PRIMARY KEY, city STRING) WITH (kafka_topic='
 CREATE STREAM moves (user_id STRING KEY, city STRING) WITH (kafka_topic='moves', value_format='JSON', partitions=2);
 CREATE TABLE copies AS SELECT user_id, UCASE(city) AS city FROM users;
 CREATE TABLE moved AS SELECT user_id, COUNT(*) AS times FROM moves GROUP BY user_id;
-CREATE TABLE known AS SELECT c.user_id, c.city AS city, m.times AS times FROM copies c LEFT JOIN moved m ON c.user_id = m.user_id;
-CREATE STREAM enriched AS SELECT v.user_id, v.page AS page, k.city AS city, k.times AS times FROM visits v LEFT JOIN known k ON v.user_id = k.user_id;
+CREATE TABLE known AS SELECT c.user_id AS user_id, c.city AS city, m.times AS times FROM copies c LEFT JOIN moved m ON c.user_id = m.user_id;
+CREATE STREAM enriched AS SELECT v.user_id AS user_id, v.page AS page, k.city AS city, k.times AS times FROM visits v LEFT JOIN known k ON v.user_id = k.user_id;
 CREATE TABLE per_city WITH (partitions=1) AS SELECT city, COUNT(*) AS visits, COUNT(times) AS after_a_move FROM enriched GROUP BY city;
 INSERT INTO visits (user_id, page, rowtime) VALUES ('a', 'before', 1000);
 INSERT INTO users (user_id, city, rowtime) VALUES ('a', 'Ulm', 2000);

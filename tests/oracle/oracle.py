@@ -61,7 +61,7 @@ def rows_of(world, relation):
 
 
 def make_script(seed):
-    database = duckdb.connect()
+    database = duckdb.connect(config={"threads": 1})
     rng = random.Random(seed)
     world = World(rng, database)
     builder = Builder(world)
