@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <map>
 #include <thread>
 
 #include "cli/testing/wire.h"
 #include "exec/formats/format.h"
 #include "exec/log/local/memory.h"
+#include "exec/schemas/local_registry.h"
 #include "parser/syntax/parse.h"
 #include "server/http/client.h"
 #include "server/http/server.h"
@@ -53,7 +55,8 @@ class RestRun {
     options.config.set("commit.interval.ms", "10");
     options.config.set("ksql.query.push.v2.enabled", "true");
     service_ = must(Service::open(*log_, std::move(options)));
-    http_ = must(HttpServer::listen({.listeners = {{.host = "127.0.0.1", .port = 0}}, .limits = {}, .tls = {}, .security = {}}));
+    http_ = must(
+        HttpServer::listen({.listeners = {{.host = "127.0.0.1", .port = 0}}, .limits = {}, .tls = {}, .security = {}}));
     http_->serve(*service_);
     client_ = protocol == RestProtocol::http2
                   ? make_http2_client(http_->port())
@@ -117,7 +120,10 @@ class RestRun {
     std::string joined;
     for (const std::string& statement : admin_) joined += statement + "\n";
     try {
-      topics.declare_topics_of(parse(joined), kRestPartitions);
+      const auto statements = parse(joined);
+      topics.declare_topics_of(statements, kRestPartitions);
+      register_schemas(test_, statements, topics);
+      copy_schemas(topics.registry());
     } catch (const SqlError&) {
       // The server says it too.
     }
@@ -129,6 +135,19 @@ class RestRun {
       config.partitions = info.partitions;
       must(log_->create_topic(name, config));
     }
+  }
+
+  /// With the same ids.
+  void copy_schemas(LocalRegistry& from) {
+    auto& registry = dynamic_cast<LocalRegistry&>(service_->registry());
+    must(registry.set_level("", Compatibility::none));
+    std::map<std::int32_t, SubjectVersion> all;
+    for (const std::string& subject : must(from.subjects()))
+      for (const int version : must(from.versions(subject))) {
+        auto found = must(from.find(subject, version));
+        all.emplace(found->id, *found);
+      }
+    for (const auto& [id, one] : all) must(registry.add_with_id(one.subject, one.schema, id));
   }
 
   SourcePtr source_on(const std::string& topic) const {
@@ -147,7 +166,7 @@ class RestRun {
       const SourcePtr source = source_on(topic);
       const std::int32_t partitions = must(log_->describe_topic(topic))->config.partitions;
       for (const RecordSpec& input : test_.inputs)
-        if (input.topic == topic) append(topic, partitions, encode_record(input, *source));
+        if (input.topic == topic) append(topic, partitions, encode_record(input, *source, &service_->registry()));
     }
   }
   void append(const std::string& topic, std::int32_t partitions, const StoredRecord& record) {
@@ -239,8 +258,9 @@ class RestRun {
       for (std::size_t p = 0; p < actual.size() && !found; ++p) {
         if (next[p] >= actual[p].size()) continue;
         record.headers = actual[p][next[p]].headers;
-        record.window = decode_record(actual[p][next[p]], *sink).window;
-        const auto difference = compare_record(record, actual[p][next[p]], *sink, true, test_.inputs.empty());
+        record.window = decode_record(actual[p][next[p]], *sink, &service_->registry()).window;
+        const auto difference =
+            compare_record(record, actual[p][next[p]], *sink, true, test_.inputs.empty(), &service_->registry());
         if (difference) {
           why += *difference + "; ";
         } else {

@@ -152,26 +152,6 @@ void declare_schemas(const Json& topic, LocalRegistry& registry) {
   declare_schema(topic, "value", false, registry);
 }
 
-// Topics of statements first, then the others: the order decides the ids.
-void register_schemas(const Case& test, const std::vector<ast::StatementPtr>& statements, Session& session) {
-  (void)session.registry().set_level("", Compatibility::none);  // as the harness's registry, which checks nothing
-  std::set<std::string> done;
-  const auto declare_named = [&](const std::string& name) {
-    if (!done.insert(name).second) return;
-    for (const Json& topic : test.topics)
-      if (topic.text_of("name") == name) declare_schemas(topic, session.registry());
-  };
-  for (const auto& statement : statements) {
-    const auto* create = statement->as<ast::CreateSource>();
-    if (!create || create->columns.empty()) continue;
-    for (const auto& property : create->properties)
-      if (const auto* name = property.value->as<ast::StringLiteral>(); name && property.name == "KAFKA_TOPIC")
-        declare_named(name->value);
-    session.declare_schemas_of(*create);
-  }
-  for (const Json& topic : test.topics) declare_named(topic.text_of("name"));
-}
-
 // All statements are one text to the parser. Absent: all went through.
 std::optional<Failure> apply_statements(const Case& test, Session& session, std::string& problem) {
   std::string text, current;
@@ -219,6 +199,26 @@ std::string run_checked(const Case& test, const RunOptions& options) {
 }
 
 }  // namespace
+
+// Topics of statements first, then the others: the order decides the ids.
+void register_schemas(const Case& test, const std::vector<ast::StatementPtr>& statements, Session& session) {
+  (void)session.registry().set_level("", Compatibility::none);  // as the harness's registry, which checks nothing
+  std::set<std::string> done;
+  const auto declare_named = [&](const std::string& name) {
+    if (!done.insert(name).second) return;
+    for (const Json& topic : test.topics)
+      if (topic.text_of("name") == name) declare_schemas(topic, session.registry());
+  };
+  for (const auto& statement : statements) {
+    const auto* create = statement->as<ast::CreateSource>();
+    if (!create || create->columns.empty()) continue;
+    for (const auto& property : create->properties)
+      if (const auto* name = property.value->as<ast::StringLiteral>(); name && property.name == "KAFKA_TOPIC")
+        declare_named(name->value);
+    session.declare_schemas_of(*create);
+  }
+  for (const Json& topic : test.topics) declare_named(topic.text_of("name"));
+}
 
 std::string run_case(const Case& test, const RunOptions& options) {
   try {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "tests/conformance/corpus.h"
+#include "tests/harness/session.h"
 
 namespace millrace::conformance {
 
@@ -15,6 +16,10 @@ struct RunOptions {
   std::set<std::string> rules_off;
   RestProtocol protocol = RestProtocol::http1;  // of the rest suite
 };
+
+/// Registers the schemas of a case's topics with the session's registry, in the order that decides their ids. Throws
+/// std::runtime_error for one that cannot be registered.
+void register_schemas(const Case& test, const std::vector<ast::StatementPtr>& statements, Session& session);
 
 /// Runs one case as RUNNER.md says. Empty when it passed, else the reason it failed.
 std::string run_case(const Case& test, const RunOptions& options);
