@@ -99,7 +99,6 @@ std::pair<std::string_view, json::object> detail_of(const ProcessingError& error
   detail["record"] = base64_or_null(record.value);
   return {"recordProcessingError", std::move(detail)};
 }
-}
 
 /// The entry as JSON: the fields of spec/config.md §5, and flat ones that say where the record lies.
 std::string entry_json(const ProcessingError& error, const RecordBytes& record, std::int64_t time, std::uint64_t lost) {
