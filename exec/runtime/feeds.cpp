@@ -16,7 +16,7 @@ constexpr std::chrono::milliseconds kOpenAgain{500};
 
 }  // namespace
 
-Feeds::Feeds(std::unique_ptr<Reader> front, OpenReader open) : open_reader_(std::move(open)) {
+Feeds::Feeds(std::unique_ptr<Reader> front, OpenReader open) : open_reader_(std::move(open)), front_(front.get()) {
   lines_.emplace_back();
   lines_.front().reader = std::move(front);
   if (open_reader_) lines_.front().reader->report_removed();

@@ -63,7 +63,7 @@ class Feeds {
   bool catching_up(const TaskInput& input) const;
   /// Somebody does.
   bool any_behind() const;
-  void wake() { lines_.front().reader->wake(); }
+  void wake() { front_->wake(); }
   bool empty() const { return feeds_.empty(); }
 
  private:
@@ -115,6 +115,7 @@ class Feeds {
   void attend(Feed& feed);
 
   OpenReader open_reader_;
+  Reader* const front_;  // of the first line; woken by other threads
   std::vector<Line> lines_;
   std::size_t polled_line_ = 0, next_behind_ = 1;
   std::map<TopicPartition, FeedList> feeds_;
