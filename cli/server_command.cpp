@@ -7,6 +7,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <utility>
 
 #include "cli/commands.h"
 #include "cli/local_service.h"
@@ -80,15 +84,57 @@ sigset_t block_signals() {
   return set;
 }
 
+/// Takes the signals that end the server, from its first moment on.
+class StopSignal {
+ public:
+  /// Blocks them in this thread and those that it starts.
+  StopSignal() : signals_(block_signals()) {
+    std::thread([this] { run(); }).detach();
+  }
+  /// From now on a signal is what wait() returns; before, one that ends the server ends the process at once: what is
+  /// committed is in the log.
+  int wait() {
+    std::unique_lock lock(mutex_);
+    waited_for_ = true;
+    came_.wait(lock, [&] { return signal_ != 0; });
+    return std::exchange(signal_, 0);
+  }
+
+ private:
+  void run() {
+    int signal = 0;
+    while (sigwait(&signals_, &signal) == 0) {
+      const std::lock_guard lock(mutex_);
+      if (!waited_for_ && signal == SIGHUP) continue;
+      if (!waited_for_) std::_Exit(0);
+      signal_ = signal;
+      came_.notify_all();
+    }
+  }
+
+  const sigset_t signals_;
+  std::mutex mutex_;
+  std::condition_variable came_;
+  bool waited_for_ = false;
+  int signal_ = 0;
+};
+
+/// Whatever hangs then: what is committed is in the log, and the next start goes on from there.
+void leave_in_the_end() {
+  std::this_thread::sleep_for(std::chrono::seconds(30));
+  spdlog::critical("something does not come to an end: leaving without it");
+  std::_Exit(70);
+}
+
 int failed(const Error& error) {
   std::fprintf(stderr, "millrace: %s\n", error.message.c_str());
   return 1;
 }
 
 /// Until a signal that ends the server; SIGHUP reads keys and certificates again.
-int wait_for_end(const sigset_t& signals, HttpServer& http) {
+int wait_for_end(StopSignal& signals, HttpServer& http) {
   int signal = 0;
-  while (sigwait(&signals, &signal) == 0 && signal == SIGHUP) {
+  while ((signal = signals.wait()) == SIGHUP) {
     if (Status reloaded = http.reload_tls(); !reloaded)
       spdlog::error("certificates stay as they are: {}", reloaded.error().message);
     else
@@ -117,7 +163,7 @@ int check(const Options& options) {
 
 int serve(const Options& options) {
   const auto began = std::chrono::steady_clock::now();
-  const sigset_t signals = block_signals();
+  auto& stop_signal = *new StopSignal;  // its thread uses it to the end
   set_up_logging(options);
   if (const char* points = std::getenv("MILLRACE_FAILPOINTS"))  // tests of this process under faults
     if (Status armed = failpoint::arm_from_text(points); !armed) return failed(armed.error());
@@ -152,7 +198,8 @@ int serve(const Options& options) {
           std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began).count()),
       log_name.c_str());
   std::fflush(stdout);
-  spdlog::info("{}: stopping", strsignal(wait_for_end(signals, **http)));
+  spdlog::info("{}: stopping", strsignal(wait_for_end(stop_signal, **http)));
+  std::thread(leave_in_the_end).detach();
   (*http)->stop();
   service->reset();
   spdlog::info("stopped");

@@ -65,6 +65,14 @@ class Reader {
   /// The next records of some partition, fairly chosen; empty when none came within `wait` or wake() was called. At
   /// most about `max_records`.
   virtual Result<std::optional<Fetch>> poll(std::size_t max_records, std::chrono::milliseconds wait) = 0;
+  /// The partition whose reading the error that poll() gave last is about, and which brings nothing any more until it
+  /// is removed and added again; -1: the error is about the log as a whole, and reading goes on.
+  virtual int at_fault() const { return -1; }
+  /// How many offsets add() passed over, because the log has removed what was there.
+  virtual std::int64_t skipped(int /*source*/) const { return 0; }
+  /// From now on records that the log removes while they have not been read yet are an error of their partition (see
+  /// at_fault), and not passed over.
+  virtual void report_removed() {}
   /// One past the last record that a committed reader can see, as far as this client can guess (refreshed by fetches;
   /// no round trip).
   virtual std::int64_t known_end(int source) = 0;
@@ -110,8 +118,11 @@ class Writer {
   struct CommitState {
     Outcome outcome = Outcome::none;
     std::optional<Error> error;  // failed: nothing of it is visible; the writer has aborted, what was appended since is
-                                 // dropped too, and a new transaction is open
+                                 // dropped too, and a new transaction is open. Fault::fenced: what became of it is
+                                 // not known, and nothing that this writer appends will ever be visible
     std::vector<Appended> appended;  // committed: tracked topics only
+    /// failed: the log would not take a record of this transaction there. Empty when the error is about something else.
+    std::vector<TopicPartition> refused;
   };
   /// State of the last commit; `wait` > 0 blocks until it has ended or the time is over. `committed` and `failed` are
   /// reported once, then `none`.
@@ -149,6 +160,8 @@ struct TopicConfig {
   bool compacted = false;
   bool compact_and_delete = false;
   std::optional<int> min_insync_replicas = {};  // absent: the log's default
+  /// Records are replaced all the time: old segments are rolled and compacted soon (slots, changelogs).
+  bool short_segments = false;
 };
 struct TopicDescription {
   std::string name;

@@ -110,38 +110,48 @@ Worker* EngineImpl::worker_of(const QueryRun& run, std::size_t subtopology, int 
 }
 
 Status EngineImpl::start_query(std::shared_ptr<const PhysicalPlan> plan) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (runs_.contains(plan->query_id) || waiting_.contains(plan->query_id))
+      return user_error("the query {} is running already", plan->query_id);
+  }
+  // Accepted it is: when it cannot start now, the housekeeper tries again.
+  auto layout = make_layout(log_, *plan, slots_->slots());
   const std::lock_guard control(control_);
-  auto begun = begin_query(plan, false);
-  if (begun || !begun.error().retriable()) return begun;
-  // Accepted it is; the housekeeper tries again.
-  spdlog::warn("query {}: {}", plan->query_id, begun.error().message);
+  if (!layout) {
+    put_off(plan, layout.error());
+    return {};
+  }
+  return begin_query(plan, std::move(*layout), false);
+}
+
+void EngineImpl::put_off(const std::shared_ptr<const PhysicalPlan>& plan, const Error& error) {
+  spdlog::error("query {}: {}", plan->query_id, error.message);
   const std::lock_guard lock(mutex_);
-  const std::string id = plan->query_id;
-  waiting_[id] = {std::move(plan), begun.error(), false, Clock::now() + options_.retry_first};
-  return {};
+  Waiting& waiting = waiting_[plan->query_id];
+  const bool again = waiting.plan != nullptr;
+  waiting.wait = again ? std::min(2 * waiting.wait, options_.retry_longest) : options_.retry_first;
+  waiting.plan = plan;
+  waiting.error = error;
+  waiting.due = Clock::now() + waiting.wait;
+  waiting.failed_at_ms =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count();
 }
 
 // Under control_.
-Status EngineImpl::begin_query(const std::shared_ptr<const PhysicalPlan>& plan, bool paused) {
-  auto layout = make_layout(log_, *plan, slots_->slots());
-  if (!layout) return layout.error();
-  auto run = std::make_shared<QueryRun>(plan, std::move(*layout));
+Status EngineImpl::begin_query(const std::shared_ptr<const PhysicalPlan>& plan, QueryLayout layout, bool paused) {
+  auto run = std::make_shared<QueryRun>(plan, std::move(layout));
   run->paused = paused;
   {
     const std::lock_guard lock(mutex_);
     auto& known = runs_[run->plan->query_id];
     if (known) return user_error("the query {} is running already", run->plan->query_id);
     known = run;
+    waiting_.erase(run->plan->query_id);
   }
-  auto launched = launch(run, -1);
-  if (launched) return {};
-  if (launched.error().retriable()) {
-    run->fail(launched.error());
-    return {};
-  }
-  const std::lock_guard lock(mutex_);
-  runs_.erase(run->plan->query_id);
-  return launched;
+  if (auto launched = launch(run, -1); !launched) run->fail(launched.error());
+  return {};
 }
 
 Status EngineImpl::stop_query(const std::string& query_id) {
@@ -159,8 +169,16 @@ Status EngineImpl::pause_query(const std::string& query_id) {
   return set_paused(query_id, true);
 }
 
-Status EngineImpl::resume_query(const std::string& query_id) {
-  return set_paused(query_id, false);
+Status EngineImpl::resume_query(const std::string& query_id, std::optional<GoOn> lost) {
+  if (auto resumed = set_paused(query_id, false); !resumed) return resumed;
+  const std::lock_guard control(control_);
+  if (const auto run = find(query_id)) {
+    run->lost_records = lost;
+    if (run->failed) run->try_now();
+  }
+  const std::lock_guard lock(mutex_);
+  if (const auto waiting = waiting_.find(query_id); waiting != waiting_.end()) waiting->second.due = Clock::now();
+  return {};
 }
 
 Status EngineImpl::set_paused(const std::string& query_id, bool paused) {
@@ -187,9 +205,12 @@ std::optional<QueryStatus> EngineImpl::status(const std::string& query_id) {
     if (waiting == waiting_.end()) return std::nullopt;
     status.state = QueryState::error;
     status.error = waiting->second.error.message;
+    status.error_time = waiting->second.failed_at_ms;
+    status.lag = -1;
     return status;
   }
   if (const auto failure = run->last_failure()) status.error = failure->message;
+  status.error_time = run->last_failure_ms();
   status.rows_in = run->rows_in;
   status.rows_out = run->rows_out;
   status.late_rows = run->late_rows;
@@ -197,7 +218,7 @@ std::optional<QueryStatus> EngineImpl::status(const std::string& query_id) {
   for (const auto& [name, counters] : run->operators)
     status.operators.push_back({name, counters.late_rows, counters.errors});
   status.restarts = run->restarts;
-  status.lag = run->lag;
+  status.lag = run->lags_unknown > 0 || run->failed ? -1 : run->lag.load();
   if (run->failed) {
     status.state = QueryState::error;
   } else if (run->paused) {

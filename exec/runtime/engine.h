@@ -31,9 +31,10 @@ struct EngineOptions {
   // Waits before a failed query starts again double from the first to the longest.
   std::chrono::milliseconds retry_first{1000}, retry_longest{60'000};
   std::size_t state_memory_bytes = 256 << 20;
-  std::size_t batch_rows = kMaxBatchRows;  // tests run with 1
-  bool every_partition_owned = false;      // memory and embedded logs: no membership
-  int internal_replicas = 1;               // of changelogs, repartition topics and the slots topic
+  std::size_t transient_memory_bytes = 64 << 20;  // of one transient query: state and rows on their way
+  std::size_t batch_rows = kMaxBatchRows;         // tests run with 1
+  bool every_partition_owned = false;             // memory and embedded logs: no membership
+  int internal_replicas = 1;                      // of changelogs, repartition topics and the slots topic
   std::optional<int> internal_min_insync;  // in-sync replicas that they need for a write; absent: the log's default
   std::shared_ptr<SchemaCache> schemas;    // null: no schema registry
 };
@@ -60,14 +61,15 @@ struct EngineEvents {
 enum class QueryState : std::uint8_t { running, paused, error, rebalancing, restoring };
 struct QueryStatus {
   QueryState state = QueryState::running;
-  std::string error;  // of the last failure
+  std::string error;            // of the last failure
+  std::int64_t error_time = 0;  // of that, ms since the epoch
   std::uint64_t rows_in = 0, rows_out = 0, late_rows = 0, bad_records = 0, restarts = 0;
   struct Operator {
     std::string name;  // of the step
     std::uint64_t late_rows = 0, errors = 0;
   };
   std::vector<Operator> operators;  // of the whole plan, as this process runs it
-  std::int64_t lag = 0;             // records between progress and the end of the inputs, as far as known
+  std::int64_t lag = 0;             // records between progress and the end of the inputs; -1: not known
 };
 
 /// Keys or ranges of one store to read, already as Values (the engine encodes them).
@@ -116,13 +118,19 @@ class Engine {
   /// Submitter's half of starting a query: creates its internal topics and writes the first progress record of every
   /// task (start offsets as of now, `latest` meaning now). Idempotent.
   virtual Status prepare(const PhysicalPlan& plan) = 0;
-  /// Every process: runs the tasks whose slots it owns.
+  /// Takes back the progress records of a prepared query that the command log did not accept.
+  virtual Status withdraw(const PhysicalPlan& plan) = 0;
+  /// Every process: runs the tasks whose slots it owns. A query that cannot start (its source topic is gone, the log
+  /// does not answer) is in QueryState::error and tried again; an error here says that there is such a query already.
   virtual Status start_query(std::shared_ptr<const PhysicalPlan> plan) = 0;
   virtual Status stop_query(const std::string& query_id) = 0;
   /// Submitter's half of dropping a query: deletes its internal topics, progress and state.
   virtual Status forget(const PhysicalPlan& plan) = 0;
   virtual Status pause_query(const std::string& query_id) = 0;
-  virtual Status resume_query(const std::string& query_id) = 0;
+  /// Also has a query that failed tried again at once. `lost`: where it goes on in a partition that no longer has the
+  /// records at its position; absent: it stays in QueryState::error then.
+  enum class GoOn : std::uint8_t { at_begin, at_end };
+  virtual Status resume_query(const std::string& query_id, std::optional<GoOn> lost = std::nullopt) = 0;
   virtual std::optional<QueryStatus> status(const std::string& query_id) = 0;
   /// How many slots this process owns at the moment.
   virtual int owned_slots() const = 0;

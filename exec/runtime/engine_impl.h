@@ -27,11 +27,12 @@ class EngineImpl final : public Engine, private WorkerHost {
   Status open();
 
   Status prepare(const PhysicalPlan& plan) override;
+  Status withdraw(const PhysicalPlan& plan) override;
   Status start_query(std::shared_ptr<const PhysicalPlan> plan) override;
   Status stop_query(const std::string& query_id) override;
   Status forget(const PhysicalPlan& plan) override;
   Status pause_query(const std::string& query_id) override;
-  Status resume_query(const std::string& query_id) override;
+  Status resume_query(const std::string& query_id, std::optional<GoOn> lost) override;
   std::optional<QueryStatus> status(const std::string& query_id) override;
   int owned_slots() const override;
   Status pull(const std::string& query_id, std::span<const PullLookup> lookups,
@@ -57,17 +58,20 @@ class EngineImpl final : public Engine, private WorkerHost {
  private:
   // Slots (engine_slots.cpp)
   Status join();
-  Status begin_query(const std::shared_ptr<const PhysicalPlan>& plan, bool paused);
+  Status begin_query(const std::shared_ptr<const PhysicalPlan>& plan, QueryLayout layout, bool paused);
+  void put_off(const std::shared_ptr<const PhysicalPlan>& plan, const Error& error);
   void granted(const std::vector<int>& slots);
   void given_up(const std::vector<int>& slots, bool commit);
   Status launch(const std::shared_ptr<QueryRun>& run, int only_worker);
   Result<Progress> progress_of(const QueryRun& run, std::size_t subtopology, int partition, int slot);
+  Status pass_over_lost(const QueryRun& run, std::size_t subtopology, int partition, Progress& progress);
   std::vector<int> slots_of(const QueryRun& run);
   // Housekeeping
   void keep_house();
   void keep_house_once();
   void restart_failed();
   void start_waiting();
+  void look_for_partitions();
   Status set_paused(const std::string& query_id, bool paused);
   void replace_fenced();
   void truncate();
@@ -96,7 +100,9 @@ class EngineImpl final : public Engine, private WorkerHost {
     std::shared_ptr<const PhysicalPlan> plan;
     Error error;  // why it could not start
     bool paused = false;
+    std::chrono::milliseconds wait;  // before the next try
     Clock::time_point due;
+    std::int64_t failed_at_ms = 0;
   };
   std::map<std::string, Waiting> waiting_;  // queries of which the log has not told the topics yet
   std::vector<int> slot_worker_;            // -1: not ours
@@ -107,7 +113,7 @@ class EngineImpl final : public Engine, private WorkerHost {
   std::set<int> fenced_;
   std::map<TopicPartition, std::int64_t> read_up_to_;
   std::condition_variable house_wake_;
-  Clock::time_point last_truncate_{}, last_refresh_{};
+  Clock::time_point last_truncate_{}, last_refresh_{}, last_partitions_look_{};
   bool stopping_ = false;  // under notes_mutex_
   bool stopped_ = false;
   std::thread house_;

@@ -23,7 +23,7 @@ Status EngineImpl::create_topics(const PhysicalPlan& plan, const QueryLayout& la
     config.replicas = options_.internal_replicas;
     config.min_insync_replicas = options_.internal_min_insync;
     config.retention_ms = -1;
-    config.compacted = plan.topics[i].changelog;
+    config.compacted = config.short_segments = plan.topics[i].changelog;
     if (auto made = log_.create_topic(plan.topics[i].name, config); !made) return made;
   }
   return {};
@@ -69,7 +69,7 @@ Status EngineImpl::write_progress(const PhysicalPlan& plan, const QueryLayout& l
   for (std::size_t sub = 0; sub < layout.subtopologies.size(); ++sub) {
     for (int partition = 0; partition < layout.subtopologies[sub].tasks; ++partition) {
       const int slot = layout.slot_of(sub, partition);
-      const std::string key = progress_key(plan.query_id, plan.subtopologies[sub].id, partition);
+      const std::string key = progress_key(plan, plan.subtopologies[sub].id, partition);
       if (slots_->find(slot, key).has_value() != remove) continue;
       std::optional<std::string> value;
       if (!remove) {
@@ -88,6 +88,13 @@ Status EngineImpl::write_progress(const PhysicalPlan& plan, const QueryLayout& l
   return external_error("the log does not answer");
 }
 
+Status EngineImpl::withdraw(const PhysicalPlan& plan) {
+  const std::lock_guard control(control_);
+  auto layout = make_layout(log_, plan, slots_->slots());
+  if (!layout) return layout.error();
+  return write_progress(plan, *layout, true);
+}
+
 Status EngineImpl::forget(const PhysicalPlan& plan) {
   const std::lock_guard control(control_);
   auto layout = make_layout(log_, plan, slots_->slots());
@@ -102,7 +109,7 @@ Status EngineImpl::forget(const PhysicalPlan& plan) {
     if (!*found) continue;
     if (auto done = log_.delete_topic(topic.name); !done) return done;
   }
-  if (state_) return state_->drop(plan.query_id + "|");
+  if (state_) return state_->drop(filed_under(plan) + "|");
   return {};
 }
 

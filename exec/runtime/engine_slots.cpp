@@ -10,6 +10,8 @@ namespace millrace::inline exec {
 namespace {
 
 constexpr std::chrono::milliseconds kHousePoll{50};
+constexpr std::chrono::seconds kLongHouse{1};
+constexpr std::chrono::seconds kPartitionsEvery{5};
 constexpr std::chrono::seconds kTruncateEvery{2};
 constexpr std::chrono::seconds kRefreshEvery{60};
 
@@ -78,14 +80,51 @@ std::vector<int> EngineImpl::slots_of(const QueryRun& run) {
 }
 
 Result<Progress> EngineImpl::progress_of(const QueryRun& run, std::size_t subtopology, int partition, int slot) {
-  const auto key = progress_key(run.plan->query_id, run.plan->subtopologies[subtopology].id, partition);
+  const auto key = progress_key(*run.plan, run.plan->subtopologies[subtopology].id, partition);
   if (const auto found = slots_->find(slot, key)) return decode_progress(*found);
-  return initial_progress(run.plan->options, run.layout.subtopologies[subtopology], partition);
+  // It was written when the query was accepted, so it is lost, unless the partition has come since.
+  const SubtopologyLayout& layout = run.layout.subtopologies[subtopology];
+  const auto first = progress_key(*run.plan, run.plan->subtopologies[subtopology].id, 0);
+  const bool grown = partition > 0 && slots_->find(run.layout.slot_of(subtopology, 0), first);
+  if (grown && !run.plan->subtopologies[subtopology].stores.empty())
+    return user_error(
+        "a source topic of {} has got more partitions ({} now): the rows of a key would not meet its state any more; "
+        "drop the query and create it again",
+        run.plan->query_id, layout.tasks);
+  QueryOptions options = run.plan->options;
+  if (!grown && !run.lost_records)
+    return user_error("the progress of {} partition {} is missing in the topic {}: drop the query and create it again",
+                      run.plan->query_id, partition, slots_->topic());
+  options.from_earliest = grown || *run.lost_records == GoOn::at_begin;
+  return initial_progress(options, layout, partition);
+}
+
+// For those who were asked to: to the first or the last record there is, where the one they stood at is not there.
+Status EngineImpl::pass_over_lost(const QueryRun& run, std::size_t subtopology, int partition, Progress& progress) {
+  if (!run.lost_records) return {};
+  for (const LayoutInput& input : run.layout.subtopologies[subtopology].inputs) {
+    if (input.internal || partition >= input.partitions) continue;
+    const auto bounds = log_.bounds({input.topic, partition}, false);
+    if (!bounds) return bounds.error();
+    for (auto& [topic, offset] : progress.offsets) {
+      if (topic != input.topic || (offset >= bounds->begin && offset <= bounds->end)) continue;
+      const std::int64_t next = *run.lost_records == GoOn::at_begin ? bounds->begin : bounds->end;
+      spdlog::warn("query {}: goes on at offset {} of topic '{}' partition {}; it stood at {}", run.plan->query_id,
+                   next, topic, partition, offset);
+      offset = next;
+    }
+  }
+  return {};
 }
 
 // Adds the tasks whose slots are ours; those that run already stay as they are.
 Status EngineImpl::launch(const std::shared_ptr<QueryRun>& run, int only_worker) {
-  const auto slots = slots_of(*run);
+  std::vector<int> slots = slots_of(*run);
+  if (slots.empty()) return {};
+  // Their first partitions tell which there were when the query was accepted.
+  for (std::size_t sub = 0; sub < run->layout.subtopologies.size(); ++sub) slots.push_back(run->layout.slot_of(sub, 0));
+  std::sort(slots.begin(), slots.end());
+  slots.erase(std::unique(slots.begin(), slots.end()), slots.end());
   if (auto done = slots_->refresh(slots); !done) return done;
   std::vector<std::vector<Worker::NewTask>> dealt(workers_.size());
   for (std::size_t sub = 0; sub < run->layout.subtopologies.size(); ++sub) {
@@ -99,11 +138,13 @@ Status EngineImpl::launch(const std::shared_ptr<QueryRun>& run, int only_worker)
       if (worker < 0 || (only_worker >= 0 && worker != only_worker)) continue;
       auto progress = progress_of(*run, sub, partition, slot);
       if (!progress) return progress.error();
+      if (auto done = pass_over_lost(*run, sub, partition, *progress); !done) return done;
       dealt[static_cast<std::size_t>(worker)].push_back({run, {sub, partition, slot}, std::move(*progress), {}});
     }
   }
   for (std::size_t i = 0; i < dealt.size(); ++i)
     if (!dealt[i].empty()) workers_[i]->add_tasks(std::move(dealt[i]));
+  run->lost_records.reset();
   return {};
 }
 
@@ -125,6 +166,10 @@ void EngineImpl::keep_house_once() {
   restart_failed();
   start_waiting();
   const auto now = Clock::now();
+  if (now - last_partitions_look_ >= kPartitionsEvery) {
+    last_partitions_look_ = now;
+    look_for_partitions();
+  }
   if (now - last_truncate_ >= kTruncateEvery) {
     last_truncate_ = now;
     truncate();
@@ -155,37 +200,69 @@ void EngineImpl::restart_failed() {
     if (find(run->plan->query_id) != run) continue;
     for (auto& worker : workers_) worker->drop_tasks([&](const Task& task) { return task.run_is(*run); }, false);
     ++run->restarts;
-    run->failed = false;
+    run->started();
     if (auto launched = launch(run, -1); !launched) run->fail(launched.error());
   }
 }
 
+// Topics that have got partitions since their queries were started: those start anew.
+void EngineImpl::look_for_partitions() {
+  std::vector<std::shared_ptr<QueryRun>> runs;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [id, run] : runs_) runs.push_back(run);
+  }
+  std::map<std::string, int> counts;
+  const auto count = [&](const std::string& topic) {
+    const auto known = counts.find(topic);
+    if (known != counts.end()) return known->second;
+    const auto found = log_.describe_topic(topic);
+    return counts[topic] = found && *found ? (*found)->config.partitions : 0;
+  };
+  for (const auto& run : runs) {
+    bool grown = false;
+    for (const SubtopologyLayout& sub : run->layout.subtopologies)
+      for (const LayoutInput& input : sub.inputs)
+        grown = grown || (!input.internal && count(input.topic) > input.partitions);
+    if (!grown) continue;
+    auto layout = make_layout(log_, *run->plan, slots_->slots());
+    const std::lock_guard control(control_);
+    if (!layout || find(run->plan->query_id) != run) continue;
+    spdlog::warn("query {}: a source topic has got more partitions", run->plan->query_id);
+    for (auto& worker : workers_) worker->drop_tasks([&](const Task& task) { return task.run_is(*run); }, true);
+    {
+      const std::lock_guard lock(mutex_);
+      runs_.erase(run->plan->query_id);
+    }
+    if (auto begun = begin_query(run->plan, std::move(*layout), run->paused); !begun)
+      spdlog::error("query {}: {}", run->plan->query_id, begun.error().message);
+  }
+}
+
 void EngineImpl::start_waiting() {
-  std::vector<std::string> due;
+  std::vector<std::shared_ptr<const PhysicalPlan>> due;
   {
     const std::lock_guard lock(mutex_);
     for (const auto& [id, waiting] : waiting_)
-      if (waiting.due <= Clock::now()) due.push_back(id);
+      if (waiting.due <= Clock::now()) due.push_back(waiting.plan);
   }
-  for (const std::string& id : due) {
+  const auto began = Clock::now();
+  for (const auto& plan : due) {
+    auto layout = make_layout(log_, *plan, slots_->slots());  // may take its time, and holds up nobody
     const std::lock_guard control(control_);
-    Waiting waiting;
+    bool paused = false;
     {
       const std::lock_guard lock(mutex_);
-      const auto found = waiting_.find(id);
-      if (found == waiting_.end()) continue;
-      waiting = found->second;
+      const auto found = waiting_.find(plan->query_id);
+      if (found == waiting_.end() || found->second.plan != plan) continue;
+      paused = found->second.paused;
     }
-    auto begun = begin_query(waiting.plan, waiting.paused);
-    const std::lock_guard lock(mutex_);
-    if (begun) {
-      waiting_.erase(id);
-      continue;
+    if (!layout) {
+      put_off(plan, layout.error());
+    } else if (auto begun = begin_query(plan, std::move(*layout), paused); !begun) {
+      spdlog::error("query {}: {}", plan->query_id, begun.error().message);
     }
-    waiting.error = begun.error();
-    waiting.due = Clock::now() + options_.retry_first;
-    waiting_[id] = std::move(waiting);
-    return;  // it took its time
+    if (Clock::now() - began > kLongHouse) return;  // the membership wants to be polled
   }
 }
 

@@ -48,6 +48,7 @@ class Planner {
       }
     }
     if (auto done = count_external(placed); !done) return done;
+    if (auto done = count_made(placed); !done) return done;
     int external = 0;
     for (const LayoutInput& input : placed.inputs) external = std::max(external, input.internal ? 0 : input.partitions);
     count_internal(placed, external);
@@ -64,6 +65,17 @@ class Planner {
       if (!found) return found.error();
       if (!*found) return user_error("the source topic {} does not exist", input.topic);
       input.partitions = (*found)->config.partitions;
+    }
+    return {};
+  }
+
+  // Internal topics that are there keep their partitions, whatever has become of the sources.
+  Status count_made(const SubtopologyLayout& placed) {
+    for (const LayoutInput& input : placed.inputs) {
+      if (!input.internal || layout_.topic_partitions[topic_index(input.topic)] > 0) continue;
+      auto found = log_.describe_topic(input.topic);
+      if (!found) return found.error();
+      if (*found) layout_.topic_partitions[topic_index(input.topic)] = (*found)->config.partitions;
     }
     return {};
   }

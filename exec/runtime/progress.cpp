@@ -73,14 +73,12 @@ std::int64_t Progress::offset_of(std::string_view topic, std::int64_t otherwise)
   return otherwise;
 }
 
-std::string progress_key(std::string_view query_id, int subtopology, int partition) {
-  return fmt::format("{}/{}/{}", query_id, subtopology, partition);
+std::string filed_under(const PhysicalPlan& plan) {
+  return plan.incarnation.empty() ? plan.query_id : fmt::format("{}~{}", plan.query_id, plan.incarnation);
 }
 
-std::string_view query_of(std::string_view progress_key) {
-  const std::size_t last = progress_key.rfind('/');
-  const std::size_t before = last == std::string_view::npos || last == 0 ? last : progress_key.rfind('/', last - 1);
-  return before == std::string_view::npos ? progress_key : progress_key.substr(0, before);
+std::string progress_key(const PhysicalPlan& plan, int subtopology, int partition) {
+  return fmt::format("{}/{}/{}", filed_under(plan), subtopology, partition);
 }
 
 std::string encode(const Progress& progress) {

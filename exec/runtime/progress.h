@@ -8,6 +8,7 @@
 
 #include "exec/data/result.h"
 #include "exec/operators/operator.h"
+#include "planner/physical/plan.h"
 
 namespace millrace::inline exec {
 
@@ -21,10 +22,10 @@ struct Progress {
   std::int64_t offset_of(std::string_view topic, std::int64_t otherwise) const;
 };
 
+/// What a query's progress and state are filed under: never that of another attempt to make one of the same id.
+std::string filed_under(const PhysicalPlan& plan);
 /// Key of a task's record: the same for every process.
-std::string progress_key(std::string_view query_id, int subtopology, int partition);
-/// Query id of a key made by progress_key.
-std::string_view query_of(std::string_view progress_key);
+std::string progress_key(const PhysicalPlan& plan, int subtopology, int partition);
 std::string encode(const Progress& progress);
 /// Reads what this version and earlier ones wrote. External error when the bytes are not a progress record.
 Result<Progress> decode_progress(std::string_view bytes);

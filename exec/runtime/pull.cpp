@@ -54,7 +54,7 @@ class PulledRows final : public TableRows {
           Store* store = store_of(task, reader_->store());
           outcome = store != nullptr ? read(*store) : Status(Error{Fault::bug, "the store of the table is missing"});
         });
-    if (!here) return external_error("partition {} of {} is not ready here", partition, run_->plan->query_id);
+    if (!here) return run_->not_ready(fmt::format("partition {} of {}", partition, run_->plan->query_id));
     return outcome;
   }
 
@@ -146,7 +146,7 @@ class KeyLookups final : public FoundKeys, public std::enable_shared_from_this<K
   void answered(std::size_t i, Task* task) {
     Answer& answer = found_[i];
     if (task == nullptr) {
-      answer.failure = external_error("the table {} is not ready here", run_->plan->query_id);
+      answer.failure = run_->not_ready("the table " + run_->plan->query_id);
     } else if (Store* store = store_of(*task, reader_->store())) {
       if (auto read = reader_->look_up(*store, lookups_[i], answer.entries); !read) answer.failure = read.error();
     } else {

@@ -36,7 +36,10 @@ struct QueryRun {
   PullReaders pull_readers;
   std::atomic<bool> paused{false};
   std::atomic<bool> failed{false};  // tasks stand still until the query is started again
+  /// Where to go on in partitions whose records at its position are gone; absent: nowhere. Under the engine's control.
+  std::optional<Engine::GoOn> lost_records;
   std::atomic<std::int64_t> lag{0};
+  std::atomic<int> lags_unknown{0};                                // tasks of which it is not known
   std::atomic<int> restoring{0};                                   // tasks that are not ready yet
   std::map<std::string, OperatorCounters, std::less<>> operators;  // by step; as it was made
   std::atomic<std::uint64_t> rows_in{0}, rows_out{0}, late_rows{0}, bad_records{0}, restarts{0};
@@ -46,7 +49,33 @@ struct QueryRun {
     if (failed) return;
     failure = error;
     failed_at = Clock::now();
+    failed_at_ms = wall_clock_ms();
+    // One that ran well for a while has not failed again, but anew.
+    attempts = failed_at - started_at > kHealthy ? 1 : attempts + 1;
     failed = true;
+  }
+  /// It starts, perhaps once more.
+  void started() {
+    const std::lock_guard lock(mutex);
+    started_at = Clock::now();
+    failed = false;
+  }
+  /// Somebody has seen to what was wrong.
+  void try_now() {
+    const std::lock_guard lock(mutex);
+    failed_at = {};
+    attempts = 0;
+  }
+  /// When it failed last, ms since the epoch; 0: never.
+  std::int64_t last_failure_ms() const {
+    const std::lock_guard lock(mutex);
+    return failed_at_ms;
+  }
+  /// Why `what` of this query cannot be read here at the moment.
+  Error not_ready(std::string_view what) const {
+    if (const auto reason = failed ? last_failure() : std::nullopt)
+      return external_error("{} is not ready here: the query has failed: {}", what, reason->message);
+    return external_error("{} is not ready here", what);
   }
   std::optional<Error> last_failure() const {
     const std::lock_guard lock(mutex);
@@ -55,14 +84,21 @@ struct QueryRun {
   /// When a failed query is due again: waits double from `first` to `longest`.
   Clock::time_point due(std::chrono::milliseconds first, std::chrono::milliseconds longest) const {
     const std::lock_guard lock(mutex);
-    const auto doublings = std::min<std::uint64_t>(restarts, 16);
-    return failed_at + std::min(longest, first * (1 << doublings));
+    return failed_at + std::min(longest, first * (1 << std::clamp(attempts - 1, 0, 16)));
   }
 
  private:
+  static constexpr std::chrono::minutes kHealthy{1};
+  static std::int64_t wall_clock_ms() {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+  }
+
   mutable std::mutex mutex;  // guards what follows
   std::optional<Error> failure;
-  Clock::time_point failed_at;
+  Clock::time_point failed_at, started_at = Clock::now();
+  std::int64_t failed_at_ms = 0;
+  int attempts = 0;  // failures in a row
 };
 
 /// Rows on their way to the client of a transient query.

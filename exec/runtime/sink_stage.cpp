@@ -43,6 +43,7 @@ Status SinkStage::write(const Batch& batch, Writer& writer, std::uint64_t& rows_
 Status SinkStage::append_all(const Batch& batch, int topic, std::int32_t partitions, Writer& writer,
                              std::uint64_t& rows_out) {
   if (auto done = encode(batch); !done) return done;
+  written_.resize(static_cast<std::size_t>(partitions));
   const std::int64_t* times = timestamp_ ? times_.data() : batch.timestamps->data();
   for (std::size_t row = 0; row < batch.rows; ++row)
     if (auto done = append_row(batch, row, times[row], topic, partitions, writer); !done) return done;
@@ -128,6 +129,7 @@ Status SinkStage::append_row(const Batch& batch, std::size_t row, std::int64_t t
   if (!batch.headers.empty() && batch.headers[row])
     for (const auto& [name, content] : *batch.headers[row])
       header_scratch_.push_back({name, content ? std::optional<std::string_view>(*content) : std::nullopt});
+  written_[static_cast<std::size_t>(partition)] = true;
   return writer.append(topic, partition, key, value, time, header_scratch_);
 }
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "exec/data/batch.h"
@@ -28,6 +29,14 @@ class SinkStage {
 
   /// Appends to the open transaction of `writer`. Rows written are counted in `rows_out`.
   Status write(const Batch& batch, Writer& writer, std::uint64_t& rows_out);
+
+  const std::string& topic() const { return sink_.topic; }
+  /// What was written so far is in the transaction that ends now.
+  void begin_commit() { committing_ = std::exchange(written_, std::vector<bool>(written_.size())); }
+  /// That transaction has something for this partition.
+  bool wrote_to(std::int32_t partition) const {
+    return static_cast<std::size_t>(partition) < committing_.size() && committing_[static_cast<std::size_t>(partition)];
+  }
 
  private:
   Status find_unfit(const Batch& batch, Bitmap& skip);
@@ -53,6 +62,7 @@ class SinkStage {
   std::string key_scratch_, value_scratch_;
   std::vector<HeaderView> header_scratch_;
   std::uint32_t spread_ = 0;
+  std::vector<bool> written_, committing_;  // by partition
 };
 
 }  // namespace millrace::inline exec

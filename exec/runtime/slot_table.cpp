@@ -18,6 +18,7 @@ Result<std::unique_ptr<SlotTable>> SlotTable::open(Log& log, std::string topic, 
     TopicConfig config = shape;
     config.retention_ms = -1;
     config.compacted = true;
+    config.short_segments = true;
     if (auto made = log.create_topic(topic, config); !made) {
       // Another process of the service may have been faster.
       found = log.describe_topic(topic);

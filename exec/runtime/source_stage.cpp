@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "exec/data/event_time.h"
 #include "exec/runtime/record_form.h"
 #include "planner/catalog/formats.h"
 
@@ -98,8 +99,14 @@ std::string_view SourceStage::split_window(std::string_view key, std::size_t row
   }
   const std::string_view window = key.substr(key.size() - tail);
   const std::int64_t start = get_big_endian(session ? window.substr(8) : window);
+  const std::int64_t end = session ? get_big_endian(window) : start;
+  if (!is_event_time(start) || !is_event_time(end)) {
+    errors_.add(static_cast<std::uint32_t>(row), "the window of the key does not lie between 1970 and the year 9999");
+    skip_.set(row, rows);
+    return {};
+  }
   (*window_start_)[row] = start;
-  (*window_end_)[row] = session ? get_big_endian(window) : start + plan_.window->size_ms.value_or(0);
+  (*window_end_)[row] = session ? end : start + plan_.window->size_ms.value_or(0);
   return key.substr(0, key.size() - tail);
 }
 
@@ -197,6 +204,7 @@ Status SourceStage::decode_columns(const Fetch& fetch, std::span<const RecordVie
     }
   }
   if (auto done = apply_timestamps(batch); !done) return done;
+  if (!source_.internal) check_times(batch.rows);
   return report(records, RecordErrorKind::processing);
 }
 
@@ -218,6 +226,19 @@ Status SourceStage::apply_timestamps(Batch& batch) {
     }
   }
   return {};
+}
+
+// Operators add to times and count windows between them.
+void SourceStage::check_times(std::size_t rows) {
+  bool sound = true;
+  for (const std::int64_t time : *times_) sound &= is_event_time(time);
+  if (sound) [[likely]]
+    return;
+  for (std::size_t row = 0; row < rows; ++row) {
+    if (skip_.test(row) || is_event_time((*times_)[row])) continue;
+    errors_.add(static_cast<std::uint32_t>(row), "the record's time does not lie between 1970 and the year 9999");
+    skip_.set(row, rows);
+  }
 }
 
 Status SourceStage::report(std::span<const RecordView> records, RecordErrorKind kind) {

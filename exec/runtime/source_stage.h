@@ -51,6 +51,7 @@ class SourceStage {
   std::string_view split_window(std::string_view key, std::size_t row, std::size_t rows);
   Status decode_columns(const Fetch& fetch, std::span<const RecordView> records, Batch& batch);
   Status apply_timestamps(Batch& batch);
+  void check_times(std::size_t rows);
   Status report(std::span<const RecordView> records, RecordErrorKind kind);
   ColumnPtr header_column(const ColumnDef& column, std::span<const RecordView> records) const;
   Batch without_skipped(Batch&& batch);

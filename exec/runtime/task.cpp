@@ -39,7 +39,7 @@ Task::Task(std::shared_ptr<QueryRun> run, TaskPlace place, const TaskEnvironment
       place_(place),
       environment_(environment),
       subtopology_(run_->plan->subtopologies[place.subtopology]),
-      progress_key_(progress_key(run_->plan->query_id, subtopology_.id, place.partition)) {}
+      progress_key_(progress_key(*run_->plan, subtopology_.id, place.partition)) {}
 
 Task::~Task() {
   report_lag(0);
@@ -73,7 +73,10 @@ Status Task::build(const Progress& progress) {
   } else {
     committed_.operators = pipeline_->save();
   }
-  for (auto& input : inputs_) input->seek(progress.offset_of(input->partition().topic, 0));
+  for (auto& input : inputs_) {
+    input->seek(progress.offset_of(input->partition().topic, 0));
+    if (progress.sequence > 0) input->be_strict();
+  }
   return {};
 }
 
@@ -186,6 +189,7 @@ Status Task::begin_commit() {
 Status Task::write_commit() {
   if (auto done = pipeline_->commit(); !done) return done;
   if (auto done = commit_stores(); !done) return done;
+  if (sink_) sink_->begin_commit();
   committing_ = now();
   dirty_ = false;
   if (environment_.slots_topic.empty()) return {};
@@ -221,6 +225,7 @@ void Task::commit_done(const std::vector<Writer::Appended>& appended) {
   }
   committed_ = std::move(committing_);
   committing_ = {};
+  for (auto& input : inputs_) input->be_strict();
 }
 
 Status Task::roll_back() {
@@ -242,9 +247,17 @@ std::size_t Task::dirty_bytes() const {
   return sum;
 }
 
-void Task::report_lag(std::int64_t records) {
-  run_->lag += records - lag_;
+void Task::report_lag(std::optional<std::int64_t> records) {
+  run_->lag += records.value_or(0) - lag_.value_or(0);
+  run_->lags_unknown += (records ? 0 : 1) - (lag_ ? 0 : 1);
   lag_ = records;
+}
+
+bool Task::wrote_to(const TopicPartition& where) const {
+  if (sink_ && sink_->topic() == where.topic && sink_->wrote_to(where.partition)) return true;
+  return place_.partition == where.partition &&
+         std::any_of(stores_.begin(), stores_.end(),
+                     [&](const StoreEntry& entry) { return entry.changelog == where.topic; });
 }
 
 StoreSlot Task::store(const std::string& name) {
@@ -253,7 +266,7 @@ StoreSlot Task::store(const std::string& name) {
   ensure(plan != subtopology_.stores.end());
   StoreSlot slot;
   slot.db = environment_.state;
-  slot.prefix = run_->plan->query_id + "|" + name + "|" + std::to_string(place_.partition);
+  slot.prefix = filed_under(*run_->plan) + "|" + name + "|" + std::to_string(place_.partition);
   slot.changelog = !plan->changelog_topic.empty();
   slot.retention_ms = plan->retention_ms;
   slot.attach = [this, plan = &*plan](std::unique_ptr<Store> store) {

@@ -83,9 +83,13 @@ class Task final : private TaskContext, private Emitter {
   std::int64_t settled(const TaskInput& input) const;
 
   std::size_t dirty_bytes() const;
-  std::int64_t lag() const { return lag_; }
-  /// Records between what is committed and the end of the inputs; the query's status sums them.
-  void report_lag(std::int64_t records);
+  /// Not 0 also when it is unknown.
+  std::int64_t lag() const { return lag_.value_or(1); }
+  /// Records between what is committed and the end of the inputs, absent when that is unknown; the query's status sums
+  /// them.
+  void report_lag(std::optional<std::int64_t> records);
+  /// The transaction that it committed last has something for this partition.
+  bool wrote_to(const TopicPartition& where) const;
 
  private:
   Task(std::shared_ptr<QueryRun> run, TaskPlace place, const TaskEnvironment& environment);
@@ -121,7 +125,7 @@ class Task final : private TaskContext, private Emitter {
   std::vector<std::unique_ptr<TaskInput>> inputs_;
   Progress committed_, committing_;
   bool dirty_ = false;
-  std::int64_t lag_ = 0;
+  std::optional<std::int64_t> lag_ = 0;
 };
 
 }  // namespace millrace::inline exec

@@ -41,6 +41,10 @@ class TaskInput {
   void seek(std::int64_t offset);
   /// Records from `end` on are not this task's.
   void stop_at(std::int64_t end) { end_ = end; }
+  /// Records from its position on that are not in the log any more were lost to it; before its task has committed
+  /// anything they are only not there.
+  void be_strict() { strict_ = true; }
+  bool strict() const { return strict_; }
   bool at_end() const { return accepted_ >= end_ && !has_queued() && !has_head(); }
 
   // --- to the task ---
@@ -92,6 +96,7 @@ class TaskInput {
   std::vector<Batch> head_;  // one per leaf, equally long where there are several
   std::size_t rows_ = 0, at_ = 0;
   bool waits_for_schema_ = false;
+  bool strict_ = false;
   std::int64_t head_next_ = 0;  // consumed offset once the head is used up
 };
 

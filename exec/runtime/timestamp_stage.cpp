@@ -1,5 +1,6 @@
 #include "exec/runtime/timestamp_stage.h"
 
+#include "exec/data/event_time.h"
 #include "exec/functions/builtin.h"
 #include "parser/error/ensure.h"
 
@@ -42,14 +43,15 @@ Status TimestampStage::extract(const ColumnPtr& column, std::size_t rows, const 
   times.assign(data.begin(), data.end());
   for (std::size_t row = 0; row < rows; ++row) {
     const bool missing = values->is_null(row);
-    if ((!missing && times[row] >= 0) || skip.test(row)) continue;
+    if ((!missing && is_event_time(times[row])) || skip.test(row)) continue;
     if (strict_ && missing) {
       return user_error(
           "Fatal user code error in TimestampExtractor callback: the timestamp column is null or cannot be parsed");
     }
     bad.set(row, rows);
-    errors.add(static_cast<std::uint32_t>(row),
-               missing ? "the timestamp column is null or cannot be parsed" : "the timestamp column is negative");
+    errors.add(static_cast<std::uint32_t>(row), missing          ? "the timestamp column is null or cannot be parsed"
+                                                : times[row] < 0 ? "the timestamp column is negative"
+                                                                 : "the timestamp column lies beyond the year 9999");
   }
   return {};
 }

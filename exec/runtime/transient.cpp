@@ -9,6 +9,7 @@ namespace millrace::inline exec {
 namespace {
 
 std::atomic<std::uint64_t> transient_count{0};
+constexpr std::chrono::milliseconds kMemoryLook{50};
 
 }  // namespace
 
@@ -133,12 +134,30 @@ void TransientRun::after_round() {
     end(failure);
     return;
   }
+  if (auto large = too_large()) {
+    end(std::move(large));
+    return;
+  }
   if (!flush()) return;
   if (left_ && *left_ <= 0) {
     end(std::nullopt);
   } else if (until_end_ && reached_end()) {
     end(std::nullopt);
   }
+}
+
+std::optional<Error> TransientRun::too_large() {
+  const auto now = Clock::now();
+  if (now - last_memory_look_ < kMemoryLook) return std::nullopt;
+  last_memory_look_ = now;
+  const std::size_t limit = engine_.options().transient_memory_bytes;
+  const std::size_t bytes = worker_->state_bytes() + memory_log_bytes(*exchange_);
+  if (bytes <= limit) return std::nullopt;
+  return user_error(
+      "the query needs more than {} MB of memory for its state: ask for less (a WHERE, a WINDOW with a RETENTION), "
+      "make "
+      "a table of it (CREATE TABLE ... AS SELECT), or raise millrace.push.memory.bytes",
+      limit >> 20);
 }
 
 bool TransientRun::reached_end() {

@@ -32,6 +32,7 @@ class TransientRun final : public TransientQuery, private RowReceiver {
   bool flush();
   bool reached_end();
   bool drained(const TaskInput& input) const;
+  std::optional<Error> too_large();
   void end(std::optional<Error> error);
 
   EngineImpl& engine_;
@@ -44,6 +45,7 @@ class TransientRun final : public TransientQuery, private RowReceiver {
   EngineEvents engine_events_;
   std::unique_ptr<Worker> worker_;
   std::deque<Batch> pending_;
+  Clock::time_point last_memory_look_{};
   bool refused_ = false;  // the client said no; wait for resume()
   std::atomic<bool> resumed_{false};
   std::atomic<bool> ended_{false};

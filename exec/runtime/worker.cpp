@@ -11,16 +11,22 @@ namespace {
 constexpr std::chrono::milliseconds kIdleWait{200};
 constexpr std::chrono::milliseconds kBlockedWait{10};
 constexpr std::chrono::milliseconds kMoreWait{5};
+constexpr std::chrono::milliseconds kBehindWait{2};  // those in front are not looked at meanwhile
+constexpr std::chrono::seconds kLastCommitWait{10};
 
 }  // namespace
 
 Worker::Worker(WorkerSetup setup, TaskEnvironment environment)
-    : setup_(std::move(setup)), environment_(std::move(environment)) {}
+    : setup_(std::move(setup)),
+      environment_(std::move(environment)),
+      inbox_([this](const QueryRun& run, std::size_t subtopology, int partition) {
+        return ready_task(run, subtopology, partition);
+      }) {}
 
 Worker::~Worker() {
   stop(false);
   tasks_.clear();
-  writer_.reset();  // its last callback may still want the feeds
+  if (committer_) committer_->close();  // its last callback may still want the feeds
 }
 
 Result<std::unique_ptr<Worker>> Worker::make(WorkerSetup setup, TaskEnvironment environment) {
@@ -32,19 +38,32 @@ Result<std::unique_ptr<Worker>> Worker::make(WorkerSetup setup, TaskEnvironment 
 Status Worker::open() {
   auto reader = setup_.log->reader(setup_.name);
   if (!reader) return reader.error();
-  feeds_ = std::make_unique<Feeds>(std::move(*reader));
-  Log& target = setup_.exchange != nullptr ? *setup_.exchange : *setup_.log;
+  Feeds::OpenReader more;
+  if (setup_.exchange == nullptr)
+    more = [this](int number) { return setup_.log->reader(fmt::format("{}-behind-{}", setup_.name, number)); };
+  feeds_ = std::make_unique<Feeds>(std::move(*reader), std::move(more));
   if (setup_.exchange != nullptr) {
     auto exchange = setup_.exchange->reader(setup_.name);
     if (!exchange) return exchange.error();
     exchange_ = std::make_unique<Feeds>(std::move(*exchange));
   }
-  auto writer = target.writer(setup_.name, setup_.membership);
-  if (!writer) return writer.error();
-  writer_ = std::move(*writer);
-  writer_->on_commit_done([this] { feeds_->wake(); });
-  environment_.writer = writer_.get();
+  Committer::Setup commits;
+  commits.log = setup_.exchange != nullptr ? setup_.exchange : setup_.log;
+  commits.membership = setup_.membership;
+  commits.name = setup_.name;
+  commits.interval = setup_.commit_interval;
+  commits.gap = setup_.commit_gap;
+  commits.state_memory_bytes = setup_.state_memory_bytes;
+  commits.at_once = setup_.exchange != nullptr;
+  committer_ = std::make_unique<Committer>(std::move(commits), environment_, [this] { feeds_->wake(); });
+  if (auto opened = committer_->open(); !opened) return opened;
   restorer_ = std::make_unique<Restorer>(*setup_.log, setup_.name, setup_.state_memory_bytes);
+  Spiller::Durable durable;
+  if (setup_.truncate_changelogs && setup_.host != nullptr)
+    durable = [host = setup_.host](const TopicPartition& changelog, std::int64_t position) {
+      host->read_up_to(changelog, position);
+    };
+  spiller_ = std::make_unique<Spiller>(setup_.name, setup_.state_memory_bytes, std::move(durable));
   return {};
 }
 
@@ -59,7 +78,7 @@ void Worker::run() {
 void Worker::stop(bool clean) {
   if (clean) {
     call([this] {
-      commit_all(std::chrono::seconds{30});
+      commit_all(kLastCommitWait);
       spill_everything();
     });
   }
@@ -68,37 +87,25 @@ void Worker::stop(bool clean) {
     wake();
     thread_.join();
   }
-  serve_visits();
+  inbox_.serve();
 }
 
 // Work on the worker's thread, or right here when it has none.
 void Worker::call(std::function<void()> work) {
   if (!thread_.joinable()) {
     {
-      const std::lock_guard lock(gate_);
+      const std::lock_guard lock(inbox_.gate());
       work();
     }
-    return serve_visits();
+    return inbox_.serve();
   }
   std::promise<void> done;
-  {
-    const std::lock_guard lock(mail_mutex_);
-    mail_.push_back([&] {
-      work();
-      done.set_value();
-    });
-  }
+  inbox_.post([&] {
+    work();
+    done.set_value();
+  });
   wake();
   done.get_future().wait();
-}
-
-void Worker::run_mail() {
-  std::vector<std::function<void()>> mail;
-  {
-    const std::lock_guard lock(mail_mutex_);
-    mail.swap(mail_);
-  }
-  for (auto& work : mail) work();
 }
 
 bool Worker::any_dirty() const {
@@ -107,8 +114,9 @@ bool Worker::any_dirty() const {
 
 // A poll that brings nothing does not mean that input has run dry: a broker needs a moment to answer.
 bool Worker::more_is_coming() {
+  const bool apart = feeds_->any_behind();
   for (const auto& task : tasks_) {
-    if (!task->dirty() || task->run().paused) continue;
+    if (!task->dirty() || task->run().paused || (apart && catching_up(*task))) continue;
     for (const auto& input : task->inputs())
       if (!input->full() && feeds_of(*input).has_more(*input)) return true;
   }
@@ -116,10 +124,11 @@ bool Worker::more_is_coming() {
 }
 
 bool Worker::quiet() const {
-  return dry_ && at_rest();
+  return dry_ && dry_behind_ && at_rest();
 }
+
 bool Worker::at_rest() const {
-  return active_.empty() && !commit_under_way_ && restorer_->empty() && !any_dirty();
+  return active_.empty() && !committer_->under_way() && restorer_->empty() && !any_dirty();
 }
 
 // How long the next poll may sleep: until something is due.
@@ -131,60 +140,87 @@ std::chrono::milliseconds Worker::wait_at_most(std::chrono::milliseconds wait, b
   if (resume_at_ > Clock::now()) return std::min(wait, until(resume_at_));
   if (worked || !restorer_->empty()) return milliseconds{0};
   if (blocked_) wait = std::min(wait, kBlockedWait);
-  if (held_ || commit_under_way_ || !any_dirty()) return wait;
+  if (held_ || committer_->under_way() || !any_dirty()) return wait;
   if (!dry_) return milliseconds{0};
   if (more_known_) return std::min(wait, kMoreWait);
-  return std::min(wait, until(last_commit_ + commit_gap()));
+  return std::min(wait, until(committer_->next()));
 }
 
 bool Worker::iterate(std::chrono::milliseconds wait) {
   bool worked = false;
   {
-    const std::lock_guard lock(gate_);
-    run_mail();
-    settle(std::chrono::milliseconds{0});
-    restore_some();
-    if (!writer_ && Clock::now() >= resume_at_) revive();
-    if (writer_ && Clock::now() >= resume_at_) {
-      worked = step_tasks();
-      // Before the next commit is under way: on a slow disk one follows another.
-      const bool due = should_commit();
-      spill_as_needed();
-      if (due)
-        if (auto begun = begin_commit(); !begun) commit_failed(begun.error());
-    }
+    const std::lock_guard lock(inbox_.gate());
+    work_round(worked);
     wait = wait_at_most(wait, worked);
   }
-  serve_visits();
-  // Readers of state go first: a worker that never sleeps would starve them.
-  for (int spins = 0; visitors_.load() > 0 && spins < 1000; ++spins) std::this_thread::yield();
+  inbox_.serve();
+  inbox_.let_in();
   // What has come to its end does not wait for more.
   if (after_round_ && wait.count() > 0) after_round_();
   if (stopping_) return worked;
-  bool arrived = false;
-  Status polled = poll_feeds(*feeds_, wait, arrived);
-  if (polled && exchange_ && !exchange_->empty())
-    polled = poll_feeds(*exchange_, std::chrono::milliseconds{0}, arrived);
-  if (!polled) {
-    const std::lock_guard lock(gate_);
-    back_off(polled.error());
-  }
-  serve_visits();
-  dry_ = !arrived;
-  more_known_ = dry_ && more_is_coming();
-  measure_lags();
+  const bool arrived = poll_round(wait);
   if (after_round_) after_round_();
   return worked || arrived;
 }
 
-Status Worker::poll_feeds(Feeds& feeds, std::chrono::milliseconds wait, bool& arrived) {
-  auto fetch = feeds.poll(environment_.batch_rows, wait);
-  if (!fetch) return fetch.error();
-  if (*fetch) {
-    arrived = arrived || !(*fetch)->records.empty();
-    take_in(std::move(**fetch), feeds);
+// With the gate held.
+void Worker::work_round(bool& worked) {
+  inbox_.run_calls();
+  settle(std::chrono::milliseconds{0});
+  restore_some();
+  if (!committer_->is_open() && Clock::now() >= resume_at_) revive();
+  if (!committer_->is_open() || Clock::now() < resume_at_) return;
+  worked = step_tasks();
+  commit_if_due();
+}
+
+bool Worker::poll_round(std::chrono::milliseconds wait) {
+  bool arrived = false, arrived_behind = false;
+  Status polled;
+  if (feeds_->any_behind()) {
+    polled = poll_feeds(*feeds_, std::chrono::milliseconds{0}, arrived);
+    take_in(feeds_->poll_behind(environment_.batch_rows,
+                                arrived ? std::chrono::milliseconds{0} : std::min(wait, kBehindWait)),
+            *feeds_, polled, arrived_behind);
+    feeds_->balance();
+  } else {
+    polled = poll_feeds(*feeds_, wait, arrived);
   }
-  return feeds.balance();
+  if (polled && exchange_ && !exchange_->empty())
+    polled = poll_feeds(*exchange_, std::chrono::milliseconds{0}, arrived);
+  if (!polled || feeds_->any_broken()) {
+    const std::lock_guard lock(inbox_.gate());
+    if (!polled) back_off(polled.error());
+    fail_tasks_of_broken(*feeds_);
+  }
+  inbox_.serve();
+  dry_ = !arrived;
+  dry_behind_ = !arrived_behind;
+  more_known_ = dry_ && more_is_coming();
+  measure_lags();
+  return arrived || arrived_behind;
+}
+
+Status Worker::poll_feeds(Feeds& feeds, std::chrono::milliseconds wait, bool& arrived) {
+  Status outcome;
+  take_in(feeds.poll_front(environment_.batch_rows, wait), feeds, outcome, arrived);
+  feeds.balance();
+  return outcome;
+}
+
+void Worker::take_in(Result<std::optional<Fetch>> fetch, Feeds& feeds, Status& outcome, bool& arrived) {
+  if (!fetch) {
+    outcome = fetch.error();
+    return;
+  }
+  if (!*fetch) return;
+  arrived = arrived || !(*fetch)->records.empty();
+  takers_.clear();
+  feeds.deliver(std::move(**fetch), takers_);
+  for (TaskInput* input : takers_) {
+    const auto owner = owner_.find(input);
+    if (owner != owner_.end()) activate(*owner->second);
+  }
 }
 
 Task* Worker::ready_task(const QueryRun& run, std::size_t subtopology, int partition) {
@@ -195,57 +231,17 @@ Task* Worker::ready_task(const QueryRun& run, std::size_t subtopology, int parti
   return nullptr;
 }
 
-bool Worker::visit_task(const QueryRun& run, std::size_t subtopology, int partition,
-                        const std::function<void(Task&)>& visit) {
-  Task* task = nullptr;
-  {
-    ++visitors_;
-    const std::lock_guard lock(gate_);
-    --visitors_;
-    task = ready_task(run, subtopology, partition);
-    if (task != nullptr) visit(*task);
-  }
-  serve_visits();
-  return task != nullptr;
-}
-
-void Worker::visit_soon(Visit visit) {
-  if (gate_.try_lock()) {
-    visit.with(ready_task(*visit.run, visit.subtopology, visit.partition));
-    gate_.unlock();
-  } else {
-    const std::lock_guard lock(mail_mutex_);
-    visits_.push_back(std::move(visit));
-    visits_wait_ = true;
-  }
-  serve_visits();
-}
-
-// Whoever gives the gate back looks for visits that came meanwhile; whoever leaves one behind tries the gate
-// afterwards. So none is forgotten while the worker sleeps.
-void Worker::serve_visits() {
-  while (visits_wait_ && gate_.try_lock()) {
-    answer_visits();
-    gate_.unlock();
-  }
-}
-
-// With the gate held, between two batches.
-void Worker::answer_visits() {
-  if (!visits_wait_) return;
-  std::vector<Visit> visits;
-  {
-    const std::lock_guard lock(mail_mutex_);
-    visits.swap(visits_);
-    visits_wait_ = false;
-  }
-  for (Visit& visit : visits) visit.with(ready_task(*visit.run, visit.subtopology, visit.partition));
+std::size_t Worker::state_bytes() const {
+  std::size_t sum = 0;
+  for (const auto& task : tasks_)
+    for (const auto& entry : task->stores()) sum += entry.store->memory_bytes();
+  return sum;
 }
 
 bool Worker::idle() {
   bool result = true;
   call([&] {
-    if (commit_under_way_ || !restorer_->empty()) result = false;
+    if (committer_->under_way() || !committer_->is_open() || !restorer_->empty()) result = false;
     for (const auto& task : tasks_) {
       if (task->run().failed || task->run().paused) continue;
       if (task->dirty()) result = false;
@@ -262,7 +258,7 @@ bool Worker::idle() {
 }
 
 std::optional<Error> Worker::trouble() const {
-  const std::lock_guard lock(mail_mutex_);
+  const std::lock_guard lock(trouble_mutex_);
   return trouble_;
 }
 
@@ -276,7 +272,7 @@ void Worker::drop_tasks(const Chosen& chosen, bool commit) {
   call([&] {
     const bool any = std::any_of(tasks_.begin(), tasks_.end(), [&](const auto& task) { return chosen(*task); });
     if (!any) return;
-    if (commit) commit_all(std::chrono::seconds{10});
+    if (commit) commit_all(kLastCommitWait);
     remove_tasks(chosen);
   });
 }
@@ -289,8 +285,7 @@ void Worker::pause_changed(const std::string& query_id) {
       activate(*task);
     }
     for (Feeds* feeds : {feeds_.get(), exchange_.get()})
-      if (feeds != nullptr)
-        if (auto done = feeds->balance(); !done) back_off(done.error());
+      if (feeds != nullptr) feeds->balance();
   });
 }
 

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -9,11 +8,15 @@
 #include <span>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
+#include "exec/runtime/committer.h"
 #include "exec/runtime/feeds.h"
+#include "exec/runtime/inbox.h"
 #include "exec/runtime/restorer.h"
+#include "exec/runtime/spiller.h"
 #include "exec/runtime/task.h"
 
 namespace millrace::inline exec {
@@ -42,8 +45,8 @@ struct WorkerSetup {
   bool threaded = true;
 };
 
-/// Runs tasks on one thread with one reader and one transactional writer, and commits them together (DESIGN §6).
-/// Without a thread of its own (`threaded` false) its owner calls `iterate`.
+/// Runs tasks on one thread and commits them together (DESIGN §6): the loop around its inbox, its feeds, its committer
+/// and its spiller. Without a thread of its own (`threaded` false) its owner calls `iterate`.
 class Worker {
  public:
   static Result<std::unique_ptr<Worker>> make(WorkerSetup setup, TaskEnvironment environment);
@@ -78,19 +81,18 @@ class Worker {
 
   /// Runs `visit` with the ready task of a query's partition, between two batches: committed state is there to be read.
   /// False: no such task here, or it is still restoring.
-  bool visit_task(const QueryRun& run, std::size_t subtopology, int partition, const std::function<void(Task&)>& visit);
-
+  bool visit_task(const QueryRun& run, std::size_t subtopology, int partition,
+                  const std::function<void(Task&)>& visit) {
+    return inbox_.visit(run, subtopology, partition, visit);
+  }
   /// As visit_task without waiting: at once when no batch is being worked on, else soon, on the worker's thread.
-  struct Visit {
-    std::shared_ptr<const QueryRun> run;
-    std::size_t subtopology = 0;
-    int partition = 0;
-    std::function<void(Task*)> with;  // null: no such task here, or it is still restoring
-  };
-  void visit_soon(Visit visit);
+  using Visit = Inbox::Visit;
+  void visit_soon(Visit visit) { inbox_.visit_soon(std::move(visit)); }
 
-  /// One round: mail, commits, one batch per ready task, next records. True when something happened.
+  /// One round: calls, commits, one batch per ready task, next records. True when something happened.
   bool iterate(std::chrono::milliseconds wait);
+  /// What state takes. Worker's thread.
+  std::size_t state_bytes() const;
   /// Every input has been read and committed, as far as `log` says.
   bool idle();
   /// The last outcome of something that concerns the whole worker (the log is unreachable ...).
@@ -101,79 +103,81 @@ class Worker {
   /// Stops giving batches to tasks (a client that does not keep up).
   void hold(bool held) { held_ = held; }
   bool held() const { return held_; }
-  void commit_soon() { commit_wanted_ = true; }
+  void commit_soon() { committer_->wish(); }
 
  private:
   explicit Worker(WorkerSetup setup, TaskEnvironment environment);
   Status open();
   void run();
-  void run_mail();
+  void work_round(bool& worked);
+  bool poll_round(std::chrono::milliseconds wait);
+  Status poll_feeds(Feeds& feeds, std::chrono::milliseconds wait, bool& arrived);
+  void take_in(Result<std::optional<Fetch>> fetch, Feeds& feeds, Status& outcome, bool& arrived);
   std::chrono::milliseconds wait_at_most(std::chrono::milliseconds wait, bool worked) const;
   bool any_dirty() const;
   bool more_is_coming();
   Task* ready_task(const QueryRun& run, std::size_t subtopology, int partition);
-  void serve_visits();
-  void answer_visits();
 
   // worker_tasks.cpp
   void add_task(NewTask task);
   Status subscribe(Task& task);
   void unsubscribe(Task& task);
   void activate(Task& task);
+  enum class Stepped : std::uint8_t { nothing, worked, blocked, failed };
+  Stepped step(Task& task);
   bool step_tasks();
-  void take_in(Fetch&& fetch, Feeds& feeds);
+  bool step_those_behind(const std::vector<Task*>& behind);
+  bool catching_up(const Task& task) const;
   void restore_some();
   void measure_lags();
   void measure_lag(Task& task);
-  Feeds& feeds_of(const TaskInput& input) { return input.internal() && exchange_ ? *exchange_ : *feeds_; }
+  Feeds& feeds_of(const TaskInput& input) const { return input.internal() && exchange_ ? *exchange_ : *feeds_; }
   void remove_tasks(const Chosen& chosen);
+  void fail_tasks_of_broken(Feeds& feeds);
   void task_failed(Task& task, const Error& error);
   void give_up(Task& task, const Error& error);
-  Status poll_feeds(Feeds& feeds, std::chrono::milliseconds wait, bool& arrived);
 
   // worker_commit.cpp
-  bool should_commit();
-  std::chrono::milliseconds commit_gap() const;
-  Status begin_commit();
-  void settle(std::chrono::milliseconds wait);
+  Committer::Activity activity() const;
+  bool front_waits() const;
+  void commit_if_due();
+  void begin_commit();
+  bool settle(std::chrono::milliseconds wait);
   void commit_all(std::chrono::milliseconds wait);
-  void committed(const Writer::CommitState& state);
-  void commit_failed(const Error& error);
-  void roll_back();
+  void committed(const std::vector<Task*>& tasks);
+  void commit_failed(const Error& error, const std::vector<Task*>& to_blame);
+  bool roll_back();
   void back_off(const Error& error);
   void fenced();
   void revive();
   void spill_as_needed();
   void spill_everything();
-  void spill_task(Task& task, double keep);
+
+  /// Longer than any commit lasts while the log is well.
+  static constexpr std::chrono::seconds kOutcomeWait{10};
 
   WorkerSetup setup_;
   TaskEnvironment environment_;
-  std::unique_ptr<Writer> writer_;
+  Inbox inbox_;
   std::unique_ptr<Feeds> feeds_, exchange_;
+  std::unique_ptr<Committer> committer_;
   std::unique_ptr<Restorer> restorer_;
+  std::unique_ptr<Spiller> spiller_;
   std::vector<std::unique_ptr<Task>> tasks_;
-  std::vector<Task*> active_;      // have or may have rows to work on
-  std::vector<Task*> committing_;  // in the commit under way
+  std::vector<Task*> active_;  // have or may have rows to work on
   std::unordered_map<const TaskInput*, Task*> owner_;
   std::unordered_set<Task*> active_set_, restoring_;
   std::vector<TaskInput*> takers_;
-  bool commit_under_way_ = false;
-  bool commit_wanted_ = false;
-  bool dry_ = false;         // the last poll brought nothing
+  bool dry_ = false;         // the last polls of those in front brought nothing
+  bool dry_behind_ = false;  // nor did those of the others
   bool more_known_ = false;  // though the log is known to hold more for a dirty task
   bool blocked_ = false;
+  std::size_t active_in_front_ = 0, turn_ = 0;
   std::atomic<bool> held_{false};
-  Clock::time_point last_commit_{}, resume_at_{}, last_spill_check_{}, last_lag_look_{};
-  Clock::duration commit_took_{};
+  Clock::time_point resume_at_{}, last_lag_look_{};
   int failures_ = 0;
 
-  std::mutex gate_;  // held while tasks are worked on; readers of committed state take it between batches
-  std::atomic<int> visitors_{0};
-  mutable std::mutex mail_mutex_;  // guards mail_, visits_, trouble_
-  std::vector<std::function<void()>> mail_;
-  std::vector<Visit> visits_;
-  std::atomic<bool> visits_wait_{false};  // visits_ is not empty
+  mutable std::mutex trouble_mutex_;  // guards trouble_
   std::optional<Error> trouble_;
   std::atomic<bool> stopping_{false};
   std::function<void()> after_round_;

@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kRestoreWait{5};
 constexpr std::chrono::milliseconds kLagLook{100};
+constexpr std::chrono::milliseconds kShareOfThoseBehind{4};  // of a round
 
 }  // namespace
 
@@ -35,7 +36,7 @@ void Worker::add_task(NewTask task) {
   if (!*ready) {
     restoring_.insert(&added);
     ++added.run().restoring;
-    added.report_lag(1);  // how much is not known yet
+    added.report_lag(std::nullopt);  // how much is not known yet
     return;
   }
   if (auto done = subscribe(added); !done) give_up(added, done.error());
@@ -65,7 +66,9 @@ void Worker::measure_lag(Task& task) {
   bool ended = true;
   for (const auto& input : task.inputs()) {
     const Feeds& feeds = feeds_of(*input);
-    lag += feeds.behind(*input) + input->accepted() - task.settled(*input);
+    const auto behind = feeds.behind(*input);
+    if (!behind) return task.report_lag(std::nullopt);
+    lag += *behind + input->accepted() - task.settled(*input);
     ended = ended && feeds.ended(*input);
   }
   // Nothing is known to be left, but more may be on its way.
@@ -83,38 +86,49 @@ void Worker::activate(Task& task) {
   if (active_set_.insert(&task).second) active_.push_back(&task);
 }
 
-void Worker::take_in(Fetch&& fetch, Feeds& feeds) {
-  takers_.clear();
-  if (auto done = feeds.deliver(std::move(fetch), takers_); !done) back_off(done.error());
-  for (TaskInput* input : takers_) {
-    const auto owner = owner_.find(input);
-    if (owner != owner_.end()) activate(*owner->second);
-  }
+bool Worker::catching_up(const Task& task) const {
+  const auto& inputs = const_cast<Task&>(task).inputs();
+  return std::any_of(inputs.begin(), inputs.end(),
+                     [&](const auto& input) { return feeds_of(*input).catching_up(*input); });
 }
 
+Worker::Stepped Worker::step(Task& task) {
+  if (task.run().failed || task.run().paused) return Stepped::nothing;
+  auto stepped = task.step([&](const TaskInput& input) {
+    Feeds& feeds = feeds_of(input);
+    if (feeds.ended(input)) return false;
+    feeds.ask_end(input);
+    return true;
+  });
+  if (!stepped) {
+    task_failed(task, stepped.error());
+    return Stepped::failed;
+  }
+  return *stepped == Task::Step::worked    ? Stepped::worked
+         : *stepped == Task::Step::blocked ? Stepped::blocked
+                                           : Stepped::nothing;
+}
+
+// One batch of every task in front that has one; those that catch up get a share of the time.
 bool Worker::step_tasks() {
   if (held_) return false;
-  bool worked = false, blocked = false;
+  const bool apart = feeds_->any_behind();
+  std::vector<Task*> behind;
+  bool worked = false;
+  blocked_ = false;
   for (std::size_t i = 0; i < active_.size();) {
-    answer_visits();
+    inbox_.answer();
     Task& task = *active_[i];
-    Task::Step step = Task::Step::nothing;
-    if (!task.run().failed && !task.run().paused) {
-      auto stepped = task.step([&](const TaskInput& input) {
-        Feeds& feeds = feeds_of(input);
-        if (feeds.ended(input)) return false;
-        feeds.ask_end(input);
-        return true;
-      });
-      if (!stepped) {
-        task_failed(task, stepped.error());
-        return true;
-      }
-      step = *stepped;
+    if (apart && catching_up(task)) {
+      behind.push_back(&task);
+      ++i;
+      continue;
     }
-    worked = worked || step == Task::Step::worked;
-    blocked = blocked || step == Task::Step::blocked;
-    if (step == Task::Step::nothing) {
+    const Stepped stepped = step(task);
+    if (stepped == Stepped::failed) return true;
+    worked = worked || stepped == Stepped::worked;
+    blocked_ = blocked_ || stepped == Stepped::blocked;
+    if (stepped == Stepped::nothing) {
       active_set_.erase(&task);
       active_[i] = active_.back();
       active_.pop_back();
@@ -123,7 +137,23 @@ bool Worker::step_tasks() {
     }
     if (held_) break;
   }
-  blocked_ = blocked;
+  active_in_front_ = active_.size() - behind.size();
+  return step_those_behind(behind) || worked;
+}
+
+bool Worker::step_those_behind(const std::vector<Task*>& behind) {
+  bool worked = false;
+  const auto until = Clock::now() + kShareOfThoseBehind;
+  for (std::size_t i = 0; i < behind.size() && (i == 0 || Clock::now() < until) && !held_; ++i) {
+    inbox_.answer();
+    Task& task = *behind[++turn_ % behind.size()];
+    const Stepped stepped = step(task);
+    if (stepped == Stepped::failed) return true;
+    worked = worked || stepped == Stepped::worked;
+    if (stepped != Stepped::nothing) continue;
+    active_set_.erase(&task);
+    std::erase(active_, &task);
+  }
   return worked;
 }
 
@@ -147,10 +177,17 @@ void Worker::restore_some() {
 }
 
 void Worker::remove_tasks(const Chosen& chosen) {
-  const bool unsaved =
-      std::any_of(tasks_.begin(), tasks_.end(), [&](const auto& task) { return chosen(*task) && task->dirty(); });
-  settle(std::chrono::seconds{10});
-  if (unsaved) roll_back();
+  bool unsaved = false, under_way = false;
+  for (const auto& task : tasks_) {
+    if (!chosen(*task)) continue;
+    unsaved = unsaved || task->dirty();
+    under_way = under_way || committer_->holds(*task);
+  }
+  if ((unsaved || under_way) && !settle(kOutcomeWait)) {
+    spdlog::error("{}: the outcome of a commit is unknown: starting again from the log", setup_.name);
+    return fenced();
+  }
+  if (unsaved && !roll_back()) return;
   for (auto it = tasks_.begin(); it != tasks_.end();) {
     Task& task = **it;
     if (!chosen(task)) {
@@ -162,8 +199,22 @@ void Worker::remove_tasks(const Chosen& chosen) {
     if (restoring_.erase(&task) > 0) --task.run().restoring;
     std::erase(active_, &task);
     active_set_.erase(&task);
-    std::erase(committing_, &task);
     it = tasks_.erase(it);
+  }
+}
+
+// Their partition is gone, or we may not read it: that is their own affair.
+void Worker::fail_tasks_of_broken(Feeds& feeds) {
+  for (const Feeds::Broken& broken : feeds.take_broken()) {
+    const auto owner = owner_.find(broken.input);
+    if (owner == owner_.end()) continue;
+    Error error = broken.error;
+    if (setup_.host != nullptr)
+      error.message += fmt::format(
+          "; SET 'auto.offset.reset' = 'earliest' (or 'latest') and RESUME {} go on with the first (or after the last) "
+          "record that is there",
+          owner->second->run().plan->query_id);
+    give_up(*owner->second, error);
   }
 }
 
@@ -171,8 +222,7 @@ void Worker::remove_tasks(const Chosen& chosen) {
 void Worker::task_failed(Task& task, const Error& error) {
   if (error.fault == Fault::external || error.fault == Fault::fenced) {
     spdlog::error("query {}: {}", task.run().plan->query_id, error.message);
-    roll_back();
-    back_off(error);
+    if (roll_back()) back_off(error);
     return;
   }
   task.mark_dirty();

@@ -23,6 +23,9 @@ constexpr std::array kUnits = {
     UnitLength{"YEAR", std::int64_t{365} * 86'400'000},
 };
 
+/// As long as all times that records can have.
+constexpr std::int64_t kLongestDuration = 253'402'300'799'999;
+
 std::int64_t unit_millis(std::string_view unit) {
   for (const UnitLength& known : kUnits) {
     if (unit == known.name || (unit.starts_with(known.name) && unit.size() == known.name.size() + 1))
@@ -143,7 +146,7 @@ ast::Duration Builder::duration(P::DurationContext* context) {
   duration.unit = word(context->unit());
   duration.span = span(context);
   const std::int64_t unit = unit_millis(duration.unit);
-  if (duration.count > std::numeric_limits<std::int64_t>::max() / unit) {
+  if (duration.count > kLongestDuration / unit) {
     throw SqlError(Code::invalid_literal, duration.span,
                    "Duration too long: " + std::string(source_.text(duration.span)), ErrorClass::parse);
   }

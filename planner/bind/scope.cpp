@@ -232,6 +232,8 @@ std::string display(const ast::ExprPtr& expr, const Scope& scope) {
 }
 
 std::string source_hint(const Catalog& catalog, const std::string& name) {
+  if (const auto found = catalog.unavailable.find(name); found != catalog.unavailable.end())
+    return fmt::format(" It is there, but this version of Millrace cannot read it: {}", found->second);
   std::vector<std::string> names;
   for (const auto& [other, source] : catalog.sources) names.push_back(other);
   const std::string nearest = nearest_name(name, names);

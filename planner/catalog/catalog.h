@@ -38,6 +38,8 @@ struct Catalog {
   std::uint64_t version = 0;
   std::map<std::string, SourcePtr, std::less<>> sources;
   std::map<std::string, Type, std::less<>> types;  // CREATE TYPE aliases
+  /// Sources, types and queries that are there, but that this version of the program cannot read, and why.
+  std::map<std::string, std::string, std::less<>> unavailable;
 
   const SourceDef* find(std::string_view name) const;
 };

@@ -131,6 +131,8 @@ PhysicalPlan complete_plan(PhysicalPlan plan) {
 PhysicalPlan read_plan(const json::object& from, const FunctionCatalog& functions) {
   PhysicalPlan plan;
   plan.query_id = std::string(from.at("query").as_string());
+  if (const json::value* incarnation = from.if_contains("incarnation"))
+    plan.incarnation = std::string(incarnation->as_string());
   for (const auto& item : from.at("subtopologies").as_array())
     plan.subtopologies.push_back(read_subtopology(item, functions));
   plan.topics = read_topics(from.at("topics"));
@@ -155,6 +157,7 @@ std::string to_json(const PhysicalPlan& plan) {
   for (const auto& subtopology : plan.subtopologies) subtopologies.push_back(write_subtopology(subtopology));
   const json::value out = {{"version", kPlanVersion},
                            {"query", plan.query_id},
+                           {"incarnation", plan.incarnation},
                            {"subtopologies", subtopologies},
                            {"topics", write_topics(plan.topics)},
                            {"materialization", write_materialization(plan)},
@@ -173,7 +176,7 @@ std::string to_json(const PhysicalPlan& plan) {
 PhysicalPlan physical_from_json(const std::string& text, const FunctionCatalog& functions) {
   try {
     json::parse_options options;
-    options.max_depth = 1024;  // expressions nest
+    options.max_depth = 16'384;  // expressions nest
     json::value value = json::parse(text, {}, options);
     json::object& from = value.as_object();
     const int version = from.at("version").to_number<int>();

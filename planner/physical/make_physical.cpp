@@ -98,6 +98,7 @@ PhysicalPlan make_physical(const NodePtr& root, const QueryOptions& options, con
   const std::string kind = context.transient ? std::string() : context.persistent_prefix;
   const std::string prefix = fmt::format("_confluent-ksql-{}{}{}", context.service_id, kind, context.query_id);
   PhysicalPlan plan{.query_id = context.query_id,
+                    .incarnation = {},
                     .subtopologies = {},
                     .topics = {},
                     .materialization = {},

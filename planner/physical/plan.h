@@ -58,6 +58,9 @@ struct Materialization {
 /// What exec runs. Deterministic: the same statement against the same catalog gives the same plan, names included.
 struct PhysicalPlan {
   std::string query_id;
+  /// Differs between attempts to make a query of this id, of which the command log accepts one; kept when a query is
+  /// replaced. Empty: there was only one.
+  std::string incarnation;
   std::vector<Subtopology> subtopologies;  // readers after writers; the last holds the final sink
   std::vector<InternalTopic> topics;
   std::optional<Materialization> materialization;  // tables only

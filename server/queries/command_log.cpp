@@ -132,12 +132,18 @@ class TopicCommandLog final : public CommandLog {
       const Command command = command_from_json(record.value.value_or("null"), functions_);
       outcome.stale = command.version != next->catalog.version;
       if (!outcome.stale) {
-        apply(*next, command.changes);
+        for (const auto& [name, reason] : command.unreadable)
+          spdlog::error("command {}: {} is not available: {}", record.offset, name, reason);
+        apply(*next, command);
         publish(next, std::nullopt);
         if (!replaying_ && events_.applied) events_.applied(command, next);
       }
     } catch (const std::exception& error) {
-      return Error{Fault::user, fmt::format("command {}: {}", record.offset, error.what())};
+      // Nobody can tell what it was about; the others stand for themselves.
+      spdlog::error("command {} cannot be read: {}", record.offset, error.what());
+      next = std::make_shared<ServiceState>(*state());
+      next->next_sequence = record.offset + 1;
+      outcome.error = external_error("command {} cannot be read: {}", record.offset, error.what());
     }
     publish(next, outcome);
     return {};

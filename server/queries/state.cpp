@@ -34,6 +34,7 @@ QueryPtr with_pause(const QueryPtr& query, bool paused) {
 }
 
 void apply(ServiceState& state, const Change& change) {
+  state.catalog.unavailable.erase(change.source ? change.source->name : change.query ? change.query->id : change.name);
   switch (change.kind) {
     case Change::Kind::put_source:
       state.catalog.sources[change.source->name] = change.source;
@@ -69,6 +70,17 @@ void apply(ServiceState& state, const Change& change) {
 void apply(ServiceState& state, const std::vector<Change>& changes) {
   for (const Change& change : changes) apply(state, change);
   ++state.catalog.version;
+}
+
+void apply(ServiceState& state, const Command& command) {
+  apply(state, command.changes);
+  for (const auto& [name, reason] : command.unreadable) {
+    // What was known of it is out of date.
+    state.catalog.sources.erase(name);
+    state.catalog.types.erase(name);
+    state.queries.erase(name);
+    state.catalog.unavailable[name] = reason;
+  }
 }
 
 }  // namespace millrace::inline server

@@ -71,13 +71,17 @@ struct Command {
   std::uint64_t version = 0;
   std::string statement;
   std::vector<Change> changes;
+  /// What it changes in a way that this version of the program does not know: name of the object, and why.
+  std::vector<std::pair<std::string, std::string>> unreadable = {};
 };
 
 /// Applies the changes; the catalog version goes up by one.
 void apply(ServiceState& state, const std::vector<Change>& changes);
+/// As far as they can be read; the rest becomes unavailable.
+void apply(ServiceState& state, const Command& command);
 
 std::string command_to_json(const Command& command);
-/// Throws SqlError or std::exception on text that is no command of this version of the program.
+/// Changes that cannot be read are listed in `unreadable`. Throws std::exception on text that is no command at all.
 Command command_from_json(std::string_view text, const FunctionCatalog& functions);
 
 }  // namespace millrace::inline server

@@ -24,6 +24,13 @@ std::size_t index_of(const std::array<std::string_view, N>& names, std::string_v
   throw std::runtime_error(fmt::format("unknown word '{}' in the command log", name));
 }
 
+/// Plans nest as deep as the expressions of a statement, which the parser of SQL bounds.
+json::value parse_deep(std::string_view text) {
+  json::parse_options options;
+  options.max_depth = 16'384;
+  return json::parse(text, {}, options);
+}
+
 std::string text(const json::object& object, std::string_view name) {
   return std::string(object.at(name).as_string());
 }
@@ -152,7 +159,7 @@ json::object to_json(const QueryInfo& query) {
           {"sinkTopic", query.sink_topic},
           {"sources", json::value_from(query.sources)},
           {"properties", std::move(properties)},
-          {"plan", json::parse(to_json(*query.plan))}};
+          {"plan", parse_deep(to_json(*query.plan))}};
 }
 
 QueryPtr query_from(const json::object& object, const FunctionCatalog& functions) {
@@ -187,6 +194,19 @@ Change change_from(const json::object& object, const FunctionCatalog& functions)
   return change;
 }
 
+/// The name of what a change is about, whatever it says about it.
+std::string object_of(const json::value& change, const std::string& command_id) {
+  const json::object* object = change.if_object();
+  if (object == nullptr) return command_id;
+  for (const auto& [inner, field] : {std::pair{"source", "name"}, std::pair{"query", "id"}}) {
+    const json::value* part = object->if_contains(inner);
+    const json::value* name = part != nullptr && part->is_object() ? part->as_object().if_contains(field) : nullptr;
+    if (name != nullptr && name->is_string()) return std::string(name->as_string());
+  }
+  const json::value* name = object->if_contains("name");
+  return name != nullptr && name->is_string() ? std::string(name->as_string()) : command_id;
+}
+
 }  // namespace
 
 std::string command_to_json(const Command& command) {
@@ -200,17 +220,22 @@ std::string command_to_json(const Command& command) {
 }
 
 Command command_from_json(std::string_view text_form, const FunctionCatalog& functions) {
-  const json::value parsed = json::parse(text_form);
+  const json::value parsed = parse_deep(text_form);
   const json::object& object = parsed.as_object();
-  if (object.at("format").as_int64() != kCommandFormat)
-    throw std::runtime_error(fmt::format("the command log holds format {}, this program reads {}",
-                                         object.at("format").as_int64(), kCommandFormat));
   Command command;
   command.id = text(object, "id");
   command.version = object.at("version").to_number<std::uint64_t>();
   command.statement = text(object, "statement");
-  for (const json::value& change : object.at("changes").as_array())
-    command.changes.push_back(change_from(change.as_object(), functions));
+  const std::int64_t format = object.at("format").as_int64();
+  for (const json::value& change : object.at("changes").as_array()) {
+    try {
+      if (format != kCommandFormat)
+        throw std::runtime_error(fmt::format("it has format {}, this program reads {}", format, kCommandFormat));
+      command.changes.push_back(change_from(change.as_object(), functions));
+    } catch (const std::exception& error) {
+      command.unreadable.emplace_back(object_of(change, command.id), error.what());
+    }
+  }
   return command;
 }
 

@@ -133,6 +133,14 @@ void ServiceImpl::do_before(const Mutation& mutation) {
     if (Status prepared = engine_->prepare(*plan); !prepared) throw general(Code::external, prepared.error().message);
 }
 
+// Another statement was faster. What runs already keeps its progress: it was only to be replaced.
+void ServiceImpl::withdraw(const Mutation& mutation, const ServiceState& before) {
+  for (const auto& plan : mutation.prepare) {
+    if (before.find_query(plan->query_id) != nullptr) continue;
+    if (Status done = engine_->withdraw(*plan); !done) spdlog::warn("{}: {}", plan->query_id, done.error().message);
+  }
+}
+
 void ServiceImpl::do_after(const Mutation& mutation) {
   for (const auto& plan : mutation.forget)
     if (Status forgotten = engine_->forget(*plan); !forgotten)
@@ -166,7 +174,10 @@ json::object ServiceImpl::mutate(Step& step) {
       if (!outcome)
         throw general(Code::external,
                       fmt::format("Could not write the statement to the command topic: {}", outcome.error().message));
-      if (*outcome && (*outcome)->stale) continue;
+      if (*outcome && (*outcome)->stale) {
+        withdraw(mutation, *now);
+        continue;
+      }
       if (*outcome) {
         sequence = (*outcome)->sequence;
         do_after(mutation);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <cmath>
 #include <ctime>
 #include <random>
 
@@ -100,6 +101,7 @@ Status ServiceImpl::start() {
   engine.retry_first = std::chrono::milliseconds(config().integer("ksql.query.retry.backoff.initial.ms"));
   engine.retry_longest = std::chrono::milliseconds(config().integer("ksql.query.retry.backoff.max.ms"));
   engine.state_memory_bytes = static_cast<std::size_t>(config().integer("millrace.state.memory.bytes"));
+  engine.transient_memory_bytes = static_cast<std::size_t>(config().integer("millrace.push.memory.bytes"));
   engine.batch_rows = static_cast<std::size_t>(config().integer("millrace.batch.rows"));
   engine.internal_replicas = static_cast<int>(config().integer("ksql.internal.topic.replicas"));
   if (config().find("ksql.internal.topic.min.insync.replicas"))
@@ -151,7 +153,18 @@ void ServiceImpl::replayed(const StatePtr& state) {
 
 void ServiceImpl::applied(const Command& command, const StatePtr&) {
   for (const Change& change : command.changes) change_engine(change);
+  for (const auto& [name, reason] : command.unreadable)
+    if (engine_->status(name)) (void)engine_->stop_query(name);  // it is another one now
 }
+
+namespace {
+
+std::optional<Engine::GoOn> go_on(const std::string& offset_reset) {
+  if (offset_reset.empty()) return std::nullopt;
+  return offset_reset == "earliest" ? Engine::GoOn::at_begin : Engine::GoOn::at_end;
+}
+
+}  // namespace
 
 void ServiceImpl::change_engine(const Change& change) {
   Status done;
@@ -167,7 +180,7 @@ void ServiceImpl::change_engine(const Change& change) {
       done = engine_->pause_query(change.name);
       break;
     case Change::Kind::resume_query:
-      done = engine_->resume_query(change.name);
+      done = engine_->resume_query(change.name, go_on(change.value));
       break;
     default:
       return;
@@ -307,6 +320,19 @@ std::optional<ServiceError> ServiceImpl::check_property(const std::string& name)
   return std::nullopt;
 }
 
+namespace {
+
+std::string label_text(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\\' || c == '"') out.push_back('\\');
+    out += c == '\n' ? std::string("\\n") : std::string(1, c);
+  }
+  return out;
+}
+
+}  // namespace
+
 std::string ServiceImpl::metrics() {
   std::string out;
   auto metric = [&](std::string_view name, std::string_view type, std::string_view help, auto value) {
@@ -338,8 +364,8 @@ std::string ServiceImpl::metrics() {
        [](const QueryStatus& s) { return static_cast<double>(s.bad_records); }},
       {"query_restarts_total", "counter", "Restarts after a failure.",
        [](const QueryStatus& s) { return static_cast<double>(s.restarts); }},
-      {"query_lag_records", "gauge", "Records between progress and the end of the inputs.",
-       [](const QueryStatus& s) { return static_cast<double>(s.lag); }},
+      {"query_lag_records", "gauge", "Records between progress and the end of the inputs; NaN while not known.",
+       [](const QueryStatus& s) { return s.lag < 0 ? std::nan("") : static_cast<double>(s.lag); }},
   };
   const StatePtr now = state();
   metric("owned_slots", "gauge", "Slots that this process owns.", engine_->owned_slots());
@@ -366,6 +392,10 @@ std::string ServiceImpl::metrics() {
           out +=
               fmt::format("millrace_{}{{query=\"{}\",operator=\"{}\"}} {}\n", one.name, id, step.name, step.*one.value);
   }
+  out += "# HELP millrace_query_error_info Why a query does not run.\n# TYPE millrace_query_error_info gauge\n";
+  for (const auto& [id, query] : now->queries)
+    if (auto status = engine_->status(id); status && status->state == QueryState::error)
+      out += fmt::format("millrace_query_error_info{{query=\"{}\",reason=\"{}\"}} 1\n", id, label_text(status->error));
   return out;
 }
 

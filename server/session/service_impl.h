@@ -110,6 +110,7 @@ class ServiceImpl final : public Service {
   void insert(const RowInsert& insert);
   Result<std::unique_ptr<RowInserter>> open_rows(SourcePtr source);
   void do_before(const Mutation& mutation);
+  void withdraw(const Mutation& mutation, const ServiceState& before);
   void do_after(const Mutation& mutation);
   void remember_status(const std::string& command_id, const std::string& status, const std::string& message,
                        const std::optional<std::string>& query_id);

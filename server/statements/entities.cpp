@@ -26,17 +26,21 @@ std::string_view state_name(QueryState state) {
 
 json::object query_json(const QueryInfo& query, const ShowContext& context) {
   auto status = context.engine.status(query.id);
-  const std::string state(status ? state_name(status->state) : query.paused ? "PAUSED" : "RUNNING");
+  const std::string state(status         ? state_name(status->state)
+                          : query.paused ? "PAUSED"
+                                         : "REBALANCING");  // it is about to start
   json::array sinks, topics;
   if (!query.sink.empty()) sinks.emplace_back(query.sink);
   if (!query.sink_topic.empty()) topics.emplace_back(query.sink_topic);
-  return {{"queryString", query.statement},
-          {"sinks", std::move(sinks)},
-          {"sinkKafkaTopics", std::move(topics)},
-          {"id", query.id},
-          {"statusCount", json::object{{state, 1}}},
-          {"queryType", "PERSISTENT"},
-          {"state", state}};
+  json::object shown{{"queryString", query.statement},
+                     {"sinks", std::move(sinks)},
+                     {"sinkKafkaTopics", std::move(topics)},
+                     {"id", query.id},
+                     {"statusCount", json::object{{state, 1}}},
+                     {"queryType", "PERSISTENT"},
+                     {"state", state}};
+  if (status && status->state == QueryState::error) shown["error"] = status->error;
+  return shown;
 }
 
 json::object type_json(const Type& type) {

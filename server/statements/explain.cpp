@@ -17,7 +17,8 @@ json::object query_description(const std::string& id, const std::string& stateme
   auto status = id.empty() ? std::nullopt : context.engine.status(id);
   json::array errors;
   if (status && !status->error.empty())
-    errors.push_back(json::object{{"timestamp", 0}, {"errorMessage", status->error}, {"type", "UNKNOWN"}});
+    errors.push_back(
+        json::object{{"timestamp", status->error_time}, {"errorMessage", status->error}, {"type", "UNKNOWN"}});
   json::object hosts, overridden;
   if (status) hosts[context.host] = std::string(state_name(status->state));
   for (const auto& [name, value] : overrides) overridden[name] = value;

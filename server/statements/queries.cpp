@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <random>
+
 #include "exec/expr/evaluator.h"
 #include "parser/ast/format.h"
 #include "parser/syntax/parse.h"
@@ -40,7 +42,9 @@ QueryPtr make_query(const BoundQuery& bound, std::string id, QueryOrigin origin,
   query->properties = context.session.overrides;
   PlanContext planning = plan_context(id, false, context.session.effective, context.config);
   if (replaced != nullptr) planning.physical.replaced = replaced->plan.get();
-  query->plan = plan_query(bound.root, bound.options, planning);
+  auto plan = std::make_shared<PhysicalPlan>(*plan_query(bound.root, bound.options, planning));
+  plan->incarnation = replaced != nullptr ? replaced->plan->incarnation : fmt::format("{:08x}", std::random_device{}());
+  query->plan = std::move(plan);
   query->id = std::move(id);
   return query;
 }
@@ -180,6 +184,10 @@ Planned plan(const ast::ControlQuery& control, const ast::Statement& statement, 
           Code::invalid_statement,
           fmt::format("Cannot {} query '{}' because it is linked to a source table.", kVerbs[action], query->id));
     result.changes.push_back(control_change(control.action, query->id));
+    // Where to go on when records are lost is said by whoever resumes, never by a default.
+    const auto reset = context.session.overrides.find("auto.offset.reset");
+    if (control.action == ast::QueryAction::resume && reset != context.session.overrides.end())
+      result.changes.back().value = reset->second;
     if (control.action == ast::QueryAction::terminate) result.forget.push_back(query->plan);
   }
   return result;

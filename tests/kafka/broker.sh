@@ -4,6 +4,8 @@
 #   broker.sh stop DIR              ends the nodes (by pid)
 #   broker.sh kill DIR NODE         kill -9 one node (1..NODES)
 #   broker.sh restart DIR NODE      starts it again on its port and data
+# A second listener of each node, DIR/NODE/behind, names DIR/NODE/proxy as its address: whoever comes to a proxy there
+# (tests/faults/proxy.py) stays on it.
 # DIR holds configuration, data, logs and pids; the caller removes it. The jars lie in $MILLRACE_CACHE (~/.cache/millrace).
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -33,7 +35,7 @@ PY
 
 configure() {
   local dir=$1 nodes=$2 ports voters="" i replicas
-  read -ra ports <<<"$(free_ports $((nodes * 2)))"
+  read -ra ports <<<"$(free_ports $((nodes * 4)))"
   replicas=$((nodes < 3 ? nodes : 3))
   # Nodes that are killed must be missed soon; one alone on a busy machine must not be fenced.
   for ((i = 1; i <= nodes; i++)); do voters+="${voters:+,}$i@127.0.0.1:${ports[nodes + i - 1]}"; done
@@ -43,9 +45,11 @@ configure() {
 process.roles=broker,controller
 node.id=$i
 controller.quorum.voters=$voters
-listeners=PLAINTEXT://127.0.0.1:${ports[i - 1]},CONTROLLER://127.0.0.1:${ports[nodes + i - 1]}
+listeners=PLAINTEXT://127.0.0.1:${ports[i - 1]},PROXIED://127.0.0.1:${ports[2 * nodes + i - 1]},CONTROLLER://127.0.0.1:${ports[nodes + i - 1]}
+advertised.listeners=PLAINTEXT://127.0.0.1:${ports[i - 1]},PROXIED://127.0.0.1:${ports[3 * nodes + i - 1]}
+inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs=$dir/$i/data
 offsets.topic.replication.factor=$replicas
 offsets.topic.num.partitions=4
@@ -68,6 +72,8 @@ log4j.appender.out.layout=org.apache.log4j.PatternLayout
 log4j.appender.out.layout.ConversionPattern=[%d] %p %m (%c)%n
 CONF
     echo "127.0.0.1:${ports[i - 1]}" >"$dir/$i/address"
+    echo "127.0.0.1:${ports[2 * nodes + i - 1]}" >"$dir/$i/behind"
+    echo "127.0.0.1:${ports[3 * nodes + i - 1]}" >"$dir/$i/proxy"
   done
   local id
   id=$(run kafka.tools.StorageTool random-uuid)

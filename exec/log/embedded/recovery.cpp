@@ -128,6 +128,13 @@ Status EmbeddedStore::replay() {
 
 /// True: `at` is behind the frame now. False: there is no whole frame.
 Result<bool> EmbeddedStore::replay_frame(SegmentPosition& at) {
+  return read_frame(at, [this](const std::vector<embedded::Operation>& operations, SegmentPosition next) {
+    return apply_to_index(operations, next);
+  });
+}
+
+/// As replay_frame; `then` gets the operations of a whole frame and the place behind it.
+Result<bool> EmbeddedStore::read_frame(SegmentPosition& at, const OnFrame& then) {
   std::string header(embedded::kFrameHeaderBytes, '\0');
   auto read = files_->read(at, header);
   if (!read) return failure("opening the log", read.error().message);
@@ -152,21 +159,31 @@ Result<bool> EmbeddedStore::replay_frame(SegmentPosition& at) {
     if (!read) return failure("opening the log", read.error().message);
     if (!*read || embedded::hash_batch(bytes) != operation.location.hash) return false;
   }
-  if (Status indexed = apply_to_index(*list, next); !indexed) return indexed.error();
+  if (then)
+    if (Status done = then(*list, next); !done) return done.error();
   at = next;
   return true;
 }
 
-/// The files end before what the index knows: with log.sync=off the machine lost power. Keeps what there is.
+/// The files end before what the index knows: with log.sync=off the machine lost power. Keeps the whole frames, so the
+/// whole transactions, that there are.
 Status EmbeddedStore::forget_lost_batches() {
-  const SegmentPosition end = files_->end();
+  SegmentPosition end{files_->end().segment, 0};
+  while (true) {
+    const auto whole = read_frame(end, nullptr);
+    if (!whole) return whole.error();
+    if (!*whole) break;
+  }
+  if (end < files_->end())
+    if (Status truncated = files_->truncate(end); !truncated)
+      return failure("opening the log", truncated.error().message);
   spdlog::warn("data directory '{}': the end of the log was lost (log.sync is off?); going on without it", directory_);
   std::shared_lock lock(index_->mutex);
   rocksdb::WriteBatch batch;
   std::unique_ptr<rocksdb::Iterator> iterator(index_->db->NewIterator({}));
   for (iterator->Seek("i"); iterator->Valid() && iterator->key().starts_with("i"); iterator->Next()) {
     const auto location = embedded::parse_location(iterator->value().ToStringView());
-    if (SegmentPosition{location.at.segment, location.at.offset + location.size} > end) batch.Delete(iterator->key());
+    if (location.at >= end) batch.Delete(iterator->key());
   }
   if (!iterator->status().ok()) return failure("reading", iterator->status().ToString());
   batch.Put(slice(embedded::kPositionKey), embedded::position_value(end));

@@ -67,6 +67,8 @@ class EmbeddedStore final : public LocalStorage {
   Status open_index();
   Status forget_lost_batches();
   Status replay();
+  using OnFrame = std::function<Status(const std::vector<embedded::Operation>& operations, SegmentPosition next)>;
+  Result<bool> read_frame(SegmentPosition& at, const OnFrame& then);
   Result<bool> replay_frame(SegmentPosition& at);
   Status reopen_index();
   Status probe() const;

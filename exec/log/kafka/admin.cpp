@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <thread>
 #include <unordered_map>
 
@@ -20,6 +21,12 @@ constexpr auto kPropagation = 15s;   // from a change until every answer knows i
 constexpr auto kPollInterval = 5ms;
 constexpr auto kConnectAgain = 50ms;
 constexpr int kConnectTryMs = 1000;
+constexpr std::size_t kBatchOverhead = 128;  // what a batch of one record has beside its key and value
+
+// A log that is read from its start again and again, and whose records replace each other: compaction only looks at
+// closed segments, and waits until half of a log is out of date unless it is told not to.
+constexpr std::array<std::pair<const char*, const char*>, 3> kShortSegments{
+    {{"segment.bytes", "16777216"}, {"segment.ms", "600000"}, {"min.cleanable.dirty.ratio", "0.1"}}};
 
 template <auto Destroy>
 struct Deleter {
@@ -69,24 +76,18 @@ void set_config(rd_kafka_NewTopic_t* topic, const TopicConfig& config) {
     rd_kafka_NewTopic_set_config(topic, "retention.ms", std::to_string(*config.retention_ms).c_str());
   if (config.min_insync_replicas)
     rd_kafka_NewTopic_set_config(topic, "min.insync.replicas", std::to_string(*config.min_insync_replicas).c_str());
+  if (config.short_segments)
+    for (const auto& [name, value] : kShortSegments) rd_kafka_NewTopic_set_config(topic, name, value);
 }
 
-void read_config(const rd_kafka_ConfigResource_t* resource, TopicConfig& config) {
-  std::size_t count = 0;
-  const auto* entries = rd_kafka_ConfigResource_configs(resource, &count);
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::string_view name = rd_kafka_ConfigEntry_name(entries[i]);
-    const char* text = rd_kafka_ConfigEntry_value(entries[i]);
-    const std::string_view value = text ? text : "";
-    if (name == "cleanup.policy") {
-      const bool compact = value.find("compact") != std::string_view::npos;
-      config.compact_and_delete = compact && value.find("delete") != std::string_view::npos;
-      config.compacted = compact && !config.compact_and_delete;
-    }
-    const bool own = rd_kafka_ConfigEntry_source(entries[i]) == RD_KAFKA_CONFIG_SOURCE_DYNAMIC_TOPIC_CONFIG;
-    if (name == "min.insync.replicas" && own) config.min_insync_replicas = std::atoi(text ? text : "1");
-    if (name == "retention.ms" && own) config.retention_ms = std::strtoll(text ? text : "-1", nullptr, 10);
+void read_config(std::string_view name, std::string_view value, bool own, TopicConfig& config) {
+  if (name == "cleanup.policy") {
+    const bool compact = value.find("compact") != std::string_view::npos;
+    config.compact_and_delete = compact && value.find("delete") != std::string_view::npos;
+    config.compacted = compact && !config.compact_and_delete;
   }
+  if (name == "min.insync.replicas" && own) config.min_insync_replicas = std::atoi(std::string(value).c_str());
+  if (name == "retention.ms" && own) config.retention_ms = std::strtoll(std::string(value).c_str(), nullptr, 10);
 }
 
 TopicDescription shape_of(const rd_kafka_metadata_topic& topic) {
@@ -124,7 +125,7 @@ Result<std::unique_ptr<Admin>> Admin::make(const KafkaOptions& options) {
   if (!uncommitted) return uncommitted.error();
   auto committed = client("read_committed");
   if (!committed) return committed.error();
-  return std::unique_ptr<Admin>(new Admin(options.brokers, std::move(*uncommitted), std::move(*committed)));
+  return std::unique_ptr<Admin>(new Admin(options, std::move(*uncommitted), std::move(*committed)));
 }
 
 Status Admin::connect(std::chrono::milliseconds wait) {
@@ -216,14 +217,11 @@ Status Admin::remove(const std::string& name) {
   return external_error("Kafka: {}: still there", doing);
 }
 
-Status Admin::add_configs(std::vector<TopicDescription>& topics) {
+Status Admin::read_configs(const std::vector<std::string>& topics, const OnConfig& on_config) {
   if (topics.empty()) return {};
   std::vector<rd_kafka_ConfigResource_t*> resources;
-  std::unordered_map<std::string_view, TopicConfig*> by_name;
-  for (TopicDescription& topic : topics) {
-    resources.push_back(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.name.c_str()));
-    by_name[topic.name] = &topic.config;
-  }
+  for (const std::string& topic : topics)
+    resources.push_back(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str()));
   const auto event = request(
       uncommitted_.get(), RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, "describe topics", [&](auto* options, auto* queue) {
         rd_kafka_DescribeConfigs(uncommitted_.get(), resources.data(), resources.size(), options, queue);
@@ -236,10 +234,46 @@ Status Admin::add_configs(std::vector<TopicDescription>& topics) {
   for (std::size_t i = 0; i < count; ++i) {
     // Topics that we may not describe, or that went away meanwhile, keep what metadata says about them.
     if (rd_kafka_ConfigResource_error(results[i]) != RD_KAFKA_RESP_ERR_NO_ERROR) continue;
-    const auto found = by_name.find(rd_kafka_ConfigResource_name(results[i]));
-    if (found != by_name.end()) read_config(results[i], *found->second);
+    std::size_t entry_count = 0;
+    const auto* entries = rd_kafka_ConfigResource_configs(results[i], &entry_count);
+    for (std::size_t j = 0; j < entry_count; ++j) {
+      const char* value = rd_kafka_ConfigEntry_value(entries[j]);
+      const bool own = rd_kafka_ConfigEntry_source(entries[j]) == RD_KAFKA_CONFIG_SOURCE_DYNAMIC_TOPIC_CONFIG;
+      on_config(rd_kafka_ConfigResource_name(results[i]), rd_kafka_ConfigEntry_name(entries[j]),
+                value != nullptr ? value : "", own);
+    }
   }
   return {};
+}
+
+Status Admin::add_configs(std::vector<TopicDescription>& topics) {
+  std::vector<std::string> names;
+  std::unordered_map<std::string_view, TopicConfig*> by_name;
+  for (TopicDescription& topic : topics) {
+    names.push_back(topic.name);
+    by_name[topic.name] = &topic.config;
+  }
+  return read_configs(names, [&](const std::string& topic, std::string_view name, std::string_view value, bool own) {
+    const auto found = by_name.find(topic);
+    if (found != by_name.end()) read_config(name, value, own, *found->second);
+  });
+}
+
+bool Admin::compresses(const KafkaOptions& options) {
+  return std::any_of(options.properties.begin(), options.properties.end(), [](const auto& property) {
+    return property.first.starts_with("compression.") && property.second != "none";
+  });
+}
+
+std::size_t Admin::largest_record(const std::string& topic) {
+  std::size_t largest = std::numeric_limits<std::size_t>::max();
+  if (compresses_) return largest;  // the limit is of what arrives
+  static_cast<void>(read_configs({topic}, [&](const std::string&, std::string_view name, std::string_view value, bool) {
+                      if (name != "max.message.bytes") return;
+                      const auto bytes = std::strtoull(std::string(value).c_str(), nullptr, 10);
+                      if (bytes > kBatchOverhead) largest = bytes - kBatchOverhead;
+                    }).has_value());
+  return largest;
 }
 
 Result<std::vector<TopicDescription>> Admin::list() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,6 +29,8 @@ class Admin {
   Result<std::int64_t> committed_end(const TopicPartition& partition, std::chrono::milliseconds wait);
   /// A topic that does not exist is a user error.
   Result<int> partition_count(const std::string& topic);
+  /// How many bytes a record's key and value may have; no limit where the cluster does not tell.
+  std::size_t largest_record(const std::string& topic);
   Result<std::string> cluster_id();
   struct GroupMember {
     std::string client_id;
@@ -36,12 +39,20 @@ class Admin {
   Result<std::vector<GroupMember>> group(const std::string& name, const std::string& topic);
 
  private:
-  Admin(std::string brokers, ClientPtr uncommitted, ClientPtr committed)
-      : brokers_(std::move(brokers)), uncommitted_(std::move(uncommitted)), committed_(std::move(committed)) {}
+  Admin(const KafkaOptions& options, ClientPtr uncommitted, ClientPtr committed)
+      : brokers_(options.brokers),
+        compresses_(compresses(options)),
+        uncommitted_(std::move(uncommitted)),
+        committed_(std::move(committed)) {}
   Result<std::optional<TopicDescription>> shape(const std::string& topic, bool* settled = nullptr);
+  using OnConfig =
+      std::function<void(const std::string& topic, std::string_view name, std::string_view value, bool own)>;
+  Status read_configs(const std::vector<std::string>& topics, const OnConfig& on_config);
   Status add_configs(std::vector<TopicDescription>& topics);
+  static bool compresses(const KafkaOptions& options);
 
   const std::string brokers_;
+  const bool compresses_;
   const ClientPtr uncommitted_;  // also for everything that is not about offsets
   const ClientPtr committed_;
 };

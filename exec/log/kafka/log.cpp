@@ -26,8 +26,10 @@ struct Receipt {
   bool done = false;
   std::int64_t offset = -1;
   int code = 0;
+};
 
-  static void acknowledged(void* opaque, std::int64_t offset, int code) {
+struct Receipts final : kafka::Acknowledgements {
+  void ended(void* opaque, std::int64_t offset, int code) override {
     auto& receipt = *static_cast<Receipt*>(opaque);
     const std::lock_guard lock(receipt.mutex);
     receipt.done = true;
@@ -36,6 +38,7 @@ struct Receipt {
     receipt.ended.notify_all();  // under the lock: its owner destroys it once it can see `done`
   }
 };
+Receipts receipts;
 
 }  // namespace
 
@@ -90,16 +93,15 @@ Result<std::unique_ptr<Membership>> KafkaLog::membership(const std::string& grou
 Result<rd_kafka_s*> KafkaLog::producer() {
   const std::lock_guard lock(producer_mutex_);
   if (!producer_) {
-    auto made = kafka::make_client(options_, {.kind = kafka::ClientKind::producer,
-                                              .client_id = "millrace",
-                                              .defaults = {{"linger.ms", "0"},
-                                                           {"retry.backoff.ms", "5"},
-                                                           {"message.timeout.ms", "30000"},
-                                                           {"topic.metadata.propagation.max.ms", "1000"}},
-                                              .fixed = {{"enable.idempotence", "true"}},
-                                              .callbacks = [](rd_kafka_conf_s* conf) {
-                                                kafka::report_acknowledgements(conf, Receipt::acknowledged);
-                                              }});
+    auto made = kafka::make_client(
+        options_, {.kind = kafka::ClientKind::producer,
+                   .client_id = "millrace",
+                   .defaults = {{"linger.ms", "0"},
+                                {"retry.backoff.ms", "5"},
+                                {"message.timeout.ms", "30000"},
+                                {"topic.metadata.propagation.max.ms", "1000"}},
+                   .fixed = {{"enable.idempotence", "true"}},
+                   .callbacks = [](rd_kafka_conf_s* conf) { kafka::report_acknowledgements(conf, receipts); }});
     if (!made) return made.error();
     producer_ = std::move(*made);
   }

@@ -50,7 +50,13 @@ void GroupFence::capture() {
 void GroupFence::drop() {
   const std::lock_guard lock(mutex_);
   proof_.reset();
+  ++grant_;
   captured_.notify_all();
+}
+
+std::uint64_t GroupFence::grant() {
+  const std::lock_guard lock(mutex_);
+  return grant_;
 }
 
 bool GroupFence::current() {
@@ -61,11 +67,11 @@ bool GroupFence::current() {
   return now && text_of(now.get()) == proof_text_;
 }
 
-GroupFence::Proof GroupFence::proof(std::chrono::milliseconds wait) {
+GroupFence::Proof GroupFence::proof(std::uint64_t grant, std::chrono::milliseconds wait) {
   const auto deadline = Clock::now() + wait;
   std::unique_lock lock(mutex_);
-  while (proof_ && !current() && Clock::now() < deadline) captured_.wait_for(lock, kLookAgain);
-  return proof_;
+  while (grant == grant_ && proof_ && !current() && Clock::now() < deadline) captured_.wait_for(lock, kLookAgain);
+  return grant == grant_ ? proof_ : nullptr;
 }
 
 }  // namespace kafka
@@ -103,7 +109,18 @@ KafkaMembership::KafkaMembership(KafkaLog& log, std::string group, std::string s
 
 KafkaMembership::~KafkaMembership() {
   fence_->drop();
+  let_go();
+}
+
+// librdkafka 2.0.2 aborts the process when a consumer ends that has chosen an assignor, but has had no assignment yet:
+// while its JoinGroup or SyncGroup is under way. Such a one is left to itself; nobody polls it.
+void KafkaMembership::let_go() {
   fence_->attach(nullptr);
+  if (consumer_ && !assigned_) {
+    rd_kafka_set_log_level(consumer_.get(), 0);
+    static_cast<void>(consumer_.release());
+  }
+  consumer_.reset();
 }
 
 Status KafkaMembership::join(const std::string& member_id, Events events) {
@@ -139,6 +156,7 @@ Status KafkaMembership::subscribe() {
   rd_kafka_topic_partition_list_destroy(topics);
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return kafka::error_of(code, fmt::format("join group '{}'", group_));
   consumer_ = std::move(*made);
+  assigned_ = false;
   fence_->attach(consumer_.get());
   return {};
 }
@@ -180,8 +198,7 @@ Status KafkaMembership::poll(std::chrono::milliseconds wait) {
 // name: when the answer to its joining is lost with the broker, its second try fences the first.
 void KafkaMembership::start_over() {
   fence_->drop();
-  fence_->attach(nullptr);
-  consumer_.reset();
+  let_go();
   const std::vector<int> lost(owned_.begin(), owned_.end());
   owned_.clear();
   if (!lost.empty() && events_.lost) events_.lost(lost);
@@ -192,6 +209,7 @@ void KafkaMembership::start_over() {
 void KafkaMembership::rebalanced(int event, rd_kafka_topic_partition_list_s* partitions) {
   const std::vector<int> slots = slots_of(partitions);
   if (event == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+    assigned_ = true;
     assign(partitions);
     fence_->capture();
     owned_.insert(slots.begin(), slots.end());
@@ -243,9 +261,8 @@ void KafkaMembership::leave() {
   if (!consumer_) return;
   leaving_ = true;
   fence_->drop();
-  rd_kafka_consumer_close(consumer_.get());
-  fence_->attach(nullptr);
-  consumer_.reset();
+  if (assigned_) rd_kafka_consumer_close(consumer_.get());
+  let_go();
 }
 
 }  // namespace millrace::inline exec

@@ -32,11 +32,13 @@ class GroupFence {
   void attach(rd_kafka_s* consumer);
   /// The process knows what the group has decided so far.
   void capture();
-  /// The process owns nothing.
+  /// The process owns nothing: what was granted before is void.
   void drop();
-  /// Null: nothing to prove with. While the group has moved on and the process has not been told yet, waits for that,
-  /// at most `wait`: a proof of the generation before would only be refused.
-  Proof proof(std::chrono::milliseconds wait);
+  /// Which grant holds now: goes up with every drop().
+  std::uint64_t grant();
+  /// Null: nothing to prove with, or `grant` is over. While the group has moved on and the process has not been told
+  /// yet, waits for that, at most `wait`: a proof of the generation before would only be refused.
+  Proof proof(std::uint64_t grant, std::chrono::milliseconds wait);
 
  private:
   bool current();  // lock held
@@ -47,6 +49,7 @@ class GroupFence {
   rd_kafka_s* consumer_ = nullptr;
   Proof proof_;
   std::string proof_text_;
+  std::uint64_t grant_ = 0;
 };
 
 }  // namespace kafka
@@ -68,6 +71,7 @@ class KafkaMembership final : public Membership {
 
  private:
   Status subscribe();
+  void let_go();
   void start_over();
   void assign(rd_kafka_topic_partition_list_s* partitions);
   void unassign(rd_kafka_topic_partition_list_s* partitions);
@@ -82,6 +86,7 @@ class KafkaMembership final : public Membership {
   Events events_;
   std::string member_id_;
   bool leaving_ = false;
+  bool assigned_ = false;  // this consumer has had an assignment
   std::set<int> owned_;
   std::optional<Clock::time_point> rejoin_at_;  // after a fatal error
   std::chrono::milliseconds rejoin_wait_{};

@@ -137,8 +137,12 @@ void Lane::acknowledged(std::int64_t offset, int code) {
   bell_.ring();
 }
 
+const char* Lane::topic() const {
+  return rd_kafka_topic_name(topic_);
+}
+
 std::string Lane::name() const {
-  return fmt::format("topic '{}' partition {}", rd_kafka_topic_name(topic_), partition_);
+  return fmt::format("topic '{}' partition {}", topic(), partition_);
 }
 
 void Lane::reclaim() {

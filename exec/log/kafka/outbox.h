@@ -84,6 +84,8 @@ class Lane {
   /// One past the last record that has reached the log in this transaction; -1: none.
   std::int64_t next_offset() const { return next_offset_.load(std::memory_order_acquire); }
 
+  const char* topic() const;
+  std::int32_t partition() const { return partition_; }
   /// "topic 'x' partition 0"
   std::string name() const;
 

@@ -2,6 +2,7 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include <algorithm>
 #include <array>
 
 namespace millrace::inline exec::kafka {
@@ -31,14 +32,25 @@ rd_kafka_headers_t* copy_headers(std::span<const HeaderView> headers) {
   return list;
 }
 
-rd_kafka_resp_err_t acknowledged(rd_kafka_t*, rd_kafka_message_t* message, void* callback) {
-  if (message->_private == nullptr) return RD_KAFKA_RESP_ERR_NO_ERROR;
-  reinterpret_cast<Acknowledged>(callback)(message->_private, message->offset, message->err);
+constexpr std::array kRefusals{
+    RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE,    RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE,
+    RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE, RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP,
+    RD_KAFKA_RESP_ERR_INVALID_RECORD,        RD_KAFKA_RESP_ERR_INVALID_MSG,
+    RD_KAFKA_RESP_ERR_POLICY_VIOLATION,      RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+    RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION,       RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
+    RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC,        RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION,
+};
+
+rd_kafka_resp_err_t acknowledged(rd_kafka_t*, rd_kafka_message_t* message, void* to) {
+  auto& acknowledgements = *static_cast<Acknowledgements*>(to);
+  if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR && message->rkt != nullptr) [[unlikely]]
+    acknowledgements.failed(rd_kafka_topic_name(message->rkt), message->partition, message->err);
+  if (message->_private != nullptr) acknowledgements.ended(message->_private, message->offset, message->err);
   return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-rd_kafka_resp_err_t on_new(rd_kafka_t* client, const rd_kafka_conf_t*, void* callback, char*, std::size_t) {
-  return rd_kafka_interceptor_add_on_acknowledgement(client, "millrace", acknowledged, callback);
+rd_kafka_resp_err_t on_new(rd_kafka_t* client, const rd_kafka_conf_t*, void* to, char*, std::size_t) {
+  return rd_kafka_interceptor_add_on_acknowledgement(client, "millrace", acknowledged, to);
 }
 
 }  // namespace
@@ -74,8 +86,12 @@ int produce(rd_kafka_s* client, const Outgoing& record) {
   return code;
 }
 
-void report_acknowledgements(rd_kafka_conf_s* conf, Acknowledged callback) {
-  rd_kafka_conf_interceptor_add_on_new(conf, "millrace", on_new, reinterpret_cast<void*>(callback));
+void report_acknowledgements(rd_kafka_conf_s* conf, Acknowledgements& to) {
+  rd_kafka_conf_interceptor_add_on_new(conf, "millrace", on_new, &to);
+}
+
+bool is_refusal(int code) {
+  return std::find(kRefusals.begin(), kRefusals.end(), code) != kRefusals.end();
 }
 
 }  // namespace millrace::inline exec::kafka

@@ -22,9 +22,17 @@ struct Outgoing {
 /// 0, or librdkafka's code (a full queue too).
 int produce(rd_kafka_s* client, const Outgoing& record);
 
-/// Called for each record that ended, on one of librdkafka's threads: its opaque, its offset, librdkafka's code.
-/// Registered from ClientSetup::callbacks. `opaque` null is not reported.
-using Acknowledged = void (*)(void* opaque, std::int64_t offset, int code);
-void report_acknowledgements(rd_kafka_conf_s* conf, Acknowledged callback);
+/// What is told of records that ended, on one of librdkafka's threads. Outlives the client.
+struct Acknowledgements {
+  virtual ~Acknowledgements() = default;
+  /// A record with an opaque: its offset, librdkafka's code.
+  virtual void ended(void* opaque, std::int64_t offset, int code) = 0;
+  /// Any record that did not reach the log.
+  virtual void failed(const char* /*topic*/, std::int32_t /*partition*/, int /*code*/) {}
+};
+/// Registers them from ClientSetup::callbacks.
+void report_acknowledgements(rd_kafka_conf_s* conf, Acknowledgements& to);
+/// The log will not take the record, however often it is sent.
+bool is_refusal(int code);
 
 }  // namespace millrace::inline exec::kafka

@@ -47,7 +47,7 @@ kafka::Settings tuning() {
 kafka::Settings fixed() {
   return {
       {"isolation.level", "read_committed"}, {"enable.partition.eof", "true"},
-      {"auto.offset.reset", "earliest"},  // only for records that were truncated before they could be read
+      {"auto.offset.reset", "error"},  // records that are removed before they were read are missed loudly
       {"enable.auto.offset.store", "false"}, {"enable.auto.commit", "false"},
   };
 }
@@ -93,9 +93,10 @@ struct KafkaReader::Source {
   kafka::TopicPtr topic;
   std::unique_ptr<rd_kafka_queue_t, QueueDeleter> queue;
   std::int64_t position = 0;
-  std::int64_t told = 0;           // next offset as poll() has told it
-  std::int64_t end = 0;            // for committed readers, as the log told when asked at `asked_at`
-  std::int64_t asked_at = 0;       // position
+  std::int64_t told = 0;      // next offset as poll() has told it
+  std::int64_t end = 0;       // for committed readers, as the log told when asked at `asked_at`
+  std::int64_t asked_at = 0;  // position
+  std::int64_t skipped = 0;
   std::size_t run_bytes = 0;       // handed out since the queue was found empty
   std::size_t unwoken_bytes = 0;   // handed out since librdkafka was last woken
   std::optional<Error> trouble{};  // to report when the records before it have been handed out
@@ -161,6 +162,9 @@ std::size_t add_headers(const rd_kafka_message_t* message, std::vector<HeaderVie
 
 Error trouble_of(const TopicPartition& name, int code, std::string_view reason) {
   if (kafka::is_unknown(code)) return user_error("topic '{}' was deleted", name.topic);
+  if (code == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || code == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE)
+    return user_error("topic '{}' partition {}: records were removed before they were read ({})", name.topic,
+                      name.partition, reason);
   return kafka::error_of(code, fmt::format("read topic '{}' partition {}", name.topic, name.partition), reason);
 }
 
@@ -271,6 +275,7 @@ Result<int> KafkaReader::add(const TopicPartition& partition, std::int64_t offse
   source->queue.reset(rd_kafka_queue_new(client_->handle.get()));
   source->position = source->asked_at = *start;
   source->told = offset < 0 ? *start : offset;
+  source->skipped = *start - source->told;
   rd_kafka_queue_cb_event_enable(source->queue.get(), Source::filled, source.get());
   if (rd_kafka_consume_start_queue(source->topic.get(), partition.partition, *start, source->queue.get()) != 0)
     return kafka::error_of(rd_kafka_last_error(), fmt::format("read topic '{}'", partition.topic));
@@ -307,6 +312,11 @@ void KafkaReader::wake() {
   const std::lock_guard lock(line_->mutex);
   line_->woken = true;
   line_->event.notify_one();
+}
+
+std::int64_t KafkaReader::skipped(int source) const {
+  const auto at = static_cast<std::size_t>(source);
+  return at < sources_.size() && sources_[at] ? sources_[at]->skipped : 0;
 }
 
 std::int64_t KafkaReader::known_end(int source) {
@@ -369,6 +379,7 @@ Result<std::optional<Fetch>> KafkaReader::poll(std::size_t max_records, std::chr
       if (source->paused) continue;
       lock.unlock();
       auto taken = take(handle, *source, std::clamp<std::size_t>(max_records, 1, kMaxBatch));
+      if (!taken) at_fault_ = taken.error().retriable() ? -1 : handle;
       if (!taken || *taken) return taken;
       lock.lock();
     }

@@ -30,6 +30,8 @@ class KafkaReader final : public Reader {
   std::int64_t known_end(int source) override;
   bool ended(int source) override;
   void ask_end(int source) override;
+  int at_fault() const override { return at_fault_; }
+  std::int64_t skipped(int source) const override;
   void wake() override;
 
  private:
@@ -47,6 +49,7 @@ class KafkaReader final : public Reader {
   const std::shared_ptr<Client> client_;  // shared with the fetches handed out
   const std::unique_ptr<Line> line_;
   std::vector<std::unique_ptr<Source>> sources_;
+  int at_fault_ = -1;
   const std::unique_ptr<kafka::EndAsker> ends_;  // last: its thread answers into the line
 };
 

@@ -63,10 +63,10 @@ Status Transactions::flush() {
   return {};
 }
 
-Status Transactions::prove() {
+Status Transactions::prove(std::uint64_t grant) {
   if (!fence_) return {};
-  const GroupFence::Proof proof = fence_->proof(kCatchUp);
-  if (!proof) return Error{Fault::fenced, "this process owns no slots"};
+  const GroupFence::Proof proof = fence_->proof(grant, kCatchUp);
+  if (!proof) return Error{Fault::fenced, "this process has lost the slots that it wrote for"};
   const std::unique_ptr<rd_kafka_topic_partition_list_t, decltype(&rd_kafka_topic_partition_list_destroy)> offsets(
       rd_kafka_topic_partition_list_new(1), rd_kafka_topic_partition_list_destroy);
   rd_kafka_topic_partition_list_add(offsets.get(), fence_->slots_topic().c_str(), 0)->offset = 0;
@@ -74,13 +74,17 @@ Status Transactions::prove() {
                 [&](int ms) { return rd_kafka_send_offsets_to_transaction(client_, offsets.get(), proof.get(), ms); });
 }
 
-Status Transactions::commit() {
+Status Transactions::commit(std::uint64_t grant) {
   if (Status flushed = flush(); !flushed) return flushed;
-  if (Status proved = prove(); !proved) return proved;
+  if (Status proved = prove(grant); !proved) return proved;
   if (Status hit = failpoint::hit(failpoint::kBeforeEnd); !hit) return hit;
   Status ended =
       repeat("commit a transaction", kForEver, [&](int ms) { return rd_kafka_commit_transaction(client_, ms); });
-  if (!ended) return ended;
+  if (!ended) {
+    // Whether the log has heard of it is not known, unless it said so.
+    if (stopping_) return Error{Fault::fenced, ended.error().message + "; its outcome is unknown"};
+    return ended;
+  }
   return begin();
 }
 

@@ -18,8 +18,10 @@ class Transactions {
 
   /// Ends what a predecessor left open, begins the first transaction.
   Status init(std::chrono::milliseconds wait);
-  /// Flush, fence, end, begin the next one.
-  Status commit();
+  /// The grant under which what follows is written; absent fence: 0.
+  std::uint64_t grant() const { return fence_ ? fence_->grant() : 0; }
+  /// Flush, fence, end, begin the next one. `grant`: of what is committed; when it is over, so is the transaction.
+  Status commit(std::uint64_t grant);
   /// Drops the open transaction, begins the next one.
   Status abort(std::chrono::milliseconds wait);
   /// Calls under way give up soon, with their outcome unknown. Any thread.
@@ -31,7 +33,7 @@ class Transactions {
   Status repeat(std::string_view doing, std::chrono::milliseconds wait, Call&& call);
   Status begin();
   Status flush();
-  Status prove();
+  Status prove(std::uint64_t grant);
 
   rd_kafka_s* const client_;
   const std::shared_ptr<GroupFence> fence_;

@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "exec/log/kafka/log.h"
-#include "exec/log/kafka/produce.h"
 
 namespace millrace::inline exec {
 
@@ -30,6 +29,10 @@ kafka::ClientSetup setup(const KafkaOptions& options, const std::string& transac
                        {"batch.size", "400000"},
                        {"queue.buffering.max.messages", "2000000"},
                        {"queue.buffering.max.kbytes", "524288"},
+                       // What a topic takes is its own setting, and checked before; librdkafka's is one for all.
+                       {"message.max.bytes", "1000000000"},
+                       // A topic that was deleted is missed no later.
+                       {"topic.metadata.propagation.max.ms", "1000"},
                        {"transaction.timeout.ms", std::to_string(timeout.count())}},
           .fixed = {{"transactional.id", transactional_id}, {"enable.idempotence", "true"}}};
 }
@@ -38,18 +41,22 @@ kafka::ClientSetup setup(const KafkaOptions& options, const std::string& transac
 
 Result<std::unique_ptr<Writer>> KafkaWriter::make(KafkaLog& log, const std::string& transactional_id,
                                                   std::shared_ptr<kafka::GroupFence> fence) {
-  kafka::ClientSetup with = setup(log.options(), transactional_id);
-  with.callbacks = [](rd_kafka_conf_s* conf) { kafka::report_acknowledgements(conf, KafkaWriter::acknowledged); };
-  auto client = kafka::make_client(log.options(), with);
-  if (!client) return client.error();
-  std::unique_ptr<KafkaWriter> writer(new KafkaWriter(log, std::move(*client), std::move(fence)));
-  if (Status ready = writer->transactions_.init(kInitWait); !ready) return ready.error();
-  writer->thread_ = std::thread([raw = writer.get()] { raw->run(); });
+  std::unique_ptr<KafkaWriter> writer(new KafkaWriter(log));
+  if (Status opened = writer->open(transactional_id, std::move(fence)); !opened) return opened.error();
   return std::unique_ptr<Writer>(std::move(writer));
 }
 
-KafkaWriter::KafkaWriter(KafkaLog& log, kafka::ClientPtr client, std::shared_ptr<kafka::GroupFence> fence)
-    : log_(log), client_(std::move(client)), transactions_(client_.get(), std::move(fence)) {}
+Status KafkaWriter::open(const std::string& transactional_id, std::shared_ptr<kafka::GroupFence> fence) {
+  kafka::ClientSetup with = setup(log_.options(), transactional_id);
+  with.callbacks = [this](rd_kafka_conf_s* conf) { kafka::report_acknowledgements(conf, *this); };
+  auto client = kafka::make_client(log_.options(), with);
+  if (!client) return client.error();
+  client_ = std::move(*client);
+  transactions_.emplace(client_.get(), std::move(fence));
+  if (Status ready = transactions_->init(kInitWait); !ready) return ready;
+  thread_ = std::thread([this] { run(); });
+  return {};
+}
 
 KafkaWriter::~KafkaWriter() {
   {
@@ -57,16 +64,31 @@ KafkaWriter::~KafkaWriter() {
     ended_.wait_for(lock, kStopWait, [&] { return state_.outcome != Outcome::pending && !calling_; });
     stopping_ = true;
   }
-  transactions_.stop();
+  if (transactions_) transactions_->stop();
   bell_.ring();
   work_.notify_all();
   if (thread_.joinable()) thread_.join();
   // Readers wait for the end of what has been written; what cannot be aborted now ends by the log's timeout.
-  if (sent_ || must_reopen_) static_cast<void>(transactions_.abort(0ms).has_value());
+  if (sent_ || must_reopen_) static_cast<void>(transactions_->abort(0ms).has_value());
+  // Records that are still out end now, and tell us.
+  topics_.clear();
+  client_.reset();
 }
 
-void KafkaWriter::acknowledged(void* lane, std::int64_t offset, int code) {
+void KafkaWriter::ended(void* lane, std::int64_t offset, int code) {
   static_cast<kafka::Lane*>(lane)->acknowledged(offset, code);
+}
+
+void KafkaWriter::failed(const char* topic, std::int32_t partition, int code) {
+  if (!kafka::is_refusal(code)) return;
+  const std::lock_guard lock(mutex_);
+  const TopicPartition where{topic, partition};
+  if (std::find(refused_.begin(), refused_.end(), where) != refused_.end()) return;
+  if (!refusal_) {
+    refusal_ = kafka::error_of(code, fmt::format("append to topic '{}' partition {}", topic, partition));
+    refusal_->fault = Fault::user;
+  }
+  refused_.push_back(where);
 }
 
 Result<int> KafkaWriter::topic(const std::string& name, bool track) {
@@ -81,7 +103,7 @@ Result<int> KafkaWriter::topic(const std::string& name, bool track) {
     if (!opened) return opened.error();
     handle = static_cast<int>(topics_.size());
     topics_.push_back({name, std::move(*opened), std::vector<kafka::Lane*>(static_cast<std::size_t>(*partitions)),
-                       false, Clock::now(), version});
+                       false, log_.admin().largest_record(name), Clock::now(), version});
     handles_[name] = handle;
   }
   Topic& found = topics_[static_cast<std::size_t>(handle)];
@@ -119,14 +141,21 @@ Status KafkaWriter::append(int topic, std::int32_t partition, std::optional<std:
     return Error{Fault::bug, fmt::format("topic '{}' has no partition {}", target.name, partition)};
   if (timestamp < 0) [[unlikely]]
     return user_error("topic '{}': Kafka takes no timestamp before 1970 ({} ms)", target.name, timestamp);
+  const std::size_t bytes = (key ? key->size() : 0) + (value ? value->size() : 0);
+  if (bytes > target.largest_record) [[unlikely]]
+    target.largest_record = log_.admin().largest_record(target.name);  // somebody may have raised it
+  if (bytes > target.largest_record) [[unlikely]]
+    return user_error("topic '{}' partition {} takes records of up to {} bytes (max.message.bytes); this one has {}",
+                      target.name, partition, target.largest_record, bytes);
   kafka::Lane*& lane = target.lanes[static_cast<std::size_t>(partition)];
   if (lane == nullptr) [[unlikely]]
     lane = &lanes_.emplace_back(target.handle.get(), partition, pool_, bell_);
   if (!lane->touched) [[unlikely]] {
+    if (open_.empty()) grant_ = transactions_->grant();
     lane->touched = true;
     open_.push_back({topic, partition, target.track, lane});
   }
-  pending_bytes_ += (key ? key->size() : 0) + (value ? value->size() : 0) + sizeof timestamp;
+  pending_bytes_ += bytes + sizeof timestamp;
   const bool full = lane->add({key, value, timestamp, headers});
   if (!full || committing_.load(std::memory_order_acquire)) [[likely]]
     return {};
@@ -147,6 +176,7 @@ Status KafkaWriter::send(kafka::Lane& lane, Some&& some) {
   }
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) [[likely]]
     return {};
+  failed(lane.topic(), lane.partition(), code);
   return kafka::error_of(code, "append to " + lane.name());
 }
 
@@ -162,14 +192,14 @@ Status KafkaWriter::send_all() {
       rest = rest || !touched.lane->sent_all();
     }
     if (!rest) return {};
-    if (transactions_.stopped()) return external_error("Kafka: stopped before a transaction was sent");
+    if (transactions_->stopped()) return external_error("Kafka: stopped before a transaction was sent");
     bell_.rings.wait(heard, std::memory_order_acquire);
   }
 }
 
 Status KafkaWriter::reopen() {
   if (!must_reopen_) return {};
-  if (Status aborted = transactions_.abort(kAbortWait); !aborted) {
+  if (Status aborted = transactions_->abort(kAbortWait); !aborted) {
     const std::lock_guard lock(mutex_);
     if (aborted.error().fault == Fault::fenced) dead_ = aborted.error();
     return aborted;
@@ -207,6 +237,7 @@ Status KafkaWriter::commit() {
   }
   if (Status open = reopen(); !open) return open;
   for (const Touched& touched : open_) touched.lane->close();
+  closed_grant_ = grant_;
   close_lanes();
   const std::lock_guard lock(mutex_);
   // What the commit before appended and nobody asked for is reported with this one.
@@ -225,13 +256,13 @@ void KafkaWriter::run() {
     }
     Status ended;
     if (!closed_.empty()) ended = send_all();
-    if (ended && !closed_.empty()) ended = transactions_.commit();
+    if (ended && !closed_.empty()) ended = transactions_->commit(closed_grant_);
     std::vector<Appended> appended;
     // Even a writer that is of no use any more aborts if it can: readers wait for the end of what it has written.
     if (ended) {
       appended = collect();
       lanes_ended();
-    } else if (Status aborted = transactions_.abort(kAbortWait); aborted) {
+    } else if (Status aborted = transactions_->abort(kAbortWait); aborted) {
       lanes_ended();
     } else if (ended.error().fault != Fault::fenced) {
       ended = Error{Fault::fenced, fmt::format("{}; {}", ended.error().message, aborted.error().message)};
@@ -262,10 +293,15 @@ void KafkaWriter::finish(const Status& ended, std::vector<Appended>& appended) {
       }
       committing_.store(false, std::memory_order_release);
     } else {
-      state_.error = ended.error();
+      // What librdkafka says about the transaction does not tell what was wrong with it.
+      const bool refused = refusal_ && ended.error().fault != Fault::fenced;
+      state_.error = refused ? *refusal_ : ended.error();
+      if (refused) state_.refused = std::move(refused_);
       state_.appended.clear();
       if (ended.error().fault == Fault::fenced) dead_ = ended.error();
     }
+    refused_.clear();
+    refusal_.reset();
     state_.outcome = ended ? Outcome::committed : Outcome::failed;
     callback = callback_;
     calling_ = callback != nullptr;
@@ -291,6 +327,8 @@ Writer::CommitState KafkaWriter::commit_state(std::chrono::milliseconds wait) {
     std::swap(state, state_);
   }
   if (state.outcome == Outcome::failed) drop_open();
+  // They may have been deleted or set up anew: the next one to write there asks.
+  for (const TopicPartition& where : state.refused) handles_.erase(where.topic);
   return state;
 }
 

@@ -13,6 +13,7 @@
 #include "exec/log/kafka/client.h"
 #include "exec/log/kafka/membership.h"
 #include "exec/log/kafka/outbox.h"
+#include "exec/log/kafka/produce.h"
 #include "exec/log/kafka/transactions.h"
 #include "exec/log/log.h"
 
@@ -23,7 +24,7 @@ class KafkaLog;
 /// One transactional producer. Appends are kept in lanes, one for each partition, which hand them to librdkafka as it
 /// sends what it got before: by the worker while no commit is under way, by a thread of the writer's own when it ends a
 /// transaction.
-class KafkaWriter final : public Writer {
+class KafkaWriter final : public Writer, private kafka::Acknowledgements {
  public:
   /// `fence` null: transactions prove nothing.
   static Result<std::unique_ptr<Writer>> make(KafkaLog& log, const std::string& transactional_id,
@@ -49,6 +50,7 @@ class KafkaWriter final : public Writer {
     kafka::TopicPtr handle;
     std::vector<kafka::Lane*> lanes;  // null: nothing was appended yet
     bool track;
+    std::size_t largest_record;  // that the topic takes
     // When the cluster last told how many partitions there are.
     Clock::time_point asked;
     std::uint64_t version;
@@ -60,8 +62,10 @@ class KafkaWriter final : public Writer {
     kafka::Lane* lane;
   };
 
-  KafkaWriter(KafkaLog& log, kafka::ClientPtr client, std::shared_ptr<kafka::GroupFence> fence);
-  static void acknowledged(void* lane, std::int64_t offset, int code);
+  explicit KafkaWriter(KafkaLog& log) : log_(log) {}
+  Status open(const std::string& transactional_id, std::shared_ptr<kafka::GroupFence> fence);
+  void ended(void* lane, std::int64_t offset, int code) override;
+  void failed(const char* topic, std::int32_t partition, int code) override;
   template <class Some>
   Status send(kafka::Lane& lane, Some&& some);
   Status send_all();
@@ -78,15 +82,17 @@ class KafkaWriter final : public Writer {
   kafka::ChunkPool pool_;
   kafka::Bell bell_;
   std::deque<kafka::Lane> lanes_;
-  const kafka::ClientPtr client_;
-  kafka::Transactions transactions_;
+  kafka::ClientPtr client_;
+  std::optional<kafka::Transactions> transactions_;
   // The worker's.
   std::deque<Topic> topics_;
   std::unordered_map<std::string, int> handles_;
   std::vector<Touched> open_;  // lanes with records of the open transaction
   std::size_t pending_bytes_ = 0;
+  std::uint64_t grant_ = 0;   // under which the open transaction was begun
   bool sent_ = false;         // something of the open transaction has gone to librdkafka
   bool must_reopen_ = false;  // an abort has not gone through yet
+  std::uint64_t closed_grant_ = 0;
   // The worker's while no commit is under way, then the thread's.
   std::vector<Touched> closed_;  // lanes of the transaction under way
 
@@ -98,6 +104,8 @@ class KafkaWriter final : public Writer {
   bool calling_ = false;
   bool stopping_ = false;
   std::optional<Error> dead_;
+  std::vector<TopicPartition> refused_;  // of the transaction under way
+  std::optional<Error> refusal_;         // the first
   std::function<void()> callback_;
   std::thread thread_;
 };

@@ -49,7 +49,8 @@ Status LocalLog::admit(LocalTransaction& transaction, std::int64_t now, std::vec
     return Error{Fault::fenced, "another writer with the same id has taken over"};
   if (Status hit = failpoint::hit(failpoint::kBeforeEnd); !hit) return hit;
   for (const auto& part : transaction.parts)
-    if (part.partition->deleted) return user_error("topic '{}' was deleted", part.partition->name.topic);
+    if (part.partition->deleted) transaction.refused.push_back(part.partition->name);
+  if (!transaction.refused.empty()) return user_error("topic '{}' was deleted", transaction.refused.front().topic);
   for (auto& part : transaction.parts) {
     part.batch->place(part.partition->assigned, now);
     part.partition->assigned = part.batch->next_offset();

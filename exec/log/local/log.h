@@ -63,6 +63,7 @@ struct LocalTransaction {
   std::vector<Part> parts;
   std::shared_ptr<const std::atomic<bool>> fenced;      // null: not fenced by anyone
   std::function<void(LocalTransaction&, Status)> done;  // called once, without locks
+  std::vector<TopicPartition> refused;                  // partitions that are gone
 };
 
 class LocalLog final : public Log {
@@ -97,6 +98,11 @@ class LocalLog final : public Log {
   std::vector<LocalTopicPtr> topics();
   std::mutex& mutex() { return mutex_; }
   LocalStorage* storage() { return storage_.get(); }
+  /// Of the batches in memory.
+  std::size_t held_bytes() {
+    const std::lock_guard lock(mutex_);
+    return tail_bytes_;
+  }
   /// Moves the beginning forward; nothing happens when it is there already. Lock held by the caller.
   void advance_begin(LocalPartition& partition, std::int64_t offset);
   /// Destroyed before the log's own parts: what works on it in the background.

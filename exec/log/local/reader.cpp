@@ -96,6 +96,7 @@ Result<int> LocalReader::add(const TopicPartition& name, std::int64_t offset) {
   source->partition = *partition;
   source->position = std::max(offset, found.begin);
   source->told = offset;
+  source->skipped = source->position - offset;
   found.listeners.push_back({this, handle});
   sources_.push_back(std::move(source));
   enqueue(handle);
@@ -141,6 +142,11 @@ void LocalReader::wake() {
   event_.notify_one();
 }
 
+std::int64_t LocalReader::skipped(int source) const {
+  const auto at = static_cast<std::size_t>(source);
+  return at < sources_.size() && sources_[at] ? sources_[at]->skipped : 0;
+}
+
 std::int64_t LocalReader::known_end(int source) {
   std::lock_guard lock(log_.mutex());
   const Source* found = find(source);
@@ -165,6 +171,7 @@ Result<std::optional<Fetch>> LocalReader::poll(std::size_t max_records, std::chr
       source->ready = false;
       if (source->paused) continue;
       auto taken = take(handle, *source, std::max<std::size_t>(max_records, 1), lock);
+      if (!taken) at_fault_ = taken.error().retriable() ? -1 : handle;
       if (!taken || *taken) return taken;
     }
     if (woken_ || Clock::now() >= deadline) break;
@@ -217,6 +224,11 @@ Result<bool> LocalReader::fill(Source& source, std::size_t max_records, Lock& lo
       return user_error("topic '{}' was deleted", partition.name.topic);
     }
     if (source.position < partition.begin) {
+      if (report_removed_) {
+        if (std::exchange(source.reported, true)) return false;
+        return user_error("topic '{}' partition {}: offsets {} to {} were removed before they were read",
+                          partition.name.topic, partition.name.partition, source.position, partition.begin - 1);
+      }
       source.position = partition.begin;
       source.batches.clear();
     }

@@ -26,6 +26,9 @@ class LocalReader final : public Reader {
   std::int64_t known_end(int source) override;
   bool ended(int source) override;
   void ask_end(int) override {}
+  int at_fault() const override { return at_fault_; }
+  std::int64_t skipped(int source) const override;
+  void report_removed() override { report_removed_ = true; }
   void wake() override;
 
   /// Something happened to the partition of `source`. Called by the log with its mutex held.
@@ -36,9 +39,10 @@ class LocalReader final : public Reader {
     LocalPartitionPtr partition;
     std::int64_t position = 0;
     std::int64_t told = 0;  // next offset as poll() has told it
+    std::int64_t skipped = 0;
     bool paused = false;
     bool ready = false;                  // stands in ready_
-    bool reported = false;               // that its topic was deleted
+    bool reported = false;               // that nothing more comes
     std::deque<RecordBatchPtr> batches;  // fetched, not yet begun
     RecordCursor cursor;                 // the batch being handed out
   };
@@ -55,6 +59,8 @@ class LocalReader final : public Reader {
   std::deque<int> ready_;
   std::condition_variable event_;
   bool woken_ = false;
+  int at_fault_ = -1;
+  bool report_removed_ = false;
 };
 
 }  // namespace millrace::inline exec

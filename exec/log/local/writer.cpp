@@ -45,6 +45,7 @@ struct LocalWriter::Commit {
       } else {
         state.outcome = Outcome::failed;
         state.error = status.error();
+        state.refused = transaction.refused;
       }
       notify = callback;
       calling = notify != nullptr;

@@ -105,6 +105,29 @@ TEST_F(EmbeddedStoreFiles, ATornLastWriteIsDropped) {
   EXPECT_THAT(values(0), testing::ElementsAre("0", "new"));
 }
 
+// The index may be on the disk before what it tells of, when nobody waited for either.
+TEST_F(EmbeddedStoreFiles, OfATransactionThatLostItsEndNothingIsLeft) {
+  ASSERT_TRUE(put(0, 0, "before"));
+  std::vector<PlacedBatch> transaction;
+  for (const std::int32_t partition : {0, 1, 2}) {
+    RecordBatchBuilder builder;
+    builder.append("k", std::string(100, 'x'), 1, {});
+    auto batch = builder.seal();
+    batch->place(1, 1);
+    transaction.push_back({{1, partition}, std::move(batch)});
+  }
+  ASSERT_TRUE(store_->write(transaction));
+  store_.reset();
+  fs::resize_file(segments().back(), fs::file_size(segments().back()) - 50);
+  open();
+  EXPECT_THAT(values(0), testing::ElementsAre("before"));
+  EXPECT_THAT(values(1), IsEmpty());
+  EXPECT_THAT(values(2), IsEmpty());
+  ASSERT_TRUE(put(1, 0, "after"));
+  open();
+  EXPECT_THAT(values(1), testing::ElementsAre("after"));
+}
+
 TEST_F(EmbeddedStoreFiles, GarbageAfterTheLastWriteIsDropped) {
   ASSERT_TRUE(put(0, 0, "kept"));
   crash_and_open([&] { std::ofstream(segments().back(), std::ios::app) << std::string(500, '\7'); });

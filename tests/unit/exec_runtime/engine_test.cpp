@@ -1,4 +1,7 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <thread>
 
 #include "exec/log/embedded/open.h"
 #include "exec/log/failpoint.h"
@@ -155,6 +158,9 @@ TEST(LostState, StateAheadOfItsLogIsBuiltAgain) {
   bench.create("out", 1);
   bench.create(plan.topics.front().name, 1);
   bench.restart();
+  EXPECT_THAT(bench.engine->status("Q1")->error, testing::HasSubstr("progress of Q1 partition 0 is missing"));
+  ASSERT_TRUE(bench.engine->prepare(plan));
+  bench.restart();
   bench.feed("in", "k0", value(3, "x"), 4);  // unknown, so there is nothing to withdraw
   bench.settle();
   EXPECT_EQ(bench.engine->status("Q1")->state, QueryState::running);
@@ -217,6 +223,100 @@ TEST_P(EngineTest, AnInternalErrorFailsOnlyItsQuery) {
   EXPECT_EQ(bench.read("out2").size(), 1U);
 }
 
+TEST_P(EngineTest, ASinkThatIsGoneStopsOnlyItsWriter) {
+  Bench bench(options());
+  bench.create("in", 1);
+  bench.create("out", 1);
+  bench.create("out2", 1);
+  bench.start(physical(sink(source("in", RelationKind::stream), "out"), "LOST"));
+  bench.start(physical(sink(source("in", RelationKind::stream), "out2"), "OTHER"));
+  bench.feed("in", "a", value(1, "x"), 1);
+  bench.settle();
+  ASSERT_TRUE(bench.log->delete_topic("out"));
+  bench.feed("in", "a", value(2, "x"), 2);
+  bench.engine->wait_until_idle(std::chrono::seconds{2});
+  EXPECT_EQ(bench.engine->status("LOST")->state, QueryState::error);
+  EXPECT_THAT(bench.engine->status("LOST")->error, testing::HasSubstr("'out'"));
+  EXPECT_GT(bench.engine->status("LOST")->error_time, 0);
+  EXPECT_EQ(bench.engine->status("OTHER")->state, QueryState::running);
+  EXPECT_EQ(bench.read("out2").size(), 2U);
+}
+
+TEST_P(EngineTest, ASourceThatIsGoneStopsOnlyItsReader) {
+  Bench bench(options());
+  bench.create("in", 1);
+  bench.create("in2", 1);
+  bench.create("out", 1);
+  bench.create("out2", 1);
+  bench.start(physical(sink(source("in", RelationKind::stream), "out"), "LOST"));
+  bench.start(physical(sink(source("in2", RelationKind::stream), "out2"), "OTHER"));
+  bench.feed("in", "a", value(1, "x"), 1);
+  bench.settle();
+  ASSERT_TRUE(bench.log->delete_topic("in"));
+  bench.feed("in2", "a", value(2, "x"), 2);
+  bench.engine->wait_until_idle(std::chrono::seconds{2});
+  EXPECT_EQ(bench.engine->status("LOST")->state, QueryState::error);
+  EXPECT_THAT(bench.engine->status("LOST")->error, testing::HasSubstr("'in' was deleted"));
+  EXPECT_EQ(bench.engine->status("LOST")->lag, -1);
+  EXPECT_EQ(bench.engine->status("OTHER")->state, QueryState::running);
+  EXPECT_EQ(bench.read("out2").size(), 1U);
+}
+
+// Where its source is missing at a start, an accepted query says so and starts when it is there.
+TEST(MissingSource, IsWaitedFor) {
+  Bench::Options options;
+  options.workers = 1;
+  Bench bench(options);
+  bench.create("in", 1);
+  bench.create("out", 1);
+  const auto plan = physical(sink(source("in", RelationKind::stream), "out"), "Q1");
+  bench.start(plan);
+  ASSERT_TRUE(bench.log->delete_topic("in"));
+  bench.crash();
+  EXPECT_EQ(bench.engine->status("Q1")->state, QueryState::error);
+  EXPECT_THAT(bench.engine->status("Q1")->error, testing::HasSubstr("the source topic in does not exist"));
+  bench.create("in", 1);
+  bench.feed("in", "a", value(1, "x"), 1);
+  ASSERT_TRUE(bench.engine->resume_query("Q1"));
+  const auto give_up = Clock::now() + std::chrono::seconds{10};
+  while (bench.read("out").empty() && Clock::now() < give_up) std::this_thread::sleep_for(std::chrono::milliseconds{5});
+  EXPECT_EQ(bench.read("out").size(), 1U);
+}
+
+// Records that the log removed before a query had read them are never passed over in silence.
+TEST(LostRecords, StopTheQueryUntilItIsToldWhereToGoOn) {
+  for (const auto go_on : {Engine::GoOn::at_begin, Engine::GoOn::at_end}) {
+    for (const bool crash : {false, true}) {
+      Bench::Options options;
+      options.workers = 1;
+      Bench bench(options);
+      bench.create("in", 1);
+      bench.create("out", 1);
+      bench.start(physical(sink(source("in", RelationKind::stream), "out"), "Q1"));
+      bench.feed("in", "a", value(1, "x"), 1);
+      bench.settle();
+      ASSERT_TRUE(bench.engine->pause_query("Q1"));
+      for (int i = 2; i <= 4; ++i) bench.feed("in", "a", value(i, "x"), i);
+      ASSERT_TRUE(bench.log->truncate_before({"in", 0}, 3));
+      if (crash) bench.crash();
+      ASSERT_TRUE(bench.engine->resume_query("Q1"));
+      const auto eventually = [&](QueryState state) {
+        const auto give_up = Clock::now() + std::chrono::seconds{10};
+        while (bench.engine->status("Q1")->state != state && Clock::now() < give_up)
+          std::this_thread::sleep_for(std::chrono::milliseconds{5});
+        return bench.engine->status("Q1")->state == state;
+      };
+      ASSERT_TRUE(eventually(QueryState::error));
+      EXPECT_THAT(bench.engine->status("Q1")->error, testing::HasSubstr("offsets 1 to 2 were removed"));
+      ASSERT_TRUE(bench.engine->resume_query("Q1", go_on));
+      ASSERT_TRUE(eventually(QueryState::running));
+      bench.feed("in", "a", value(5, "x"), 5);
+      bench.settle();
+      EXPECT_EQ(bench.read("out").size(), go_on == Engine::GoOn::at_begin ? 3U : 2U);
+    }
+  }
+}
+
 TEST_P(EngineTest, PausesAndStops) {
   Bench bench(options());
   bench.create("in", 1);
@@ -268,6 +368,40 @@ TEST_P(EngineTest, TransientQueryWithLimit) {
     EXPECT_EQ(ended, 1);
     EXPECT_EQ(rows, until_end ? 5 : 3);
   }
+}
+
+TEST_P(EngineTest, ATransientQueryThatNeedsTooMuchMemoryEndsWithAnError) {
+  Bench::Options with = options();
+  with.transient_memory_bytes = 1 << 20;
+  Bench bench(with);
+  bench.create("in", 1);
+  auto writer = std::move(*bench.log->writer("w", nullptr));
+  for (int i = 0; i < 30'000; ++i)
+    ASSERT_TRUE(writer->append(*writer->topic("in"), 0, "key " + std::to_string(i), value(i, "x"), i));
+  ASSERT_TRUE(writer->commit());
+  ASSERT_EQ(writer->commit_state(std::chrono::seconds{10}).outcome, Writer::Outcome::committed);
+  OutputNode output;
+  output.input = filter_greater(make_node(MaterializeNode{source("in", RelationKind::table)}), 1, -1);
+  auto plan = std::make_shared<const PhysicalPlan>(physical(make_node(output), "T", true, true));
+  std::optional<Error> problem;
+  std::atomic<bool> ended{false};
+  TransientEvents events;
+  events.on_rows = [](const Batch&) { return true; };
+  events.on_end = [&](std::optional<Error> error) {
+    problem = std::move(error);
+    ended = true;
+  };
+  auto query = bench.engine->run_transient(plan, false, events);
+  ASSERT_TRUE(query) << query.error().message;
+  for (int i = 0; i < 5000 && !ended; ++i) {
+    if (bench.options.workers == 0) {
+      ASSERT_TRUE(bench.engine->run_until_idle());
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds{1});
+  }
+  ASSERT_TRUE(ended);
+  ASSERT_TRUE(problem);
+  EXPECT_THAT(problem->message, testing::HasSubstr("millrace.push.memory.bytes"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Ways, EngineTest,

@@ -84,6 +84,9 @@ class FaultyLog final : public Log {
     }
     void ask_end(int source) override { inner_->ask_end(source); }
     void wake() override { inner_->wake(); }
+    int at_fault() const override { return inner_->at_fault(); }
+    std::int64_t skipped(int source) const override { return inner_->skipped(source); }
+    void report_removed() override { inner_->report_removed(); }
 
    private:
     bool of_held_topic(int source) const {

@@ -43,6 +43,7 @@ void Bench::open() {
   engine_options.process_id = options.process;
   engine_options.advertised = options.process + ":8088";
   engine_options.state_memory_bytes = options.state_memory_bytes;
+  engine_options.transient_memory_bytes = options.transient_memory_bytes;
   engine_options.commit_interval = options.commit_interval;
   engine_options.slots = 8;
   engine_options.workers = options.workers;

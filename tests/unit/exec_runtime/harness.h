@@ -35,6 +35,7 @@ class Bench {
     bool state = false;          // a state RocksDB
     std::string directory = {};  // kept afterwards; empty: a fresh one, removed
     std::size_t state_memory_bytes = 256 << 20;
+    std::size_t transient_memory_bytes = 64 << 20;
     Log* shared = nullptr;  // a log made elsewhere (Kafka), with slots dealt by its membership
     std::string service = "default_";
     std::string process = "p1";

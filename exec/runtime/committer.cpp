@@ -1,0 +1,107 @@
+#include "exec/runtime/committer.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "exec/log/failpoint.h"
+
+namespace millrace::inline exec {
+namespace {
+
+constexpr std::size_t kPendingLimit = 32 << 20;  // bytes in the open transaction that make it end
+constexpr std::size_t kDirtyLimit = 128 << 20;   // likewise bytes of changed state
+constexpr std::chrono::milliseconds kLongestGap{40};
+
+}  // namespace
+
+Committer::Committer(Setup setup, TaskEnvironment& environment, std::function<void()> wake)
+    : setup_(std::move(setup)), environment_(environment), wake_(std::move(wake)) {}
+
+Status Committer::open() {
+  auto writer = setup_.log->writer(setup_.name, setup_.membership);
+  if (!writer) return writer.error();
+  writer_ = std::move(*writer);
+  writer_->on_commit_done(wake_);
+  environment_.writer = writer_.get();
+  return {};
+}
+
+void Committer::close() {
+  environment_.writer = nullptr;
+  tasks_.clear();
+  under_way_ = false;
+  writer_.reset();
+}
+
+bool Committer::holds(const Task& task) const {
+  return under_way_ && std::find(tasks_.begin(), tasks_.end(), &task) != tasks_.end();
+}
+
+bool Committer::large(const Activity& now) const {
+  // Changed values cannot leave memory before they are committed: at most a quarter of the budget is to be such.
+  const std::size_t quarter = std::max<std::size_t>(setup_.state_memory_bytes / 4, 1 << 20);
+  return writer_->pending_bytes() >= std::min(kPendingLimit, quarter) ||
+         (setup_.state_memory_bytes > 0 && now.dirty_bytes >= std::min(kDirtyLimit, quarter));
+}
+
+bool Committer::due(const Activity& now) const {
+  if (under_way_) return false;
+  const auto waited = Clock::now() - last_;
+  return setup_.at_once || wished_ || waited >= setup_.interval || (now.rested && waited >= gap()) || large(now);
+}
+
+// From the beginning of one commit to that of the next, when input runs dry. Where commits are dear (on a broker, which
+// pays for each as well), they pause for as long as they last.
+std::chrono::milliseconds Committer::gap() const {
+  if (setup_.gap.count() == 0) return setup_.gap;
+  const auto twice = std::chrono::duration_cast<std::chrono::milliseconds>(2 * took_);
+  return std::max(setup_.gap, std::min(twice, kLongestGap));
+}
+
+std::optional<Committer::Failure> Committer::begin(Tasks tasks) {
+  wished_ = false;
+  tasks_.clear();
+  if (auto hit = failpoint::hit(failpoint::kBeforeProgress); !hit) return Failure{nullptr, hit.error()};
+  for (const auto& task : tasks) {
+    if (!task->dirty()) continue;
+    tasks_.push_back(task.get());
+    if (auto done = task->begin_commit(); !done)
+      return Failure{done.error().retriable() ? nullptr : task.get(), done.error()};
+  }
+  last_ = Clock::now();
+  if (auto done = writer_->commit(); !done) return Failure{nullptr, done.error()};
+  under_way_ = true;
+  return std::nullopt;
+}
+
+Committer::End Committer::end(std::chrono::milliseconds wait) {
+  End end;
+  if (!under_way_) return end;
+  Writer::CommitState state = writer_->commit_state(wait);
+  end.outcome = state.outcome;
+  if (state.outcome == Writer::Outcome::pending) return end;
+  under_way_ = false;
+  if (state.outcome == Writer::Outcome::committed) {
+    if (auto hit = failpoint::hit(failpoint::kAfterEnd); !hit) spdlog::warn("{}: {}", setup_.name, hit.error().message);
+    took_ = Clock::now() - last_;
+    for (Task* task : tasks_) task->commit_done(state.appended);
+    end.tasks = std::exchange(tasks_, {});
+    return end;
+  }
+  end.error = std::move(state.error);
+  for (Task* task : tasks_)
+    if (std::any_of(state.refused.begin(), state.refused.end(),
+                    [&](const auto& where) { return task->wrote_to(where); }))
+      end.to_blame.push_back(task);
+  tasks_.clear();
+  return end;
+}
+
+void Committer::abort() {
+  tasks_.clear();
+  if (!writer_) return;
+  if (auto aborted = writer_->abort(); !aborted) spdlog::warn("{}: {}", setup_.name, aborted.error().message);
+}
+
+}  // namespace millrace::inline exec

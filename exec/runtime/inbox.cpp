@@ -1,0 +1,70 @@
+#include "exec/runtime/inbox.h"
+
+#include <thread>
+
+namespace millrace::inline exec {
+
+void Inbox::post(std::function<void()> call) {
+  const std::lock_guard lock(mutex_);
+  calls_.push_back(std::move(call));
+}
+
+void Inbox::run_calls() {
+  std::vector<std::function<void()>> calls;
+  {
+    const std::lock_guard lock(mutex_);
+    calls.swap(calls_);
+  }
+  for (auto& call : calls) call();
+}
+
+bool Inbox::visit(const QueryRun& run, std::size_t subtopology, int partition, const std::function<void(Task&)>& with) {
+  Task* task = nullptr;
+  {
+    ++at_the_gate_;
+    const std::lock_guard lock(gate_);
+    --at_the_gate_;
+    task = find_(run, subtopology, partition);
+    if (task != nullptr) with(*task);
+  }
+  serve();
+  return task != nullptr;
+}
+
+void Inbox::visit_soon(Visit visit) {
+  if (gate_.try_lock()) {
+    visit.with(find(visit));
+    gate_.unlock();
+  } else {
+    const std::lock_guard lock(mutex_);
+    visits_.push_back(std::move(visit));
+    visits_wait_ = true;
+  }
+  serve();
+}
+
+// Whoever gives the gate back looks for visits that came meanwhile; whoever leaves one behind tries the gate
+// afterwards. So none is forgotten while the worker sleeps.
+void Inbox::serve() {
+  while (visits_wait_ && gate_.try_lock()) {
+    answer();
+    gate_.unlock();
+  }
+}
+
+void Inbox::answer() {
+  if (!visits_wait_) return;
+  std::vector<Visit> visits;
+  {
+    const std::lock_guard lock(mutex_);
+    visits.swap(visits_);
+    visits_wait_ = false;
+  }
+  for (Visit& visit : visits) visit.with(find(visit));
+}
+
+void Inbox::let_in() const {
+  for (int spins = 0; at_the_gate_.load() > 0 && spins < 1000; ++spins) std::this_thread::yield();
+}
+
+}  // namespace millrace::inline exec

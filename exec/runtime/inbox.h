@@ -1,0 +1,58 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace millrace::inline exec {
+
+class Task;
+struct QueryRun;
+
+/// What other threads want of a worker: calls, to be run between two rounds, and visits, which read the committed state
+/// of a task between two batches. Its gate is held while tasks are worked on. Thread-safe.
+class Inbox {
+ public:
+  /// The ready task of that name, or null. Called with the gate held.
+  using Find = std::function<Task*(const QueryRun& run, std::size_t subtopology, int partition)>;
+  explicit Inbox(Find find) : find_(std::move(find)) {}
+
+  std::mutex& gate() { return gate_; }
+
+  void post(std::function<void()> call);
+  /// Runs the calls posted so far. Worker's thread, gate held.
+  void run_calls();
+
+  /// Waits for the gate. False: no such task here, or it is still restoring.
+  bool visit(const QueryRun& run, std::size_t subtopology, int partition, const std::function<void(Task&)>& with);
+  struct Visit {
+    std::shared_ptr<const QueryRun> run;
+    std::size_t subtopology = 0;
+    int partition = 0;
+    std::function<void(Task*)> with;  // null: no such task here, or it is still restoring
+  };
+  /// At once when the gate is free, else soon, on the worker's thread.
+  void visit_soon(Visit visit);
+
+  /// Answers the visits that wait, unless the gate is taken. To be called by whoever has given it back.
+  void serve();
+  /// As serve() with the gate held, between two batches.
+  void answer();
+  /// Lets those who wait for the gate have it: a worker that never sleeps would starve them.
+  void let_in() const;
+
+ private:
+  Task* find(const Visit& visit) const { return find_(*visit.run, visit.subtopology, visit.partition); }
+
+  const Find find_;
+  std::mutex gate_;
+  std::atomic<int> at_the_gate_{0};
+  std::mutex mutex_;  // guards calls_ and visits_
+  std::vector<std::function<void()>> calls_;
+  std::vector<Visit> visits_;
+  std::atomic<bool> visits_wait_{false};  // visits_ is not empty
+};
+
+}  // namespace millrace::inline exec

@@ -1,0 +1,332 @@
+"""Five queries under load while processes are killed and stopped, brokers die, connections are cut, held back and slowed
+down, and statements come and go; at the end every output must be what the input alone says. On the broker of
+with_broker.sh (with three nodes best) where there is one, else embedded.
+
+MILLRACE_CHAOS_SECONDS is the time for faults (20), MILLRACE_FAULT_SEED repeats the choices of a run."""
+import glob
+import http.client
+import json
+import os
+import random
+import signal
+import subprocess
+import threading
+import time
+import unittest
+from collections import Counter, defaultdict
+
+from model import differences
+from proxy import in_front_of
+from server import BROKER, Refused, Server, eventually
+from topics import produce, read_committed
+
+SEED = int(os.environ.get("MILLRACE_FAULT_SEED", random.SystemRandom().randrange(1 << 32)))
+SECONDS = float(os.environ.get("MILLRACE_CHAOS_SECONDS", 20))
+BROKERS = os.environ.get("MILLRACE_TEST_BROKER_DIR", "")
+HERE = os.path.dirname(os.path.abspath(__file__))
+PARTITIONS, KEYS, GROUPS, BATCH = 4, 200, 50, 200
+WINDOW, GAP, WITHIN = 10_000, 300, 40
+FAILED = (OSError, http.client.HTTPException, Refused, ValueError, AssertionError)
+
+SOURCE = "(k STRING KEY, id BIGINT, g STRING, v BIGINT, ts BIGINT) WITH (kafka_topic='{0}', value_format='JSON', " \
+         f"partitions={PARTITIONS}, replicas={{1}}, timestamp='ts')"
+STATEMENTS = [
+    "SET 'auto.offset.reset' = 'earliest'; CREATE STREAM ev " + SOURCE.format("ev", "{0}") + ";",
+    "CREATE STREAM other " + SOURCE.format("other", "{0}") + ";",
+    f"CREATE TABLE users (k STRING PRIMARY KEY, name STRING) WITH (kafka_topic='users', value_format='JSON', "
+    f"partitions={PARTITIONS}, replicas={{0}});",
+]
+QUERIES = [
+    "CREATE STREAM f WITH (kafka_topic='f') AS SELECT k, id, v FROM ev WHERE v % 3 = 0;",
+    f"CREATE TABLE w WITH (kafka_topic='w') AS SELECT g, COUNT(*) AS c, SUM(v) AS s FROM ev WINDOW TUMBLING (SIZE {WINDOW} "
+    f"MILLISECONDS, RETENTION 1000 DAYS, GRACE PERIOD 900 DAYS) GROUP BY g;",
+    f"CREATE TABLE se WITH (kafka_topic='se') AS SELECT k, COUNT(*) AS c, SUM(v) AS s FROM ev WINDOW SESSION ({GAP} "
+    f"MILLISECONDS, RETENTION 1000 DAYS, GRACE PERIOD 900 DAYS) GROUP BY k;",
+    "CREATE STREAM j WITH (kafka_topic='j') AS SELECT ev.k AS k, ev.id AS id, u.name AS name FROM ev LEFT JOIN users u "
+    "ON ev.k = u.k;",
+    f"CREATE STREAM p WITH (kafka_topic='p') AS SELECT a.k AS k, a.id AS id, b.id AS bid FROM ev a JOIN other b WITHIN "
+    f"{WITHIN} MILLISECONDS GRACE PERIOD 900 DAYS ON a.k = b.k;",
+]
+REPLACED = "CREATE OR REPLACE STREAM r WITH (kafka_topic='r') AS SELECT k, id, v FROM ev WHERE id >= -{0};"
+POISON = ['{"id": "many"}', "{broken", '{"id": -1, "g": "g", "v": 1, "ts": 9223372036854775807}', '{"id": -1, "ts": -5}',
+          '{"id": -1, "g": "g", "v": 1, "ts": 253402300800000}']
+
+
+class Model:
+    """What must come of rows (k, id, g, v, ts) of both streams."""
+
+    def __init__(self, events, others):
+        self.f = Counter((k, i, v) for k, i, _, v, _ in events if v % 3 == 0)
+        self.r = Counter((k, i, v) for k, i, _, v, _ in events)
+        self.j = Counter((k, i, f"user of {k}") for k, i, _, _, _ in events)
+        self.w = {}
+        for _, _, g, v, ts in events:
+            count, total = self.w.get((g, ts // WINDOW * WINDOW), (0, 0))
+            self.w[g, ts // WINDOW * WINDOW] = (count + 1, total + v)
+        by_key = defaultdict(list)
+        for k, _, _, v, ts in events:
+            by_key[k].append((ts, v))
+        self.se = {}
+        for k, rows in by_key.items():
+            rows.sort()
+            first = last = rows[0][0]
+            count = total = 0
+            for ts, v in rows:
+                if ts - last > GAP:
+                    self.se[k, first, last] = (count, total)
+                    first, count, total = ts, 0, 0
+                last, count, total = ts, count + 1, total + v
+            self.se[k, first, last] = (count, total)
+        right = defaultdict(list)
+        for k, i, _, _, ts in others:
+            right[k].append((ts, i))
+        self.p = Counter((k, i, b) for k, i, _, _, ts in events for at, b in right[k] if abs(at - ts) <= WITHIN)
+
+
+class ChaosTest(unittest.TestCase):
+    def setUp(self):
+        print(f"seed {SEED}", flush=True)
+        self.rng = random.Random(SEED)
+        self.began, self.faults, self.kinds = time.monotonic(), 0, Counter()
+        self.proxies, address = in_front_of(BROKERS) if BROKERS else ([], BROKER)
+        for proxy in self.proxies:
+            self.addCleanup(proxy.close)
+        self.nodes = max(1, len(self.proxies))
+        replicas = min(3, self.nodes)
+        settings = {"commit.interval.ms": 300, "ksql.query.retry.backoff.initial.ms": 200,
+                    "ksql.query.retry.backoff.max.ms": 1000}
+        if BROKER:
+            settings |= {"kafka.session.timeout.ms": "3000", "ksql.internal.topic.replicas": replicas}
+        self.replicas = replicas
+        count = self.rng.randrange(1, 4) if BROKER else 1
+        self.servers = [Server(address if BROKER else "", settings) for _ in range(count)]
+        for server in self.servers:
+            self.addCleanup(server.close)
+        self.down_broker = None
+        self.next_id, self.clock = 0, 1_000_000
+        self.stop_feeding = threading.Event()
+
+    def note(self, text):
+        print(f"{time.monotonic() - self.began:6.1f} s {text}", flush=True)
+
+    # Load
+
+    def batch(self):
+        rows = []
+        for _ in range(BATCH):
+            self.clock += self.rng_feed.randrange(4)
+            rows.append({"k": f"k{self.rng_feed.randrange(KEYS)}", "id": self.next_id, "g": f"g{self.rng_feed.randrange(GROUPS)}",
+                         "v": self.rng_feed.randrange(1000), "ts": self.clock - self.rng_feed.randrange(500)})
+            self.next_id += 1
+        return rows
+
+    def feed(self):
+        self.rng_feed = random.Random(SEED + 1)
+        while not self.stop_feeding.is_set():
+            for stream in ("ev", "ev", "other"):
+                self.send(stream, self.batch())
+            time.sleep(0.05)
+
+    def send(self, stream, rows):
+        while True:
+            try:
+                if BROKER:
+                    lines = [row["k"] + "\t" + json.dumps({n: row[n] for n in ("id", "g", "v", "ts")}) for row in rows]
+                    if self.rng_feed.random() < 0.1:
+                        lines.insert(self.rng_feed.randrange(len(lines)), "k1\t" + self.rng_feed.choice(POISON))
+                    return produce(stream, lines)
+                return self.servers[0].insert(stream, rows, 10)
+            except (*FAILED, subprocess.SubprocessError):
+                time.sleep(0.1)
+
+    # Faults
+
+    def kill(self):
+        server = self.rng.choice(self.servers)
+        server.kill()
+        time.sleep(self.rng.random() * 0.5)
+        server.spawn()
+
+    def stop_cleanly(self):
+        server = self.rng.choice(self.servers)
+        if server.process.poll() is None:
+            self.assertEqual(server.stop(60), 0, server.log()[-2000:])
+        server.spawn()
+
+    def freeze(self):
+        server = self.rng.choice(self.servers)
+        server.process.send_signal(signal.SIGSTOP)
+        time.sleep(self.rng.choice([0.05, 0.3, 1.0, 5.0 if BROKER else 1.0]))
+        server.process.send_signal(signal.SIGCONT)
+
+    def statement(self, *texts):
+        server = self.rng.choice(self.servers)
+        for text in texts:
+            try:
+                server.sql(text, {"auto.offset.reset": "earliest"} if text.startswith("CREATE") else {}, 20)
+            except FAILED:
+                pass  # the server is down, or somebody was faster
+
+    def pause_and_resume(self):
+        ids = self.query_ids()
+        if ids:
+            chosen = self.rng.choice(ids)
+            self.statement(f"PAUSE {chosen};")
+            time.sleep(self.rng.random() * 0.3)
+            self.statement(f"RESUME {chosen};")
+
+    def come_and_go(self):
+        name = f"x{self.rng.randrange(1000)}"
+        self.statement(f"CREATE TABLE {name} AS SELECT g, COUNT(*) AS c FROM ev GROUP BY g;")
+        time.sleep(self.rng.random() * 0.5)
+        self.statement(f"DROP TABLE {name} DELETE TOPIC;")
+
+    def replace(self):
+        self.statement(REPLACED.format(self.rng.randrange(1, 50)))
+
+    def query_ids(self):
+        for server in self.servers:
+            try:
+                return [query["id"] for query in server.sql("SHOW QUERIES;", seconds=5)[0]["queries"]]
+            except FAILED:
+                continue
+        return []
+
+    def broker(self, verb, node):
+        subprocess.run([os.path.join(HERE, "../kafka/broker.sh"), verb, BROKERS, str(node)], check=True, timeout=150)
+
+    def kill_broker(self):
+        if self.nodes < 3:
+            return
+        node = self.rng.randrange(1, self.nodes + 1)
+        self.broker("kill", node)
+        time.sleep(self.rng.random() * 2)
+        self.broker("restart", node)
+        time.sleep(1)  # replicas catch up
+
+    def freeze_broker(self):
+        with open(os.path.join(BROKERS, str(self.rng.randrange(1, self.nodes + 1)), "pid")) as file:
+            pid = int(file.read())
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(self.rng.choice([0.1, 0.5, 2.0]))
+        os.kill(pid, signal.SIGCONT)
+
+    def cut(self):
+        self.rng.choice(self.proxies).cut()
+
+    def slow(self):
+        proxy = self.rng.choice(self.proxies)
+        proxy.delay = self.rng.choice([0.005, 0.05, 0.2])
+        time.sleep(self.rng.random())
+        proxy.delay = 0.0
+
+    def stall(self):
+        proxy = self.rng.choice(self.proxies)
+        proxy.stalled = True
+        time.sleep(self.rng.choice([0.1, 1.0, 3.0]))
+        proxy.stalled = False
+        if self.rng.random() < 0.5:
+            proxy.cut()
+
+    def hold_answers(self):
+        """The outcome of commits is not known for a while, and sometimes never."""
+        for proxy in self.proxies:
+            proxy.held = {self.rng.choice([26, 26, 28, 0])}
+        time.sleep(self.rng.choice([0.2, 1.0, 4.0]))
+        if self.rng.random() < 0.5:
+            for proxy in self.proxies:
+                proxy.cut()
+        for proxy in self.proxies:
+            proxy.held = set()
+
+    def choices(self):
+        ours = [self.kill] * 3 + [self.freeze] * 2 + [self.stop_cleanly, self.pause_and_resume, self.come_and_go, self.replace]
+        if self.proxies:
+            ours += [self.cut] * 3 + [self.slow, self.stall, self.hold_answers, self.hold_answers, self.freeze_broker,
+                                      self.kill_broker]
+        return ours
+
+    # The run
+
+    def declare(self):
+        def run(text):
+            return eventually(lambda: self.servers[0].sql(text, {"auto.offset.reset": "earliest"}), 60, text, 0.2)
+
+        for text in STATEMENTS:
+            run(text.format(self.replicas))
+        users = [{"k": f"k{i}", "name": f"user of k{i}"} for i in range(KEYS)]
+        if BROKER:
+            produce("users", (row["k"] + "\t" + json.dumps({"name": row["name"]}) for row in users))
+        else:
+            self.servers[0].insert("users", users)
+        for text in QUERIES + [REPLACED.format(0)]:
+            run(text)
+
+    def test_every_output_is_that_of_the_input(self):
+        for server in self.servers:
+            server.start()
+        self.declare()
+        self.note(f"{len(self.servers)} processes, {self.nodes if BROKER else 0} brokers")
+        feeder = threading.Thread(target=self.feed)
+        feeder.start()
+        try:
+            while time.monotonic() < self.began + SECONDS:
+                for server in self.servers:
+                    if server.process.poll() is not None:
+                        self.fail(f"a server ended with {server.process.returncode}:\n{server.log()[-3000:]}")
+                fault = self.rng.choice(self.choices())
+                fault()
+                self.faults += 1
+                self.kinds[fault.__name__] += 1
+                time.sleep(self.rng.random() * 0.6)
+        finally:
+            self.stop_feeding.set()
+            feeder.join(120)
+        self.note(f"survived {self.faults} faults: {dict(self.kinds)}; {self.next_id} records sent")
+        self.check()
+
+    def check(self):
+        # The last one standing owns everything, so it can be asked.
+        for server in self.servers:
+            server.wait_ready(120)
+        for server in self.servers[1:]:
+            self.assertEqual(server.stop(60), 0)
+        server = self.servers[0]
+        eventually(lambda: server.metric("owned_slots") == 64, 60, "it owns all slots")
+        server.sql("RESUME ALL;")
+        eventually(lambda: server.metric("query_lag_records") == 0, 120, "the queries catch up", 0.2)
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                problem = self.compare(server)
+            except FAILED as error:
+                problem = str(error)
+            if problem is None or time.monotonic() > deadline:
+                break
+            time.sleep(1)
+        self.assertIsNone(problem, server.log()[-5000:])
+        for query in server.sql("SHOW QUERIES;")[0]["queries"]:
+            self.assertEqual(query["state"], "RUNNING", query)
+
+    def compare(self, server):
+        def rows(text):
+            return [tuple(row) for row in server.rows(text)]
+
+        model = Model(rows("SELECT k, id, g, v, ts FROM ev;"), rows("SELECT k, id, g, v, ts FROM other;"))
+        ids = Counter(i for _, i, _ in model.r.elements())
+        if BROKER and max(ids.values()) > 1:
+            self.note("records were sent twice by the test's own producer")
+        for name, columns in {"f": "k, id, v", "r": "k, id, v", "j": "k, id, name", "p": "k, id, bid"}.items():
+            found, expected = Counter(rows(f"SELECT {columns} FROM {name};")), getattr(model, name)
+            if found != expected:
+                lost, more = expected - found, found - expected
+                return (f"{name}: {sum(lost.values())} lost {list(lost.items())[:3]}, "
+                        f"{sum(more.values())} too many {list(more.items())[:3]}")
+        windows = {(g, start): (c, s) for g, start, c, s in rows("SELECT g, windowstart, c, s FROM w;")}
+        sessions = {(k, start, end): (c, s) for k, start, end, c, s in
+                    rows("SELECT k, windowstart, windowend, c, s FROM se;")}
+        return differences("windows", windows, model.w) or differences("sessions", sessions, model.se)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,131 @@
+"""What a log refuses or has lost is the affair of the query concerned: it stops and says why, the others go on. On the
+broker of with_broker.sh where there is one, else embedded."""
+import os
+import random
+import time
+import unittest
+
+from proxy import SYNC_GROUP, in_front_of
+from server import BROKER, Refused, Server, eventually
+
+SETTINGS = {"commit.interval.ms": 200, "ksql.query.retry.backoff.initial.ms": 300, "ksql.query.retry.backoff.max.ms": 300}
+
+
+class RefusedTest(unittest.TestCase):
+    def setUp(self):
+        self.server = Server(BROKER, SETTINGS | ({"ksql.service.id": f"refused{random.randrange(1 << 30)}_"} if BROKER else {}))
+        self.addCleanup(self.server.close)
+        self.server.start()
+        self.tag = f"t{random.randrange(1 << 30)}"  # topics of the broker are shared by the tests
+
+    def sql(self, text):
+        return self.server.sql(text.replace("$", self.tag), {"auto.offset.reset": "earliest"})
+
+    def query(self, sink):
+        for query in self.server.sql("SHOW QUERIES;")[0]["queries"]:
+            if sink in query["sinks"]:
+                return query
+        raise AssertionError(f"no query writes {sink}")
+
+    def fails(self, sink, part):
+        found = eventually(lambda: (q := self.query(sink))["state"] == "ERROR" and q, 20, f"{sink} fails")
+        self.assertIn(part, found["error"])
+        return found["id"]
+
+    def rows_of(self, stream):
+        return len(self.server.rows(f"SELECT * FROM {stream};"))
+
+    def declare(self):
+        self.sql("CREATE STREAM s (k STRING KEY, v STRING) WITH (kafka_topic='$s', value_format='JSON', partitions=1);")
+        self.sql("CREATE STREAM other WITH (kafka_topic='$other') AS SELECT k, LEN(v) AS n FROM s;")
+
+    @unittest.skipUnless(BROKER, "a broker limits what a record may hold")
+    def test_a_row_that_is_too_large(self):
+        self.declare()
+        self.sql("CREATE TABLE big WITH (kafka_topic='$big') AS SELECT k, COLLECT_LIST(v) AS all_of_it FROM s GROUP BY k;")
+        for i in range(14):
+            self.server.insert("s", [{"k": "a", "v": chr(97 + i) * 100_000}])
+        id_ = self.fails("BIG", "max.message.bytes")
+        eventually(lambda: self.rows_of("OTHER") == 14, 10, "the other query goes on")
+        began = time.monotonic()
+        self.server.insert("s", [{"k": "b", "v": "x"}])
+        eventually(lambda: self.rows_of("OTHER") == 15, 10, "the other query goes on", 0.02)
+        self.assertLess(time.monotonic() - began, 3)
+        self.assertEqual(self.query("OTHER")["state"], "RUNNING")
+        self.assertIn("max.message.bytes", self.server.request("GET", "/metrics")[1].decode())
+        errors = self.server.sql(f"EXPLAIN {id_};")[0]["queryDescription"]["queryErrors"]
+        self.assertGreater(errors[0]["timestamp"], 0)
+        with self.assertRaisesRegex(Refused, "max.message.bytes"):
+            self.server.rows("SELECT * FROM big WHERE k = 'b';")
+
+    def test_a_sink_that_is_deleted(self):
+        self.declare()
+        self.sql("CREATE STREAM lost WITH (kafka_topic='$lost') AS SELECT k, v FROM s;")
+        self.server.insert("s", [{"k": "a", "v": "1"}])
+        eventually(lambda: self.rows_of("LOST") == 1 and self.rows_of("OTHER") == 1, 10, "both work")
+        self.sql("CREATE STREAM alias (k STRING KEY, v STRING) WITH (kafka_topic='$lost', value_format='JSON');")
+        self.sql("DROP STREAM alias DELETE TOPIC;")
+        self.server.insert("s", [{"k": "a", "v": "2"}])
+        self.fails("LOST", f"{self.tag}lost")
+        eventually(lambda: self.rows_of("OTHER") == 2, 10, "the other query goes on")
+
+    def test_a_source_that_is_made_anew(self):
+        self.declare()
+        self.sql("CREATE STREAM s2 (k STRING KEY, v STRING) WITH (kafka_topic='$s2', value_format='JSON', partitions=1);")
+        self.sql("CREATE STREAM lost WITH (kafka_topic='$lost') AS SELECT k, v FROM s2;")
+        self.server.insert("s2", [{"k": "a", "v": str(i)} for i in range(20)])
+        eventually(lambda: self.rows_of("LOST") == 20, 10, "it works")
+        self.sql("CREATE STREAM alias (k STRING KEY, v STRING) WITH (kafka_topic='$s2', value_format='JSON');")
+        self.sql("DROP STREAM alias DELETE TOPIC;")
+        self.sql("CREATE STREAM alias (k STRING KEY, v STRING) WITH (kafka_topic='$s2', value_format='JSON', partitions=1);")
+        self.server.insert("alias", [{"k": "b", "v": str(i)} for i in range(5)])
+        id_ = self.fails("LOST", "auto.offset.reset")
+        self.server.insert("s", [{"k": "a", "v": "1"}])
+        eventually(lambda: self.rows_of("OTHER") == 1, 10, "the other query goes on")
+        self.sql(f"RESUME {id_};")
+        eventually(lambda: self.rows_of("LOST") == 25, 20, "it goes on with the first record that is there")
+        self.assertEqual(self.query("LOST")["state"], "RUNNING")
+
+    def test_a_source_that_is_missing_at_a_start(self):
+        self.declare()
+        self.sql("CREATE STREAM s2 (k STRING KEY, v STRING) WITH (kafka_topic='$s2', value_format='JSON', partitions=1);")
+        self.sql("CREATE STREAM lost WITH (kafka_topic='$lost') AS SELECT k, v FROM s2;")
+        self.sql("CREATE STREAM alias (k STRING KEY, v STRING) WITH (kafka_topic='$s2', value_format='JSON');")
+        self.sql("DROP STREAM alias DELETE TOPIC;")
+        self.assertEqual(self.server.stop(), 0)
+        self.server.start()
+        self.fails("LOST", "does not exist")
+        self.assertEqual(self.query("OTHER")["state"], "RUNNING")
+        self.sql("CREATE STREAM alias (k STRING KEY, v STRING) WITH (kafka_topic='$s2', value_format='JSON', partitions=1);")
+        self.server.insert("alias", [{"k": "b", "v": "1"}])
+        eventually(lambda: self.query("LOST")["state"] == "RUNNING" and self.rows_of("LOST") == 1, 20, "it starts")
+
+    def test_a_struct_nested_deep(self):
+        self.declare()
+        deep = "v"
+        for _ in range(60):
+            deep = f"STRUCT(a := {deep})"
+        try:
+            self.sql(f"CREATE STREAM deep WITH (kafka_topic='$deep') AS SELECT k, {deep} AS d FROM s;")
+        except Refused:
+            pass
+        self.assertIsNone(self.server.process.poll())
+        self.assertEqual(self.server.stop(), 0)
+        self.server.start()
+
+    def test_it_stops_at_any_moment(self):
+        proxies, address = in_front_of(os.environ["MILLRACE_TEST_BROKER_DIR"]) if BROKER else ([], "")
+        for proxy in proxies:
+            self.addCleanup(proxy.close)
+        server = Server(address, {"ksql.service.id": f"moments{random.randrange(1 << 30)}_"} if BROKER else {})
+        self.addCleanup(server.close)
+        for turn in range(30):
+            for proxy in proxies:
+                proxy.held = {SYNC_GROUP} if turn % 2 else set()
+            server.spawn()
+            time.sleep(0.05 + random.random())  # not before main: a signal then is the shell's affair
+            self.assertEqual(server.stop(), 0, f"turn {turn}: {server.log()[-2000:]}")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
