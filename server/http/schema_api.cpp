@@ -76,8 +76,8 @@ void put_schema(json::object& out, const SchemaSource& schema) {
   if (schema.kind != SchemaKind::avro) out["schemaType"] = schema_kind_name(schema.kind);
   json::array references;
   for (const SchemaReference& reference : schema.references)
-    references.push_back(json::object{
-        {"name", reference.name}, {"subject", reference.subject}, {"version", reference.version}});
+    references.push_back(
+        json::object{{"name", reference.name}, {"subject", reference.subject}, {"version", reference.version}});
   if (!references.empty()) out["references"] = std::move(references);
 }
 
@@ -217,8 +217,8 @@ class SchemaApi {
     auto level = subject.empty() ? std::optional(checked(registry_.level())) : checked(registry_.level(subject));
     if (!level && request_.query.find("defaultToGlobal=true") != std::string::npos) level = checked(registry_.level());
     if (!level)
-      throw SchemaFailure{40408, fmt::format("Subject '{}' does not have subject-level compatibility configured",
-                                             subject)};
+      throw SchemaFailure{40408,
+                          fmt::format("Subject '{}' does not have subject-level compatibility configured", subject)};
     return json::object{{"compatibilityLevel", compatibility_name(*level)}};
   }
 
