@@ -9,8 +9,10 @@
 
 #include "server/http/http_errors.h"
 #include "server/http/http_sink.h"
+#include "server/http/http_text.h"
 #include "server/http/media_type.h"
 #include "server/http/openapi_file.h"
+#include "server/http/schema_api.h"
 
 namespace millrace::inline server {
 namespace json = boost::json;
@@ -147,22 +149,6 @@ void query(const HttpRequest& request, const Exchange& exchange, const HandlerCo
   if (!has_text(*body, "ksql", exchange)) return;
   if (*type == MediaType::json) type = MediaType::v1;  // `/query` answers JSON in the V1 layout
   run_query(to_request(*body, "ksql", "streamsProperties"), *type, request, exchange, context);
-}
-
-/// `+` stays in path segments, and is a blank in form fields.
-std::string percent_decode(std::string_view text, bool plus_is_blank = false) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    unsigned byte = 0;
-    if (text[i] == '%' && i + 2 < text.size() &&
-        std::sscanf(std::string(text.substr(i + 1, 2)).c_str(), "%2x", &byte) == 1) {
-      out += static_cast<char>(byte);
-      i += 2;
-    } else {
-      out += plus_is_blank && text[i] == '+' ? ' ' : text[i];
-    }
-  }
-  return out;
 }
 
 /// `GET /ws/query?request=…`, after the upgrade; its answer goes out in frames.
@@ -358,6 +344,16 @@ bool named_path(const HttpRequest& request, const Exchange& exchange, const Hand
   return false;
 }
 
+/// The schema registry's API, where schemas are kept here.
+bool schema_path(const HttpRequest& request, const Exchange& exchange, const HandlerContext& context) {
+  LocalRegistry* registry = is_schema_path(request.path) ? context.service->local_registry() : nullptr;
+  if (registry == nullptr) return false;
+  if (request.method != "GET" && !may_configure(request, exchange, context)) return true;
+  const SchemaAnswer answer = answer_schema_request(request, *registry);
+  exchange->respond(answer.status, "application/vnd.schemaregistry.v1+json", answer.body);
+  return true;
+}
+
 /// What is answered without a service.
 void not_ready(const HttpRequest& request, const Exchange& exchange, ServiceStage stage) {
   if (request.path == "/chc/live") return exchange->respond(200, kJson, "{}");
@@ -382,6 +378,7 @@ void not_ready(const HttpRequest& request, const Exchange& exchange, ServiceStag
 Pace pace_of(const HttpRequest& request) {
   bool known = false;
   const Route* route = find_route(request, known);
+  if (route == nullptr && is_schema_path(request.path)) return Pace::statement;
   return route != nullptr ? route->pace : Pace::quick;
 }
 
@@ -407,7 +404,7 @@ void handle(const HttpRequest& request, const Exchange& exchange, const HandlerC
   if (context.service == nullptr) return not_ready(request, exchange, context.stage);
   try {
     if (route != nullptr) return route->run(request, exchange, context);
-    if (named_path(request, exchange, context)) return;
+    if (named_path(request, exchange, context) || schema_path(request, exchange, context)) return;
   } catch (const std::exception& error) {
     return answer_error(exchange, 50000, error.what());
   }

@@ -21,6 +21,7 @@
 /// The whole service behind a shell, the HTTP server, `millrace run` and `millrace test`: statements in, entities and
 /// rows out. Knows nothing of HTTP but the error codes.
 namespace millrace::inline exec {
+class LocalRegistry;
 class SchemaRegistry;
 }
 
@@ -162,6 +163,8 @@ class Service {
   virtual Engine& engine() = 0;
   /// Where formats with a schema find theirs.
   virtual SchemaRegistry& registry() = 0;
+  /// The same where schemas are kept in a topic of the log; null when another registry is configured.
+  virtual LocalRegistry* local_registry() = 0;
 };
 
 /// A type as entities show it (rest-api.md §3.1).

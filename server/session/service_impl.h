@@ -74,8 +74,7 @@ class ServiceImpl final : public Service {
   const std::shared_ptr<PushQueries>& push_queries() { return push_queries_; }
   PullThreads& pull_threads() { return pull_threads_; }
   SchemaRegistry& registry() override { return *registry_; }
-  /// Where schemas are kept when no other registry is configured, else null.
-  LocalRegistry* local_registry() { return local_registry_.get(); }
+  LocalRegistry* local_registry() override { return local_registry_.get(); }
   /// The source with schemas to write by, where it has none yet: registers those of its columns. Throws SqlError.
   SourcePtr writable(const SourcePtr& source);
   std::atomic<std::uint64_t> pull_count{0}, push_count{0}, statement_count{0}, error_count{0};
