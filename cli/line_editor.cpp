@@ -13,7 +13,7 @@ namespace {
 
 constexpr int kHistorySize = 5000;
 
-/// Abbreviations that TAB expands at the start of a line (spec/cli.md §2).
+/// Abbreviations that TAB expands at the start of a line (README.md, Use).
 constexpr std::pair<const char*, const char*> kTemplates[] = {
     {"cs", "CREATE STREAM s (field1 type1) WITH (KAFKA_TOPIC='topic-name', VALUE_FORMAT='JSON');"},
     {"ct", "CREATE TABLE t (field1 type1 PRIMARY KEY) WITH (KAFKA_TOPIC='topic-name', VALUE_FORMAT='JSON');"},

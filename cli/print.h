@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-/// What the shell and `millrace run` show (spec/cli.md §4, §5). Everything goes through a Printer, so that a session
+/// What the shell and `millrace run` show (README.md, Use). Everything goes through a Printer, so that a session
 /// can be spooled.
 namespace millrace::inline cli {
 

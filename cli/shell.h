@@ -16,7 +16,7 @@ struct ShellOptions {
   ConnectionOptions connection;
 };
 
-/// The shell's own commands (spec/cli.md §2) around a session. One thread.
+/// The shell's own commands (README.md, Use) around a session. One thread.
 class Shell {
  public:
   Shell(Session& session, ShellOptions options) : session_(session), options_(std::move(options)) {}

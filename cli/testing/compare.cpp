@@ -9,8 +9,8 @@ namespace {
 
 constexpr double kTolerance = 0.000001;
 
-/// Compares a decoded value with what the case expects, by the structure of the latter (RUNNER.md §9). The SQL type
-/// tells doubles from decimals; null where it is not known.
+/// Compares a decoded value with what the case expects, by the structure of the latter (conformance/README.md). The SQL
+/// type tells doubles from decimals; null where it is not known.
 class Comparison {
  public:
   explicit Comparison(bool exact) : exact_(exact) {}

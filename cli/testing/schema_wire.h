@@ -9,7 +9,7 @@
 #include "exec/schemas/registry.h"
 #include "planner/types/schema.h"
 
-/// Formats with a schema, written and read value by value, apart from the engine's codecs (RUNNER.md §8).
+/// Formats with a schema, written and read value by value, apart from the engine's codecs (conformance/README.md).
 namespace millrace::inline cli::harness {
 
 /// By the newest schema of the topic's subject (PROTOBUF_NOSR: by the columns): field names in any case, unknown ones

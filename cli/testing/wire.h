@@ -7,8 +7,8 @@
 #include "exec/schemas/registry.h"
 #include "planner/catalog/catalog.h"
 
-/// The harness's own serdes (RUNNER.md §8): from what a case says to bytes, and from the engine's bytes to what can be
-/// compared.
+/// The harness's own serdes (conformance/README.md): from what a case says to bytes, and from the engine's bytes to
+/// what can be compared.
 namespace millrace::inline cli::harness {
 
 // `registry` keeps the schemas of formats that have one; null: none.

@@ -16,7 +16,7 @@ namespace millrace::inline exec {
 
 constexpr std::size_t kMaxBatchRows = 4096;
 
-/// What a table row says about its key (DESIGN §3). `update_before` always directly precedes its
+/// What a table row says about its key (design.md §3). `update_before` always directly precedes its
 /// `update_after`. Where nobody asked for before rows, a table is made of `update_after` (upsert) and `remove`
 /// (whose value columns are NULL); otherwise of all four, `remove` and `update_before` holding the old values.
 enum class RowKind : std::uint8_t { insert, update_before, update_after, remove };

@@ -8,7 +8,7 @@
 
 #include "exec/data/result.h"
 
-/// Places where tests make things go wrong (DESIGN §9). A place calls `hit(name)` and returns the error it gets. Any
+/// Places where tests make things go wrong (design.md §9). A place calls `hit(name)` and returns the error it gets. Any
 /// thread. With nothing armed a hit costs one relaxed load.
 namespace millrace::inline exec::failpoint {
 

@@ -13,7 +13,7 @@
 
 #include "exec/data/result.h"
 
-/// Where records live (DESIGN §5): one interface, three logs. exec/log is the only place that knows which.
+/// Where records live (design.md §5): one interface, three logs. exec/log is the only place that knows which.
 namespace millrace::inline exec {
 
 using Clock = std::chrono::steady_clock;
@@ -183,7 +183,7 @@ class Log {
     std::int64_t begin = 0, end = 0;
   };
   /// First offset and one past the last, asked from the log itself. `committed` false counts records and markers that a
-  /// committed reader cannot see yet (needed for "to the end", DESIGN §5 Kafka).
+  /// committed reader cannot see yet (needed for "to the end", design.md §5 Kafka).
   virtual Result<Bounds> bounds(const TopicPartition& partition, bool committed = true) = 0;
 
   virtual Result<std::unique_ptr<Reader>> reader(const std::string& client_id) = 0;

@@ -62,7 +62,7 @@ struct OperatorState {
 using OperatorStates = std::vector<OperatorState>;
 
 /// One step of a running query. The task that owns it calls it from one thread, commits state and counts rows;
-/// an operator does none of that. Stream time is the operator's own (DESIGN §3), row by row, and part of `save`.
+/// an operator does none of that. Stream time is the operator's own (design.md §3), row by row, and part of `save`.
 class Operator {
  public:
   virtual ~Operator() = default;

@@ -44,7 +44,7 @@ inline std::string slots_topic(const std::string& service_id) {
   return service_id + "slots";
 }
 
-/// One line of the processing log (spec/config.md §5).
+/// One line of the processing log (operations.md, Processing log).
 struct ProcessingError {
   std::string query_id, step;
   RecordErrorKind kind = RecordErrorKind::deserialization;
@@ -108,7 +108,7 @@ struct TransientEvents {
   std::function<void(std::optional<Error>)> on_end;  // limit reached, or end of input where `until_end`, or failure
 };
 
-/// Runs physical plans on a log: tasks on a pool of workers, exactly-once, state and restore (DESIGN §5, §6).
+/// Runs physical plans on a log: tasks on a pool of workers, exactly-once, state and restore (design.md §5, §6).
 /// Thread-safe but for run_until_idle. Must not outlive the log.
 class Engine {
  public:

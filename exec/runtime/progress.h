@@ -12,7 +12,7 @@
 
 namespace millrace::inline exec {
 
-/// How far a task has come: the value of its record in the slots topic (DESIGN §5). Written in the transaction that
+/// How far a task has come: the value of its record in the slots topic (design.md §5). Written in the transaction that
 /// makes the outputs up to here visible.
 struct Progress {
   std::uint64_t sequence = 0;  // commits of this task so far; 0: written when the query was accepted

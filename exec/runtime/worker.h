@@ -45,8 +45,8 @@ struct WorkerSetup {
   bool threaded = true;
 };
 
-/// Runs tasks on one thread and commits them together (DESIGN §6): the loop around its inbox, its feeds, its committer
-/// and its spiller. Without a thread of its own (`threaded` false) its owner calls `iterate`.
+/// Runs tasks on one thread and commits them together (design.md §6): the loop around its inbox, its feeds, its
+/// committer and its spiller. Without a thread of its own (`threaded` false) its owner calls `iterate`.
 class Worker {
  public:
   static Result<std::unique_ptr<Worker>> make(WorkerSetup setup, TaskEnvironment environment);

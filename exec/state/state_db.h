@@ -33,7 +33,7 @@ class StateFile {
   virtual Status finish() = 0;
 };
 
-/// The process's state RocksDB (DESIGN §6). No write-ahead log: all data comes in as sorted files, each carrying the
+/// The process's state RocksDB (design.md §6). No write-ahead log: all data comes in as sorted files, each carrying the
 /// changelog position of its store, so both are durable together or not at all. Keys lie as `id | tag | key`, id being
 /// a short number for the store's name, so a store, a range or a query drops as a range. Thread-safe.
 class StateDb {

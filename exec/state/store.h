@@ -14,7 +14,7 @@
 #include "exec/data/result.h"
 #include "exec/log/log.h"
 
-/// State of tasks (DESIGN §6). The log is the only thing that commits; what is here is a cache of it.
+/// State of tasks (design.md §6). The log is the only thing that commits; what is here is a cache of it.
 namespace millrace::inline exec {
 
 class StateDb;  // the process's state RocksDB, exec/state/state_db.h

@@ -8,7 +8,7 @@
 namespace millrace::inline parser::ast {
 
 /// Prints a tree as SQL that parses back to an equal tree. The layout is ksqlDB's rewritten form
-/// (addenda.md §2): select items on lines of their own, binary operators in parentheses, WITH keys
+/// (sql.md): select items on lines of their own, binary operators in parentheses, WITH keys
 /// sorted. Names are quoted only where they must be.
 std::string format(const Statement& statement);
 std::string format(const Query& query);

@@ -47,7 +47,7 @@ enum class Code : std::uint8_t {
 
 std::string_view code_name(Code code);
 
-/// The upstream exception class that a mistake corresponds to (RUNNER.md §10): every parse error is
+/// The upstream exception class that a mistake corresponds to (conformance/README.md): every parse error is
 /// also a statement error, every statement error also a general one.
 enum class ErrorClass : std::uint8_t { parse, statement, general };
 

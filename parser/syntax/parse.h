@@ -18,7 +18,7 @@ using Variables = std::map<std::string, std::string>;
 enum class Dialect : std::uint8_t { server, test };
 
 /// Parses a whole request: any number of statements, each ending in `;`. Throws `SqlError` with the
-/// messages of spec/sql.md §2; nothing is returned then. Spans count in `text` (after substitution).
+/// messages of sql.md; nothing is returned then. Spans count in `text` (after substitution).
 /// Thread-safe; keeps no state between calls.
 std::vector<ast::StatementPtr> parse(std::string_view text, Dialect dialect = Dialect::server);
 
@@ -35,7 +35,7 @@ std::vector<ast::ColumnDefinition> parse_columns(std::string_view text);
 /// Parses a type: `DECIMAL(4, 2)`.
 ast::TypeName parse_type(std::string_view text);
 
-/// Replaces `${name}` by its value and `$${name}` by `${name}` (spec/sql.md §17). Unknown names stay.
+/// Replaces `${name}` by its value and `$${name}` by `${name}` (sql.md). Unknown names stay.
 std::string substitute_variables(std::string_view text, const Variables& variables);
 
 /// The same for a script whose DEFINE and UNDEFINE statements apply to the statements after them.

@@ -68,7 +68,7 @@ struct BoundInsert {
   std::optional<std::int64_t> row_time;  // ROWTIME given
 };
 
-/// All throw SqlError with spec/sql.md's messages. Pure: nothing outside the result changes.
+/// All throw SqlError with a place and a hint. Pure: nothing outside the result changes.
 BoundCreate bind_create(const ast::CreateSource& statement, const BindContext& context);
 BoundQuery bind_create_as(const ast::CreateAs& statement, const BindContext& context);
 BoundQuery bind_insert_select(const ast::InsertSelect& statement, const BindContext& context);

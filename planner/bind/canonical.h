@@ -6,7 +6,7 @@
 
 namespace millrace::inline planner {
 
-/// The server's rewrite of a statement (spec/rest-api.md §3.1): formats, topic and clean-up policy filled in, WITH
+/// The server's rewrite of a statement (http-api.md): formats, topic and clean-up policy filled in, WITH
 /// keys sorted, sources aliased. Ends in `;`.
 std::string canonical_text(const ast::CreateSource& statement, const BoundCreate& bound);
 std::string canonical_text(const ast::CreateAs& statement, const BoundQuery& bound);

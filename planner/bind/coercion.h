@@ -26,7 +26,7 @@ Type as_decimal(const Type& type);
 bool can_widen(const Type& from, const Type& to);
 /// Position of a field of a STRUCT, by exact name.
 std::optional<std::size_t> field_index(const Type& type, std::string_view name);
-/// The CAST matrix of spec/sql.md §4.
+/// The CAST matrix of sql.md.
 bool can_cast(const Type& from, const Type& to);
 
 /// `expr` as `type`: itself, a typed NULL, or a cast. Never fails: the caller knows that the cast exists.
@@ -37,7 +37,7 @@ struct ListItem {
   ExprPtr expr;
   std::string text;  // as messages show it
 };
-/// The common type of a list (addenda.md §4); the null type when all are NULL. Throws CoercionError.
+/// The common type of a list (sql.md); the null type when all are NULL. Throws CoercionError.
 Type common_type(const std::vector<ListItem>& items, Span span);
 /// An element as the common type. Throws CoercionError for texts that do not parse.
 ExprPtr coerce_element(const ExprPtr& expr, const Type& type);
@@ -48,7 +48,7 @@ struct Number {
 };
 /// A text as an exact number: INTEGER or BIGINT when it fits, else DECIMAL. Nullopt when it is none.
 std::optional<Number> parse_number(std::string text);
-/// A decimal literal: unscaled digits and scale, with its type (addenda.md §1).
+/// A decimal literal: unscaled digits and scale, with its type (sql.md).
 std::optional<Number> parse_decimal(const std::string& text);
 
 }  // namespace millrace::inline planner

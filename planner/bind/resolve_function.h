@@ -25,7 +25,7 @@ struct FunctionMatch {
   TypeBindings bindings;               // from the arguments that are not lambdas
 };
 
-/// Chooses the variation for a call (spec/sql.md §4 "Function resolution"). Throws when none or several fit.
+/// Chooses the variation for a call (sql.md). Throws when none or several fit.
 FunctionMatch resolve_function(const FunctionDef& function, const std::vector<CallArgument>& arguments, Span span);
 
 /// True when `type` fits `pattern`; binds free type variables. `widen`: implicit casts are allowed.

@@ -67,7 +67,7 @@ void check_resolved(const ast::ExprPtr& expr, const Scope& scope, const std::str
 /// As messages show an expression: without qualifiers, or `L_A` in a join.
 std::string display(const ast::ExprPtr& expr, const Scope& scope);
 
-/// Throws when a source does not exist, with the hints of spec/sql.md §2. `kind`: before its name in the message.
+/// Throws when a source does not exist, with the hints of sql.md. `kind`: before its name in the message.
 const SourceDef& require_source(const Catalog& catalog, const ast::Identifier& name, std::string_view kind = {});
 /// The two hint lines about the nearest source name, each starting with a newline; empty when none is near.
 std::string source_hint(const Catalog& catalog, const std::string& name);

@@ -73,7 +73,7 @@ SelectBinder::JoinStep SelectBinder::analyse_join(std::size_t index) {
   return step;
 }
 
-/// Which columns may name the key of the result (addenda.md §3a). A FULL join makes the key its own.
+/// Which columns may name the key of the result (sql.md). A FULL join makes the key its own.
 void SelectBinder::find_viable_keys() {
   std::vector<ast::ExprPtr> equivalent;
   for (const auto& step : joins_) {

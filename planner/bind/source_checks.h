@@ -15,7 +15,7 @@ void check_reserved_names(const std::vector<ColumnDef>& columns, Span span);
 void check_duplicate_columns(const Schema& schema, Span span);
 /// Checks TIMESTAMP and TIMESTAMP_FORMAT against the schema and puts them into `source`.
 void set_timestamp(SourceDef& source, const WithProperties& with);
-/// Throws when `next` cannot replace `old` (CREATE OR REPLACE, spec/sql.md §12).
+/// Throws when `next` cannot replace `old` (CREATE OR REPLACE, sql.md).
 void check_upgrade(const SourceDef& old, const SourceDef& next, Span span);
 /// Throws when the name is taken. For OR REPLACE: when the old or new source may not be replaced. IF NOT EXISTS passes.
 void check_name_free(const Catalog& catalog, const ast::Identifier& name, RelationKind kind, bool or_replace,

@@ -70,7 +70,7 @@ struct FunctionExample {
 
 struct FunctionDef {
   std::string name;          // upper case, what SQL says
-  std::string display_name;  // as error messages print it (addenda.md §4), often equal to `name`
+  std::string display_name;  // as error messages print it (sql.md), often equal to `name`
   FunctionKind kind = FunctionKind::scalar;
   std::string category;
   std::string doc;

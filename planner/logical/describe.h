@@ -24,7 +24,7 @@
 /// It may have `std::string remark() const`: what EXPLAIN adds to the fields.
 namespace millrace::inline planner {
 
-/// Whether the input must give "before" rows (DESIGN §3).
+/// Whether the input must give "before" rows (design.md §3).
 enum class Before : std::uint8_t {
   as_wanted,  // when the node itself must
   always,

@@ -14,7 +14,7 @@
 
 /// Bound expressions: names resolved, every node typed, implicit casts explicit. Immutable and shared.
 ///
-/// Semantics that evaluators must keep (spec/sql.md §4, addenda.md §4): an expression that fails on a row
+/// Semantics that evaluators must keep (sql.md): an expression that fails on a row
 /// makes the whole root expression NULL on that row and is reported once; elements of constructors fail
 /// alone. Arithmetic with a NULL operand fails. Comparisons with NULL are FALSE. AND, OR and CASE do not
 /// evaluate what they need not.

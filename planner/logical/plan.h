@@ -30,7 +30,7 @@
 /// subtopologies at `Repartition`, planner/physical/plan.h). Each node describes itself (planner/logical/describe.h).
 ///
 /// Addressing: expressions of a node refer to columns of its first input's schema by position. Pseudo columns and
-/// the record's headers ride beside the schema. Row kinds of tables: DESIGN §3.
+/// the record's headers ride beside the schema. Row kinds of tables: design.md §3.
 namespace millrace::inline planner {
 
 /// A node and what it gives, which is derived when the node is made; rules need not compute it.

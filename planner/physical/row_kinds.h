@@ -9,7 +9,7 @@ namespace millrace::inline planner {
 /// Whether the readers of internal topics need rows before, by topic.
 using BeforeByTopic = std::map<std::string, bool>;
 
-/// Decides which operators give "before" rows (DESIGN §3), writes it into the nodes, and puts a Materialize where an
+/// Decides which operators give "before" rows (design.md §3), writes it into the nodes, and puts a Materialize where an
 /// operator that needs them stands on one that cannot give them by itself.
 /// `transient`: no store below the root will tell which rows had passed a filter, so every filter over a table must
 /// know. `topics`: for a tree that is a subtopology already; sources note there what they need, sinks look it up.

@@ -4,7 +4,7 @@
 
 #include "planner/types/value.h"
 
-/// CAST on boxes (sql.md §4, addenda.md §4). The column kernels of exec/expr follow the same rules.
+/// CAST on boxes (sql.md). The column kernels of exec/expr follow the same rules.
 namespace millrace::inline planner {
 
 bool is_cast_supported(const Type& from, const Type& to);

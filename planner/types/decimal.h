@@ -6,7 +6,7 @@
 
 #include "planner/types/value.h"
 
-/// Exact arithmetic on Decimal (addenda.md §4). Nothing here rounds unless its name says so; absent = the
+/// Exact arithmetic on Decimal (sql.md). Nothing here rounds unless its name says so; absent = the
 /// result needs more digits than there are.
 namespace millrace::inline planner {
 

@@ -6,7 +6,7 @@
 
 #include "planner/types/value.h"
 
-/// Texts of CAST and of literals (sql.md §3, §4). Absent = not such a text.
+/// Texts of CAST and of literals (sql.md). Absent = not such a text.
 namespace millrace::inline planner {
 
 std::string_view trim(std::string_view text);  // drops what Java's trim() drops: characters <= U+0020

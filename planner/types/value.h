@@ -85,7 +85,7 @@ class Value {
 /// unsigned, FALSE before TRUE. Precondition: the type is not nested.
 std::weak_ordering compare(const Value& a, const Value& b);
 
-/// The text form that CAST(x AS STRING) gives (addenda.md §4): doubles as Java prints them, decimals
+/// The text form that CAST(x AS STRING) gives (sql.md): doubles as Java prints them, decimals
 /// plain with full scale, `[1, 3]`, `{k=v}`, `Struct{F0=1}`. NULL gives "null".
 std::string to_text(const Value& value, const Type& type);
 
@@ -97,7 +97,7 @@ std::string date_text(Date value);            // 2020-01-02
 std::string time_text(Time value);            // HH:mm or HH:mm:ss
 std::string timestamp_text(Timestamp value);  // 2020-01-02T03:04:05.678
 
-/// Value as JSON as the HTTP API shows it (rest-api.md §4): BYTES base64, times as ISO text.
+/// Value as JSON as the HTTP API shows it (http-api.md): BYTES base64, times as ISO text.
 std::string to_json(const Value& value, const Type& type);
 
 std::string base64_encode(std::string_view bytes);

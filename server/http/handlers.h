@@ -33,7 +33,7 @@ struct HandlerContext {
   std::function<void()> terminate = [] {};  // the server refuses everything from now on
 };
 
-/// Answers a request (rest-api.md §1). A streaming answer goes on after the return.
+/// Answers a request (http-api.md). A streaming answer goes on after the return.
 void handle(const HttpRequest& request, const std::shared_ptr<Responder>& responder, const HandlerContext& context);
 
 }  // namespace millrace::inline server

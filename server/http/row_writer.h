@@ -9,7 +9,7 @@
 
 namespace millrace::inline server {
 
-/// The text of a query's answer in one of the three layouts of rest-api.md §4. `out` is appended to. One thread.
+/// The text of a query's answer in one of the three layouts of http-api.md. `out` is appended to. One thread.
 class RowWriter {
  public:
   virtual ~RowWriter() = default;

@@ -26,7 +26,7 @@ struct HttpOptions {
   std::shared_ptr<const HttpSecurity> security;  // null: everybody may do everything
 };
 
-/// The HTTP API (rest-api.md), HTTP/1.1 and HTTP/2 on the same ports. Listens at once; until `serve` gives it a service
+/// The HTTP API (http-api.md), HTTP/1.1 and HTTP/2 on the same ports. Listens at once; until `serve` gives it a service
 /// it answers "not ready" to all but the probes. Thread-safe.
 class HttpServer {
  public:

@@ -76,7 +76,7 @@ json::value base64_or_null(const std::optional<std::string>& bytes) {
   return bytes ? json::value(base64_encode(*bytes)) : json::value();
 }
 
-/// The part of MESSAGE that is there for this type of error (spec/config.md §5).
+/// The part of MESSAGE that is there for this type of error (operations.md, Processing log).
 std::pair<std::string_view, json::object> detail_of(const ProcessingError& error, const RecordBytes& record) {
   json::object detail{{"errorMessage", error.message}, {"cause", json::array{json::value(error.message)}}};
   const bool in_key = error.step.ends_with("key");
@@ -100,7 +100,7 @@ std::pair<std::string_view, json::object> detail_of(const ProcessingError& error
   return {"recordProcessingError", std::move(detail)};
 }
 
-/// The entry as JSON: the fields of spec/config.md §5, and flat ones that say where the record lies.
+/// The entry as JSON: the fields of operations.md, Processing log, and flat ones that say where the record lies.
 std::string entry_json(const ProcessingError& error, const RecordBytes& record, std::int64_t time, std::uint64_t lost) {
   json::object message{{"type", static_cast<int>(error.kind)}};
   auto [name, detail] = detail_of(error, record);

@@ -6,7 +6,7 @@
 
 namespace millrace::inline server {
 
-/// Codes of rest-api.md §6.
+/// Codes of http-api.md.
 constexpr int kBadRequest = 40000, kBadStatement = 40001, kQueryEndpoint = 40002, kTooManyPushQueries = 40003,
               kNotAcceptable = 40600, kAssertionFailed = 41700, kServerError = 50000, kSequenceTimeout = 50301,
               kNotReady = 50302;

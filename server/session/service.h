@@ -27,7 +27,7 @@ class SchemaRegistry;
 
 namespace millrace::inline server {
 
-/// An answer that is not a success (rest-api.md §6). HTTP status = code / 100.
+/// An answer that is not a success (http-api.md). HTTP status = code / 100.
 struct ServiceError {
   int code = 50000;
   std::string message;
@@ -167,7 +167,7 @@ class Service {
   virtual LocalRegistry* local_registry() = 0;
 };
 
-/// A type as entities show it (rest-api.md §3.1).
+/// A type as entities show it (http-api.md).
 boost::json::object type_json(const Type& type);
 
 /// One row of a batch as the HTTP API shows it: `[1,"a",null]`, appended to `out`. `columns_only` false leaves the

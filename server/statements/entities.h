@@ -8,7 +8,7 @@
 
 namespace millrace::inline server {
 
-/// Parts of the entities of rest-api.md §3.1.
+/// Parts of the entities of http-api.md.
 boost::json::object entity(std::string_view type, const ast::Statement& statement);
 boost::json::object type_json(const Type& type);
 boost::json::array fields_json(const Schema& schema);

@@ -71,7 +71,7 @@ struct ShowContext {
   SchemaRegistry& registry;
 };
 
-/// A statement that only reads: gives its entity (rest-api.md §3.1). Throws SqlError.
+/// A statement that only reads: gives its entity (http-api.md). Throws SqlError.
 struct Show {
   std::function<boost::json::object(const ShowContext&)> entity;
 };

@@ -7,7 +7,7 @@
 
 namespace millrace::conformance {
 
-/// The post conditions of a case (RUNNER.md §11). Empty when they hold.
+/// The post conditions of a case (conformance/README.md). Empty when they hold.
 std::string check_post(const Case& test, Session& session);
 
 }  // namespace millrace::conformance

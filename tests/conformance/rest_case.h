@@ -6,8 +6,8 @@
 
 namespace millrace::conformance {
 
-/// Runs one case of the rest suite (RUNNER.md §14) over HTTP against a server in this process, on a log in memory.
-/// Empty when it passed, else the reason it failed.
+/// Runs one case of the rest suite (conformance/README.md) over HTTP against a server in this process, on a log in
+/// memory. Empty when it passed, else the reason it failed.
 std::string run_rest_case(const Case& test, RestProtocol protocol);
 
 }  // namespace millrace::conformance

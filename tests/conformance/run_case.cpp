@@ -39,7 +39,7 @@ std::string check_expected(const Case& test, const Failure& failure) {
   const Json& expected = *test.expected_exception;
   if (const Json* type = expected.find("type"); type && failure.rank > rank_of_type(type->text))
     return fmt::format("an error of another class: {}", failure.message);
-  // Artefacts of ANTLR and of Java's toString: their wording means nothing here (RUNNER.md §10).
+  // Artefacts of ANTLR and of Java's toString: their wording means nothing here (conformance/README.md).
   if (test.has_tag("parser-message") || test.has_tag("implementation-message")) return {};
   const Json* message = expected.find("message");
   if (!message || failure.message.find(message->text) != std::string::npos ||
@@ -106,7 +106,7 @@ int partitions_in(const std::vector<ast::StatementPtr>& statements, const std::s
   return 1;
 }
 
-// Topics of RUNNER.md §4, in its order of precedence.
+// Topics of conformance/README.md, in its order of precedence.
 void declare_topics(const Case& test, const std::vector<ast::StatementPtr>& statements, Session& session) {
   for (const auto& topic : test.topics) {
     const std::string name = topic.text_of("name");

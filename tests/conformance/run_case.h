@@ -21,7 +21,7 @@ struct RunOptions {
 /// std::runtime_error for one that cannot be registered.
 void register_schemas(const Case& test, const std::vector<ast::StatementPtr>& statements, Session& session);
 
-/// Runs one case as RUNNER.md says. Empty when it passed, else the reason it failed.
+/// Runs one case as conformance/README.md says. Empty when it passed, else the reason it failed.
 std::string run_case(const Case& test, const RunOptions& options);
 
 }  // namespace millrace::conformance

@@ -54,7 +54,8 @@ TEST(StreamTableJoin, StreamRowsMeetTheNewestTableRow) {
 }
 
 NodePtr streams_joined(JoinType type, std::int64_t before, std::int64_t after, std::optional<std::int64_t> grace) {
-  return make_node(StreamStreamJoinNode{left_stream(), right_stream(), type, id(), before, after, grace.value_or(kMillisPerDay), !grace});
+  return make_node(StreamStreamJoinNode{left_stream(), right_stream(), type, id(), before, after,
+                                        grace.value_or(kMillisPerDay), !grace});
 }
 
 TEST(StreamStreamJoin, RowsMeetWithinTheirTimes) {

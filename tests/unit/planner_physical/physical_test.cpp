@@ -118,8 +118,8 @@ TEST(Physical, ATableMadeOfATableIsKeptForPullQueries) {
 TEST(Physical, ARowBeforeIsGivenOnlyWhereItIsWanted) {
   // What lies in the other table's partition decides there; nobody asked the filter for rows before.
   const NodePtr t = table("T", 2);
-  const NodePtr moved =
-      make_node(RepartitionNode{.input = filter(t, greater(ref(t, 1), literal(3))), .role = "Join-left", .key_format = {}});
+  const NodePtr moved = make_node(
+      RepartitionNode{.input = filter(t, greater(ref(t, 1), literal(3))), .role = "Join-left", .key_format = {}});
   const NodePtr other = table("U", 4);
   ColumnDef key = other->schema.columns[0];
   const QueryOptions options;
