@@ -15,7 +15,7 @@ SinkStage::SinkStage(const PlanNode& sink, const QueryOptions& options, std::int
       window_(sink.window) {
   auto keys = sink.schema.keys();
   auto values = sink.schema.values();
-  null_is_absent_ = !internal && null_is_absent(sink_.value_format, values);
+  null_is_absent_ = !internal_ && null_is_absent(sink_.value_format, values);
   if (!keys.empty()) key_encoder_ = make_encoder(sink_.key_format, std::move(keys), true);
   if (!values.empty()) value_encoder_ = make_encoder(sink_.value_format, std::move(values), false);
   if (sink_.timestamp)

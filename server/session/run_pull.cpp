@@ -40,9 +40,9 @@ QueryHeader header_of(Schema columns) {
 }
 
 /// The rows to read; null where the limit lets none through.
-Result<std::unique_ptr<TableRows>> open_rows(Engine& engine, const std::string& query_id,
-                                             const std::vector<BoundPull::Lookup>& lookups,
-                                             std::optional<std::int64_t> limit) {
+Result<std::unique_ptr<TableRows>> rows_of_table(Engine& engine, const std::string& query_id,
+                                                 const std::vector<BoundPull::Lookup>& lookups,
+                                                 std::optional<std::int64_t> limit) {
   if (limit && *limit <= 0) return std::unique_ptr<TableRows>();
   return engine.read_table(query_id, lookups_of(lookups));
 }
@@ -81,7 +81,7 @@ Service::Started run_table_pull(const ast::Query& query, const SessionProperties
       bind_pull(query, {state->catalog, service.functions(), topics, session.effective, evaluate_constant});
   const QueryInfo& from = materialized_by(*state->catalog.find(pull.source), *state);
   ++service.pull_count;
-  auto source = open_rows(service.engine(), from.id, pull.lookups, pull.limit);
+  auto source = rows_of_table(service.engine(), from.id, pull.lookups, pull.limit);
   if (!source) return {nullptr, to_service_error(source.error())};
   return start_pull(header_of(pull_columns(pull)), std::move(*source),
                     PullRows(pull.predicate, pull.limit, std::make_unique<PullProjection>(pull)), sink,
@@ -118,7 +118,7 @@ std::optional<Service::Started> ServiceImpl::known_pull(const Request& request, 
   if (!wanted) return std::nullopt;
   ++pull_count;
   const auto limit = known->plan->bound().limit;
-  auto source = open_rows(*engine_, known->query->id, wanted->lookups, limit);
+  auto source = rows_of_table(*engine_, known->query->id, wanted->lookups, limit);
   if (!source) return Started{nullptr, to_service_error(source.error())};
   return start_pull(header_of(known->columns), std::move(*source),
                     PullRows(wanted->predicate, limit, known->take_projection(), known), sink, pull_threads_);

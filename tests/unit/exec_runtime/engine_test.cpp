@@ -74,7 +74,7 @@ TEST_P(EngineTest, SkipsAndReportsBadRecords) {
   ASSERT_EQ(bench.errors.size(), 1U);
   EXPECT_EQ(bench.errors[0].topic, "in");
   EXPECT_EQ(bench.errors[0].offset, 1);
-  EXPECT_EQ(bench.errors[0].type, 0);
+  EXPECT_EQ(bench.errors[0].kind, RecordErrorKind::deserialization);
 }
 
 TEST_P(EngineTest, KeepsATableOverCrashes) {
