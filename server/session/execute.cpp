@@ -175,7 +175,7 @@ json::object ServiceImpl::mutate(Step& step) {
         throw general(Code::external,
                       fmt::format("Could not write the statement to the command topic: {}", outcome.error().message));
       if (*outcome && (*outcome)->stale) {
-        withdraw(mutation, *now);
+        withdraw(mutation, *state());
         continue;
       }
       if (*outcome) {
