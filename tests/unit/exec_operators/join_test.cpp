@@ -47,8 +47,9 @@ TEST(StreamTableJoin, StreamRowsMeetTheNewestTableRow) {
     if (type == JoinType::inner) {
       EXPECT_THAT(pipe.take(), ElementsAre("1 | 1, b, 1, x | @3", "2 | 2, e, 2, y | @8"));
     } else {
-      EXPECT_THAT(pipe.take(), ElementsAre("1 | 1, a, null, null | @1", "1 | 1, b, 1, x | @3",
-                                           "1 | 1, d, null, null | @7", "2 | 2, e, 2, y | @8"));
+      EXPECT_THAT(pipe.take(),
+                  ElementsAre("1 | 1, a, null, null | @1", "1 | 1, b, 1, x | @3", "null | null, c, null, null | @4",
+                              "1 | 1, d, null, null | @7", "2 | 2, e, 2, y | @8"));
     }
   }
 }
