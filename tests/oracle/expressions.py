@@ -9,7 +9,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Column:
     name: str
-    type: str  # INT, BIGINT, DOUBLE, STRING
+    type: str  # INT, BIGINT, DOUBLE, DECIMAL, STRING
     prefix: str = ""  # alias of its source in a join
 
     @property
@@ -24,6 +24,7 @@ class Expr:
     type: str
 
 
+DECIMAL = "DECIMAL(9, 2)"
 WORDS = ["a", "b", "ab", "ba", "", "x_y", "Ab"]
 
 
@@ -34,6 +35,9 @@ def constant(random, type_):
     if type_ == "DOUBLE":
         number = random.randrange(-8, 9) / 4
         return Expr(f"{number}E0", f"({number}::DOUBLE)", type_)
+    if type_ == DECIMAL:
+        number = random.randrange(-300, 300) / 100
+        return Expr(f"{number:.2f}", f"({number:.2f})", type_)
     number = random.randrange(-3, 8)
     return Expr(str(number), str(number), "INT")
 
@@ -49,8 +53,8 @@ def of_column(column):
 def not_null(expr):
     """The expression with NULL replaced."""
     other = "''" if expr.type == "STRING" else "0E0" if expr.type == "DOUBLE" else "0"
-    if expr.type == "BIGINT":
-        other = "CAST(0 AS BIGINT)"
+    if expr.type in ("BIGINT", DECIMAL):
+        other = f"CAST(0 AS {expr.type})"
     return Expr(f"COALESCE({expr.mill}, {other})", f"coalesce({expr.duck}, {other})", expr.type)
 
 
@@ -80,7 +84,10 @@ def text_value(random, column):
 
 
 def number_value(random, columns, column, depth):
-    numbers = [c for c in columns if is_number(c.type)]
+    numbers = [c for c in columns if is_number(c.type) and c.type != DECIMAL]
+    if column.type == DECIMAL or not numbers:  # what arithmetic on it gives is another DECIMAL
+        test = condition(random, columns, depth - 1)
+        return Expr(f"CASE WHEN {test.mill} THEN {column.mill} END", f"CASE WHEN {test.duck} THEN {column.duck} END", column.type)
     other = of_column(random.choice(numbers)) if random.random() < 0.5 else constant(random, random.choice(["INT", "DOUBLE"]))
     wide = "DOUBLE" if "DOUBLE" in (column.type, other.type) else "BIGINT" if "BIGINT" in (column.type, other.type) else "INT"
     pick = random.randrange(7)

@@ -11,6 +11,7 @@ import argparse
 import json
 import pathlib
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -28,6 +29,11 @@ VARIANTS = ["one_row_batches", "rules_off", "restart", "last_values", "last_valu
             "two_workers_restart", "last_values_on_disk"]
 
 
+def json_text(value):
+    """As JSON; a decimal with all digits of its scale."""
+    return re.sub('"decimal ([^"]*)"', r"\1", json.dumps(value, default=lambda decimal: f"decimal {decimal}"))
+
+
 def row_line(relation, row):
     """A record as an `expect` step writes it. `row` has the columns of rows_of."""
     at = 0
@@ -41,11 +47,11 @@ def row_line(relation, row):
     at += len(relation.keys)
     value = {c.name: v for c, v in zip(relation.values, row[at:at + len(relation.values)])}
     at += len(relation.values)
-    cells = [json.dumps(key)] + ([window] if window else [])
+    cells = [json_text(key)] + ([window] if window else [])
     if relation.kind == "stream":
         gone, ts = row[at], row[at + 1]
-        return " | ".join(cells + ["null" if gone else json.dumps(value), str(ts)])
-    return " | ".join(cells + [json.dumps(value)] + ([str(row[at])] if relation.final else []))
+        return " | ".join(cells + ["null" if gone else json_text(value), str(ts)])
+    return " | ".join(cells + [json_text(value)] + ([str(row[at])] if relation.final else []))
 
 
 def rows_of(world, relation):

@@ -7,7 +7,7 @@ content after every feed (`feed`, columns), so that each operation on tables is 
 import json
 from dataclasses import dataclass, field
 
-from expressions import WORDS, Column
+from expressions import DECIMAL, WORDS, Column
 
 BASE_TIME = 1_000_000
 
@@ -36,8 +36,9 @@ class Feed:
     lines: list = field(default_factory=list)
 
 
-COLUMNS = [Column("A", "INT"), Column("B", "BIGINT"), Column("D", "DOUBLE"), Column("T", "STRING")]
-DUCK_TYPES = {"INT": "INTEGER", "BIGINT": "BIGINT", "DOUBLE": "DOUBLE", "STRING": "VARCHAR"}
+COLUMNS = [Column("A", "INT"), Column("B", "BIGINT"), Column("D", "DOUBLE"), Column("P", DECIMAL),
+           Column("T", "STRING")]
+DUCK_TYPES = {"INT": "INTEGER", "BIGINT": "BIGINT", "DOUBLE": "DOUBLE", DECIMAL: DECIMAL, "STRING": "VARCHAR"}
 KEYS = ["a", "b", "ab", "c", "x_y"]
 
 
@@ -92,7 +93,7 @@ class World:
         for name in ("S0", "S1"):  # all windows are over
             seq += 1
             feed = Feed(name, len(self.feeds) + 100)
-            self.put(feed, seq, BASE_TIME + 36_000_000, False, "zz", dict.fromkeys("ABDT"), None)
+            self.put(feed, seq, BASE_TIME + 36_000_000, False, "zz", dict.fromkeys("ABDPT"), None)
             self.feeds.append(feed)
         for table, rows in self.rows.items():
             self.db.execute(f"INSERT INTO {table} VALUES " + ", ".join(f"({', '.join(map(literal, row))})" for row in rows))
@@ -108,7 +109,7 @@ class World:
         gone = random.random() < (0.08 if feed.source[0] == "S" else 0.2)
         row = {
             "A": random.randrange(-3, 9), "B": random.randrange(-20, 1000), "D": random.randrange(-40, 40) / 4,
-            "T": random.choice(WORDS + KEYS)
+            "P": random.randrange(-500, 500) / 100, "T": random.choice(WORDS + KEYS)
         }
         for name in row:
             if random.random() < 0.12:
