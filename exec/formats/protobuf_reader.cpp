@@ -126,9 +126,13 @@ bool store_known(const Field& field, const KnownFields& known, ColumnWriter& out
       return !__builtin_add_overflow(millis, floor_div(n[2], 1'000'000), &millis) &&
              store_integer(millis, out, row, arena);
     }
-    case Meaning::date:
-      if (n[2] < 1 || n[2] > 12 || n[3] < 1 || n[3] > 31 || n[1] < 0 || n[1] > 9999) return false;
-      return store_integer(days_from_civil(n[1], static_cast<int>(n[2]), static_cast<int>(n[3])), out, row, arena);
+    case Meaning::date: {
+      // As far as days of 32 bits reach.
+      constexpr std::int64_t kMaxYear = 5'881'580;
+      if (n[2] < 1 || n[2] > 12 || n[3] < 1 || n[3] > 31 || n[1] < -kMaxYear || n[1] > kMaxYear) return false;
+      const std::int64_t days = days_from_civil(n[1], static_cast<int>(n[2]), static_cast<int>(n[3]));
+      return days == static_cast<std::int32_t>(days) && store_integer(days, out, row, arena);
+    }
     case Meaning::time_of_day:
       if (n[1] < 0 || n[1] > 23 || n[2] < 0 || n[2] > 59 || n[3] < 0 || n[3] > 59 || n[4] < 0) return false;
       return store_integer(((n[1] * 60 + n[2]) * 60 + n[3]) * 1000 + n[4] / 1'000'000, out, row, arena);
