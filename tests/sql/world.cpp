@@ -28,6 +28,11 @@ std::uint64_t counter(const QueryStatus& status, const std::string& name) {
   if (name == "bad_records") return status.bad_records;
   if (name == "rows_in") return status.rows_in;
   if (name == "rows_out") return status.rows_out;
+  if (name == "expression_errors") {
+    std::uint64_t errors = 0;
+    for (const auto& step : status.operators) errors += step.errors;
+    return errors;
+  }
   throw std::runtime_error("no metric is called " + name);
 }
 
@@ -157,6 +162,7 @@ void World::restart() {
     sum.bad_records += status->bad_records;
     sum.rows_in += status->rows_in;
     sum.rows_out += status->rows_out;
+    sum.operators.insert(sum.operators.end(), status->operators.begin(), status->operators.end());
   }
   if (!variant_.clean) engine_->kill();
   engine_.reset();
