@@ -150,7 +150,7 @@ TEST_F(FeedsTest, APausedOneComesBackApart) {
 
 TEST_F(FeedsTest, ARollBackTakesEveryFeedToItsFirst) {
   const auto feeds = this->feeds();
-  const auto one = input(0), other = input(0);
+  const auto one = input(0), other = input(10);  // whose queue has room to the end
   ASSERT_TRUE(feeds->add(*one));
   ASSERT_TRUE(feeds->add(*other));
   drain(*feeds, *one, 20'000);
