@@ -76,9 +76,9 @@ class V1Writer final : public RowWriter {
   explicit V1Writer(bool buffered) : buffered_(buffered) {}
 
   void header(const QueryHeader& header, std::string& out) override {
-    // A push query's columns are all values.
+    // Only pull queries on tables mark keys.
     out += "[{\"header\":{\"queryId\":" + quoted(header.query_id) +
-           ",\"schema\":" + quoted(header.schema.to_string(!header.push)) + "}}";
+           ",\"schema\":" + quoted(header.schema.to_string(!header.push && header.table)) + "}}";
     separate(out);
   }
   void row(const Batch& batch, std::size_t row, std::string& out) override {

@@ -9,8 +9,8 @@ BASE = f"http://127.0.0.1:{sys.argv[1]}"
 
 
 def check(client, name):
-    def post(path, body, **more):
-        return client.post(BASE + path, json=body, **more)
+    def post(path, body):
+        return client.post(BASE + path, json=body, headers={"Accept": "application/vnd.ksql.v1+json"} if path == "/query" else {})
 
     created = post("/ksql", {"ksql": f"CREATE STREAM {name} (k STRING KEY, v INT) WITH (kafka_topic='{name}', value_format='JSON', "
                                      f"partitions=1); CREATE TABLE {name}_t AS SELECT k, COUNT(*) AS n FROM {name} GROUP BY k;"})

@@ -97,7 +97,7 @@ class RestRun {
   std::string failed(const HttpResponse& answer) {
     if (!test_.expected_error) return fmt::format("status {}: {}", answer.status, answer.body);
     error_seen_ = true;
-    return error_difference(*test_.expected_error, answer.status, parsed(answer.body), test_.statements.back());
+    return error_difference(test_, answer.status, parsed(answer.body));
   }
 
   std::string body_of(std::string_view field, const std::string& sql) const {

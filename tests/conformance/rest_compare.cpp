@@ -105,11 +105,15 @@ std::string rows_difference(const Json& expected, const std::vector<Json>& actua
   return {};
 }
 
-std::string error_difference(const Json& expected, int status, const Json& body, const std::string& last) {
+std::string error_difference(const Case& test, int status, const Json& body) {
+  const Json& expected = *test.expected_error;
+  const std::string& last = test.statements.back();
   const std::string text = print_json(body), wanted = expected.text_of("message"), got = body.text_of("message");
   if (std::to_string(status) != expected.text_of("status", std::to_string(status)))
     return fmt::format("status {} instead of {}: {}", status, expected.text_of("status"), text);
-  if (got.find(wanted) == std::string::npos) return fmt::format("message \"{}\" instead of \"{}\"", got, wanted);
+  // The wording of ANTLR's errors means nothing here (RUNNER.md §10).
+  if (got.find(wanted) == std::string::npos && !test.has_tag("parser-message"))
+    return fmt::format("message \"{}\" instead of \"{}\"", got, wanted);
   if (!expected.text_of("type").ends_with("KsqlStatementErrorMessage")) return {};
   if (!contains_statement(body.text_of("statementText"), last))
     return fmt::format("the error names no such statement: {}", text);

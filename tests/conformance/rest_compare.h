@@ -15,7 +15,7 @@ std::string subset_difference(const Json& expected, const Json& actual);
 /// Rows of one query: by position, the columns of all rows as a bag.
 std::string rows_difference(const Json& expected, const std::vector<Json>& actual);
 
-/// The answer to a request that must fail. `last`: the last statement of the case.
-std::string error_difference(const Json& expected, int status, const Json& body, const std::string& last);
+/// The answer to a request that must fail.
+std::string error_difference(const Case& test, int status, const Json& body);
 
 }  // namespace millrace::conformance
