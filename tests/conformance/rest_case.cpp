@@ -163,6 +163,8 @@ class RestRun {
     for (const RecordSpec& input : test_.inputs)
       if (std::find(order.begin(), order.end(), input.topic) == order.end()) order.push_back(input.topic);
     for (const std::string& topic : order) {
+      // One topic after another, as the harness's producer sends them.
+      if (topic != order.front()) (void)service_->wait_until_idle(kIdleWait);
       const SourcePtr source = source_on(topic);
       const std::int32_t partitions = must(log_->describe_topic(topic))->config.partitions;
       for (const RecordSpec& input : test_.inputs)
