@@ -37,7 +37,7 @@ class Server:
                                          "--log-level", "error", *self.options], stdout=subprocess.DEVNULL)
         for _ in range(300):
             try:
-                if ask(self.port, "GET", "/info")[0] == 200:
+                if ask(self.port, "GET", "/v1/metadata/id")[0] == 200:
                     return
             except OSError:
                 pass
