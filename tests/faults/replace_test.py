@@ -89,7 +89,7 @@ class Replace(unittest.TestCase):
         self.expect([["p", 4, 8, 24]])
 
     def test_windowed_aggregate(self):
-        window = "WINDOW TUMBLING (SIZE 10 SECONDS, GRACE PERIOD 5 SECONDS)"
+        window = "WINDOW TUMBLING (SIZE 10 SECONDS, RETENTION 1 DAY, GRACE PERIOD 5 SECONDS)"
         self.create(f"TABLE o WITH (kafka_topic='{{o}}') AS SELECT g, COUNT(*) AS n FROM s {window} GROUP BY g;", replace=False)
         self.insert((1000, "x", "p", 1, 1), (2000, "x", "p", 2, 9), (25000, "x", "p", 3, 1))
         self.expect([["p", 0, 10000, 2], ["p", 20000, 30000, 1]])

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "planner/logical/nodes/join.h"
+#include "planner/logical/join_relation.h"
 
 namespace millrace::inline planner {
 
