@@ -26,8 +26,9 @@ class SlowPull(unittest.TestCase):
 
     def reader(self, path="/query-stream", field="sql"):
         """A client that asks and does not read."""
-        held = socket.create_connection(("127.0.0.1", self.server.port))
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        held = socket.socket()
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 17)  # less than the answer by far
+        held.connect(("127.0.0.1", self.server.port))
         body = json.dumps({field: "SELECT * FROM t;"}).encode()
         held.sendall(b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (path.encode(), len(body)) + body)
         self.addCleanup(held.close)
