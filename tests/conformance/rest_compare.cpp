@@ -111,7 +111,7 @@ std::string error_difference(const Case& test, int status, const Json& body) {
   const std::string text = print_json(body), wanted = expected.text_of("message"), got = body.text_of("message");
   if (std::to_string(status) != expected.text_of("status", std::to_string(status)))
     return fmt::format("status {} instead of {}: {}", status, expected.text_of("status"), text);
-  // The wording of ANTLR's errors means nothing here (RUNNER.md §10).
+  // The wording of ANTLR's errors means nothing here (conformance/README.md).
   if (got.find(wanted) == std::string::npos && !test.has_tag("parser-message"))
     return fmt::format("message \"{}\" instead of \"{}\"", got, wanted);
   if (!expected.text_of("type").ends_with("KsqlStatementErrorMessage")) return {};
