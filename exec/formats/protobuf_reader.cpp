@@ -129,6 +129,10 @@ bool store_known(const Field& field, const KnownFields& known, ColumnWriter& out
     case Meaning::date: {
       // As far as days of 32 bits reach.
       constexpr std::int64_t kMaxYear = 5'881'580;
+      if (n[1] == 0 && n[2] == 0 && n[3] == 0) {  // no date: a NULL in a list
+        out.set_null(row);
+        return true;
+      }
       if (n[2] < 1 || n[2] > 12 || n[3] < 1 || n[3] > 31 || n[1] < -kMaxYear || n[1] > kMaxYear) return false;
       const std::int64_t days = days_from_civil(n[1], static_cast<int>(n[2]), static_cast<int>(n[3]));
       return days == static_cast<std::int32_t>(days) && store_integer(days, out, row, arena);

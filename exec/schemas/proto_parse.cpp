@@ -5,6 +5,7 @@
 #include <google/protobuf/descriptor_database.h>
 #include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <google/protobuf/stubs/logging.h>
 
 #include <algorithm>
 #include <map>
@@ -186,6 +187,7 @@ class Converter {
 }  // namespace
 
 Result<FilePtr> parse(const SchemaText& schema) {
+  const pb::LogSilencer silence;  // what is wrong goes to who asked
   Errors errors;
   Files files(schema, errors);
   pb::DescriptorPool pool(&files, &errors);
