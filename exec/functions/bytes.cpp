@@ -222,11 +222,14 @@ std::optional<Text> chr_escaped(Arena& arena, Text text) {
 }
 
 template <class T>
-FunctionDef number_def(std::string_view name) {
+FunctionDef number_def(std::string_view name, std::string_view five, std::string_view result) {
   return define(FunctionKind::scalar, "CONVERSIONS",
                 {name,
                  "The number that the bytes spell, big-endian unless said otherwise.",
-                 {scalar<number_of<T>>({"bytes"}), scalar<number_in_order<T>>({"bytes", "order"})}});
+                 {scalar<number_of<T>>({"bytes"}), scalar<number_in_order<T>>({"bytes", "order"})},
+                 {{fmt::format("{}(TO_BYTES('{}', 'hex'))", name, five), std::string(result)},
+                  {fmt::format("{}(TO_BYTES('00', 'hex'))", name), "error"},
+                  {fmt::format("{}(TO_BYTES('{}', 'hex'), 'BIG')", name, five), "error"}}});
 }
 FunctionDef string(DefinitionSpec spec) {
   return define(FunctionKind::scalar, "STRING", std::move(spec));
@@ -236,9 +239,9 @@ FunctionDef string(DefinitionSpec spec) {
 
 FunctionFamily bytes_functions() {
   return {
-      number_def<std::int64_t>("BIGINT_FROM_BYTES"),
-      number_def<double>("DOUBLE_FROM_BYTES"),
-      number_def<std::int32_t>("INT_FROM_BYTES"),
+      number_def<std::int64_t>("BIGINT_FROM_BYTES", "0000000000000005", "CAST(5 AS BIGINT)"),
+      number_def<double>("DOUBLE_FROM_BYTES", "4014000000000000", "5E0"),
+      number_def<std::int32_t>("INT_FROM_BYTES", "00000005", "5"),
       string({"CHR",
               "The character of a code point, or of a \\uXXXX escape.",
               {scalar<chr>({"code_point"}), scalar<chr_escaped>({"escape"})},

@@ -42,7 +42,7 @@ Text initcap(Arena& arena, Text text) {
   for (Text rest = lower; !rest.empty();) {
     const char32_t point = utf16::next(rest);
     utf16::append(start ? static_cast<char32_t>(u_toupper(static_cast<UChar32>(point))) : point, out);
-    start = point == U' ';
+    start = point == U' ' || (point >= U'\t' && point <= U'\r');
   }
   return arena.copy(out);
 }
@@ -201,12 +201,16 @@ Text replace(Arena& arena, Text text, Text old, Text with) {
   return arena.copy(out);
 }
 
+/// Code units from 1 on. From a negative position, counted from the end, matches that end there or before are searched
+/// backwards. An empty text is found at once.
 std::int32_t find_in(Text text, Text wanted, std::int32_t position, std::int32_t occurrence) {
-  if (wanted.empty() || position == 0 || occurrence < 1) return 0;
   const std::u16string in = utf16::widen(text);
   const std::u16string what = utf16::widen(wanted);
+  const auto size = static_cast<std::int64_t>(in.size());
   const bool forward = position > 0;
-  const std::int64_t start = forward ? position - 1 : static_cast<std::int64_t>(in.size()) + position;
+  if (position == 0 || occurrence < 1 || std::abs(std::int64_t{position}) > size) return 0;
+  if (what.empty()) return forward ? position : static_cast<std::int32_t>(size + position + 2);
+  const std::int64_t start = forward ? position - 1 : size + position - static_cast<std::int64_t>(what.size()) + 1;
   if (start < 0) return 0;
   auto at = forward ? in.find(what, static_cast<std::size_t>(start)) : in.rfind(what, static_cast<std::size_t>(start));
   for (std::int32_t n = 1; n < occurrence && at != std::u16string::npos; ++n) {
@@ -274,6 +278,7 @@ FunctionFamily string_functions() {
                         {{"INSTR('corporate floor', 'or')", "2"},
                          {"INSTR('corporate floor', 'or', 3)", "5"},
                          {"INSTR('corporate floor', 'or', -4)", "5"},
+                         {"INSTR('xor', 'or', -2)", "0"},
                          {"INSTR('corporate floor', 'or', 3, 2)", "14"}}}));
   all.push_back(
       string({"LCASE", "The text in lower case.", {scalar<change_case<false>>({"text"})}, {{"LCASE('AB')", "'ab'"}}}));

@@ -65,7 +65,8 @@ AggregateArguments aggregate_arguments(const ast::Call& call, const std::vector<
     } else {
       const ExprPtr list = bound(over.at(index));
       ColumnBuilder builder(list->type.element());
-      for (const Value& value : evaluate(list).value.items()) builder.append(value);
+      const Value values = evaluate(list).value;
+      for (const Value& value : values.items()) builder.append(value);
       out.columns.push_back(builder.finish());
       out.expressions.push_back(testing_functions::expression(ColumnExpr{index}, list->type.element()));
     }
