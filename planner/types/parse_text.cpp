@@ -133,7 +133,10 @@ std::optional<std::int64_t> parse_bigint(std::string_view text) {
 
 std::optional<double> parse_double(std::string_view text) {
   text = trim(text);
-  if (!text.empty() && text.front() == '+') text.remove_prefix(1);
+  if (!text.empty() && text.front() == '+') {
+    text.remove_prefix(1);
+    if (!text.empty() && text.front() == '-') return std::nullopt;
+  }
   if (!text.empty() && (lower(text.back()) == 'd' || lower(text.back()) == 'f')) text.remove_suffix(1);
   if (text.empty() || !(is_digit(text.front()) || text.front() == '-' || text.front() == '.')) return std::nullopt;
   double value = 0;

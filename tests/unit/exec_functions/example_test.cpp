@@ -79,7 +79,7 @@ std::string aggregate_shown(const FunctionExample& example) {
   const auto tree = parse_expression(example.sql);
   const auto& parsed = *tree->as<ast::Call>();
   AggregateArguments in = aggregate_arguments(parsed, example.over);
-  AggregateCall call;
+  AggregateCall call{};
   call.function = builtin_functions().find(parsed.name.text);
   const auto match = resolve_function(*call.function, in.known, {});
   const auto& variant = call.function->variants[match.variant];
@@ -113,7 +113,7 @@ std::string table_shown(const FunctionExample& example) {
   const auto tree = parse_expression(example.sql);
   const auto& parsed = *tree->as<ast::Call>();
   const ExprPtr list = bound(parsed.arguments.at(0));
-  TableCall call;
+  TableCall call{};
   call.function = builtin_functions().find(parsed.name.text);
   call.arguments = {list};
   call.column.type = call.function->name == "EXPLODE" ? list->type.element() : list->type;

@@ -50,7 +50,7 @@ inline ExprPtr expression(auto node, Type type) {
 
 /// A scalar function on plain values.
 inline Outcome call(const char* name, std::vector<Value> arguments) {
-  CallExpr made;
+  CallExpr made{};
   made.function = builtin_functions().find(name);
   std::vector<CallArgument> known;
   for (Value& argument : arguments) {
