@@ -7,7 +7,6 @@ import unittest
 from server import BROKER, Refused, Server, eventually
 
 SUFFIX = f"{os.getpid()}_{random.randrange(1 << 30)}"  # topics of a broker outlive a run
-SETTINGS = {"ksql.service.id": f"replace_{SUFFIX}_", "ksql.streams.auto.offset.reset": "earliest"}
 
 
 class Replace(unittest.TestCase):
@@ -15,7 +14,8 @@ class Replace(unittest.TestCase):
 
     def setUp(self):
         self.name = f"{self._testMethodName}_{self.crash}_{SUFFIX}"
-        self.server = Server(BROKER, SETTINGS).start()
+        settings = {"ksql.service.id": f"{self.name}_", "ksql.streams.auto.offset.reset": "earliest"}
+        self.server = Server(BROKER, settings).start()
         self.addCleanup(self.server.close)
         self.server.sql(
             f"CREATE STREAM s (k STRING KEY, g STRING, a INT, b INT) WITH (kafka_topic='s_{self.name}', value_format='JSON', partitions=2);"
