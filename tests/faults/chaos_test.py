@@ -294,7 +294,13 @@ class ChaosTest(unittest.TestCase):
         server = self.servers[0]
         eventually(lambda: server.metric("owned_slots") == 64, 60, "it owns all slots")
         server.sql("RESUME ALL;")
-        eventually(lambda: server.metric("query_lag_records") == 0, 120, "the queries catch up", 0.2)
+        try:
+            eventually(lambda: server.metric("query_lag_records") == 0, 120, "the queries catch up", 0.2)
+        except AssertionError as error:
+            lags = [line for line in server.request("GET", "/metrics")[1].decode().splitlines() if "lag_records{" in line]
+            queries = server.sql("SHOW QUERIES;")[0]["queries"]
+            states = {query["id"]: query.get("error", query["state"]) for query in queries}
+            self.fail(f"{error}\n{lags}\n{states}\n{server.log()[-6000:]}")
         deadline = time.monotonic() + 60
         while True:
             try:

@@ -172,6 +172,12 @@ Result<std::optional<TopicDescription>> Admin::shape(const std::string& name, bo
   }
 }
 
+bool Admin::made_lately(const std::string& name) {
+  const std::lock_guard lock(made_mutex_);
+  const auto made = made_.find(name);
+  return made != made_.end() && Clock::now() - made->second < kPropagation;
+}
+
 Status Admin::create(const std::string& name, const TopicConfig& config) {
   const std::string doing = fmt::format("create topic '{}'", name);
   std::array<char, 256> text{};
@@ -191,13 +197,22 @@ Status Admin::create(const std::string& name, const TopicConfig& config) {
   while (Clock::now() < deadline) {
     bool settled = false;
     const auto found = shape(name, &settled);
-    if (found && *found && settled && (*found)->config.partitions == config.partitions) return {};
+    if (found && *found && settled && (*found)->config.partitions == config.partitions) {
+      const std::lock_guard lock(made_mutex_);
+      std::erase_if(made_, [](const auto& made) { return Clock::now() - made.second > kPropagation; });
+      made_[name] = Clock::now();
+      return {};
+    }
     std::this_thread::sleep_for(kPollInterval);
   }
   return external_error("Kafka: {}: its partitions have no leaders yet", doing);
 }
 
 Status Admin::remove(const std::string& name) {
+  {
+    const std::lock_guard lock(made_mutex_);
+    made_.erase(name);
+  }
   const std::string doing = fmt::format("delete topic '{}'", name);
   const DeleteTopicPtr topic(rd_kafka_DeleteTopic_new(name.c_str()));
   rd_kafka_DeleteTopic_t* topics[] = {topic.get()};
@@ -298,7 +313,12 @@ Result<std::optional<TopicDescription>> Admin::describe(const std::string& name)
 }
 
 Result<int> Admin::partition_count(const std::string& name) {
-  const auto found = shape(name);
+  auto found = shape(name);
+  // Of a topic that was made just now the brokers hear one after another.
+  while (found && !*found && made_lately(name)) {
+    std::this_thread::sleep_for(kPollInterval);
+    found = shape(name);
+  }
   if (!found) return found.error();
   if (!*found) return user_error("topic '{}' does not exist", name);
   return (*found)->config.partitions;

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <functional>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "exec/log/kafka/client.h"
@@ -50,10 +52,13 @@ class Admin {
   Status read_configs(const std::vector<std::string>& topics, const OnConfig& on_config);
   Status add_configs(std::vector<TopicDescription>& topics);
   static bool compresses(const KafkaOptions& options);
+  bool made_lately(const std::string& topic);
 
   const std::string brokers_;
   const bool compresses_;
-  const ClientPtr uncommitted_;  // also for everything that is not about offsets
+  std::mutex made_mutex_;                                    // guards made_
+  std::unordered_map<std::string, Clock::time_point> made_;  // topics, when this process made them
+  const ClientPtr uncommitted_;                              // also for everything that is not about offsets
   const ClientPtr committed_;
 };
 
