@@ -24,9 +24,15 @@ def layers(root, modules_file):
         folder_of[folder] = name
         uses[name] = {u for u in used.split(",") if u}
     problems = []
+
+    def module_of(folder):
+        """A folder that is no module belongs to the one around it."""
+        around = [folder, *folder.parents]
+        return next((folder_of[str(f)] for f in around if str(f) in folder_of), None)
+
     for path in sources(root, FOLDERS):
-        folder = str(path.relative_to(root).parent)
-        module = folder_of.get(folder)
+        folder = path.relative_to(root).parent
+        module = module_of(folder)
         if module is None:
             problems.append(f"{path}: folder {folder} is not a module of cmake/modules.cmake")
             continue
@@ -34,7 +40,7 @@ def layers(root, modules_file):
             match = re.match(r'\s*#include "((?:%s)/[^"]+)"' % "|".join(FOLDERS), line)
             if not match:
                 continue
-            target = folder_of.get(str(pathlib.PurePosixPath(match[1]).parent))
+            target = module_of(pathlib.PurePosixPath(match[1]).parent)
             if target != module and target not in uses[module]:
                 problems.append(f"{path.relative_to(root)}:{number}: {match[1]} is not in USES of {module}")
     return problems
