@@ -90,7 +90,7 @@ bool agree(const std::vector<std::string>& line, const std::string& mine) {
 TEST(JavaNumbers, RoundingCastsAndDecimals) {
   if (!testing_jvm::has_java()) GTEST_SKIP() << "no Java that compiles";
   std::size_t compared = 0;
-  for (const std::string& line : testing_jvm::java_lines("NumberReference", "4000")) {
+  for (const std::string& line : testing_jvm::java_lines("NumberReference", "1000")) {
     const auto parts = testing_jvm::split(line, '\t');
     const std::string mine = ours(parts);
     EXPECT_TRUE(agree(parts, mine)) << line << " but here " << mine
@@ -99,7 +99,7 @@ TEST(JavaNumbers, RoundingCastsAndDecimals) {
                                             : "");
     ++compared;
   }
-  EXPECT_GT(compared, 50'000U);
+  EXPECT_GT(compared, 15'000U);
 }
 
 }  // namespace
