@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <deque>
 #include <map>
 #include <thread>
 
@@ -158,17 +159,25 @@ class RestRun {
     return found;
   }
 
+  /// Each topic in its own order, the oldest of what comes next first: so a query that finds them all would read them.
   void produce() {
-    std::vector<std::string> order;
-    for (const RecordSpec& input : test_.inputs)
-      if (std::find(order.begin(), order.end(), input.topic) == order.end()) order.push_back(input.topic);
-    for (const std::string& topic : order) {
-      // One topic after another, as the harness's producer sends them.
-      if (topic != order.front()) (void)service_->wait_until_idle(kIdleWait);
-      const SourcePtr source = source_on(topic);
-      const std::int32_t partitions = must(log_->describe_topic(topic))->config.partitions;
-      for (const RecordSpec& input : test_.inputs)
-        if (input.topic == topic) append(topic, partitions, encode_record(input, *source, &service_->registry()));
+    std::vector<std::pair<std::string, std::deque<const RecordSpec*>>> waiting;  // by topic, in the case's order
+    for (const RecordSpec& input : test_.inputs) {
+      auto topic =
+          std::find_if(waiting.begin(), waiting.end(), [&](const auto& one) { return one.first == input.topic; });
+      if (topic == waiting.end()) topic = waiting.insert(topic, {input.topic, {}});
+      topic->second.push_back(&input);
+    }
+    for (std::size_t left = test_.inputs.size(); left > 0; --left) {
+      auto next = waiting.end();
+      for (auto it = waiting.begin(); it != waiting.end(); ++it)
+        if (!it->second.empty() &&
+            (next == waiting.end() || it->second.front()->timestamp < next->second.front()->timestamp))
+          next = it;
+      const std::string& topic = next->first;
+      append(topic, must(log_->describe_topic(topic))->config.partitions,
+             encode_record(*next->second.front(), *source_on(topic), &service_->registry()));
+      next->second.pop_front();
     }
   }
   void append(const std::string& topic, std::int32_t partitions, const StoredRecord& record) {
