@@ -46,10 +46,12 @@ Planned plan(const ast::ShowProperties&, const ast::Statement& statement, const 
     json::array list, overwritten, defaults;
     for (const Setting& setting : settings()) {
       auto it = session.effective.find(std::string(setting.name));
-      const bool set = it != session.effective.end();
+      const bool set = it != session.effective.end(), secret = setting.name.ends_with(".password");
       list.push_back(json::object{{"name", setting.name},
                                   {"scope", "KSQL"},
-                                  {"value", set ? json::value(it->second) : json::value(setting.fallback)},
+                                  {"value", !set     ? json::value(setting.fallback)
+                                            : secret ? json::value("[hidden]")
+                                                     : json::value(it->second)},
                                   {"editable", setting.scope == SettingScope::query},
                                   {"level", setting.scope == SettingScope::query ? "QUERY" : "SERVER"}});
       if (!set) defaults.emplace_back(setting.name);

@@ -174,7 +174,7 @@ class Users(unittest.TestCase):
         with open(grants, "w") as file:
             file.write(GRANTS)
         cls.server = Server(MILLRACE, "--set", "authentication.method=BASIC", "--set", "millrace.authentication.file=" + users,
-                            "--set", "millrace.authorization.file=" + grants,
+                            "--set", "millrace.authorization.file=" + grants, "--set", "ssl.truststore.password=topsecret",
                             ready=lambda port: b"READY" in request(port, "GET", "/healthcheck").body)
         for statement in ("CREATE STREAM clicks (k STRING KEY, v INT) WITH (kafka_topic='clicks', value_format='JSON', partitions=1);",
                           "CREATE STREAM hidden (k STRING KEY, v INT) WITH (kafka_topic='hidden', value_format='JSON', partitions=1);",
@@ -257,6 +257,7 @@ class Users(unittest.TestCase):
         self.assertNotIn("HIDDEN", wrong.body.decode())
         text = self.ksql("root", "r:oot", "SHOW PROPERTIES;").body.decode()
         self.assertNotIn("scrypt", text)
+        self.assertNotIn("topsecret", text)
 
     def test_no_grants_means_nothing(self):
         self.denied(self.ksql("none", "c", "SELECT * FROM clicks;", "/query"))
