@@ -270,7 +270,8 @@ class ChaosTest(unittest.TestCase):
         feeder = threading.Thread(target=self.feed)
         feeder.start()
         try:
-            while time.monotonic() < self.began + SECONDS:
+            until = time.monotonic() + SECONDS
+            while time.monotonic() < until:
                 for server in self.servers:
                     if server.process.poll() is not None:
                         self.fail(f"a server ended with {server.process.returncode}:\n{server.log()[-3000:]}")

@@ -97,12 +97,12 @@ TopicDescription shape_of(const rd_kafka_metadata_topic& topic) {
   return description;
 }
 
-/// A client goes on believing what it once heard of a topic that has been made anew since: after an answer that it does
-/// not exist, the next question finds it.
+/// A client goes on believing what it once heard of a topic that has been made anew since, or whose leader is another
+/// one now: after such an answer the next question finds it.
 rd_kafka_resp_err_t ask_bounds(rd_kafka_t* client, const TopicPartition& partition, int wait_ms, Log::Bounds& bounds) {
   const auto code = rd_kafka_query_watermark_offsets(client, partition.topic.c_str(), partition.partition,
                                                      &bounds.begin, &bounds.end, wait_ms);
-  if (is_unknown(code))
+  if (is_unknown(code) || code == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION)
     if (auto topic = open_topic(client, partition.topic)) static_cast<void>(refresh_topic(client, topic->get()));
   return code;
 }
