@@ -300,7 +300,10 @@ class Http1 final : public Protocol {
     connection_.close_when_sent();
   }
 
-  void forget_body() { connection_.context().gathered_bytes -= std::exchange(gathered_, 0); }
+  void forget_body() {
+    connection_.context().gathered_bytes -= std::exchange(gathered_, 0);
+    unread_ = 0;  // what is still being consumed counts for no later request
+  }
 
   Connection& connection_;
   std::string input_;  // came while another request is being answered

@@ -412,6 +412,15 @@ class Inserts(unittest.TestCase):
         acks = post("/inserts-stream", body).body.splitlines()
         self.assertEqual((len(acks), acks[-1]), (count, b'{"status":"ok","seq":%d}' % (count - 1)))
 
+    def test_many_rows_again_and_again_on_one_connection(self):
+        count = 100_000  # several times what may wait unread
+        body = '{"target":"ins"}\n' + "".join('{"k":"kept","v":1}\n' for _ in range(count))
+        connection = Connection(server.port, timeout=60)
+        for _ in range(5):
+            answer = connection.send(message("POST", "/inserts-stream", body)).answer().rest()
+            self.assertEqual(answer.body.count(b'"ok"'), count)
+        connection.close()
+
 
 class Connections(unittest.TestCase):
     def test_keep_alive_and_pipelining(self):
