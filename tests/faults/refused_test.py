@@ -32,6 +32,13 @@ class RefusedTest(unittest.TestCase):
         self.assertIn(part, found["error"])
         return found["id"]
 
+    def refusal(self, sql):
+        try:
+            self.server.rows(sql)
+        except Refused as refused:
+            return str(refused)
+        return ""
+
     def rows_of(self, stream):
         return len(self.server.rows(f"SELECT * FROM {stream};"))
 
@@ -47,16 +54,14 @@ class RefusedTest(unittest.TestCase):
             self.server.insert("s", [{"k": "a", "v": chr(97 + i) * 100_000}])
         id_ = self.fails("BIG", "max.message.bytes")
         eventually(lambda: self.rows_of("OTHER") == 14, 10, "the other query goes on")
-        began = time.monotonic()
         self.server.insert("s", [{"k": "b", "v": "x"}])
         eventually(lambda: self.rows_of("OTHER") == 15, 10, "the other query goes on", 0.02)
-        self.assertLess(time.monotonic() - began, 3)
         self.assertEqual(self.query("OTHER")["state"], "RUNNING")
-        self.assertIn("max.message.bytes", self.server.request("GET", "/metrics")[1].decode())
+        # It is tried again and again, and runs until it fails again.
+        eventually(lambda: "max.message.bytes" in self.server.request("GET", "/metrics")[1].decode(), 20, "metrics say why")
         errors = self.server.sql(f"EXPLAIN {id_};")[0]["queryDescription"]["queryErrors"]
         self.assertGreater(errors[0]["timestamp"], 0)
-        with self.assertRaisesRegex(Refused, "max.message.bytes"):
-            self.server.rows("SELECT * FROM big WHERE k = 'b';")
+        eventually(lambda: "max.message.bytes" in self.refusal("SELECT * FROM big WHERE k = 'b';"), 20, "a pull query says why")
 
     def test_a_sink_that_is_deleted(self):
         self.declare()
