@@ -64,11 +64,10 @@ std::vector<ServiceImpl::Step> ServiceImpl::plan_request(const std::vector<ast::
   std::vector<Step> steps;
   for (const ast::StatementPtr& statement : statements) {
     try {
-      const std::size_t registered = schemas.registered();
       Planned planned = plan_statement(*statement, {*sandbox, functions_, topics, *session, config(), &schemas});
       if (std::holds_alternative<QueryStatement>(planned)) throw WrongEndpoint{statement->text};
       steps.push_back({statement, session, sandbox->catalog.version, sandbox->next_sequence, std::move(planned),
-                       schemas.registered() != registered});
+                       schemas.registered() > 0});
     } catch (SqlError& error) {
       if (error.statement().empty()) error.set_statement(statement->text);
       throw;
@@ -94,7 +93,7 @@ std::vector<ServiceImpl::Step> ServiceImpl::plan_request(const std::vector<ast::
 
 void ServiceImpl::refresh(Step& step) {
   const StatePtr now = state();
-  if (step.version == now->catalog.version && step.sequence == now->next_sequence && !step.registers) return;
+  if (step.version == now->catalog.version && step.sequence == now->next_sequence && !step.pretended) return;
   LogTopics topics(log_);
   SchemaRegistrar schemas(*registry_, SchemaRegistrar::Mode::real);
   step.planned = plan_statement(*step.statement, {*now, functions_, topics, *step.session, config(), &schemas});

@@ -96,7 +96,7 @@ class ServiceImpl final : public Service {
     std::uint64_t version;                             // of the catalog that it was planned against
     std::int64_t sequence;                             // the command that would come next then
     Planned planned;
-    bool registers;  // schemas, which it was only pretended while it was planned
+    bool pretended;  // schemas that it or a statement before it registers were only pretended while it was planned
   };
   /// Plans every statement of a request against what those before it lead to. Throws SqlError or WrongEndpoint.
   std::vector<Step> plan_request(const std::vector<ast::StatementPtr>& statements,

@@ -98,6 +98,11 @@ def main(program):
             expect(user.run("INSERT INTO i (user, n) VALUES ('cyd', 5);")[0], 200, "inserting again")
             expect(user.rows("z", 1), [["cyd", 5]], "rows of the new query")
             expect(user.run("DROP STREAM z DELETE TOPIC;")[0], 200, "dropping")
+
+            made = "CREATE STREAM once (k INT KEY, v STRING) WITH (kafka_topic='once', format='AVRO', partitions=1);"
+            expect(user.run(made + "INSERT INTO once VALUES (1, 'x');")[0], 200, "a schema and a row by it in one request")
+            expect(user.rows("once", 1), [[1, "x"]], "rows by the schema of the same request")
+            expect(user.run("DROP STREAM once DELETE TOPIC;")[0], 200, "dropping")
             expect(ask(keeper.port, "GET", "/subjects"), (200, '["O-value","in-value"]'), "subjects after the drop")
         finally:
             user.stop()
