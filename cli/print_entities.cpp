@@ -64,16 +64,28 @@ std::string replicas_text(const json::array& replicas) {
   return cell_text(replicas[0]);
 }
 
+std::string schema_text(const json::object& schema) {
+  if (schema.if_contains("error") != nullptr) return text(schema, "error");
+  const std::string id = text(schema, "id"), writer = text(schema, "writtenBy");
+  std::string out = id.empty() ? "not registered" : fmt::format("id {}, version {}", id, text(schema, "version"));
+  if (!writer.empty() && writer != id) out += fmt::format("; written by id {}", writer);
+  return out;
+}
+
 std::string print_topics(const json::object& entity, bool extended, const PrintOptions& options) {
   std::vector<std::string> header = {"Kafka Topic", "Partitions", "Partition Replicas"};
-  if (extended) header.insert(header.end(), {"Consumers", "ConsumerGroups"});
+  if (extended) header.insert(header.end(), {"Consumers", "ConsumerGroups", "Schemas"});
   Rows rows;
   for (const json::value& value : list(entity, "topics")) {
     const json::object& topic = value.as_object();
     rows.push_back({text(topic, "name"), std::to_string(list(topic, "replicaInfo").size()),
                     replicas_text(list(topic, "replicaInfo"))});
-    if (extended)
-      rows.back().insert(rows.back().end(), {text(topic, "consumerCount"), text(topic, "consumerGroupCount")});
+    if (!extended) continue;
+    std::string schemas;
+    for (const json::value& one : list(topic, "schemas"))
+      schemas += fmt::format("{}{}: {}", schemas.empty() ? "" : "\n", text(one.as_object(), "part"),
+                             schema_text(one.as_object()));
+    rows.back().insert(rows.back().end(), {text(topic, "consumerCount"), text(topic, "consumerGroupCount"), schemas});
   }
   return print_table(header, rows, options);
 }
@@ -175,8 +187,11 @@ std::string print_source(const json::object& source, const PrintOptions& options
            labelled("Timestamp field", timestamp.empty() ? "Not set - using <ROWTIME>" : timestamp) +
            labelled("Key format", text(source, "keyFormat")) + labelled("Value format", text(source, "valueFormat")) +
            labelled("Kafka topic", fmt::format("{} (partitions: {}, replication: {})", text(source, "topic"),
-                                               text(source, "partitions"), text(source, "replication"))) +
-           labelled("Statement", text(source, "statement")) + "\n";
+                                               text(source, "partitions"), text(source, "replication")));
+    for (const json::value& one : list(source, "schemas"))
+      out += labelled(text(one.as_object(), "part") == "KEY" ? "Key schema" : "Value schema",
+                      fmt::format("{} ({})", text(one.as_object(), "subject"), schema_text(one.as_object())));
+    out += labelled("Statement", text(source, "statement")) + "\n";
   }
   out += print_fields(source, options);
   if (!extended)
@@ -324,6 +339,14 @@ const std::map<std::string, Print, std::less<>>& printers() {
          return message_table(fmt::format("Topic {} {}.", text(e, "topicName"),
                                           text(e, "exists") == "true" ? "exists" : "does not exist"),
                               o);
+       }},
+      {"assert_schema",
+       [](const auto& e, const auto& o) {
+         const std::string subject = text(e, "subject"), id = text(e, "id");
+         return message_table(
+             fmt::format("Schema{}{} {}.", subject.empty() ? "" : " with subject " + subject,
+                         id.empty() ? "" : " id " + id, text(e, "exists") == "true" ? "exists" : "does not exist"),
+             o);
        }},
   };
   return table;

@@ -21,7 +21,7 @@ millrace_module(exec_schemas SEPARATE IN exec/schemas USES exec_data planner_cat
 millrace_module(exec_schemas_http SEPARATE IN exec/schemas/http USES exec_schemas exec_data planner_types parser_error
                 LINKS fmt::fmt Boost::json Boost::url OpenSSL::SSL Threads::Threads)
 millrace_module(exec_formats IN exec/formats
-                ALONE avro_default.cpp avro_reader.cpp avro_writer.cpp protobuf_reader.cpp protobuf_writer.cpp schema_decoder.cpp schema_encoder.cpp
+                ALONE avro_default.cpp avro_reader.cpp avro_text.cpp avro_writer.cpp protobuf_reader.cpp protobuf_text.cpp protobuf_writer.cpp schema_decoder.cpp schema_encoder.cpp
                 USES exec_schemas exec_data planner_logical planner_catalog planner_types parser_error
                 LINKS fmt::fmt simdjson::simdjson)
 millrace_module(exec_functions IN exec/functions ALONE aggregates_offset.cpp date_arithmetic.cpp java_time_format.cpp java_time_parse.cpp java_time_pattern.cpp

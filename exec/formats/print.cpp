@@ -7,7 +7,9 @@
 #include <chrono>
 #include <cstring>
 
+#include "exec/formats/framing.h"
 #include "exec/formats/json_scanner.h"
+#include "exec/formats/schema_text.h"
 #include "planner/types/value.h"
 
 namespace millrace::inline exec {
@@ -23,8 +25,14 @@ constexpr std::int64_t kLatestBound = 95'617'584'000'000;
 
 std::string_view base_name(Base base) {
   switch (base) {
+    case Base::avro:
+      return "AVRO";
+    case Base::protobuf:
+      return "PROTOBUF";
     case Base::json:
       return "JSON";
+    case Base::json_sr:
+      return "JSON_SR";
     case Base::kafka_int:
       return "KAFKA_INT";
     case Base::kafka_bigint:
@@ -84,8 +92,43 @@ bool is_json(std::string_view text) {
   return at != nullptr && json::skip_space(at, end) == end && simdjson::validate_utf8(text);
 }
 
-bool is_base(std::string_view text, Base base) {
+/// JSON as it was written, but for space outside of strings.
+std::string without_space(std::string_view text) {
+  std::string shown;
+  const char* const end = text.data() + text.size();
+  for (const char* at = text.data(); at != end;) {
+    const char* const begin = at;
+    at = *at == '"' ? json::scan_string(at + 1, end).close + 1 : at + 1;
+    if (!json::is_space(*begin)) shown.append(begin, at);
+  }
+  return shown;
+}
+
+constexpr bool has_schema(Base base) {
+  return base == Base::avro || base == Base::protobuf || base == Base::json_sr;
+}
+
+/// What a text behind the id of a schema says, as JSON; nothing where it is not in this format.
+std::optional<std::string> decoded(std::string_view text, Base base, const SchemaFinder& schemas) {
+  std::int32_t id;
+  if (!take_schema_id(text, id)) return std::nullopt;
+  const ParsedSchemaPtr schema = schemas(id);
+  if (!schema) return std::nullopt;
+  if (base == Base::avro && schema->avro) return avro_text(text, *schema->avro->root);
+  if (base == Base::protobuf && schema->proto) {
+    const proto::Message* message = proto::take_message(*schema->proto, text);
+    return message ? protobuf_text(text, *message) : std::nullopt;
+  }
+  if (base == Base::json_sr && schema->kind == SchemaKind::json && is_json(text)) return without_space(text);
+  return std::nullopt;
+}
+
+bool is_base(std::string_view text, Base base, const SchemaFinder& schemas) {
   switch (base) {
+    case Base::avro:
+    case Base::protobuf:
+    case Base::json_sr:
+      return decoded(text, base, schemas).has_value();
     case Base::json:
       return is_json(text);
     case Base::kafka_int:
@@ -101,10 +144,10 @@ bool is_base(std::string_view text, Base base) {
   return true;
 }
 
-bool is_in(std::string_view text, GuessedFormat format) {
+bool is_in(std::string_view text, GuessedFormat format, const SchemaFinder& schemas) {
   const std::size_t tail = bounds_size(format.window);
-  if (tail == 0) return is_base(text, format.base);
-  if (text.size() <= tail || !is_base(text.substr(0, text.size() - tail), format.base)) return false;
+  if (tail == 0) return is_base(text, format.base, schemas);
+  if (text.size() <= tail || !is_base(text.substr(0, text.size() - tail), format.base, schemas)) return false;
   const Bounds bounds = bounds_of(text, format.window);
   return bounds.start >= 0 && bounds.start <= bounds.end && bounds.end <= kLatestBound;
 }
@@ -121,20 +164,12 @@ std::string show_bytes(std::string_view text) {
   return shown;
 }
 
-/// JSON as it was written, but for space outside of strings.
-std::string without_space(std::string_view text) {
-  std::string shown;
-  const char* const end = text.data() + text.size();
-  for (const char* at = text.data(); at != end;) {
-    const char* const begin = at;
-    at = *at == '"' ? json::scan_string(at + 1, end).close + 1 : at + 1;
-    if (!json::is_space(*begin)) shown.append(begin, at);
-  }
-  return shown;
-}
-
-std::string show_base(std::string_view text, Base base) {
+std::string show_base(std::string_view text, Base base, const SchemaFinder& schemas) {
   switch (base) {
+    case Base::avro:
+    case Base::protobuf:
+    case Base::json_sr:
+      return decoded(text, base, schemas).value_or(show_bytes(text));
     case Base::json:
       return without_space(text);
     case Base::kafka_int:
@@ -164,13 +199,14 @@ std::string time_of(std::int64_t timestamp_ms) {
 
 }  // namespace
 
-FormatGuess::FormatGuess(bool is_key) {
-  constexpr Base kBases[] = {Base::kafka_int, Base::kafka_bigint, Base::kafka_double, Base::kafka_string};
-  candidates_.push_back({Base::json, Window::none});
+FormatGuess::FormatGuess(bool is_key, SchemaFinder schemas) : schemas_(std::move(schemas)) {
+  constexpr Base kBases[] = {Base::avro,      Base::protobuf,     Base::json,         Base::json_sr,
+                             Base::kafka_int, Base::kafka_bigint, Base::kafka_double, Base::kafka_string};
   for (const Base base : kBases) {
     if (base == Base::kafka_string && is_key)
       for (const Window window : {Window::session, Window::hopping, Window::tumbling})
-        for (const Base inner : kBases) candidates_.push_back({inner, window});
+        for (const Base inner : kBases)
+          if (inner != Base::json) candidates_.push_back({inner, window});
     candidates_.push_back({base, Window::none});
   }
   candidates_.push_back({Base::bytes, Window::none});
@@ -178,7 +214,8 @@ FormatGuess::FormatGuess(bool is_key) {
 
 bool FormatGuess::narrow(const std::optional<std::string_view>& text) {
   if (!text) return false;
-  const std::size_t dropped = std::erase_if(candidates_, [&](GuessedFormat format) { return !is_in(*text, format); });
+  const std::size_t dropped =
+      std::erase_if(candidates_, [&](GuessedFormat format) { return !is_in(*text, format, schemas_); });
   const bool first = !seen_;
   seen_ = true;
   return first || dropped != 0;
@@ -199,20 +236,29 @@ std::string FormatGuess::name() const {
 std::string FormatGuess::show(const std::optional<std::string_view>& text) const {
   if (!text) return "<null>";
   const GuessedFormat format = candidates_.front();
-  if (format.window == Window::none) return show_base(*text, format.base);
+  if (format.window == Window::none) return show_base(*text, format.base, schemas_);
   const Bounds bounds = bounds_of(*text, format.window);
-  const std::string key = show_base(text->substr(0, text->size() - bounds_size(format.window)), format.base);
+  const std::string key = show_base(text->substr(0, text->size() - bounds_size(format.window)), format.base, schemas_);
   // How long a time window is, its key does not say.
   return format.window == Window::session ? fmt::format("[{}@{}/{}]", key, bounds.start, bounds.end)
                                           : fmt::format("[{}@{}/-]", key, bounds.start);
+}
+
+std::optional<std::int32_t> FormatGuess::schema_id(const std::optional<std::string_view>& text) const {
+  std::int32_t id;
+  if (!text || !has_schema(candidates_.front().base) || !peek_schema_id(*text, id)) return std::nullopt;
+  return id;
 }
 
 void RecordPrinter::print(const PrintedRecord& record, std::vector<std::string>& lines) {
   if (key_.narrow(record.key) || !started_) lines.push_back("Key format: " + key_.name());
   if (value_.narrow(record.value) || !started_) lines.push_back("Value format: " + value_.name());
   started_ = true;
-  lines.push_back(fmt::format("rowtime: {}, key: {}, value: {}, partition: {}", time_of(record.timestamp_ms),
-                              key_.show(record.key), value_.show(record.value), record.partition));
+  std::string line = fmt::format("rowtime: {}, key: {}, value: {}, partition: {}", time_of(record.timestamp_ms),
+                                 key_.show(record.key), value_.show(record.value), record.partition);
+  if (const auto id = key_.schema_id(record.key)) line += fmt::format(", key schema id: {}", *id);
+  if (const auto id = value_.schema_id(record.value)) line += fmt::format(", value schema id: {}", *id);
+  lines.push_back(std::move(line));
 }
 
 }  // namespace millrace::inline exec

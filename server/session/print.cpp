@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::size_t kReadAtOnce = 1000;
 constexpr std::chrono::milliseconds kPoll{200}, kRetry{500};
+// How long a registry may be away, all in all, before texts are shown without their schemas.
+constexpr std::chrono::milliseconds kRegistryPatience{5000}, kRegistryPoll{10};
 
 std::string lower(std::string text) {
   for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
@@ -41,8 +43,10 @@ T checked(Result<T> result, const ast::Print& print) {
 /// Shows the records of a topic on a thread of its own.
 class PrintRun final : public RunningQuery {
  public:
-  PrintRun(const ast::Print& print, bool until_end, std::string id, Log& log, ResultSink& sink)
+  PrintRun(const ast::Print& print, bool until_end, std::string id, Log& log, std::shared_ptr<SchemaCache> schemas,
+           ResultSink& sink)
       : id_(std::move(id)),
+        schemas_(std::move(schemas)),
         interval_(print.interval.value_or(1)),
         left_(print.limit),
         until_end_(until_end),
@@ -110,6 +114,17 @@ class PrintRun final : public RunningQuery {
     sink_.end(std::nullopt, std::move(problem));
   }
 
+  /// Waits for a schema that is on its way.
+  ParsedSchemaPtr find_schema(std::int32_t id) {
+    SchemaCache::Found found = schemas_->find(id);
+    while (found.state == SchemaCache::State::pending && patience_.count() > 0 && !stopping()) {
+      std::this_thread::sleep_for(kRegistryPoll);
+      patience_ -= kRegistryPoll;
+      found = schemas_->find(id);
+    }
+    return found.schema;
+  }
+
   bool at_end() const {
     return std::all_of(parts_.begin(), parts_.end(), [](const Part& part) { return part.next >= part.end; });
   }
@@ -149,13 +164,15 @@ class PrintRun final : public RunningQuery {
   }
 
   const std::string id_;
+  const std::shared_ptr<SchemaCache> schemas_;
+  std::chrono::milliseconds patience_ = kRegistryPatience;
   const std::int64_t interval_;
   std::optional<std::int64_t> left_;
   const bool until_end_;
   ResultSink& sink_;
   std::unique_ptr<Reader> reader_;
   std::vector<Part> parts_;
-  RecordPrinter printer_;
+  RecordPrinter printer_{[this](std::int32_t id) { return find_schema(id); }};
   std::vector<std::string> lines_;
   std::int64_t seen_ = 0;
 
@@ -176,7 +193,8 @@ void check_positive(const std::optional<std::int64_t>& number, std::string_view 
 Service::Started run_print(const ast::Print& print, bool until_end, ServiceImpl& service, ResultSink& sink) {
   check_positive(print.interval, "INTERVAL", print);
   check_positive(print.limit, "LIMIT", print);
-  auto run = std::make_unique<PrintRun>(print, until_end, service.next_transient_id("PRINT"), service.log(), sink);
+  auto run = std::make_unique<PrintRun>(print, until_end, service.next_transient_id("PRINT"), service.log(),
+                                        service.schemas(), sink);
   run->start();
   return {std::move(run), std::nullopt};
 }

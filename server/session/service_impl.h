@@ -75,6 +75,7 @@ class ServiceImpl final : public Service {
   PullThreads& pull_threads() { return pull_threads_; }
   SchemaRegistry& registry() override { return *registry_; }
   LocalRegistry* local_registry() override { return local_registry_.get(); }
+  const std::shared_ptr<SchemaCache>& schemas() const { return schemas_; }
   /// The source with schemas to write by, where it has none yet: registers those of its columns. Throws SqlError.
   SourcePtr writable(const SourcePtr& source);
   std::atomic<std::uint64_t> pull_count{0}, push_count{0}, statement_count{0}, error_count{0};

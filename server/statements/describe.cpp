@@ -65,6 +65,7 @@ json::object source_description(const SourceDef& source, bool extended, const Sh
           {"statement", source.statement},
           {"queryOffsetSummaries", std::move(summaries)},
           {"sourceConstraints", std::move(constraints)},
+          {"schemas", extended ? schemas_json(source, context.registry) : json::array{}},
           {"clusterStatistics", json::array{}},
           {"clusterErrorStats", json::array{}}};
 }

@@ -2,7 +2,9 @@
 
 #include <boost/json.hpp>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "server/statements/planned.h"
 
@@ -18,5 +20,13 @@ std::string_view state_name(QueryState state);
 /// All streams or all tables as DESCRIBE shows them.
 boost::json::object source_descriptions(RelationKind kind, bool extended, const ast::Statement& statement,
                                         const ShowContext& context);
+
+/// The newest schema of a topic's keys or values; no id where there is none, `error` where the registry cannot say.
+boost::json::object subject_json(const std::string& topic, bool is_key, SchemaRegistry& registry);
+/// Those of a source's formats, with the ids that its rows are written by.
+boost::json::array schemas_json(const SourceDef& source, SchemaRegistry& registry);
+/// Those of a topic among the registry's subjects.
+boost::json::array topic_schemas_json(const std::string& topic, const std::vector<std::string>& subjects,
+                                      SchemaRegistry& registry);
 
 }  // namespace millrace::inline server

@@ -26,6 +26,9 @@ bool is_hidden(const std::string& topic, const Config& config) {
 json::object show_topics(const ast::ShowTopics& show, const ast::Statement& statement, const ShowContext& context) {
   auto topics = context.log.list_topics();
   if (!topics) throw SqlError(Code::external, {}, topics.error().message, ErrorClass::general);
+  std::vector<std::string> subjects;  // none where the registry cannot be asked: topics are shown all the same
+  if (show.extended)
+    if (auto known = context.registry.subjects()) subjects = std::move(*known);
   json::array list;
   for (const TopicDescription& topic : *topics) {
     if (!show.all && is_hidden(topic.name, context.config)) continue;
@@ -41,6 +44,7 @@ json::object show_topics(const ast::ShowTopics& show, const ast::Statement& stat
             ++consumers;
       entry["consumerCount"] = consumers;
       entry["consumerGroupCount"] = consumers;
+      entry["schemas"] = topic_schemas_json(topic.name, subjects, context.registry);
     }
     list.push_back(std::move(entry));
   }

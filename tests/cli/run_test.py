@@ -60,6 +60,15 @@ class Run(unittest.TestCase):
         for shown in ("default_slots", "command_topic", "-changelog", "-repartition"):
             self.assertIn(shown, everything)
 
+    def test_schemas_are_shown(self):
+        out = run("CREATE STREAM s (k INT KEY, a INT) WITH (kafka_topic='s', format='AVRO', partitions=1); INSERT INTO s VALUES (1, 2);"
+                  "CREATE STREAM i WITH (kafka_topic='s', format='AVRO'); DESCRIBE i; DESCRIBE i EXTENDED; SHOW TOPICS EXTENDED;"
+                  "ASSERT SCHEMA SUBJECT 's-value' ID 2; PRINT s FROM BEGINNING LIMIT 1;")
+        for shown in (" ROWKEY | INTEGER          (key)\n", "Key schema           : s-key (id 1, version 1)\nValue schema         : s-value (id 2, version 1)\n",
+                      "| KEY: id 1, version 1\n", "| VALUE: id 2, version 1\n", "Schema with subject s-value id 2 exists.\n",
+                      "Value format: AVRO", "key: 1, value: {\"A\":2}, partition: 0, key schema id: 1, value schema id: 2\n"):
+            self.assertIn(shown, out)
+
     def test_mistakes_say_what_to_write(self):
         self.assertIn("single quotes", run(CLICKS + 'INSERT INTO clicks VALUES ("ann", \'/\', 1);', status=1))
         self.assertIn("hint: a reserved word is a name only in back-quotes: `AT`",

@@ -133,7 +133,7 @@ struct Run {
   bool check_print(const std::vector<std::optional<std::string>>& texts) {
     std::vector<std::string> lines;
     for (const auto& one : texts) {
-      RecordPrinter printer;
+      RecordPrinter printer([](std::int32_t) { return nullptr; });
       printer.print({0, one, one, 0}, lines);
     }
     return !failed(lines.size() == texts.size() * 3 ? "" : "missing lines", *texts[0]);

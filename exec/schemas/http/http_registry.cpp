@@ -69,23 +69,22 @@ class HttpRegistry final : public SchemaRegistry {
 
   Status set_up_tls() {
     boost::system::error_code error;
-    const auto check = [&](std::string_view what, const std::string& file) -> Status {
-      if (!error) return {};
+    const auto bad = [&error](std::string_view what, const std::string& file) -> Status {
       return user_error("{} '{}' for the schema registry: {}", what, file, error.message());
     };
-    if (options_.ca_file.empty())
-      tls_.set_default_verify_paths(error);
-    else
-      tls_.load_verify_file(options_.ca_file, error);
-    if (auto good = check("CA file", options_.ca_file); !good) return good;
-    tls_.set_verify_mode(options_.verify_server ? ssl::verify_peer : ssl::verify_none, error);
+    if (options_.ca_file.empty() ? tls_.set_default_verify_paths(error)
+                                 : tls_.load_verify_file(options_.ca_file, error))
+      return bad("CA file", options_.ca_file);
+    if (tls_.set_verify_mode(options_.verify_server ? ssl::verify_peer : ssl::verify_none, error))
+      return bad("verification with CA file", options_.ca_file);
     if (options_.certificate_file.empty()) return {};
-    tls_.use_certificate_chain_file(options_.certificate_file, error);
-    if (auto good = check("certificate", options_.certificate_file); !good) return good;
-    tls_.set_password_callback([password = options_.key_password](auto, auto) { return password; }, error);
-    tls_.use_private_key_file(options_.key_file.empty() ? options_.certificate_file : options_.key_file,
-                              ssl::context::pem, error);
-    return check("key", options_.key_file);
+    if (tls_.use_certificate_chain_file(options_.certificate_file, error))
+      return bad("certificate", options_.certificate_file);
+    const std::string& key = options_.key_file.empty() ? options_.certificate_file : options_.key_file;
+    if (tls_.set_password_callback([password = options_.key_password](auto, auto) { return password; }, error) ||
+        tls_.use_private_key_file(key, ssl::context::pem, error))
+      return bad("key", key);
+    return {};
   }
 
   bool local() const override { return false; }
