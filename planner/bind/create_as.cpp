@@ -59,13 +59,11 @@ BoundQuery bind_create_as(const ast::CreateAs& statement, const BindContext& con
   const RelationKind kind = statement.kind == ast::SourceKind::stream ? RelationKind::stream : RelationKind::table;
   const WithProperties with = read_with(statement.properties, WithKind::create_as);
   check_name_free(context.catalog, statement.name, kind, statement.or_replace, statement.if_not_exists, false);
-  SelectBinder binder(*statement.query, context, statement.name.text);
-  binder.on_projection = [&with](const Schema& columns) {
+  auto select = bind_select(*statement.query, context, statement.name.text, [&with](const Schema& columns) {
     SourceDef shown;
     shown.schema = columns;
     set_timestamp(shown, with);
-  };
-  auto select = binder.bind();
+  });
   check_result_kind(kind, select.root, statement.name.span);
   BoundQuery bound;
   bound.creates_sink = true;

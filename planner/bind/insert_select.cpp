@@ -7,6 +7,7 @@
 #include "planner/bind/coercion.h"
 #include "planner/bind/formats.h"
 #include "planner/bind/schemas.h"
+#include "planner/bind/scope.h"
 #include "planner/bind/sink.h"
 #include "planner/bind/source_checks.h"
 
@@ -82,7 +83,7 @@ BoundQuery bind_insert_select(const ast::InsertSelect& statement, const BindCont
   const WithProperties with = read_with(statement.properties, WithKind::insert);
   const SourceDef& target = require_target(statement, context.catalog);
   if (with.query_id) check_query_id(*with.query_id, with.span);
-  auto select = SelectBinder(*statement.query, context, target.name).bind();
+  auto select = bind_select(*statement.query, context, target.name);
   if (select.root->kind == RelationKind::table) {
     throw SqlError(Code::invalid_insert, statement.query->span,
                    "INSERT INTO can only be used to insert into a stream, but the SELECT query produces a TABLE.");
@@ -100,7 +101,7 @@ BoundQuery bind_insert_select(const ast::InsertSelect& statement, const BindCont
 }
 
 BoundQuery bind_push(const ast::Query& query, const BindContext& context) {
-  auto select = SelectBinder(query, context, "").bind();
+  auto select = bind_select(query, context, "");
   check_duplicate_columns(select.root->schema, query.span);
   BoundQuery bound;
   bound.options = read_options(context.properties);

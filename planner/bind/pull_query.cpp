@@ -6,13 +6,36 @@
 #include "planner/bind/ast_rewrite.h"
 #include "planner/bind/coercion.h"
 #include "planner/bind/pull_lookups.h"
-#include "planner/bind/select_binder.h"
+#include "planner/bind/select_items.h"
+#include "planner/bind/select_project.h"
 #include "planner/bind/source_checks.h"
 #include "planner/bind/with_properties.h"
 
 namespace millrace::inline planner {
+namespace {
 
-void SelectBinder::check_pull_clauses() const {
+/// Binds one pull query: rows of one source, no plan.
+class PullBinder {
+ public:
+  PullBinder(const ast::Query& query, const BindContext& context)
+      : query_(query), context_(context), input_{query, context, "", true} {}
+  BoundPull bind();
+
+ private:
+  void check_pull_clauses() const;
+  void check_pull_columns() const;
+  ExprPtr bind_pull_predicate();
+  void check_key_literals(const ast::ExprPtr& expr) const;
+  const ColumnDef* key_column(const ast::ExprPtr& expr) const;
+
+  const ast::Query& query_;
+  const BindContext& context_;
+  SelectInput input_;
+  Scope scope_;
+  Clauses clauses_;
+};
+
+void PullBinder::check_pull_clauses() const {
   const auto refuse = [&](const char* clause, bool used, Span span) {
     if (!used) return;
     throw SqlError(Code::not_supported, span,
@@ -30,7 +53,7 @@ void SelectBinder::check_pull_clauses() const {
   }
 }
 
-void SelectBinder::check_pull_columns() const {
+void PullBinder::check_pull_columns() const {
   const auto check = [&](const ast::ExprPtr& root, const char* clause) {
     contains(root, [&](const ast::Expression& expr) {
       const auto* column = expr.as<ast::ColumnRef>();
@@ -43,20 +66,20 @@ void SelectBinder::check_pull_columns() const {
       return false;
     });
   };
-  check(where_, "WHERE");
-  for (const auto& item : items_) check(item.expr, "SELECT");
+  check(clauses_.where, "WHERE");
+  for (const auto& item : clauses_.items) check(item.expr, "SELECT");
   const bool star = std::ranges::any_of(
       query_.items, [](const ast::SelectItem& item) { return std::holds_alternative<ast::SelectStar>(item); });
   if (star && query_.items.size() > 1) {
     throw SqlError(Code::not_supported, query_.span,
                    "Pull queries only support wildcards in the projects if they are the only expression");
   }
-  if (aggregated_) {
+  if (clauses_.aggregated) {
     throw SqlError(Code::not_supported, query_.span, "Pull queries don't support aggregate functions." + pull_help());
   }
 }
 
-const ColumnDef* SelectBinder::key_column(const ast::ExprPtr& expr) const {
+const ColumnDef* PullBinder::key_column(const ast::ExprPtr& expr) const {
   const auto* column = expr->as<ast::ColumnRef>();
   if (!column || !column->qualifier) return nullptr;
   const auto& schema = scope_.sources[0].def->schema;
@@ -65,7 +88,7 @@ const ColumnDef* SelectBinder::key_column(const ast::ExprPtr& expr) const {
 }
 
 /// Mistakes about key literals have words of their own.
-void SelectBinder::check_key_literals(const ast::ExprPtr& expr) const {
+void PullBinder::check_key_literals(const ast::ExprPtr& expr) const {
   contains(expr, [&](const ast::Expression& node) {
     const auto fail_null = [&](const ColumnDef& key) {
       throw SqlError(Code::type_mismatch, node.span,
@@ -90,26 +113,25 @@ void SelectBinder::check_key_literals(const ast::ExprPtr& expr) const {
   });
 }
 
-ExprPtr SelectBinder::bind_pull_predicate() {
-  if (!where_) return nullptr;
-  if (scope_.sources[0].def->kind == RelationKind::table) check_key_literals(where_);
+ExprPtr PullBinder::bind_pull_predicate() {
+  if (!clauses_.where) return nullptr;
+  if (scope_.sources[0].def->kind == RelationKind::table) check_key_literals(clauses_.where);
   ExprBinder binder(context_, scope_);
   try {
-    return bind_predicate(binder, where_, scope_, "WHERE");
+    return bind_predicate(binder, clauses_.where, scope_, "WHERE");
   } catch (const CoercionError&) {
     throw;
   } catch (const SqlError& error) {
-    const bool between = contains(where_, [](const ast::Expression& e) { return e.as<ast::Between>() != nullptr; });
+    const bool between =
+        contains(clauses_.where, [](const ast::Expression& e) { return e.as<ast::Between>() != nullptr; });
     std::string message = error.what();
     const std::string prefix = "Error in WHERE expression: ";
     if (between && message.starts_with(prefix)) message = "Invalid expression: " + message.substr(prefix.size());
-    throw SqlError(error.code(), error.span(), fmt::format("{}\nStatement: {}", message, display(where_, scope_)),
-                   error.error_class())
+    throw SqlError(error.code(), error.span(),
+                   fmt::format("{}\nStatement: {}", message, display(clauses_.where, scope_)), error.error_class())
         .hint(error.hint());
   }
 }
-
-namespace {
 
 void require_queryable(const SourceDef& source, Span span) {
   if (source.kind == RelationKind::stream || source.from_query || source.read_only) return;
@@ -150,22 +172,20 @@ PullSource make_pull_source(const SourceDef& def, const BindContext& context, co
   return source;
 }
 
-}  // namespace
-
-BoundPull SelectBinder::bind_pull() {
-  pull_ = true;
+BoundPull PullBinder::bind() {
   if (find_flag(context_.properties, "ksql.pull.queries.enable") == false) {
     throw SqlError(Code::not_supported, query_.span,
                    "Pull queries are disabled." + pull_help() +
                        "\nPlease set ksql.pull.queries.enable=true to enable this feature.");
   }
   check_pull_clauses();
-  open_sources();
+  scope_ = open_sources(input_);
   const SourceDef& def = *scope_.sources[0].def;
   require_queryable(def, query_.from.first.name.span);
-  qualify_clauses();
+  ItemNames names(scope_);
+  clauses_ = read_clauses(input_, scope_, names);
   check_pull_columns();
-  check_clauses();
+  check_clauses(input_, scope_, clauses_);
   BoundPull bound;
   bound.source = def.name;
   bound.row = def.schema;
@@ -173,11 +193,13 @@ BoundPull SelectBinder::bind_pull() {
   bound.predicate = bind_pull_predicate();
   const bool table = def.kind == RelationKind::table;
   ExprBinder binder(context_, scope_);
-  for (const auto& item : items_) {
+  for (const auto& item : clauses_.items) {
     // On a stream the query is run as a push query that ends, which binds the calls.
-    const auto is_table_call = [&](const ast::Expression& e) { return is_call_of(e, FunctionKind::table); };
+    const auto is_table_call = [&](const ast::Expression& e) {
+      return is_call_of(context_.functions, e, FunctionKind::table);
+    };
     if (!table && contains(item.expr, is_table_call)) continue;
-    ProjectItem made = value_item(binder, item);
+    ProjectItem made = value_item(binder, input_, scope_, item);
     const auto* column = item.expr->as<ast::ColumnRef>();
     const auto pseudo =
         column && !def.schema.find(column->name.text) ? pseudo_column_of(column->name.text) : std::nullopt;
@@ -195,15 +217,17 @@ BoundPull SelectBinder::bind_pull() {
   auto source = make_pull_source(def, context_, scope_);
   source.key_of = [this](const ast::ExprPtr& expr) { return key_column(expr); };
   if (table) {
-    bound.lookups = find_lookups(where_, source);
+    bound.lookups = find_lookups(clauses_.where, source);
   } else {
     bound.lookups = {BoundPull::Lookup{}};
   }
   return bound;
 }
 
+}  // namespace
+
 BoundPull bind_pull(const ast::Query& query, const BindContext& context) {
-  return SelectBinder(query, context, "").bind_pull();
+  return PullBinder(query, context).bind();
 }
 
 }  // namespace millrace::inline planner

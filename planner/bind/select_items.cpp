@@ -1,18 +1,42 @@
+#include "planner/bind/select_items.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "parser/ast/format.h"
 #include "planner/bind/ast_rewrite.h"
-#include "planner/bind/select_binder.h"
+#include "planner/bind/expr_binder.h"
 
 namespace millrace::inline planner {
+namespace {
 
-void SelectBinder::expand_items() {
-  for (const auto& item : query_.items) {
+/// Expands the stars of one SELECT list.
+class Stars {
+ public:
+  Stars(const SelectInput& input, const Scope& scope, const std::vector<ast::ExprPtr>& partition, ItemNames& names)
+      : input_(input), scope_(scope), partition_(partition), names_(names) {}
+  std::vector<OutputItem> expand();
+
+ private:
+  void expand_star(const ast::SelectStar& star);
+  void add_key_first_star();
+  void add_source_columns(const ScopeSource& source);
+  void add_star_column(const ScopeSource& source, const std::string& name);
+  void expand_struct_star(const ast::SelectStructStar& star);
+
+  const SelectInput& input_;
+  const Scope& scope_;
+  const std::vector<ast::ExprPtr>& partition_;
+  ItemNames& names_;
+  std::vector<OutputItem> items_;
+};
+
+std::vector<OutputItem> Stars::expand() {
+  for (const auto& item : input_.query.items) {
     if (const auto* single = std::get_if<ast::SelectExpr>(&item)) {
       auto expr = qualify(single->expr, scope_);
-      std::string name = single->alias ? single->alias->text : item_name(expr);
+      std::string name = single->alias ? single->alias->text : names_.name(expr);
       items_.push_back({std::move(name), std::move(expr)});
     } else if (const auto* star = std::get_if<ast::SelectStar>(&item)) {
       expand_star(*star);
@@ -20,9 +44,10 @@ void SelectBinder::expand_items() {
       expand_struct_star(std::get<ast::SelectStructStar>(item));
     }
   }
+  return std::move(items_);
 }
 
-void SelectBinder::expand_star(const ast::SelectStar& star) {
+void Stars::expand_star(const ast::SelectStar& star) {
   if (star.qualifier) {
     const auto* source = scope_.find_source(star.qualifier->text);
     if (!source) {
@@ -43,42 +68,38 @@ void SelectBinder::expand_star(const ast::SelectStar& star) {
   for (const auto& source : scope_.sources) add_source_columns(source);
 }
 
-bool SelectBinder::is_partition_expr(const ast::ExprPtr& expr) const {
-  return std::ranges::any_of(partition_, [&](const ast::ExprPtr& other) { return ast::equal(*expr, *other); });
-}
-
 /// PARTITION BY changes the key before the star is read: the new key stands first.
-void SelectBinder::add_key_first_star() {
+void Stars::add_key_first_star() {
   for (const auto& expr : partition_) {
     if (expr->as<ast::NullLiteral>()) continue;
     const auto* column = expr->as<ast::ColumnRef>();
     std::string name = column && scope_.is_join() && column->qualifier
                            ? join_column_name(column->qualifier->text, column->name.text)
-                           : item_name(expr);
+                           : names_.name(expr);
     items_.push_back({std::move(name), expr});
   }
 }
 
-void SelectBinder::add_star_column(const ScopeSource& source, const std::string& name) {
-  auto expr = make_ast_column(source.alias, name, query_.span);
-  if (is_partition_expr(expr)) return;
+void Stars::add_star_column(const ScopeSource& source, const std::string& name) {
+  auto expr = make_ast_column(source.alias, name, input_.query.span);
+  if (among(partition_, expr)) return;
   items_.push_back({scope_.is_join() ? join_column_name(source.alias, name) : name, std::move(expr)});
 }
 
-void SelectBinder::add_source_columns(const ScopeSource& source) {
+void Stars::add_source_columns(const ScopeSource& source) {
   const auto add_role = [&](ColumnRole role) {
     for (const auto& column : source.columns) {
       if (column.role == role) add_star_column(source, column.name);
     }
   };
-  const bool bounds = source.def->window && (scope_.is_join() || !persistent());
+  const bool bounds = source.def->window && (scope_.is_join() || !input_.persistent());
   const bool moved = !partition_.empty();
   if (!moved) add_role(ColumnRole::key);
   if (bounds) {
     add_star_column(source, "WINDOWSTART");
     add_star_column(source, "WINDOWEND");
   }
-  const bool headers_first = pull_ && source.def->kind == RelationKind::table;
+  const bool headers_first = input_.pull && source.def->kind == RelationKind::table;
   if (headers_first) add_role(ColumnRole::header);
   add_role(ColumnRole::value);
   if (!headers_first) add_role(ColumnRole::header);
@@ -89,10 +110,10 @@ void SelectBinder::add_source_columns(const ScopeSource& source) {
   add_role(ColumnRole::key);
 }
 
-void SelectBinder::expand_struct_star(const ast::SelectStructStar& star) {
+void Stars::expand_struct_star(const ast::SelectStructStar& star) {
   auto base = qualify(star.base, scope_);
   check_resolved(base, scope_, "SELECT");
-  ExprBinder binder(context_, scope_);
+  ExprBinder binder(input_.context, scope_);
   const auto bound = bind_item(binder, base, scope_);
   if (bound->type.kind() != TypeKind::structure) {
     throw SqlError(Code::type_mismatch, star.span,
@@ -106,21 +127,6 @@ void SelectBinder::expand_struct_star(const ast::SelectStructStar& star) {
   }
 }
 
-std::string SelectBinder::column_item_name(const ast::ColumnRef& column) const {
-  if (!scope_.is_join() || !column.qualifier) return column.name.text;
-  const std::string& name = column.name.text;
-  const auto owners = std::ranges::count_if(
-      scope_.sources, [&](const ScopeSource& source) { return source.find(name) || source.find_pseudo(name); });
-  return owners > 1 ? join_column_name(column.qualifier->text, name) : name;
-}
-
-std::string SelectBinder::next_generated_name() {
-  while (used_generated_.contains(next_generated_)) ++next_generated_;
-  return fmt::format("KSQL_COL_{}", next_generated_++);
-}
-
-namespace {
-
 /// `C_12` -> (`C`, 12); `C` -> (`C`, 0).
 std::pair<std::string, int> split_number(const std::string& name) {
   const auto bar = name.rfind('_');
@@ -131,7 +137,33 @@ std::pair<std::string, int> split_number(const std::string& name) {
 
 }  // namespace
 
-std::string SelectBinder::field_item_name(const std::string& field) {
+ItemNames::ItemNames(const Scope& scope) : scope_(scope) {
+  for (const auto& source : scope.sources) {
+    for (const auto& column : source.columns) {
+      if (column.name.starts_with("KSQL_COL_")) {
+        const std::string digits = column.name.substr(9);
+        const bool number =
+            !digits.empty() && digits.size() < 9 && digits.find_first_not_of("0123456789") == std::string::npos;
+        if (number) used_generated_.insert(std::stoi(digits));
+      }
+    }
+  }
+}
+
+std::string ItemNames::column_name(const ast::ColumnRef& column) const {
+  if (!scope_.is_join() || !column.qualifier) return column.name.text;
+  const std::string& name = column.name.text;
+  const auto owners = std::ranges::count_if(
+      scope_.sources, [&](const ScopeSource& source) { return source.find(name) || source.find_pseudo(name); });
+  return owners > 1 ? join_column_name(column.qualifier->text, name) : name;
+}
+
+std::string ItemNames::next_generated() {
+  while (used_generated_.contains(next_generated_)) ++next_generated_;
+  return fmt::format("KSQL_COL_{}", next_generated_++);
+}
+
+std::string ItemNames::field_name(const std::string& field) {
   const std::string base = split_number(field).first;
   const auto [known, fresh] = used_fields_.try_emplace(base);
   if (fresh) {
@@ -148,20 +180,25 @@ std::string SelectBinder::field_item_name(const std::string& field) {
   return number == 0 ? base : fmt::format("{}_{}", base, number);
 }
 
-std::string SelectBinder::item_name(const ast::ExprPtr& expr) {
-  if (const auto* column = expr->as<ast::ColumnRef>()) return column_item_name(*column);
-  if (const auto* access = expr->as<ast::FieldAccess>()) return field_item_name(access->field.text);
-  return next_generated_name();
+std::string ItemNames::name(const ast::ExprPtr& expr) {
+  if (const auto* column = expr->as<ast::ColumnRef>()) return column_name(*column);
+  if (const auto* access = expr->as<ast::FieldAccess>()) return field_name(access->field.text);
+  return next_generated();
 }
 
-void SelectBinder::check_item_names() const {
-  if (!persistent()) return;
-  for (const auto& item : items_) {
+std::vector<OutputItem> expand_items(const SelectInput& input, const Scope& scope,
+                                     const std::vector<ast::ExprPtr>& partition, ItemNames& names) {
+  return Stars(input, scope, partition, names).expand();
+}
+
+void check_item_names(const SelectInput& input, const Scope& scope, const Clauses& clauses) {
+  if (!input.persistent()) return;
+  for (const auto& item : clauses.items) {
     if (!pseudo_column_of(item.name)) continue;
     const auto* column = item.expr->as<ast::ColumnRef>();
     const bool own_name = column && column->name.text == item.name;
-    if (own_name && is_partition_expr(item.expr)) continue;
-    if (own_name && !scope_.has_column(item.name)) {
+    if (own_name && among(clauses.partition, item.expr)) continue;
+    if (own_name && !scope.has_column(item.name)) {
       throw SqlError(
           Code::invalid_schema, item.expr->span,
           fmt::format("Reserved column name in select: `{}`. Please remove or alias the column.", item.name));

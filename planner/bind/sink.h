@@ -1,6 +1,6 @@
 #pragma once
 
-#include "planner/bind/select_binder.h"
+#include "planner/bind/select.h"
 #include "planner/bind/with_properties.h"
 
 namespace millrace::inline planner {

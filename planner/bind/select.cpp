@@ -1,0 +1,66 @@
+#include "planner/bind/select.h"
+
+#include "planner/bind/ast_rewrite.h"
+#include "planner/bind/select_aggregate.h"
+#include "planner/bind/select_items.h"
+#include "planner/bind/select_project.h"
+#include "planner/bind/select_table_calls.h"
+
+namespace millrace::inline planner {
+namespace {
+
+/// What only aggregations may have.
+void check_plain(const ast::Query& query, const Clauses& clauses) {
+  if (query.window) {
+    throw SqlError(Code::invalid_window, query.window->span, "WINDOW clause requires a GROUP BY clause.");
+  }
+  if (query.emit == ast::Emit::final) {
+    throw SqlError(Code::invalid_window, query.span, "EMIT FINAL is only supported for windowed aggregations.");
+  }
+  if (clauses.having) {
+    throw SqlError(Code::invalid_aggregate, clauses.having->span, "HAVING requires a GROUP BY clause.");
+  }
+}
+
+}  // namespace
+
+BoundSelect bind_select(const ast::Query& query, const BindContext& context, std::string sink,
+                        std::function<void(const Schema&)> on_columns) {
+  const SelectInput input{query, context, std::move(sink)};
+  Scope scope = open_sources(input);
+  ItemNames names(scope);
+  const Clauses clauses = read_clauses(input, scope, names);
+  check_clauses(input, scope, clauses);
+
+  KeyedPlan plan = scope.is_join() ? bind_joins(input, scope, clauses) : bind_single(scope);
+  bind_filter(input, scope, clauses, plan);
+  TableCalls table_calls(input, scope, clauses);
+  table_calls.apply(plan);
+  KeyChange key(input, scope, clauses, names);
+  Aggregation aggregation(input, scope, clauses);
+  ExprBinder binder(context, scope);
+  if (clauses.aggregated) {
+    aggregation.apply(plan, key);
+    binder.intercept = [&](const ast::ExprPtr& expr) { return aggregation.replace_item(expr); };
+  } else {
+    check_plain(query, clauses);
+    table_calls.shift(key.partition(plan));
+    binder.intercept = [&](const ast::ExprPtr& expr) { return table_calls.replace(expr); };
+  }
+  Projection projection(input, scope, clauses, plan);
+  projection.on_columns = std::move(on_columns);
+  projection.bind(binder);
+
+  BoundSelect result;
+  result.root = projection.node();
+  result.order = projection.order();
+  for (const auto& source : scope.sources) result.sources.push_back(source.def);
+  result.key_format = plan.key_format;
+  result.null_key = plan.origin == KeyOrigin::partitioning && plan.keys.empty();
+  result.windowed_final = query.emit == ast::Emit::final;
+  result.structured_aggregates = aggregation.structured();
+  result.rewritten = rewrite_query(input, scope, clauses);
+  return result;
+}
+
+}  // namespace millrace::inline planner

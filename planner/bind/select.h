@@ -1,0 +1,29 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "planner/bind/binder.h"
+
+namespace millrace::inline planner {
+
+/// The query part of a statement, bound up to its projection.
+struct BoundSelect {
+  NodePtr root;                    // a ProjectNode
+  std::vector<std::size_t> order;  // positions of the root's columns in SELECT order
+  std::vector<const SourceDef*> sources;
+  FormatInfo key_format;  // what the result's key would inherit
+  bool null_key = false;  // PARTITION BY NULL
+  bool windowed_final = false;
+  bool structured_aggregates = false;  // an accumulator holds an array, map or struct
+  ast::Query rewritten;                // as error messages and catalogs print it
+};
+
+/// Binds a query clause by clause: sources and joins, WHERE, table functions, keys, aggregation, projection.
+/// `sink` names the result of a persistent query; empty for push queries. `on_columns` is called with the columns
+/// of the projection before the key is looked for in it: for checks that come first.
+BoundSelect bind_select(const ast::Query& query, const BindContext& context, std::string sink,
+                        std::function<void(const Schema&)> on_columns = {});
+
+}  // namespace millrace::inline planner

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "planner/bind/expr_binder.h"
+#include "planner/bind/select_keys.h"
+
+namespace millrace::inline planner {
+
+/// GROUP BY, WINDOW, HAVING and the aggregates of a query.
+class Aggregation {
+ public:
+  Aggregation(const SelectInput& input, const Scope& scope, const Clauses& clauses)
+      : input_(input), scope_(scope), clauses_(clauses) {}
+
+  void apply(KeyedPlan& plan, KeyChange& key);
+  /// What an item of the SELECT list reads of the grouped rows; null: bind it as it is.
+  ExprPtr replace_item(const ast::ExprPtr& expr) const;
+  /// An accumulator holds an array, map or struct.
+  bool structured() const;
+
+ private:
+  void collect(const ast::ExprPtr& expr);
+  void check_nested(const ast::ExprPtr& expr) const;
+  void check_sources(const KeyedPlan& plan) const;
+  void check_final(bool windowed) const;
+  void check_undo(const KeyedPlan& plan) const;
+  AggregateCall bind_aggregate(const ast::Call& call, const ast::ExprPtr& expr) const;
+  std::vector<Value> take_constants(const ast::Call& call, ExprBinder::BoundCall& bound) const;
+  ExprPtr replace(const ast::ExprPtr& expr) const;
+
+  const SelectInput& input_;
+  const Scope& scope_;
+  const Clauses& clauses_;
+  std::vector<ast::ExprPtr> aggregates_;  // distinct calls, in order
+  std::vector<AggregateCall> calls_;      // the same, bound
+  std::vector<KeySlot> keys_;             // of the grouped rows
+};
+
+/// Throws where GROUP BY, the SELECT list and HAVING do not fit each other.
+void check_grouping(const SelectInput& input, const Clauses& clauses);
+void check_non_aggregates(const SelectInput& input, const Scope& scope, const Clauses& clauses);
+
+/// The WINDOW clause with its defaults.
+std::optional<WindowSpec> window_spec(const ast::Query& query);
+
+}  // namespace millrace::inline planner

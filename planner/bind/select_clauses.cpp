@@ -1,0 +1,176 @@
+#include "planner/bind/select_clauses.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "planner/bind/ast_rewrite.h"
+#include "planner/bind/expr_binder.h"
+#include "planner/bind/select_items.h"
+#include "planner/bind/select_joins.h"
+
+namespace millrace::inline planner {
+
+std::string join_words(const std::vector<std::string>& words, const std::string& last) {
+  std::string text;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (i > 0) text += i + 1 == words.size() ? last : ", ";
+    text += words[i];
+  }
+  return text;
+}
+
+bool is_call_of(const FunctionCatalog& functions, const ast::Expression& expr, FunctionKind kind) {
+  const auto* call = expr.as<ast::Call>();
+  const auto* function = call ? functions.find(call->name.text) : nullptr;
+  return function && function->kind == kind;
+}
+
+bool has_call_of(const FunctionCatalog& functions, const ast::ExprPtr& expr, FunctionKind kind) {
+  return contains(expr, [&](const ast::Expression& e) { return is_call_of(functions, e, kind); });
+}
+
+bool is_window_bound(const ast::Expression& expr) {
+  const auto* column = expr.as<ast::ColumnRef>();
+  return column && !column->qualifier && (column->name.text == "WINDOWSTART" || column->name.text == "WINDOWEND");
+}
+
+std::vector<const ast::ExprPtr*> Clauses::roots() const {
+  std::vector<const ast::ExprPtr*> roots;
+  for (const auto& item : items) roots.push_back(&item.expr);
+  for (const auto& join : joins) {
+    roots.push_back(&join.left);
+    roots.push_back(&join.right);
+  }
+  for (const auto* list : {&group, &partition}) {
+    for (const auto& expr : *list) roots.push_back(&expr);
+  }
+  for (const auto* expr : {&where, &having}) {
+    if (*expr) roots.push_back(expr);
+  }
+  return roots;
+}
+
+namespace {
+
+void check_source_names(const SelectInput& input, const Scope& scope) {
+  const auto& sources = scope.sources;
+  for (std::size_t i = 1; i < sources.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      if (sources[i].def->name == sources[j].def->name) {
+        const Span span = input.query.from.joins[i - 1].source.name.span;
+        if (sources.size() == 2) {
+          throw SqlError(
+              Code::invalid_join, span,
+              fmt::format("Can not join '{0}' to '{0}': self joins are not yet supported.", sources[i].def->name));
+        }
+        throw SqlError(Code::invalid_join, span,
+                       fmt::format("N-way joins do not support multiple occurrences of the same source. Source: '{}'",
+                                   sources[i].def->name));
+      }
+      if (sources[i].alias == sources[j].alias) {
+        throw SqlError(
+            Code::invalid_join, input.query.from.joins[i - 1].span,
+            fmt::format("Two sources of the query are called {}: give one of them an alias.", sources[i].alias));
+      }
+    }
+  }
+}
+
+void check_functions(const SelectInput& input, const Scope& scope, const Clauses& clauses) {
+  ExprBinder binder(input.context, scope);
+  for (const auto* root : clauses.roots()) {
+    contains(*root, [&](const ast::Expression& expr) {
+      if (const auto* call = expr.as<ast::Call>()) binder.require_function(*call, expr.span);
+      return false;
+    });
+  }
+}
+
+}  // namespace
+
+Scope open_sources(const SelectInput& input) {
+  Scope scope;
+  scope.functions = &input.context.functions;
+  std::vector<const ast::FromSource*> from{&input.query.from.first};
+  for (const auto& join : input.query.from.joins) from.push_back(&join.source);
+  for (const auto* source : from) {
+    const SourceDef& def = require_source(input.context.catalog, source->name);
+    if (input.persistent() && def.kind == RelationKind::table && def.window) {
+      throw SqlError(Code::invalid_statement, source->name.span,
+                     "KSQL does not support persistent queries on windowed tables.");
+    }
+    ScopeSource opened{.alias = source->visible_name().text, .def = &def, .columns = {}, .pseudo_positions = {}};
+    for (std::size_t i = 0; i < def.schema.size(); ++i) {
+      const auto& column = def.schema.columns[i];
+      opened.columns.push_back({column.name, column.type, column.role, i});
+    }
+    scope.sources.push_back(std::move(opened));
+  }
+  check_source_names(input, scope);
+  return scope;
+}
+
+Clauses read_clauses(const SelectInput& input, Scope& scope, ItemNames& names) {
+  scope.window_aggregation = input.query.window.has_value() && !scope.is_join();
+  Clauses clauses;
+  analyse_joins(input, scope, clauses);
+  if (input.query.partition_by) {
+    for (const auto& expr : input.query.partition_by->exprs) clauses.partition.push_back(qualify(expr, scope));
+  }
+  clauses.items = expand_items(input, scope, clauses.partition, names);
+  clauses.where = qualify(input.query.where, scope);
+  clauses.having = qualify(input.query.having, scope);
+  if (input.query.group_by) {
+    for (const auto& expr : input.query.group_by->exprs) clauses.group.push_back(qualify(expr, scope));
+  }
+  const auto aggregate = [&](const ast::ExprPtr& expr) {
+    return has_call_of(input.context.functions, expr, FunctionKind::aggregate);
+  };
+  clauses.aggregated = input.query.group_by.has_value() || aggregate(clauses.having) ||
+                       std::ranges::any_of(clauses.items, [&](const OutputItem& item) { return aggregate(item.expr); });
+  return clauses;
+}
+
+void check_clauses(const SelectInput& input, const Scope& scope, const Clauses& clauses) {
+  check_item_names(input, scope, clauses);
+  // First: SELECT * brings the new key along.
+  for (const auto& expr : clauses.partition) check_resolved(expr, scope, "PARTITION BY");
+  for (const auto& item : clauses.items) check_resolved(item.expr, scope, "SELECT");
+  Scope plain = scope;  // WHERE is applied before windows exist
+  plain.window_aggregation = false;
+  if (scope.window_aggregation && clauses.where) {
+    const bool bound = contains(clauses.where, is_window_bound);
+    if (!bound) check_resolved(clauses.where, plain, "WHERE");
+  } else {
+    check_resolved(clauses.where, plain, "WHERE");
+  }
+  for (const auto& expr : clauses.group) check_resolved(expr, scope, "GROUP BY");
+  check_resolved(clauses.having, scope, "HAVING");
+  check_functions(input, scope, clauses);
+}
+
+ast::Query rewrite_query(const SelectInput& input, const Scope& scope, const Clauses& clauses) {
+  ast::Query rewritten = input.query;
+  rewritten.items.clear();
+  for (const auto& item : clauses.items) {
+    rewritten.items.emplace_back(
+        ast::SelectExpr{item.expr, ast::Identifier{.text = item.name, .quoted = false, .span = {}}, item.expr->span});
+  }
+  const auto name_source = [](ast::FromSource& source) {
+    if (!source.alias) source.alias = source.name;
+  };
+  name_source(rewritten.from.first);
+  for (auto& join : rewritten.from.joins) {
+    name_source(join.source);
+    join.on = qualify(join.on, scope);
+  }
+  rewritten.where = clauses.where;
+  rewritten.having = clauses.having;
+  if (rewritten.group_by) rewritten.group_by->exprs = clauses.group;
+  if (rewritten.partition_by) rewritten.partition_by->exprs = clauses.partition;
+  if (rewritten.emit == ast::Emit::none) rewritten.emit = ast::Emit::changes;
+  return rewritten;
+}
+
+}  // namespace millrace::inline planner

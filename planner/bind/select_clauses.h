@@ -1,0 +1,69 @@
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "planner/bind/binder.h"
+#include "planner/bind/scope.h"
+
+namespace millrace::inline planner {
+
+/// The query that is bound. Borrowed by the binders of its clauses, which live shorter.
+struct SelectInput {
+  const ast::Query& query;
+  const BindContext& context;
+  std::string sink;   // names the result of a persistent query; empty for push and pull queries
+  bool pull = false;  // rows of one source, no plan
+
+  bool persistent() const { return !sink.empty(); }
+};
+
+/// One item of the projection, star expanded.
+struct OutputItem {
+  std::string name;
+  ast::ExprPtr expr;  // qualified
+};
+
+/// One JOIN with its criteria taken apart.
+struct JoinStep {
+  const ast::JoinedSource* clause;
+  std::size_t source;        // index in the scope's sources
+  ast::ExprPtr left, right;  // qualified; left belongs to what stands left of the JOIN
+  std::string printed;       // `A.X = B.Y` as written
+};
+
+/// The clauses of a query with every name resolved.
+struct Clauses {
+  std::vector<OutputItem> items;
+  std::vector<JoinStep> joins;
+  std::vector<ast::ExprPtr> viable_keys;  // joins: columns that may name the key
+  ast::ExprPtr where, having;             // null: none
+  std::vector<ast::ExprPtr> group, partition;
+  bool aggregated = false;
+
+  /// Every expression of every clause.
+  std::vector<const ast::ExprPtr*> roots() const;
+};
+
+/// Opens the sources of FROM: what names mean before anything is built. Throws for unknown and repeated ones.
+Scope open_sources(const SelectInput& input);
+
+class ItemNames;
+/// Resolves the names of all clauses. Joins may add their synthetic key to `scope`.
+Clauses read_clauses(const SelectInput& input, Scope& scope, ItemNames& names);
+/// Throws for columns and functions that do not exist and for reserved names.
+void check_clauses(const SelectInput& input, const Scope& scope, const Clauses& clauses);
+/// The query as error messages and catalogs print it.
+ast::Query rewrite_query(const SelectInput& input, const Scope& scope, const Clauses& clauses);
+
+bool is_call_of(const FunctionCatalog& functions, const ast::Expression& expr, FunctionKind kind);
+/// True when a call of that kind stands in the expression, which may be null.
+bool has_call_of(const FunctionCatalog& functions, const ast::ExprPtr& expr, FunctionKind kind);
+/// An unqualified WINDOWSTART or WINDOWEND.
+bool is_window_bound(const ast::Expression& expr);
+
+/// `a`, `a and b`, `a, b and c`.
+std::string join_words(const std::vector<std::string>& words, const std::string& last);
+
+}  // namespace millrace::inline planner

@@ -1,0 +1,87 @@
+#include "planner/bind/select_keys.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "parser/ast/format.h"
+#include "planner/bind/ast_rewrite.h"
+#include "planner/bind/expr_binder.h"
+#include "planner/bind/formats.h"
+
+namespace millrace::inline planner {
+
+void KeyChange::check_partition() const {
+  const Span span = input_.query.partition_by->span;
+  if (clauses_.partition.empty())
+    throw SqlError(Code::invalid_statement, span, "PARTITION BY requires at least one expression");
+  const bool null = std::ranges::any_of(clauses_.partition,
+                                        [](const ast::ExprPtr& e) { return e->as<ast::NullLiteral>() != nullptr; });
+  if (null && clauses_.partition.size() > 1) {
+    throw SqlError(Code::invalid_statement, span, "Cannot PARTITION BY multiple columns including NULL");
+  }
+  for (const auto& expr : clauses_.partition) {
+    if (has_call_of(input_.context.functions, expr, FunctionKind::table)) {
+      throw SqlError(Code::invalid_aggregate, expr->span, "Table functions cannot be used in PARTITION BY clauses.");
+    }
+    if (has_call_of(input_.context.functions, expr, FunctionKind::aggregate)) {
+      throw SqlError(Code::invalid_aggregate, expr->span, "PARTITION BY does not support aggregate functions.");
+    }
+  }
+}
+
+std::string KeyChange::key_name(const ast::ExprPtr& expr) {
+  const auto item =
+      std::ranges::find_if(clauses_.items, [&](const OutputItem& i) { return ast::equal(*i.expr, *expr); });
+  return item == clauses_.items.end() ? names_.name(expr) : item->name;
+}
+
+void KeyChange::rekey(KeyedPlan& plan, const std::vector<ast::ExprPtr>& exprs, NullKey null_key) {
+  if (plan.node->window && (input_.persistent() || input_.query.partition_by)) {
+    throw SqlError(Code::invalid_key, input_.query.span,
+                   "Implicit repartitioning of windowed sources is not supported. See "
+                   "https://github.com/confluentinc/ksql/issues/4385.");
+  }
+  ExprBinder binder(input_.context, scope_);
+  RekeyNode node{plan.node, {}, null_key};
+  plan.keys.clear();
+  for (const auto& expr : exprs) {
+    auto bound = bind_item(binder, expr, scope_);
+    ColumnDef column{.name = key_name(expr), .type = bound->type, .role = ColumnRole::key};
+    check_no_map_key({column}, expr->span);
+    plan.keys.push_back({plan.keys.size(), bound->type, {expr}});
+    node.keys.push_back({std::move(column), std::move(bound)});
+  }
+  plan.node = make_node(std::move(node));
+  scope_.shift(exprs.size());
+}
+
+std::size_t KeyChange::partition(KeyedPlan& plan) {
+  if (!input_.query.partition_by) return 0;
+  if (input_.query.window)
+    throw SqlError(Code::invalid_window, input_.query.window->span, "WINDOW clause requires a GROUP BY clause.");
+  check_partition();
+  if (plan.node->kind == RelationKind::table) {
+    if (plan.has_key(clauses_.partition)) return 0;
+    std::vector<std::string> wanted;
+    for (const auto& expr : clauses_.partition) wanted.push_back(ast::format(*expr));
+    throw SqlError(
+        Code::invalid_key, input_.query.partition_by->span,
+        fmt::format(
+            "Cannot repartition a TABLE source. If this is a join, make sure that the criteria uses the TABLE's "
+            "key column {} instead of [{}]",
+            plan.keys.empty() ? "" : ast::format(*plan.keys[0].candidates.front()), join_words(wanted, ", ")));
+  }
+  if (plan.has_key(clauses_.partition)) {
+    plan.origin = KeyOrigin::partitioning;
+    plan.keys[0].candidates = {clauses_.partition[0]};
+    return 0;
+  }
+  const bool null = clauses_.partition.front()->as<ast::NullLiteral>() != nullptr;
+  const std::vector<ast::ExprPtr> key = null ? std::vector<ast::ExprPtr>{} : clauses_.partition;
+  rekey(plan, key, NullKey::keep);
+  plan.origin = KeyOrigin::partitioning;
+  return key.size();
+}
+
+}  // namespace millrace::inline planner

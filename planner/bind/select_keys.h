@@ -1,0 +1,29 @@
+#pragma once
+
+#include "planner/bind/select_items.h"
+#include "planner/bind/select_plan.h"
+
+namespace millrace::inline planner {
+
+/// Gives a plan another key: PARTITION BY, and what GROUP BY needs.
+class KeyChange {
+ public:
+  KeyChange(const SelectInput& input, Scope& scope, const Clauses& clauses, ItemNames& names)
+      : input_(input), scope_(scope), clauses_(clauses), names_(names) {}
+
+  /// PARTITION BY, when there is one. Returns by how many columns all others moved.
+  std::size_t partition(KeyedPlan& plan);
+  /// Rows move to where `exprs` say.
+  void rekey(KeyedPlan& plan, const std::vector<ast::ExprPtr>& exprs, NullKey null_key);
+
+ private:
+  void check_partition() const;
+  std::string key_name(const ast::ExprPtr& expr);
+
+  const SelectInput& input_;
+  Scope& scope_;
+  const Clauses& clauses_;
+  ItemNames& names_;
+};
+
+}  // namespace millrace::inline planner

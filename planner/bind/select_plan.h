@@ -1,0 +1,39 @@
+#pragma once
+
+#include <vector>
+
+#include "planner/bind/select_clauses.h"
+
+namespace millrace::inline planner {
+
+/// Where key columns of a result come from: decides how errors name them.
+enum class KeyOrigin : std::uint8_t { source, join, foreign_key, grouping, partitioning };
+
+/// One key column of the plan below the projection.
+struct KeySlot {
+  std::size_t position = 0;
+  Type type;
+  std::vector<ast::ExprPtr> candidates;  // qualified expressions that stand for it, best first
+};
+
+/// The plan so far, with its key.
+struct KeyedPlan {
+  NodePtr node;
+  std::vector<KeySlot> keys;
+  KeyOrigin origin = KeyOrigin::source;
+  FormatInfo key_format;
+
+  /// True when `exprs` are the key as it is.
+  bool has_key(const std::vector<ast::ExprPtr>& exprs) const;
+};
+
+/// The leaf that reads a source.
+NodePtr make_leaf(const ScopeSource& source);
+/// FROM without a join.
+KeyedPlan bind_single(const Scope& scope);
+/// FROM with joins; positions of columns in `scope` move to those of the joined rows.
+KeyedPlan bind_joins(const SelectInput& input, Scope& scope, const Clauses& clauses);
+/// WHERE, when there is one.
+void bind_filter(const SelectInput& input, const Scope& scope, const Clauses& clauses, KeyedPlan& plan);
+
+}  // namespace millrace::inline planner
