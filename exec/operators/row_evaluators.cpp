@@ -1,5 +1,7 @@
 #include "exec/operators/row_evaluators.h"
 
+#include <algorithm>
+
 #include "exec/operators/batch_ops.h"
 
 namespace millrace::inline exec {
@@ -22,7 +24,10 @@ RowEvaluators::RowEvaluators(const std::vector<ExprPtr>& expressions, const Plan
     collect_columns(*expression, used);
     std::vector<PseudoColumn> pseudo;
     collect_pseudo_columns(*expression, pseudo);
-    bool reads_values = !pseudo.empty();
+    // The bounds of a window are a part of the key.
+    bool reads_values = std::ranges::any_of(pseudo, [](PseudoColumn column) {
+      return column != PseudoColumn::window_start && column != PseudoColumn::window_end;
+    });
     for (std::size_t c = keys; c < used.size(); ++c) reads_values = reads_values || used[c];
     items_.push_back({Evaluator(expression), reads_values});
   }

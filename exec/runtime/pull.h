@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "exec/expr/evaluator.h"
+#include "exec/formats/protobuf_defaults.h"
 #include "exec/operators/store_reader.h"
 #include "exec/runtime/engine.h"
 #include "exec/state/store.h"
@@ -48,6 +49,7 @@ class PullReader {
   FormatInfo key_format_;
   std::unique_ptr<StoreReader> reader_;
   std::vector<Step> steps_;
+  std::optional<ProtobufDefaults> defaults_;
 };
 
 }  // namespace millrace::inline exec

@@ -34,6 +34,9 @@ PullReader::PullReader(const PhysicalPlan& plan) {
       for (const ProjectItem& item : project->items) step.project.emplace_back(item.expr);
     steps_.push_back(std::move(step));
   }
+  // A table reads as its topic does.
+  if (const auto* sink = plan.subtopologies.back().root->as<SinkNode>())
+    defaults_ = ProtobufDefaults::make(sink->value_format, plan.result.columns);
 }
 
 Result<int> PullReader::partition_of(const PullLookup& lookup, int partitions) const {
@@ -70,6 +73,7 @@ Result<Batch> PullReader::rows(const Entries& entries, const PullLookup& lookup)
   if (!batch) return batch.error();
   Batch result = within(std::move(*batch), lookup);
   for (Step& step : steps_) result = apply(step, std::move(result));
+  if (defaults_) defaults_->apply(result.columns);
   return result;
 }
 

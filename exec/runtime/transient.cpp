@@ -103,7 +103,7 @@ void TransientRun::rows(Batch&& batch) {
   std::vector<std::uint32_t> kept;
   kept.reserve(batch.rows);
   for (std::size_t row = 0; row < batch.rows; ++row) {
-    if (batch.kind(row) == RowKind::update_before) continue;
+    if (batch.kind(row) == RowKind::update_before || batch.null_values.test(row)) continue;
     if (left_ && static_cast<std::int64_t>(kept.size()) >= *left_) break;
     kept.push_back(static_cast<std::uint32_t>(row));
   }

@@ -52,7 +52,7 @@ std::string_view wrapper_name(FieldKind kind) {
 /// Makes the messages for columns, named ConnectDefault1, 2, ... from outside in, as Connect's converter does.
 class FileMaker {
  public:
-  explicit FileMaker(const FormatInfo& format) : nullable_(format.nullable) {
+  FileMaker(const FormatInfo& format, MapEntries entries) : nullable_(format.nullable), entries_(entries) {
     const std::size_t dot = format.full_name.rfind('.');
     if (dot != std::string::npos) file_->package = format.full_name.substr(0, dot);
     root_name_ = dot == std::string::npos ? format.full_name : format.full_name.substr(dot + 1);
@@ -120,11 +120,15 @@ class FileMaker {
     }
   }
 
-  const Message* structure(Message& parent, const Type& type) {
-    Message& message = add(parent.full_name);
+  static void nest(Message& parent, Message& message) {
     message.path = parent.path;
     message.path.push_back(static_cast<int>(parent.nested.size()));
     parent.nested.push_back(&message);
+  }
+
+  const Message* structure(Message& parent, const Type& type) {
+    Message& message = add(parent.full_name);
+    nest(parent, message);
     std::uint32_t number = 0;
     for (const StructField& inner : type.fields())
       message.fields.push_back(field(message, inner.name, ++number, inner.type));
@@ -132,12 +136,15 @@ class FileMaker {
   }
 
   const Message* map_entry(Message& parent, const std::string& name, const Type& type) {
-    Message& message = file_->messages.emplace_back();
-    message.full_name = parent.full_name + "." + name + "Entry";
+    const bool apart = entries_ == MapEntries::messages;
+    Message& message = apart ? add(parent.full_name) : file_->messages.emplace_back();
+    if (apart) nest(parent, message);
+    message.full_name = apart ? message.full_name + "Entry" : parent.full_name + "." + name + "Entry";
     message.map_entry = true;
     const auto nullable = std::exchange(nullable_, NullableRepresentation::none);
-    message.fields.push_back(field(parent, "key", 1, type.key()));
-    message.fields.push_back(field(parent, "value", 2, type.value()));
+    Message& scope = apart ? message : parent;
+    message.fields.push_back(field(scope, "key", 1, type.key()));
+    message.fields.push_back(field(scope, "value", 2, type.value()));
     nullable_ = nullable;
     return &message;
   }
@@ -164,6 +171,7 @@ class FileMaker {
   }
 
   NullableRepresentation nullable_;
+  MapEntries entries_;
   std::string root_name_;
   int count_ = 0;
   std::shared_ptr<File> file_ = std::make_shared<File>();
@@ -191,9 +199,14 @@ std::string_view short_name(std::string_view full_name) {
   return dot == std::string_view::npos ? full_name : full_name.substr(dot + 1);
 }
 
+/// Shown as `map<key, value>`: its message is nowhere in the text.
+bool is_plain_map(const Field& field) {
+  return field.message != nullptr && field.message->map_entry && field.message->path.empty();
+}
+
 std::string type_word(const Field& field) {
   if (field.kind != FieldKind::message) return std::string(kind_word(field.kind));
-  if (field.message->map_entry)
+  if (is_plain_map(field))
     return fmt::format("map<{}, {}>", type_word(field.message->fields[0]), type_word(field.message->fields[1]));
   return std::string(field.message->meaning == Meaning::none ? short_name(field.message->full_name)
                                                              : std::string_view(field.message->full_name));
@@ -202,8 +215,7 @@ std::string type_word(const Field& field) {
 void print_message(const Message& message, const std::string& indent, std::string& out) {
   out += fmt::format("{}message {} {{\n", indent, short_name(message.full_name));
   for (const Field& field : message.fields) {
-    const bool map = field.message && field.message->map_entry;
-    const char* label = field.repeated && !map ? "repeated " : field.presence ? "optional " : "";
+    const char* label = field.repeated && !is_plain_map(field) ? "repeated " : field.presence ? "optional " : "";
     out += fmt::format("{}  {}{} {} = {}", indent, label, type_word(field), field.name, field.number);
     if (field.precision != 0) {
       out += fmt::format(
@@ -378,8 +390,8 @@ const Message* File::find(std::string_view full_name) const {
   return find_in(roots, *this, full_name);
 }
 
-FilePtr file_for(const std::vector<ColumnDef>& columns, const FormatInfo& format) {
-  return FileMaker(format).make(columns);
+FilePtr file_for(const std::vector<ColumnDef>& columns, const FormatInfo& format, MapEntries entries) {
+  return FileMaker(format, entries).make(columns);
 }
 
 std::string print(const File& file) {

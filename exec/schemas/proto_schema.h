@@ -78,8 +78,12 @@ struct File {
 };
 using FilePtr = std::shared_ptr<const File>;
 
+/// How the entries of a MAP show in a text: as `map<key, value>`, or as messages of their own, as Connect's converter
+/// prints them. The bytes are the same.
+enum class MapEntries : std::uint8_t { maps, messages };
 /// The message for rows of these columns, fields numbered from 1. Precondition: the format can hold them.
-FilePtr file_for(const std::vector<ColumnDef>& columns, const FormatInfo& format);
+FilePtr file_for(const std::vector<ColumnDef>& columns, const FormatInfo& format,
+                 MapEntries entries = MapEntries::maps);
 /// The text of what file_for() made.
 std::string print(const File& file);
 

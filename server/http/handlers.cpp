@@ -21,7 +21,7 @@ namespace {
 using Exchange = std::shared_ptr<Responder>;
 
 constexpr std::array kV1OrJson = {MediaType::v1, MediaType::json};
-constexpr std::array kAll = {MediaType::delimited, MediaType::json, MediaType::v1};
+constexpr std::array kAll = {MediaType::delimited, MediaType::json, MediaType::v1, MediaType::protobuf};
 constexpr std::string_view kJson = "application/json";
 
 void answer_error(const Exchange& exchange, const ServiceError& error, const Responder::Headers& headers = {}) {
@@ -148,7 +148,9 @@ void query(const HttpRequest& request, const Exchange& exchange, const HandlerCo
   if (!body) return;
   if (!has_text(*body, "ksql", exchange)) return;
   if (*type == MediaType::json) type = MediaType::v1;  // `/query` answers JSON in the V1 layout
-  run_query(to_request(*body, "ksql", "streamsProperties"), *type, request, exchange, context);
+  Request asked = to_request(*body, "ksql", "streamsProperties");
+  asked.lines = *type != MediaType::protobuf;
+  run_query(asked, *type, request, exchange, context);
 }
 
 /// `GET /ws/query?request=…`, after the upgrade; its answer goes out in frames.

@@ -34,6 +34,14 @@ void HttpSink::watch() {
 
 void HttpSink::begin(const QueryHeader& header) {
   push_ = header.push;
+  if (auto refused = layout_refusal(type_, header)) {
+    answered_ = true;
+    {
+      const std::lock_guard lock(mutex_);
+      closed_ = true;
+    }
+    return fail(*refused);
+  }
   apart_ = push_ || type_ == MediaType::frames;
   watch();
   if (!header.text) writer_ = make_row_writer(type_, !push_);
@@ -54,13 +62,14 @@ void HttpSink::begin(const QueryHeader& header) {
     });
 }
 
-void HttpSink::send(std::string text) {
-  if (text.empty()) return;
+bool HttpSink::send(std::string text) {
+  if (text.empty()) return true;
   const std::uint64_t before = drains_.load(std::memory_order_acquire);
-  if (responder_->write(std::move(text))) return;
+  if (responder_->write(std::move(text))) return true;
   std::lock_guard lock(mutex_);
   // The client may have caught up already, and nobody would tell that again.
   if (drains_ == before) paused_ = true;
+  return !paused_;
 }
 
 bool HttpSink::rows(const Batch& batch) {
@@ -69,22 +78,25 @@ bool HttpSink::rows(const Batch& batch) {
     if (closed_) return push_;  // a client that has gone asks a table for no more
     if (paused_) return false;
   }
-  if (apart_) {
-    std::string text;
-    // Clients read each chunk as one document.
-    for (std::size_t row = 0; row < batch.rows; ++row) {
-      text.clear();
-      writer_->row(batch, row, text);
-      send(std::move(text));
-    }
-  } else {
-    for (std::size_t row = 0; row < batch.rows; ++row) writer_->row(batch, row, buffer_);
-    if (buffer_.size() < kPullFlushBytes) return true;
-    if (!started_) responder_->start(media_type_name(type_));
-    started_ = true;
-    send(std::exchange(buffer_, {}));
-  }
+  // A client that is full in the middle of a batch gets the rest when the batch comes again.
+  while (taken_ < batch.rows)
+    if (!take_row(batch, taken_++) && taken_ < batch.rows) return false;
+  taken_ = 0;
   return true;
+}
+
+bool HttpSink::take_row(const Batch& batch, std::size_t row) {
+  if (apart_) {
+    // Clients read each chunk as one document.
+    std::string text;
+    writer_->row(batch, row, text);
+    return send(std::move(text));
+  }
+  writer_->row(batch, row, buffer_);
+  if (buffer_.size() < kPullFlushBytes) return true;
+  if (!started_) responder_->start(media_type_name(type_));
+  started_ = true;
+  return send(std::exchange(buffer_, {}));
 }
 
 bool HttpSink::line(std::string_view text) {
@@ -112,7 +124,7 @@ void HttpSink::end(std::optional<std::string> message, std::optional<ServiceErro
       std::string text;
       writer_->end(message, error, text);
       // The closing bracket goes in a write of its own.
-      if (type_ == MediaType::v1 && text.size() > 1) {
+      if ((type_ == MediaType::v1 || type_ == MediaType::protobuf) && text.size() > 1) {
         send(text.substr(0, text.size() - 1));
         send("]");
       } else {
@@ -184,16 +196,19 @@ void QuickSink::fail(const ServiceError& error) {
 }
 
 void QuickSink::begin(const QueryHeader& header) {
+  if (auto refused = layout_refusal(type_, header)) return fail(*refused);
   writer_ = make_row_writer(type_, true);
   writer_->header(header, text_);
 }
 
 bool QuickSink::rows(const Batch& batch) {
+  if (!writer_) return true;  // refused
   for (std::size_t row = 0; row < batch.rows; ++row) writer_->row(batch, row, text_);
   return true;
 }
 
 void QuickSink::end(std::optional<std::string> message, std::optional<ServiceError> error) {
+  if (!writer_) return;
   writer_->end(message, error, text_);
   responder_->respond(200, media_type_name(type_), text_);
 }

@@ -31,7 +31,9 @@ class HttpSink final : public ResultSink, public std::enable_shared_from_this<Ht
 
  private:
   void watch();
-  void send(std::string text);
+  /// False: the client is full.
+  bool send(std::string text);
+  bool take_row(const Batch& batch, std::size_t row);
   bool is_closed();
   void release(std::function<void()> then = [] {});
   void shut_down();
@@ -45,7 +47,8 @@ class HttpSink final : public ResultSink, public std::enable_shared_from_this<Ht
   bool push_ = false;
   bool apart_ = false;  // each row in a chunk of its own
   bool started_ = false;
-  std::string buffer_;  // pull: what was not sent yet
+  std::string buffer_;     // pull: what was not sent yet
+  std::size_t taken_ = 0;  // rows of the batch that comes again
 
   std::atomic<std::uint64_t> drains_{0};  // times the client has caught up; written with the lock
   std::atomic<bool> answered_ = false;

@@ -25,6 +25,8 @@ std::string_view media_type_name(MediaType type) {
       return "application/vnd.ksql.v1+json";
     case MediaType::delimited:
       return "application/vnd.ksqlapi.delimited.v1";
+    case MediaType::protobuf:
+      return "application/vnd.ksql.v1+protobuf";
     default:
       return "application/json";
   }

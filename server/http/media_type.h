@@ -12,6 +12,7 @@ enum class MediaType : std::uint8_t {
   json,
   v1,
   delimited,
+  protobuf,
   frames  // of a WebSocket; never negotiated
 };
 std::string_view media_type_name(MediaType type);

@@ -34,6 +34,7 @@ Case read_case(const Json& from) {
   if (const Json* responses = from.find("responses")) test.responses = responses->items;
   if (const Json* conditions = from.find("inputConditions"))
     if (const Json* waits = conditions->find("waitForActivePushQuery")) test.waits_for_push = waits->truth;
+  if (const Json* proto = from.find("testPullWithProtoFormat")) test.with_protobuf = proto->truth;
   if (const Json* tags = from.find("tags"))
     for (const auto& tag : tags->items) test.tags.push_back(tag.text);
   return test;

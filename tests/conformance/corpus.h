@@ -23,6 +23,7 @@ struct Case {
   std::optional<Json> expected_error;  // this and what follows: the rest suite only
   std::vector<Json> responses;
   bool waits_for_push = false;  // inputs come once the push query runs
+  bool with_protobuf = false;   // queries are asked once more, for answers in Protobuf
   std::vector<std::string> tags;
 
   bool has_tag(std::string_view tag) const;

@@ -17,6 +17,7 @@
 #include "server/http/client.h"
 #include "server/http/server.h"
 #include "tests/conformance/http2_client.h"
+#include "tests/conformance/proto_rows.h"
 #include "tests/conformance/rest_compare.h"
 #include "tests/harness/session.h"
 
@@ -89,6 +90,9 @@ class RestRun {
     }
     for (const std::string& query : queries_)
       if (std::string problem = run_query(query, test_.waits_for_push); !problem.empty()) return problem;
+    if (test_.with_protobuf)
+      for (const std::string& query : queries_)
+        if (std::string problem = run_with_protobuf(query); !problem.empty()) return problem;
     if (test_.expected_error && !error_seen_) return "the expected error did not come";
     if (std::string problem = check_outputs(); !problem.empty()) return problem;
     return check_responses();
@@ -218,6 +222,13 @@ class RestRun {
     return {};
   }
 
+  std::string run_with_protobuf(const std::string& sql) {
+    const auto answer = post("/query-stream", "sql", sql, {{"Accept", "application/vnd.ksql.v1+protobuf"}});
+    if (answer.status != 200) return fmt::format("status {}: {}", answer.status, answer.body);
+    proto_answers_.push_back(parsed(answer.body).items);
+    return {};
+  }
+
   std::string check_outputs() {
     std::vector<std::string> topics;
     for (const RecordSpec& record : test_.outputs)
@@ -285,7 +296,7 @@ class RestRun {
   }
 
   std::string check_responses() {
-    std::size_t next_answer = 0, index = 0;
+    std::size_t next_answer = 0, next_proto = 0, index = 0;
     for (const Json& expected : test_.responses) {
       const auto& [kind, wanted] = expected.members.front();
       std::string problem;
@@ -295,7 +306,9 @@ class RestRun {
         problem = next_answer < answers_.size() ? rows_difference(wanted, answers_[next_answer]) : "no such query";
         ++next_answer;
       } else {
-        problem = "not supported: protobuf answers";
+        problem = next_proto < proto_answers_.size() ? proto_rows_difference(wanted, proto_answers_[next_proto])
+                                                     : "no such query";
+        ++next_proto;
       }
       if (!problem.empty()) return fmt::format("response {}: {}", index, problem);
       ++index;
@@ -310,7 +323,7 @@ class RestRun {
   std::unique_ptr<HttpClient> client_;
   std::vector<std::string> admin_, queries_;
   std::vector<Json> entities_;
-  std::vector<std::vector<Json>> answers_;
+  std::vector<std::vector<Json>> answers_, proto_answers_;
   bool error_seen_ = false;
 };
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The HTTP API byte by byte: http_test.py MILLRACE [unittest arguments]. MILLRACE_TEST_BROKER: on that Kafka cluster."""
+import base64
 import json
 import os
 import socket
@@ -12,6 +13,7 @@ from wire import Connection, Server, message, request  # noqa: E402
 
 MILLRACE = ""
 V1, JSON, DELIMITED = "application/vnd.ksql.v1+json", "application/json", "application/vnd.ksqlapi.delimited.v1"
+PROTOBUF = "application/vnd.ksql.v1+protobuf"
 
 
 def setUpModule():
@@ -253,6 +255,52 @@ class Queries(unittest.TestCase):
     def test_push_json(self):
         answer = post("/query-stream", {"sql": "SELECT v FROM s WHERE v > 0 EMIT CHANGES LIMIT 1;", "properties": EARLIEST}, JSON)
         self.assertEqual(answer.json()[1:], [[1]])
+
+    def test_protobuf(self):
+        for path, field in (("/query-stream", "sql"), ("/query", "ksql")):
+            answer = post(path, {field: "SELECT k, total, MAP('x' := n) AS `a b` FROM t WHERE k = 'a';"}, PROTOBUF)
+            self.assertEqual(answer.headers["content-type"], PROTOBUF)
+            header, row = answer.json()
+            self.assertEqual(header["header"]["schema"], "`K` STRING KEY, `TOTAL` INTEGER, `a b` MAP<STRING, BIGINT>")
+            self.assertEqual(header["header"]["protoSchema"],
+                             'syntax = "proto3";\n\nmessage ConnectDefault1 {\n  string K = 1;\n  int32 TOTAL = 2;\n'
+                             "  repeated ConnectDefault2Entry a_b = 3;\n\n  message ConnectDefault2Entry {\n"
+                             "    string key = 1;\n    int64 value = 2;\n  }\n}\n")
+            self.assertEqual(base64.b64decode(row["row"]["protobufBytes"]), b"\x0a\x01a\x10\x04\x1a\x05\x0a\x01x\x10\x02")
+
+    def test_protobuf_of_a_push_query(self):
+        sql = "SELECT v FROM s EMIT CHANGES LIMIT 2;"
+        answer = post("/query-stream", {"sql": sql, "properties": EARLIEST}, PROTOBUF)
+        self.assertEqual([json.loads(row) for row in answer.body.decode().strip("[]").split(",\n")[1:]],
+                         [{"row": {"protobufBytes": "CAE="}}, {"row": {"protobufBytes": "CAI="}}, {"finalMessage": "Limit Reached"}])
+
+    def test_what_protobuf_cannot_hold(self):
+        for sql in ("SELECT ARRAY[ARRAY[n]] AS x FROM t WHERE k = 'a';", "SELECT ARRAY[ARRAY[v]] AS x FROM s EMIT CHANGES;"):
+            for _ in range(3):  # the later ones on the quick path
+                answer = post("/query-stream", {"sql": sql}, PROTOBUF)
+                self.assertEqual(answer.status, 406)
+                self.assertIn("a list inside a list, column: `X`", answer.json()["message"])
+
+    def test_records_without_a_value(self):
+        run("CREATE STREAM bare (k STRING KEY, v STRING) WITH (kafka_topic='bare', value_format='KAFKA', partitions=1);")
+        run("CREATE STREAM holes (k STRING KEY, v INT) WITH (kafka_topic='bare', value_format='JSON');")
+        run("INSERT INTO bare VALUES ('a', '{\"V\": 1}'); INSERT INTO bare (k) VALUES ('b'); INSERT INTO bare VALUES ('c', '{}');")
+        answer = post("/query-stream", {"sql": "SELECT * FROM holes EMIT CHANGES LIMIT 2;", "properties": EARLIEST})
+        self.assertEqual([json.loads(line) for line in answer.body.splitlines()[1:]], [["a", 1], ["c", None]])
+        self.assertEqual(rows("SELECT * FROM holes;"), [["a", 1], ["c", None]])
+
+    def test_removed_windows(self):
+        run("CREATE TABLE positive AS SELECT k, SUM(v) AS total FROM s WINDOW TUMBLING (SIZE 1 SECOND) GROUP BY k HAVING SUM(v) > 0;")
+        sql = "SELECT total, windowstart FROM positive EMIT CHANGES;"
+        answer = post("/query-stream", {"sql": sql}, V1, wait=False)
+        answer.chunk()
+        time.sleep(0.5)
+        run("INSERT INTO s (ROWTIME, k, v) VALUES (70001, 'w', 5);")
+        self.assertEqual(answer.chunk(), b'{"row":{"columns":[5,70000]}},\n')
+        run("INSERT INTO s (ROWTIME, k, v) VALUES (70002, 'w', -5);")
+        self.assertEqual(answer.chunk(), b'{"row":{"columns":[null,70000],"tombstone":true}},\n')
+        answer.connection.close()
+        run("DROP TABLE positive;")
 
     def test_values_of_all_types(self):
         run("CREATE STREAM ty (b BOOLEAN, i INT, g BIGINT, f DOUBLE, s STRING, y BYTES, c DECIMAL(6,2), ar ARRAY<INT>, "
