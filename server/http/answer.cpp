@@ -8,11 +8,23 @@ namespace millrace::inline server {
 namespace {
 
 constexpr std::size_t kCongestedBytes = 256 << 10;
+constexpr std::size_t kKeptBytes = 16 << 10;
 
 }  // namespace
 
 Answer::Answer(std::shared_ptr<Connection> connection, std::int32_t id) : id_(id), connection_(std::move(connection)) {}
 Answer::~Answer() = default;
+
+void Answer::renew(std::shared_ptr<Connection> connection) {
+  const std::lock_guard lock(mutex_);  // sees what other threads did to it last
+  connection_ = std::move(connection);
+  begun_ = finished_ = has_head_ = aborted_ = gone_ = congested_ = false;
+  whole_.clear();
+  if (whole_.capacity() > kKeptBytes) whole_.shrink_to_fit();
+  chunks_.clear();
+  waiting_ = consumed_ = 0;
+  on_drained_ = on_closed_ = nullptr;
+}
 
 std::shared_ptr<Responder> Answer::responder() {
   return {static_cast<Responder*>(this), [self = shared_from_this()](Responder*) { self->abort(); }};
@@ -25,7 +37,7 @@ bool Answer::change(Change&& make) {
   {
     const std::lock_guard lock(mutex_);
     if (gone_) return true;
-    const bool was_finished = finished_ && chunks_.empty();
+    const bool was_finished = finished_ && none_waits();
     make();
     room = waiting_ < kCongestedBytes;
     if (!room) congested_ = true;
@@ -39,16 +51,19 @@ bool Answer::change(Change&& make) {
 void Answer::respond(int status, std::string_view content_type, std::string_view body, const Headers& headers) {
   (void)change([&] {
     if (begun_) return;
-    begun_ = finished_ = true;
-    head_ = Head{status, std::string(content_type), headers, body.size()};
-    if (!body.empty()) chunks_.emplace_back(body);
+    begun_ = finished_ = has_head_ = true;
+    head_.status = status;
+    head_.content_type = content_type;
+    head_.headers = headers;
+    head_.length = body.size();
+    whole_ = body;
     waiting_ += body.size();
   });
 }
 
 void Answer::start(std::string_view content_type) {
   (void)change([&] {
-    begun_ = true;
+    begun_ = has_head_ = true;
     head_ = Head{200, std::string(content_type), {}, std::nullopt};
   });
 }
@@ -66,6 +81,7 @@ void Answer::finish() {
 }
 
 void Answer::abort() {
+  if (finished_) return;
   (void)change([&] {
     if (!finished_) aborted_ = finished_ = true;
   });
@@ -98,12 +114,22 @@ void Answer::consumed(std::size_t bytes) {
 
 std::optional<Answer::Head> Answer::take_head() {
   const std::lock_guard lock(mutex_);
-  return std::exchange(head_, std::nullopt);
+  if (!std::exchange(has_head_, false)) return std::nullopt;
+  return std::move(head_);
 }
 
-bool Answer::begun() {
-  const std::lock_guard lock(mutex_);
-  return begun_;
+// With the lock held.
+std::optional<std::string> Answer::pop_chunk() {
+  if (none_waits()) return std::nullopt;
+  std::string chunk;
+  if (!whole_.empty()) {
+    chunk.swap(whole_);
+  } else {
+    chunk = std::move(chunks_.front());
+    chunks_.pop_front();
+  }
+  waiting_ -= chunk.size();
+  return chunk;
 }
 
 std::optional<std::string> Answer::take_chunk(bool& end) {
@@ -111,12 +137,8 @@ std::optional<std::string> Answer::take_chunk(bool& end) {
   std::optional<std::string> chunk;
   {
     const std::lock_guard lock(mutex_);
-    if (!chunks_.empty()) {
-      chunk = std::move(chunks_.front());
-      chunks_.pop_front();
-      waiting_ -= chunk->size();
-    }
-    end = finished_ && chunks_.empty() && !aborted_;
+    chunk = pop_chunk();
+    end = finished_ && none_waits() && !aborted_;
     if (congested_ && waiting_ < kCongestedBytes / 2) {
       congested_ = false;
       drained = on_drained_;
@@ -124,6 +146,32 @@ std::optional<std::string> Answer::take_chunk(bool& end) {
   }
   if (drained) drained();
   return chunk;
+}
+
+void Answer::take(Part& part, bool chunk_wanted) {
+  std::function<void()> drained;
+  part.chunk.clear();
+  part.end = false;
+  {
+    const std::lock_guard lock(mutex_);
+    part.has_head = std::exchange(has_head_, false);
+    if (part.has_head) std::swap(part.head, head_);
+    part.aborted = aborted_;
+    part.consumed = std::exchange(consumed_, 0);
+    if (aborted_ || !chunk_wanted) return;
+    if (!whole_.empty()) {
+      part.chunk.swap(whole_);
+      waiting_ -= part.chunk.size();
+    } else if (auto chunk = pop_chunk()) {
+      part.chunk = std::move(*chunk);
+    }
+    part.end = finished_ && none_waits();
+    if (congested_ && waiting_ < kCongestedBytes / 2) {
+      congested_ = false;
+      drained = on_drained_;
+    }
+  }
+  if (drained) drained();
 }
 
 void Answer::put_back(std::string rest) {
@@ -134,7 +182,7 @@ void Answer::put_back(std::string rest) {
 
 std::size_t Answer::next_size() {
   const std::lock_guard lock(mutex_);
-  return chunks_.empty() ? 0 : chunks_.front().size();
+  return !whole_.empty() ? whole_.size() : chunks_.empty() ? 0 : chunks_.front().size();
 }
 
 std::size_t Answer::take_consumed() {
@@ -150,13 +198,13 @@ bool Answer::is_aborted() {
 void Answer::gone() {
   std::function<void()> closed, drained;  // what they keep alive may come back here: they go without the lock
   std::shared_ptr<Connection> connection;
-  std::deque<std::string> chunks;
+  std::list<std::string> chunks;
   bool complete = false;
   {
     const std::lock_guard lock(mutex_);
     if (gone_) return;
     gone_ = true;
-    complete = finished_ && !aborted_ && chunks_.empty();
+    complete = finished_ && !aborted_ && none_waits();
     connection = std::move(connection_);
     drained = std::move(on_drained_);
     closed = std::move(on_closed_);

@@ -1,6 +1,7 @@
 #pragma once
 
-#include <deque>
+#include <atomic>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -26,6 +27,8 @@ class Answer final : public Responder, public std::enable_shared_from_this<Answe
   /// `id` tells the answers of one connection apart.
   Answer(std::shared_ptr<Connection> connection, std::int32_t id);
   ~Answer() override;
+  /// Makes it that of another request. Precondition: it is gone, and nobody else has it.
+  void renew(std::shared_ptr<Connection> connection);
   /// What a handler gets: when the last copy goes before the answer is finished, the request is aborted.
   std::shared_ptr<Responder> responder();
 
@@ -43,7 +46,17 @@ class Answer final : public Responder, public std::enable_shared_from_this<Answe
   /// Once, as soon as there is one.
   std::optional<Head> take_head();
   /// A handler has begun to answer, even if its head was taken already.
-  bool begun();
+  bool begun() const { return begun_; }
+  /// What there is to send: head and one chunk. The strings are exchanged, so that their memory is used again.
+  struct Part {
+    bool has_head = false;
+    Head head;
+    std::string chunk;  // empty: none waits, or none was wanted
+    bool end = false;   // none will come any more
+    bool aborted = false;
+    std::size_t consumed = 0;
+  };
+  void take(Part& part, bool chunk_wanted);
   /// The next chunk, or nothing; `end` when none will come any more.
   std::optional<std::string> take_chunk(bool& end);
   /// Puts back what could not be sent of a chunk.
@@ -59,15 +72,20 @@ class Answer final : public Responder, public std::enable_shared_from_this<Answe
   /// Adds to the answer under the lock, then tells the connection. False: a lot is waiting.
   template <class Change>
   bool change(Change&& make);
+  bool none_waits() const { return whole_.empty() && chunks_.empty(); }
+  std::optional<std::string> pop_chunk();
 
   const std::int32_t id_;
+  std::atomic<bool> begun_ = false, finished_ = false;  // written with the lock
 
   std::mutex mutex_;  // guards what follows
   std::shared_ptr<Connection> connection_;
-  std::optional<Head> head_;
-  std::deque<std::string> chunks_;
+  bool has_head_ = false;
+  Head head_;
+  std::string whole_;              // of an answer that came at once; before chunks_
+  std::list<std::string> chunks_;  // an empty one takes no memory
   std::size_t waiting_ = 0, consumed_ = 0;
-  bool begun_ = false, finished_ = false, aborted_ = false, gone_ = false, congested_ = false;
+  bool aborted_ = false, gone_ = false, congested_ = false;
   std::function<void()> on_drained_, on_closed_;
 };
 

@@ -1,6 +1,6 @@
 #include "server/http/connection.h"
 
-#include <boost/asio/dispatch.hpp>
+#include <algorithm>
 #include <boost/asio/post.hpp>
 
 #include "server/http/http1.h"
@@ -27,39 +27,37 @@ void Connection::start() {
   const auto peer = socket_->remote_endpoint(ignored);
   peer_ = peer.address().to_string(ignored);
   since_ = Protocol::Clock::now();
-  wait_readable();
+  read();
 }
 
-void Connection::wait_readable() {
+void Connection::read() {
   if (!socket_ || reading_ || !read_wanted_ || offline_) return;
   reading_ = true;
-  socket_->async_wait(Socket::wait_read, [self = shared_from_this()](boost::system::error_code error) {
-    self->reading_ = false;
-    if (error || !self->socket_) return;
-    self->on_readable();
-  });
+  socket_->async_read_some(asio::buffer(first_bytes_),
+                           [self = shared_from_this()](boost::system::error_code error, std::size_t got) {
+                             self->reading_ = false;
+                             if (!self->socket_ || error == asio::error::operation_aborted) return;
+                             if (!error) return self->on_read({self->first_bytes_.data(), got});
+                             if (error != asio::error::eof || self->shut_ || !self->protocol_) return self->lost();
+                             self->protocol_->end_of_input();
+                             self->pump();
+                           });
 }
 
-void Connection::on_readable() {
-  boost::system::error_code error;
-  const std::size_t got = socket_->read_some(asio::buffer(read_buffer_), error);
-  if (error == asio::error::would_block || error == asio::error::try_again) return wait_readable();
-  if (error == asio::error::eof) {
-    if (shut_ || !protocol_) return lost();
-    protocol_->end_of_input();
-    return pump();
+void Connection::on_read(std::string_view bytes) {
+  if (bytes.size() == first_bytes_.size()) {
+    std::ranges::copy(bytes, read_buffer_.begin());
+    boost::system::error_code none_yet;  // an error comes again with the next read
+    const std::size_t more = socket_->read_some(asio::buffer(read_buffer_) + bytes.size(), none_yet);
+    bytes = {read_buffer_.data(), bytes.size() + more};
   }
-  if (error) return lost();
-  received({read_buffer_.data(), got});
-  wait_readable();
+  received(bytes);
+  read();
 }
 
 void Connection::received(std::string_view bytes) {
   if (closing_) return;  // what a peer still sends is of no interest
-  {
-    const std::lock_guard lock(mutex_);
-    wake_due_ = true;  // answers of this thread are taken up below
-  }
+  pumping_ = std::this_thread::get_id();
   if (tls_)
     decrypt(bytes);
   else
@@ -106,24 +104,39 @@ void Connection::become(std::unique_ptr<Protocol> protocol, std::string_view res
 }
 
 void Connection::wake(std::shared_ptr<Answer> answer) {
+  if (pumping_.load(std::memory_order_relaxed) == std::this_thread::get_id()) {
+    own_woken_.push_back(std::move(answer));
+    return;
+  }
   {
     const std::lock_guard lock(mutex_);
     if (closed_) return;
     woken_.push_back(std::move(answer));
-    if (std::exchange(wake_due_, true)) return;
+    if (any_woken_.exchange(true)) return;
   }
   asio::post(executor_, [self = shared_from_this()] { self->pump(); });
 }
 
+/// Moves the answers that were woken to pumped_. False: there are none.
+bool Connection::take_woken() {
+  pumped_.clear();
+  pumped_.swap(own_woken_);
+  if (!any_woken_) return !pumped_.empty();
+  const std::lock_guard lock(mutex_);
+  pumped_.insert(pumped_.end(), std::move_iterator(woken_.begin()), std::move_iterator(woken_.end()));
+  woken_.clear();
+  any_woken_ = false;
+  return !pumped_.empty();
+}
+
 void Connection::pump() {
-  std::vector<std::shared_ptr<Answer>> answers;
-  {
-    const std::lock_guard lock(mutex_);
-    answers.swap(woken_);
-    wake_due_ = false;
-  }
-  if (protocol_ && !answers.empty()) protocol_->pump(answers);
-  flush();
+  pumping_ = std::this_thread::get_id();
+  do {
+    if (take_woken() && protocol_) protocol_->pump(pumped_);
+    pumped_.clear();
+    flush();
+  } while (!own_woken_.empty());
+  pumping_ = std::thread::id();
 }
 
 void Connection::drain() {
@@ -148,7 +161,7 @@ void Connection::send(std::string_view bytes) {
 
 void Connection::read_more(bool wanted) {
   read_wanted_ = wanted;
-  if (wanted) wait_readable();
+  if (wanted) read();
 }
 
 void Connection::offline(std::unique_ptr<Protocol> protocol) {
@@ -218,7 +231,9 @@ void Connection::lost() {
     const std::lock_guard lock(mutex_);
     closed_ = true;
     woken_.clear();
+    any_woken_ = false;
   }
+  own_woken_.clear();
   boost::system::error_code ignored;
   socket_->shutdown(Socket::shutdown_both, ignored);
   socket_->close(ignored);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -9,6 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "server/http/answer.h"
@@ -87,14 +89,18 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   std::shared_ptr<Answer> make_answer(std::int32_t id) { return std::make_shared<Answer>(shared_from_this(), id); }
 
  private:
-  void wait_readable();
-  void on_readable();
+  void read();
+  void on_read(std::string_view bytes);
   void received(std::string_view bytes);
   void decrypt(std::string_view bytes);
   void plain(std::string_view bytes);
   void pump();
+  bool take_woken();
   void flush();
   void finish_closing();
+
+  // What most requests fit in. Waiting with a buffer costs no system call, waiting without one does.
+  static constexpr std::size_t kFirstBytes = 1024;
 
   Executor executor_;
   std::optional<Socket> socket_;
@@ -104,15 +110,21 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   std::string peer_, tls_user_;
   std::unique_ptr<Protocol> protocol_, replaced_;
   std::string greeting_;  // first bytes, until the protocol is known
+  std::array<char, kFirstBytes> first_bytes_;
   std::string out_;
   std::size_t sent_ = 0;
   Protocol::Clock::time_point since_;  // start, or the last byte to a peer that closes
   bool offline_ = false;
   bool writing_ = false, reading_ = false, read_wanted_ = true, closing_ = false, shut_ = false;
 
+  std::vector<std::shared_ptr<Answer>> own_woken_;  // by the thread of the connection, while it pumps
+  std::vector<std::shared_ptr<Answer>> pumped_;     // those it is just pumping
+  std::atomic<std::thread::id> pumping_;            // that thread, while it will look at own_woken_
+  std::atomic<bool> any_woken_ = false;             // woken_ is not empty
+
   std::mutex mutex_;  // guards what follows
   std::vector<std::shared_ptr<Answer>> woken_;
-  bool wake_due_ = false, closed_ = false;
+  bool closed_ = false;
 };
 
 }  // namespace millrace::inline server

@@ -13,6 +13,7 @@ namespace millrace::inline server {
 namespace http = boost::beast::http;
 namespace {
 
+constexpr std::size_t kKeptBytes = 16 << 10;
 constexpr std::size_t kMostPipelined = 256 << 10;  // pipelined requests that wait for their turn
 
 std::string_view reason(int status) {
@@ -85,6 +86,7 @@ class Http1 final : public Protocol {
   }
 
   void process(std::string_view fresh) {
+    const auto now = Clock::now();
     std::string kept;
     std::string_view bytes = fresh;
     if (!input_.empty()) {
@@ -95,7 +97,7 @@ class Http1 final : public Protocol {
       if (answer_ && body_done_) break;  // its turn comes later
       if (!parser_) {
         parser_.emplace(connection_.context().limits.header_bytes);
-        begun_ = Clock::now();
+        begun_ = now;
         body_done_ = false;
       }
       boost::system::error_code error;
@@ -104,7 +106,7 @@ class Http1 final : public Protocol {
       if (!advance(error)) break;
       if (used == 0 && error == http::error::need_more) break;
     }
-    since_ = Clock::now();
+    since_ = now;
     if (next_) {
       lost_ = true;  // here nothing more happens
       return connection_.become(std::move(next_), bytes);
@@ -147,7 +149,7 @@ class Http1 final : public Protocol {
       refuse(413, "the request body is too large");
       return false;
     }
-    answer_ = connection_.make_answer(0);
+    answer_ = fresh_answer();
     responder_ = answer_->responder();
     receiver_ = connection_.context().handler->begin(*request_, responder_);
     if (lost_) return false;
@@ -156,6 +158,13 @@ class Http1 final : public Protocol {
         parser_->body().empty())
       connection_.send("HTTP/1.1 100 Continue\r\n\r\n");
     return true;
+  }
+
+  /// The last one again, unless somebody still has it.
+  std::shared_ptr<Answer> fresh_answer() {
+    if (!spare_ || spare_.use_count() > 1) return connection_.make_answer(0);
+    spare_->renew(connection_.shared_from_this());
+    return std::exchange(spare_, nullptr);
   }
 
   bool can_gather(std::uint64_t bytes) const {
@@ -229,42 +238,37 @@ class Http1 final : public Protocol {
   }
 
   void pump_one() {
-    if (receiver_ && !body_done_) {
-      if (const std::size_t bytes = answer_->take_consumed(); bytes > 0) {
-        unread_ -= std::min(unread_, bytes);
+    do {
+      answer_->take(part_, connection_.backlog() < kMostUnsent);
+      if (part_.consumed > 0 && receiver_ && !body_done_) {
+        unread_ -= std::min(unread_, part_.consumed);
         if (unread_ <= connection_.context().limits.unread_bytes / 2) connection_.read_more(true);
       }
-    }
-    if (auto head = answer_->take_head()) send_head(*head);
-    if (answer_->is_aborted()) return connection_.lost();
-    bool end = false;
-    while (connection_.backlog() < kMostUnsent) {
-      const auto chunk = answer_->take_chunk(end);
-      if (chunk) send_chunk(*chunk);
-      if (!chunk || end) break;
-    }
-    if (end) finished();
+      if (part_.has_head) send_head(part_.head);
+      if (part_.aborted) return connection_.lost();
+      if (!part_.chunk.empty()) send_chunk(part_.chunk);
+      if (part_.end) return finished();
+    } while (!part_.chunk.empty());
   }
 
   void send_head(const Answer::Head& head) {
-    std::string text;
-    text.reserve(256);
-    auto out = std::back_inserter(text);
-    fmt::format_to(out, "HTTP/1.1 {} {}\r\n", head.status, reason(head.status));
-    fmt::format_to(out, "Date: {}\r\n", http_date());
+    std::string& text = scratch_;
+    text = "HTTP/1.1 ";
+    text.append(fmt::format_int(head.status).c_str()).append(" ").append(reason(head.status));
+    text.append("\r\nDate: ").append(http_date());
     if (head.length)
-      fmt::format_to(out, "Content-Length: {}\r\n", *head.length);
+      text.append("\r\nContent-Length: ").append(fmt::format_int(*head.length).c_str());
     else if (wishes_.version >= 11)
-      text += "Transfer-Encoding: chunked\r\n";
+      text += "\r\nTransfer-Encoding: chunked";
     else
       close_after_ = true;
-    if (!head.content_type.empty()) fmt::format_to(out, "Content-Type: {}\r\n", head.content_type);
-    for (const auto& [name, value] : head.headers) fmt::format_to(out, "{}: {}\r\n", name, value);
+    if (!head.content_type.empty()) text.append("\r\nContent-Type: ").append(head.content_type);
+    for (const auto& [name, value] : head.headers) text.append("\r\n").append(name).append(": ").append(value);
     if (close_after_)
-      text += "Connection: close\r\n";
+      text += "\r\nConnection: close";
     else if (wishes_.version < 11)
-      text += "Connection: keep-alive\r\n";
-    text += "\r\n";
+      text += "\r\nConnection: keep-alive";
+    text += "\r\n\r\n";
     streaming_ = !head.length;
     chunked_ = streaming_ && wishes_.version >= 11;
     connection_.send(text);
@@ -280,8 +284,9 @@ class Http1 final : public Protocol {
   void finished() {
     if (chunked_ && !bodiless_) connection_.send("0\r\n\r\n");
     streaming_ = chunked_ = bodiless_ = false;
-    const auto answer = std::exchange(answer_, nullptr);
-    answer->gone();
+    spare_ = std::exchange(answer_, nullptr);
+    spare_->gone();
+    if (part_.chunk.capacity() > kKeptBytes) part_ = {};
     receiver_.reset();
     forget_body();
     if (close_after_ || !body_done_) return connection_.close_when_sent();
@@ -311,7 +316,9 @@ class Http1 final : public Protocol {
   std::optional<HttpRequest> request_;  // whose body is coming
   Http1Parser::Wishes wishes_;
   std::shared_ptr<BodyReceiver> receiver_;
-  std::shared_ptr<Answer> answer_;
+  std::shared_ptr<Answer> answer_, spare_;
+  Answer::Part part_;                     // that was sent last
+  std::string scratch_;                   // for a head
   std::shared_ptr<Responder> responder_;  // until the request is handed over
   std::unique_ptr<Protocol> next_;        // takes over
   std::size_t gathered_ = 0, unread_ = 0;

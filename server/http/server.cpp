@@ -103,9 +103,9 @@ class AsioHttpServer final : public HttpServer, private RequestHandler {
   int port() const override { return port_; }
 
   void serve(Service& service) override {
-    const std::lock_guard lock(mutex_);
     service_ = &service;
-    stage_ = ServiceStage::serving;
+    auto starting = ServiceStage::starting;
+    stage_.compare_exchange_strong(starting, ServiceStage::serving);
   }
 
   Status reload_tls() override {
@@ -120,14 +120,10 @@ class AsioHttpServer final : public HttpServer, private RequestHandler {
   }
 
   void stop() override {
-    {
-      const std::lock_guard lock(mutex_);
-      if (std::exchange(stage_, ServiceStage::stopping) == ServiceStage::stopping) return;
-    }
+    if (stage_.exchange(ServiceStage::stopping) == ServiceStage::stopping) return;
     if (running_) drain();
     {
       std::unique_lock lock(mutex_);
-      service_ = nullptr;
       idle_.wait(lock, [&] { return handling_ == 0; });
     }
     for (asio::thread_pool* pool : {&statements_, &queries_, &inserts_}) pool->join();
@@ -275,26 +271,24 @@ class AsioHttpServer final : public HttpServer, private RequestHandler {
 
   const Access* access() const { return options_.security ? options_.security->access.get() : nullptr; }
 
+  /// Counts a request in before it looks whether it may go on: stop() counts after it has said that none may.
   Service* begin_work() {
-    const std::lock_guard lock(mutex_);
     ++handling_;
-    return stage_ == ServiceStage::serving ? service_ : nullptr;
+    return stage_ == ServiceStage::serving ? service_.load() : nullptr;
   }
   void done() {
+    if (--handling_ > 0 || stage_ != ServiceStage::stopping) return;
     const std::lock_guard lock(mutex_);
-    if (--handling_ == 0) idle_.notify_all();
+    idle_.notify_all();
   }
 
   void answer(const HttpRequest& request, std::shared_ptr<Responder> responder) {
     HandlerContext context{.ender = ender_, .streams = streams_, .access = access(), .terminate = [this] {
-                             const std::lock_guard lock(mutex_);
-                             if (stage_ == ServiceStage::serving) stage_ = ServiceStage::terminated;
+                             auto serving = ServiceStage::serving;
+                             stage_.compare_exchange_strong(serving, ServiceStage::terminated);
                            }};
-    {
-      const std::lock_guard lock(mutex_);
-      context.stage = stage_;
-      context.service = stage_ == ServiceStage::serving ? service_ : nullptr;
-    }
+    context.stage = stage_;
+    context.service = context.stage == ServiceStage::serving ? service_.load() : nullptr;
     millrace::server::handle(request, responder, context);
     responder.reset();
     done();
@@ -310,12 +304,12 @@ class AsioHttpServer final : public HttpServer, private RequestHandler {
   std::atomic<std::size_t> connections_ = 0;
   int port_ = 0;
   bool running_ = false;
+  std::atomic<Service*> service_ = nullptr;
+  std::atomic<ServiceStage> stage_ = ServiceStage::starting;
+  std::atomic<int> handling_ = 0;
 
   std::mutex mutex_;  // guards what follows
   std::condition_variable idle_;
-  Service* service_ = nullptr;
-  ServiceStage stage_ = ServiceStage::starting;
-  int handling_ = 0;
   TlsContextPtr tls_;
 };
 
