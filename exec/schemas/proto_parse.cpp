@@ -12,6 +12,7 @@
 
 #include "exec/schemas/proto_schema.h"
 #include "exec/schemas/proto_well_known.h"
+#include "planner/types/value.h"
 
 namespace millrace::inline exec::proto {
 namespace {
@@ -33,7 +34,7 @@ class Errors final : public pb::io::ErrorCollector, public pb::DescriptorPool::E
   std::string text_;
 };
 
-/// Files by name, parsed when first asked for.
+/// Files by name, parsed when first asked for. Some clients register a FileDescriptorProto in base64 instead of a text.
 class Files final : public pb::DescriptorDatabase {
  public:
   Files(const SchemaText& schema, Errors& errors) : errors_(errors) {
@@ -52,6 +53,10 @@ class Files final : public pb::DescriptorDatabase {
     if (text.empty()) {
       errors_.AddError(0, 0, fmt::format("import \"{}\" is not among the schema's references", name));
       return false;
+    }
+    if (std::string bytes; base64_decode(text, bytes) && out->ParseFromString(bytes)) {
+      out->set_name(name);
+      return true;
     }
     pb::io::ArrayInputStream stream(text.data(), static_cast<int>(text.size()));
     pb::io::Tokenizer tokenizer(&stream, &errors_);
@@ -184,22 +189,41 @@ class Converter {
   std::map<const pb::EnumDescriptor*, Enumeration*> enumerations_;
 };
 
+/// The root file with all that it imports; null: see error().
+struct Parsed {
+  explicit Parsed(const SchemaText& schema)
+      : files(schema, errors), pool(&files, &errors), file(pool.FindFileByName(std::string(Files::kRoot))) {}
+  Error error() const {
+    return user_error("not a Protobuf schema: {}", errors.text().empty() ? "it cannot be parsed" : errors.text());
+  }
+
+  Errors errors;
+  Files files;
+  pb::DescriptorPool pool;
+  const pb::FileDescriptor* file;
+};
+
 }  // namespace
 
 Result<FilePtr> parse(const SchemaText& schema) {
   const pb::LogSilencer silence;  // what is wrong goes to who asked
-  Errors errors;
-  Files files(schema, errors);
-  pb::DescriptorPool pool(&files, &errors);
-  const pb::FileDescriptor* descriptor = pool.FindFileByName(std::string(Files::kRoot));
-  if (descriptor == nullptr)
-    return user_error("not a Protobuf schema: {}", errors.text().empty() ? "it cannot be parsed" : errors.text());
+  Parsed parsed(schema);
+  if (!parsed.file) return parsed.error();
   auto file = std::make_shared<File>();
-  file->package = descriptor->package();
+  file->package = parsed.file->package();
   Converter converter(*file);
-  for (int i = 0; i < descriptor->message_type_count(); ++i)
-    file->roots.push_back(&converter.message(*descriptor->message_type(i)));
+  for (int i = 0; i < parsed.file->message_type_count(); ++i)
+    file->roots.push_back(&converter.message(*parsed.file->message_type(i)));
   return FilePtr(std::move(file));
+}
+
+Result<std::string> serialized(const SchemaText& schema) {
+  const pb::LogSilencer silence;
+  Parsed parsed(schema);
+  if (!parsed.file) return parsed.error();
+  pb::FileDescriptorProto out;
+  parsed.file->CopyTo(&out);
+  return base64_encode(out.SerializeAsString());
 }
 
 }  // namespace millrace::inline exec::proto

@@ -87,8 +87,11 @@ FilePtr file_for(const std::vector<ColumnDef>& columns, const FormatInfo& format
 /// The text of what file_for() made.
 std::string print(const File& file);
 
-/// Parses a text; what it imports is among `imports` or well known. A user error says where it is wrong.
+/// Parses a text, or a FileDescriptorProto in base64; what it imports is among `imports` or well known. A user error
+/// says where it is wrong.
 Result<FilePtr> parse(const SchemaText& schema);
+/// The FileDescriptorProto of a schema in base64.
+Result<std::string> serialized(const SchemaText& schema);
 /// As Confluent's clients see the path of a message in front of its bytes.
 std::string index_bytes(const Message& message);
 /// The message whose path those bytes name; moves `bytes` behind them. Null: no such, or broken.

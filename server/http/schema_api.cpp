@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 #include <charconv>
 
+#include "exec/schemas/proto_schema.h"
 #include "server/http/http_text.h"
 
 namespace millrace::inline server {
@@ -71,20 +72,14 @@ SchemaSource schema_in(const HttpRequest& request) {
   return schema;
 }
 
-void put_schema(json::object& out, const SchemaSource& schema) {
-  out["schema"] = schema.text;
+void put_schema(json::object& out, const SchemaSource& schema, const std::string& text) {
+  out["schema"] = text;
   if (schema.kind != SchemaKind::avro) out["schemaType"] = schema_kind_name(schema.kind);
   json::array references;
   for (const SchemaReference& reference : schema.references)
     references.push_back(
         json::object{{"name", reference.name}, {"subject", reference.subject}, {"version", reference.version}});
   if (!references.empty()) out["references"] = std::move(references);
-}
-
-json::object to_json(const SubjectVersion& version) {
-  json::object out{{"subject", version.subject}, {"version", version.version}, {"id", version.id}};
-  put_schema(out, version.schema);
-  return out;
 }
 
 int version_number(const std::string& text) {
@@ -121,6 +116,19 @@ class SchemaApi {
     return versions;
   }
 
+  /// The text of a schema in the form that was asked for: clients without a parser want Protobuf serialized.
+  std::string text_of(const SchemaSource& schema) {
+    const bool serialized = request_.query.find("format=serialized") != std::string::npos;
+    if (!serialized || schema.kind != SchemaKind::protobuf) return schema.text;
+    return checked(proto::serialized(checked(resolve(registry_, schema))));
+  }
+
+  json::object to_json(const SubjectVersion& version) {
+    json::object out{{"subject", version.subject}, {"version", version.version}, {"id", version.id}};
+    put_schema(out, version.schema, text_of(version.schema));
+    return out;
+  }
+
   SubjectVersion version_of(const std::string& subject, const std::string& version) {
     (void)versions_of(subject);
     auto found = checked(registry_.find(subject, version_number(version)));
@@ -139,11 +147,17 @@ class SchemaApi {
       return json::value_from(versions_of(subject));
     }
     const SubjectVersion version = version_of(subject, parts_[3]);
-    if (parts_.size() == 5 && parts_[4] == "schema") return json::parse(version.schema.text);
+    if (parts_.size() == 5 && parts_[4] == "schema") return itself(version.schema);
     if (parts_.size() != 4) unknown();
     if (!is("DELETE")) return to_json(version);
     (void)checked(registry_.remove_version(subject, version.version));
     return version.version;
+  }
+
+  json::value itself(const SchemaSource& schema) {
+    boost::system::error_code none;
+    json::value parsed = json::parse(schema.text, none);
+    return none ? json::value(schema.text) : parsed;
   }
 
   json::value subject_itself(const std::string& subject) {
@@ -176,7 +190,7 @@ class SchemaApi {
     if (!found) throw SchemaFailure{40403, fmt::format("Schema {} not found", parts_[2])};
     if (parts_.size() == 4 && parts_[3] == "versions") return uses_of(id);
     json::object out;
-    put_schema(out, *found);
+    put_schema(out, *found, text_of(*found));
     return out;
   }
 

@@ -1,6 +1,7 @@
 """schema_registry_test.py MILLRACE: one server keeps schemas in its log and serves them, another uses it as its registry
 over HTTP: columns are inferred, rows written by the registered schema, schemas survive a restart, and a registry that is
 away fails statements, not queries."""
+import base64
 import json
 import socket
 import subprocess
@@ -79,6 +80,17 @@ def main(program):
             expect(ask(keeper.port, "POST", "/subjects/in-value/versions", wrong)[0], 409, "an incompatible schema")
             expect(ask(keeper.port, "POST", "/subjects/in-value/versions", {"schema": "{"})[0], 422, "what is no schema")
             expect(ask(keeper.port, "GET", "/schemas/ids/77")[0], 404, "an unknown id")
+
+            message = {"schema": 'syntax = "proto3"; message M { int32 n = 1; }', "schemaType": "PROTOBUF"}
+            expect(ask(keeper.port, "POST", "/subjects/p-value/versions", message), (200, '{"id":2}'), "a Protobuf schema")
+            serialized = json.loads(ask(keeper.port, "GET", "/schemas/ids/2?format=serialized")[1])["schema"]
+            expect(base64.b64decode(serialized)[-6:], b"proto3", "a Protobuf schema serialized")
+            expect(ask(keeper.port, "GET", "/subjects/p-value/versions/1/schema"), (200, json.dumps(message["schema"])), "its text")
+            expect(ask(keeper.port, "POST", "/subjects/q-value/versions", {"schema": serialized, "schemaType": "PROTOBUF"}), (200, '{"id":3}'),
+                   "what clients without a parser register")
+            expect(user.run("CREATE STREAM q WITH (kafka_topic='q', value_format='PROTOBUF', partitions=1);")[0], 200, "reading it")
+            for subject in ("p-value", "q-value"):
+                expect(ask(keeper.port, "DELETE", f"/subjects/{subject}"), (200, "[1]"), "deleting")
 
             expect(user.run("CREATE STREAM i WITH (kafka_topic='in', value_format='AVRO', partitions=1);"
                             "CREATE STREAM o WITH (value_format='PROTOBUF') AS SELECT user, n + 1 AS m FROM i;")[0], 200, "creating")
