@@ -9,9 +9,11 @@ name
     | freeWord
     ;
 
-unit
-    : 'YEAR' | 'YEARS' | 'MONTH' | 'MONTHS' | 'DAY' | 'DAYS' | 'HOUR' | 'HOURS' | 'MINUTE' | 'MINUTES'
-    | 'SECOND' | 'SECONDS' | 'MILLISECOND' | 'MILLISECONDS'
+unit: 'YEAR' | 'YEARS' | 'MONTH' | 'MONTHS' | fixedUnit;
+
+// Units that are always equally long, as durations need them.
+fixedUnit
+    : 'DAY' | 'DAYS' | 'HOUR' | 'HOURS' | 'MINUTE' | 'MINUTES' | 'SECOND' | 'SECONDS' | 'MILLISECOND' | 'MILLISECONDS'
     ;
 
 freeWord

@@ -34,7 +34,7 @@ window
 windowBounds: (',' retention)? (',' gracePeriod)?;
 retention: 'RETENTION' duration;
 gracePeriod: 'GRACE' 'PERIOD' duration;
-duration: INTEGER_VALUE unit;
+duration: INTEGER_VALUE fixedUnit;
 
 // A list, or one list in parentheses; never a mixture.
 grouping

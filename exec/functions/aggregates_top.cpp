@@ -88,13 +88,13 @@ Type top_type(std::span<const Type> types) {
 }
 
 FunctionVariant top(const std::string& type) {
-  return returning(aggregate(type + " sort_col, ANY... others, literal INT k -> ARRAY<" + type + ">",
+  return returning(aggregate(type + " sort_col, ANY... others, literal INT k >= 1 -> ARRAY<" + type + ">",
                              {.structured = true}, heap_aggregate<TopOps<false>>()),
                    top_type);
 }
 
 FunctionVariant top_distinct(const std::string& type) {
-  return returning(aggregate(type + " value, literal INT k -> ARRAY<" + type + ">", {.structured = true},
+  return returning(aggregate(type + " value, literal INT k >= 1 -> ARRAY<" + type + ">", {.structured = true},
                              heap_aggregate<TopOps<true>>()),
                    top_type);
 }

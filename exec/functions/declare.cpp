@@ -38,6 +38,7 @@ class SignatureReader {
     parameter.type = read_pattern();
     if (eat("...")) variant.variadic = static_cast<int>(variant.parameters.size());
     if (!at(",") && !at("->")) parameter.name = read_word();
+    if (eat(">=")) parameter.least = std::stoi(read_word());
     variant.parameters.push_back(std::move(parameter));
   }
 

@@ -17,7 +17,8 @@ namespace millrace::inline exec {
 
 /// Parses `ARRAY<T> list, INT n, T... rest -> BOOLEAN`. Types: BOOLEAN INT BIGINT DOUBLE STRING BYTES DATE TIME
 /// TIMESTAMP, DECIMAL (any), ANY, STRUCT (any) or STRUCT<K STRING, V INT>, ARRAY<..>, MAP<..>, LAMBDA<A, B, Result>,
-/// UNIT; other names are type variables. `literal INT n` must be a constant; `T... rest` repeats. Throws
+/// UNIT; other names are type variables. `literal INT n` must be a constant, `literal INT n >= 1` at
+/// least that; `T... rest` repeats. Throws
 /// std::logic_error on a typing mistake.
 FunctionVariant parse_signature(std::string_view signature);
 

@@ -12,15 +12,9 @@ struct UnitLength {
   std::string_view name;  // singular
   std::int64_t millis;
 };
-/// A month and a year have no fixed length; as a duration they count 30 and 365 days.
 constexpr std::array kUnits = {
-    UnitLength{"MILLISECOND", 1},
-    UnitLength{"SECOND", 1'000},
-    UnitLength{"MINUTE", 60'000},
-    UnitLength{"HOUR", 3'600'000},
-    UnitLength{"DAY", 86'400'000},
-    UnitLength{"MONTH", std::int64_t{30} * 86'400'000},
-    UnitLength{"YEAR", std::int64_t{365} * 86'400'000},
+    UnitLength{"MILLISECOND", 1},  UnitLength{"SECOND", 1'000},   UnitLength{"MINUTE", 60'000},
+    UnitLength{"HOUR", 3'600'000}, UnitLength{"DAY", 86'400'000},
 };
 
 /// As long as all times that records can have.
@@ -143,7 +137,7 @@ ast::Grouping Builder::grouping(P::GroupingContext* context) {
 ast::Duration Builder::duration(P::DurationContext* context) {
   ast::Duration duration;
   duration.count = integer(context->getStart());
-  duration.unit = word(context->unit());
+  duration.unit = word(context->fixedUnit());
   duration.span = span(context);
   const std::int64_t unit = unit_millis(duration.unit);
   if (duration.count > kLongestDuration / unit) {

@@ -59,10 +59,10 @@ BoundQuery bind_create_as(const ast::CreateAs& statement, const BindContext& con
   const RelationKind kind = statement.kind == ast::SourceKind::stream ? RelationKind::stream : RelationKind::table;
   const WithProperties with = read_with(statement.properties, WithKind::create_as);
   check_name_free(context.catalog, statement.name, kind, statement.or_replace, statement.if_not_exists, false);
-  auto select = bind_select(*statement.query, context, statement.name.text, [&with](const Schema& columns) {
+  auto select = bind_select(*statement.query, context, statement.name.text, [&with, &context](const Schema& columns) {
     SourceDef shown;
     shown.schema = columns;
-    set_timestamp(shown, with);
+    set_timestamp(shown, with, context);
   });
   check_result_kind(kind, select.root, statement.name.span);
   BoundQuery bound;
@@ -79,7 +79,7 @@ BoundQuery bind_create_as(const ast::CreateAs& statement, const BindContext& con
       with.topic.value_or(find_property(context.properties, "ksql.output.topic.name.prefix").value_or("") + sink.name);
   set_sink_formats(sink, select, with, context);
   check_duplicate_columns(sink.schema, statement.name.span);
-  set_timestamp(sink, with);
+  set_timestamp(sink, with, context);
   try {
     check_sink_formats(sink, select, with, context);
   } catch (const SqlError& error) {

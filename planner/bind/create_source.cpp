@@ -202,7 +202,7 @@ BoundCreate bind_create(const ast::CreateSource& statement, const BindContext& c
     throw SqlError(Code::invalid_property, with.span, "Windowed sources require a key column.");
   }
   check_duplicate_columns(source.schema, statement.name.span);
-  set_timestamp(source, with);
+  set_timestamp(source, with, context);
   check_formats(statement, context, with, source);
   bind_topic(statement, context, with, bound);
   if (const auto* old = context.catalog.find(source.name); old && statement.or_replace) {

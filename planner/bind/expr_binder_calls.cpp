@@ -50,7 +50,7 @@ ExprPtr ExprBinder::build_lambda(const ast::Lambda& lambda, const TypePattern& p
   }
   result.body = build(lambda.body);
   parameters_.resize(before);
-  if (!match_type(pattern.arguments.back(), result.body->type, true, bindings)) {
+  if (!match_type(pattern.arguments.back(), result.body->type, false, bindings)) {
     const Type wanted = bound_or_null(pattern.arguments.back(), bindings);
     if (!can_widen(result.body->type, wanted)) {
       throw SqlError(

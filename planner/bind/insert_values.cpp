@@ -43,6 +43,9 @@ std::vector<std::string> target_columns(const ast::InsertValues& statement, cons
     if (index && target.schema.columns[*index].role == ColumnRole::header) {
       headers += (headers.empty() ? "" : ", ") + column.text;
     }
+    if (std::ranges::find(names, column.text) != names.end()) {
+      throw failed(target, column.span, fmt::format("Column name `{}` is given more than once.", column.text));
+    }
     names.push_back(column.text);
   }
   if (!headers.empty()) {
@@ -66,6 +69,11 @@ void check_count(const ast::InsertValues& statement, const SourceDef& target, co
                fmt::format("Expected a value for each column. Expected Columns: [{}]. Got [{}]", expected, got));
 }
 
+/// Whether a constant expression that gives NULL does so because it fails: then IS NULL on it fails as well.
+bool fails(const ExprPtr& expr, const BindContext& context) {
+  return context.evaluate(*make_expr(IsNullExpr{expr, false}, Type::boolean(), expr->span)).is_null();
+}
+
 Value evaluate_value(const ast::ExprPtr& value, const std::string& name, const Type& type, const SourceDef& target,
                      const BindContext& context) {
   const Scope empty;
@@ -75,6 +83,10 @@ Value evaluate_value(const ast::ExprPtr& value, const std::string& name, const T
   const auto bound = binder.bind(qualified);
   const auto* literal = bound->as<LiteralExpr>();
   const Value result = literal ? literal->value : context.evaluate(*bound);
+  if (result.is_null() && !literal && fails(bound, context)) {
+    throw failed(target, value->span,
+                 fmt::format("{} for column `{}` cannot be evaluated.", ast::format(*value), name));
+  }
   if (auto fitted = coerce_value(result, bound->type, type, context)) return std::move(*fitted);
   throw failed(target, value->span,
                fmt::format("Expected type {} for field `{}` but got {}({})", type.to_string(), name,
@@ -131,6 +143,10 @@ BoundInsert bind_insert_values(const ast::InsertValues& statement, const BindCon
       bound.row[*index] = std::move(value);
     } else if (!value.is_null()) {
       bound.row_time = value.as<std::int64_t>();
+      if (*bound.row_time < 0) {
+        throw failed(target, statement.values[i]->span,
+                     fmt::format("Invalid timestamp: {}. ROWTIME must not be negative.", *bound.row_time));
+      }
     }
   }
   check_keys(bound, target, statement.target.span);

@@ -86,6 +86,18 @@ std::string signatures(const FunctionDef& function) {
   return text;
 }
 
+/// Widens `known` so that `other` converts to it as well.
+bool unify(Type& known, const Type& other) {
+  if (can_widen(other, known)) return true;
+  if (known.is_numeric() && other.is_numeric()) {
+    known = wider_number(known, other);
+    return true;
+  }
+  if (!can_widen(known, other)) return false;
+  known = other;
+  return true;
+}
+
 }  // namespace
 
 bool match_type(const TypePattern& pattern, const Type& type, bool widen, TypeBindings& bindings) {
@@ -99,7 +111,7 @@ bool match_type(const TypePattern& pattern, const Type& type, bool widen, TypeBi
              (widen && (type.kind() == TypeKind::integer || type.kind() == TypeKind::bigint));
     case Kind::generic: {
       const auto [known, fresh] = bindings.try_emplace(pattern.variable, type);
-      return fresh || known->second == type;
+      return fresh || known->second == type || (widen && unify(known->second, type));
     }
     case Kind::array:
       return type.kind() == TypeKind::array && match_type(pattern.arguments[0], type.element(), widen, bindings);

@@ -99,11 +99,12 @@ std::vector<Value> Aggregation::take_constants(const ast::Call& call, ExprBinder
   std::vector<Value> constants;
   std::vector<ExprPtr> arguments;
   for (std::size_t i = 0; i < bound.arguments.size(); ++i) {
-    if (!variant.parameters[bound.parameter[i]].literal) {
+    const ParameterDef& parameter = variant.parameters[bound.parameter[i]];
+    if (!parameter.literal) {
       arguments.push_back(bound.arguments[i]);
       continue;
     }
-    if (!is_literal(*call.arguments[i])) {
+    if (!is_literal(*call.arguments[i]) || call.arguments[i]->as<ast::NullLiteral>()) {
       throw SqlError(
           Code::invalid_aggregate, call.arguments[i]->span,
           fmt::format("Parameter {} passed to function {} must be a literal constant, but was expression: '{}'", i + 1,
@@ -111,6 +112,9 @@ std::vector<Value> Aggregation::take_constants(const ast::Call& call, ExprBinder
     }
     const auto* literal = bound.arguments[i]->as<LiteralExpr>();
     constants.push_back(literal ? literal->value : input_.context.evaluate(*bound.arguments[i]));
+    if (parameter.least && constants.back().as<std::int32_t>() < *parameter.least)
+      throw SqlError(Code::invalid_aggregate, call.arguments[i]->span,
+                     fmt::format("{} must be {} or greater", parameter.name, *parameter.least));
   }
   bound.arguments = std::move(arguments);
   return constants;

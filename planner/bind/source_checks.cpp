@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <set>
 
+#include "planner/bind/ast_rewrite.h"
+#include "planner/bind/expr_binder.h"
 #include "planner/bind/nearest.h"
 #include "planner/bind/scope.h"
 
@@ -52,6 +54,18 @@ void check_columns_kept(const SourceDef& old, const SourceDef& next, Span span) 
                   old.name, old.schema.to_string(), next.schema.to_string(), keys_changed ? "key " : "", changed));
 }
 
+/// What no time can be written by is no pattern.
+void check_time_pattern(const std::string& pattern, Span span, const BindContext& context) {
+  const auto call = make_ast(ast::Call{.name = {.text = "FORMAT_TIMESTAMP", .quoted = false, .span = span},
+                                       .arguments = {make_ast(ast::StringLiteral{"2020-01-01"}, span),
+                                                     make_ast(ast::StringLiteral{pattern}, span)}},
+                             span);
+  const Scope empty;
+  if (!context.evaluate(*ExprBinder(context, empty).bind(call)).is_null()) return;
+  throw SqlError(Code::invalid_property, span,
+                 fmt::format("Invalid TIMESTAMP_FORMAT in the WITH clause: '{}' is no pattern of java.time.", pattern));
+}
+
 }  // namespace
 
 std::string kind_word(RelationKind kind) {
@@ -81,7 +95,7 @@ void check_duplicate_columns(const Schema& schema, Span span) {
   throw SqlError(Code::invalid_schema, span, fmt::format("Duplicate {} columns found in schema: {}", role, twice));
 }
 
-void set_timestamp(SourceDef& source, const WithProperties& with) {
+void set_timestamp(SourceDef& source, const WithProperties& with, const BindContext& context) {
   if (!with.timestamp) {
     if (with.timestamp_format) {
       throw SqlError(Code::invalid_property, with.span,
@@ -119,6 +133,7 @@ void set_timestamp(SourceDef& source, const WithProperties& with) {
                     "specified.",
                     wanted));
   }
+  if (with.timestamp_format) check_time_pattern(*with.timestamp_format, with.span, context);
   source.timestamp_column = wanted;
   source.timestamp_format = with.timestamp_format;
 }

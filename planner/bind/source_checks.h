@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "planner/bind/binder.h"
 #include "planner/bind/with_properties.h"
 
 namespace millrace::inline planner {
@@ -14,7 +15,7 @@ void check_reserved_names(const std::vector<ColumnDef>& columns, Span span);
 /// Throws when two key columns or two value columns share a name, or a value column has a key's name.
 void check_duplicate_columns(const Schema& schema, Span span);
 /// Checks TIMESTAMP and TIMESTAMP_FORMAT against the schema and puts them into `source`.
-void set_timestamp(SourceDef& source, const WithProperties& with);
+void set_timestamp(SourceDef& source, const WithProperties& with, const BindContext& context);
 /// Throws when `next` cannot replace `old` (CREATE OR REPLACE, sql.md).
 void check_upgrade(const SourceDef& old, const SourceDef& next, Span span);
 /// Throws when the name is taken. For OR REPLACE: when the old or new source may not be replaced. IF NOT EXISTS passes.

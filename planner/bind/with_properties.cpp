@@ -48,6 +48,13 @@ int small_number_of(const ast::Property& property, int min) {
   return static_cast<int>(value);
 }
 
+/// -1: no limit.
+std::int64_t retention_of(const ast::Property& property) {
+  const std::int64_t value = number_of(property);
+  if (value < -1) fail_value(property, "the value must be at least -1.");
+  return value;
+}
+
 bool flag_of(const ast::Property& property) {
   if (const auto* flag = property.value->as<ast::BooleanLiteral>()) return flag->value;
   if (const auto* text = property.value->as<ast::StringLiteral>()) {
@@ -90,6 +97,9 @@ WindowType window_type_of(const ast::Property& property) {
   fail_value(property, "String must be one of: SESSION, HOPPING, TUMBLING, null");
 }
 
+/// As long as all times that records can have.
+constexpr std::int64_t kLongestWindow = 253'402'300'799'999;
+
 std::int64_t window_size_of(const ast::Property& property) {
   std::istringstream in(text_of(property));
   std::int64_t count = 0;
@@ -97,11 +107,11 @@ std::int64_t window_size_of(const ast::Property& property) {
   std::string rest;
   constexpr std::array<std::pair<std::string_view, std::int64_t>, 5> kUnits = {
       {{"MILLISECOND", 1}, {"SECOND", 1000}, {"MINUTE", 60'000}, {"HOUR", 3'600'000}, {"DAY", kMillisPerDay}}};
-  if (in >> count >> unit && !(in >> rest)) {
+  if (in >> count >> unit && !(in >> rest) && count > 0) {
     unit = upper(unit);
     if (unit.ends_with('S')) unit.pop_back();
     for (const auto& [name, millis] : kUnits) {
-      if (unit == name) return count * millis;
+      if (unit == name && count <= kLongestWindow / millis) return count * millis;
     }
   }
   throw SqlError(
@@ -154,7 +164,7 @@ bool take_topic_property(const ast::Property& property, WithProperties& with) {
   else if (name == "REPLICAS")
     with.replicas = small_number_of(property, -1);
   else if (name == "RETENTION_MS")
-    with.retention_ms = number_of(property);
+    with.retention_ms = retention_of(property);
   else if (name == "FORMAT")
     with.format = format_of(property);
   else if (name == "KEY_FORMAT")

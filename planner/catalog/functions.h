@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -36,8 +37,9 @@ struct ParameterDef {
   std::string name;
   TypePattern type;
   std::string doc;
-  bool literal = false;     // must be a literal constant (init arguments of aggregates)
-  bool clock_unit = false;  // of an interval unit: MONTHS and YEARS are refused
+  bool literal = false;                 // must be a literal constant (init arguments of aggregates)
+  std::optional<std::int32_t> least{};  // of a literal INT: smaller ones are refused
+  bool clock_unit = false;              // of an interval unit: MONTHS and YEARS are refused
 };
 
 /// Base of what exec knows about one variation; opaque here.
