@@ -25,6 +25,8 @@ class Expr:
 
 
 DECIMAL = "DECIMAL(9, 2)"
+LIST, MAP, STRUCT = "ARRAY<INT>", "MAP<STRING, INT>", "STRUCT<X INT, Y STRING>"
+NESTED = (LIST, MAP, STRUCT)
 WORDS = ["a", "b", "ab", "ba", "", "x_y", "Ab"]
 
 
@@ -43,7 +45,7 @@ def constant(random, type_):
 
 
 def is_number(type_):
-    return type_ != "STRING"
+    return type_ != "STRING" and type_ not in NESTED
 
 
 def of_column(column):
@@ -65,7 +67,34 @@ def value(random, columns, depth=2):
         return column
     if column.type == "STRING":
         return text_value(random, column)
+    if column.type in NESTED:
+        return nested_value(random, column)
     return number_value(random, columns, column, depth)
+
+
+def nested_value(random, column):
+    """Something out of a list, a map or a struct, or made of it."""
+    m, d = column.mill, column.duck
+    if column.type == STRUCT:
+        return random.choice([
+            Expr(f"{m}->X", f"({d}).X", "INT"),
+            Expr(f"{m}->Y", f"({d}).Y", "STRING"),
+            Expr(f"STRUCT(X := {m}->X, Y := 'new')", f"{{'X': ({d}).X, 'Y': 'new'}}", STRUCT)])
+    if column.type == MAP:
+        key = random.choice("abc")
+        return random.choice([
+            Expr(f"{m}['{key}']", f"{d}['{key}']", "INT"),
+            Expr(f"FILTER({m}, (x, y) => x = '{key}')", f"map_from_entries(list_filter(map_entries({d}), lambda e: e.key = '{key}'))", MAP)])
+    place = random.choice([1, 2, 3, -1])
+    return random.choice([
+        Expr(f"{m}[{place}]", f"{d}[{place}]", "INT"),
+        Expr(f"ARRAY_LENGTH({m})", f"len({d})::INTEGER", "INT"),
+        Expr(f"CASE WHEN ARRAY_CONTAINS({m}, 2) THEN 1 ELSE 0 END", f"CASE WHEN list_contains({d}, 2) THEN 1 ELSE 0 END", "INT"),
+        Expr(f"ARRAY_MAX({m})", f"list_max({d})", "INT"),
+        Expr(f"ARRAY_CONCAT({m}, ARRAY[7])", f"list_concat({d}, [7])", LIST),
+        Expr(f"ARRAY_SORT({m}, 'DESC')", f"list_sort({d}, 'DESC', 'NULLS LAST')", LIST),
+        Expr(f"FILTER({m}, x => x IS NOT NULL)", f"list_filter({d}, lambda x: x IS NOT NULL)", LIST),
+        Expr(f"ARRAY[{m}[1], 5]", f"[{d}[1], 5]", LIST)])
 
 
 def text_value(random, column):
@@ -118,7 +147,17 @@ def condition(random, columns, depth=2):
     return simple_condition(random, of_column(random.choice(columns)))
 
 
+def nested_condition(random, column):
+    if column.type == STRUCT:
+        return Expr(f"({column.mill}->X > 1)", f"coalesce(({column.duck}).X > 1, false)", "BOOLEAN")
+    if column.type == MAP:
+        return Expr(f"({column.mill}['a'] = 1)", f"coalesce({column.duck}['a'] = 1, false)", "BOOLEAN")
+    return Expr(f"ARRAY_CONTAINS({column.mill}, 2)", f"coalesce(list_contains({column.duck}, 2), false)", "BOOLEAN")
+
+
 def simple_condition(random, column):
+    if column.type in NESTED:
+        return nested_condition(random, column)
     pick = random.randrange(7)
     if pick == 0:
         negated = random.choice(["", "NOT "])

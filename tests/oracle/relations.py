@@ -7,7 +7,7 @@ content after every feed (`feed`, columns), so that each operation on tables is 
 import json
 from dataclasses import dataclass, field
 
-from expressions import DECIMAL, WORDS, Column
+from expressions import DECIMAL, LIST, MAP, STRUCT, WORDS, Column
 
 BASE_TIME = 1_000_000
 
@@ -37,9 +37,11 @@ class Feed:
 
 
 COLUMNS = [Column("A", "INT"), Column("B", "BIGINT"), Column("D", "DOUBLE"), Column("P", DECIMAL),
-           Column("T", "STRING")]
-DUCK_TYPES = {"INT": "INTEGER", "BIGINT": "BIGINT", "DOUBLE": "DOUBLE", DECIMAL: DECIMAL, "STRING": "VARCHAR"}
+           Column("T", "STRING"), Column("LS", LIST), Column("MP", MAP), Column("RC", STRUCT)]
+DUCK_TYPES = {"INT": "INTEGER", "BIGINT": "BIGINT", "DOUBLE": "DOUBLE", DECIMAL: DECIMAL, "STRING": "VARCHAR",
+              LIST: "INTEGER[]", MAP: "MAP(VARCHAR, INTEGER)", STRUCT: "STRUCT(X INTEGER, Y VARCHAR)"}
 KEYS = ["a", "b", "ab", "c", "x_y"]
+MAP_KEYS = ["a", "b", "c"]
 
 
 def literal(value):
@@ -47,6 +49,11 @@ def literal(value):
         return "NULL"
     if isinstance(value, list):
         return f"[{', '.join(map(literal, value))}]::INTEGER[]"
+    if isinstance(value, dict) and "X" in value:
+        return f"{{'X': {literal(value['X'])}::INTEGER, 'Y': {literal(value['Y'])}::VARCHAR}}"
+    if isinstance(value, dict):
+        keys, values = ", ".join(map(literal, value)), ", ".join(map(literal, value.values()))
+        return f"MAP([{keys}]::VARCHAR[], [{values}]::INTEGER[])"
     return f"'{value}'" if isinstance(value, str) else str(value)
 
 
@@ -66,16 +73,15 @@ class World:
         kind = "stream" if name[0] == "S" else "table"
         key = "KEY" if kind == "stream" else "PRIMARY KEY"
         columns = ", ".join(f"{c.name} {c.type}" for c in COLUMNS)
-        extra = ", L ARRAY<INT>" if kind == "stream" else ""
         self.statements.append(
-            f"CREATE {kind.upper()} {name} (K STRING {key}, {columns}{extra}) WITH (KAFKA_TOPIC='{name.lower()}', "
+            f"CREATE {kind.upper()} {name} (K STRING {key}, {columns}) WITH (KAFKA_TOPIC='{name.lower()}', "
             f"VALUE_FORMAT='JSON', PARTITIONS={self.partitions});")
         self.relations.append(
             Relation(name, kind, [Column("K", "STRING")], list(COLUMNS), frozenset([name]),
                      ordered=self.partitions == 1, partitions=self.partitions))
         duck = ", ".join(f"{c.name} {DUCK_TYPES[c.type]}" for c in COLUMNS)
         table = name if kind == "stream" else name + "_log"
-        self.db.execute(f"CREATE TABLE {table} (feed INTEGER, seq INTEGER, ts BIGINT, gone BOOLEAN, K VARCHAR, {duck}, L INTEGER[])")
+        self.db.execute(f"CREATE TABLE {table} (feed INTEGER, seq INTEGER, ts BIGINT, gone BOOLEAN, K VARCHAR, {duck})")
 
     def add_records(self):
         clocks, seq = dict.fromkeys(("S0", "S1", "T0", "T1"), BASE_TIME), 0
@@ -93,7 +99,7 @@ class World:
         for name in ("S0", "S1"):  # all windows are over
             seq += 1
             feed = Feed(name, len(self.feeds) + 100)
-            self.put(feed, seq, BASE_TIME + 36_000_000, False, "zz", dict.fromkeys("ABDPT"), None)
+            self.put(feed, seq, BASE_TIME + 36_000_000, False, "zz", dict.fromkeys(c.name for c in COLUMNS))
             self.feeds.append(feed)
         for table, rows in self.rows.items():
             self.db.execute(f"INSERT INTO {table} VALUES " + ", ".join(f"({', '.join(map(literal, row))})" for row in rows))
@@ -109,25 +115,26 @@ class World:
         gone = random.random() < (0.08 if feed.source[0] == "S" else 0.2)
         row = {
             "A": random.randrange(-3, 9), "B": random.randrange(-20, 1000), "D": random.randrange(-40, 40) / 4,
-            "P": random.randrange(-500, 500) / 100, "T": random.choice(WORDS + KEYS)
+            "P": random.randrange(-500, 500) / 100, "T": random.choice(WORDS + KEYS),
+            "LS": random.choice([[], [1], [2, None, 3], [random.randrange(9) for _ in range(3)]]),
+            "MP": {name: random.choice([None, 1, 2, 3]) for name in random.sample(MAP_KEYS, random.randrange(3))},
+            "RC": {"X": random.choice([None, 1, 2, 3]), "Y": random.choice([None, "a", "b"])}
         }
         for name in row:
             if random.random() < 0.12:
                 row[name] = None
-        items = random.choice([None, [], [1], [2, None, 3], [random.randrange(9) for _ in range(3)]])
-        self.put(feed, seq, ts, gone, key, row, items)
+        self.put(feed, seq, ts, gone, key, row)
 
-    def put(self, feed, seq, ts, gone, key, row, items):
+    def put(self, feed, seq, ts, gone, key, row):
         stream = feed.source[0] == "S"
-        text = dict(row, L=items) if stream else row
-        value = "null" if gone else json.dumps(text)
+        value = "null" if gone else json.dumps(row)
         if key is not None or stream:
             feed.lines.append(f"{json.dumps(key)} | {value} | {ts}")
         if key is None and not stream:
             return
         shown = dict.fromkeys(row) if gone else row
         self.rows.setdefault(feed.source + ("" if stream else "_log"), []).append(
-            (feed.number, seq, ts, gone, key, *shown.values(), None if gone else items))
+            (feed.number, seq, ts, gone, key, *shown.values()))
 
     def make_table_states(self):
         self.db.execute("CREATE TABLE feeds (feed INTEGER)")

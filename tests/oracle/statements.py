@@ -1,13 +1,14 @@
 """Random queries over the relations of a world: each adds a statement, and the relation that must come out of it."""
-from expressions import DECIMAL, Column, Expr, condition, is_number, of_column, value
+from expressions import DECIMAL, LIST, NESTED, Column, Expr, condition, is_number, of_column, value
 from relations import Relation
+from timed import TimedQueries
 
 WINDOW_UNITS = 1000
-NO_KEY = ("DOUBLE", DECIMAL)  # types that a key of the KAFKA format does not take, or that nobody groups by
+NO_KEY = ("DOUBLE", DECIMAL, *NESTED)  # types that a key of the KAFKA format does not take, or that nobody groups by
 HELD = frozenset(["held"])  # among the roots of what comes from an outer join that waits
 
 
-class Builder:
+class Builder(TimedQueries):
     def __init__(self, world):
         self.world, self.random, self.db = world, world.random, world.db
         self.count = 0
@@ -16,7 +17,8 @@ class Builder:
         """Adds one query; gives its relation, or nothing when the dice fell badly."""
         makers = [self.project_stream, self.project_stream, self.project_table, self.partition_by, self.explode,
                   self.aggregate_stream, self.aggregate_stream, self.aggregate_table, self.tumbling_or_hopping,
-                  self.tumbling_or_hopping, self.sessions, self.join_streams, self.join_streams, self.join_stream_table,
+                  self.tumbling_or_hopping, self.sessions, self.timed_sessions, self.join_streams, self.join_streams,
+                  self.timed_join, self.join_stream_table,
                   self.join_tables, self.join_foreign_key]
         made = self.random.choice(makers)()
         if made is not None:
@@ -100,8 +102,8 @@ class Builder:
     def explode(self):
         name, source = self.name(), self.random.choice(self.world.relations[:2])
         where, test = self.where(source.columns, 0.3)
-        self.create("stream", name, f"SELECT K, A AS V0, EXPLODE(L) AS V1 FROM {source.name}{where}",
-                    f"SELECT feed, seq, ts, gone, K, A AS V0, unnest(L) AS V1 FROM {source.name} WHERE NOT gone AND {test}")
+        self.create("stream", name, f"SELECT K, A AS V0, EXPLODE(LS) AS V1 FROM {source.name}{where}",
+                    f"SELECT feed, seq, ts, gone, K, A AS V0, unnest(LS) AS V1 FROM {source.name} WHERE NOT gone AND {test}")
         return Relation(name, "stream", source.keys, [Column("V0", "INT"), Column("V1", "INT")], source.roots, False,
                         partitions=source.partitions)
 
@@ -128,6 +130,16 @@ class Builder:
         if not undo and ordered:
             choices.append(Expr(f"LATEST_BY_OFFSET({mill})", f"arg_max({duck}, seq) FILTER ({duck} IS NOT NULL)", column.type))
             choices.append(Expr(f"EARLIEST_BY_OFFSET({mill})", f"arg_min({duck}, seq) FILTER ({duck} IS NOT NULL)", column.type))
+        if not undo and column.type == "INT":
+            some = f"list({duck} ORDER BY {duck} DESC) FILTER ({duck} IS NOT NULL)"
+            choices.append(Expr(f"TOPK({mill}, 2)", f"coalesce(list_slice({some}, 1, 2), [])", LIST))
+            choices.append(Expr(f"TOPKDISTINCT({mill}, 2)",
+                                f"coalesce(list_slice(list_sort(list_distinct({some}), 'DESC'), 1, 2), [])", LIST))
+        if not undo and ordered and column.type == "INT":
+            taken = f"list({duck} ORDER BY seq)"
+            choices.append(Expr(f"COLLECT_LIST({mill})", taken, LIST))
+            choices.append(Expr(f"COLLECT_SET({mill})",
+                                f"list_filter({taken}, lambda x, i: list_position({taken}, x) = i)", LIST))
         if not undo and column.type not in NO_KEY:
             choices.append(Expr(f"COUNT_DISTINCT({mill})", f"count(DISTINCT {duck})", "BIGINT"))
         return self.random.choice(choices)
