@@ -119,6 +119,8 @@ class StopSignal {
   int signal_ = 0;
 };
 
+constexpr std::chrono::seconds kCleanStop{10};  // for what is under way, last commits before all
+
 /// Whatever hangs then: what is committed is in the log, and the next start goes on from there.
 void leave_in_the_end() {
   std::this_thread::sleep_for(std::chrono::seconds(30));
@@ -200,6 +202,7 @@ int serve(const Options& options) {
   std::fflush(stdout);
   spdlog::info("{}: stopping", strsignal(wait_for_end(stop_signal, **http)));
   std::thread(leave_in_the_end).detach();
+  (*service)->log().end_within(kCleanStop);
   (*http)->stop();
   service->reset();
   spdlog::info("stopped");

@@ -199,6 +199,9 @@ class Log {
                                           std::span<const HeaderView> headers = {}) = 0;
   /// A name that stays the same for this log: the Kafka cluster id, or one kept in the embedded directory.
   virtual Result<std::string> cluster_id() = 0;
+  /// This process is about to end: whatever waits for the other side, now or later, gives up when `wait` is over, a
+  /// commit with its outcome unknown. Any thread; for good.
+  virtual void end_within(std::chrono::milliseconds /*wait*/) {}
 };
 
 }  // namespace millrace::inline exec

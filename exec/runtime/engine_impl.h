@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <list>
 #include <map>
@@ -114,7 +115,7 @@ class EngineImpl final : public Engine, private WorkerHost {
   std::map<TopicPartition, std::int64_t> read_up_to_;
   std::condition_variable house_wake_;
   Clock::time_point last_truncate_{}, last_refresh_{}, last_partitions_look_{};
-  bool stopping_ = false;  // under notes_mutex_
+  std::atomic<bool> stopping_{false};  // set under notes_mutex_
   bool stopped_ = false;
   std::thread house_;
 };

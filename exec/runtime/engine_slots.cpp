@@ -150,11 +150,11 @@ Status EngineImpl::launch(const std::shared_ptr<QueryRun>& run, int only_worker)
 
 void EngineImpl::keep_house() {
   while (true) {
-    {
+    if (!membership_) {
       std::unique_lock lock(notes_mutex_);
-      if (!membership_) house_wake_.wait_for(lock, kHousePoll, [&] { return stopping_ || !fenced_.empty(); });
-      if (stopping_) return;
+      house_wake_.wait_for(lock, kHousePoll, [&] { return stopping_ || !fenced_.empty(); });
     }
+    if (stopping_) return;
     keep_house_once();
   }
 }
@@ -196,6 +196,7 @@ void EngineImpl::restart_failed() {
       if (run->failed && run->due(options_.retry_first, options_.retry_longest) <= Clock::now()) due.push_back(run);
   }
   for (const auto& run : due) {
+    if (stopping_) return;
     const std::lock_guard control(control_);
     if (find(run->plan->query_id) != run) continue;
     for (auto& worker : workers_) worker->drop_tasks([&](const Task& task) { return task.run_is(*run); }, false);
@@ -220,6 +221,7 @@ void EngineImpl::look_for_partitions() {
     return counts[topic] = found && *found ? (*found)->config.partitions : 0;
   };
   for (const auto& run : runs) {
+    if (stopping_) return;
     bool grown = false;
     for (const SubtopologyLayout& sub : run->layout.subtopologies)
       for (const LayoutInput& input : sub.inputs)
@@ -248,6 +250,7 @@ void EngineImpl::start_waiting() {
   }
   const auto began = Clock::now();
   for (const auto& plan : due) {
+    if (stopping_) return;
     auto layout = make_layout(log_, *plan, slots_->slots());  // may take its time, and holds up nobody
     const std::lock_guard control(control_);
     bool paused = false;
@@ -273,6 +276,7 @@ void EngineImpl::replace_fenced() {
     fenced.swap(fenced_);
   }
   for (const int worker : fenced) {
+    if (stopping_) return;
     const std::lock_guard control(control_);
     std::vector<std::shared_ptr<QueryRun>> runs;
     {
@@ -290,9 +294,11 @@ void EngineImpl::truncate() {
     const std::lock_guard lock(notes_mutex_);
     work.swap(read_up_to_);
   }
-  for (const auto& [partition, offset] : work)
+  for (const auto& [partition, offset] : work) {
+    if (stopping_) return;
     if (auto done = log_.truncate_before(partition, offset); !done)
       spdlog::debug("truncate {}: {}", partition.topic, done.error().message);
+  }
 }
 
 void EngineImpl::worker_fenced(int worker) {

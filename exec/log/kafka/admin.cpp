@@ -20,7 +20,7 @@ constexpr auto kLookUpTimeout = 5s;  // of what workers ask; they ask again
 constexpr auto kPropagation = 15s;   // from a change until every answer knows it
 constexpr auto kPollInterval = 5ms;
 constexpr auto kConnectAgain = 50ms;
-constexpr int kConnectTryMs = 1000;
+constexpr int kTryMs = 1000;                 // of a longer wait, after which it is seen whether to go on
 constexpr std::size_t kBatchOverhead = 128;  // what a batch of one record has beside its key and value
 
 // A log that is read from its start again and again, and whose records replace each other: compaction only looks at
@@ -44,17 +44,27 @@ using DeleteRecordsPtr = std::unique_ptr<rd_kafka_DeleteRecords_t, Deleter<rd_ka
 using PartitionsPtr = std::unique_ptr<rd_kafka_topic_partition_list_t, Deleter<rd_kafka_topic_partition_list_destroy>>;
 using MetadataPtr = std::unique_ptr<const rd_kafka_metadata_t, Deleter<rd_kafka_metadata_destroy>>;
 
+Error no_answer(std::string_view doing) {
+  return external_error("Kafka: {}: no answer", doing);
+}
+
 /// Sends one admin request with `start(options, queue)` and waits for its event.
 template <class Start>
-Result<EventPtr> request(rd_kafka_t* client, rd_kafka_admin_op_t op, std::string_view doing, Start&& start) {
+Result<EventPtr> request(rd_kafka_t* client, rd_kafka_admin_op_t op, std::string_view doing, const Ending& ending,
+                         Start&& start) {
+  if (ending.over()) return no_answer(doing);
   const QueuePtr queue(rd_kafka_queue_new(client));
   const OptionsPtr options(rd_kafka_AdminOptions_new(client, op));
   std::array<char, 256> text{};
   constexpr int kTimeoutMs = std::chrono::milliseconds(kRequestTimeout).count();
   rd_kafka_AdminOptions_set_request_timeout(options.get(), kTimeoutMs, text.data(), text.size());
   start(options.get(), queue.get());
-  EventPtr event(rd_kafka_queue_poll(queue.get(), kTimeoutMs + 5000));
-  if (!event) return external_error("Kafka: {}: no answer", doing);
+  const auto deadline = Clock::now() + std::chrono::milliseconds(kTimeoutMs + 5000);
+  EventPtr event;
+  while (!event) {
+    if (Clock::now() >= deadline || ending.over()) return no_answer(doing);
+    event.reset(rd_kafka_queue_poll(queue.get(), std::min(left_ms(deadline), kTryMs)));
+  }
   if (const auto code = rd_kafka_event_error(event.get()); code != RD_KAFKA_RESP_ERR_NO_ERROR)
     return error_of(code, doing, rd_kafka_event_error_string(event.get()));
   return event;
@@ -133,7 +143,7 @@ Status Admin::connect(std::chrono::milliseconds wait) {
   for (bool told = false;; told = true) {
     const rd_kafka_metadata_t* metadata = nullptr;
     const auto code =
-        rd_kafka_metadata(uncommitted_.get(), 0, nullptr, &metadata, std::clamp(left_ms(deadline), 1, kConnectTryMs));
+        rd_kafka_metadata(uncommitted_.get(), 0, nullptr, &metadata, std::clamp(left_ms(deadline), 1, kTryMs));
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
       rd_kafka_metadata_destroy(metadata);
       return {};
@@ -156,7 +166,9 @@ Result<std::optional<TopicDescription>> Admin::shape(const std::string& name, bo
   const auto deadline = Clock::now() + kLookUpTimeout;
   while (true) {
     const rd_kafka_metadata_t* answer = nullptr;
-    const auto code = rd_kafka_metadata(uncommitted_.get(), 0, topic->get(), &answer, left_ms(deadline));
+    const auto code =
+        rd_kafka_metadata(uncommitted_.get(), 0, topic->get(), &answer, std::min(left_ms(deadline), kTryMs));
+    if (code == RD_KAFKA_RESP_ERR__TIMED_OUT && Clock::now() < deadline && !ending_.over()) continue;
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return error_of(code, doing);
     const MetadataPtr metadata(answer);
     if (metadata->topic_cnt == 0) return std::optional<TopicDescription>{};
@@ -166,7 +178,7 @@ Result<std::optional<TopicDescription>> Admin::shape(const std::string& name, bo
       if (settled) *settled = has_leaders(found);
       return std::optional<TopicDescription>{shape_of(found)};
     }
-    if (found.err != RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE || Clock::now() >= deadline)
+    if (found.err != RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE || Clock::now() >= deadline || ending_.over())
       return error_of(found.err, doing);
     std::this_thread::sleep_for(kPollInterval);
   }
@@ -187,14 +199,14 @@ Status Admin::create(const std::string& name, const TopicConfig& config) {
   set_config(topic.get(), config);
   rd_kafka_NewTopic_t* topics[] = {topic.get()};
   const auto event = request(
-      uncommitted_.get(), RD_KAFKA_ADMIN_OP_CREATETOPICS, doing,
+      uncommitted_.get(), RD_KAFKA_ADMIN_OP_CREATETOPICS, doing, ending_,
       [&](auto* options, auto* queue) { rd_kafka_CreateTopics(uncommitted_.get(), topics, 1, options, queue); });
   if (!event) return event.error();
   std::size_t count = 0;
   const auto* results = rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event->get()), &count);
   if (Status created = first_error(results, count, doing); !created) return created;
   const auto deadline = Clock::now() + kPropagation;
-  while (Clock::now() < deadline) {
+  while (Clock::now() < deadline && !ending_.over()) {
     bool settled = false;
     const auto found = shape(name, &settled);
     if (found && *found && settled && (*found)->config.partitions == config.partitions) {
@@ -217,14 +229,14 @@ Status Admin::remove(const std::string& name) {
   const DeleteTopicPtr topic(rd_kafka_DeleteTopic_new(name.c_str()));
   rd_kafka_DeleteTopic_t* topics[] = {topic.get()};
   const auto event = request(
-      uncommitted_.get(), RD_KAFKA_ADMIN_OP_DELETETOPICS, doing,
+      uncommitted_.get(), RD_KAFKA_ADMIN_OP_DELETETOPICS, doing, ending_,
       [&](auto* options, auto* queue) { rd_kafka_DeleteTopics(uncommitted_.get(), topics, 1, options, queue); });
   if (!event) return event.error();
   std::size_t count = 0;
   const auto* results = rd_kafka_DeleteTopics_result_topics(rd_kafka_event_DeleteTopics_result(event->get()), &count);
   if (Status removed = first_error(results, count, doing); !removed) return removed;
   const auto deadline = Clock::now() + kPropagation;
-  while (Clock::now() < deadline) {
+  while (Clock::now() < deadline && !ending_.over()) {
     const auto found = shape(name);
     if (found && !*found) return {};
     std::this_thread::sleep_for(kPollInterval);
@@ -237,10 +249,11 @@ Status Admin::read_configs(const std::vector<std::string>& topics, const OnConfi
   std::vector<rd_kafka_ConfigResource_t*> resources;
   for (const std::string& topic : topics)
     resources.push_back(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str()));
-  const auto event = request(
-      uncommitted_.get(), RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, "describe topics", [&](auto* options, auto* queue) {
-        rd_kafka_DescribeConfigs(uncommitted_.get(), resources.data(), resources.size(), options, queue);
-      });
+  const auto event =
+      request(uncommitted_.get(), RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, "describe topics", ending_,
+              [&](auto* options, auto* queue) {
+                rd_kafka_DescribeConfigs(uncommitted_.get(), resources.data(), resources.size(), options, queue);
+              });
   rd_kafka_ConfigResource_destroy_array(resources.data(), resources.size());
   if (!event) return event.error();
   std::size_t count = 0;
@@ -315,7 +328,7 @@ Result<std::optional<TopicDescription>> Admin::describe(const std::string& name)
 Result<int> Admin::partition_count(const std::string& name) {
   auto found = shape(name);
   // Of a topic that was made just now the brokers hear one after another.
-  while (found && !*found && made_lately(name)) {
+  while (found && !*found && made_lately(name) && !ending_.over()) {
     std::this_thread::sleep_for(kPollInterval);
     found = shape(name);
   }
@@ -331,7 +344,7 @@ Status Admin::truncate_before(const TopicPartition& partition, std::int64_t offs
   const DeleteRecordsPtr records(rd_kafka_DeleteRecords_new(list.get()));
   rd_kafka_DeleteRecords_t* requests[] = {records.get()};
   const auto event = request(
-      uncommitted_.get(), RD_KAFKA_ADMIN_OP_DELETERECORDS, doing,
+      uncommitted_.get(), RD_KAFKA_ADMIN_OP_DELETERECORDS, doing, ending_,
       [&](auto* options, auto* queue) { rd_kafka_DeleteRecords(uncommitted_.get(), requests, 1, options, queue); });
   if (!event) return event.error();
   const auto* results = rd_kafka_DeleteRecords_result_offsets(rd_kafka_event_DeleteRecords_result(event->get()));
@@ -349,10 +362,10 @@ Result<Log::Bounds> Admin::bounds(const TopicPartition& partition, bool committe
   const auto deadline = Clock::now() + kLookUpTimeout;
   while (true) {
     Log::Bounds bounds;
-    const auto code = ask_bounds(client, partition, std::max(1, left_ms(deadline)), bounds);
+    const auto code = ask_bounds(client, partition, std::clamp(left_ms(deadline), 1, kTryMs), bounds);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return bounds;
     // A topic that metadata knows may need a moment on its leader, and a leader may move.
-    if (Clock::now() >= deadline)
+    if (Clock::now() >= deadline || ending_.over())
       return external_error("Kafka: ask for the offsets of topic '{}' partition {}: {}", partition.topic,
                             partition.partition, rd_kafka_err2str(code));
     std::this_thread::sleep_for(kPollInterval);
@@ -379,10 +392,10 @@ Result<std::string> Admin::cluster_id() {
 Result<std::vector<Admin::GroupMember>> Admin::group(const std::string& name, const std::string& topic) {
   const std::string doing = fmt::format("describe group '{}'", name);
   const char* names[] = {name.c_str()};
-  const auto event =
-      request(uncommitted_.get(), RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, doing, [&](auto* options, auto* queue) {
-        rd_kafka_DescribeConsumerGroups(uncommitted_.get(), names, 1, options, queue);
-      });
+  const auto event = request(uncommitted_.get(), RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, doing, ending_,
+                             [&](auto* options, auto* queue) {
+                               rd_kafka_DescribeConsumerGroups(uncommitted_.get(), names, 1, options, queue);
+                             });
   if (!event) return event.error();
   std::size_t groups = 0;
   const auto* answer = rd_kafka_DescribeConsumerGroups_result_groups(

@@ -8,12 +8,13 @@
 #include <vector>
 
 #include "exec/log/kafka/client.h"
+#include "exec/log/kafka/ending.h"
 #include "exec/log/kafka/open.h"
 #include "exec/log/log.h"
 
 namespace millrace::inline exec::kafka {
 
-/// Topics, offsets and groups as the cluster answers about them. Thread-safe.
+/// Topics, offsets and groups as the cluster answers about them. Thread-safe. Once `ending()` is over, calls give up.
 class Admin {
  public:
   /// Creates its clients; connects nowhere yet.
@@ -39,6 +40,8 @@ class Admin {
     std::vector<std::int32_t> partitions;  // of the topic asked for
   };
   Result<std::vector<GroupMember>> group(const std::string& name, const std::string& topic);
+  /// Of everything that stands on this log.
+  Ending& ending() { return ending_; }
 
  private:
   Admin(const KafkaOptions& options, ClientPtr uncommitted, ClientPtr committed)
@@ -56,6 +59,7 @@ class Admin {
 
   const std::string brokers_;
   const bool compresses_;
+  Ending ending_;
   std::mutex made_mutex_;                                    // guards made_
   std::unordered_map<std::string, Clock::time_point> made_;  // topics, when this process made them
   const ClientPtr uncommitted_;                              // also for everything that is not about offsets

@@ -5,10 +5,14 @@
 
 #include <algorithm>
 #include <array>
+#include <future>
+#include <thread>
 
 namespace millrace::inline exec::kafka {
 
 namespace {
+
+constexpr std::chrono::seconds kDestroyWait{5};
 
 void log_line(const rd_kafka_t* client, int level, const char* facility, const char* text) {
   constexpr int kWarning = 4;  // as syslog counts
@@ -75,8 +79,17 @@ constexpr std::array kFencedCodes{
 
 }  // namespace
 
+// librdkafka 2.0.2 may wait for ever for a thread of its own: one of a broker that lost the lead of a partition just as
+// it was no longer read. Such a client is left to itself.
 void ClientDeleter::operator()(rd_kafka_s* client) const {
-  rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+  std::promise<void> done;
+  std::future<void> ended = done.get_future();
+  std::thread([client, done = std::move(done)]() mutable {
+    rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    done.set_value();
+  }).detach();
+  if (ended.wait_for(kDestroyWait) == std::future_status::timeout)
+    spdlog::warn("a Kafka client does not come to an end: going on without it");
 }
 void TopicDeleter::operator()(rd_kafka_topic_s* topic) const {
   rd_kafka_topic_destroy(topic);

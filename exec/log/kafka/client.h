@@ -31,7 +31,7 @@ struct ClientSetup {
   std::function<void(rd_kafka_conf_s*)> callbacks{};  // sets what is not text
 };
 
-/// Destroys the client; blocks until its threads have ended.
+/// Destroys the client; blocks until its threads have ended, or a few seconds where they do not.
 struct ClientDeleter {
   void operator()(rd_kafka_s* client) const;
 };

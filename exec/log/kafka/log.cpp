@@ -17,6 +17,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
+constexpr auto kLookAgain = 500ms;
 constexpr auto kTargetAge = 1s;  // a topic that was deleted is missed no later
 
 /// Stands on the stack of append_now until its record has ended.
@@ -159,7 +160,12 @@ Result<std::int64_t> KafkaLog::append_now(const TopicPartition& partition, std::
       kafka::produce(*client, {topic->get(), partition.partition, key, value, timestamp, headers, &receipt});
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return kafka::error_of(code, doing);
   std::unique_lock lock(receipt.mutex);
-  receipt.ended.wait(lock, [&] { return receipt.done; });  // librdkafka ends every record by its message timeout
+  // librdkafka ends every record by its message timeout, or when it is told to drop them.
+  while (!receipt.ended.wait_for(lock, kLookAgain, [&] { return receipt.done; })) {
+    if (!ending().over()) continue;
+    constexpr int kAll = RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING;
+    rd_kafka_purge(*client, kAll);
+  }
   if (receipt.code == RD_KAFKA_RESP_ERR_NO_ERROR) return receipt.offset;
   if (kafka::is_unknown(receipt.code)) forget(partition.topic);
   return kafka::error_of(receipt.code, doing);

@@ -35,7 +35,7 @@ Status Transactions::repeat(std::string_view doing, std::chrono::milliseconds wa
     if (!error) return {};
     const bool again = rd_kafka_error_is_retriable(error.get()) && !rd_kafka_error_is_fatal(error.get()) &&
                        !rd_kafka_error_txn_requires_abort(error.get());
-    if (!again || stopping_ || Clock::now() >= deadline) return transaction_error(error.get(), doing);
+    if (!again || stopped() || Clock::now() >= deadline) return transaction_error(error.get(), doing);
     std::this_thread::sleep_for(2ms);  // most of the time has passed in the call
   }
 }
@@ -59,7 +59,7 @@ Status Transactions::flush() {
   const auto began = Clock::now();
   const auto wait = [&] { return Clock::now() - began < kShortFlush ? 1 : kCallMs; };
   while (rd_kafka_flush(client_, wait()) == RD_KAFKA_RESP_ERR__TIMED_OUT)
-    if (stopping_) return external_error("Kafka: stopped before a transaction was flushed");
+    if (stopped()) return external_error("Kafka: stopped before a transaction was flushed");
   return {};
 }
 
@@ -82,7 +82,7 @@ Status Transactions::commit(std::uint64_t grant) {
       repeat("commit a transaction", kForEver, [&](int ms) { return rd_kafka_commit_transaction(client_, ms); });
   if (!ended) {
     // Whether the log has heard of it is not known, unless it said so.
-    if (stopping_) return Error{Fault::fenced, ended.error().message + "; its outcome is unknown"};
+    if (stopped()) return Error{Fault::fenced, ended.error().message + "; its outcome is unknown"};
     return ended;
   }
   return begin();

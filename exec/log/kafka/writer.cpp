@@ -52,7 +52,7 @@ Status KafkaWriter::open(const std::string& transactional_id, std::shared_ptr<ka
   auto client = kafka::make_client(log_.options(), with);
   if (!client) return client.error();
   client_ = std::move(*client);
-  transactions_.emplace(client_.get(), std::move(fence));
+  transactions_.emplace(client_.get(), std::move(fence), log_.ending());
   if (Status ready = transactions_->init(kInitWait); !ready) return ready;
   thread_ = std::thread([this] { run(); });
   return {};
@@ -61,7 +61,8 @@ Status KafkaWriter::open(const std::string& transactional_id, std::shared_ptr<ka
 KafkaWriter::~KafkaWriter() {
   {
     std::unique_lock lock(mutex_);
-    ended_.wait_for(lock, kStopWait, [&] { return state_.outcome != Outcome::pending && !calling_; });
+    ended_.wait_for(lock, log_.ending().bound(kStopWait),
+                    [&] { return state_.outcome != Outcome::pending && !calling_; });
     stopping_ = true;
   }
   if (transactions_) transactions_->stop();
@@ -169,7 +170,7 @@ Status KafkaWriter::send(kafka::Lane& lane, Some&& some) {
   int code = some(lane);
   if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) [[unlikely]] {
     const auto deadline = Clock::now() + kRoomWait;
-    while (code == RD_KAFKA_RESP_ERR__QUEUE_FULL && Clock::now() < deadline) {
+    while (code == RD_KAFKA_RESP_ERR__QUEUE_FULL && Clock::now() < deadline && !log_.ending().over()) {
       std::this_thread::sleep_for(1ms);
       code = some(lane);
     }
@@ -319,7 +320,7 @@ Writer::CommitState KafkaWriter::commit_state(std::chrono::milliseconds wait) {
   {
     std::unique_lock lock(mutex_);
     const auto ended = [&] { return state_.outcome != Outcome::pending; };
-    if (wait.count() > 0) ended_.wait_for(lock, wait, ended);
+    if (wait.count() > 0) ended_.wait_for(lock, log_.ending().bound(wait), ended);
     if (!ended()) {
       state.outcome = Outcome::pending;
       return state;
