@@ -146,6 +146,11 @@ class TopicProcessingLog final : public ProcessingLog {
     changed_.notify_one();
   }
   std::uint64_t reported() const override { return reported_; }
+  std::optional<std::uint64_t> wait_until_written(std::chrono::milliseconds wait) override {
+    std::unique_lock lock(mutex_);
+    if (!empty_.wait_for(lock, wait, [&] { return queue_.empty() && !writing_; })) return std::nullopt;
+    return written_;
+  }
 
  private:
   void run() {
@@ -157,6 +162,7 @@ class TopicProcessingLog final : public ProcessingLog {
       auto [error, time] = std::move(queue_.front());
       queue_.pop_front();
       const std::uint64_t lost = std::exchange(lost_, 0);
+      writing_ = true;
       lock.unlock();
       RecordBytes record;
       if (with_records_) record = reader.read({error.topic, error.partition}, error.offset).value_or(RecordBytes());
@@ -164,6 +170,9 @@ class TopicProcessingLog final : public ProcessingLog {
       if (auto done = log_.append_now({topic_, 0}, std::nullopt, std::string_view(text), time); !done)
         spdlog::warn("processing log: {} ({})", done.error().message, text);
       lock.lock();
+      writing_ = false;
+      ++written_;
+      if (queue_.empty()) empty_.notify_all();
     }
   }
 
@@ -174,7 +183,9 @@ class TopicProcessingLog final : public ProcessingLog {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::pair<ProcessingError, std::int64_t>> queue_;
-  std::uint64_t lost_ = 0;
+  std::condition_variable empty_;
+  std::uint64_t lost_ = 0, written_ = 0;
+  bool writing_ = false;
   bool stopping_ = false;
   std::thread thread_;
 };

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -17,6 +18,9 @@ class ProcessingLog {
   virtual ~ProcessingLog() = default;
   virtual void report(const ProcessingError& error) = 0;
   virtual std::uint64_t reported() const = 0;
+  /// Until everything reported before lies in the topic; how many entries have been written altogether. Absent when
+  /// `wait` is over.
+  virtual std::optional<std::uint64_t> wait_until_written(std::chrono::milliseconds wait) = 0;
 
   static std::string topic_name(const std::string& configured, const std::string& service_id);
   /// CREATE STREAM over the topic.

@@ -48,6 +48,23 @@ ServiceImpl::~ServiceImpl() {
   processing_log_.reset();
 }
 
+// What they could not do is in the processing log by then, and those that read it have taken it in.
+bool ServiceImpl::wait_until_idle(std::chrono::milliseconds wait) {
+  const auto deadline = std::chrono::steady_clock::now() + wait;
+  const auto left = [&] {
+    return std::max(std::chrono::milliseconds{0},
+                    std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()));
+  };
+  std::optional<std::uint64_t> before;
+  while (true) {
+    if (!engine_->wait_until_idle(left())) return false;
+    const auto written = processing_log_->wait_until_written(left());
+    if (!written) return false;
+    if (written == before || (!before && *written == 0)) return true;
+    before = written;
+  }
+}
+
 Status ServiceImpl::open_registry() {
   if (config().text("ksql.schema.registry.url").empty()) {
     const std::string topic = fmt::format("_confluent-ksql-{}_schemas", config().text("ksql.service.id"));

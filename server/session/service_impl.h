@@ -48,7 +48,7 @@ class ServiceImpl final : public Service {
   std::optional<boost::json::object> status(const std::string& command_id) override;
   std::optional<ServiceError> check_property(const std::string& name) override;
   std::string metrics() override;
-  bool wait_until_idle(std::chrono::milliseconds wait) override { return engine_->wait_until_idle(wait); }
+  bool wait_until_idle(std::chrono::milliseconds wait) override;
   std::vector<std::string> source_names() override;
   Catalog catalog() override { return state()->catalog; }
   std::vector<std::string> query_ids() override;
