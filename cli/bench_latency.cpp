@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <charconv>
-#include <mutex>
 #include <thread>
 
 #include "exec/formats/format.h"
+#include "parser/error/mutex.h"
 
 namespace millrace::inline cli::bench {
 namespace {
@@ -29,16 +29,16 @@ std::int64_t event_time() {
 class Samples {
  public:
   void add(std::int64_t us) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     us_.push_back(us);
   }
   Percentiles percentiles() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     Percentiles result;
     result.samples = us_.size();
     if (us_.empty()) return result;
     std::sort(us_.begin(), us_.end());
-    const auto at = [&](double share) {
+    const auto at = [&](double share) REQUIRES(mutex_) {
       return static_cast<double>(us_[static_cast<std::size_t>(share * static_cast<double>(us_.size() - 1))]) / 1000;
     };
     result.p50 = at(0.5);
@@ -48,8 +48,8 @@ class Samples {
   }
 
  private:
-  std::mutex mutex_;
-  std::vector<std::int64_t> us_;
+  Mutex mutex_;
+  std::vector<std::int64_t> us_ GUARDED_BY(mutex_);
 };
 
 /// The one number of each row is the moment its event was appended.
@@ -120,6 +120,7 @@ class LatencyRun {
     for (std::thread& thread : appenders) thread.join();
     prober.join();
     push.query.reset();
+    const MutexLock lock(failure_mutex_);
     if (!failure_) return failure_.error();
     return Latency{push_.percentiles(), pull_.percentiles(), static_cast<double>(count) / options_.seconds};
   }
@@ -184,7 +185,7 @@ class LatencyRun {
   }
 
   void note(const Status& status) {
-    const std::lock_guard lock(failure_mutex_);
+    const MutexLock lock(failure_mutex_);
     if (!status && failure_) failure_ = status;
   }
 
@@ -194,8 +195,8 @@ class LatencyRun {
   Samples push_, pull_;
   std::atomic<bool> measuring_ = false, stopping_ = false;
   std::atomic<std::int64_t> appended_ = 0;
-  std::mutex failure_mutex_;
-  Status failure_;
+  Mutex failure_mutex_;
+  Status failure_ GUARDED_BY(failure_mutex_);
 };
 
 }  // namespace

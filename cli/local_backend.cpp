@@ -1,8 +1,8 @@
 #include <condition_variable>
 #include <deque>
-#include <mutex>
 
 #include "cli/backend.h"
+#include "parser/error/mutex.h"
 #include "parser/syntax/parse.h"
 #include "server/session/service.h"
 
@@ -22,12 +22,12 @@ class QueueSink final : public ResultSink {
   };
 
   void begin(const QueryHeader& header) override {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     header_ = header;
     changed_.notify_all();
   }
   bool rows(const Batch& batch) override {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (items_.size() > kMaxQueued && header_ && header_->push) {
       full_ = true;
       return false;
@@ -42,7 +42,7 @@ class QueueSink final : public ResultSink {
     return true;
   }
   bool line(std::string_view text) override {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (items_.size() > kMaxQueued) {
       full_ = true;
       return false;
@@ -52,20 +52,20 @@ class QueueSink final : public ResultSink {
     return true;
   }
   void end(std::optional<std::string> message, std::optional<ServiceError> error) override {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     ended_ = true;
     message_ = std::move(message);
     if (error) error_ = error->to_json();
     changed_.notify_all();
   }
 
-  std::mutex mutex_;  // guards all
+  Mutex mutex_;
   std::condition_variable changed_;
-  std::optional<QueryHeader> header_;
-  std::deque<Item> items_;
-  bool ended_ = false, full_ = false;
-  std::optional<std::string> message_;
-  std::optional<json::object> error_;
+  std::optional<QueryHeader> header_ GUARDED_BY(mutex_);
+  std::deque<Item> items_ GUARDED_BY(mutex_);
+  bool ended_ GUARDED_BY(mutex_) = false, full_ GUARDED_BY(mutex_) = false;
+  std::optional<std::string> message_ GUARDED_BY(mutex_);
+  std::optional<json::object> error_ GUARDED_BY(mutex_);
 };
 
 std::vector<std::string> names_of(const Schema& schema) {
@@ -132,10 +132,11 @@ class LocalBackend final : public Backend {
              std::optional<std::chrono::milliseconds> limit) {
     const auto deadline = std::chrono::steady_clock::now() + limit.value_or(std::chrono::hours(24 * 365));
     bool header_shown = false;
-    std::unique_lock lock(sink.mutex_);
+    MutexLock lock(sink.mutex_);
     while (!interrupted_ && std::chrono::steady_clock::now() < deadline) {
-      sink.changed_.wait_for(lock, std::chrono::milliseconds(100),
-                             [&] { return !sink.items_.empty() || sink.ended_ || (sink.header_ && !header_shown); });
+      sink.changed_.wait_for(lock, std::chrono::milliseconds(100), [&]() REQUIRES(sink.mutex_) {
+        return !sink.items_.empty() || sink.ended_ || (sink.header_ && !header_shown);
+      });
       if (sink.header_ && !std::exchange(header_shown, true) && !sink.header_->text) {
         const json::object raw{
             {"header", json::object{{"queryId", sink.header_->query_id},

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
-#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -17,6 +16,7 @@
 #include "cli/options.h"
 #include "cli/server_network.h"
 #include "exec/log/failpoint.h"
+#include "parser/error/mutex.h"
 #include "server/http/server.h"
 
 namespace millrace::inline cli {
@@ -94,9 +94,9 @@ class StopSignal {
   /// From now on a signal is what wait() returns; before, one that ends the server ends the process at once: what is
   /// committed is in the log.
   int wait() {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     waited_for_ = true;
-    came_.wait(lock, [&] { return signal_ != 0; });
+    came_.wait(lock, [&]() REQUIRES(mutex_) { return signal_ != 0; });
     return std::exchange(signal_, 0);
   }
 
@@ -104,7 +104,7 @@ class StopSignal {
   void run() {
     int signal = 0;
     while (sigwait(&signals_, &signal) == 0) {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (!waited_for_ && signal == SIGHUP) continue;
       if (!waited_for_) std::_Exit(0);
       signal_ = signal;
@@ -113,10 +113,10 @@ class StopSignal {
   }
 
   const sigset_t signals_;
-  std::mutex mutex_;
+  Mutex mutex_;
   std::condition_variable came_;
-  bool waited_for_ = false;
-  int signal_ = 0;
+  bool waited_for_ GUARDED_BY(mutex_) = false;
+  int signal_ GUARDED_BY(mutex_) = 0;
 };
 
 constexpr std::chrono::seconds kCleanStop{10};  // for what is under way, last commits before all

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <condition_variable>
-#include <mutex>
 #include <thread>
 
 #include "cli/print_rows.h"
+#include "parser/error/mutex.h"
 
 namespace millrace::inline cli {
 namespace json = boost::json;
@@ -24,6 +24,7 @@ class RowsToScreen final : public RowReceiver {
 
   void header(const std::string&, std::vector<std::string> columns, const json::object& raw) override {
     if (json()) return session_.print(pretty_json(raw));
+    const MutexLock lock(mutex_);
     printer_.emplace(session_.options(), std::move(columns));
   }
   bool row(const harness::Json& values, bool tombstone) override {
@@ -32,7 +33,7 @@ class RowsToScreen final : public RowReceiver {
     if (json()) {
       show_json(values, tombstone);
     } else {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       session_.print(printer_->row(values, tombstone));
       if (rows_ == 1 && kind_ == Kind::push && session_.options().live) holder_ = std::thread([this] { hold(); });
     }
@@ -48,7 +49,10 @@ class RowsToScreen final : public RowReceiver {
   void end(const std::optional<std::string>& message, const std::optional<json::object>& error) override {
     stop_holding();
     error_ = error;
-    if (printer_) session_.print(printer_->settle());
+    {
+      const MutexLock lock(mutex_);
+      if (printer_) session_.print(printer_->settle());
+    }
     if (error) return;
     if (json()) {
       if (message) session_.print(pretty_json(json::object{{"finalMessage", *message}}));
@@ -86,12 +90,13 @@ class RowsToScreen final : public RowReceiver {
   }
 
   void hold() {
-    std::unique_lock lock(mutex_);
-    if (!changed_.wait_for(lock, kLongestHold, [&] { return ended_; })) session_.print(printer_->settle());
+    MutexLock lock(mutex_);
+    if (!changed_.wait_for(lock, kLongestHold, [&]() REQUIRES(mutex_) { return ended_; }))
+      session_.print(printer_->settle());
   }
   void stop_holding() {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       ended_ = true;
     }
     changed_.notify_all();
@@ -104,10 +109,10 @@ class RowsToScreen final : public RowReceiver {
   std::optional<json::object> error_;
   std::int64_t rows_ = 0;
 
-  std::mutex mutex_;  // guards what follows while the holder runs
+  Mutex mutex_;
   std::condition_variable changed_;
-  std::optional<RowPrinter> printer_;
-  bool ended_ = false;
+  std::optional<RowPrinter> printer_ GUARDED_BY(mutex_);
+  bool ended_ GUARDED_BY(mutex_) = false;
   std::thread holder_;
 };
 

@@ -8,6 +8,8 @@
 
 namespace millrace::inline cli::harness {
 
+struct JsonMember;
+
 /// A JSON value that keeps numbers as their characters: the corpus tells 1.1 from 1.10.
 struct Json {
   enum class Kind {
@@ -23,7 +25,7 @@ struct Json {
   bool truth = false;
   std::string text;  // characters of a number, content of a string
   std::vector<Json> items;
-  std::vector<std::pair<std::string, Json>> members;
+  std::vector<JsonMember> members;
 
   bool is_null() const { return kind == Kind::null; }
   bool is_string() const { return kind == Kind::string; }
@@ -36,6 +38,11 @@ struct Json {
 
   static Json string(std::string content);
   static Json number(std::string characters);
+};
+
+struct JsonMember {
+  std::string first;
+  Json second;
 };
 
 /// Absent when the text is not JSON.

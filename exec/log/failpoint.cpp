@@ -4,7 +4,8 @@
 
 #include <charconv>
 #include <map>
-#include <mutex>
+
+#include "parser/error/mutex.h"
 
 namespace millrace::inline exec::failpoint {
 
@@ -20,8 +21,8 @@ struct Armed {
 };
 
 struct Registry {
-  std::mutex mutex;
-  std::map<std::string, Armed, std::less<>> points;
+  Mutex mutex;
+  std::map<std::string, Armed, std::less<>> points GUARDED_BY(mutex);
 };
 
 Registry& registry() {
@@ -41,25 +42,25 @@ std::string_view cut(std::string_view& text, char separator) {
 }  // namespace
 
 void arm(std::string_view name, Action action) {
-  std::lock_guard lock(registry().mutex);
+  const MutexLock lock(registry().mutex);
   registry().points[std::string(name)].action = std::move(action);
   detail::armed.store(1, std::memory_order_relaxed);
 }
 
 void disarm(std::string_view name) {
-  std::lock_guard lock(registry().mutex);
+  const MutexLock lock(registry().mutex);
   const auto found = registry().points.find(name);
   if (found != registry().points.end()) found->second.action.reset();
 }
 
 void disarm_all() {
-  std::lock_guard lock(registry().mutex);
+  const MutexLock lock(registry().mutex);
   registry().points.clear();
   detail::armed.store(0, std::memory_order_relaxed);
 }
 
 int hits(std::string_view name) {
-  std::lock_guard lock(registry().mutex);
+  const MutexLock lock(registry().mutex);
   const auto found = registry().points.find(name);
   return found == registry().points.end() ? 0 : found->second.hits;
 }
@@ -89,7 +90,7 @@ Status arm_from_text(std::string_view text) {
 Status detail::hit_armed(std::string_view name) {
   std::function<void()> callback;
   {
-    std::lock_guard lock(registry().mutex);
+    const MutexLock lock(registry().mutex);
     const auto found = registry().points.find(name);
     if (found == registry().points.end()) return {};
     Armed& point = found->second;

@@ -4,6 +4,7 @@
 
 #include "exec/runtime/engine_impl.h"
 #include "exec/runtime/transient.h"
+#include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
 namespace {
@@ -34,7 +35,7 @@ void EngineImpl::stop(bool clean) {
   if (stopped_) return;
   stopped_ = true;
   {
-    const std::lock_guard lock(notes_mutex_);
+    const MutexLock lock(notes_mutex_);
     stopping_ = true;
   }
   house_wake_.notify_all();
@@ -42,7 +43,10 @@ void EngineImpl::stop(bool clean) {
   for (auto& worker : workers_) worker->stop(clean);
   if (membership_ && clean) membership_->leave();
   workers_.clear();
-  admin_.reset();
+  {
+    const MutexLock control(control_);
+    admin_.reset();
+  }
   membership_.reset();
   state_.reset();
 }
@@ -54,7 +58,10 @@ Status EngineImpl::open() {
                                            .min_insync_replicas = options_.internal_min_insync});
   if (!slots) return slots.error();
   slots_ = std::move(*slots);
-  slot_worker_.assign(static_cast<std::size_t>(slots_->slots()), -1);
+  {
+    const MutexLock lock(mutex_);
+    slot_worker_.assign(static_cast<std::size_t>(slots_->slots()), -1);
+  }
   if (!options_.state_directory.empty()) {
     StateDbOptions state;
     state.directory = options_.state_directory;
@@ -97,27 +104,27 @@ Status EngineImpl::open() {
 }
 
 std::shared_ptr<QueryRun> EngineImpl::find(const std::string& query_id) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = runs_.find(query_id);
   return found == runs_.end() ? nullptr : found->second;
 }
 
 Worker* EngineImpl::worker_of(const QueryRun& run, std::size_t subtopology, int partition) {
   const int slot = run.layout.slot_of(subtopology, partition);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const int worker = slot_worker_[static_cast<std::size_t>(slot)];
   return worker < 0 ? nullptr : workers_[static_cast<std::size_t>(worker)].get();
 }
 
 Status EngineImpl::start_query(std::shared_ptr<const PhysicalPlan> plan) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (runs_.contains(plan->query_id) || waiting_.contains(plan->query_id))
       return user_error("the query {} is running already", plan->query_id);
   }
   // Accepted it is: when it cannot start now, the housekeeper tries again.
   auto layout = make_layout(log_, *plan, slots_->slots());
-  const std::lock_guard control(control_);
+  const MutexLock control(control_);
   if (!layout) {
     put_off(plan, layout.error());
     return {};
@@ -127,7 +134,7 @@ Status EngineImpl::start_query(std::shared_ptr<const PhysicalPlan> plan) {
 
 void EngineImpl::put_off(const std::shared_ptr<const PhysicalPlan>& plan, const Error& error) {
   spdlog::error("query {}: {}", plan->query_id, error.message);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   Waiting& waiting = waiting_[plan->query_id];
   const bool again = waiting.plan != nullptr;
   waiting.wait = again ? std::min(2 * waiting.wait, options_.retry_longest) : options_.retry_first;
@@ -144,7 +151,7 @@ Status EngineImpl::begin_query(const std::shared_ptr<const PhysicalPlan>& plan, 
   auto run = std::make_shared<QueryRun>(plan, std::move(layout));
   run->paused = paused;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     auto& known = runs_[run->plan->query_id];
     if (known) return user_error("the query {} is running already", run->plan->query_id);
     known = run;
@@ -155,11 +162,11 @@ Status EngineImpl::begin_query(const std::shared_ptr<const PhysicalPlan>& plan, 
 }
 
 Status EngineImpl::stop_query(const std::string& query_id) {
-  const std::lock_guard control(control_);
+  const MutexLock control(control_);
   const auto run = find(query_id);
   if (run)
     for (auto& worker : workers_) worker->drop_tasks([&](const Task& task) { return task.run_is(*run); }, true);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   runs_.erase(query_id);
   waiting_.erase(query_id);
   return {};
@@ -171,21 +178,21 @@ Status EngineImpl::pause_query(const std::string& query_id) {
 
 Status EngineImpl::resume_query(const std::string& query_id, std::optional<GoOn> lost) {
   if (auto resumed = set_paused(query_id, false); !resumed) return resumed;
-  const std::lock_guard control(control_);
+  const MutexLock control(control_);
   if (const auto run = find(query_id)) {
     run->lost_records = lost;
     if (run->failed) run->try_now();
   }
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (const auto waiting = waiting_.find(query_id); waiting != waiting_.end()) waiting->second.due = Clock::now();
   return {};
 }
 
 Status EngineImpl::set_paused(const std::string& query_id, bool paused) {
-  const std::lock_guard control(control_);
+  const MutexLock control(control_);
   const auto run = find(query_id);
   if (!run) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto waiting = waiting_.find(query_id);
     if (waiting == waiting_.end()) return user_error("the query {} does not run here", query_id);
     waiting->second.paused = paused;
@@ -200,7 +207,7 @@ std::optional<QueryStatus> EngineImpl::status(const std::string& query_id) {
   QueryStatus status;
   const auto run = find(query_id);
   if (!run) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto waiting = waiting_.find(query_id);
     if (waiting == waiting_.end()) return std::nullopt;
     status.state = QueryState::error;
@@ -230,7 +237,7 @@ std::optional<QueryStatus> EngineImpl::status(const std::string& query_id) {
 }
 
 int EngineImpl::owned_slots() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return static_cast<int>(
       std::count_if(slot_worker_.begin(), slot_worker_.end(), [](int worker) { return worker >= 0; }));
 }
@@ -239,7 +246,7 @@ bool EngineImpl::wait_until_idle(std::chrono::milliseconds wait) {
   const auto deadline = Clock::now() + wait;
   while (true) {
     // A pass of one worker may feed another, so all must be idle twice; and nothing may be about to start.
-    std::unique_lock control(control_);
+    MutexLock control(control_);
     bool idle = options_.workers > 0 ? owned_slots() > 0 : run_until_idle().has_value();
     for (int pass = 0; pass < 2 && idle; ++pass)
       idle = std::all_of(workers_.begin(), workers_.end(), [](const auto& worker) { return worker->idle(); });

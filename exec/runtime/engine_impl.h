@@ -5,7 +5,6 @@
 #include <list>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
 #include <thread>
@@ -16,6 +15,7 @@
 #include "exec/runtime/slot_table.h"
 #include "exec/runtime/worker.h"
 #include "exec/state/state_db.h"
+#include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
 
@@ -81,9 +81,9 @@ class EngineImpl final : public Engine, private WorkerHost {
   void read_up_to(const TopicPartition& partition, std::int64_t offset) override;
 
   Status create_topics(const PhysicalPlan& plan, const QueryLayout& layout);
-  Status write_progress(const PhysicalPlan& plan, const QueryLayout& layout, bool remove);
+  Status write_progress(const PhysicalPlan& plan, const QueryLayout& layout, bool remove) REQUIRES(control_);
   Result<Progress> initial_progress(const QueryOptions& options, const SubtopologyLayout& layout, int partition);
-  Result<Writer*> admin();
+  Result<Writer*> admin() REQUIRES(control_);
   void stop(bool clean);
 
   Log& log_;
@@ -94,9 +94,9 @@ class EngineImpl final : public Engine, private WorkerHost {
   std::unique_ptr<Membership> membership_;
   std::vector<std::unique_ptr<Worker>> workers_;
 
-  std::mutex control_;        // one change of queries or slots at a time; held while workers are called
-  mutable std::mutex mutex_;  // guards runs_, waiting_ and slot_worker_; never held while a worker is called
-  std::map<std::string, std::shared_ptr<QueryRun>> runs_;
+  Mutex control_;        // one change of queries or slots at a time; held while workers are called
+  mutable Mutex mutex_;  // never held while a worker is called
+  std::map<std::string, std::shared_ptr<QueryRun>> runs_ GUARDED_BY(mutex_);
   struct Waiting {
     std::shared_ptr<const PhysicalPlan> plan;
     Error error;  // why it could not start
@@ -105,14 +105,14 @@ class EngineImpl final : public Engine, private WorkerHost {
     Clock::time_point due;
     std::int64_t failed_at_ms = 0;
   };
-  std::map<std::string, Waiting> waiting_;  // queries of which the log has not told the topics yet
-  std::vector<int> slot_worker_;            // -1: not ours
-  std::unique_ptr<Writer> admin_;           // under control_
+  std::map<std::string, Waiting> waiting_ GUARDED_BY(mutex_);  // queries of which the log has not told the topics yet
+  std::vector<int> slot_worker_ GUARDED_BY(mutex_);            // -1: not ours
+  std::unique_ptr<Writer> admin_ GUARDED_BY(control_);
   std::list<TransientRun*> stepped_;
 
-  std::mutex notes_mutex_;  // guards what workers leave for the housekeeper
-  std::set<int> fenced_;
-  std::map<TopicPartition, std::int64_t> read_up_to_;
+  Mutex notes_mutex_;  // what workers leave for the housekeeper
+  std::set<int> fenced_ GUARDED_BY(notes_mutex_);
+  std::map<TopicPartition, std::int64_t> read_up_to_ GUARDED_BY(notes_mutex_);
   std::condition_variable house_wake_;
   Clock::time_point last_truncate_{}, last_refresh_{}, last_partitions_look_{};
   std::atomic<bool> stopping_{false};  // set under notes_mutex_

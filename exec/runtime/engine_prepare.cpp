@@ -1,12 +1,13 @@
 #include <spdlog/spdlog.h>
 
 #include "exec/runtime/engine_impl.h"
+#include "parser/error/mutex.h"
 
 // The submitter's half of starting and dropping a query: topics and first progress records.
 namespace millrace::inline exec {
 
 Status EngineImpl::prepare(const PhysicalPlan& plan) {
-  const std::lock_guard control(control_);
+  const MutexLock control(control_);
   auto layout = make_layout(log_, plan, slots_->slots());
   if (!layout) return layout.error();
   if (auto made = create_topics(plan, *layout); !made) return made;
@@ -89,14 +90,14 @@ Status EngineImpl::write_progress(const PhysicalPlan& plan, const QueryLayout& l
 }
 
 Status EngineImpl::withdraw(const PhysicalPlan& plan) {
-  const std::lock_guard control(control_);
+  const MutexLock control(control_);
   auto layout = make_layout(log_, plan, slots_->slots());
   if (!layout) return layout.error();
   return write_progress(plan, *layout, true);
 }
 
 Status EngineImpl::forget(const PhysicalPlan& plan) {
-  const std::lock_guard control(control_);
+  const MutexLock control(control_);
   auto layout = make_layout(log_, plan, slots_->slots());
   if (layout) {
     if (auto done = write_progress(plan, *layout, true); !done) return done;

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "exec/runtime/engine_impl.h"
+#include "parser/error/mutex.h"
 
 // Who runs what: slots of this process, dealt to its workers; and the housekeeper.
 namespace millrace::inline exec {
@@ -19,7 +20,7 @@ constexpr std::chrono::seconds kRefreshEvery{60};
 
 Status EngineImpl::join() {
   if (!membership_) {
-    std::vector<int> all(slot_worker_.size());
+    std::vector<int> all(static_cast<std::size_t>(slots_->slots()));
     std::iota(all.begin(), all.end(), 0);
     granted(all);
   } else {
@@ -35,10 +36,10 @@ Status EngineImpl::join() {
 
 // A new slot goes to the worker that has the fewest; those that have one keep it.
 void EngineImpl::granted(const std::vector<int>& slots) {
-  const std::lock_guard control(control_);
+  const MutexLock control(control_);
   std::vector<std::shared_ptr<QueryRun>> runs;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     std::vector<int> load(workers_.size(), 0);
     for (const int worker : slot_worker_)
       if (worker >= 0) ++load[static_cast<std::size_t>(worker)];
@@ -54,9 +55,9 @@ void EngineImpl::granted(const std::vector<int>& slots) {
 }
 
 void EngineImpl::given_up(const std::vector<int>& slots, bool commit) {
-  const std::lock_guard control(control_);
+  const MutexLock control(control_);
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (const int slot : slots) slot_worker_[static_cast<std::size_t>(slot)] = -1;
   }
   const auto gone = [&](const Task& task) {
@@ -67,7 +68,7 @@ void EngineImpl::given_up(const std::vector<int>& slots, bool commit) {
 
 std::vector<int> EngineImpl::slots_of(const QueryRun& run) {
   std::vector<int> slots;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   for (std::size_t sub = 0; sub < run.layout.subtopologies.size(); ++sub) {
     for (int partition = 0; partition < run.layout.subtopologies[sub].tasks; ++partition) {
       const int slot = run.layout.slot_of(sub, partition);
@@ -132,7 +133,7 @@ Status EngineImpl::launch(const std::shared_ptr<QueryRun>& run, int only_worker)
       const int slot = run->layout.slot_of(sub, partition);
       int worker = -1;
       {
-        const std::lock_guard lock(mutex_);
+        const MutexLock lock(mutex_);
         worker = slot_worker_[static_cast<std::size_t>(slot)];
       }
       if (worker < 0 || (only_worker >= 0 && worker != only_worker)) continue;
@@ -151,8 +152,8 @@ Status EngineImpl::launch(const std::shared_ptr<QueryRun>& run, int only_worker)
 void EngineImpl::keep_house() {
   while (true) {
     if (!membership_) {
-      std::unique_lock lock(notes_mutex_);
-      house_wake_.wait_for(lock, kHousePoll, [&] { return stopping_ || !fenced_.empty(); });
+      MutexLock lock(notes_mutex_);
+      house_wake_.wait_for(lock, kHousePoll, [&]() REQUIRES(notes_mutex_) { return stopping_ || !fenced_.empty(); });
     }
     if (stopping_) return;
     keep_house_once();
@@ -179,11 +180,11 @@ void EngineImpl::keep_house_once() {
     last_refresh_ = now;
     std::vector<int> owned;
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       for (std::size_t slot = 0; slot < slot_worker_.size(); ++slot)
         if (slot_worker_[slot] >= 0) owned.push_back(static_cast<int>(slot));
     }
-    const std::lock_guard control(control_);
+    const MutexLock control(control_);
     if (auto done = slots_->refresh(owned); !done) spdlog::warn("slots: {}", done.error().message);
   }
 }
@@ -191,13 +192,13 @@ void EngineImpl::keep_house_once() {
 void EngineImpl::restart_failed() {
   std::vector<std::shared_ptr<QueryRun>> due;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (const auto& [id, run] : runs_)
       if (run->failed && run->due(options_.retry_first, options_.retry_longest) <= Clock::now()) due.push_back(run);
   }
   for (const auto& run : due) {
     if (stopping_) return;
-    const std::lock_guard control(control_);
+    const MutexLock control(control_);
     if (find(run->plan->query_id) != run) continue;
     for (auto& worker : workers_) worker->drop_tasks([&](const Task& task) { return task.run_is(*run); }, false);
     ++run->restarts;
@@ -210,7 +211,7 @@ void EngineImpl::restart_failed() {
 void EngineImpl::look_for_partitions() {
   std::vector<std::shared_ptr<QueryRun>> runs;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (const auto& [id, run] : runs_) runs.push_back(run);
   }
   std::map<std::string, int> counts;
@@ -228,12 +229,12 @@ void EngineImpl::look_for_partitions() {
         grown = grown || (!input.internal && count(input.topic) > input.partitions);
     if (!grown) continue;
     auto layout = make_layout(log_, *run->plan, slots_->slots());
-    const std::lock_guard control(control_);
+    const MutexLock control(control_);
     if (!layout || find(run->plan->query_id) != run) continue;
     spdlog::warn("query {}: a source topic has got more partitions", run->plan->query_id);
     for (auto& worker : workers_) worker->drop_tasks([&](const Task& task) { return task.run_is(*run); }, true);
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       runs_.erase(run->plan->query_id);
     }
     if (auto begun = begin_query(run->plan, std::move(*layout), run->paused); !begun)
@@ -244,7 +245,7 @@ void EngineImpl::look_for_partitions() {
 void EngineImpl::start_waiting() {
   std::vector<std::shared_ptr<const PhysicalPlan>> due;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (const auto& [id, waiting] : waiting_)
       if (waiting.due <= Clock::now()) due.push_back(waiting.plan);
   }
@@ -252,10 +253,10 @@ void EngineImpl::start_waiting() {
   for (const auto& plan : due) {
     if (stopping_) return;
     auto layout = make_layout(log_, *plan, slots_->slots());  // may take its time, and holds up nobody
-    const std::lock_guard control(control_);
+    const MutexLock control(control_);
     bool paused = false;
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       const auto found = waiting_.find(plan->query_id);
       if (found == waiting_.end() || found->second.plan != plan) continue;
       paused = found->second.paused;
@@ -272,15 +273,15 @@ void EngineImpl::start_waiting() {
 void EngineImpl::replace_fenced() {
   std::set<int> fenced;
   {
-    const std::lock_guard lock(notes_mutex_);
+    const MutexLock lock(notes_mutex_);
     fenced.swap(fenced_);
   }
   for (const int worker : fenced) {
     if (stopping_) return;
-    const std::lock_guard control(control_);
+    const MutexLock control(control_);
     std::vector<std::shared_ptr<QueryRun>> runs;
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       for (const auto& [id, run] : runs_) runs.push_back(run);
     }
     for (const auto& run : runs)
@@ -291,7 +292,7 @@ void EngineImpl::replace_fenced() {
 void EngineImpl::truncate() {
   std::map<TopicPartition, std::int64_t> work;
   {
-    const std::lock_guard lock(notes_mutex_);
+    const MutexLock lock(notes_mutex_);
     work.swap(read_up_to_);
   }
   for (const auto& [partition, offset] : work) {
@@ -303,14 +304,14 @@ void EngineImpl::truncate() {
 
 void EngineImpl::worker_fenced(int worker) {
   {
-    const std::lock_guard lock(notes_mutex_);
+    const MutexLock lock(notes_mutex_);
     fenced_.insert(worker);
   }
   house_wake_.notify_all();
 }
 
 void EngineImpl::read_up_to(const TopicPartition& partition, std::int64_t offset) {
-  const std::lock_guard lock(notes_mutex_);
+  const MutexLock lock(notes_mutex_);
   read_up_to_[partition] = offset;
 }
 

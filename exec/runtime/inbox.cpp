@@ -2,17 +2,19 @@
 
 #include <thread>
 
+#include "parser/error/mutex.h"
+
 namespace millrace::inline exec {
 
 void Inbox::post(std::function<void()> call) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   calls_.push_back(std::move(call));
 }
 
 void Inbox::run_calls() {
   std::vector<std::function<void()>> calls;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     calls.swap(calls_);
   }
   for (auto& call : calls) call();
@@ -22,7 +24,7 @@ bool Inbox::visit(const QueryRun& run, std::size_t subtopology, int partition, c
   Task* task = nullptr;
   {
     ++at_the_gate_;
-    const std::lock_guard lock(gate_);
+    const MutexLock lock(gate_);
     --at_the_gate_;
     task = find_(run, subtopology, partition);
     if (task != nullptr) with(*task);
@@ -36,7 +38,7 @@ void Inbox::visit_soon(Visit visit) {
     visit.with(find(visit));
     gate_.unlock();
   } else {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     visits_.push_back(std::move(visit));
     visits_wait_ = true;
   }
@@ -56,7 +58,7 @@ void Inbox::answer() {
   if (!visits_wait_) return;
   std::vector<Visit> visits;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     visits.swap(visits_);
     visits_wait_ = false;
   }

@@ -3,8 +3,9 @@
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <vector>
+
+#include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
 
@@ -19,7 +20,7 @@ class Inbox {
   using Find = std::function<Task*(const QueryRun& run, std::size_t subtopology, int partition)>;
   explicit Inbox(Find find) : find_(std::move(find)) {}
 
-  std::mutex& gate() { return gate_; }
+  Mutex& gate() { return gate_; }
 
   void post(std::function<void()> call);
   /// Runs the calls posted so far. Worker's thread, gate held.
@@ -47,11 +48,11 @@ class Inbox {
   Task* find(const Visit& visit) const { return find_(*visit.run, visit.subtopology, visit.partition); }
 
   const Find find_;
-  std::mutex gate_;
+  Mutex gate_;
   std::atomic<int> at_the_gate_{0};
-  std::mutex mutex_;  // guards calls_ and visits_
-  std::vector<std::function<void()>> calls_;
-  std::vector<Visit> visits_;
+  Mutex mutex_;
+  std::vector<std::function<void()>> calls_ GUARDED_BY(mutex_);
+  std::vector<Visit> visits_ GUARDED_BY(mutex_);
   std::atomic<bool> visits_wait_{false};  // visits_ is not empty
 };
 

@@ -6,6 +6,7 @@
 #include "exec/runtime/pull.h"
 #include "exec/runtime/pull_readers.h"
 #include "parser/error/ensure.h"
+#include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
 namespace {
@@ -110,7 +111,7 @@ PullReaders::~PullReaders() = default;
 
 std::unique_ptr<PullReader> PullReaders::take(const PhysicalPlan& plan) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (!idle_.empty()) {
       auto reader = std::move(idle_.back());
       idle_.pop_back();
@@ -121,7 +122,7 @@ std::unique_ptr<PullReader> PullReaders::take(const PhysicalPlan& plan) {
 }
 
 void PullReaders::give_back(std::unique_ptr<PullReader> reader) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (idle_.size() < kIdleReaders) idle_.push_back(std::move(reader));
 }
 

@@ -1,9 +1,9 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <vector>
 
+#include "parser/error/mutex.h"
 #include "planner/physical/plan.h"
 
 namespace millrace::inline exec {
@@ -19,8 +19,8 @@ class PullReaders {
   void give_back(std::unique_ptr<PullReader> reader);
 
  private:
-  std::mutex mutex_;  // guards idle_
-  std::vector<std::unique_ptr<PullReader>> idle_;
+  Mutex mutex_;
+  std::vector<std::unique_ptr<PullReader>> idle_ GUARDED_BY(mutex_);
 };
 
 }  // namespace millrace::inline exec

@@ -6,13 +6,13 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 
 #include "exec/runtime/engine.h"
 #include "exec/runtime/layout.h"
 #include "exec/runtime/pull_readers.h"
+#include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
 
@@ -45,7 +45,7 @@ struct QueryRun {
   std::atomic<std::uint64_t> rows_in{0}, rows_out{0}, late_rows{0}, bad_records{0}, restarts{0};
 
   void fail(const Error& error) {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     if (failed) return;
     failure = error;
     failed_at = Clock::now();
@@ -56,19 +56,19 @@ struct QueryRun {
   }
   /// It starts, perhaps once more.
   void started() {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     started_at = Clock::now();
     failed = false;
   }
   /// Somebody has seen to what was wrong.
   void try_now() {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     failed_at = {};
     attempts = 0;
   }
   /// When it failed last, ms since the epoch; 0: never.
   std::int64_t last_failure_ms() const {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     return failed_at_ms;
   }
   /// Why `what` of this query cannot be read here at the moment.
@@ -78,12 +78,12 @@ struct QueryRun {
     return external_error("{} is not ready here", what);
   }
   std::optional<Error> last_failure() const {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     return failure;
   }
   /// When a failed query is due again: waits double from `first` to `longest`.
   Clock::time_point due(std::chrono::milliseconds first, std::chrono::milliseconds longest) const {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     return failed_at + std::min(longest, first * (1 << std::clamp(attempts - 1, 0, 16)));
   }
 
@@ -94,11 +94,11 @@ struct QueryRun {
     return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
   }
 
-  mutable std::mutex mutex;  // guards what follows
-  std::optional<Error> failure;
-  Clock::time_point failed_at, started_at = Clock::now();
-  std::int64_t failed_at_ms = 0;
-  int attempts = 0;  // failures in a row
+  mutable Mutex mutex;
+  std::optional<Error> failure GUARDED_BY(mutex);
+  Clock::time_point failed_at GUARDED_BY(mutex), started_at GUARDED_BY(mutex) = Clock::now();
+  std::int64_t failed_at_ms GUARDED_BY(mutex) = 0;
+  int attempts GUARDED_BY(mutex) = 0;  // failures in a row
 };
 
 /// Rows on their way to the client of a transient query.

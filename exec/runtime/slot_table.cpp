@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "parser/error/mutex.h"
+
 namespace millrace::inline exec {
 namespace {
 
@@ -38,7 +40,7 @@ Status SlotTable::start_reading(Reader& reader, std::span<const int> slots, std:
     if (!bounds) return bounds.error();
     std::int64_t from = 0;
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       Slot& known = slots_[static_cast<std::size_t>(slot)];
       known.position = std::max(known.position, bounds->begin);
       from = known.position;
@@ -56,7 +58,7 @@ Status SlotTable::start_reading(Reader& reader, std::span<const int> slots, std:
 }
 
 Status SlotTable::refresh(std::span<const int> slots) {
-  const std::lock_guard one(reading_);
+  const MutexLock one(reading_);
   auto reader = log_.reader("slots");
   if (!reader) return reader.error();
   std::vector<int> sources;
@@ -74,7 +76,7 @@ Status SlotTable::refresh(std::span<const int> slots) {
     const auto at = std::find(sources.begin(), sources.end(), (*fetch)->source);
     if (at == sources.end()) continue;
     const auto index = static_cast<std::size_t>(at - sources.begin());
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     apply(slots_[static_cast<std::size_t>(slots[index])], **fetch);
     if ((*fetch)->next_offset >= ends[index]) {
       (*reader)->remove(*at);
@@ -98,7 +100,7 @@ void SlotTable::apply(Slot& slot, const Fetch& fetch) {
 }
 
 std::optional<std::string> SlotTable::find(int slot, const std::string& key) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto& records = slots_[static_cast<std::size_t>(slot)].records;
   const auto found = records.find(key);
   if (found == records.end()) return std::nullopt;

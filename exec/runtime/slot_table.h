@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -13,6 +12,7 @@
 #include "exec/data/result.h"
 #include "exec/log/log.h"
 #include "exec/runtime/progress.h"
+#include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
 
@@ -25,7 +25,7 @@ class SlotTable {
   static Result<std::unique_ptr<SlotTable>> open(Log& log, std::string topic, const TopicConfig& shape);
 
   const std::string& topic() const { return topic_; }
-  int slots() const { return static_cast<int>(slots_.size()); }
+  int slots() const { return count_; }
 
   /// Reads these slots' partitions to their end. To be called when slots were granted, and by who looks for records
   /// that others wrote.
@@ -37,16 +37,18 @@ class SlotTable {
     std::int64_t position = 0;
     std::unordered_map<std::string, std::string> records;
   };
-  SlotTable(Log& log, std::string topic, int slots) : log_(log), topic_(std::move(topic)), slots_(slots) {}
+  SlotTable(Log& log, std::string topic, int slots)
+      : log_(log), topic_(std::move(topic)), count_(slots), slots_(slots) {}
   Status start_reading(Reader& reader, std::span<const int> slots, std::vector<int>& sources,
                        std::vector<std::int64_t>& ends);
   void apply(Slot& slot, const Fetch& fetch);
 
   Log& log_;
   std::string topic_;
-  mutable std::mutex mutex_;  // guards slots_
-  std::vector<Slot> slots_;
-  std::mutex reading_;  // one refresh at a time
+  const int count_;
+  mutable Mutex mutex_;
+  std::vector<Slot> slots_ GUARDED_BY(mutex_);
+  Mutex reading_;  // one refresh at a time
 };
 
 }  // namespace millrace::inline exec

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <future>
 
+#include "parser/error/mutex.h"
+
 namespace millrace::inline exec {
 namespace {
 
@@ -94,7 +96,7 @@ void Worker::stop(bool clean) {
 void Worker::call(std::function<void()> work) {
   if (!thread_.joinable()) {
     {
-      const std::lock_guard lock(inbox_.gate());
+      const MutexLock lock(inbox_.gate());
       work();
     }
     return inbox_.serve();
@@ -149,7 +151,7 @@ std::chrono::milliseconds Worker::wait_at_most(std::chrono::milliseconds wait, b
 bool Worker::iterate(std::chrono::milliseconds wait) {
   bool worked = false;
   {
-    const std::lock_guard lock(inbox_.gate());
+    const MutexLock lock(inbox_.gate());
     work_round(worked);
     wait = wait_at_most(wait, worked);
   }
@@ -189,7 +191,7 @@ bool Worker::poll_round(std::chrono::milliseconds wait) {
   if (polled && exchange_ && !exchange_->empty())
     polled = poll_feeds(*exchange_, std::chrono::milliseconds{0}, arrived);
   if (!polled || feeds_->any_broken()) {
-    const std::lock_guard lock(inbox_.gate());
+    const MutexLock lock(inbox_.gate());
     if (!polled) back_off(polled.error());
     fail_tasks_of_broken(*feeds_);
   }
@@ -258,7 +260,7 @@ bool Worker::idle() {
 }
 
 std::optional<Error> Worker::trouble() const {
-  const std::lock_guard lock(trouble_mutex_);
+  const MutexLock lock(trouble_mutex_);
   return trouble_;
 }
 

@@ -3,7 +3,6 @@
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -18,6 +17,7 @@
 #include "exec/runtime/restorer.h"
 #include "exec/runtime/spiller.h"
 #include "exec/runtime/task.h"
+#include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
 
@@ -177,8 +177,8 @@ class Worker {
   Clock::time_point resume_at_{}, last_lag_look_{};
   int failures_ = 0;
 
-  mutable std::mutex trouble_mutex_;  // guards trouble_
-  std::optional<Error> trouble_;
+  mutable Mutex trouble_mutex_;
+  std::optional<Error> trouble_ GUARDED_BY(trouble_mutex_);
   std::atomic<bool> stopping_{false};
   std::function<void()> after_round_;
   std::thread thread_;

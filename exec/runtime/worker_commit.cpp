@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "exec/runtime/worker.h"
+#include "parser/error/mutex.h"
 
 // When a worker commits, and what follows from how a commit ended.
 namespace millrace::inline exec {
@@ -54,7 +55,7 @@ bool Worker::settle(std::chrono::milliseconds wait) {
 void Worker::committed(const std::vector<Task*>& tasks) {
   failures_ = 0;
   {
-    const std::lock_guard lock(trouble_mutex_);
+    const MutexLock lock(trouble_mutex_);
     trouble_.reset();
   }
   for (Task* task : tasks) {
@@ -107,7 +108,7 @@ bool Worker::roll_back() {
 void Worker::back_off(const Error& error) {
   failures_ = std::min(failures_ + 1, 7);
   if (setup_.threaded) resume_at_ = Clock::now() + std::chrono::milliseconds{10} * (1 << failures_);
-  const std::lock_guard lock(trouble_mutex_);
+  const MutexLock lock(trouble_mutex_);
   trouble_ = error;
 }
 

@@ -5,10 +5,11 @@
 #include <algorithm>
 
 #include "exec/schemas/compatibility.h"
+#include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
 
-using Lock = std::lock_guard<std::recursive_mutex>;
+using Lock = RecursiveLock;
 
 SubjectVersion LocalRegistry::at(const std::string& subject, const Version& version) const {
   return {subject, version.number, version.id, schemas_.at(version.id)};

@@ -2,12 +2,12 @@
 
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "exec/schemas/registry.h"
+#include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
 
@@ -70,22 +70,23 @@ class LocalRegistry final : public SchemaRegistry {
     int number;
     std::int32_t id;
   };
-  SubjectVersion at(const std::string& subject, const Version& version) const;
-  const Version* find_version(const std::string& subject, int version) const;
-  std::optional<std::int32_t> id_of(const SchemaSource& schema) const;
-  Result<std::optional<std::string>> check(const std::string& subject, const SchemaSource& schema);
-  std::optional<SubjectVersion> known_version(const std::string& subject, const SchemaSource& schema) const;
+  SubjectVersion at(const std::string& subject, const Version& version) const REQUIRES(mutex_);
+  const Version* find_version(const std::string& subject, int version) const REQUIRES(mutex_);
+  std::optional<std::int32_t> id_of(const SchemaSource& schema) const REQUIRES(mutex_);
+  Result<std::optional<std::string>> check(const std::string& subject, const SchemaSource& schema) REQUIRES(mutex_);
+  std::optional<SubjectVersion> known_version(const std::string& subject, const SchemaSource& schema) const
+      REQUIRES(mutex_);
   Status refresh() { return keeper_ ? keeper_->refresh(*this) : Status(); }
-  Status put(const RegistryChange& change);
+  Status put(const RegistryChange& change) REQUIRES(mutex_);
 
   std::unique_ptr<RegistryKeeper> keeper_;
-  std::recursive_mutex mutex_;  // resolving references asks the registry again
-  std::map<std::int32_t, SchemaSource> schemas_;
-  std::map<std::string, std::vector<Version>> subjects_;
-  std::map<std::string, int> last_version_;  // of subjects ever known: numbers are not used twice
-  std::map<std::string, Compatibility> levels_;
-  Compatibility level_ = Compatibility::backward;
-  std::int32_t next_id_ = 1;
+  RecursiveMutex mutex_;  // resolving references asks the registry again
+  std::map<std::int32_t, SchemaSource> schemas_ GUARDED_BY(mutex_);
+  std::map<std::string, std::vector<Version>> subjects_ GUARDED_BY(mutex_);
+  std::map<std::string, int> last_version_ GUARDED_BY(mutex_);  // of subjects ever known: numbers are not used twice
+  std::map<std::string, Compatibility> levels_ GUARDED_BY(mutex_);
+  Compatibility level_ GUARDED_BY(mutex_) = Compatibility::backward;
+  std::int32_t next_id_ GUARDED_BY(mutex_) = 1;
 };
 
 }  // namespace millrace::inline exec

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "parser/error/mutex.h"
+
 namespace millrace::inline exec {
 namespace {
 
@@ -36,7 +38,7 @@ SchemaCache::SchemaCache(std::shared_ptr<SchemaRegistry> registry, std::size_t l
 SchemaCache::~SchemaCache() {
   if (!thread_.joinable()) return;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stop_ = true;
   }
   wake_.notify_all();
@@ -45,7 +47,7 @@ SchemaCache::~SchemaCache() {
 
 SchemaCache::Found SchemaCache::find(std::int32_t id) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto entry = entries_.find(id);
     const bool stale = entry != entries_.end() && entry->second.found.state == State::unknown &&
                        Clock::now() - entry->second.known_at > kForgetUnknown;
@@ -82,7 +84,7 @@ SchemaCache::Found SchemaCache::fetch(std::int32_t id) {
 }
 
 void SchemaCache::put(std::int32_t id, Found found) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (entries_.size() >= limit_ && !entries_.contains(id)) {
     const auto oldest = std::ranges::min_element(entries_, {}, [](const auto& entry) { return entry.second.used; });
     entries_.erase(oldest);
@@ -92,7 +94,7 @@ void SchemaCache::put(std::int32_t id, Found found) {
 
 void SchemaCache::run() {
   auto wait = kFirstWait;
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (!stop_) {
     if (wanted_.empty()) {
       wake_.wait(lock);
@@ -110,7 +112,7 @@ void SchemaCache::run() {
       continue;
     }
     wanted_.push_back(id);
-    wake_.wait_for(lock, wait, [&] { return stop_; });
+    wake_.wait_for(lock, wait, [&]() REQUIRES(mutex_) { return stop_; });
     wait = std::min(wait * 2, kLongestWait);
   }
 }

@@ -6,13 +6,13 @@
 #include <deque>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 
 #include "exec/schemas/avro_schema.h"
 #include "exec/schemas/proto_schema.h"
 #include "exec/schemas/registry.h"
+#include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
 
@@ -58,12 +58,12 @@ class SchemaCache {
 
   std::shared_ptr<SchemaRegistry> registry_;
   const std::size_t limit_;
-  std::mutex mutex_;
+  Mutex mutex_;
   std::condition_variable wake_;
-  std::map<std::int32_t, Entry> entries_;
-  std::deque<std::int32_t> wanted_;
-  std::uint64_t clock_ = 0;
-  bool stop_ = false;
+  std::map<std::int32_t, Entry> entries_ GUARDED_BY(mutex_);
+  std::deque<std::int32_t> wanted_ GUARDED_BY(mutex_);
+  std::uint64_t clock_ GUARDED_BY(mutex_) = 0;
+  bool stop_ GUARDED_BY(mutex_) = false;
   std::thread thread_;  // none for a local registry
 };
 

@@ -13,7 +13,8 @@
 #include <atomic>
 #include <filesystem>
 #include <map>
-#include <mutex>
+
+#include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
 namespace {
@@ -212,7 +213,8 @@ class RocksStateDb final : public StateDb {
     std::filesystem::remove_all(files_, failed);
     std::filesystem::create_directories(files_, failed);
     if (failed) return external_error("state: cannot make {}: {}", files_, failed.message());
-    return scan(kNamesId, {}, {}, [this](std::string_view name, std::string_view value) {
+    const MutexLock lock(mutex_);
+    return scan(kNamesId, {}, {}, [this](std::string_view name, std::string_view value) REQUIRES(mutex_) {
       const std::uint32_t id = get_id(value);
       ids_.emplace(std::string(name), id);
       next_id_ = std::max(next_id_, id + 1);
@@ -221,7 +223,7 @@ class RocksStateDb final : public StateDb {
   }
 
   Result<std::uint32_t> id(const std::string& name) override {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     if (const auto found = ids_.find(name); found != ids_.end()) return found->second;
     const std::uint32_t made = next_id_;
     char bytes[4];
@@ -286,15 +288,15 @@ class RocksStateDb final : public StateDb {
   rocksdb::Options options_;
   std::string files_;
   std::atomic<std::uint64_t> next_file_{0};
-  std::mutex mutex_;  // guards what follows
-  std::map<std::string, std::uint32_t> ids_;
-  std::uint32_t next_id_ = 1;
-  bool unflushed_names_ = false;
+  Mutex mutex_;
+  std::map<std::string, std::uint32_t> ids_ GUARDED_BY(mutex_);
+  std::uint32_t next_id_ GUARDED_BY(mutex_) = 1;
+  bool unflushed_names_ GUARDED_BY(mutex_) = false;
 };
 
 Result<std::unique_ptr<StateFile>> RocksStateDb::new_file(std::uint32_t id, std::int64_t position) {
   {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     if (unflushed_names_) {  // data must never be durable under a number that could be given out again
       if (Status flushed = flush(); !flushed) return flushed.error();
       unflushed_names_ = false;
@@ -346,7 +348,7 @@ Result<std::optional<std::string>> RocksStateDb::seek(std::uint32_t id, std::str
 }
 
 Status RocksStateDb::drop(const std::string& name_prefix) {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   bool any = false;
   for (auto it = ids_.lower_bound(name_prefix); it != ids_.end() && it->first.starts_with(name_prefix);) {
     any = true;

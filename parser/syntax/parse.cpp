@@ -1,7 +1,6 @@
 #include "parser/syntax/parse.h"
 
-#include <mutex>
-
+#include "parser/error/mutex.h"
 #include "parser/syntax/builder.h"
 #include "parser/syntax/syntax.h"
 
@@ -11,8 +10,8 @@ namespace {
 using P = grammar::MillraceParser;
 
 /// See Syntax: only one thread at a time may be inside the ANTLR runtime.
-std::mutex& runtime_mutex() {
-  static std::mutex mutex;
+Mutex& runtime_mutex() {
+  static Mutex mutex;
   return mutex;
 }
 
@@ -54,7 +53,7 @@ std::vector<ast::StatementPtr> build_all(const SourceText& source, const std::ve
 }  // namespace
 
 std::vector<ast::StatementPtr> parse(std::string_view text, Dialect dialect) {
-  const std::lock_guard lock(runtime_mutex());
+  const MutexLock lock(runtime_mutex());
   Syntax syntax(text);
   if (dialect == Dialect::test) {
     auto* script = syntax.read(&P::testScript);
@@ -65,7 +64,7 @@ std::vector<ast::StatementPtr> parse(std::string_view text, Dialect dialect) {
 }
 
 ast::StatementPtr parse_statement(std::string_view text, Dialect dialect) {
-  const std::lock_guard lock(runtime_mutex());
+  const MutexLock lock(runtime_mutex());
   Syntax syntax(text);
   if (dialect == Dialect::test) {
     auto* one = syntax.read(&P::oneTestStatement);
@@ -76,14 +75,14 @@ ast::StatementPtr parse_statement(std::string_view text, Dialect dialect) {
 }
 
 ast::ExprPtr parse_expression(std::string_view text) {
-  const std::lock_guard lock(runtime_mutex());
+  const MutexLock lock(runtime_mutex());
   Syntax syntax(text);
   auto* one = syntax.read(&P::oneExpression);
   return Builder(syntax.source()).expression(one->expression());
 }
 
 std::vector<ast::ColumnDefinition> parse_columns(std::string_view text) {
-  const std::lock_guard lock(runtime_mutex());
+  const MutexLock lock(runtime_mutex());
   Syntax syntax(text);
   auto* list = syntax.read(&P::oneColumnList);
   Builder builder(syntax.source());
@@ -93,7 +92,7 @@ std::vector<ast::ColumnDefinition> parse_columns(std::string_view text) {
 }
 
 ast::TypeName parse_type(std::string_view text) {
-  const std::lock_guard lock(runtime_mutex());
+  const MutexLock lock(runtime_mutex());
   Syntax syntax(text);
   auto* one = syntax.read(&P::oneDataType);
   return Builder(syntax.source()).data_type(one->dataType());

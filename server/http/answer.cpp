@@ -2,6 +2,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include "parser/error/mutex.h"
 #include "server/http/connection.h"
 
 namespace millrace::inline server {
@@ -16,7 +17,7 @@ Answer::Answer(std::shared_ptr<Connection> connection, std::int32_t id) : id_(id
 Answer::~Answer() = default;
 
 void Answer::renew(std::shared_ptr<Connection> connection) {
-  const std::lock_guard lock(mutex_);  // sees what other threads did to it last
+  const MutexLock lock(mutex_);  // sees what other threads did to it last
   connection_ = std::move(connection);
   begun_ = finished_ = has_head_ = aborted_ = gone_ = congested_ = false;
   whole_.clear();
@@ -35,7 +36,7 @@ bool Answer::change(Change&& make) {
   std::shared_ptr<Connection> connection;
   bool room = true;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (gone_) return true;
     const bool was_finished = finished_ && none_waits();
     make();
@@ -49,7 +50,7 @@ bool Answer::change(Change&& make) {
 }
 
 void Answer::respond(int status, std::string_view content_type, std::string_view body, const Headers& headers) {
-  (void)change([&] {
+  (void)change([&]() REQUIRES(mutex_) {
     if (begun_) return;
     begun_ = finished_ = has_head_ = true;
     head_.status = status;
@@ -62,7 +63,7 @@ void Answer::respond(int status, std::string_view content_type, std::string_view
 }
 
 void Answer::start(std::string_view content_type) {
-  (void)change([&] {
+  (void)change([&]() REQUIRES(mutex_) {
     begun_ = has_head_ = true;
     head_ = Head{200, std::string(content_type), {}, std::nullopt};
   });
@@ -70,26 +71,26 @@ void Answer::start(std::string_view content_type) {
 
 bool Answer::write(std::string chunk) {
   if (chunk.empty()) return true;
-  return change([&] {
+  return change([&]() REQUIRES(mutex_) {
     waiting_ += chunk.size();
     chunks_.push_back(std::move(chunk));
   });
 }
 
 void Answer::finish() {
-  (void)change([&] { finished_ = true; });
+  (void)change([&]() REQUIRES(mutex_) { finished_ = true; });
 }
 
 void Answer::abort() {
   if (finished_) return;
-  (void)change([&] {
+  (void)change([&]() REQUIRES(mutex_) {
     if (!finished_) aborted_ = finished_ = true;
   });
 }
 
 void Answer::watch(std::function<void()> drained, std::function<void()> closed) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (!gone_) {
       on_drained_ = std::move(drained);
       on_closed_ = std::move(closed);
@@ -102,23 +103,22 @@ void Answer::watch(std::function<void()> drained, std::function<void()> closed) 
 void Answer::post(std::function<void()> work) {
   std::shared_ptr<Connection> connection;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     connection = connection_;
   }
   if (connection) boost::asio::post(connection->executor(), std::move(work));
 }
 
 void Answer::consumed(std::size_t bytes) {
-  (void)change([&] { consumed_ += bytes; });
+  (void)change([&]() REQUIRES(mutex_) { consumed_ += bytes; });
 }
 
 std::optional<Answer::Head> Answer::take_head() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (!std::exchange(has_head_, false)) return std::nullopt;
   return std::move(head_);
 }
 
-// With the lock held.
 std::optional<std::string> Answer::pop_chunk() {
   if (none_waits()) return std::nullopt;
   std::string chunk;
@@ -136,7 +136,7 @@ std::optional<std::string> Answer::take_chunk(bool& end) {
   std::function<void()> drained;
   std::optional<std::string> chunk;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     chunk = pop_chunk();
     end = finished_ && none_waits() && !aborted_;
     if (congested_ && waiting_ < kCongestedBytes / 2) {
@@ -153,7 +153,7 @@ void Answer::take(Part& part, bool chunk_wanted) {
   part.chunk.clear();
   part.end = false;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     part.has_head = std::exchange(has_head_, false);
     if (part.has_head) std::swap(part.head, head_);
     part.aborted = aborted_;
@@ -175,23 +175,23 @@ void Answer::take(Part& part, bool chunk_wanted) {
 }
 
 void Answer::put_back(std::string rest) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   waiting_ += rest.size();
   chunks_.push_front(std::move(rest));
 }
 
 std::size_t Answer::next_size() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return !whole_.empty() ? whole_.size() : chunks_.empty() ? 0 : chunks_.front().size();
 }
 
 std::size_t Answer::take_consumed() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return std::exchange(consumed_, 0);
 }
 
 bool Answer::is_aborted() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return aborted_;
 }
 
@@ -201,7 +201,7 @@ void Answer::gone() {
   std::list<std::string> chunks;
   bool complete = false;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (gone_) return;
     gone_ = true;
     complete = finished_ && !aborted_ && none_waits();

@@ -3,10 +3,10 @@
 #include <atomic>
 #include <list>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 
+#include "parser/error/mutex.h"
 #include "server/http/exchange.h"
 
 namespace millrace::inline server {
@@ -72,21 +72,21 @@ class Answer final : public Responder, public std::enable_shared_from_this<Answe
   /// Adds to the answer under the lock, then tells the connection. False: a lot is waiting.
   template <class Change>
   bool change(Change&& make);
-  bool none_waits() const { return whole_.empty() && chunks_.empty(); }
-  std::optional<std::string> pop_chunk();
+  bool none_waits() const REQUIRES(mutex_) { return whole_.empty() && chunks_.empty(); }
+  std::optional<std::string> pop_chunk() REQUIRES(mutex_);
 
   const std::int32_t id_;
   std::atomic<bool> begun_ = false, finished_ = false;  // written with the lock
 
-  std::mutex mutex_;  // guards what follows
-  std::shared_ptr<Connection> connection_;
-  bool has_head_ = false;
-  Head head_;
-  std::string whole_;              // of an answer that came at once; before chunks_
-  std::list<std::string> chunks_;  // an empty one takes no memory
-  std::size_t waiting_ = 0, consumed_ = 0;
-  bool aborted_ = false, gone_ = false, congested_ = false;
-  std::function<void()> on_drained_, on_closed_;
+  Mutex mutex_;
+  std::shared_ptr<Connection> connection_ GUARDED_BY(mutex_);
+  bool has_head_ GUARDED_BY(mutex_) = false;
+  Head head_ GUARDED_BY(mutex_);
+  std::string whole_ GUARDED_BY(mutex_);              // of an answer that came at once; before chunks_
+  std::list<std::string> chunks_ GUARDED_BY(mutex_);  // an empty one takes no memory
+  std::size_t waiting_ GUARDED_BY(mutex_) = 0, consumed_ GUARDED_BY(mutex_) = 0;
+  bool aborted_ GUARDED_BY(mutex_) = false, gone_ GUARDED_BY(mutex_) = false, congested_ GUARDED_BY(mutex_) = false;
+  std::function<void()> on_drained_ GUARDED_BY(mutex_), on_closed_ GUARDED_BY(mutex_);
 };
 
 }  // namespace millrace::inline server

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 
+#include "parser/error/mutex.h"
 #include "server/http/http1.h"
 #include "server/http/http2.h"
 
@@ -109,7 +110,7 @@ void Connection::wake(std::shared_ptr<Answer> answer) {
     return;
   }
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (closed_) return;
     woken_.push_back(std::move(answer));
     if (any_woken_.exchange(true)) return;
@@ -122,7 +123,7 @@ bool Connection::take_woken() {
   pumped_.clear();
   pumped_.swap(own_woken_);
   if (!any_woken_) return !pumped_.empty();
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   pumped_.insert(pumped_.end(), std::move_iterator(woken_.begin()), std::move_iterator(woken_.end()));
   woken_.clear();
   any_woken_ = false;
@@ -228,7 +229,7 @@ void Connection::lost() {
   if (!socket_) return;
   const auto self = shared_from_this();
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     closed_ = true;
     woken_.clear();
     any_woken_ = false;

@@ -7,12 +7,12 @@
 #include <chrono>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "parser/error/mutex.h"
 #include "server/http/answer.h"
 #include "server/http/limits.h"
 #include "server/http/tls.h"
@@ -122,9 +122,9 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   std::atomic<std::thread::id> pumping_;            // that thread, while it will look at own_woken_
   std::atomic<bool> any_woken_ = false;             // woken_ is not empty
 
-  std::mutex mutex_;  // guards what follows
-  std::vector<std::shared_ptr<Answer>> woken_;
-  bool closed_ = false;
+  Mutex mutex_;
+  std::vector<std::shared_ptr<Answer>> woken_ GUARDED_BY(mutex_);
+  bool closed_ GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace millrace::inline server

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "parser/error/mutex.h"
 #include "planner/types/value.h"
 #include "server/http/http_text.h"
 
@@ -127,7 +128,7 @@ Credentials::Outcome Credentials::check(std::string_view header, const std::stri
   if (!basic || !base64_decode(trim(header.substr(kBasic.size())), pair)) return Outcome::unknown;
   const std::string key = digest(secret_, pair);
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (const auto it = known_.find(key); it != known_.end()) {
       out = it->second;
       return Outcome::known;
@@ -138,7 +139,7 @@ Credentials::Outcome Credentials::check(std::string_view header, const std::stri
   const auto user = users_.find(std::string_view(pair).substr(0, colon));
   const std::string_view password = std::string_view(pair).substr(std::min(colon + 1, pair.size()));
   const bool right = matches_password(password, user == users_.end() ? nobody() : user->second.hash);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (!right || user == users_.end()) {
     failures_[peer].count += 1;
     return Outcome::unknown;

@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "exec/data/result.h"
+#include "parser/error/mutex.h"
 #include "server/http/exchange.h"
 
 namespace millrace::inline server {
@@ -38,14 +38,14 @@ class Credentials {
     double count = 0;
     Clock::time_point since;
   };
-  bool may_try(const std::string& peer);
+  bool may_try(const std::string& peer) REQUIRES(mutex_);
 
   std::map<std::string, User, std::less<>> users_;
   std::string secret_;  // of this process, so that what is remembered means nothing elsewhere
 
-  std::mutex mutex_;                                  // guards what follows
-  std::unordered_map<std::string, Principal> known_;  // by a digest of what was sent
-  std::unordered_map<std::string, Failures> failures_;
+  Mutex mutex_;                                                          // guards what follows
+  std::unordered_map<std::string, Principal> known_ GUARDED_BY(mutex_);  // by a digest of what was sent
+  std::unordered_map<std::string, Failures> failures_ GUARDED_BY(mutex_);
 };
 
 }  // namespace millrace::inline server

@@ -1,5 +1,6 @@
 #include "server/http/http_sink.h"
 
+#include "parser/error/mutex.h"
 namespace millrace::inline server {
 namespace {
 
@@ -15,7 +16,7 @@ void HttpSink::watch() {
         if (!self) return;
         std::shared_ptr<RunningQuery> query;
         {
-          std::lock_guard lock(self->mutex_);
+          const MutexLock lock(self->mutex_);
           self->paused_ = false;
           ++self->drains_;
           query = self->query_;
@@ -25,7 +26,7 @@ void HttpSink::watch() {
       // The connection keeps the sink until the answer is out or the client has gone.
       [self = shared_from_this()] {
         {
-          std::lock_guard lock(self->mutex_);
+          const MutexLock lock(self->mutex_);
           self->closed_ = true;
         }
         self->release();
@@ -37,7 +38,7 @@ void HttpSink::begin(const QueryHeader& header) {
   if (auto refused = layout_refusal(type_, header)) {
     answered_ = true;
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       closed_ = true;
     }
     return fail(*refused);
@@ -66,7 +67,7 @@ bool HttpSink::send(std::string text) {
   if (text.empty()) return true;
   const std::uint64_t before = drains_.load(std::memory_order_acquire);
   if (responder_->write(std::move(text))) return true;
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   // The client may have caught up already, and nobody would tell that again.
   if (drains_ == before) paused_ = true;
   return !paused_;
@@ -74,7 +75,7 @@ bool HttpSink::send(std::string text) {
 
 bool HttpSink::rows(const Batch& batch) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (closed_) return push_;  // a client that has gone asks a table for no more
     if (paused_) return false;
   }
@@ -101,7 +102,7 @@ bool HttpSink::take_row(const Batch& batch, std::size_t row) {
 
 bool HttpSink::line(std::string_view text) {
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (closed_) return true;
     if (paused_) return false;
   }
@@ -112,7 +113,7 @@ bool HttpSink::line(std::string_view text) {
 }
 
 bool HttpSink::is_closed() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return closed_;
 }
 
@@ -149,7 +150,7 @@ void HttpSink::own(std::unique_ptr<RunningQuery> query) {
   std::shared_ptr<RunningQuery> owned;
   bool shutting_down = false;
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     query_ = std::move(query);
     owned = query_;
     if (closed_ || ended_) owned = nullptr;
@@ -164,7 +165,7 @@ void HttpSink::own(std::unique_ptr<RunningQuery> query) {
 void HttpSink::release(std::function<void()> then) {
   std::shared_ptr<RunningQuery> query;
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     ended_ = true;
     query = std::move(query_);
   }
@@ -174,7 +175,7 @@ void HttpSink::release(std::function<void()> then) {
 
 void HttpSink::shut_down() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     shutting_down_ = true;
   }
   release([self = shared_from_this()] {

@@ -3,8 +3,8 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 
+#include "parser/error/mutex.h"
 #include "server/http/exchange.h"
 #include "server/http/live_streams.h"
 #include "server/http/query_ender.h"
@@ -52,9 +52,10 @@ class HttpSink final : public ResultSink, public std::enable_shared_from_this<Ht
 
   std::atomic<std::uint64_t> drains_{0};  // times the client has caught up; written with the lock
   std::atomic<bool> answered_ = false;
-  std::mutex mutex_;  // guards what follows
-  bool paused_ = false, closed_ = false, ended_ = false, shutting_down_ = false;
-  std::shared_ptr<RunningQuery> query_;
+  Mutex mutex_;
+  bool paused_ GUARDED_BY(mutex_) = false, closed_ GUARDED_BY(mutex_) = false, ended_ GUARDED_BY(mutex_) = false,
+               shutting_down_ GUARDED_BY(mutex_) = false;
+  std::shared_ptr<RunningQuery> query_ GUARDED_BY(mutex_);
 };
 
 /// The rows of one quick query: all of them in one answer.

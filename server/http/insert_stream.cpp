@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "parser/error/mutex.h"
 #include "server/http/http_errors.h"
 #include "server/session/service.h"
 
@@ -24,7 +25,7 @@ bool is_blank(std::string_view line) {
 
 void InsertStream::data(std::string_view piece) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     arrived_ += piece;
   }
   schedule();
@@ -32,7 +33,7 @@ void InsertStream::data(std::string_view piece) {
 
 void InsertStream::end(bool aborted) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     complete_ = true;
     aborted_ = aborted;
   }
@@ -41,7 +42,7 @@ void InsertStream::end(bool aborted) {
 
 void InsertStream::shut_down() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     shutting_down_ = true;
   }
   schedule();
@@ -49,7 +50,7 @@ void InsertStream::shut_down() {
 
 void InsertStream::schedule() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (std::exchange(working_, true)) return;
   }
   run_([self = shared_from_this()] { self->work(); });
@@ -60,7 +61,7 @@ void InsertStream::work() {
     std::string arrived;
     bool complete = false, aborted = false, shutting_down = false;
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       arrived.swap(arrived_);
       complete = complete_;
       aborted = aborted_;
@@ -175,13 +176,13 @@ void InsertStream::confirm(std::string text) {
   any_ack_ = true;
   const std::size_t size = text.size();
   if (responder_->write(std::move(text))) return;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   unread_ += size;
 }
 
 void InsertStream::consumed(std::size_t bytes) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (unread_ > kMostUnread) {
       withheld_ += bytes;
       return;
@@ -193,7 +194,7 @@ void InsertStream::consumed(std::size_t bytes) {
 void InsertStream::caught_up() {
   std::size_t bytes = 0;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     unread_ = 0;
     bytes = std::exchange(withheld_, 0);
   }

@@ -2,10 +2,10 @@
 
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 
+#include "parser/error/mutex.h"
 #include "server/http/exchange.h"
 #include "server/http/media_type.h"
 #include "server/session/service.h"
@@ -63,10 +63,13 @@ class InsertStream final : public BodyReceiver, public std::enable_shared_from_t
   std::uint64_t rows_ = 0, confirmed_ = 0;
   bool done_ = false, any_ack_ = false;
 
-  std::mutex mutex_;  // guards what follows
-  std::string arrived_;
-  std::size_t unread_ = 0, withheld_ = 0;  // acknowledgements that wait; body bytes that are worked off meanwhile
-  bool working_ = false, complete_ = false, aborted_ = false, shutting_down_ = false;
+  Mutex mutex_;
+  std::string arrived_ GUARDED_BY(mutex_);
+  std::size_t unread_ GUARDED_BY(mutex_) = 0,
+                      withheld_
+                      GUARDED_BY(mutex_) = 0;  // acknowledgements that wait; body bytes that are worked off meanwhile
+  bool working_ GUARDED_BY(mutex_) = false, complete_ GUARDED_BY(mutex_) = false, aborted_ GUARDED_BY(mutex_) = false,
+                shutting_down_ GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace millrace::inline server

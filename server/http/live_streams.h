@@ -3,8 +3,9 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <utility>
+
+#include "parser/error/mutex.h"
 
 namespace millrace::inline server {
 
@@ -15,7 +16,7 @@ class LiveStreams {
   /// once.
   std::uint64_t add(std::function<void()> stop) {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (!stopped_) {
         stops_.emplace(++last_, std::move(stop));
         return last_;
@@ -26,7 +27,7 @@ class LiveStreams {
   }
   void remove(std::uint64_t id) {
     std::function<void()> removed;  // goes without the lock
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (const auto it = stops_.find(id); it != stops_.end()) {
       removed = std::move(it->second);
       stops_.erase(it);
@@ -35,7 +36,7 @@ class LiveStreams {
   void stop_all() {
     std::map<std::uint64_t, std::function<void()>> all;
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       stopped_ = true;
       all.swap(stops_);
     }
@@ -43,10 +44,10 @@ class LiveStreams {
   }
 
  private:
-  std::mutex mutex_;  // guards what follows
-  std::map<std::uint64_t, std::function<void()>> stops_;
-  std::uint64_t last_ = 0;
-  bool stopped_ = false;
+  Mutex mutex_;
+  std::map<std::uint64_t, std::function<void()>> stops_ GUARDED_BY(mutex_);
+  std::uint64_t last_ GUARDED_BY(mutex_) = 0;
+  bool stopped_ GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace millrace::inline server

@@ -1,5 +1,6 @@
 #include "server/http/query_ender.h"
 
+#include "parser/error/mutex.h"
 namespace millrace::inline server {
 
 QueryEnder::QueryEnder() : thread_([this] { run(); }) {}
@@ -10,7 +11,7 @@ QueryEnder::~QueryEnder() {
 
 void QueryEnder::end(std::shared_ptr<RunningQuery> query, std::function<void()> then) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (!finishing_) {
       jobs_.push_back({std::move(query), std::move(then)});
       changed_.notify_one();
@@ -25,8 +26,8 @@ void QueryEnder::run() {
   while (true) {
     std::vector<Job> jobs;
     {
-      std::unique_lock lock(mutex_);
-      changed_.wait(lock, [&] { return finishing_ || !jobs_.empty(); });
+      MutexLock lock(mutex_);
+      changed_.wait(lock, [&]() REQUIRES(mutex_) { return finishing_ || !jobs_.empty(); });
       if (jobs_.empty()) return;
       jobs.swap(jobs_);
     }
@@ -39,7 +40,7 @@ void QueryEnder::run() {
 
 void QueryEnder::finish() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     finishing_ = true;
   }
   changed_.notify_one();

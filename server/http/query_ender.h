@@ -3,10 +3,10 @@
 #include <condition_variable>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <thread>
 #include <vector>
 
+#include "parser/error/mutex.h"
 #include "server/session/service.h"
 
 namespace millrace::inline server {
@@ -28,10 +28,10 @@ class QueryEnder {
   };
   void run();
 
-  std::mutex mutex_;  // guards what follows
+  Mutex mutex_;
   std::condition_variable changed_;
-  std::vector<Job> jobs_;
-  bool finishing_ = false;
+  std::vector<Job> jobs_ GUARDED_BY(mutex_);
+  bool finishing_ GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 

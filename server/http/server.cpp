@@ -14,11 +14,11 @@
 #include <boost/asio/write.hpp>
 #include <condition_variable>
 #include <deque>
-#include <mutex>
 #include <thread>
 #include <unordered_set>
 #include <vector>
 
+#include "parser/error/mutex.h"
 #include "server/http/connection.h"
 #include "server/http/gzip.h"
 #include "server/http/handlers.h"
@@ -86,8 +86,9 @@ class AsioHttpServer final : public HttpServer, private RequestHandler {
   ~AsioHttpServer() override { stop(); }
 
   Status open() {
+    bool has_tls = false;
     for (const HttpListener& wanted : options_.listeners) {
-      if (wanted.tls && !tls_)
+      if (wanted.tls && !std::exchange(has_tls, true))
         if (Status read = reload_tls(); !read) return read;
       if (Status opened = open(wanted); !opened) return opened;
     }
@@ -114,7 +115,7 @@ class AsioHttpServer final : public HttpServer, private RequestHandler {
       return {};
     auto context = make_tls_server(options_.tls);
     if (!context) return context.error();
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     tls_ = *context;
     return {};
   }
@@ -123,7 +124,7 @@ class AsioHttpServer final : public HttpServer, private RequestHandler {
     if (stage_.exchange(ServiceStage::stopping) == ServiceStage::stopping) return;
     if (running_) drain();
     {
-      std::unique_lock lock(mutex_);
+      MutexLock lock(mutex_);
       idle_.wait(lock, [&] { return handling_ == 0; });
     }
     for (asio::thread_pool* pool : {&statements_, &queries_, &inserts_}) pool->join();
@@ -186,7 +187,7 @@ class AsioHttpServer final : public HttpServer, private RequestHandler {
     socket.set_option(asio::socket_base::keep_alive(true), ignored);
     TlsContextPtr tls;
     if (listener.tls) {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       tls = tls_;
     }
     auto connection = std::make_shared<Connection>(std::move(socket), thread.context, thread.buffer, tls);
@@ -278,7 +279,7 @@ class AsioHttpServer final : public HttpServer, private RequestHandler {
   }
   void done() {
     if (--handling_ > 0 || stage_ != ServiceStage::stopping) return;
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     idle_.notify_all();
   }
 
@@ -308,9 +309,9 @@ class AsioHttpServer final : public HttpServer, private RequestHandler {
   std::atomic<ServiceStage> stage_ = ServiceStage::starting;
   std::atomic<int> handling_ = 0;
 
-  std::mutex mutex_;  // guards what follows
+  Mutex mutex_;
   std::condition_variable idle_;
-  TlsContextPtr tls_;
+  TlsContextPtr tls_ GUARDED_BY(mutex_);
 };
 
 }  // namespace

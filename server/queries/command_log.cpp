@@ -6,8 +6,9 @@
 #include <atomic>
 #include <condition_variable>
 #include <map>
-#include <mutex>
 #include <thread>
+
+#include "parser/error/mutex.h"
 
 namespace millrace::inline server {
 namespace {
@@ -55,7 +56,7 @@ class TopicCommandLog final : public CommandLog {
   }
 
   StatePtr state() const override {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return state_;
   }
 
@@ -65,8 +66,8 @@ class TopicCommandLog final : public CommandLog {
     auto appended = log_.append_now({topic_, 0}, std::string_view(command.id),
                                     std::string_view(command_to_json(command)), now.count());
     if (!appended) return appended.error();
-    std::unique_lock lock(mutex_);
-    applied_.wait_for(lock, wait, [&] { return state_->next_sequence > *appended || failure_; });
+    MutexLock lock(mutex_);
+    applied_.wait_for(lock, wait, [&]() REQUIRES(mutex_) { return state_->next_sequence > *appended || failure_; });
     if (failure_) return external_error("the command log cannot be applied: {}", *failure_);
     auto it = outcomes_.find(*appended);
     if (it == outcomes_.end()) return std::optional<CommandOutcome>();
@@ -76,12 +77,12 @@ class TopicCommandLog final : public CommandLog {
   }
 
   bool wait_for(std::int64_t sequence, std::chrono::milliseconds wait) override {
-    std::unique_lock lock(mutex_);
-    return applied_.wait_for(lock, wait, [&] { return state_->next_sequence > sequence; });
+    MutexLock lock(mutex_);
+    return applied_.wait_for(lock, wait, [&]() REQUIRES(mutex_) { return state_->next_sequence > sequence; });
   }
 
   std::optional<std::string> failure() const override {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return failure_;
   }
 
@@ -103,7 +104,7 @@ class TopicCommandLog final : public CommandLog {
 
   void fail(const std::string& message) {
     spdlog::error("command log: {}", message);
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     failure_ = message;
     applied_.notify_all();
   }
@@ -114,7 +115,7 @@ class TopicCommandLog final : public CommandLog {
     if (!*fetch) return {};
     for (const RecordView& record : (*fetch)->records)
       if (Status done = apply_record(record); !done) return done;
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if ((*fetch)->next_offset > state_->next_sequence) {
       auto moved = std::make_shared<ServiceState>(*state_);
       moved->next_sequence = (*fetch)->next_offset;
@@ -150,7 +151,7 @@ class TopicCommandLog final : public CommandLog {
   }
 
   void publish(std::shared_ptr<const ServiceState> state, std::optional<CommandOutcome> outcome) {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const bool done = outcome.has_value();
     if (done && !replaying_) outcomes_[outcome->sequence] = std::move(*outcome);
     // Waiters look at next_sequence: it moves only when everything that follows from the command is done.
@@ -176,11 +177,11 @@ class TopicCommandLog final : public CommandLog {
   std::atomic<bool> stopping_ = false;
   std::thread thread_;
 
-  mutable std::mutex mutex_;  // guards what follows
+  mutable Mutex mutex_;
   std::condition_variable applied_;
-  std::shared_ptr<const ServiceState> state_;
-  std::map<std::int64_t, CommandOutcome> outcomes_;  // of recent commands, whoever submitted them
-  std::optional<std::string> failure_;
+  std::shared_ptr<const ServiceState> state_ GUARDED_BY(mutex_);
+  std::map<std::int64_t, CommandOutcome> outcomes_ GUARDED_BY(mutex_);  // of recent commands, whoever submitted them
+  std::optional<std::string> failure_ GUARDED_BY(mutex_);
 };
 
 }  // namespace

@@ -7,9 +7,9 @@
 #include <boost/json.hpp>
 #include <condition_variable>
 #include <deque>
-#include <mutex>
 #include <thread>
 
+#include "parser/error/mutex.h"
 #include "planner/types/value.h"
 
 namespace millrace::inline server {
@@ -126,7 +126,7 @@ class TopicProcessingLog final : public ProcessingLog {
       : log_(log), topic_(std::move(topic)), with_records_(with_records), thread_([this] { run(); }) {}
   ~TopicProcessingLog() override {
     {
-      std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       stopping_ = true;
     }
     changed_.notify_all();
@@ -136,7 +136,7 @@ class TopicProcessingLog final : public ProcessingLog {
   void report(const ProcessingError& error) override {
     ++reported_;
     {
-      std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (queue_.size() >= kMaxQueued) {
         ++lost_;
         return;
@@ -147,17 +147,18 @@ class TopicProcessingLog final : public ProcessingLog {
   }
   std::uint64_t reported() const override { return reported_; }
   std::optional<std::uint64_t> wait_until_written(std::chrono::milliseconds wait) override {
-    std::unique_lock lock(mutex_);
-    if (!empty_.wait_for(lock, wait, [&] { return queue_.empty() && !writing_; })) return std::nullopt;
+    MutexLock lock(mutex_);
+    if (!empty_.wait_for(lock, wait, [&]() REQUIRES(mutex_) { return queue_.empty() && !writing_; }))
+      return std::nullopt;
     return written_;
   }
 
  private:
   void run() {
     RecordReader reader(log_);
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     for (;;) {
-      changed_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
+      changed_.wait(lock, [&]() REQUIRES(mutex_) { return stopping_ || !queue_.empty(); });
       if (queue_.empty()) return;
       auto [error, time] = std::move(queue_.front());
       queue_.pop_front();
@@ -180,13 +181,13 @@ class TopicProcessingLog final : public ProcessingLog {
   const std::string topic_;
   const bool with_records_;
   std::atomic<std::uint64_t> reported_ = 0;
-  std::mutex mutex_;
+  Mutex mutex_;
   std::condition_variable changed_;
-  std::deque<std::pair<ProcessingError, std::int64_t>> queue_;
+  std::deque<std::pair<ProcessingError, std::int64_t>> queue_ GUARDED_BY(mutex_);
   std::condition_variable empty_;
-  std::uint64_t lost_ = 0, written_ = 0;
-  bool writing_ = false;
-  bool stopping_ = false;
+  std::uint64_t lost_ GUARDED_BY(mutex_) = 0, written_ GUARDED_BY(mutex_) = 0;
+  bool writing_ GUARDED_BY(mutex_) = false;
+  bool stopping_ GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 

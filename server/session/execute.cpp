@@ -2,6 +2,7 @@
 #include <spdlog/spdlog.h>
 
 #include "exec/formats/schema_registrar.h"
+#include "parser/error/mutex.h"
 #include "server/session/service_impl.h"
 #include "server/statements/entities.h"
 
@@ -110,7 +111,7 @@ std::optional<json::object> ServiceImpl::run(Step& step) {
   if (const auto* show = std::get_if<Show>(&step.planned)) {
     std::vector<std::string> push_queries;
     {
-      std::lock_guard lock(push_queries_->mutex);
+      const MutexLock lock(push_queries_->mutex);
       for (const auto& [id, cancel] : push_queries_->cancel) push_queries.push_back(id);
     }
     return show->entity({state(), log_, *engine_, functions_, config(), *step.session, options_.advertised,

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <thread>
 
+#include "parser/error/mutex.h"
 #include "server/session/run_query.h"
 
 namespace millrace::inline server {
@@ -64,7 +65,7 @@ class PrintRun final : public RunningQuery {
   }
   ~PrintRun() override {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       stopping_ = true;
     }
     resumed_.notify_all();
@@ -83,7 +84,7 @@ class PrintRun final : public RunningQuery {
   const std::string& id() const override { return id_; }
   void resume() override {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       room_ = true;
     }
     resumed_.notify_all();
@@ -148,18 +149,18 @@ class PrintRun final : public RunningQuery {
   bool send(const std::string& line) {
     while (true) {
       {
-        const std::lock_guard lock(mutex_);
+        const MutexLock lock(mutex_);
         if (stopping_) return false;
         room_ = false;
       }
       if (sink_.line(line)) return true;
-      std::unique_lock lock(mutex_);
-      resumed_.wait(lock, [&] { return room_ || stopping_; });
+      MutexLock lock(mutex_);
+      resumed_.wait(lock, [&]() REQUIRES(mutex_) { return room_ || stopping_; });
     }
   }
 
   bool stopping() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return stopping_;
   }
 
@@ -176,9 +177,9 @@ class PrintRun final : public RunningQuery {
   std::vector<std::string> lines_;
   std::int64_t seen_ = 0;
 
-  std::mutex mutex_;  // guards the two flags
+  Mutex mutex_;
   std::condition_variable resumed_;
-  bool stopping_ = false, room_ = false;
+  bool stopping_ GUARDED_BY(mutex_) = false, room_ GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 

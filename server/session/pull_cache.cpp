@@ -1,5 +1,6 @@
 #include "server/session/pull_cache.h"
 
+#include "parser/error/mutex.h"
 namespace millrace::inline server {
 namespace {
 
@@ -26,7 +27,7 @@ KnownPull::KnownPull(std::uint64_t catalog_version, std::shared_ptr<const PullTe
 
 std::unique_ptr<PullProjection> KnownPull::take_projection() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (!idle_.empty()) {
       auto projection = std::move(idle_.back());
       idle_.pop_back();
@@ -37,18 +38,18 @@ std::unique_ptr<PullProjection> KnownPull::take_projection() {
 }
 
 void KnownPull::give_back(std::unique_ptr<PullProjection> projection) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (idle_.size() < kIdleProjections) idle_.push_back(std::move(projection));
 }
 
 std::shared_ptr<KnownPull> PullCache::find(std::string_view key, std::uint64_t version) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = pulls_.find(key);
   return found != pulls_.end() && found->second->version == version ? found->second : nullptr;
 }
 
 void PullCache::put(std::string key, std::shared_ptr<KnownPull> pull) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (pulls_.size() >= kMostShapes) pulls_.clear();
   pulls_.insert_or_assign(std::move(key), std::move(pull));
 }

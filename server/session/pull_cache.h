@@ -2,13 +2,13 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "exec/expr/evaluator.h"
+#include "parser/error/mutex.h"
 #include "server/queries/state.h"
 #include "server/session/pull_template.h"
 #include "server/session/service.h"
@@ -35,8 +35,8 @@ class KnownPull {
   void give_back(std::unique_ptr<PullProjection> projection);
 
  private:
-  std::mutex mutex_;  // guards idle_
-  std::vector<std::unique_ptr<PullProjection>> idle_;
+  Mutex mutex_;
+  std::vector<std::unique_ptr<PullProjection>> idle_ GUARDED_BY(mutex_);
 };
 
 /// Pull queries by the shape of their text and the properties that came with it. Thread-safe.
@@ -50,8 +50,8 @@ class PullCache {
   struct Hash : std::hash<std::string_view> {
     using is_transparent = void;
   };
-  mutable std::mutex mutex_;  // guards pulls_
-  std::unordered_map<std::string, std::shared_ptr<KnownPull>, Hash, std::equal_to<>> pulls_;
+  mutable Mutex mutex_;
+  std::unordered_map<std::string, std::shared_ptr<KnownPull>, Hash, std::equal_to<>> pulls_ GUARDED_BY(mutex_);
 };
 
 /// The columns of a pull query's answer.

@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include "exec/expr/evaluator.h"
+#include "parser/error/mutex.h"
 #include "server/queries/plan_context.h"
 
 namespace millrace::inline server {
@@ -20,8 +21,8 @@ struct TransientRun {
   ResultSink& sink;
   std::atomic<bool> ended = false;
   std::string id;
-  std::mutex mutex;  // guards query
-  std::unique_ptr<TransientQuery> query;
+  Mutex mutex;
+  std::unique_ptr<TransientQuery> query GUARDED_BY(mutex);
 };
 
 class TransientHandle final : public RunningQuery {
@@ -30,19 +31,19 @@ class TransientHandle final : public RunningQuery {
       : run_(std::move(run)), registry_(std::move(registry)) {}
   ~TransientHandle() override {
     {
-      std::lock_guard lock(registry_->mutex);
+      const MutexLock lock(registry_->mutex);
       registry_->cancel.erase(run_->id);
     }
     run_->ended = true;
     std::unique_ptr<TransientQuery> query;
     {
-      std::lock_guard lock(run_->mutex);
+      const MutexLock lock(run_->mutex);
       query = std::move(run_->query);
     }
   }
   const std::string& id() const override { return run_->id; }
   void resume() override {
-    std::lock_guard lock(run_->mutex);
+    const MutexLock lock(run_->mutex);
     if (run_->query) run_->query->resume();
   }
 
@@ -68,13 +69,13 @@ std::unique_ptr<RunningQuery> start_transient(std::shared_ptr<const PhysicalPlan
   run->id = id;
   auto registry = service.push_queries();
   {
-    std::lock_guard lock(registry->mutex);
+    const MutexLock lock(registry->mutex);
     registry->cancel[id] = [weak = std::weak_ptr(run)] {
       auto target = weak.lock();
       if (!target) return;
       std::unique_ptr<TransientQuery> query;
       {
-        std::lock_guard guard(target->mutex);
+        const MutexLock guard(target->mutex);
         query = std::move(target->query);
       }
       query.reset();
@@ -114,7 +115,7 @@ std::unique_ptr<RunningQuery> start_transient(std::shared_ptr<const PhysicalPlan
     run->end(std::nullopt, to_service_error(started.error()));
     return handle;
   }
-  std::lock_guard lock(run->mutex);
+  const MutexLock lock(run->mutex);
   run->query = std::move(*started);
   return handle;
 }
@@ -132,7 +133,7 @@ bool is_scalable(const ast::Query& query, const SessionProperties& session, cons
 Service::Started run_push(const ast::Query& query, bool until_end, const SessionProperties& session,
                           ServiceImpl& service, ResultSink& sink) {
   const auto running = [&] {
-    std::lock_guard lock(service.push_queries()->mutex);
+    const MutexLock lock(service.push_queries()->mutex);
     return static_cast<std::int64_t>(service.push_queries()->cancel.size());
   }();
   if (running >= service.config().integer("ksql.max.push.queries"))

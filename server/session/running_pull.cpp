@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <numeric>
 
+#include "parser/error/mutex.h"
 #include "server/session/errors.h"
 
 namespace millrace::inline server {
@@ -45,7 +46,7 @@ class PullRun {
  private:
   friend class PullHandle;
   bool cancelled() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return cancelled_;
   }
   bool fetch() {
@@ -75,28 +76,28 @@ class PullRun {
   std::optional<ServiceError> failure_;
   bool begun_ = false;
 
-  std::mutex mutex_;  // guards what follows
+  Mutex mutex_;
   std::condition_variable stopped_;
-  bool cancelled_ = false;
-  bool running_ = false, resumed_ = false;
-  bool ended_ = false;
-  std::shared_ptr<PullThreads::Timer> patience_;  // while the sink is full
+  bool cancelled_ GUARDED_BY(mutex_) = false;
+  bool running_ GUARDED_BY(mutex_) = false, resumed_ GUARDED_BY(mutex_) = false;
+  bool ended_ GUARDED_BY(mutex_) = false;
+  std::shared_ptr<PullThreads::Timer> patience_ GUARDED_BY(mutex_);  // while the sink is full
 };
 
 class PullHandle final : public RunningQuery {
  public:
   PullHandle(std::shared_ptr<PullRun> run, PullThreads& threads) : run_(std::move(run)), threads_(threads) {
-    const std::lock_guard lock(run_->mutex_);
+    const MutexLock lock(run_->mutex_);
     paused(run_, threads_);
   }
   ~PullHandle() override {
-    std::unique_lock lock(run_->mutex_);
+    MutexLock lock(run_->mutex_);
     run_->cancelled_ = true;
-    run_->stopped_.wait(lock, [&] { return !run_->running_; });
+    run_->stopped_.wait(lock, [&]() REQUIRES(run_->mutex_) { return !run_->running_; });
   }
   const std::string& id() const override { return run_->id(); }
   void resume() override {
-    const std::lock_guard lock(run_->mutex_);
+    const MutexLock lock(run_->mutex_);
     run_->resumed_ = true;
     if (run_->running_ || run_->ended_) return;
     run_->running_ = true;
@@ -109,11 +110,11 @@ class PullHandle final : public RunningQuery {
     PullRun& run = *shared;
     while (true) {
       {
-        const std::lock_guard lock(run.mutex_);
+        const MutexLock lock(run.mutex_);
         run.resumed_ = false;
       }
       const bool done = run.run() == PullRun::Step::done;
-      const std::lock_guard lock(run.mutex_);
+      const MutexLock lock(run.mutex_);
       // The sink may have caught up between its refusal and now.
       if (!done && run.resumed_ && !run.cancelled_) continue;
       run.ended_ = done;
@@ -126,10 +127,11 @@ class PullHandle final : public RunningQuery {
 
   /// With the lock held, when nothing runs.
   static void paused(const std::shared_ptr<PullRun>& run, PullThreads& threads) {
+    run->mutex_.assert_held();
     run->patience_ = threads.after(kSlowestClient, [weak = std::weak_ptr(run)] {
       const auto waiting = weak.lock();
       if (!waiting) return;
-      const std::lock_guard lock(waiting->mutex_);
+      const MutexLock lock(waiting->mutex_);
       if (!waiting->running_ && !waiting->ended_) waiting->give_up();
     });
   }

@@ -9,6 +9,7 @@
 
 #include "exec/formats/schema_registrar.h"
 #include "exec/schemas/http/http_registry.h"
+#include "parser/error/mutex.h"
 #include "parser/syntax/parse.h"
 #include "planner/catalog/formats.h"
 #include "server/queries/schema_topic.h"
@@ -235,7 +236,7 @@ std::string ServiceImpl::next_transient_id(const std::string& source) {
 bool ServiceImpl::close_query(const std::string& query_id) {
   std::function<void()> cancel;
   {
-    std::lock_guard lock(push_queries_->mutex);
+    const MutexLock lock(push_queries_->mutex);
     auto it = push_queries_->cancel.find(query_id);
     if (it == push_queries_->cancel.end()) return false;
     cancel = std::move(it->second);
@@ -300,14 +301,14 @@ json::object ServiceImpl::metadata() {
 }
 
 json::object ServiceImpl::statuses() {
-  std::lock_guard lock(statuses_mutex_);
+  const MutexLock lock(statuses_mutex_);
   json::object all;
   for (const auto& [id, status] : statuses_) all[id] = status.at("status");
   return {{"commandStatuses", std::move(all)}};
 }
 
 std::optional<json::object> ServiceImpl::status(const std::string& command_id) {
-  std::lock_guard lock(statuses_mutex_);
+  const MutexLock lock(statuses_mutex_);
   auto it = statuses_.find(command_id);
   if (it == statuses_.end()) return std::nullopt;
   return it->second;
@@ -315,7 +316,7 @@ std::optional<json::object> ServiceImpl::status(const std::string& command_id) {
 
 void ServiceImpl::remember_status(const std::string& command_id, const std::string& status, const std::string& message,
                                   const std::optional<std::string>& query_id) {
-  std::lock_guard lock(statuses_mutex_);
+  const MutexLock lock(statuses_mutex_);
   auto [it, added] = statuses_.try_emplace(command_id);
   it->second = {
       {"status", status}, {"message", message}, {"queryId", query_id ? json::value(*query_id) : json::value()}};

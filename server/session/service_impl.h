@@ -4,7 +4,6 @@
 #include <deque>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
 #include <vector>
@@ -12,6 +11,7 @@
 #include "exec/functions/builtin.h"
 #include "exec/schemas/local_registry.h"
 #include "exec/schemas/schema_cache.h"
+#include "parser/error/mutex.h"
 #include "server/queries/command_log.h"
 #include "server/queries/processing_log.h"
 #include "server/queries/topics.h"
@@ -68,8 +68,8 @@ class ServiceImpl final : public Service {
   std::string next_transient_id(const std::string& source);
 
   struct PushQueries {
-    std::mutex mutex;
-    std::map<std::string, std::function<void()>> cancel;  // by query id
+    Mutex mutex;
+    std::map<std::string, std::function<void()>> cancel GUARDED_BY(mutex);  // by query id
   };
   const std::shared_ptr<PushQueries>& push_queries() { return push_queries_; }
   PullThreads& pull_threads() { return pull_threads_; }
@@ -131,9 +131,9 @@ class ServiceImpl final : public Service {
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   PullCache pulls_;
   PullThreads pull_threads_;  // gone before the engine
-  std::mutex statuses_mutex_;
-  std::map<std::string, boost::json::object> statuses_;  // of the newest commands, by id
-  std::deque<std::string> status_order_;                 // their ids, oldest first
+  Mutex statuses_mutex_;
+  std::map<std::string, boost::json::object> statuses_ GUARDED_BY(statuses_mutex_);  // of the newest commands, by id
+  std::deque<std::string> status_order_ GUARDED_BY(statuses_mutex_);                 // their ids, oldest first
 };
 
 }  // namespace millrace::inline server

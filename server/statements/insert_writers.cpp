@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "parser/error/mutex.h"
+
 namespace millrace::inline server {
 namespace {
 
@@ -14,7 +16,7 @@ constexpr std::chrono::minutes kKeptFor{10};
 Result<std::unique_ptr<Writer>> InsertWriters::take() {
   std::vector<Idle> old;  // ended without the lock
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto now = Clock::now();
     while (!idle_.empty() && now - idle_.front().since > kKeptFor) {
       old.push_back(std::move(idle_.front()));
@@ -30,7 +32,7 @@ Result<std::unique_ptr<Writer>> InsertWriters::take() {
 }
 
 void InsertWriters::give(std::unique_ptr<Writer> writer) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (idle_.size() < kKept) idle_.push_back({std::move(writer), Clock::now()});
 }
 

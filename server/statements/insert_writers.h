@@ -3,11 +3,11 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "exec/log/log.h"
+#include "parser/error/mutex.h"
 
 namespace millrace::inline server {
 
@@ -32,8 +32,8 @@ class InsertWriters {
   Log& log_;
   const std::string prefix_;
   std::atomic<std::uint64_t> serial_ = 0;
-  std::mutex mutex_;
-  std::vector<Idle> idle_;  // the one used last at the end
+  Mutex mutex_;
+  std::vector<Idle> idle_ GUARDED_BY(mutex_);  // the one used last at the end
 };
 
 }  // namespace millrace::inline server

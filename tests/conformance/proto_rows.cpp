@@ -84,7 +84,7 @@ class TextFormat {
       out.members.emplace_back(field.name, std::move(value));
       return;
     }
-    auto at = std::ranges::find(out.members, field.name, &std::pair<std::string, Json>::first);
+    auto at = std::ranges::find(out.members, field.name, &JsonMember::first);
     if (at == out.members.end()) {
       out.members.emplace_back(field.name, Json());
       at = std::prev(out.members.end());

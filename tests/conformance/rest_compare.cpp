@@ -15,8 +15,8 @@ constexpr std::string_view kStartsWith = "|starts_with";
 bool same_columns(const Json& expected, const Json& actual);
 
 /// Empty and null members of objects inside a row count as absent.
-std::vector<std::pair<std::string, Json>> kept_members(const Json& object) {
-  std::vector<std::pair<std::string, Json>> kept;
+std::vector<JsonMember> kept_members(const Json& object) {
+  std::vector<JsonMember> kept;
   for (const auto& member : object.members)
     if (!member.second.is_null()) kept.push_back(member);
   return kept;

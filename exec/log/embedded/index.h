@@ -4,35 +4,35 @@
 #include <rocksdb/write_batch.h>
 
 #include <chrono>
-#include <mutex>
 #include <set>
-#include <shared_mutex>
 #include <string>
 
 #include "exec/log/embedded/keys.h"
 #include "exec/log/embedded/store.h"
+#include "parser/error/mutex.h"
 
 /// What embedded_*.cpp share; the only header here that includes RocksDB.
 namespace millrace::inline exec {
 
 struct EmbeddedStore::Index {
   ~Index() { close(); }
-  rocksdb::Status open(const std::string& directory);
-  void close();
-  rocksdb::Status write(rocksdb::WriteBatch& batch);
+  rocksdb::Status open(const std::string& directory) REQUIRES(mutex);
+  void close() REQUIRES(mutex);
+  rocksdb::Status write(rocksdb::WriteBatch& batch) REQUIRES_SHARED(mutex);
 
   /// Exclusive: opening and closing. Shared: every use of `db`.
-  std::shared_mutex mutex;
-  std::unique_ptr<rocksdb::DB> db;
+  SharedMutex mutex;
+  std::unique_ptr<rocksdb::DB> db GUARDED_BY(mutex);
 
-  /// Serialises writers and guards what follows. Taken before `mutex`.
-  std::mutex write_mutex;
-  bool failing = false;  // the last append to the files failed
-  bool broken = false;   // the index failed
-  std::string broken_reason;
-  std::chrono::steady_clock::time_point next_attempt{};
-  std::set<std::uint32_t> erased;  // topics deleted since the start: maintenance under way must not bring batches back
-  std::uint32_t flushed_segment = 0;
+  /// Serialises writers. Taken before `mutex`.
+  Mutex write_mutex;
+  bool failing GUARDED_BY(write_mutex) = false;  // the last append to the files failed
+  bool broken GUARDED_BY(write_mutex) = false;   // the index failed
+  std::string broken_reason GUARDED_BY(write_mutex);
+  std::chrono::steady_clock::time_point next_attempt GUARDED_BY(write_mutex){};
+  /// Topics deleted since the start: maintenance under way must not bring batches back.
+  std::set<std::uint32_t> erased GUARDED_BY(write_mutex);
+  std::uint32_t flushed_segment GUARDED_BY(write_mutex) = 0;
 
   int lock_file = -1;
 };

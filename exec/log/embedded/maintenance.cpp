@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "exec/log/embedded/log_compaction.h"
+#include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
 
@@ -23,7 +24,7 @@ EmbeddedMaintenance::EmbeddedMaintenance(LocalLog& log, EmbeddedStore& store, Li
 
 EmbeddedMaintenance::~EmbeddedMaintenance() {
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
   }
   stopped_.notify_all();
@@ -35,8 +36,8 @@ void EmbeddedMaintenance::start() {
 }
 
 void EmbeddedMaintenance::loop() {
-  std::unique_lock lock(mutex_);
-  while (!stopped_.wait_for(lock, kRound, [&] { return stopping_; })) {
+  MutexLock lock(mutex_);
+  while (!stopped_.wait_for(lock, kRound, [&]() REQUIRES(mutex_) { return stopping_; })) {
     lock.unlock();
     if (Status done = run_once(wall_clock_ms()); !done)
       spdlog::warn("maintenance of the log: {}", done.error().message);
@@ -49,7 +50,7 @@ void EmbeddedMaintenance::loop() {
 }
 
 EmbeddedMaintenance::View EmbeddedMaintenance::look(const LocalPartitionPtr& partition, bool take_truncated) {
-  std::lock_guard lock(log_.mutex());
+  const MutexLock lock(log_.mutex());
   const bool truncated = partition->truncated;
   if (take_truncated) partition->truncated = false;
   return {partition->begin, partition->end, partition->appended_bytes, truncated, partition->deleted};
@@ -63,7 +64,7 @@ Status EmbeddedMaintenance::run_once(std::int64_t now) {
   for (const LocalTopicPtr& topic : log_.topics()) {
     for (const LocalPartitionPtr& partition : topic->partitions) {
       {
-        std::lock_guard lock(mutex_);
+        const MutexLock lock(mutex_);
         if (stopping_) return {};
       }
       if (Status done = maintain(*topic, partition, now); !done && first_failure) first_failure = done;
@@ -96,7 +97,7 @@ Status EmbeddedMaintenance::expire(const LocalPartitionPtr& partition, std::int6
   if (view.begin >= view.end || view.deleted) return {};
   const auto kept = store_.first_offset_since(partition->id, now - retention_ms, view.begin, view.end);
   if (!kept) return kept.error();
-  std::lock_guard lock(log_.mutex());
+  const MutexLock lock(log_.mutex());
   log_.advance_begin(*partition, *kept);
   return {};
 }
@@ -107,7 +108,7 @@ Status EmbeddedMaintenance::drop_truncated(const LocalPartitionPtr& partition) {
   dropped_ = true;
   Status dropped = store_.drop_before(partition->id, view.begin);
   if (!dropped) {
-    std::lock_guard lock(log_.mutex());
+    const MutexLock lock(log_.mutex());
     partition->truncated = true;
   }
   return dropped;

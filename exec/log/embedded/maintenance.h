@@ -3,11 +3,11 @@
 #include <condition_variable>
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <thread>
 
 #include "exec/log/embedded/store.h"
 #include "exec/log/local/log.h"
+#include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
 
@@ -54,9 +54,9 @@ class EmbeddedMaintenance {
   std::uint64_t appended_ = 0;   // over all partitions, last round
   std::uint64_t reclaimed_ = 0;  // appended_ when space was freed last
   bool dropped_ = false;         // anything since then
-  std::mutex mutex_;
+  Mutex mutex_;
   std::condition_variable stopped_;
-  bool stopping_ = false;
+  bool stopping_ GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 

@@ -1,11 +1,10 @@
 #include <algorithm>
 
 #include "exec/log/embedded/index.h"
+#include "parser/error/mutex.h"
 
 /// Reading batches of the embedded log; dropping and replacing old ones.
 namespace millrace::inline exec {
-
-using ReadLock = std::shared_lock<std::shared_mutex>;
 
 namespace {
 
@@ -113,7 +112,7 @@ Status EmbeddedStore::drop_before(PartitionId partition, std::int64_t begin) {
     if (iterator.valid()) first_kept = std::min(begin, iterator.base());
     if (!iterator.status().ok()) return failure("reading", iterator.status().ToString());
   }
-  return apply(false, [&](Change& change) {
+  return apply(false, [&](Change& change) REQUIRES(index_->write_mutex) {
     if (!index_->erased.contains(partition.topic)) change.drop_before(partition, begin, first_kept);
   });
 }
@@ -136,7 +135,7 @@ Result<std::int64_t> EmbeddedStore::compacted_to(PartitionId partition) {
 }
 
 Status EmbeddedStore::set_compacted_to(PartitionId partition, std::int64_t offset) {
-  return apply(false, [&](Change& change) {
+  return apply(false, [&](Change& change) REQUIRES(index_->write_mutex) {
     if (!index_->erased.contains(partition.topic))
       change.put_meta(embedded::meta_key('k', partition), embedded::offset_value(offset));
   });
@@ -144,7 +143,7 @@ Status EmbeddedStore::set_compacted_to(PartitionId partition, std::int64_t offse
 
 Status EmbeddedStore::replace(PartitionId partition, std::span<const std::int64_t> removed,
                               std::span<const RecordBatchPtr> added) {
-  return apply(false, [&](Change& change) {
+  return apply(false, [&](Change& change) REQUIRES(index_->write_mutex) {
     if (index_->erased.contains(partition.topic)) return;
     for (const std::int64_t base : removed) change.delete_batch(partition, base);
     for (const RecordBatchPtr& batch : added) change.put_batch(partition, *batch);

@@ -4,11 +4,10 @@
 #include <map>
 
 #include "exec/log/embedded/index.h"
+#include "parser/error/mutex.h"
 
 /// Freeing the space of segments that little or nothing lies in.
 namespace millrace::inline exec {
-
-using ReadLock = std::shared_lock<std::shared_mutex>;
 
 namespace {
 
@@ -95,7 +94,7 @@ Status EmbeddedStore::move_batches(std::uint32_t segment) {
 }
 
 Status EmbeddedStore::sync_files() {
-  std::lock_guard write_lock(index_->write_mutex);
+  const MutexLock write_lock(index_->write_mutex);
   if (Status synced = files_->sync(); !synced) return failure("writing", synced.error().message);
   return {};
 }

@@ -10,6 +10,7 @@
 #include <random>
 
 #include "exec/log/embedded/index.h"
+#include "parser/error/mutex.h"
 
 /// Opening the embedded log, after whatever happened to it.
 namespace millrace::inline exec {
@@ -68,15 +69,14 @@ Result<std::unique_ptr<EmbeddedStore>> EmbeddedStore::open(const std::string& di
   auto files = SegmentFiles::open(directory + std::string(kSegments), options.segment_bytes);
   if (!files) return store->failure("opening the log", files.error().message);
   store->files_ = std::move(*files);
-  std::lock_guard write_lock(store->index_->write_mutex);
+  const MutexLock write_lock(store->index_->write_mutex);
   if (Status opened = store->open_index(); !opened) return opened.error();
   return store;
 }
 
-/// Precondition: the write lock is held, or nobody else knows the store yet.
 Status EmbeddedStore::open_index() {
   {
-    std::unique_lock lock(index_->mutex);
+    WriteLock lock(index_->mutex);
     index_->close();
     const auto status = index_->open(directory_ + std::string(kIndex));
     if (!status.ok()) return failure("opening the log", status.ToString());
@@ -99,6 +99,7 @@ Status EmbeddedStore::open_index() {
 
 /// Repeats on the index what the segment files hold beyond it. What follows the last whole frame was never committed.
 Status EmbeddedStore::replay() {
+  index_->write_mutex.assert_held();
   const auto known = get(embedded::kPositionKey);
   if (!known) return known.error();
   SegmentPosition at = embedded::parse_position(*known);
@@ -178,7 +179,7 @@ Status EmbeddedStore::forget_lost_batches() {
     if (Status truncated = files_->truncate(end); !truncated)
       return failure("opening the log", truncated.error().message);
   spdlog::warn("data directory '{}': the end of the log was lost (log.sync is off?); going on without it", directory_);
-  std::shared_lock lock(index_->mutex);
+  const ReadLock lock(index_->mutex);
   rocksdb::WriteBatch batch;
   std::unique_ptr<rocksdb::Iterator> iterator(index_->db->NewIterator({}));
   for (iterator->Seek("i"); iterator->Valid() && iterator->key().starts_with("i"); iterator->Next()) {
@@ -192,8 +193,9 @@ Status EmbeddedStore::forget_lost_batches() {
   return {};
 }
 
-/// After the index failed. Precondition: the write lock is held.
+/// After the index failed.
 Status EmbeddedStore::reopen_index() {
+  index_->write_mutex.assert_held();
   if (Clock::now() < index_->next_attempt) return failure("writing", index_->broken_reason);
   index_->next_attempt = Clock::now() + kRecoveryPause;
   // Reads go on with what is open until there is hope.

@@ -13,6 +13,8 @@
 #include <cstring>
 #include <filesystem>
 
+#include "parser/error/mutex.h"
+
 namespace millrace::inline exec {
 
 namespace {
@@ -53,12 +55,16 @@ std::string SegmentFiles::path(std::uint32_t segment) const {
 
 Result<std::unique_ptr<SegmentFiles>> SegmentFiles::open(const std::string& directory, std::uint64_t segment_bytes) {
   std::unique_ptr<SegmentFiles> files(new SegmentFiles(directory, segment_bytes));
-  if (Status listed = files->list(); !listed) return listed.error();
-  if (files->known_.empty()) {
+  {
+    const MutexLock lock(files->mutex_);
+    if (Status listed = files->list(); !listed) return listed.error();
+  }
+  const std::vector<std::uint32_t> known = files->segments();
+  if (known.empty()) {
     if (Status begun = files->begin_segment(1); !begun) return begun.error();
     return files;
   }
-  const std::uint32_t last = *files->known_.rbegin();
+  const std::uint32_t last = known.back();
   const auto file = files->find(last);
   if (!file) return file.error();
   const auto size = files->size(last);
@@ -90,7 +96,7 @@ Status SegmentFiles::begin_segment(std::uint32_t segment) {
   if (Status synced = sync_directory(directory_); !synced) return synced;
   active_ = file;
   end_ = {segment, 0};
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   known_.insert(segment);
   open_[segment] = std::move(file);
   return {};
@@ -164,7 +170,7 @@ Status SegmentFiles::truncate(SegmentPosition end) {
 }
 
 Result<SegmentFiles::FilePtr> SegmentFiles::find(std::uint32_t segment) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (!known_.contains(segment)) return FilePtr{};
   const auto found = open_.find(segment);
   if (found != open_.end()) return found->second;
@@ -198,12 +204,12 @@ Result<std::uint64_t> SegmentFiles::size(std::uint32_t segment) {
 }
 
 std::vector<std::uint32_t> SegmentFiles::segments() {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return {known_.begin(), known_.end()};
 }
 
 Status SegmentFiles::remove(std::uint32_t segment) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   known_.erase(segment);
   open_.erase(segment);
   if (::unlink(path(segment).c_str()) != 0 && errno != ENOENT)

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <span>
 #include <string>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "exec/data/result.h"
+#include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
 
@@ -52,7 +52,7 @@ class SegmentFiles {
   using FilePtr = std::shared_ptr<File>;
   SegmentFiles(std::string directory, std::uint64_t segment_bytes);
   std::string path(std::uint32_t segment) const;
-  Status list();
+  Status list() REQUIRES(mutex_);
   Result<FilePtr> find(std::uint32_t segment);
   Status begin_segment(std::uint32_t segment);
   Status repair();
@@ -63,9 +63,9 @@ class SegmentFiles {
   SegmentPosition end_;
   FilePtr active_;
   bool repair_needed_ = false;  // bytes after end_ that a failed append left
-  std::mutex mutex_;            // guards what follows
-  std::set<std::uint32_t> known_;
-  std::map<std::uint32_t, FilePtr> open_;
+  Mutex mutex_;                 // guards what follows
+  std::set<std::uint32_t> known_ GUARDED_BY(mutex_);
+  std::map<std::uint32_t, FilePtr> open_ GUARDED_BY(mutex_);
 };
 
 }  // namespace millrace::inline exec

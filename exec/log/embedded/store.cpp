@@ -7,11 +7,11 @@
 
 #include "exec/log/embedded/index.h"
 #include "exec/log/failpoint.h"
+#include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
 
 using namespace std::chrono_literals;
-using ReadLock = std::shared_lock<std::shared_mutex>;
 
 namespace {
 
@@ -73,7 +73,7 @@ Status EmbeddedStore::create(const StoredTopic& topic) {
 }
 
 Status EmbeddedStore::erase(const StoredTopic& topic) {
-  return apply(options_.sync, [&](Change& change) {
+  return apply(options_.sync, [&](Change& change) REQUIRES(index_->write_mutex) {
     index_->erased.insert(topic.id);
     change.delete_meta(embedded::topic_key(topic.name));
     change.erase_topic(topic.id);
@@ -102,7 +102,7 @@ Status EmbeddedStore::write(std::span<const PlacedBatch> batches) {
 }
 
 Status EmbeddedStore::apply(bool sync, const std::function<void(Change&)>& build) {
-  std::lock_guard write_lock(index_->write_mutex);
+  const MutexLock write_lock(index_->write_mutex);
   if (index_->broken) {
     if (Status reopened = reopen_index(); !reopened) return reopened;
   }
@@ -135,6 +135,7 @@ Status EmbeddedStore::apply(bool sync, const std::function<void(Change&)>& build
 }
 
 Status EmbeddedStore::apply_to_index(const std::vector<embedded::Operation>& operations, SegmentPosition next) {
+  index_->write_mutex.assert_held();
   using Kind = embedded::Operation::Kind;
   rocksdb::WriteBatch batch;
   for (const embedded::Operation& operation : operations) {

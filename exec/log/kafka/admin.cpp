@@ -9,6 +9,8 @@
 #include <thread>
 #include <unordered_map>
 
+#include "parser/error/mutex.h"
+
 namespace millrace::inline exec::kafka {
 
 namespace {
@@ -185,7 +187,7 @@ Result<std::optional<TopicDescription>> Admin::shape(const std::string& name, bo
 }
 
 bool Admin::made_lately(const std::string& name) {
-  const std::lock_guard lock(made_mutex_);
+  const MutexLock lock(made_mutex_);
   const auto made = made_.find(name);
   return made != made_.end() && Clock::now() - made->second < kPropagation;
 }
@@ -210,7 +212,7 @@ Status Admin::create(const std::string& name, const TopicConfig& config) {
     bool settled = false;
     const auto found = shape(name, &settled);
     if (found && *found && settled && (*found)->config.partitions == config.partitions) {
-      const std::lock_guard lock(made_mutex_);
+      const MutexLock lock(made_mutex_);
       std::erase_if(made_, [](const auto& made) { return Clock::now() - made.second > kPropagation; });
       made_[name] = Clock::now();
       return {};
@@ -222,7 +224,7 @@ Status Admin::create(const std::string& name, const TopicConfig& config) {
 
 Status Admin::remove(const std::string& name) {
   {
-    const std::lock_guard lock(made_mutex_);
+    const MutexLock lock(made_mutex_);
     made_.erase(name);
   }
   const std::string doing = fmt::format("delete topic '{}'", name);

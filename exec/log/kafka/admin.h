@@ -1,7 +1,6 @@
 #pragma once
 
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -11,6 +10,7 @@
 #include "exec/log/kafka/ending.h"
 #include "exec/log/kafka/open.h"
 #include "exec/log/log.h"
+#include "parser/error/mutex.h"
 
 namespace millrace::inline exec::kafka {
 
@@ -60,9 +60,10 @@ class Admin {
   const std::string brokers_;
   const bool compresses_;
   Ending ending_;
-  std::mutex made_mutex_;                                    // guards made_
-  std::unordered_map<std::string, Clock::time_point> made_;  // topics, when this process made them
-  const ClientPtr uncommitted_;                              // also for everything that is not about offsets
+  Mutex made_mutex_;
+  std::unordered_map<std::string, Clock::time_point> made_
+      GUARDED_BY(made_mutex_);   // topics, when this process made them
+  const ClientPtr uncommitted_;  // also for everything that is not about offsets
   const ClientPtr committed_;
 };
 

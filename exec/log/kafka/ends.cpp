@@ -1,5 +1,6 @@
 #include "exec/log/kafka/ends.h"
 
+#include "parser/error/mutex.h"
 namespace millrace::inline exec::kafka {
 namespace {
 
@@ -10,7 +11,7 @@ constexpr std::chrono::milliseconds kRest{50};  // after the log did not answer
 
 EndAsker::~EndAsker() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
   }
   event_.notify_all();
@@ -18,16 +19,16 @@ EndAsker::~EndAsker() {
 }
 
 void EndAsker::ask(Question question) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   questions_.push_back(std::move(question));
   if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
   event_.notify_one();
 }
 
 void EndAsker::run() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (true) {
-    event_.wait(lock, [&] { return stopping_ || !questions_.empty(); });
+    event_.wait(lock, [&]() REQUIRES(mutex_) { return stopping_ || !questions_.empty(); });
     if (stopping_) return;
     const Question question = std::move(questions_.front());
     questions_.pop_front();
@@ -35,7 +36,7 @@ void EndAsker::run() {
     const auto end = admin_.committed_end(question.partition, kAnswerWait);
     answer_(question, end ? std::optional(*end) : std::nullopt);
     lock.lock();
-    if (!end) event_.wait_for(lock, kRest, [&] { return stopping_; });
+    if (!end) event_.wait_for(lock, kRest, [&]() REQUIRES(mutex_) { return stopping_; });
   }
 }
 

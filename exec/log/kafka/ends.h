@@ -4,12 +4,12 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <thread>
 
 #include "exec/log/kafka/admin.h"
 #include "exec/log/log.h"
+#include "parser/error/mutex.h"
 
 namespace millrace::inline exec::kafka {
 
@@ -34,10 +34,10 @@ class EndAsker {
 
   Admin& admin_;
   const Answer answer_;
-  std::mutex mutex_;  // guards what follows
+  Mutex mutex_;
   std::condition_variable event_;
-  std::deque<Question> questions_;
-  bool stopping_ = false;
+  std::deque<Question> questions_ GUARDED_BY(mutex_);
+  bool stopping_ GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 

@@ -10,6 +10,7 @@
 #include "exec/log/kafka/produce.h"
 #include "exec/log/kafka/reader.h"
 #include "exec/log/kafka/writer.h"
+#include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
 
@@ -22,17 +23,17 @@ constexpr auto kTargetAge = 1s;  // a topic that was deleted is missed no later
 
 /// Stands on the stack of append_now until its record has ended.
 struct Receipt {
-  std::mutex mutex;
+  Mutex mutex;
   std::condition_variable ended;
-  bool done = false;
-  std::int64_t offset = -1;
-  int code = 0;
+  bool done GUARDED_BY(mutex) = false;
+  std::int64_t offset GUARDED_BY(mutex) = -1;
+  int code GUARDED_BY(mutex) = 0;
 };
 
 struct Receipts final : kafka::Acknowledgements {
   void ended(void* opaque, std::int64_t offset, int code) override {
     auto& receipt = *static_cast<Receipt*>(opaque);
-    const std::lock_guard lock(receipt.mutex);
+    const MutexLock lock(receipt.mutex);
     receipt.done = true;
     receipt.offset = offset;
     receipt.code = code;
@@ -92,7 +93,7 @@ Result<std::unique_ptr<Membership>> KafkaLog::membership(const std::string& grou
 }
 
 Result<rd_kafka_s*> KafkaLog::producer() {
-  const std::lock_guard lock(producer_mutex_);
+  const MutexLock lock(producer_mutex_);
   if (!producer_) {
     auto made = kafka::make_client(
         options_, {.kind = kafka::ClientKind::producer,
@@ -113,7 +114,7 @@ Result<rd_kafka_s*> KafkaLog::producer() {
 // two records makes it ask for the leader again before it sends.
 Result<KafkaLog::SharedTopic> KafkaLog::target(rd_kafka_s* client, const TopicPartition& partition) {
   {
-    const std::lock_guard lock(targets_mutex_);
+    const MutexLock lock(targets_mutex_);
     const auto known = targets_.find(partition.topic);
     if (known != targets_.end() && Clock::now() - known->second.asked < kTargetAge && partition.partition >= 0 &&
         partition.partition < known->second.partitions)
@@ -126,7 +127,7 @@ Result<KafkaLog::SharedTopic> KafkaLog::target(rd_kafka_s* client, const TopicPa
   }
   if (partition.partition < 0 || partition.partition >= *partitions)
     return user_error("topic '{}' has no partition {}", partition.topic, partition.partition);
-  const std::lock_guard lock(targets_mutex_);
+  const MutexLock lock(targets_mutex_);
   Target& found = targets_[partition.topic];
   if (!found.topic) {
     auto opened = kafka::open_topic(client, partition.topic);
@@ -142,7 +143,7 @@ Result<KafkaLog::SharedTopic> KafkaLog::target(rd_kafka_s* client, const TopicPa
 }
 
 void KafkaLog::forget(const std::string& topic) {
-  const std::lock_guard lock(targets_mutex_);
+  const MutexLock lock(targets_mutex_);
   targets_.erase(topic);
 }
 
@@ -159,9 +160,9 @@ Result<std::int64_t> KafkaLog::append_now(const TopicPartition& partition, std::
   const int code =
       kafka::produce(*client, {topic->get(), partition.partition, key, value, timestamp, headers, &receipt});
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return kafka::error_of(code, doing);
-  std::unique_lock lock(receipt.mutex);
+  MutexLock lock(receipt.mutex);
   // librdkafka ends every record by its message timeout, or when it is told to drop them.
-  while (!receipt.ended.wait_for(lock, kLookAgain, [&] { return receipt.done; })) {
+  while (!receipt.ended.wait_for(lock, kLookAgain, [&]() REQUIRES(receipt.mutex) { return receipt.done; })) {
     if (!ending().over()) continue;
     constexpr int kAll = RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING;
     rd_kafka_purge(*client, kAll);

@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <unordered_map>
 
@@ -10,6 +9,7 @@
 #include "exec/log/kafka/client.h"
 #include "exec/log/kafka/open.h"
 #include "exec/log/log.h"
+#include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
 
@@ -51,15 +51,16 @@ class KafkaLog final : public Log {
   const KafkaOptions options_;
   const std::unique_ptr<kafka::Admin> admin_;
   std::atomic<std::uint64_t> topics_version_{0};
-  std::mutex producer_mutex_;
-  kafka::ClientPtr producer_;  // of append_now; made when first needed
+  Mutex producer_mutex_;
+  kafka::ClientPtr producer_ GUARDED_BY(producer_mutex_);  // of append_now; made when first needed
   struct Target {
     int partitions = 0;
     Clock::time_point asked;
     SharedTopic topic;
   };
-  std::mutex targets_mutex_;
-  std::unordered_map<std::string, Target> targets_;  // topics that append_now has met; they end before their producer
+  Mutex targets_mutex_;
+  std::unordered_map<std::string, Target> targets_
+      GUARDED_BY(targets_mutex_);  // topics that append_now has met; they end before their producer
 };
 
 }  // namespace millrace::inline exec

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "exec/log/kafka/log.h"
+#include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
 
@@ -34,12 +35,12 @@ std::string text_of(const rd_kafka_consumer_group_metadata_t* metadata) {
 }  // namespace
 
 void GroupFence::attach(rd_kafka_s* consumer) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   consumer_ = consumer;
 }
 
 void GroupFence::capture() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (!consumer_) return;
   rd_kafka_consumer_group_metadata_t* metadata = rd_kafka_consumer_group_metadata(consumer_);
   proof_text_ = metadata ? text_of(metadata) : "";
@@ -48,14 +49,14 @@ void GroupFence::capture() {
 }
 
 void GroupFence::drop() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   proof_.reset();
   ++grant_;
   captured_.notify_all();
 }
 
 std::uint64_t GroupFence::grant() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return grant_;
 }
 
@@ -69,7 +70,7 @@ bool GroupFence::current() {
 
 GroupFence::Proof GroupFence::proof(std::uint64_t grant, std::chrono::milliseconds wait) {
   const auto deadline = Clock::now() + wait;
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (grant == grant_ && proof_ && !current() && Clock::now() < deadline) captured_.wait_for(lock, kLookAgain);
   return grant == grant_ ? proof_ : nullptr;
 }
@@ -124,7 +125,7 @@ void KafkaMembership::let_go() {
 }
 
 Status KafkaMembership::join(const std::string& member_id, Events events) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (consumer_) return Error{Fault::bug, "joined already"};
   events_ = std::move(events);
   member_id_ = member_id;
@@ -162,7 +163,7 @@ Status KafkaMembership::subscribe() {
 }
 
 Status KafkaMembership::poll(std::chrono::milliseconds wait) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   if (!consumer_ && rejoin_at_ && Clock::now() >= *rejoin_at_) {
     rejoin_at_.reset();
     if (Status joined = subscribe(); !joined) {
@@ -207,6 +208,7 @@ void KafkaMembership::start_over() {
 }
 
 void KafkaMembership::rebalanced(int event, rd_kafka_topic_partition_list_s* partitions) {
+  mutex_.assert_held();
   const std::vector<int> slots = slots_of(partitions);
   if (event == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
     assigned_ = true;
@@ -256,7 +258,7 @@ Result<std::vector<std::string>> KafkaMembership::owners() {
 }
 
 void KafkaMembership::leave() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   rejoin_at_.reset();
   if (!consumer_) return;
   leaving_ = true;

@@ -2,7 +2,6 @@
 
 #include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -10,6 +9,7 @@
 
 #include "exec/log/kafka/client.h"
 #include "exec/log/log.h"
+#include "parser/error/mutex.h"
 
 struct rd_kafka_consumer_group_metadata_s;
 struct rd_kafka_topic_partition_list_s;
@@ -41,15 +41,15 @@ class GroupFence {
   Proof proof(std::uint64_t grant, std::chrono::milliseconds wait);
 
  private:
-  bool current();  // lock held
+  bool current() REQUIRES(mutex_);
 
   const std::string slots_topic_;
-  std::mutex mutex_;
+  Mutex mutex_;
   std::condition_variable captured_;
-  rd_kafka_s* consumer_ = nullptr;
-  Proof proof_;
-  std::string proof_text_;
-  std::uint64_t grant_ = 0;
+  rd_kafka_s* consumer_ GUARDED_BY(mutex_) = nullptr;
+  Proof proof_ GUARDED_BY(mutex_);
+  std::string proof_text_ GUARDED_BY(mutex_);
+  std::uint64_t grant_ GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace kafka
@@ -66,15 +66,15 @@ class KafkaMembership final : public Membership {
   void leave() override;
 
   std::shared_ptr<kafka::GroupFence> fence() const { return fence_; }
-  /// Called by librdkafka within poll() and leave().
+  /// Called by librdkafka within poll() and leave(), which hold the lock.
   void rebalanced(int event, rd_kafka_topic_partition_list_s* partitions);
 
  private:
-  Status subscribe();
-  void let_go();
-  void start_over();
-  void assign(rd_kafka_topic_partition_list_s* partitions);
-  void unassign(rd_kafka_topic_partition_list_s* partitions);
+  Status subscribe() REQUIRES(mutex_);
+  void let_go() REQUIRES(mutex_);
+  void start_over() REQUIRES(mutex_);
+  void assign(rd_kafka_topic_partition_list_s* partitions) REQUIRES(mutex_);
+  void unassign(rd_kafka_topic_partition_list_s* partitions) REQUIRES(mutex_);
 
   KafkaLog& log_;
   const std::string group_;
@@ -82,15 +82,15 @@ class KafkaMembership final : public Membership {
   const int slots_;
   const std::string advertised_;
   const std::shared_ptr<kafka::GroupFence> fence_;
-  std::mutex mutex_;  // poll and leave
-  Events events_;
-  std::string member_id_;
-  bool leaving_ = false;
-  bool assigned_ = false;  // this consumer has had an assignment
-  std::set<int> owned_;
-  std::optional<Clock::time_point> rejoin_at_;  // after a fatal error
-  std::chrono::milliseconds rejoin_wait_{};
-  kafka::ClientPtr consumer_;
+  Mutex mutex_;  // poll and leave
+  Events events_ GUARDED_BY(mutex_);
+  std::string member_id_ GUARDED_BY(mutex_);
+  bool leaving_ GUARDED_BY(mutex_) = false;
+  bool assigned_ GUARDED_BY(mutex_) = false;  // this consumer has had an assignment
+  std::set<int> owned_ GUARDED_BY(mutex_);
+  std::optional<Clock::time_point> rejoin_at_ GUARDED_BY(mutex_);  // after a fatal error
+  std::chrono::milliseconds rejoin_wait_ GUARDED_BY(mutex_){};
+  kafka::ClientPtr consumer_ GUARDED_BY(mutex_);
 };
 
 }  // namespace millrace::inline exec

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "exec/log/kafka/produce.h"
+#include "parser/error/mutex.h"
 
 namespace millrace::inline exec::kafka {
 
@@ -57,7 +58,7 @@ std::int32_t take_size(const char*& from) {
 Chunk ChunkPool::take(std::size_t bytes) {
   Chunk chunk;
   if (bytes == kChunkBytes) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (!spare_.empty()) {
       chunk = std::move(spare_.back());
       spare_.pop_back();
@@ -72,7 +73,7 @@ Chunk ChunkPool::take(std::size_t bytes) {
 
 void ChunkPool::give(Chunk&& chunk) {
   if (chunk.capacity != kChunkBytes) return;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (spare_.size() < kSpareChunks) spare_.push_back(std::move(chunk));
 }
 

@@ -5,12 +5,12 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "exec/log/kafka/client.h"
 #include "exec/log/log.h"
+#include "parser/error/mutex.h"
 
 namespace millrace::inline exec::kafka {
 
@@ -32,8 +32,8 @@ class ChunkPool {
   void give(Chunk&& chunk);
 
  private:
-  std::mutex mutex_;
-  std::vector<Chunk> spare_;
+  Mutex mutex_;
+  std::vector<Chunk> spare_ GUARDED_BY(mutex_);
 };
 
 /// Tells whoever waits that records of some lane have ended.

@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
-#include <mutex>
 
 #include "exec/log/kafka/client.h"
 #include "exec/log/kafka/ends.h"
 #include "exec/log/kafka/log.h"
+#include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
 
@@ -67,19 +67,19 @@ struct KafkaReader::Client {
 /// Sources that have something to read. Its lock is taken inside librdkafka's queue locks: call none of its queue
 /// functions with it.
 struct KafkaReader::Line {
-  std::mutex mutex;
+  Mutex mutex;
   std::condition_variable event;
-  std::deque<int> ready;
-  bool woken = false;
+  std::deque<int> ready GUARDED_BY(mutex);
+  bool woken GUARDED_BY(mutex) = false;
   struct Answer {
     int source;
     std::int64_t position;              // where the one who asked stood
     std::optional<std::int64_t> end{};  // absent: the log did not answer
   };
-  std::vector<Answer> answers;  // about ends, not looked at yet
+  std::vector<Answer> answers GUARDED_BY(mutex);  // about ends, not looked at yet
 
   void answer(Answer about) {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     answers.push_back(about);
     woken = true;
     event.notify_one();
@@ -109,7 +109,7 @@ struct KafkaReader::Source {
   bool ready = false;
 
   void line_up() {
-    const std::lock_guard lock(line->mutex);
+    const MutexLock lock(line->mutex);
     if (ready || paused) return;
     ready = true;
     line->ready.push_back(handle);
@@ -293,7 +293,7 @@ void KafkaReader::remove(int source) {
 void KafkaReader::pause(int source) {
   Source* found = find(source);
   if (!found) return;
-  const std::lock_guard lock(line_->mutex);
+  const MutexLock lock(line_->mutex);
   found->paused = true;
 }
 
@@ -301,7 +301,7 @@ void KafkaReader::resume(int source) {
   Source* found = find(source);
   if (!found) return;
   {
-    const std::lock_guard lock(line_->mutex);
+    const MutexLock lock(line_->mutex);
     if (!found->paused) return;
     found->paused = false;
   }
@@ -309,7 +309,7 @@ void KafkaReader::resume(int source) {
 }
 
 void KafkaReader::wake() {
-  const std::lock_guard lock(line_->mutex);
+  const MutexLock lock(line_->mutex);
   line_->woken = true;
   line_->event.notify_one();
 }
@@ -351,7 +351,7 @@ void KafkaReader::ask_end(int source) {
 void KafkaReader::take_answers() {
   std::vector<Line::Answer> answers;
   {
-    const std::lock_guard lock(line_->mutex);
+    const MutexLock lock(line_->mutex);
     if (line_->answers.empty()) return;
     answers.swap(line_->answers);
   }
@@ -367,7 +367,7 @@ void KafkaReader::take_answers() {
 
 Result<std::optional<Fetch>> KafkaReader::poll(std::size_t max_records, std::chrono::milliseconds wait) {
   const auto deadline = Clock::now() + wait;
-  std::unique_lock lock(line_->mutex);
+  MutexLock lock(line_->mutex);
   while (true) {
     while (!line_->ready.empty()) {
       const int handle = line_->ready.front();
@@ -386,7 +386,8 @@ Result<std::optional<Fetch>> KafkaReader::poll(std::size_t max_records, std::chr
     if (line_->woken || Clock::now() >= deadline) break;
     // Only empties its list of troubles; those that matter come through the partitions' queues.
     rd_kafka_poll(client_->handle.get(), 0);
-    line_->event.wait_until(lock, deadline, [&] { return line_->woken || !line_->ready.empty(); });
+    line_->event.wait_until(lock, deadline,
+                            [&]() REQUIRES(line_->mutex) { return line_->woken || !line_->ready.empty(); });
   }
   line_->woken = false;
   return std::optional<Fetch>{};

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "exec/log/kafka/log.h"
+#include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
 
@@ -60,9 +61,9 @@ Status KafkaWriter::open(const std::string& transactional_id, std::shared_ptr<ka
 
 KafkaWriter::~KafkaWriter() {
   {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     ended_.wait_for(lock, log_.ending().bound(kStopWait),
-                    [&] { return state_.outcome != Outcome::pending && !calling_; });
+                    [&]() REQUIRES(mutex_) { return state_.outcome != Outcome::pending && !calling_; });
     stopping_ = true;
   }
   if (transactions_) transactions_->stop();
@@ -82,7 +83,7 @@ void KafkaWriter::ended(void* lane, std::int64_t offset, int code) {
 
 void KafkaWriter::failed(const char* topic, std::int32_t partition, int code) {
   if (!kafka::is_refusal(code)) return;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const TopicPartition where{topic, partition};
   if (std::find(refused_.begin(), refused_.end(), where) != refused_.end()) return;
   if (!refusal_) {
@@ -201,7 +202,7 @@ Status KafkaWriter::send_all() {
 Status KafkaWriter::reopen() {
   if (!must_reopen_) return {};
   if (Status aborted = transactions_->abort(kAbortWait); !aborted) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (aborted.error().fault == Fault::fenced) dead_ = aborted.error();
     return aborted;
   }
@@ -225,8 +226,8 @@ void KafkaWriter::close_lanes() {
 
 Status KafkaWriter::commit() {
   {
-    std::unique_lock lock(mutex_);
-    ended_.wait(lock, [&] { return state_.outcome != Outcome::pending; });
+    MutexLock lock(mutex_);
+    ended_.wait(lock, [&]() REQUIRES(mutex_) { return state_.outcome != Outcome::pending; });
     if (state_.outcome == Outcome::failed) {
       const Error error = *state_.error;
       state_ = {};
@@ -240,7 +241,7 @@ Status KafkaWriter::commit() {
   for (const Touched& touched : open_) touched.lane->close();
   closed_grant_ = grant_;
   close_lanes();
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   // What the commit before appended and nobody asked for is reported with this one.
   state_.outcome = Outcome::pending;
   committing_.store(true, std::memory_order_release);
@@ -251,8 +252,8 @@ Status KafkaWriter::commit() {
 void KafkaWriter::run() {
   while (true) {
     {
-      std::unique_lock lock(mutex_);
-      work_.wait(lock, [&] { return stopping_ || state_.outcome == Outcome::pending; });
+      MutexLock lock(mutex_);
+      work_.wait(lock, [&]() REQUIRES(mutex_) { return stopping_ || state_.outcome == Outcome::pending; });
       if (state_.outcome != Outcome::pending || stopping_) return;
     }
     Status ended;
@@ -284,7 +285,7 @@ std::vector<Writer::Appended> KafkaWriter::collect() {
 void KafkaWriter::finish(const Status& ended, std::vector<Appended>& appended) {
   std::function<void()> callback;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (ended) {
       for (const Appended& one : appended) {
         std::erase_if(state_.appended, [&](const Appended& other) {
@@ -310,7 +311,7 @@ void KafkaWriter::finish(const Status& ended, std::vector<Appended>& appended) {
   ended_.notify_all();
   if (!callback) return;
   callback();
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   calling_ = false;
   ended_.notify_all();
 }
@@ -318,8 +319,8 @@ void KafkaWriter::finish(const Status& ended, std::vector<Appended>& appended) {
 Writer::CommitState KafkaWriter::commit_state(std::chrono::milliseconds wait) {
   CommitState state;
   {
-    std::unique_lock lock(mutex_);
-    const auto ended = [&] { return state_.outcome != Outcome::pending; };
+    MutexLock lock(mutex_);
+    const auto ended = [&]() REQUIRES(mutex_) { return state_.outcome != Outcome::pending; };
     if (wait.count() > 0) ended_.wait_for(lock, log_.ending().bound(wait), ended);
     if (!ended()) {
       state.outcome = Outcome::pending;
@@ -347,7 +348,7 @@ void KafkaWriter::drop_open() {
 Status KafkaWriter::abort() {
   for (const Touched& touched : open_) touched.lane->clear();
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (dead_) return *dead_;
   }
   // While a commit is under way, nothing of the open transaction has been sent.
@@ -363,7 +364,7 @@ Status KafkaWriter::abort() {
 }
 
 void KafkaWriter::on_commit_done(std::function<void()> callback) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   callback_ = std::move(callback);
 }
 

@@ -4,7 +4,6 @@
 #include <condition_variable>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -16,6 +15,7 @@
 #include "exec/log/kafka/produce.h"
 #include "exec/log/kafka/transactions.h"
 #include "exec/log/log.h"
+#include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
 
@@ -98,15 +98,15 @@ class KafkaWriter final : public Writer, private kafka::Acknowledgements {
 
   /// A commit is under way, or it has failed and that was not reported yet: appends stay in their lanes.
   std::atomic<bool> committing_{false};
-  std::mutex mutex_;  // what follows
+  Mutex mutex_;
   std::condition_variable work_, ended_;
-  CommitState state_;
-  bool calling_ = false;
-  bool stopping_ = false;
-  std::optional<Error> dead_;
-  std::vector<TopicPartition> refused_;  // of the transaction under way
-  std::optional<Error> refusal_;         // the first
-  std::function<void()> callback_;
+  CommitState state_ GUARDED_BY(mutex_);
+  bool calling_ GUARDED_BY(mutex_) = false;
+  bool stopping_ GUARDED_BY(mutex_) = false;
+  std::optional<Error> dead_ GUARDED_BY(mutex_);
+  std::vector<TopicPartition> refused_ GUARDED_BY(mutex_);  // of the transaction under way
+  std::optional<Error> refusal_ GUARDED_BY(mutex_);         // the first
+  std::function<void()> callback_ GUARDED_BY(mutex_);
   std::thread thread_;
 };
 

@@ -3,6 +3,7 @@
 #include "exec/log/failpoint.h"
 #include "exec/log/local/log.h"
 #include "exec/log/local/reader.h"
+#include "parser/error/mutex.h"
 
 /// How transactions enter a local log: placed, written together, published together.
 namespace millrace::inline exec {
@@ -23,7 +24,7 @@ void LocalLog::submit(TransactionPtr transaction) {
     return;
   }
   {
-    std::lock_guard lock(queue_mutex_);
+    const MutexLock lock(queue_mutex_);
     queue_.push_back(std::move(transaction));
   }
   queue_filled_.notify_one();
@@ -34,8 +35,8 @@ void LocalLog::commit_loop() {
   while (true) {
     group.clear();
     {
-      std::unique_lock lock(queue_mutex_);
-      queue_filled_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
+      MutexLock lock(queue_mutex_);
+      queue_filled_.wait(lock, [&]() REQUIRES(queue_mutex_) { return stopping_ || !queue_.empty(); });
       if (queue_.empty()) return;
       // Whatever came in while the last group was on its way to the disk shares one write.
       group.swap(queue_);
@@ -62,13 +63,13 @@ Status LocalLog::admit(LocalTransaction& transaction, std::int64_t now, std::vec
 void LocalLog::process(std::vector<TransactionPtr>& group) {
   std::vector<Status> results(group.size());
   {
-    std::lock_guard commit_lock(commit_mutex_);
+    const MutexLock commit_lock(commit_mutex_);
     const std::int64_t now = wall_clock_ms();
     std::vector<PlacedBatch> placed;
     for (std::size_t i = 0; i < group.size(); ++i) results[i] = admit(*group[i], now, placed);
     Status written;
     if (storage_ && !placed.empty()) written = storage_->write(placed);
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (std::size_t i = 0; i < group.size(); ++i) {
       if (!results[i]) continue;
       if (written) {

@@ -4,6 +4,7 @@
 #include "exec/log/local/membership.h"
 #include "exec/log/local/reader.h"
 #include "exec/log/local/writer.h"
+#include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
 
@@ -42,7 +43,7 @@ LocalLog::~LocalLog() {
   background_.reset();
   if (!committer_.joinable()) return;
   {
-    std::lock_guard lock(queue_mutex_);
+    const MutexLock lock(queue_mutex_);
     stopping_ = true;
   }
   queue_filled_.notify_all();
@@ -51,6 +52,7 @@ LocalLog::~LocalLog() {
 
 Status LocalLog::load_topics() {
   if (!storage_) return {};
+  const MutexLock lock(mutex_);
   auto stored = storage_->topics();
   if (!stored) return stored.error();
   for (const StoredTopic& topic : *stored) add_topic(topic);
@@ -69,8 +71,8 @@ void LocalLog::add_topic(const StoredTopic& stored) {
 
 Status LocalLog::create_topic(const std::string& name, const TopicConfig& config) {
   if (Status checked = check_topic(name, config); !checked) return checked;
-  std::lock_guard commit_lock(commit_mutex_);
-  std::lock_guard lock(mutex_);
+  const MutexLock commit_lock(commit_mutex_);
+  const MutexLock lock(mutex_);
   if (topics_.contains(name)) return user_error("topic '{}' already exists", name);
   StoredTopic stored{next_topic_id_, name, config};
   stored.config.replicas = 1;
@@ -84,21 +86,21 @@ Status LocalLog::create_topic(const std::string& name, const TopicConfig& config
 
 Result<std::vector<TopicDescription>> LocalLog::list_topics() {
   std::vector<TopicDescription> list;
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   for (const auto& [name, topic] : topics_) list.push_back({name, topic->stored.config});
   return list;
 }
 
 Result<std::optional<TopicDescription>> LocalLog::describe_topic(const std::string& name) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = topics_.find(name);
   if (found == topics_.end()) return std::optional<TopicDescription>{};
   return std::optional<TopicDescription>{TopicDescription{name, found->second->stored.config}};
 }
 
 Status LocalLog::delete_topic(const std::string& name) {
-  std::lock_guard commit_lock(commit_mutex_);
-  std::lock_guard lock(mutex_);
+  const MutexLock commit_lock(commit_mutex_);
+  const MutexLock lock(mutex_);
   const auto found = topics_.find(name);
   if (found == topics_.end()) return user_error("topic '{}' does not exist", name);
   if (storage_) {
@@ -115,7 +117,7 @@ Status LocalLog::delete_topic(const std::string& name) {
 }
 
 Result<LocalTopicPtr> LocalLog::find_topic(const std::string& name) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = topics_.find(name);
   if (found == topics_.end()) return user_error("topic '{}' does not exist", name);
   for (const LocalPartitionPtr& partition : found->second->partitions)
@@ -124,7 +126,7 @@ Result<LocalTopicPtr> LocalLog::find_topic(const std::string& name) {
 }
 
 Result<LocalPartitionPtr> LocalLog::find_partition(const TopicPartition& name) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = topics_.find(name.topic);
   if (found == topics_.end()) return user_error("topic '{}' does not exist", name.topic);
   const auto& partitions = found->second->partitions;
@@ -150,7 +152,7 @@ Status LocalLog::load(LocalPartition& partition) {
 Status LocalLog::truncate_before(const TopicPartition& name, std::int64_t offset) {
   auto partition = find_partition(name);
   if (!partition) return partition.error();
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (offset > (*partition)->end)
     return user_error("topic '{}' partition {}: cannot truncate before {}, the end is {}", name.topic, name.partition,
                       offset, (*partition)->end);
@@ -171,13 +173,13 @@ void LocalLog::advance_begin(LocalPartition& partition, std::int64_t offset) {
 Result<Log::Bounds> LocalLog::bounds(const TopicPartition& name, bool) {
   auto partition = find_partition(name);
   if (!partition) return partition.error();
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return Bounds{(*partition)->begin, (*partition)->end};
 }
 
 std::vector<LocalTopicPtr> LocalLog::topics() {
   std::vector<LocalTopicPtr> all;
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   for (const auto& [name, topic] : topics_) all.push_back(topic);
   return all;
 }
@@ -190,8 +192,8 @@ Result<std::unique_ptr<Writer>> LocalLog::writer(const std::string& transactiona
   auto fenced = std::make_shared<std::atomic<bool>>(false);
   {
     // With the commit lock: what the predecessor has under way is in the log before we return, or never will be.
-    std::lock_guard commit_lock(commit_mutex_);
-    std::lock_guard lock(mutex_);
+    const MutexLock commit_lock(commit_mutex_);
+    const MutexLock lock(mutex_);
     auto& current = fences_[transactional_id];
     if (current) current->store(true);
     current = fenced;
@@ -216,15 +218,15 @@ Result<std::int64_t> LocalLog::append_now(const TopicPartition& name, std::optio
   RecordBatchBuilder builder;
   builder.append(key, value, timestamp, headers);
   struct Shared {
-    std::mutex mutex;
+    Mutex mutex;
     std::condition_variable ended;
-    std::optional<Result<std::int64_t>> result;
+    std::optional<Result<std::int64_t>> result GUARDED_BY(mutex);
   };
   auto shared = std::make_shared<Shared>();
   auto transaction = std::make_unique<LocalTransaction>();
   transaction->parts.push_back({*partition, builder.seal()});
   transaction->done = [shared](LocalTransaction& ended, Status status) {
-    std::lock_guard lock(shared->mutex);
+    const MutexLock lock(shared->mutex);
     if (status) {
       shared->result = ended.parts.front().batch->base_offset();
     } else {
@@ -233,8 +235,8 @@ Result<std::int64_t> LocalLog::append_now(const TopicPartition& name, std::optio
     shared->ended.notify_one();
   };
   submit(std::move(transaction));
-  std::unique_lock lock(shared->mutex);
-  shared->ended.wait(lock, [&] { return shared->result.has_value(); });
+  MutexLock lock(shared->mutex);
+  shared->ended.wait(lock, [&]() REQUIRES(shared->mutex) { return shared->result.has_value(); });
   return *shared->result;
 }
 

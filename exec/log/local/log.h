@@ -6,7 +6,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -16,6 +15,7 @@
 #include "exec/log/local/storage.h"
 #include "exec/log/log.h"
 #include "exec/log/record_batch.h"
+#include "parser/error/mutex.h"
 
 /// The log of one process: partitions whose recent batches lie in memory, with storage below (embedded) or without
 /// (memory).
@@ -96,53 +96,53 @@ class LocalLog final : public Log {
   /// Hands a transaction over; `done` may be called before this returns.
   void submit(std::unique_ptr<LocalTransaction> transaction);
   std::vector<LocalTopicPtr> topics();
-  std::mutex& mutex() { return mutex_; }
+  Mutex& mutex() RETURNS_MUTEX(mutex_) { return mutex_; }
   LocalStorage* storage() { return storage_.get(); }
   /// Of the batches in memory.
   std::size_t held_bytes() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return tail_bytes_;
   }
-  /// Moves the beginning forward; nothing happens when it is there already. Lock held by the caller.
-  void advance_begin(LocalPartition& partition, std::int64_t offset);
+  /// Moves the beginning forward; nothing happens when it is there already.
+  void advance_begin(LocalPartition& partition, std::int64_t offset) REQUIRES(mutex_);
   /// Destroyed before the log's own parts: what works on it in the background.
   void keep(std::shared_ptr<void> background) { background_ = std::move(background); }
-  /// Which advertised address speaks for a group; guarded by the mutex.
-  std::map<std::string, std::string, std::less<>>& group_owners() { return group_owners_; }
+  /// Which advertised address speaks for a group.
+  std::map<std::string, std::string, std::less<>>& group_owners() REQUIRES(mutex_) { return group_owners_; }
 
  private:
   using TransactionPtr = std::unique_ptr<LocalTransaction>;
   LocalLog(std::unique_ptr<LocalStorage> storage, Options options);
   Status load_topics();
-  void add_topic(const StoredTopic& stored);
-  Status load(LocalPartition& partition);  // lock held
+  void add_topic(const StoredTopic& stored) REQUIRES(mutex_);
+  Status load(LocalPartition& partition) REQUIRES(mutex_);
   void commit_loop();
   void process(std::vector<TransactionPtr>& group);
   Status admit(LocalTransaction& transaction, std::int64_t now, std::vector<PlacedBatch>& placed);
-  void publish(const LocalTransaction& transaction);  // lock held
-  void cache(const LocalPartitionPtr& partition, const RecordBatchPtr& batch);
-  void evict();
-  bool evict_oldest(bool stale_only);
+  void publish(const LocalTransaction& transaction) REQUIRES(mutex_);
+  void cache(const LocalPartitionPtr& partition, const RecordBatchPtr& batch) REQUIRES(mutex_);
+  void evict() REQUIRES(mutex_);
+  bool evict_oldest(bool stale_only) REQUIRES(mutex_);
 
   const std::unique_ptr<LocalStorage> storage_;
   const Options options_;
 
   /// Order: commit_mutex_ before mutex_. The commit lock is held while transactions are placed and written, and by what
   /// must not happen meanwhile: topics made and deleted, writers fenced.
-  std::mutex commit_mutex_;
-  std::mutex mutex_;
-  std::map<std::string, LocalTopicPtr, std::less<>> topics_;
-  std::uint32_t next_topic_id_ = 1;
-  std::map<std::string, std::string, std::less<>> group_owners_;
-  std::unordered_map<std::string, std::shared_ptr<std::atomic<bool>>> fences_;
-  std::size_t tail_bytes_ = 0;
+  Mutex commit_mutex_;
+  Mutex mutex_;
+  std::map<std::string, LocalTopicPtr, std::less<>> topics_ GUARDED_BY(mutex_);
+  std::uint32_t next_topic_id_ GUARDED_BY(mutex_) = 1;
+  std::map<std::string, std::string, std::less<>> group_owners_ GUARDED_BY(mutex_);
+  std::unordered_map<std::string, std::shared_ptr<std::atomic<bool>>> fences_ GUARDED_BY(mutex_);
+  std::size_t tail_bytes_ GUARDED_BY(mutex_) = 0;
   std::deque<std::pair<std::weak_ptr<LocalPartition>, std::int64_t>>
       tail_order_;  // partition, base offset; oldest first
 
-  std::mutex queue_mutex_;
+  Mutex queue_mutex_;
   std::condition_variable queue_filled_;
-  std::vector<TransactionPtr> queue_;
-  bool stopping_ = false;
+  std::vector<TransactionPtr> queue_ GUARDED_BY(queue_mutex_);
+  bool stopping_ GUARDED_BY(queue_mutex_) = false;
   std::thread committer_;
   std::shared_ptr<void> background_;
 };

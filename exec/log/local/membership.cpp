@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "exec/log/local/log.h"
+#include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
 
@@ -14,7 +15,7 @@ LocalMembership::~LocalMembership() {
 }
 
 Status LocalMembership::join(const std::string&, Events events) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   events_ = std::move(events);
   stage_ = Stage::joined;
   return {};
@@ -23,17 +24,17 @@ Status LocalMembership::join(const std::string&, Events events) {
 Status LocalMembership::poll(std::chrono::milliseconds wait) {
   std::function<void(const std::vector<int>&)> granted;
   {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     if (stage_ != Stage::joined) {
       const Stage before = stage_;
-      left_.wait_for(lock, wait, [&] { return stage_ != before; });
+      left_.wait_for(lock, wait, [&]() REQUIRES(mutex_) { return stage_ != before; });
       return {};
     }
     stage_ = Stage::granted;
     granted = events_.granted;
   }
   {
-    std::lock_guard lock(log_.mutex());
+    const MutexLock lock(log_.mutex());
     log_.group_owners()[group_] = advertised_;
   }
   std::vector<int> all(static_cast<std::size_t>(slots_));
@@ -43,7 +44,7 @@ Status LocalMembership::poll(std::chrono::milliseconds wait) {
 }
 
 Result<std::vector<std::string>> LocalMembership::owners() {
-  std::lock_guard lock(log_.mutex());
+  const MutexLock lock(log_.mutex());
   const auto found = log_.group_owners().find(group_);
   const std::string owner = found == log_.group_owners().end() ? "" : found->second;
   return std::vector<std::string>(static_cast<std::size_t>(slots_), owner);
@@ -51,12 +52,12 @@ Result<std::vector<std::string>> LocalMembership::owners() {
 
 void LocalMembership::leave() {
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (stage_ == Stage::out) return;
     stage_ = Stage::out;
   }
   left_.notify_all();
-  std::lock_guard lock(log_.mutex());
+  const MutexLock lock(log_.mutex());
   const auto found = log_.group_owners().find(group_);
   if (found != log_.group_owners().end() && found->second == advertised_) log_.group_owners().erase(found);
 }

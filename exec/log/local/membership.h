@@ -1,11 +1,11 @@
 #pragma once
 
 #include <condition_variable>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "exec/log/log.h"
+#include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
 
@@ -29,10 +29,10 @@ class LocalMembership final : public Membership {
   const std::string group_;
   const int slots_;
   const std::string advertised_;
-  std::mutex mutex_;
+  Mutex mutex_;
   std::condition_variable left_;
-  Stage stage_ = Stage::out;
-  Events events_;
+  Stage stage_ GUARDED_BY(mutex_) = Stage::out;
+  Events events_ GUARDED_BY(mutex_);
 };
 
 }  // namespace millrace::inline exec

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "parser/error/mutex.h"
+
 namespace millrace::inline exec {
 
 namespace {
@@ -71,7 +73,7 @@ void unlisten(LocalPartition& partition, const LocalReader* reader, int source) 
 }  // namespace
 
 LocalReader::~LocalReader() {
-  std::lock_guard lock(log_.mutex());
+  const MutexLock lock(log_.mutex());
   for (std::size_t i = 0; i < sources_.size(); ++i)
     if (sources_[i]) unlisten(*sources_[i]->partition, this, static_cast<int>(i));
 }
@@ -84,7 +86,7 @@ LocalReader::Source* LocalReader::find(int source) {
 Result<int> LocalReader::add(const TopicPartition& name, std::int64_t offset) {
   auto partition = log_.find_partition(name);
   if (!partition) return partition.error();
-  std::lock_guard lock(log_.mutex());
+  const MutexLock lock(log_.mutex());
   LocalPartition& found = **partition;
   if (offset == kOffsetBeginning) offset = found.begin;
   if (offset == kOffsetEnd) offset = found.end;
@@ -104,7 +106,7 @@ Result<int> LocalReader::add(const TopicPartition& name, std::int64_t offset) {
 }
 
 void LocalReader::remove(int source) {
-  std::lock_guard lock(log_.mutex());
+  const MutexLock lock(log_.mutex());
   Source* found = find(source);
   if (!found) return;
   unlisten(*found->partition, this, source);
@@ -112,12 +114,12 @@ void LocalReader::remove(int source) {
 }
 
 void LocalReader::pause(int source) {
-  std::lock_guard lock(log_.mutex());
+  const MutexLock lock(log_.mutex());
   if (Source* found = find(source)) found->paused = true;
 }
 
 void LocalReader::resume(int source) {
-  std::lock_guard lock(log_.mutex());
+  const MutexLock lock(log_.mutex());
   Source* found = find(source);
   if (!found || !found->paused) return;
   found->paused = false;
@@ -132,29 +134,31 @@ void LocalReader::enqueue(int source) {
 }
 
 void LocalReader::notify(int source) {
+  log_.mutex().assert_held();
   enqueue(source);
   event_.notify_one();
 }
 
 void LocalReader::wake() {
-  std::lock_guard lock(log_.mutex());
+  const MutexLock lock(log_.mutex());
   woken_ = true;
   event_.notify_one();
 }
 
-std::int64_t LocalReader::skipped(int source) const {
+// Unchecked: what this thread alone changes it may read without the lock.
+std::int64_t LocalReader::skipped(int source) const UNCHECKED_LOCKS {
   const auto at = static_cast<std::size_t>(source);
   return at < sources_.size() && sources_[at] ? sources_[at]->skipped : 0;
 }
 
 std::int64_t LocalReader::known_end(int source) {
-  std::lock_guard lock(log_.mutex());
+  const MutexLock lock(log_.mutex());
   const Source* found = find(source);
   return found ? found->partition->end : 0;
 }
 
 bool LocalReader::ended(int source) {
-  std::lock_guard lock(log_.mutex());
+  const MutexLock lock(log_.mutex());
   const Source* found = find(source);
   return !found || found->told >= found->partition->end;
 }
@@ -175,13 +179,15 @@ Result<std::optional<Fetch>> LocalReader::poll(std::size_t max_records, std::chr
       if (!taken || *taken) return taken;
     }
     if (woken_ || Clock::now() >= deadline) break;
-    event_.wait_until(lock, deadline, [&] { return woken_ || !ready_.empty(); });
+    event_.wait_until(lock, deadline, [&]() REQUIRES(log_.mutex()) { return woken_ || !ready_.empty(); });
   }
   woken_ = false;
   return std::optional<Fetch>{};
 }
 
-Result<std::optional<Fetch>> LocalReader::take(int handle, Source& source, std::size_t max_records, Lock& lock) {
+// Unchecked: gives `lock` away meanwhile and takes it again.
+Result<std::optional<Fetch>> LocalReader::take(int handle, Source& source, std::size_t max_records,
+                                               Lock& lock) UNCHECKED_LOCKS {
   FetchBuilder builder(std::min<std::size_t>(max_records, 4096));
   while (builder.size() < max_records && builder.bytes() < kMaxFetchBytes) {
     if (source.cursor.done()) {
@@ -215,7 +221,7 @@ Result<std::optional<Fetch>> LocalReader::take(int handle, Source& source, std::
 }
 
 /// Sets the cursor to the next batch. False: nothing to read now. Gives the lock away while it reads from storage.
-Result<bool> LocalReader::fill(Source& source, std::size_t max_records, Lock& lock) {
+Result<bool> LocalReader::fill(Source& source, std::size_t max_records, Lock& lock) UNCHECKED_LOCKS {
   LocalPartition& partition = *source.partition;
   source.cursor = {};
   while (true) {

@@ -3,11 +3,11 @@
 #include <condition_variable>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "exec/log/local/log.h"
 #include "exec/log/record_batch.h"
+#include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
 
@@ -46,19 +46,20 @@ class LocalReader final : public Reader {
     std::deque<RecordBatchPtr> batches;  // fetched, not yet begun
     RecordCursor cursor;                 // the batch being handed out
   };
-  using Lock = std::unique_lock<std::mutex>;
+  using Lock = MutexLock;
 
-  void enqueue(int source);
-  Source* find(int source);
-  Result<std::optional<Fetch>> take(int handle, Source& source, std::size_t max_records, Lock& lock);
-  Result<bool> fill(Source& source, std::size_t max_records, Lock& lock);
-  void fill_from_tail(Source& source, std::size_t max_records);
+  void enqueue(int source) REQUIRES(log_.mutex());
+  Source* find(int source) REQUIRES(log_.mutex());
+  Result<std::optional<Fetch>> take(int handle, Source& source, std::size_t max_records, Lock& lock)
+      REQUIRES(log_.mutex());
+  Result<bool> fill(Source& source, std::size_t max_records, Lock& lock) REQUIRES(log_.mutex());
+  void fill_from_tail(Source& source, std::size_t max_records) REQUIRES(log_.mutex());
 
   LocalLog& log_;
-  std::vector<std::unique_ptr<Source>> sources_;
-  std::deque<int> ready_;
+  std::vector<std::unique_ptr<Source>> sources_ GUARDED_BY(log_.mutex());
+  std::deque<int> ready_ GUARDED_BY(log_.mutex());
   std::condition_variable event_;
-  bool woken_ = false;
+  bool woken_ GUARDED_BY(log_.mutex()) = false;
   int at_fault_ = -1;
   bool report_removed_ = false;
 };

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <condition_variable>
-#include <mutex>
+
+#include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
 
@@ -25,7 +26,7 @@ void note(std::vector<Writer::Appended>& list, int topic, std::int32_t partition
 }  // namespace
 
 struct LocalWriter::Commit {
-  std::mutex mutex;
+  Mutex mutex;
   std::condition_variable ended;
   CommitState state;
   std::function<void()> callback;
@@ -36,7 +37,7 @@ struct LocalWriter::Commit {
   void end(const LocalTransaction& transaction, const Status& status) {
     std::function<void()> notify;
     {
-      std::lock_guard lock(mutex);
+      const MutexLock lock(mutex);
       if (status) {
         state.outcome = Outcome::committed;
         for (const auto& part : transaction.parts)
@@ -53,7 +54,7 @@ struct LocalWriter::Commit {
     ended.notify_all();
     if (!notify) return;
     notify();
-    std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     calling = false;
     ended.notify_all();
   }
@@ -63,9 +64,9 @@ LocalWriter::LocalWriter(LocalLog& log, std::string id, std::shared_ptr<const st
     : log_(log), id_(std::move(id)), fenced_(std::move(fenced)), commit_(std::make_shared<Commit>()) {}
 
 LocalWriter::~LocalWriter() {
-  std::unique_lock lock(commit_->mutex);
+  MutexLock lock(commit_->mutex);
   // The callback may be about to run: its owner dies after us.
-  commit_->ended.wait(lock, [&] { return commit_->idle(); });
+  commit_->ended.wait(lock, [&]() REQUIRES(commit_->mutex) { return commit_->idle(); });
 }
 
 Result<int> LocalWriter::topic(const std::string& name, bool track) {
@@ -127,8 +128,8 @@ std::unique_ptr<LocalTransaction> LocalWriter::close_transaction() {
 
 Status LocalWriter::commit() {
   {
-    std::unique_lock lock(commit_->mutex);
-    commit_->ended.wait(lock, [&] { return commit_->state.outcome != Outcome::pending; });
+    MutexLock lock(commit_->mutex);
+    commit_->ended.wait(lock, [&]() REQUIRES(commit_->mutex) { return commit_->state.outcome != Outcome::pending; });
     CommitState& state = commit_->state;
     if (state.outcome == Outcome::failed) {
       const Error error = *state.error;
@@ -147,7 +148,7 @@ Status LocalWriter::commit() {
 Writer::CommitState LocalWriter::commit_state(std::chrono::milliseconds wait) {
   CommitState state;
   {
-    std::unique_lock lock(commit_->mutex);
+    MutexLock lock(commit_->mutex);
     const auto ended = [&] { return commit_->state.outcome != Outcome::pending; };
     if (wait.count() > 0) commit_->ended.wait_for(lock, wait, ended);
     if (!ended()) {
@@ -177,7 +178,7 @@ Status LocalWriter::abort() {
 }
 
 void LocalWriter::on_commit_done(std::function<void()> callback) {
-  std::lock_guard lock(commit_->mutex);
+  const MutexLock lock(commit_->mutex);
   commit_->callback = std::move(callback);
 }
 
