@@ -168,10 +168,20 @@ struct TopicDescription {
   TopicConfig config;
 };
 
+/// What a kind of log is like: nobody guesses that from how one was configured.
+struct LogTraits {
+  /// Several processes may work on it: which of them owns a slot is for its membership to say. Otherwise this one owns
+  /// all of them.
+  bool membership = false;
+  /// State is restored from a changelog by this process only: what durable state has taken in may be truncated.
+  bool changelog_is_redo_only = false;
+};
+
 /// A log. Thread-safe; must outlive the readers and writers it made.
 class Log {
  public:
   virtual ~Log() = default;
+  virtual LogTraits traits() const = 0;
   virtual Status create_topic(const std::string& name,
                               const TopicConfig& config) = 0;  // an existing topic is a user error
   virtual Result<std::vector<TopicDescription>> list_topics() = 0;

@@ -71,7 +71,7 @@ Status EngineImpl::open() {
     if (!opened) return opened.error();
     state_ = std::move(*opened);
   }
-  if (!options_.every_partition_owned) {
+  if (log_.traits().membership) {
     auto membership = log_.membership(options_.service_id + "processes", slots_->topic(), options_.advertised);
     if (!membership) return membership.error();
     membership_ = std::move(*membership);
@@ -88,7 +88,7 @@ Status EngineImpl::open() {
     setup.threaded = options_.workers > 0;
     if (options_.workers == 0) setup.commit_gap = std::chrono::milliseconds{0};
     setup.state_memory_bytes = options_.state_memory_bytes / static_cast<std::size_t>(count);
-    setup.truncate_changelogs = options_.every_partition_owned && state_ != nullptr;
+    setup.truncate_changelogs = log_.traits().changelog_is_redo_only && state_ != nullptr;
     TaskEnvironment environment;
     environment.state = state_.get();
     environment.events = &events_;

@@ -33,7 +33,6 @@ struct EngineOptions {
   std::size_t state_memory_bytes = 256 << 20;
   std::size_t transient_memory_bytes = 64 << 20;  // of one transient query: state and rows on their way
   std::size_t batch_rows = kMaxBatchRows;         // tests run with 1
-  bool every_partition_owned = false;             // memory and embedded logs: no membership
   int internal_replicas = 1;                      // of changelogs, repartition topics and the slots topic
   std::optional<int> internal_min_insync;  // in-sync replicas that they need for a write; absent: the log's default
   std::shared_ptr<SchemaCache> schemas;    // null: no schema registry

@@ -124,7 +124,6 @@ Status ServiceImpl::start() {
   engine.internal_replicas = static_cast<int>(config().integer("ksql.internal.topic.replicas"));
   if (config().find("ksql.internal.topic.min.insync.replicas"))
     engine.internal_min_insync = static_cast<int>(config().integer("ksql.internal.topic.min.insync.replicas"));
-  engine.every_partition_owned = config().text("bootstrap.servers").empty();
   engine.schemas = schemas_;
   auto started = Engine::start(
       log_, engine, {.on_record_error = [this](const ProcessingError& error) { processing_log_->report(error); }});

@@ -31,7 +31,6 @@ class Stage {
     engine.service_id = std::string(kServiceId);
     engine.process_id = "conformance";
     engine.workers = 0;
-    engine.every_partition_owned = true;
     engine.batch_rows = options.batch_rows;
     engine.schemas = session.schemas();
     engine_ = checked(Engine::start(*log_, engine, EngineEvents{}));

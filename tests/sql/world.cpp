@@ -146,7 +146,6 @@ void World::start_engine() {
   options.service_id = std::string(harness::kServiceId);
   options.process_id = "sql-test";
   options.workers = variant_.workers;
-  options.every_partition_owned = true;
   options.batch_rows = variant_.batch_rows;
   options.schemas = session_.schemas();
   options.state_directory = state_.string();

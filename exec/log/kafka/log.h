@@ -19,6 +19,7 @@ class KafkaLog final : public Log {
   KafkaLog(KafkaOptions options, std::unique_ptr<kafka::Admin> admin)
       : options_(std::move(options)), admin_(std::move(admin)) {}
 
+  LogTraits traits() const override { return {.membership = true}; }
   Status create_topic(const std::string& name, const TopicConfig& config) override;
   Result<std::vector<TopicDescription>> list_topics() override;
   Result<std::optional<TopicDescription>> describe_topic(const std::string& name) override;

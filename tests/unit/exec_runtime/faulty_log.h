@@ -19,6 +19,8 @@ class FaultyLog final : public Log {
   std::atomic<bool> held{false};
   std::atomic<bool> unreachable{false};  // descriptions of topics get no answer
 
+  /// Slots are dealt by the membership.
+  LogTraits traits() const override { return {.membership = true}; }
   Status create_topic(const std::string& name, const TopicConfig& config) override {
     return inner_->create_topic(name, config);
   }

@@ -48,7 +48,6 @@ void Bench::open() {
   engine_options.slots = 8;
   engine_options.workers = options.workers;
   engine_options.batch_rows = options.batch_rows;
-  engine_options.every_partition_owned = options.shared == nullptr;
   if (options.state) {
     engine_options.state_directory = directory / "state";
     std::filesystem::create_directories(directory);

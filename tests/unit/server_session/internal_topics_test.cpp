@@ -14,6 +14,7 @@ class NotingLog final : public Log {
  public:
   std::map<std::string, TopicConfig> asked;
 
+  LogTraits traits() const override { return log_->traits(); }
   Status create_topic(const std::string& name, const TopicConfig& config) override {
     asked[name] = config;
     TopicConfig single = config;
