@@ -47,18 +47,7 @@ void Aggregation::check_sources(const KeyedPlan& plan) const {
             "CREATE TABLE AS SELECT statement does not support aggregate function [{}] without a GROUP BY clause.",
             join_words(calls, ", ")));
   }
-  std::vector<std::string> names;
-  for (const auto& source : scope_.sources) {
-    if (source.def->value_format.name == "KAFKA") names.push_back(source.def->name);
-  }
-  if (!names.empty()) {
-    throw SqlError(
-        Code::invalid_aggregate, input_.query.group_by->span,
-        fmt::format(
-            "Source(s) {} are using the 'KAFKA' value format. This format does not yet support GROUP BY.\nThe KAFKA "
-            "format is primarily intended for use as a key format.",
-            join_words(names, ", ")));
-  }
+  check_value_formats(scope_, "GROUP BY", Code::invalid_aggregate, input_.query.group_by->span);
   if (input_.query.window && plan.node->kind == RelationKind::table) {
     throw SqlError(Code::invalid_window, input_.query.window->span, "Windowing not supported for table aggregations.");
   }

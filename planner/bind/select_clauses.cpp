@@ -8,6 +8,7 @@
 #include "planner/bind/expr_binder.h"
 #include "planner/bind/select_items.h"
 #include "planner/bind/select_joins.h"
+#include "planner/catalog/formats.h"
 
 namespace millrace::inline planner {
 
@@ -148,6 +149,24 @@ void check_clauses(const SelectInput& input, const Scope& scope, const Clauses& 
   for (const auto& expr : clauses.group) check_resolved(expr, scope, "GROUP BY");
   check_resolved(clauses.having, scope, "HAVING");
   check_functions(input, scope, clauses);
+}
+
+void check_value_formats(const Scope& scope, std::string_view clause, Code code, Span span) {
+  std::vector<std::string> names;
+  std::string_view format;
+  for (const auto& source : scope.sources) {
+    const FormatDef* def = find_format(source.def->value_format.name);
+    if (!def || !def->for_keys) continue;
+    names.push_back(source.def->name);
+    format = def->name;
+  }
+  if (names.empty()) return;
+  throw SqlError(
+      code, span,
+      fmt::format(
+          "Source(s) {0} are using the '{1}' value format. This format does not yet support {2}.\nThe {1} format "
+          "is primarily intended for use as a key format.",
+          join_words(names, ", "), format, clause));
 }
 
 ast::Query rewrite_query(const SelectInput& input, const Scope& scope, const Clauses& clauses) {

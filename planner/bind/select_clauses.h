@@ -54,6 +54,8 @@ class ItemNames;
 Clauses read_clauses(const SelectInput& input, Scope& scope, ItemNames& names);
 /// Throws for columns and functions that do not exist and for reserved names.
 void check_clauses(const SelectInput& input, const Scope& scope, const Clauses& clauses);
+/// Throws when a source has values in a format that is for keys; `clause`: what the query does with them.
+void check_value_formats(const Scope& scope, std::string_view clause, Code code, Span span);
 /// The query as error messages and catalogs print it.
 ast::Query rewrite_query(const SelectInput& input, const Scope& scope, const Clauses& clauses);
 

@@ -97,19 +97,6 @@ void find_viable_keys(Scope& scope, Clauses& clauses) {
   scope.synthetic_key = ScopeColumn{.name = name, .type = Type::null(), .role = ColumnRole::key, .position = 0};
 }
 
-void check_join_formats(const SelectInput& input, const Scope& scope) {
-  std::vector<std::string> names;
-  for (const auto& source : scope.sources) {
-    if (source.def->value_format.name == "KAFKA") names.push_back(source.def->name);
-  }
-  if (names.empty()) return;
-  throw SqlError(
-      Code::invalid_join, input.query.span,
-      fmt::format("Source(s) {} are using the 'KAFKA' value format. This format does not yet support JOIN.\nThe KAFKA "
-                  "format is primarily intended for use as a key format.",
-                  join_words(names, ", ")));
-}
-
 }  // namespace
 
 void analyse_joins(const SelectInput& input, Scope& scope, Clauses& clauses) {
@@ -117,7 +104,7 @@ void analyse_joins(const SelectInput& input, Scope& scope, Clauses& clauses) {
   for (std::size_t i = 0; i < input.query.from.joins.size(); ++i)
     clauses.joins.push_back(analyse_join(input, scope, i));
   find_viable_keys(scope, clauses);
-  check_join_formats(input, scope);
+  check_value_formats(scope, "JOIN", Code::invalid_join, input.query.span);
 }
 
 }  // namespace millrace::inline planner

@@ -31,7 +31,8 @@ void set_sink_formats(SourceDef& sink, const BoundSelect& select, const WithProp
     key_name = fallback && !fallback->empty() ? *fallback : "KAFKA";
   }
   const auto inherited = [](const std::optional<char>& given, bool same, const FormatInfo& from) {
-    if (given || !same || from.name != "DELIMITED") return given;
+    const FormatDef* def = find_format(from.name);
+    if (given || !same || !def || !def->has_delimiter) return given;
     return std::optional<char>(from.delimiter);
   };
   const FormatInfo& value_source = select.sources.front()->value_format;
@@ -54,7 +55,8 @@ void check_sink_formats(SourceDef& sink, const BoundSelect& select, const WithPr
       resolve_wrap(require_format(sink.value_format.name, with.span), values.size(), with.wrap_single_value,
                    find_flag(context.properties, "ksql.persistence.wrap.single.values"), with.span);
   if (sink.wrap_single_value) sink.value_format.wrap_single = *sink.wrap_single_value;
-  if (select.structured_aggregates && select.sources.front()->value_format.name == "DELIMITED") {
+  const FormatDef* source_format = find_format(select.sources.front()->value_format.name);
+  if (select.structured_aggregates && source_format && !source_format->nested) {
     throw SqlError(Code::invalid_aggregate, select.rewritten.span,
                    "One of the functions used in the statement has an intermediate type that the value format can not "
                    "handle. Please "

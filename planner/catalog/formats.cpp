@@ -12,7 +12,7 @@ namespace {
 constexpr std::array kFormats = {
     FormatDef{.name = "JSON", .can_wrap = true, .can_unwrap = true, .wraps_by_default = true, .map_owner = "JSON"},
     FormatDef{.name = "DELIMITED", .can_unwrap = true, .nested = false, .has_delimiter = true},
-    FormatDef{.name = "KAFKA", .can_unwrap = true, .max_columns = 1, .kafka_types_only = true},
+    FormatDef{.name = "KAFKA", .can_unwrap = true, .max_columns = 1, .kafka_types_only = true, .for_keys = true},
     FormatDef{.name = "NONE", .max_columns = 0},
     FormatDef{.name = "AVRO",
               .can_wrap = true,

@@ -25,6 +25,7 @@ struct FormatDef {
   bool nested_lists = true;         // an ARRAY or MAP directly inside an ARRAY or MAP
   bool kafka_types_only = false;    // INTEGER, BIGINT, DOUBLE, STRING, BYTES
   std::string_view map_owner = {};  // who takes only MAPs with STRING keys, as messages name it; empty: any key
+  bool for_keys = false;            // values in it are neither joined nor grouped
   bool avro_names = false;          // columns and fields must have names that Avro allows
 
   // WITH properties that it knows.
