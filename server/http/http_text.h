@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cctype>
-#include <cstdio>
 #include <string>
 #include <string_view>
 
@@ -25,20 +24,7 @@ inline std::string upper(std::string_view text) {
   return out;
 }
 
-/// `+` stays in path segments, and is a blank in form fields.
-inline std::string percent_decode(std::string_view text, bool plus_is_blank = false) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    unsigned byte = 0;
-    if (text[i] == '%' && i + 2 < text.size() &&
-        std::sscanf(std::string(text.substr(i + 1, 2)).c_str(), "%2x", &byte) == 1) {
-      out += static_cast<char>(byte);
-      i += 2;
-    } else {
-      out += plus_is_blank && text[i] == '+' ? ' ' : text[i];
-    }
-  }
-  return out;
-}
+/// `+` stays in path segments, and is a blank in form fields. A text with a `%` that begins no escape stays as it is.
+std::string percent_decode(std::string_view text, bool plus_is_blank = false);
 
 }  // namespace millrace::inline server
