@@ -5,7 +5,7 @@ millrace_module(parser_ast IN parser/ast USES parser_error LINKS fmt::fmt)
 include(grammar)
 millrace_module(parser_syntax IN parser/syntax USES parser_ast parser_error LINKS millrace_grammar fmt::fmt)
 
-millrace_module(planner_types IN planner/types USES parser_error LINKS fmt::fmt)
+millrace_module(planner_types IN planner/types USES parser_ast parser_error LINKS fmt::fmt)
 millrace_module(planner_settings IN planner/settings USES parser_error LINKS fmt::fmt)
 millrace_module(planner_catalog IN planner/catalog USES planner_types parser_error LINKS fmt::fmt)
 millrace_module(planner_logical IN planner/logical USES planner_types planner_catalog parser_error LINKS fmt::fmt Boost::json)

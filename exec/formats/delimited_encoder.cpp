@@ -1,7 +1,7 @@
-#include "exec/formats/base64.h"
 #include "exec/formats/delimited_format.h"
 #include "exec/formats/json_text.h"
 #include "exec/formats/text_sink.h"
+#include "planner/types/base64.h"
 
 #ifdef __SSE2__
 #include <emmintrin.h>

@@ -1,9 +1,9 @@
 #include <cmath>
 
-#include "exec/formats/base64.h"
 #include "exec/formats/json_format.h"
 #include "exec/formats/json_text.h"
 #include "exec/formats/text_sink.h"
+#include "planner/types/base64.h"
 
 namespace millrace::inline exec {
 

@@ -6,11 +6,11 @@
 #include <cstring>
 #include <limits>
 
-#include "exec/formats/base64.h"
 #include "exec/formats/json_canonical.h"
 #include "exec/formats/json_walk.h"
 #include "exec/formats/number_text.h"
 #include "exec/formats/scalar_text.h"
+#include "planner/types/base64.h"
 
 namespace millrace::inline exec::json {
 

@@ -1,7 +1,7 @@
 #include "exec/formats/scalar_text.h"
 
-#include "exec/formats/base64.h"
 #include "exec/formats/number_text.h"
+#include "planner/types/base64.h"
 
 namespace millrace::inline exec {
 

@@ -1,6 +1,7 @@
 #include <array>
 #include <limits>
 
+#include "parser/ast/time_unit.h"
 #include "parser/syntax/builder.h"
 
 namespace millrace::inline parser {
@@ -13,8 +14,8 @@ struct UnitLength {
   std::int64_t millis;
 };
 constexpr std::array kUnits = {
-    UnitLength{"MILLISECOND", 1},  UnitLength{"SECOND", 1'000},   UnitLength{"MINUTE", 60'000},
-    UnitLength{"HOUR", 3'600'000}, UnitLength{"DAY", 86'400'000},
+    UnitLength{"MILLISECOND", 1},  UnitLength{"SECOND", 1'000},      UnitLength{"MINUTE", 60'000},
+    UnitLength{"HOUR", 3'600'000}, UnitLength{"DAY", kMillisPerDay},
 };
 
 /// As long as all times that records can have.

@@ -2,10 +2,10 @@
 
 #include <cstdint>
 
+#include "parser/ast/time_unit.h"
+
 /// The proleptic Gregorian calendar (ISO), as java.time counts it.
 namespace millrace::inline planner {
-
-constexpr std::int64_t kMillisPerDay = 86'400'000;
 
 struct CivilDate {
   std::int64_t year;

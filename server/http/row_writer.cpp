@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <set>
 
-#include "exec/formats/base64.h"
 #include "exec/formats/format.h"
 #include "exec/schemas/proto_schema.h"
 #include "planner/catalog/formats.h"
+#include "planner/types/base64.h"
 #include "server/http/http_errors.h"
 
 namespace millrace::inline server {

@@ -1,9 +1,12 @@
-#include "exec/formats/base64.h"
+#include "planner/types/base64.h"
 
 #include <array>
 #include <cstdint>
+#include <string>
 
-namespace millrace::inline exec {
+#include "planner/types/value.h"
+
+namespace millrace::inline planner {
 
 namespace {
 
@@ -54,4 +57,17 @@ std::ptrdiff_t base64_read(std::string_view text, char* out) {
   return out - begin;
 }
 
-}  // namespace millrace::inline exec
+std::string base64_encode(std::string_view bytes) {
+  std::string out(base64_size(bytes.size()), '\0');
+  base64_write(bytes, out.data());
+  return out;
+}
+
+bool base64_decode(std::string_view text, std::string& bytes) {
+  bytes.resize(text.size());
+  const std::ptrdiff_t size = base64_read(text, bytes.data());
+  bytes.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
+  return size >= 0;
+}
+
+}  // namespace millrace::inline planner
