@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "planner/physical/json_codec.h"
 #include "planner/physical/row_kinds.h"
 #include "planner/physical/stores.h"
@@ -156,6 +158,7 @@ std::string to_json(const PhysicalPlan& plan) {
   json::array subtopologies;
   for (const auto& subtopology : plan.subtopologies) subtopologies.push_back(write_subtopology(subtopology));
   const json::value out = {{"version", kPlanVersion},
+                           {"records", kRecordForm},
                            {"query", plan.query_id},
                            {"incarnation", plan.incarnation},
                            {"subtopologies", subtopologies},
@@ -181,6 +184,12 @@ PhysicalPlan physical_from_json(const std::string& text, const FunctionCatalog& 
     json::object& from = value.as_object();
     const int version = from.at("version").to_number<int>();
     if (version < 1 || version > kPlanVersion) malformed("version");
+    const json::value* records = from.if_contains("records");  // plans had none as long as the form was the first
+    if (const int form = records ? records->to_number<int>() : 1; form != kRecordForm) {
+      throw SqlError(
+          Code::not_supported, Span{},
+          fmt::format("its internal topics hold records of form {}, this program reads form {}", form, kRecordForm));
+    }
     if (version == kPlanVersion) return read_plan(from, functions);
     upgrade_plan(from);
     return complete_plan(read_plan(from, functions));

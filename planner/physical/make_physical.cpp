@@ -9,6 +9,11 @@
 #include "planner/physical/stores.h"
 
 namespace millrace::inline planner {
+
+std::string internal_topic_name(std::string_view prefix, std::string_view step, std::string_view kind, int form) {
+  return form == 1 ? fmt::format("{}-{}-{}", prefix, step, kind) : fmt::format("{}-{}-{}-{}", prefix, step, kind, form);
+}
+
 namespace {
 
 /// Cuts the tree at its repartitions; writers come out before their readers.
@@ -44,7 +49,7 @@ class Cutter {
     const FormatInfo row{.name = "ROW"};
     // As upstream, which calls what carries foreign keys and their answers a topic, not a repartition.
     const bool foreign_key = repartition.role.starts_with("ForeignKeyJoin");
-    const std::string topic = fmt::format("{}-{}-{}", prefix_, repartition.role, foreign_key ? "topic" : "repartition");
+    const std::string topic = internal_topic_name(prefix_, repartition.role, foreign_key ? "topic" : "repartition");
     finish(make_node(SinkNode{.input = repartition.input,
                               .name = {},
                               .topic = topic,

@@ -38,6 +38,14 @@ struct Subtopology {
   const std::string& name_of(const PlanNode& node) const;
 };
 
+/// The form of what exec writes into internal topics: values, keys and progress. A change of it that does not read the
+/// form before takes the next number; topics get other names then, and a stored plan of another form is refused.
+constexpr int kRecordForm = 1;
+
+/// `PREFIX-STEP-KIND`, with the form of its records behind it from the second on.
+std::string internal_topic_name(std::string_view prefix, std::string_view step, std::string_view kind,
+                                int form = kRecordForm);
+
 struct InternalTopic {
   std::string name;
   bool changelog = false;  // compacted; else a repartition topic, deleted behind its reader

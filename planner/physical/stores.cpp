@@ -72,7 +72,7 @@ class Declarer {
     describe_store(store);
     if (!prefix_.empty()) {
       const std::string suffix = number == 1 ? "" : fmt::format("-{}", number);
-      store.changelog_topic = fmt::format("{}-{}{}-changelog", prefix_, role.step, suffix);
+      store.changelog_topic = internal_topic_name(prefix_, fmt::format("{}{}", role.step, suffix), "changelog");
       plan_.topics.push_back(InternalTopic{
           .name = store.changelog_topic, .changelog = true, .partitions = 0, .subtopology = subtopology.id});
     }

@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -160,6 +161,20 @@ PhysicalPlan read_old(const std::string& query_id) {
       return physical_from_json(line, builtin_functions());
   ADD_FAILURE() << "no plan of " << query_id;
   return {};
+}
+
+TEST(OldPlans, RecordsOfAnotherFormAreRefused) {
+  std::string text = to_json(read_old("CTAS_TOTALS"));
+  const std::string mine = fmt::format("\"records\":{}", kRecordForm);
+  ASSERT_NE(text.find(mine), std::string::npos);
+  EXPECT_NO_THROW(physical_from_json(text, builtin_functions()));
+  text.replace(text.find(mine), mine.size(), fmt::format("\"records\":{}", kRecordForm + 1));
+  EXPECT_THROW(physical_from_json(text, builtin_functions()), SqlError);
+}
+
+TEST(InternalTopics, AnotherFormIsAnotherTopic) {
+  EXPECT_EQ(internal_topic_name("q", "Aggregate", "changelog", 1), "q-Aggregate-changelog");
+  EXPECT_EQ(internal_topic_name("q", "Aggregate", "changelog", 2), "q-Aggregate-changelog-2");
 }
 
 TEST(OldPlans, AllAreReadAndWrittenAnew) {
