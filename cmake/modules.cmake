@@ -8,7 +8,7 @@ millrace_module(parser_syntax IN parser/syntax USES parser_ast parser_error LINK
 millrace_module(planner_types IN planner/types USES parser_ast parser_error LINKS fmt::fmt)
 millrace_module(planner_settings IN planner/settings USES parser_error LINKS fmt::fmt)
 millrace_module(planner_catalog IN planner/catalog USES planner_types parser_error LINKS fmt::fmt)
-millrace_module(planner_logical IN planner/logical USES planner_types planner_catalog parser_error LINKS fmt::fmt Boost::json)
+millrace_module(planner_logical IN planner/logical USES planner_types planner_catalog parser_ast parser_error LINKS fmt::fmt Boost::json)
 millrace_module(planner_bind IN planner/bind USES planner_logical planner_settings planner_catalog planner_types parser_syntax parser_ast parser_error LINKS fmt::fmt)
 millrace_module(planner_rules IN planner/rules USES planner_logical planner_catalog planner_types parser_error LINKS fmt::fmt)
 millrace_module(planner_query IN planner/query USES planner_physical planner_rules planner_logical planner_catalog planner_types parser_error LINKS fmt::fmt)

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "parser/ast/compare_op.h"
 #include "parser/error/sql_error.h"
 
 /// The syntax tree: immutable plain structs with spans. Nodes are shared, never changed after the
@@ -76,16 +77,6 @@ enum class BinaryOp : std::uint8_t { add, subtract, multiply, divide, modulo, co
 struct Binary {
   BinaryOp op;
   ExprPtr left, right;
-};
-enum class CompareOp : std::uint8_t {
-  equal,
-  not_equal,
-  less,
-  less_equal,
-  greater,
-  greater_equal,
-  distinct_from,
-  not_distinct_from
 };
 struct Comparison {
   CompareOp op;

@@ -46,10 +46,6 @@ Type decimal_result(ArithmeticOp op, const Type& a, const Type& b) {
   return a;
 }
 
-CompareOp compare_op(ast::CompareOp op) {
-  return static_cast<CompareOp>(op);
-}
-
 std::string_view op_name(CompareOp op) {
   constexpr std::string_view kNames[] = {"EQUAL",
                                          "NOT_EQUAL",
@@ -194,7 +190,7 @@ ExprPtr ExprBinder::build_arithmetic(ArithmeticOp op, const ast::ExprPtr& expr, 
 ExprPtr ExprBinder::build_comparison(const ast::Comparison& comparison, Span span) {
   auto left = build(comparison.left);
   auto right = build(comparison.right);
-  const CompareOp op = compare_op(comparison.op);
+  const CompareOp op = comparison.op;
   if ((left->type.is_null() || right->type.is_null()) && !is_distinct(op)) {
     const auto name = [](const Type& type) { return type.is_null() ? std::string("NULL") : type.base_name(); };
     throw SqlError(Code::type_mismatch, span,

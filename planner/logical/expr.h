@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "parser/ast/compare_op.h"
 #include "parser/error/sql_error.h"
 #include "planner/catalog/functions.h"
 #include "planner/types/schema.h"
@@ -61,16 +62,7 @@ struct ArithmeticExpr {
 struct NegateExpr {
   ExprPtr operand;
 };
-enum class CompareOp : std::uint8_t {
-  equal,
-  not_equal,
-  less,
-  less_equal,
-  greater,
-  greater_equal,
-  distinct_from,
-  not_distinct_from
-};
+using CompareOp = ast::CompareOp;
 /// Operands have one type after the binder's casts (decimals: any precision and scale).
 struct CompareExpr {
   CompareOp op;

@@ -70,22 +70,12 @@ class BeastClient final : public HttpClient {
         headers_(std::move(headers)),
         tls_(std::move(tls)) {}
 
-  Result<HttpResponse> request(std::string_view method, std::string_view path, std::string_view body,
-                               const Headers& headers) override {
-    return exchange(method, path, body, headers, nullptr);
-  }
-  Result<HttpResponse> stream(std::string_view method, std::string_view path, std::string_view body,
-                              const Headers& headers, const std::function<bool(std::string_view)>& piece) override {
-    return exchange(method, path, body, headers, &piece);
-  }
   void cancel() override { cancelled_ = true; }
   const std::string& url() const override { return url_; }
 
  private:
-  using Piece = std::function<bool(std::string_view)>;
-
   Result<HttpResponse> exchange(std::string_view method, std::string_view path, std::string_view body,
-                                const Headers& headers, const Piece* piece) {
+                                const Headers& headers, const Piece* piece) override {
     cancelled_ = false;
     const bool reused = stream_.has_value();
     auto answer = try_exchange(method, path, body, headers, piece);

@@ -34,17 +34,26 @@ class HttpClient {
                                                     const ClientTls& tls = {});
   virtual ~HttpClient() = default;
 
-  virtual Result<HttpResponse> request(std::string_view method, std::string_view path, std::string_view body = {},
-                                       const Headers& headers = {}) = 0;
+  Result<HttpResponse> request(std::string_view method, std::string_view path, std::string_view body = {},
+                               const Headers& headers = {}) {
+    return exchange(method, path, body, headers, nullptr);
+  }
   /// As `request`, but hands a 200 body over piece by piece as it comes; `piece` returning false, or cancel() from
   /// another thread or a signal handler's flag, ends it by closing the connection. Answers of another status come back
   /// whole.
-  virtual Result<HttpResponse> stream(std::string_view method, std::string_view path, std::string_view body,
-                                      const Headers& headers,
-                                      const std::function<bool(std::string_view piece)>& piece) = 0;
+  using Piece = std::function<bool(std::string_view piece)>;
+  Result<HttpResponse> stream(std::string_view method, std::string_view path, std::string_view body,
+                              const Headers& headers, const Piece& piece) {
+    return exchange(method, path, body, headers, &piece);
+  }
   /// Ends a stream under way within a moment. Async-signal-safe.
   virtual void cancel() = 0;
   virtual const std::string& url() const = 0;
+
+ private:
+  /// `piece` null: the body comes whole.
+  virtual Result<HttpResponse> exchange(std::string_view method, std::string_view path, std::string_view body,
+                                        const Headers& headers, const Piece* piece) = 0;
 };
 
 }  // namespace millrace::inline server

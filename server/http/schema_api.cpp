@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 #include <charconv>
 
+#include "exec/schemas/schema_json.h"
 #include "exec/schemas/proto_schema.h"
 #include "server/http/http_text.h"
 
@@ -70,16 +71,6 @@ SchemaSource schema_in(const HttpRequest& request) {
     }
   }
   return schema;
-}
-
-void put_schema(json::object& out, const SchemaSource& schema, const std::string& text) {
-  out["schema"] = text;
-  if (schema.kind != SchemaKind::avro) out["schemaType"] = schema_kind_name(schema.kind);
-  json::array references;
-  for (const SchemaReference& reference : schema.references)
-    references.push_back(
-        json::object{{"name", reference.name}, {"subject", reference.subject}, {"version", reference.version}});
-  if (!references.empty()) out["references"] = std::move(references);
 }
 
 int version_number(const std::string& text) {

@@ -1,4 +1,5 @@
 #include "server/queries/schema_topic.h"
+#include "exec/schemas/schema_json.h"
 
 #include <fmt/format.h>
 
@@ -16,11 +17,7 @@ constexpr std::chrono::milliseconds kSchemaPoll{200};
 constexpr std::size_t kMaxSchemas = 1000;
 
 json::object to_json(const SchemaSource& schema) {
-  json::array references;
-  for (const SchemaReference& reference : schema.references)
-    references.push_back(
-        json::object{{"name", reference.name}, {"subject", reference.subject}, {"version", reference.version}});
-  return {{"type", schema_kind_name(schema.kind)}, {"schema", schema.text}, {"references", std::move(references)}};
+  return {{"type", schema_kind_name(schema.kind)}, {"schema", schema.text}, {"references", references_json(schema)}};
 }
 
 SchemaSource schema_from(const json::object& from) {

@@ -51,14 +51,6 @@ class Http2Client final : public HttpClient {
     close(socket_);
   }
 
-  Result<HttpResponse> request(std::string_view method, std::string_view path, std::string_view body,
-                               const Headers& headers) override {
-    return exchange(method, path, body, headers, nullptr);
-  }
-  Result<HttpResponse> stream(std::string_view method, std::string_view path, std::string_view body,
-                              const Headers& headers, const std::function<bool(std::string_view)>& piece) override {
-    return exchange(method, path, body, headers, &piece);
-  }
   void cancel() override { cancelled_ = true; }
   const std::string& url() const override { return url_; }
 
@@ -79,7 +71,7 @@ class Http2Client final : public HttpClient {
   }
 
   Result<HttpResponse> exchange(std::string_view method, std::string_view path, std::string_view body,
-                                const Headers& headers, const std::function<bool(std::string_view)>* piece) {
+                                const Headers& headers, const std::function<bool(std::string_view)>* piece) override {
     response_ = {};
     piece_ = piece;
     body_ = body;

@@ -8,6 +8,7 @@
 #include "exec/formats/json_canonical.h"
 #include "exec/formats/json_walk.h"
 #include "exec/formats/print.h"
+#include "tests/fuzz/mangle.h"
 #include "tests/unit/exec_formats/random_values.h"
 
 namespace millrace {
@@ -21,29 +22,6 @@ std::string random_bytes(RandomValues& random) {
   const bool any = random.below(3) == 0;
   for (std::size_t n = random.below(80); n > 0; --n)
     text += any ? static_cast<char>(random.below(256)) : kPool[random.below(kPool.size())];
-  return text;
-}
-
-std::string mangle(std::string text, RandomValues& random) {
-  for (std::size_t n = 1 + random.below(3); n > 0 && !text.empty(); --n) {
-    const std::size_t at = random.below(text.size());
-    switch (random.below(5)) {
-      case 0:
-        text.erase(at, 1 + random.below(4));
-        break;
-      case 1:
-        text.insert(at, random_bytes(random).substr(0, 3));
-        break;
-      case 2:
-        text.insert(at, text.substr(random.below(text.size()), random.below(12)));
-        break;
-      case 3:
-        text[at] = static_cast<char>(random.below(256));
-        break;
-      default:
-        text.resize(at);
-    }
-  }
   return text;
 }
 

@@ -10,6 +10,7 @@
 #include "server/http/http1.h"
 #include "server/http/http1_parser.h"
 #include "server/http/http2.h"
+#include "tests/fuzz/mangle.h"
 
 namespace millrace {
 namespace {
@@ -23,29 +24,6 @@ class Random {
  private:
   std::mt19937_64 engine_;
 };
-
-std::string mangle(std::string text, Random& random) {
-  for (std::size_t n = random.below(4); n > 0 && !text.empty(); --n) {
-    const std::size_t at = random.below(text.size());
-    switch (random.below(5)) {
-      case 0:
-        text.erase(at, 1 + random.below(4));
-        break;
-      case 1:
-        text.insert(at, 1 + random.below(3), static_cast<char>(random.below(256)));
-        break;
-      case 2:
-        text.insert(at, text.substr(random.below(text.size()), random.below(20)));
-        break;
-      case 3:
-        text[at] = static_cast<char>(random.below(256));
-        break;
-      default:
-        text.resize(at);
-    }
-  }
-  return text;
-}
 
 std::string http1_text(Random& random) {
   static const std::vector<std::string> kLines = {"POST /ksql HTTP/1.1", "GET /info HTTP/1.1",

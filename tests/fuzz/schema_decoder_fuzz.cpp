@@ -10,6 +10,7 @@
 #include "exec/schemas/local_registry.h"
 #include "exec/schemas/schema_cache.h"
 #include "planner/catalog/formats.h"
+#include "tests/fuzz/mangle.h"
 #include "tests/unit/exec_formats/random_values.h"
 
 namespace millrace {
@@ -18,26 +19,6 @@ namespace {
 using namespace millrace::testing;
 
 constexpr std::size_t kRows = 8;
-
-std::string mangle(std::string text, std::size_t keep, RandomValues& random) {
-  for (std::size_t n = 1 + random.below(4); n > 0 && text.size() > keep; --n) {
-    const std::size_t at = keep + random.below(text.size() - keep);
-    switch (random.below(4)) {
-      case 0:
-        text.erase(at, 1 + random.below(4));
-        break;
-      case 1:
-        text.insert(at, 1 + random.below(3), static_cast<char>(random.below(256)));
-        break;
-      case 2:
-        text[at] = static_cast<char>(random.below(256));
-        break;
-      default:
-        text.resize(at);
-    }
-  }
-  return text;
-}
 
 struct Run {
   explicit Run(std::uint64_t seed) : random(seed) {}
@@ -65,7 +46,7 @@ struct Run {
 
   // Mangled schemas are refused or taken, nothing else.
   std::string check_schema_text(const SchemaSource& schema) {
-    const SchemaText text{mangle(schema.text, 0, random), {}};
+    const SchemaText text{mangle(schema.text, random, 0), {}};
     if (check_schema(schema.kind, text)) (void)reading_fault(schema.kind, text, {schema.text, {}});
     return {};
   }

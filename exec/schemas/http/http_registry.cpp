@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "exec/schemas/http/http_exchange.h"
+#include "exec/schemas/schema_json.h"
 #include "planner/types/value.h"
 
 namespace millrace::inline exec {
@@ -52,13 +53,8 @@ Result<SchemaSource> schema_from(const json::object& from) {
 }
 
 std::string body_of(const SchemaSource& schema) {
-  json::object out{{"schema", schema.text}};
-  if (schema.kind != SchemaKind::avro) out["schemaType"] = schema_kind_name(schema.kind);
-  json::array references;
-  for (const SchemaReference& reference : schema.references)
-    references.push_back(
-        json::object{{"name", reference.name}, {"subject", reference.subject}, {"version", reference.version}});
-  if (!references.empty()) out["references"] = std::move(references);
+  json::object out;
+  put_schema(out, schema, schema.text);
   return json::serialize(out);
 }
 

@@ -12,13 +12,10 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-try:
-    from http2_wire import *  # noqa: E402,F403
-    from http2_wire import Connection, Closed, frame  # noqa: E402
-except ImportError as missing:
-    print(f"skipped: {missing}")
-    sys.exit(77)
-from wire import Server, request as http1  # noqa: E402
+from wire import Server, need_http2, request as http1  # noqa: E402
+need_http2()
+from http2_wire import *  # noqa: E402,F403
+from http2_wire import Connection, Closed, frame  # noqa: E402
 
 MILLRACE = ""
 V1, JSON, DELIMITED = "application/vnd.ksql.v1+json", "application/json", "application/vnd.ksqlapi.delimited.v1"
@@ -35,15 +32,11 @@ def setUpModule():
 
 
 def tearDownModule():
-    if server.process.poll() is not None:
-        print(f"the server died ({server.process.returncode}):", server.log()[-2000:])
-    server.close()
+    server.finish()
 
 
 def run(text):
-    answer = server.ksql(text)
-    assert answer.status == 200, answer.body
-    return answer.json()
+    return server.run(text)
 
 
 def connect(**options):

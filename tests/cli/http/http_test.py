@@ -29,15 +29,11 @@ def setUpModule():
 
 
 def tearDownModule():
-    if server.process.poll() is not None:
-        print(f"the server died ({server.process.returncode}):", server.log()[-2000:])
-    server.close()
+    server.finish()
 
 
 def run(text, **more):
-    answer = server.ksql(text, **more)
-    assert answer.status == 200, answer.body
-    return answer.json()
+    return server.run(text, **more)
 
 
 def wait_for(condition, seconds=20):

@@ -10,12 +10,9 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-try:
-    from http2_wire import Connection as Http2
-except ImportError as missing:
-    print(f"skipped: {missing}")
-    sys.exit(77)
-from wire import Connection, Server, message, request  # noqa: E402
+from wire import Connection, Server, message, need_http2, request  # noqa: E402
+need_http2()
+from http2_wire import Connection as Http2  # noqa: E402
 
 MILLRACE = ""
 
@@ -29,15 +26,11 @@ def setUpModule():
 
 
 def tearDownModule():
-    if server.process.poll() is not None:
-        print(f"the server died ({server.process.returncode}):", server.log()[-2000:])
-    server.close()
+    server.finish()
 
 
 def run(text):
-    answer = server.ksql(text)
-    assert answer.status == 200, answer.body
-    return answer.json()
+    return server.run(text)
 
 
 def memory():

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -12,14 +13,9 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-try:
-    import http2_wire
-except ImportError as missing:
-    print(f"skipped: {missing}")
-    sys.exit(77)
-import socket
-
-from wire import Answer, Server, message, request  # noqa: E402
+from wire import Answer, Server, message, need_http2, request  # noqa: E402
+need_http2()
+import http2_wire  # noqa: E402
 
 MILLRACE = ""
 

@@ -6,8 +6,18 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
+
+
+def need_http2():
+    """Skips the test where Python's h2 is not installed."""
+    try:
+        import http2_wire  # noqa: F401
+    except ImportError as missing:
+        print(f"skipped: {missing}")
+        sys.exit(77)
 
 
 class Server:
@@ -48,8 +58,20 @@ class Server:
             self.stop()
         shutil.rmtree(self.directory)
 
+    def finish(self):
+        """Ends a server that should still be there."""
+        if self.process.poll() is not None:
+            print(f"the server died ({self.process.returncode}):", self.log()[-2000:])
+        self.close()
+
     def ksql(self, text, **more):
         return request(self.port, "POST", "/ksql", {"ksql": text, **more})
+
+    def run(self, text, **more):
+        """What statements that succeed answer."""
+        answer = self.ksql(text, **more)
+        assert answer.status == 200, answer.body
+        return answer.json()
 
 
 class Answer:
