@@ -38,11 +38,7 @@ const char* skip_value(const char* at, const char* end, std::uint32_t tag, int d
 
 namespace {
 
-using proto::Field;
-using proto::FieldKind;
-using proto::Meaning;
-using proto::Message;
-using proto::Wire;
+using namespace proto;
 
 bool is_packable(FieldKind kind) {
   return proto::wire_of(kind) != Wire::bytes;

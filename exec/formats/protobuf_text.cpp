@@ -11,11 +11,7 @@
 namespace millrace::inline exec {
 namespace {
 
-using proto::Field;
-using proto::FieldKind;
-using proto::Meaning;
-using proto::Message;
-using proto::Wire;
+using namespace proto;
 
 constexpr int kMaxDepth = 64;
 

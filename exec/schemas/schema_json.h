@@ -6,7 +6,8 @@
 
 namespace millrace::inline exec {
 
-/// `[{"name": …, "subject": …, "version": …}]`, as the registry's protocol and the schema topic hold what a schema imports.
+/// `[{"name": …, "subject": …, "version": …}]`, as the registry's protocol and the schema topic hold what a schema
+/// imports.
 inline boost::json::array references_json(const SchemaSource& schema) {
   boost::json::array out;
   for (const SchemaReference& reference : schema.references)

@@ -5,8 +5,8 @@
 #include <boost/json.hpp>
 #include <charconv>
 
-#include "exec/schemas/schema_json.h"
 #include "exec/schemas/proto_schema.h"
+#include "exec/schemas/schema_json.h"
 #include "server/http/http_text.h"
 
 namespace millrace::inline server {

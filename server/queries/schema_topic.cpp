@@ -1,11 +1,12 @@
 #include "server/queries/schema_topic.h"
-#include "exec/schemas/schema_json.h"
 
 #include <fmt/format.h>
 
 #include <array>
 #include <boost/json.hpp>
 #include <chrono>
+
+#include "exec/schemas/schema_json.h"
 
 namespace millrace::inline server {
 namespace json = boost::json;

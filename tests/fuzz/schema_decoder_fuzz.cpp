@@ -46,7 +46,7 @@ struct Run {
 
   // Mangled schemas are refused or taken, nothing else.
   std::string check_schema_text(const SchemaSource& schema) {
-    const SchemaText text{mangle(schema.text, random, 0), {}};
+    const SchemaText text{mangle(schema.text, random), {}};
     if (check_schema(schema.kind, text)) (void)reading_fault(schema.kind, text, {schema.text, {}});
     return {};
   }
@@ -59,7 +59,7 @@ struct Run {
     const std::size_t keep = format.schema ? kFrameSize : 0;
     for (const std::string& good : encode(format, columns, rows)) texts.emplace_back(good);
     for (std::size_t i = 0; i < kRows; ++i)
-      texts.emplace_back(mangle(*texts[i], random.below(4) == 0 ? 0 : keep, random));
+      texts.emplace_back(mangle(*texts[i], random, random.below(4) == 0 ? 0 : keep));
     const Decoded out = decode_all(*make_decoder(format, columns, all_of(columns.size()), false, &cache), texts);
     for (std::size_t row = 0; row < texts.size(); ++row) {
       for (std::size_t i = 0; i < columns.size(); ++i) {
