@@ -29,6 +29,17 @@ std::string step_name(const PlanNode& node) {
   return name;
 }
 
+template <class T>
+bool same_state(const T& a, const T& b) {
+  return same(a, b);
+}
+/// How many values a call keeps is a setting, which may change: what it has kept stays.
+bool same_state(std::vector<AggregateCall> a, std::vector<AggregateCall> b) {
+  for (auto* calls : {&a, &b})
+    for (AggregateCall& call : *calls) call.limit = -1;
+  return same(a, b);
+}
+
 class UpgradeCheck {
  public:
   explicit UpgradeCheck(Span span) : span_(span) {}
@@ -86,7 +97,7 @@ class UpgradeCheck {
   void compare_field(const PlanNode& step, const Node& old, const PlanNode& next, const Field& field) const {
     const auto& was = old.*(field.member);
     const auto& is = next.as<Node>()->*(field.member);
-    if (!field.fixed_as.empty() && !same(was, is)) refuse(step, field.fixed_as, text_of(was), text_of(is));
+    if (!field.fixed_as.empty() && !same_state(was, is)) refuse(step, field.fixed_as, text_of(was), text_of(is));
   }
 
   Span span_;

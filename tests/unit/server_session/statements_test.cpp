@@ -116,6 +116,13 @@ TEST_F(Statements, RowsAreRefusedInTheSameWayOnBothSides) {
   EXPECT_TRUE(times("s").empty());
 }
 
+TEST_F(Statements, HowMuchIsCollectedMayChangeWithAReplacement) {
+  const std::string query = "TABLE t AS SELECT k, COLLECT_LIST(v) AS l FROM s GROUP BY k;";
+  run(kStream);
+  EXPECT_EQ(run("CREATE " + query), "currentStatus ");
+  EXPECT_EQ(run("SET 'ksql.functions.collect_list.limit'='2'; CREATE OR REPLACE " + query), "currentStatus ");
+}
+
 TEST_F(Statements, SetAppliesToTheRestOfTheRequest) {
   run(kStream);
   const std::string off = "SET 'ksql.create.or.replace.enabled'='false'; ",
