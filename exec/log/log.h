@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "exec/data/result.h"
+#include "exec/log/slot.h"
 
 /// Where records live (design.md §5): one interface, three logs. exec/log is the only place that knows which.
 namespace millrace::inline exec {
@@ -138,11 +139,11 @@ class Membership {
  public:
   virtual ~Membership() = default;
   struct Events {
-    std::function<void(const std::vector<int>& slots)> granted;
+    std::function<void(const std::vector<SlotId>& slots)> granted;
     /// Called before others may take the slots: stop, commit or abort what belongs to them within the call.
-    std::function<void(const std::vector<int>& slots)> revoked;
+    std::function<void(const std::vector<SlotId>& slots)> revoked;
     /// They are gone already (missed heartbeats): drop what belongs to them, do not commit.
-    std::function<void(const std::vector<int>& slots)> lost;
+    std::function<void(const std::vector<SlotId>& slots)> lost;
   };
   /// Joins as member `member_id` (stable across restarts of this process). Returns at once; the first grant comes
   /// through poll().

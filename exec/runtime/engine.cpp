@@ -110,9 +110,9 @@ std::shared_ptr<QueryRun> EngineImpl::find(const std::string& query_id) {
 }
 
 Worker* EngineImpl::worker_of(const QueryRun& run, std::size_t subtopology, int partition) {
-  const int slot = run.layout.slot_of(subtopology, partition);
+  const SlotId slot = run.layout.slot_of(subtopology, partition);
   const MutexLock lock(mutex_);
-  const int worker = slot_worker_[static_cast<std::size_t>(slot)];
+  const int worker = slot_worker_[index_of(slot)];
   return worker < 0 ? nullptr : workers_[static_cast<std::size_t>(worker)].get();
 }
 

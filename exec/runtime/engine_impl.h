@@ -61,12 +61,12 @@ class EngineImpl final : public Engine, private WorkerHost {
   Status join();
   Status begin_query(const std::shared_ptr<const PhysicalPlan>& plan, QueryLayout layout, bool paused);
   void put_off(const std::shared_ptr<const PhysicalPlan>& plan, const Error& error);
-  void granted(const std::vector<int>& slots);
-  void given_up(const std::vector<int>& slots, bool commit);
+  void granted(const std::vector<SlotId>& slots);
+  void given_up(const std::vector<SlotId>& slots, bool commit);
   Status launch(const std::shared_ptr<QueryRun>& run, int only_worker);
-  Result<Progress> progress_of(const QueryRun& run, std::size_t subtopology, int partition, int slot);
+  Result<Progress> progress_of(const QueryRun& run, std::size_t subtopology, int partition, SlotId slot);
   Status pass_over_lost(const QueryRun& run, std::size_t subtopology, int partition, Progress& progress);
-  std::vector<int> slots_of(const QueryRun& run);
+  std::vector<SlotId> slots_of(const QueryRun& run);
   // Housekeeping
   void keep_house();
   void keep_house_once();

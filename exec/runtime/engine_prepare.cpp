@@ -53,7 +53,7 @@ Result<Writer*> EngineImpl::admin() {
 }
 
 Status EngineImpl::write_progress(const PhysicalPlan& plan, const QueryLayout& layout, bool remove) {
-  std::vector<int> slots;
+  std::vector<SlotId> slots;
   for (std::size_t sub = 0; sub < layout.subtopologies.size(); ++sub)
     for (int partition = 0; partition < layout.subtopologies[sub].tasks; ++partition)
       slots.push_back(layout.slot_of(sub, partition));
@@ -69,7 +69,7 @@ Status EngineImpl::write_progress(const PhysicalPlan& plan, const QueryLayout& l
           .count();
   for (std::size_t sub = 0; sub < layout.subtopologies.size(); ++sub) {
     for (int partition = 0; partition < layout.subtopologies[sub].tasks; ++partition) {
-      const int slot = layout.slot_of(sub, partition);
+      const SlotId slot = layout.slot_of(sub, partition);
       const std::string key = progress_key(plan, plan.subtopologies[sub].id, partition);
       if (slots_->find(slot, key).has_value() != remove) continue;
       std::optional<std::string> value;
@@ -78,7 +78,7 @@ Status EngineImpl::write_progress(const PhysicalPlan& plan, const QueryLayout& l
         if (!progress) return progress.error();
         value = encode(*progress);
       }
-      if (auto done = (*writer)->append(*topic, slot, key, value, now); !done) return done;
+      if (auto done = (*writer)->append(*topic, partition_of(slot), key, value, now); !done) return done;
     }
   }
   if (auto done = (*writer)->commit(); !done) return done;

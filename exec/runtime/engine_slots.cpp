@@ -1,7 +1,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <numeric>
 
 #include "exec/runtime/engine_impl.h"
 #include "parser/error/mutex.h"
@@ -20,14 +19,12 @@ constexpr std::chrono::seconds kRefreshEvery{60};
 
 Status EngineImpl::join() {
   if (!membership_) {
-    std::vector<int> all(static_cast<std::size_t>(slots_->slots()));
-    std::iota(all.begin(), all.end(), 0);
-    granted(all);
+    granted(all_slots(slots_->slots()));
   } else {
     Membership::Events events;
-    events.granted = [this](const std::vector<int>& slots) { granted(slots); };
-    events.revoked = [this](const std::vector<int>& slots) { given_up(slots, true); };
-    events.lost = [this](const std::vector<int>& slots) { given_up(slots, false); };
+    events.granted = [this](const std::vector<SlotId>& slots) { granted(slots); };
+    events.revoked = [this](const std::vector<SlotId>& slots) { given_up(slots, true); };
+    events.lost = [this](const std::vector<SlotId>& slots) { given_up(slots, false); };
     if (auto joined = membership_->join(options_.process_id, std::move(events)); !joined) return joined;
   }
   if (options_.workers > 0) house_ = std::thread([this] { keep_house(); });
@@ -35,7 +32,7 @@ Status EngineImpl::join() {
 }
 
 // A new slot goes to the worker that has the fewest; those that have one keep it.
-void EngineImpl::granted(const std::vector<int>& slots) {
+void EngineImpl::granted(const std::vector<SlotId>& slots) {
   const MutexLock control(control_);
   std::vector<std::shared_ptr<QueryRun>> runs;
   {
@@ -43,9 +40,9 @@ void EngineImpl::granted(const std::vector<int>& slots) {
     std::vector<int> load(workers_.size(), 0);
     for (const int worker : slot_worker_)
       if (worker >= 0) ++load[static_cast<std::size_t>(worker)];
-    for (const int slot : slots) {
+    for (const SlotId slot : slots) {
       const auto least = std::min_element(load.begin(), load.end());
-      slot_worker_[static_cast<std::size_t>(slot)] = static_cast<int>(least - load.begin());
+      slot_worker_[index_of(slot)] = static_cast<int>(least - load.begin());
       ++*least;
     }
     for (const auto& [id, run] : runs_) runs.push_back(run);
@@ -54,11 +51,11 @@ void EngineImpl::granted(const std::vector<int>& slots) {
     if (auto launched = launch(run, -1); !launched) run->fail(launched.error());
 }
 
-void EngineImpl::given_up(const std::vector<int>& slots, bool commit) {
+void EngineImpl::given_up(const std::vector<SlotId>& slots, bool commit) {
   const MutexLock control(control_);
   {
     const MutexLock lock(mutex_);
-    for (const int slot : slots) slot_worker_[static_cast<std::size_t>(slot)] = -1;
+    for (const SlotId slot : slots) slot_worker_[index_of(slot)] = -1;
   }
   const auto gone = [&](const Task& task) {
     return std::find(slots.begin(), slots.end(), task.place().slot) != slots.end();
@@ -66,13 +63,13 @@ void EngineImpl::given_up(const std::vector<int>& slots, bool commit) {
   for (auto& worker : workers_) worker->drop_tasks(gone, commit);
 }
 
-std::vector<int> EngineImpl::slots_of(const QueryRun& run) {
-  std::vector<int> slots;
+std::vector<SlotId> EngineImpl::slots_of(const QueryRun& run) {
+  std::vector<SlotId> slots;
   const MutexLock lock(mutex_);
   for (std::size_t sub = 0; sub < run.layout.subtopologies.size(); ++sub) {
     for (int partition = 0; partition < run.layout.subtopologies[sub].tasks; ++partition) {
-      const int slot = run.layout.slot_of(sub, partition);
-      if (slot_worker_[static_cast<std::size_t>(slot)] >= 0) slots.push_back(slot);
+      const SlotId slot = run.layout.slot_of(sub, partition);
+      if (slot_worker_[index_of(slot)] >= 0) slots.push_back(slot);
     }
   }
   std::sort(slots.begin(), slots.end());
@@ -80,7 +77,7 @@ std::vector<int> EngineImpl::slots_of(const QueryRun& run) {
   return slots;
 }
 
-Result<Progress> EngineImpl::progress_of(const QueryRun& run, std::size_t subtopology, int partition, int slot) {
+Result<Progress> EngineImpl::progress_of(const QueryRun& run, std::size_t subtopology, int partition, SlotId slot) {
   const auto key = progress_key(*run.plan, run.plan->subtopologies[subtopology].id, partition);
   if (const auto found = slots_->find(slot, key)) return decode_progress(*found);
   // It was written when the query was accepted, so it is lost, unless the partition has come since.
@@ -120,7 +117,7 @@ Status EngineImpl::pass_over_lost(const QueryRun& run, std::size_t subtopology, 
 
 // Adds the tasks whose slots are ours; those that run already stay as they are.
 Status EngineImpl::launch(const std::shared_ptr<QueryRun>& run, int only_worker) {
-  std::vector<int> slots = slots_of(*run);
+  std::vector<SlotId> slots = slots_of(*run);
   if (slots.empty()) return {};
   // Their first partitions tell which there were when the query was accepted.
   for (std::size_t sub = 0; sub < run->layout.subtopologies.size(); ++sub) slots.push_back(run->layout.slot_of(sub, 0));
@@ -130,11 +127,11 @@ Status EngineImpl::launch(const std::shared_ptr<QueryRun>& run, int only_worker)
   std::vector<std::vector<Worker::NewTask>> dealt(workers_.size());
   for (std::size_t sub = 0; sub < run->layout.subtopologies.size(); ++sub) {
     for (int partition = 0; partition < run->layout.subtopologies[sub].tasks; ++partition) {
-      const int slot = run->layout.slot_of(sub, partition);
+      const SlotId slot = run->layout.slot_of(sub, partition);
       int worker = -1;
       {
         const MutexLock lock(mutex_);
-        worker = slot_worker_[static_cast<std::size_t>(slot)];
+        worker = slot_worker_[index_of(slot)];
       }
       if (worker < 0 || (only_worker >= 0 && worker != only_worker)) continue;
       auto progress = progress_of(*run, sub, partition, slot);
@@ -178,11 +175,11 @@ void EngineImpl::keep_house_once() {
   if (last_refresh_ == Clock::time_point{}) last_refresh_ = now;
   if (now - last_refresh_ >= kRefreshEvery) {
     last_refresh_ = now;
-    std::vector<int> owned;
+    std::vector<SlotId> owned;
     {
       const MutexLock lock(mutex_);
-      for (std::size_t slot = 0; slot < slot_worker_.size(); ++slot)
-        if (slot_worker_[slot] >= 0) owned.push_back(static_cast<int>(slot));
+      for (const SlotId slot : all_slots(slots_->slots()))
+        if (slot_worker_[index_of(slot)] >= 0) owned.push_back(slot);
     }
     const MutexLock control(control_);
     if (auto done = slots_->refresh(owned); !done) spdlog::warn("slots: {}", done.error().message);

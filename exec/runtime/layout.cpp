@@ -132,10 +132,10 @@ std::vector<const PlanNode*> sources_of(const PlanNode& root) {
   return out;
 }
 
-int QueryLayout::slot_of(std::size_t subtopology, int partition) const {
+SlotId QueryLayout::slot_of(std::size_t subtopology, int partition) const {
   const auto stride = static_cast<std::uint64_t>(slots * 3 / 5) | 1U;
   const std::uint64_t at = subtopologies[subtopology].hash + static_cast<std::uint64_t>(partition) * stride;
-  return static_cast<int>(at % static_cast<std::uint64_t>(slots));
+  return SlotId{static_cast<std::int32_t>(at % static_cast<std::uint64_t>(slots))};
 }
 
 Result<QueryLayout> make_layout(Log& log, const PhysicalPlan& plan, int slots) {

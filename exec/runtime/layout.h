@@ -30,7 +30,7 @@ struct QueryLayout {
   std::vector<int> topic_partitions;  // of PhysicalPlan::topics, same order
   int slots = 0;
 
-  int slot_of(std::size_t subtopology, int partition) const;
+  SlotId slot_of(std::size_t subtopology, int partition) const;
 };
 
 /// Asks the log how many partitions the sources have. A missing source topic is a user error.

@@ -32,16 +32,16 @@ Result<std::unique_ptr<SlotTable>> SlotTable::open(Log& log, std::string topic, 
   return std::unique_ptr<SlotTable>(new SlotTable(log, std::move(topic), count));
 }
 
-Status SlotTable::start_reading(Reader& reader, std::span<const int> slots, std::vector<int>& sources,
+Status SlotTable::start_reading(Reader& reader, std::span<const SlotId> slots, std::vector<int>& sources,
                                 std::vector<std::int64_t>& ends) {
-  for (const int slot : slots) {
-    const TopicPartition partition{topic_, slot};
+  for (const SlotId slot : slots) {
+    const TopicPartition partition{topic_, partition_of(slot)};
     auto bounds = log_.bounds(partition, false);
     if (!bounds) return bounds.error();
     std::int64_t from = 0;
     {
       const MutexLock lock(mutex_);
-      Slot& known = slots_[static_cast<std::size_t>(slot)];
+      Slot& known = slots_[index_of(slot)];
       known.position = std::max(known.position, bounds->begin);
       from = known.position;
     }
@@ -57,7 +57,7 @@ Status SlotTable::start_reading(Reader& reader, std::span<const int> slots, std:
   return {};
 }
 
-Status SlotTable::refresh(std::span<const int> slots) {
+Status SlotTable::refresh(std::span<const SlotId> slots) {
   const MutexLock one(reading_);
   auto reader = log_.reader("slots");
   if (!reader) return reader.error();
@@ -77,7 +77,7 @@ Status SlotTable::refresh(std::span<const int> slots) {
     if (at == sources.end()) continue;
     const auto index = static_cast<std::size_t>(at - sources.begin());
     const MutexLock lock(mutex_);
-    apply(slots_[static_cast<std::size_t>(slots[index])], **fetch);
+    apply(slots_[index_of(slots[index])], **fetch);
     if ((*fetch)->next_offset >= ends[index]) {
       (*reader)->remove(*at);
       *at = -1;
@@ -99,9 +99,9 @@ void SlotTable::apply(Slot& slot, const Fetch& fetch) {
   slot.position = std::max(slot.position, fetch.next_offset);
 }
 
-std::optional<std::string> SlotTable::find(int slot, const std::string& key) const {
+std::optional<std::string> SlotTable::find(SlotId slot, const std::string& key) const {
   const MutexLock lock(mutex_);
-  const auto& records = slots_[static_cast<std::size_t>(slot)].records;
+  const auto& records = slots_[index_of(slot)].records;
   const auto found = records.find(key);
   if (found == records.end()) return std::nullopt;
   return found->second;

@@ -29,8 +29,8 @@ class SlotTable {
 
   /// Reads these slots' partitions to their end. To be called when slots were granted, and by who looks for records
   /// that others wrote.
-  Status refresh(std::span<const int> slots);
-  std::optional<std::string> find(int slot, const std::string& key) const;
+  Status refresh(std::span<const SlotId> slots);
+  std::optional<std::string> find(SlotId slot, const std::string& key) const;
 
  private:
   struct Slot {
@@ -39,7 +39,7 @@ class SlotTable {
   };
   SlotTable(Log& log, std::string topic, int slots)
       : log_(log), topic_(std::move(topic)), count_(slots), slots_(slots) {}
-  Status start_reading(Reader& reader, std::span<const int> slots, std::vector<int>& sources,
+  Status start_reading(Reader& reader, std::span<const SlotId> slots, std::vector<int>& sources,
                        std::vector<std::int64_t>& ends);
   void apply(Slot& slot, const Fetch& fetch);
 

@@ -195,7 +195,8 @@ Status Task::write_commit() {
   if (environment_.slots_topic.empty()) return {};
   auto topic = environment_.writer->topic(environment_.slots_topic);
   if (!topic) return topic.error();
-  return environment_.writer->append(*topic, place_.slot, progress_key_, encode(committing_), wall_clock_ms());
+  return environment_.writer->append(*topic, partition_of(place_.slot), progress_key_, encode(committing_),
+                                     wall_clock_ms());
 }
 
 Status Task::commit_stores() {

@@ -18,11 +18,11 @@
 
 namespace millrace::inline exec {
 
-/// Where a task stands. `slot` is -1 in transient queries.
+/// Where a task stands. Tasks of transient queries have no slot.
 struct TaskPlace {
   std::size_t subtopology = 0;
   int partition = 0;
-  int slot = -1;
+  SlotId slot = kNoSlot;
 };
 
 /// What a worker lends its tasks; outlives them.

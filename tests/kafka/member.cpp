@@ -23,7 +23,7 @@ int run_member(const std::string& prefix) {
   const auto member = std::move(*log->membership(prefix + "group", prefix + "slots", "child:1"));
   std::atomic<int> owned{0}, grants{0};
   const auto told = [&](const char* what, int sign) {
-    return [&owned, &grants, what, sign](const std::vector<int>& slots) {
+    return [&owned, &grants, what, sign](const std::vector<SlotId>& slots) {
       if (sign > 0) ++grants;
       owned += sign * static_cast<int>(slots.size());
       std::printf("%s %zu\n", what, slots.size());

@@ -24,9 +24,9 @@ class Member {
   Member(Log& log, const std::string& prefix, const std::string& id)
       : membership(std::move(*log.membership(prefix + "group", prefix + "slots", id + ":1"))) {
     const auto joined = membership->join(
-        id, {[this](const std::vector<int>& slots) { change([&] { owned_.insert(slots.begin(), slots.end()); }); },
-             [this](const std::vector<int>& slots) { gone(slots, revoked_); },
-             [this](const std::vector<int>& slots) { gone(slots, lost_); }});
+        id, {[this](const std::vector<SlotId>& slots) { change([&] { owned_.insert(slots.begin(), slots.end()); }); },
+             [this](const std::vector<SlotId>& slots) { gone(slots, revoked_); },
+             [this](const std::vector<SlotId>& slots) { gone(slots, lost_); }});
     EXPECT_TRUE(joined);
     thread_ = std::thread([this] {
       while (!stopping_) membership->poll(20ms).has_value();
@@ -37,7 +37,7 @@ class Member {
     stopping_ = true;
     if (thread_.joinable()) thread_.join();
   }
-  std::set<int> owned() {
+  std::set<SlotId> owned() {
     const std::lock_guard lock(mutex_);
     return owned_;
   }
@@ -58,14 +58,14 @@ class Member {
     const std::lock_guard lock(mutex_);
     apply();
   }
-  void gone(const std::vector<int>& slots, int& counter) {
+  void gone(const std::vector<SlotId>& slots, int& counter) {
     change([&] {
-      for (const int slot : slots) owned_.erase(slot);
+      for (const SlotId slot : slots) owned_.erase(slot);
       ++counter;
     });
   }
   std::mutex mutex_;
-  std::set<int> owned_;
+  std::set<SlotId> owned_;
   int revoked_ = 0, lost_ = 0;
   std::atomic<bool> stopping_{false};
   std::thread thread_;
@@ -134,7 +134,7 @@ TEST_F(KafkaMembershipTest, TwoMembersShareTheSlotsAndBothCommit) {
   ASSERT_TRUE(owners);
   ASSERT_THAT(*owners, SizeIs(kSlots));
   for (int slot = 0; slot < kSlots; ++slot)
-    EXPECT_EQ((*owners)[static_cast<std::size_t>(slot)], first.owned().contains(slot) ? "first:1" : "second:1");
+    EXPECT_EQ((*owners)[static_cast<std::size_t>(slot)], first.owned().contains(SlotId{slot}) ? "first:1" : "second:1");
 }
 
 TEST_F(KafkaMembershipTest, CommitsGoOnWhileSlotsMove) {

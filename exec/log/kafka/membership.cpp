@@ -81,9 +81,9 @@ namespace {
 
 constexpr std::chrono::milliseconds kRejoinFirst{100}, kRejoinLongest{5000};
 
-std::vector<int> slots_of(const rd_kafka_topic_partition_list_t* partitions) {
-  std::vector<int> slots;
-  for (int i = 0; i < partitions->cnt; ++i) slots.push_back(partitions->elems[i].partition);
+std::vector<SlotId> slots_of(const rd_kafka_topic_partition_list_t* partitions) {
+  std::vector<SlotId> slots;
+  for (int i = 0; i < partitions->cnt; ++i) slots.push_back(SlotId{partitions->elems[i].partition});
   return slots;
 }
 
@@ -200,7 +200,7 @@ Status KafkaMembership::poll(std::chrono::milliseconds wait) {
 void KafkaMembership::start_over() {
   fence_->drop();
   let_go();
-  const std::vector<int> lost(owned_.begin(), owned_.end());
+  const std::vector<SlotId> lost(owned_.begin(), owned_.end());
   owned_.clear();
   if (!lost.empty() && events_.lost) events_.lost(lost);
   rejoin_wait_ = std::clamp(2 * rejoin_wait_, kRejoinFirst, kRejoinLongest);
@@ -209,7 +209,7 @@ void KafkaMembership::start_over() {
 
 void KafkaMembership::rebalanced(int event, rd_kafka_topic_partition_list_s* partitions) {
   mutex_.assert_held();
-  const std::vector<int> slots = slots_of(partitions);
+  const std::vector<SlotId> slots = slots_of(partitions);
   if (event == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
     assigned_ = true;
     assign(partitions);
@@ -224,7 +224,7 @@ void KafkaMembership::rebalanced(int event, rd_kafka_topic_partition_list_s* par
     return;
   }
   const bool lost = rd_kafka_assignment_lost(consumer_.get()) != 0;
-  for (const int slot : slots) owned_.erase(slot);
+  for (const SlotId slot : slots) owned_.erase(slot);
   if (lost) {
     fence_->drop();
     if (!slots.empty() && !leaving_ && events_.lost) events_.lost(slots);

@@ -87,7 +87,7 @@ class KafkaMembership final : public Membership {
   std::string member_id_ GUARDED_BY(mutex_);
   bool leaving_ GUARDED_BY(mutex_) = false;
   bool assigned_ GUARDED_BY(mutex_) = false;  // this consumer has had an assignment
-  std::set<int> owned_ GUARDED_BY(mutex_);
+  std::set<SlotId> owned_ GUARDED_BY(mutex_);
   std::optional<Clock::time_point> rejoin_at_ GUARDED_BY(mutex_);  // after a fatal error
   std::chrono::milliseconds rejoin_wait_ GUARDED_BY(mutex_){};
   kafka::ClientPtr consumer_ GUARDED_BY(mutex_);

@@ -1,7 +1,5 @@
 #include "exec/log/local/membership.h"
 
-#include <numeric>
-
 #include "exec/log/local/log.h"
 #include "parser/error/mutex.h"
 
@@ -22,7 +20,7 @@ Status LocalMembership::join(const std::string&, Events events) {
 }
 
 Status LocalMembership::poll(std::chrono::milliseconds wait) {
-  std::function<void(const std::vector<int>&)> granted;
+  std::function<void(const std::vector<SlotId>&)> granted;
   {
     MutexLock lock(mutex_);
     if (stage_ != Stage::joined) {
@@ -37,9 +35,7 @@ Status LocalMembership::poll(std::chrono::milliseconds wait) {
     const MutexLock lock(log_.mutex());
     log_.group_owners()[group_] = advertised_;
   }
-  std::vector<int> all(static_cast<std::size_t>(slots_));
-  std::iota(all.begin(), all.end(), 0);
-  if (granted) granted(all);
+  if (granted) granted(all_slots(slots_));
   return {};
 }
 

@@ -491,15 +491,15 @@ TEST_P(LogContract, SlotsAreGranted) {
   const std::string name = topic("slots", 8, true);
   auto member = log().membership(under_test_->prefix() + "group", name, "127.0.0.1:8088");
   ASSERT_TRUE(member) << member.error().message;
-  std::vector<int> granted;
+  std::vector<SlotId> granted;
   ASSERT_TRUE((*member)->join(
       "p1",
-      {.granted = [&](const std::vector<int>& slots) { granted.insert(granted.end(), slots.begin(), slots.end()); },
+      {.granted = [&](const std::vector<SlotId>& slots) { granted.insert(granted.end(), slots.begin(), slots.end()); },
        .revoked = {},
        .lost = {}}));
   const auto give_up = Clock::now() + 60s;
   while (granted.size() < 8 && Clock::now() < give_up) ASSERT_TRUE((*member)->poll(100ms));
-  EXPECT_THAT(granted, testing::UnorderedElementsAre(0, 1, 2, 3, 4, 5, 6, 7));
+  EXPECT_THAT(granted, testing::UnorderedElementsAreArray(all_slots(8)));
   const auto owners = (*member)->owners();
   ASSERT_TRUE(owners) << owners.error().message;
   EXPECT_THAT(*owners, testing::AllOf(SizeIs(8), testing::Each("127.0.0.1:8088")));
