@@ -4,12 +4,10 @@
 
 #include "cli/testing/wire.h"
 #include "exec/log/local/memory.h"
-#include "exec/runtime/engine.h"
+#include "tests/harness/running.h"
 
 namespace millrace::conformance {
 namespace {
-
-constexpr std::size_t kReadAtOnce = 1000;
 
 template <class T>
 T checked(Result<T> result) {
@@ -28,12 +26,10 @@ class Stage {
     for (const auto& topic : query.source_topics) create(topic);
     create(query.sink_topic);
     EngineOptions engine;
-    engine.service_id = std::string(kServiceId);
     engine.process_id = "conformance";
     engine.workers = 0;
     engine.batch_rows = options.batch_rows;
-    engine.schemas = session.schemas();
-    engine_ = checked(Engine::start(*log_, engine, EngineEvents{}));
+    engine_ = harness::start_engine(*log_, session, engine);
     auto plan = std::make_shared<PhysicalPlan>(*query.plan);
     for (auto& topic : plan->topics) topic.partitions = 1;
     checked(engine_->prepare(*plan));
@@ -43,32 +39,16 @@ class Stage {
   }
 
   void push(const std::string& topic, const StoredRecord& record, std::vector<StoredRecord>& emitted) {
-    std::vector<HeaderView> headers;
-    for (const auto& [name, value] : record.headers)
-      headers.push_back({name, value ? std::optional<std::string_view>(*value) : std::nullopt});
-    checked(log_->append_now(TopicPartition{topic, 0}, record.key, record.value, record.timestamp, headers));
+    harness::append(*log_, {topic, 0}, record);
     checked(engine_->run_until_idle());
     if (const auto status = engine_->status(query_.plan->query_id); status && status->state == QueryState::error)
       throw QueryFailure(status->error);
-    drain(emitted);
+    for (StoredRecord& out : harness::drain(*reader_)) emitted.push_back(std::move(out));
   }
 
  private:
   void create(const std::string& topic) {
     if (!checked(log_->describe_topic(topic))) checked(log_->create_topic(topic, TopicConfig{}));
-  }
-  void drain(std::vector<StoredRecord>& emitted) {
-    while (auto fetch = checked(reader_->poll(kReadAtOnce, std::chrono::milliseconds(0)))) {
-      for (const auto& record : fetch->records) {
-        StoredRecord& out = emitted.emplace_back();
-        if (record.key) out.key = std::string(*record.key);
-        if (record.value) out.value = std::string(*record.value);
-        out.timestamp = record.timestamp;
-        for (const auto& header : record.headers)
-          out.headers.emplace_back(header.key, header.value ? std::optional<std::string>(*header.value) : std::nullopt);
-      }
-      if (fetch->records.empty()) break;
-    }
   }
 
   const PersistentQuery& query_;

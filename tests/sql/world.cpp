@@ -12,6 +12,7 @@
 #include "exec/log/local/memory.h"
 #include "parser/syntax/parse.h"
 #include "tests/harness/checked.h"
+#include "tests/harness/running.h"
 
 namespace millrace::sql_test {
 namespace {
@@ -20,7 +21,6 @@ using harness::checked;
 using harness::Json;
 using harness::StoredRecord;
 
-constexpr std::size_t kReadAtOnce = 1000;
 constexpr std::chrono::seconds kLongestWait{60};
 
 std::uint64_t counter(const QueryStatus& status, const std::string& name) {
@@ -143,13 +143,11 @@ World::~World() {
 
 void World::start_engine() {
   EngineOptions options;
-  options.service_id = std::string(harness::kServiceId);
   options.process_id = "sql-test";
   options.workers = variant_.workers;
   options.batch_rows = variant_.batch_rows;
-  options.schemas = session_.schemas();
   options.state_directory = state_.string();
-  engine_ = checked(Engine::start(*log_, options, EngineEvents{}));
+  engine_ = harness::start_engine(*log_, session_, options);
 }
 
 void World::restart() {
@@ -189,12 +187,9 @@ void World::create_topics() {
 }
 
 void World::append(const std::string& topic, const StoredRecord& record) {
-  std::vector<HeaderView> headers;
-  for (const auto& [name, value] : record.headers)
-    headers.push_back({name, value ? std::optional<std::string_view>(*value) : std::nullopt});
   const int partitions = session_.topics().at(topic).partitions;
   const std::int32_t partition = record.key ? partition_for(*record.key, partitions) : 0;
-  checked(log_->append_now(TopicPartition{topic, partition}, record.key, record.value, record.timestamp, headers));
+  harness::append(*log_, {topic, partition}, record);
 }
 
 void World::append_inserted() {
@@ -340,18 +335,7 @@ World::Tap& World::tap(const std::string& topic) {
 }
 
 std::vector<StoredRecord> World::drain(const std::string& topic) {
-  std::vector<StoredRecord> out;
-  while (auto fetch = checked(tap(topic).reader->poll(kReadAtOnce, std::chrono::milliseconds(0)))) {
-    for (const auto& record : fetch->records) {
-      StoredRecord& copy = out.emplace_back();
-      if (record.key) copy.key = std::string(*record.key);
-      if (record.value) copy.value = std::string(*record.value);
-      copy.timestamp = record.timestamp;
-      for (const auto& header : record.headers)
-        copy.headers.emplace_back(header.key, header.value ? std::optional<std::string>(*header.value) : std::nullopt);
-    }
-  }
-  return out;
+  return harness::drain(*tap(topic).reader);
 }
 
 const harness::PersistentQuery* World::query_into(const std::string& source) const {
