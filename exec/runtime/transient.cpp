@@ -72,7 +72,7 @@ Status TransientRun::add_tasks() {
   for (std::size_t sub = 0; sub < run_->layout.subtopologies.size(); ++sub) {
     const SubtopologyLayout& layout = run_->layout.subtopologies[sub];
     for (int partition = 0; partition < layout.tasks; ++partition) {
-      Worker::NewTask task{run_, {sub, partition, -1}, {}, {}};
+      Worker::NewTask task{run_, {sub, partition, kNoSlot}, {}, {}};
       for (const LayoutInput& input : layout.inputs) {
         if (input.internal || partition >= input.partitions) continue;
         auto bounds = engine_.log().bounds({input.topic, partition});
