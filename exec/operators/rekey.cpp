@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "exec/data/equal.h"
 #include "exec/operators/batch_ops.h"
 #include "exec/operators/lower.h"
@@ -6,6 +8,14 @@
 namespace millrace::inline exec {
 namespace {
 
+std::vector<std::string> dropped_messages(std::size_t keys) {
+  std::vector<std::string> messages;
+  for (std::size_t k = 0; k < keys; ++k)
+    messages.push_back(fmt::format(
+        "Group-by column with index {} resolved to null. The source row will be excluded from the table.", k));
+  return messages;
+}
+
 /// Gives rows a new key; every input column follows as a value column.
 class Rekey final : public Operator {
  public:
@@ -13,13 +23,15 @@ class Rekey final : public Operator {
       : keys_(expressions(node), *node.input),
         context_(lower.context),
         drop_(node.null_key == NullKey::drop),
+        dropped_messages_(dropped_messages(node.keys.size())),
         table_(lower.node.kind == RelationKind::table),
         window_(lower.node.window.has_value()),
         emit_before_(lower.emit_before || table_) {}
 
   Status on_batch(int, const Batch& in, Emitter& out) override {
     RowErrors errors;
-    std::vector<ColumnPtr> keys = keys_.evaluate(in, rows_with_value(in, emit_before_), errors);
+    Bitmap failed;
+    std::vector<ColumnPtr> keys = keys_.evaluate(in, rows_with_value(in, emit_before_), errors, &failed);
     if (errors.count != 0) context_.report(errors, in);
     Batch made = share_frame(in);
     if (!window_) made.window_start = made.window_end = nullptr;
@@ -32,6 +44,7 @@ class Rekey final : public Operator {
       return out.batch(std::move(made));
     }
     if (all_keyed(made)) return out.batch(std::move(made));
+    report_dropped(made, failed, in);
     std::vector<std::uint32_t> rows = keyed_rows(made);
     if (rows.empty()) return {};
     Batch kept = gather(made, rows);
@@ -69,6 +82,19 @@ class Rekey final : public Operator {
     }
     return rows;
   }
+  /// Tells of rows that belong to no group. One whose key failed has been told of.
+  void report_dropped(const Batch& batch, const Bitmap& failed, const Batch& in) const {
+    RowErrors dropped;
+    for (std::uint32_t row = 0; row < batch.rows; ++row) {
+      const RowKind kind = batch.kind(row);
+      if (batch.null_values.test(row) || kind == RowKind::update_before || kind == RowKind::remove) continue;
+      std::size_t k = 0;
+      while (k < keys_.size() && !batch.columns[k]->is_null(row)) ++k;
+      if (k == keys_.size() || failed.test(row)) continue;
+      dropped.add(row, dropped_messages_[k]);
+    }
+    if (dropped.count != 0) context_.report(dropped, in);
+  }
   /// An update whose key changes is no longer one change: the two halves may go different ways.
   void part_moved_pairs(Batch& batch) const {
     for (std::size_t row = 0; row + 1 < batch.rows; ++row) {
@@ -95,7 +121,9 @@ class Rekey final : public Operator {
 
   RowEvaluators keys_;
   OperatorContext& context_;
-  bool drop_, table_, window_, emit_before_;
+  bool drop_;
+  std::vector<std::string> dropped_messages_;  // by the index of the key column that is NULL
+  bool table_, window_, emit_before_;
 };
 
 }  // namespace

@@ -6,6 +6,17 @@
 
 namespace millrace::inline exec {
 
+namespace {
+
+/// Row i of `from` is rows[i] of `into`.
+void add_errors(RowErrors& from, const std::vector<std::uint32_t>& rows, RowErrors& into) {
+  for (RowErrors::Entry& entry : from.entries)
+    if (into.entries.size() < RowErrors::kMaxKept) into.entries.push_back({rows[entry.row], std::move(entry.message)});
+  into.count += from.count;
+}
+
+}  // namespace
+
 std::optional<std::vector<std::uint32_t>> rows_with_value(const Batch& in, bool has_before) {
   std::vector<std::uint32_t> rows;
   rows.reserve(in.rows);
@@ -48,7 +59,9 @@ std::vector<ColumnPtr> RowEvaluators::evaluate(const Batch& in,
     } else {
       if (!compact) compact = gather(in, *with_value);
       Bitmap compact_bad;
-      const ColumnPtr column = item.evaluator.evaluate(*compact, errors, compact_bad);
+      RowErrors compact_errors;
+      const ColumnPtr column = item.evaluator.evaluate(*compact, compact_errors, compact_bad);
+      add_errors(compact_errors, *with_value, errors);
       out.push_back(spread(*column, *with_value, in.rows));
       for (std::size_t i = 0; i < with_value->size(); ++i)
         if (compact_bad.test(i)) bad.set((*with_value)[i], in.rows);

@@ -107,6 +107,24 @@ INSERT INTO s (ROWTIME, k, v) VALUES (1, 'a', 1);
 SELECT reason, topic, partition, message->recordProcessingError->errorMessage FROM ksql_processing_log EMIT CHANGES LIMIT 1;""")
         self.assertEqual(row, ["1 row came too late: its window is closed", "s", 0, "1 row came too late: its window is closed"])
 
+    def test_a_failure_behind_a_record_without_value_is_not_that_ones(self):
+        found = rows("""
+CREATE STREAM s (k STRING KEY, v INT) WITH (kafka_topic='s', value_format='KAFKA', partitions=1);
+INSERT INTO s (k) VALUES ('a');
+INSERT INTO s (k, v) VALUES ('b', 0);
+CREATE STREAM o WITH (value_format='JSON') AS SELECT k, 10 / v AS q, v AS w FROM s;
+SELECT offset, reason FROM ksql_processing_log EMIT CHANGES LIMIT 1;""")
+        self.assertEqual(found, [[1, "division by zero"]])
+
+    def test_rows_without_a_group_are_in_the_processing_log(self):
+        [row] = rows("""
+CREATE STREAM s (k STRING KEY, v INT) WITH (kafka_topic='s', value_format='JSON', partitions=1);
+CREATE TABLE t AS SELECT v, COUNT(*) AS n FROM s GROUP BY v;
+INSERT INTO s (k, v) VALUES ('a', 1);
+INSERT INTO s (k) VALUES ('b');
+SELECT offset, reason FROM ksql_processing_log EMIT CHANGES LIMIT 1;""")
+        self.assertEqual(row, [1, "Group-by column with index 0 resolved to null. The source row will be excluded from the table."])
+
     def test_settings_act_or_say_why(self):
         self.assertIn("It changes nothing here: it is always exactly once", run("SET 'processing.guarantee'='at_least_once';"))
         self.assertIn("It changes nothing here", run("SET 'max.task.idle.ms'='5';"))
