@@ -64,6 +64,7 @@ BoundQuery bind_create_as(const ast::CreateAs& statement, const BindContext& con
     shown.schema = columns;
     set_timestamp(shown, with, context);
   });
+  check_no_limit(*statement.query);
   check_result_kind(kind, select.root, statement.name.span);
   BoundQuery bound;
   bound.creates_sink = true;

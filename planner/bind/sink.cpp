@@ -16,6 +16,12 @@ QueryOptions read_options(const PropertyMap& properties) {
   return options;
 }
 
+void check_no_limit(const ast::Query& query) {
+  if (!query.limit) return;
+  throw SqlError(Code::invalid_statement, query.span,
+                 "LIMIT is not supported in persistent queries: they run until they are terminated.");
+}
+
 void set_sink_formats(SourceDef& sink, const BoundSelect& select, const WithProperties& with,
                       const BindContext& context) {
   const auto key = with.wanted_key_format();

@@ -8,6 +8,9 @@ namespace millrace::inline planner {
 /// Settings of a query from the session's properties.
 QueryOptions read_options(const PropertyMap& properties);
 
+/// Throws when the query of a stream or table has a LIMIT: it runs until it is terminated.
+void check_no_limit(const ast::Query& query);
+
 /// Formats of a sink: what WITH says, else those of the leftmost source.
 void set_sink_formats(SourceDef& sink, const BoundSelect& select, const WithProperties& with,
                       const BindContext& context);
