@@ -28,6 +28,8 @@ class Zone {
   /// The name in use at an instant: `PDT`, `Pacific Daylight Time`.
   virtual std::string short_name(std::int64_t utc_millis) const = 0;
   virtual std::string long_name(std::int64_t utc_millis) const = 0;
+  /// The name for all of the year: `PT`, or when `full` `Pacific Time`; where there is none, that of standard time.
+  virtual std::string generic_name(std::int64_t utc_millis, bool full) const = 0;
 
  protected:
   explicit Zone(std::string name) : name_(std::move(name)) {}

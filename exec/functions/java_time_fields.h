@@ -25,7 +25,8 @@ enum class Field : std::uint8_t {
   week_year,
   week_of_year,
   week_of_month,
-  half,  // 0 AM, 1 PM
+  half,        // 0 AM, 1 PM
+  day_period,  // index of kDayPeriods
   hour,
   half_hour,  // 0..11
   minute,

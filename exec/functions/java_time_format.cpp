@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "exec/functions/java_time.h"
@@ -70,6 +71,7 @@ std::string zone_field(const Moment& at, char letter, int count) {
     case 'V':
       return at.zone.name();
     case 'v':
+      return at.zone.generic_name(at.instant(), count == 4);
     case 'z':
       return count == 4 ? at.zone.long_name(at.instant()) : at.zone.short_name(at.instant());
     case 'O':
@@ -131,6 +133,11 @@ std::string time_field(const Moment& at, char letter, int count) {
   switch (letter) {
     case 'a':
       return hour < 12 ? "AM" : "PM";
+    case 'B': {
+      const int minute = static_cast<int>(at.millis / 60'000);
+      const auto period = std::ranges::find_if(kDayPeriods, [minute](const auto& p) { return p.includes(minute); });
+      return std::string(count == 5 ? period->narrow : period->name);
+    }
     case 'h':
       return number(hour % 12 == 0 ? 12 : hour % 12, count);
     case 'K':

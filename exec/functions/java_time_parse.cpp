@@ -35,7 +35,7 @@ bool is_year(char letter) {
 bool is_numeric(const Part& part) {
   if (part.kind != Part::Kind::field || part.pad != 0) return false;
   if (std::string_view("MLQqec").find(part.letter) != std::string_view::npos) return part.count <= 2;
-  return std::string_view("EGaVvzOXxZ").find(part.letter) == std::string_view::npos;
+  return std::string_view("EGaBVvzOXxZ").find(part.letter) == std::string_view::npos;
 }
 
 Width width_of(const Part& part) {
@@ -288,6 +288,8 @@ class Parser {
       case 'a':
         if (literal("AM")) return fields.set(Field::half, 0);
         return literal("PM") && fields.set(Field::half, 1);
+      case 'B':
+        return day_period(part.count == 5);
       case 'G':
         return era(part.count);
       case 'V':
@@ -297,6 +299,13 @@ class Parser {
       default:
         return offset(part);
     }
+  }
+
+  bool day_period(bool narrow) {
+    for (std::size_t i = 0; i < kDayPeriods.size(); ++i)
+      if (literal(narrow ? kDayPeriods[i].narrow : kDayPeriods[i].name))
+        return fields.set(Field::day_period, static_cast<std::int64_t>(i));
+    return false;
   }
 
   bool take_zone(std::size_t size, const Zone* zone) {

@@ -23,6 +23,7 @@ int most_letters(char letter) {
       return 19;
     case 'S':
       return 9;
+    case 'B':
     case 'G':
     case 'M':
     case 'L':
@@ -64,6 +65,7 @@ bool is_allowed(char letter, int count) {
   if (count > most_letters(letter)) return false;
   if (letter == 'V') return count == 2;
   if (letter == 'O' || letter == 'v') return count == 1 || count == 4;
+  if (letter == 'B') return count == 1 || count >= 4;
   return !(letter == 'c' && count == 2);
 }
 

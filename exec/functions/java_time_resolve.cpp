@@ -103,6 +103,26 @@ Day over_epoch(const Fields& fields) {
   return day;
 }
 
+/// Settles a part of the day: with an hour up to 12 it says which half is meant, alone its middle. False: it
+/// contradicts the time.
+bool settle_day_period(Fields& fields) {
+  const auto named = fields.get(Field::day_period);
+  if (!named) return true;
+  const DayPeriod& period = kDayPeriods[static_cast<std::size_t>(*named)];
+  const int minute = static_cast<int>(fields.get(Field::minute).value_or(0));
+  const auto half_hour = fields.get(Field::half_hour);
+  if (half_hour && !fields.has(Field::half)) {
+    const bool later = period.includes((static_cast<int>(*half_hour) + 12) * 60 + minute);
+    fields.take({Field::half_hour});
+    return fields.set(Field::hour, *half_hour + (later ? 12 : 0));
+  }
+  std::optional<std::int64_t> hour = fields.get(Field::hour);
+  if (half_hour) hour = *half_hour + *fields.get(Field::half) * 12;
+  if (hour) return period.includes(static_cast<int>(*hour) % 24 * 60 + minute);
+  if (fields.has(Field::minute) || fields.has(Field::second) || fields.has(Field::nano)) return true;
+  return fields.set(Field::hour, period.middle() / 60) && fields.set(Field::minute, period.middle() % 60);
+}
+
 /// Hour and parts, in nanoseconds. Absent: the fields contradict each other.
 std::optional<std::int64_t> find_time(const Fields& fields, bool& whole) {
   whole = true;
@@ -143,7 +163,7 @@ std::optional<std::int64_t> find_time(const Fields& fields, bool& whole) {
 }  // namespace
 
 std::optional<ParsedTime> resolve(Fields fields) {
-  if (!settle_year(fields)) return std::nullopt;
+  if (!settle_year(fields) || !settle_day_period(fields)) return std::nullopt;
   const auto year = fields.get(Field::year);
   if (year && (*year > kMaxYear || *year < -kMaxYear)) return std::nullopt;
   if (const auto weekday = fields.get(Field::day_of_english_week)) {

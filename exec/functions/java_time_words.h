@@ -15,8 +15,26 @@ inline constexpr std::array<std::string_view, 7> kDays{"Monday", "Tuesday",  "We
 inline constexpr std::array<std::string_view, 4> kQuarters{"1st quarter", "2nd quarter", "3rd quarter", "4th quarter"};
 
 inline constexpr std::string_view kDateLetters = "GuyDMLdQqYwWEecFg";
-inline constexpr std::string_view kTimeLetters = "ahKkHmsSAnN";
+inline constexpr std::string_view kTimeLetters = "aBhKkHmsSAnN";
 inline constexpr std::string_view kZoneLetters = "VvzOXxZ";
+
+/// A part of the day, in minutes since midnight, its end not included; `night` runs over midnight.
+struct DayPeriod {
+  std::string_view name, narrow;
+  int from, to;
+  constexpr bool includes(int minute) const {
+    if (from == to) return minute == from;
+    return from < to ? from <= minute && minute < to : from <= minute || minute < to;
+  }
+  constexpr int middle() const { return (from <= to ? (from + to) / 2 : (from + to + 1440) / 2) % 1440; }
+};
+/// The first that includes a minute is the one to write.
+inline constexpr std::array<DayPeriod, 6> kDayPeriods{{{"midnight", "mi", 0, 0},
+                                                       {"noon", "n", 720, 720},
+                                                       {"in the morning", "in the morning", 360, 720},
+                                                       {"in the afternoon", "in the afternoon", 720, 1080},
+                                                       {"in the evening", "in the evening", 1080, 1260},
+                                                       {"at night", "at night", 1260, 360}}};
 
 /// Day 0 of MJD, which `g` counts.
 inline constexpr std::int64_t kModifiedJulian = 40587;

@@ -55,6 +55,9 @@ class FixedZone final : public Zone {
   std::string long_name(std::int64_t) const override {
     return name() == "UTC" ? "Coordinated Universal Time" : name() == "GMT" ? "Greenwich Mean Time" : name();
   }
+  std::string generic_name(std::int64_t utc_millis, bool full) const override {
+    return full ? long_name(utc_millis) : name();
+  }
 
  private:
   std::int64_t offset_;
@@ -70,25 +73,46 @@ class RegionZone final : public Zone {
     return std::int64_t{rules_->at_local(floor_div(local_millis, 1000)).offset} * 1000;
   }
   std::string short_name(std::int64_t utc_millis) const override {
+    return abbreviation(rules_->at(floor_div(utc_millis, 1000)));
+  }
+  std::string long_name(std::int64_t utc_millis) const override {
     const ZoneRules::Period& period = rules_->at(floor_div(utc_millis, 1000));
+    const std::string text = icu_name(is_summer(period) ? UTZNM_LONG_DAYLIGHT : UTZNM_LONG_STANDARD, utc_millis);
+    return text.empty() ? gmt_text(period.offset) : text;
+  }
+  std::string generic_name(std::int64_t utc_millis, bool full) const override {
+    std::string text = icu_name(full ? UTZNM_LONG_GENERIC : UTZNM_SHORT_GENERIC, utc_millis);
+    if (!text.empty()) return text;
+    const ZoneRules::Period& period = standard_near(floor_div(utc_millis, 1000));
+    if (!full) return abbreviation(period);
+    text = icu_name(UTZNM_LONG_STANDARD, utc_millis);
+    return text.empty() ? gmt_text(period.offset) : text;
+  }
+
+ private:
+  static std::string abbreviation(const ZoneRules::Period& period) {
     // Where nobody uses letters the database has digits.
     return std::isalpha(static_cast<unsigned char>(period.abbreviation[0])) != 0 ? period.abbreviation
                                                                                  : gmt_text(period.offset);
   }
-  std::string long_name(std::int64_t utc_millis) const override {
-    const ZoneRules::Period& period = rules_->at(floor_div(utc_millis, 1000));
-    if (time_names() == nullptr) return gmt_text(period.offset);
+  /// Empty: there is no such name.
+  std::string icu_name(UTimeZoneNameType type, std::int64_t utc_millis) const {
+    if (time_names() == nullptr) return {};
     UErrorCode status = U_ZERO_ERROR;
     icu::UnicodeString id;
     UBool is_system = 0;
     icu::TimeZone::getCanonicalID(wide(name()), id, is_system, status);
     icu::UnicodeString text;
-    const auto type = is_summer(period) ? UTZNM_LONG_DAYLIGHT : UTZNM_LONG_STANDARD;
     if (U_SUCCESS(status)) time_names()->getDisplayName(id, type, static_cast<UDate>(utc_millis), text);
-    return text.isEmpty() ? gmt_text(period.offset) : narrow(text);
+    return narrow(text);
   }
-
- private:
+  /// The standard time of about then.
+  const ZoneRules::Period& standard_near(std::int64_t seconds) const {
+    constexpr std::int64_t kHalfYear = std::int64_t{182} * 86'400;
+    const ZoneRules::Period& now = rules_->at(seconds);
+    const ZoneRules::Period& later = rules_->at(seconds + kHalfYear);
+    return is_summer(now) && !is_summer(later) ? later : now;
+  }
   /// Ireland's summer time is the standard one by law, and by the database.
   bool is_summer(const ZoneRules::Period& period) const {
     return period.abbreviation == "IST" && period.offset == 3600 ? true : period.saving && period.offset != 0;
@@ -206,7 +230,7 @@ constexpr Abbreviations kAbbreviations[] = {
 using NameTable = std::map<std::string, std::string, std::less<>>;
 
 NameTable make_time_names() {
-  NameTable table;
+  NameTable table{{"coordinated universal time", "UTC"}};
   for (const auto& [names, zone] : kAbbreviations) {
     for (std::string_view rest = names; !rest.empty();) {
       const std::size_t size = std::min(rest.find(' '), rest.size());
@@ -220,7 +244,7 @@ NameTable make_time_names() {
   while (const icu::UnicodeString* meta = U_SUCCESS(status) ? all->snext(status) : nullptr) {
     icu::UnicodeString zone;
     time_names()->getReferenceZoneID(*meta, "001", zone);
-    for (const auto type : {UTZNM_LONG_GENERIC, UTZNM_LONG_STANDARD, UTZNM_LONG_DAYLIGHT}) {
+    for (const auto type : {UTZNM_LONG_GENERIC, UTZNM_LONG_STANDARD, UTZNM_LONG_DAYLIGHT, UTZNM_SHORT_GENERIC}) {
       icu::UnicodeString text;
       time_names()->getMetaZoneDisplayName(*meta, type, text);
       if (!text.isEmpty() && !zone.isEmpty()) table.emplace(lower(narrow(text)), narrow(zone));

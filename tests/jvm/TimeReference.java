@@ -11,6 +11,7 @@ import java.util.*;
  * PATTERNS INSTANTS            per zone its instants, and per zone and pattern a hash of all texts and of all readings
  * PATTERNS strict COUNT        patterns, mangled texts and what they are read as
  * PATTERNS detail ZONE PATTERN INSTANT...   one line per instant: text and reading
+ * PATTERNS names ZONE...       names of times in winter and summer: zone, pattern, instant, text, reading
  */
 public class TimeReference {
   static final ChronoField[] FIELDS = ChronoField.values();
@@ -29,6 +30,15 @@ public class TimeReference {
         String text = pattern.format(Long.parseLong(arguments[i]), ZoneId.of(arguments[2]));
         out.println(text + "\t" + pattern.read(text, ZoneId.of(arguments[2])));
       }
+    } else if (arguments[1].equals("names")) {
+      for (String zone : Arrays.asList(arguments).subList(2, arguments.length))
+        for (String letters : List.of("z", "zzzz", "v", "vvvv"))
+          for (long instant : new long[] {1705320000000L, 1721044800000L}) {
+            String source = "yyyy-MM-dd HH:mm " + letters;
+            Pattern pattern = new Pattern(source);
+            String text = pattern.format(instant, ZoneId.of(zone));
+            out.println(zone + "\t" + source + "\t" + instant + "\t" + text + "\t" + pattern.read(text, ZoneId.of(zone)));
+          }
     } else {
       zones(patterns, Integer.parseInt(arguments[1]), out);
     }

@@ -49,7 +49,8 @@ std::string page() {
       "otherwise.\n\nFormats of dates and times are the patterns of java.time (`DateTimeFormatter`, in English); "
       "PARSE_DATE takes numbers as loosely as\n`SimpleDateFormat`. Time zones are the system's, by the names of the "
       "time "
-      "zone database, or offsets such as `+02:00`. A clock reading that comes\ntwice means the first, one that is left "
+      "zone database, or offsets such as `+02:00`; in texts they have the database's letters and CLDR's names, where "
+      "Java has\na list of its own. A clock reading that comes\ntwice means the first, one that is left "
       "out is moved forward. JSON functions read the first value of their text.\nRegular expressions are those of ICU "
       "with "
       "Java's `\\d`, `\\w` and `\\s`; one that takes too long on a text is an error of the row.\n";
