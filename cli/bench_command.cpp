@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "cli/bench_format.h"
 #include "cli/bench_latency.h"
 #include "cli/bench_nexmark.h"
 #include "cli/bench_run.h"
@@ -32,6 +33,7 @@ bench/README.md describes the workloads and how they are measured.
   --data DIR              embedded: keep the log here, with its inputs (default: a temporary directory)
   --events N              (default 3000000)
   --keys N                distinct auctions (default 100000)
+  --format FORMAT         of the values of w1 to w6, in and out: JSON (the default), AVRO, PROTOBUF, JSON_SR
   --workers N             worker threads (default one per core)
   --batch N               most rows in a batch (default 4096)
   --set NAME=VALUE        server property; repeatable
@@ -51,7 +53,7 @@ const std::vector<OptionDef> kBenchOptions = {
     {"embedded"},         {"kafka", 'k', true}, {"memory"},         {"data", 0, true},        {"events", 0, true},
     {"keys", 0, true},    {"workers", 0, true}, {"batch", 0, true}, {"set", 's', true, true}, {"no-check"},
     {"json", 0, true},    {"help", 'h'},        {"rate", 0, true},  {"seconds", 0, true},     {"dump", 0, true},
-    {"warm-up", 0, true},
+    {"warm-up", 0, true}, {"format", 0, true},
 };
 
 std::int64_t positive(const Options& options, std::string_view name, std::int64_t fallback) {
@@ -105,9 +107,9 @@ class Place {
 std::string result_json(const bench::Workload& workload, const RunOptions& options, const bench::Measured& measured) {
   const double events = static_cast<double>(measured.events);
   return fmt::format(
-      R"({{"workload":"{}","log":"{}","events":{},"rows_out":{},"seconds":{:.3f},"events_per_second":{:.0f},)"
+      R"({{"workload":"{}","format":"{}","log":"{}","events":{},"rows_out":{},"seconds":{:.3f},"events_per_second":{:.0f},)"
       R"("cpu_seconds_per_million":{:.3f},"peak_rss_mb":{:.1f},"startup_seconds":{:.3f},"workers":{},"checked":{}}})",
-      workload.name, bench::log_name(options), measured.events, measured.rows_out, measured.seconds,
+      workload.name, workload.format, bench::log_name(options), measured.events, measured.rows_out, measured.seconds,
       events / measured.seconds, measured.cpu_seconds * 1e6 / events, measured.peak_rss_mb, measured.startup_seconds,
       measured.workers, options.check);
 }
@@ -163,9 +165,9 @@ int report_workload(const bench::Workload& workload, const Options& options, con
   if (auto path = options.get("json")) write_line(*path, result_json(workload, run, *measured));
   const double events = static_cast<double>(measured->events);
   fmt::print(
-      "{} {}: {} events in {:.2f} s, {:.0f} events/s, {:.2f} CPU s per million, peak RSS {:.0f} MB, {} rows out\n",
-      workload.name, bench::log_name(run), measured->events, measured->seconds, events / measured->seconds,
-      measured->cpu_seconds * 1e6 / events, measured->peak_rss_mb, measured->rows_out);
+      "{} {} {}: {} events in {:.2f} s, {:.0f} events/s, {:.2f} CPU s per million, peak RSS {:.0f} MB, {} rows out\n",
+      workload.name, workload.format, bench::log_name(run), measured->events, measured->seconds,
+      events / measured->seconds, measured->cpu_seconds * 1e6 / events, measured->peak_rss_mb, measured->rows_out);
   return 0;
 }
 
@@ -182,7 +184,10 @@ int bench_command(const std::vector<std::string>& arguments) {
                            .keys = positive(options, "keys", bench::Shape{}.keys),
                            .rate = positive(options, "rate", bench::Shape{}.rate)};
   const std::string& name = options.positional().front();
-  const auto workload = workload_of(name, shape);
+  auto workload = workload_of(name, shape);
+  const std::string format = options.get("format").value_or("JSON");
+  if (workload && !bench::set_format(*workload, format))
+    throw UsageError(fmt::format("{} cannot be had in the format '{}'", name, format));
   if (!workload && name != "latency") throw UsageError(fmt::format("unknown workload '{}'", name));
   RunOptions run = run_options(options);
   const Place place(run);

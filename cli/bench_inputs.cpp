@@ -110,13 +110,21 @@ Input bids_input(const Shape& shape) {
   std::string rest;
   return {.topic = fmt::format("bench-bids-{}{}", shape.events, rest_of(shape, rest)),
           .records = shape.events,
-          .generate = [shape](const Emit& emit) {
-            BidGenerator generator(shape);
-            for (std::int64_t i = 0; i < shape.events; ++i) {
-              generator.next();
-              emit(generator.record());
-            }
-          }};
+          .generate =
+              [shape](const Emit& emit) {
+                BidGenerator generator(shape);
+                for (std::int64_t i = 0; i < shape.events; ++i) {
+                  generator.next();
+                  emit(generator.record());
+                }
+              },
+          .columns = {{"AUCTION", Type::bigint()},
+                      {"BIDDER", Type::bigint()},
+                      {"PRICE", Type::bigint()},
+                      {"CHANNEL", Type::string()},
+                      {"URL", Type::string()},
+                      {"DATETIME", Type::bigint()},
+                      {"EXTRA", Type::string()}}};
 }
 
 std::string category_of(std::int64_t auction) {
@@ -126,14 +134,16 @@ std::string category_of(std::int64_t auction) {
 Input auctions_input(const Shape& shape) {
   return {.topic = fmt::format("bench-auctions-{}", shape.keys),
           .records = shape.keys,
-          .generate = [shape](const Emit& emit) {
-            for (std::int64_t i = 0; i < shape.keys; ++i) {
-              const std::string key = std::to_string(i);
-              const std::string value =
-                  fmt::format(R"({{"id":{},"category":"{}","seller":"seller-{}"}})", i, category_of(i), i % 5'000);
-              emit({key, value, kTableTime + i});
-            }
-          }};
+          .generate =
+              [shape](const Emit& emit) {
+                for (std::int64_t i = 0; i < shape.keys; ++i) {
+                  const std::string key = std::to_string(i);
+                  const std::string value =
+                      fmt::format(R"({{"id":{},"category":"{}","seller":"seller-{}"}})", i, category_of(i), i % 5'000);
+                  emit({key, value, kTableTime + i});
+                }
+              },
+          .columns = {{"ID", Type::bigint()}, {"CATEGORY", Type::string()}, {"SELLER", Type::string()}}};
 }
 
 Status fill(Log& log, const std::vector<Input>& inputs,

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "exec/log/log.h"
+#include "planner/types/schema.h"
 
 /// Inputs of the benchmark: deterministic records, written to a log or looked at without one.
 namespace millrace::inline cli::bench {
@@ -32,6 +33,7 @@ struct Input {
   std::string topic;
   std::int64_t records = 0;
   std::function<void(const Emit&)> generate;
+  std::vector<ColumnDef> columns = {};  // of the values; none: they come as JSON only
 };
 
 struct Bid {

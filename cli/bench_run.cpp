@@ -9,6 +9,7 @@
 #include <fstream>
 #include <thread>
 
+#include "cli/bench_format.h"
 #include "cli/commands.h"
 #include "cli/terminal.h"
 
@@ -226,7 +227,8 @@ Result<Measured> run_workload(const Workload& workload, const RunOptions& option
   const std::string topic = opened->run + workload.name;
   Measured measured;
   measured.workers = options.workers > 0 ? options.workers : static_cast<int>(std::thread::hardware_concurrency());
-  Status done = measure(opened->local->service(), workload, topic, measured);
+  Status done = register_inputs(workload, opened->local->service().registry());
+  if (done) done = measure(opened->local->service(), workload, topic, measured);
   if (done && !options.dump.empty()) done = dump_inputs(workload, options.dump);
   if (done && options.check) {
     const std::string dump = options.dump.empty() ? "" : options.dump + "/output.jsonl";

@@ -3,11 +3,16 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "cli/bench_inputs.h"
+
+namespace millrace::inline exec {
+class SchemaRegistry;
+}
 
 namespace millrace::inline cli::bench {
 
@@ -35,6 +40,8 @@ struct Workload {
   std::function<Digest()> expected;              // none: only tests know what is right
   /// Hash of one record of the output; nothing when it is not what it should be.
   std::function<std::optional<std::uint64_t>(const RecordView&)> row_hash;
+  std::string format = "JSON";                // of all values
+  std::shared_ptr<SchemaRegistry*> registry;  // where its schemas are while it runs; null: it has none
 };
 
 /// Nothing for an unknown name.

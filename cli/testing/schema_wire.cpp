@@ -81,7 +81,7 @@ std::string encode_by_schema(const Json& spec, const FormatInfo& format, const s
   std::string out = frame(newest->id);
   if (format.name == "JSON_SR")
     return out + print_json(named_as(spec, checked(json_schema::sql_type(text)), false), true);
-  if (format.name == "AVRO") return out + encode_avro(spec, *checked(avro::parse(text))->root);
+  if (newest->schema.kind == SchemaKind::avro) return out + encode_avro(spec, *checked(avro::parse(text))->root);
   const auto file = checked(proto::parse(text));
   const proto::Message* message = file->find(format.full_name);
   if (message == nullptr) throw std::runtime_error("no message " + format.full_name);

@@ -55,7 +55,7 @@ std::optional<std::string> encode(const Json& spec, const Part& part) {
   if (spec.is_null() || format.name == "NONE") return std::nullopt;
   if (spec.kind == Json::Kind::raw) return spec.text;
   if (format.name == "KAFKA") return encode_kafka(spec, columns);
-  if (format.name == "JSON") return print_json(spec, true);
+  if (format.name == "JSON" || format.name == "DEBEZIUM_JSON") return print_json(spec, true);
   if (format.name == "DELIMITED") return scalar_text(spec);
   return encode_by_schema(spec, format, topic, is_key, columns, registry);
 }

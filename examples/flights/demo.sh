@@ -54,6 +54,9 @@ settle
 
 step "Which airline is late most often? (a pull query on a table)"
 sql "SELECT name, late, minutes, best_recovery FROM carrier_delays WHERE late > 2000;"
+step "The same table's topic is Avro: its schema in the server's registry, and a record of it"
+curl -sf "$url/subjects/CARRIER_DELAYS-value/versions/latest"; echo
+sql "PRINT CARRIER_DELAYS FROM BEGINNING LIMIT 1;"
 step "JFK on the day of the February blizzard (a pull query on a key and a window)"
 sql "SELECT origin, windowstart, flights, departed, worst, average FROM daily WHERE origin = 'JFK' AND windowstart >= '2013-02-08' AND windowstart < '2013-02-10';"
 step "The fleet: how many aircraft made how many hundreds of trips"

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "exec/formats/debezium_format.h"
 #include "exec/formats/delimited_format.h"
 #include "exec/formats/json_format.h"
 #include "exec/formats/kafka_format.h"
@@ -46,6 +47,12 @@ std::unique_ptr<Encoder> schema_encoder(EncoderPlan plan) {
   return make_schema_encoder(plan.format, std::move(plan.columns), plan.bare);
 }
 
+// The planner lets nothing be written in formats that are only read.
+std::unique_ptr<Encoder> no_encoder(EncoderPlan) {
+  ensure(false);
+  return nullptr;
+}
+
 /// How a format is read and written; what it can carry is in the planner's row of the same name.
 struct Codec {
   std::string_view name;
@@ -76,6 +83,10 @@ constexpr std::array kCodecs = {
     Codec{"JSON_SR", schema_decoder, schema_encoder},
     Codec{"PROTOBUF", schema_decoder, schema_encoder},
     Codec{"PROTOBUF_NOSR", schema_decoder, schema_encoder},
+    Codec{"DEBEZIUM_JSON",
+          [](DecoderPlan plan) { return make_debezium_decoder(std::move(plan.columns), std::move(plan.wanted)); },
+          no_encoder},
+    Codec{"DEBEZIUM_AVRO", schema_decoder, no_encoder},
 };
 
 const Codec& codec(const FormatInfo& format) {

@@ -28,6 +28,8 @@ class Decoder {
   /// alive and is added to the columns that do.
   virtual void decode(std::span<const std::optional<std::string_view>> inputs, const std::shared_ptr<const void>& owner,
                       std::vector<ColumnPtr>& out, Bitmap& bad, RowErrors& errors) = 0;
+  /// Rows of the last decode() whose text says that the row is gone, as formats of changes can; null: none.
+  virtual const Bitmap* removed() const { return nullptr; }
   /// False: a schema that these texts name is still being fetched; decode() them later. Asks for it.
   virtual bool ready(std::span<const std::optional<std::string_view>>) { return true; }
 };

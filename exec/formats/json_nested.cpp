@@ -32,6 +32,65 @@ bool has_duplicates(std::span<const std::string_view> keys) {
   return std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end();
 }
 
+// Connect's fields for a JSON Schema's choice of several types. The value itself stands in the text, bare.
+constexpr std::string_view kUnionField = "connect_union_field_";
+
+bool is_union_name(std::string_view name) {
+  return name.size() > kUnionField.size() &&
+         std::equal(kUnionField.begin(), kUnionField.end(), name.begin(), [](char wanted, char c) {
+           return wanted == (c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c);
+         });
+}
+
+template <class Fields>
+bool is_union(const Fields& fields) {
+  return !fields.empty() && is_union_name(fields.front().name);
+}
+
+/// The first name in an object; empty: none, or it is no object.
+std::string_view first_name(const char* at, const char* end) {
+  if (*at != '{') return {};
+  at = skip_space(at + 1, end);
+  if (at == end || *at != '"') return {};
+  const char* const close = scan_string(at + 1, end).close;
+  return close == nullptr ? std::string_view() : std::string_view(at + 1, close);
+}
+
+/// Whether an object holds the fields by their own names, as we write them.
+bool names_union_field(const char* at, const char* end) {
+  return is_union_name(first_name(at, end));
+}
+
+/// How well a type suits the value that begins at `at`; 0: not at all.
+int suits(const Type& type, const char* at, const char* end) {
+  switch (type.kind()) {
+    case TypeKind::boolean:
+      return *at == 't' || *at == 'f';
+    case TypeKind::string:
+    case TypeKind::bytes:
+      return *at == '"';
+    case TypeKind::array:
+      return *at == '[';
+    case TypeKind::map:
+      return *at == '{';
+    case TypeKind::structure: {
+      const std::string_view name = first_name(at, end);
+      const auto fields = type.fields();
+      const bool known = std::any_of(fields.begin(), fields.end(), [&](const StructField& field) {
+        return match_name(field.name, name) != NameMatch::none;
+      });
+      return *at != '{' ? 0 : known ? 3 : 1;
+    }
+    case TypeKind::double_:
+    case TypeKind::decimal:
+      return *at == '-' || is_digit(*at);
+    default: {  // whole numbers
+      bool integral = false;
+      return (*at == '-' || is_digit(*at)) && scan_number(at, end, integral) != nullptr && integral ? 2 : 0;
+    }
+  }
+}
+
 }  // namespace
 
 const char* ValueReader::read_array(const char* at, const char* end, ColumnWriter& out, std::size_t row, int depth) {
@@ -116,10 +175,11 @@ const char* ValueReader::read_map_unique(const char* at, const char* end, Column
 }
 
 const char* ValueReader::read_struct(const char* at, const char* end, ColumnWriter& out, std::size_t row, int depth) {
+  const auto fields = out.type().fields();
+  if (is_union(fields) && !names_union_field(at, end)) return read_union(at, end, out, row, depth);
   if (*at != '{') return mismatch(at, out);
   if (depth >= kMaxDepth) return fail_malformed();
   const char* const begin = at;
-  const auto fields = out.type().fields();
   // The fields' entries on a stack shared by all levels: no allocation per row.
   const std::size_t base = seen_.size();
   seen_.resize(base + fields.size(), NameMatch::none);
@@ -149,6 +209,21 @@ const char* ValueReader::read_struct(const char* at, const char* end, ColumnWrit
     if (seen_[base + i] == NameMatch::none) out.child(i).set_null(row);
   out.mark_present(row);
   return at;
+}
+
+const char* ValueReader::read_union(const char* at, const char* end, ColumnWriter& out, std::size_t row, int depth) {
+  if (depth >= kMaxDepth) return fail_malformed();
+  std::size_t best = 0;
+  int how = 0;
+  for (std::size_t i = 0; i < out.child_count(); ++i) {
+    out.child(i).set_null(row);
+    const int found = suits(out.child(i).type(), at, end);
+    if (found > how) best = i;
+    how = std::max(how, found);
+  }
+  if (how == 0) return mismatch(at, out);
+  out.mark_present(row);
+  return read(at, end, out.child(best), row, depth + 1);
 }
 
 const char* ValueReader::read_struct_located(const char* at, const char* end, ColumnWriter& out, std::size_t row,

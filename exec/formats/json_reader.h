@@ -62,6 +62,7 @@ class ValueReader {
   const char* read_map(const char* at, const char* end, ColumnWriter& out, std::size_t row, int depth);
   const char* read_map_unique(const char* at, const char* end, ColumnWriter& out, std::size_t row, int depth);
   const char* read_struct(const char* at, const char* end, ColumnWriter& out, std::size_t row, int depth);
+  const char* read_union(const char* at, const char* end, ColumnWriter& out, std::size_t row, int depth);
   const char* read_struct_located(const char* at, const char* end, ColumnWriter& out, std::size_t row, int depth);
   bool read_map_key(std::string_view text, ColumnWriter& out, std::size_t row);
   bool store_integer(std::int64_t value, ColumnWriter& out, std::size_t row);

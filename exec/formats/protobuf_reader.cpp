@@ -199,26 +199,16 @@ class Node {
  private:
   void add(const Message& message, std::string_view name, ColumnWriter& out) {
     if (const Field* field = message.find(name)) return add_field(*field, out, nullptr);
-    for (std::size_t i = 0; i < message.oneofs.size(); ++i) {
-      if (out.kind() != TypeKind::structure || !names_oneof(message.oneofs[i], i, name)) continue;
-      groups_.push_back(&out);
-      for (std::size_t k = 0; k < out.child_count(); ++k) {
-        const Field* member = message.find(out.type().fields()[k].name);
-        if (member && member->oneof == static_cast<int>(i))
-          add_field(*member, out.child(k), &out);
-        else
-          absent_.push_back(&out.child(k));
-      }
-      return;
+    const int oneof = out.kind() == TypeKind::structure ? message.find_oneof(name) : -1;
+    if (oneof < 0) return absent_.push_back(&out);
+    groups_.push_back(&out);
+    for (std::size_t k = 0; k < out.child_count(); ++k) {
+      const Field* member = message.find(out.type().fields()[k].name);
+      if (member && member->oneof == oneof)
+        add_field(*member, out.child(k), &out);
+      else
+        absent_.push_back(&out.child(k));
     }
-    absent_.push_back(&out);
-  }
-
-  // Connect calls a oneof by its name and place.
-  static bool names_oneof(const std::string& oneof, std::size_t place, std::string_view name) {
-    Message probe;
-    probe.fields.push_back({.name = fmt::format("{}_{}", oneof, place), .message = nullptr, .enumeration = nullptr});
-    return probe.find(name) != nullptr;
   }
 
   void add_field(const Field& field, ColumnWriter& out, ColumnWriter* group) {

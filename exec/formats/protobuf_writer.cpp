@@ -58,6 +58,7 @@ struct Cell {
   char tag[kTagRoom] = {};
   std::size_t tag_size = 0;
   bool list = false, map = false;
+  bool oneof = false;  // no field: the children are the members of a oneof, of which one is written
   std::size_t column_index = 0;
   std::vector<Cell> children;  // STRUCT: fields; MAP: key and value; ARRAY: the element
   const Column* column = nullptr;
@@ -121,10 +122,37 @@ Error misfit(const Field& field, const Type& type) {
 
 Result<Cell> make_cell(const Field& field, const Type& type, bool element);
 
+/// A STRUCT of members of a oneof; in the order of fields it stands where its first member does.
+Result<Cell> make_oneof(const Message& message, int oneof, const Type& type) {
+  Cell cell;
+  cell.oneof = true;
+  cell.kind = type.kind();
+  for (const StructField& member : type.fields()) {
+    const Field* field = message.find(member.name);
+    if (field == nullptr || field->oneof != oneof)
+      return user_error("field {} is not in oneof {} of message {} of the Protobuf schema", member.name,
+                        message.oneofs[static_cast<std::size_t>(oneof)], message.full_name);
+    auto child = make_cell(*field, member.type, false);
+    if (!child) return child;
+    child->column_index = cell.children.size();
+    cell.children.push_back(std::move(*child));
+  }
+  cell.field = cell.children.front().field;
+  return cell;
+}
+
 Status fill_struct(Cell& cell, const Message& message, const Type& type) {
   std::size_t index = 0;
   for (const StructField& inner : type.fields()) {
     const Field* field = message.find(inner.name);
+    const int oneof = field || inner.type.kind() != TypeKind::structure ? -1 : message.find_oneof(inner.name);
+    if (oneof >= 0) {
+      auto members = make_oneof(message, oneof, inner.type);
+      if (!members) return members.error();
+      members->column_index = index++;
+      cell.children.push_back(std::move(*members));
+      continue;
+    }
     if (field == nullptr)
       return user_error("field {} is not in message {} of the Protobuf schema", inner.name, message.full_name);
     auto child = make_cell(*field, inner.type, false);
@@ -392,10 +420,21 @@ struct ProtobufWriter::State {
     return true;
   }
 
+  /// Of several members that are set the last counts, as for who sets one after another.
+  bool put_member(const Cell& cell, std::size_t row) {
+    const auto set = std::find_if(cell.children.rbegin(), cell.children.rend(),
+                                  [&](const Cell& member) { return !member.column->is_null(row); });
+    if (set == cell.children.rend()) return true;
+    put_tag(*set);
+    return put_value(*set, row);
+  }
+
   bool put_fields(const std::vector<Cell>& fields, std::size_t row) {
     for (const Cell& cell : fields) {
       if (cell.column->is_null(row)) continue;
-      if (cell.list) {
+      if (cell.oneof) {
+        if (!put_member(cell, row)) return false;
+      } else if (cell.list) {
         if (!put_list(cell, row)) return false;
       } else if (cell.map) {
         if (!put_map(cell, row)) return false;

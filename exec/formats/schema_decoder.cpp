@@ -3,10 +3,12 @@
 #include <map>
 
 #include "exec/formats/avro_format.h"
+#include "exec/formats/avro_wire.h"
 #include "exec/formats/framing.h"
 #include "exec/formats/json_format.h"
 #include "exec/formats/protobuf_format.h"
 #include "exec/formats/schema_format.h"
+#include "exec/schemas/debezium.h"
 #include "exec/schemas/schema_cache.h"
 
 namespace millrace::inline exec {
@@ -27,12 +29,18 @@ class RowDecoder : public Decoder {
   void decode(Inputs inputs, const std::shared_ptr<const void>& owner, std::vector<ColumnPtr>& out, Bitmap& bad,
               RowErrors& errors) override {
     const std::size_t rows = inputs.size();
+    removed_.clear();
     for (auto& writer : writers_) writer.start(rows);
     for (std::size_t row = 0; row < rows; ++row) {
       if (inputs[row]) {
-        if (read(*inputs[row], row)) continue;
-        bad.set(row, rows);
-        errors.add(static_cast<std::uint32_t>(row), reason_);
+        const Outcome outcome = read(*inputs[row], row);
+        if (outcome == Outcome::row) continue;
+        if (outcome == Outcome::removed) {
+          removed_.set(row, rows);
+        } else {
+          bad.set(row, rows);
+          errors.add(static_cast<std::uint32_t>(row), reason_);
+        }
       }
       for (auto& writer : writers_) writer.set_null(row);
     }
@@ -42,15 +50,19 @@ class RowDecoder : public Decoder {
     for (const auto& schema : schemas_) owners.push_back(schema);  // names of enums are views into it
     for (auto& writer : writers_) out.push_back(writer.finish(rows, owners));
   }
+  const Bitmap* removed() const override { return removed_.empty() ? nullptr : &removed_; }
 
  protected:
-  virtual bool read(std::string_view bytes, std::size_t row) = 0;
+  enum class Outcome : std::uint8_t { row, removed, bad };
+  static Outcome row_if(bool good) { return good ? Outcome::row : Outcome::bad; }
+  virtual Outcome read(std::string_view bytes, std::size_t row) = 0;
 
   std::vector<std::string> names_;
   std::vector<ColumnWriter> writers_;
   std::shared_ptr<Arena> arena_;
   std::string reason_;
   std::vector<std::shared_ptr<const void>> schemas_;
+  Bitmap removed_;
 };
 
 class NosrDecoder final : public RowDecoder {
@@ -61,10 +73,10 @@ class NosrDecoder final : public RowDecoder {
         reader_(file_, *file_->roots.front(), names_, writers_) {}
 
  private:
-  bool read(std::string_view bytes, std::size_t row) override {
-    if (reader_.read(bytes, row, arena_)) return true;
+  Outcome read(std::string_view bytes, std::size_t row) override {
+    if (reader_.read(bytes, row, arena_)) return Outcome::row;
     reason_ = reader_.reason();
-    return false;
+    return Outcome::bad;
   }
 
   proto::FilePtr file_;
@@ -80,9 +92,10 @@ class RegistryDecoder final : public RowDecoder {
         kind_(*schema_kind_of_format(format.name)),
         format_name_(format.name),
         bare_(bare),
+        changes_(format.name == "DEBEZIUM_AVRO"),
         cache_(schemas) {
     if (format.schema && kind_ == SchemaKind::avro)
-      if (auto parsed = avro::parse(format.schema->schema)) own_ = std::move(*parsed);
+      if (auto parsed = avro::parse(format.schema->schema)) own_ = changes_ ? debezium::row_schema(*parsed) : *parsed;
   }
 
   bool ready(Inputs inputs) override {
@@ -101,27 +114,59 @@ class RegistryDecoder final : public RowDecoder {
   struct Program {
     ParsedSchemaPtr schema;
     std::unique_ptr<AvroReader> avro;
+    std::optional<debezium::Envelope> envelope;  // DEBEZIUM_AVRO
     // PROTOBUF: one for each message of the file that was met.
     std::map<const proto::Message*, std::unique_ptr<ProtobufReader>> messages;
   };
   static constexpr std::size_t kMaxPrograms = 256;
 
-  bool read(std::string_view bytes, std::size_t row) override {
+  Outcome read(std::string_view bytes, std::size_t row) override {
     std::int32_t id;
     if (!take_schema_id(bytes, id)) {
       reason_ = bytes.size() < kFrameSize ? fmt::format("{} bytes are too few for {}", bytes.size(), format_name_)
                                           : fmt::format("no {} of a schema registry: the first byte is {}, not 0",
                                                         format_name_, static_cast<unsigned char>(bytes[0]));
-      return false;
+      return Outcome::bad;
     }
     Program* program = last_ && id == last_id_ ? last_ : find_program(id);
-    if (program == nullptr) return false;
-    if (program->avro) {
-      if (program->avro->read(bytes, row, arena_)) return true;
-      reason_ = program->avro->reason();
-      return false;
+    if (program == nullptr) return Outcome::bad;
+    if (!program->avro) return row_if(read_message(*program, bytes, row));
+    if (program->envelope) {
+      const Outcome outcome = open(*program->envelope, bytes);
+      if (outcome != Outcome::row) return outcome;
     }
-    return read_message(*program, bytes, row);
+    if (program->avro->read(bytes, row, arena_)) return Outcome::row;
+    reason_ = program->avro->reason();
+    return Outcome::bad;
+  }
+
+  /// Narrows `bytes` to the row after a change.
+  Outcome open(const debezium::Envelope& envelope, std::string_view& bytes) {
+    const char* at = bytes.data();
+    const char* const end = at + bytes.size();
+    std::string_view after, op;
+    for (std::size_t i = 0; i < envelope.record->fields.size() && at != nullptr; ++i) {
+      const char* const begin = at;
+      at = i == envelope.op ? avro::read_bytes(at, end, op) : avro::skip(*envelope.record->fields[i].type, at, end);
+      if (at != nullptr && i == envelope.after) after = {begin, static_cast<std::size_t>(at - begin)};
+    }
+    if (at != end) {
+      reason_ = "malformed Avro datum";
+      return Outcome::bad;
+    }
+    if (op == "d") return Outcome::removed;
+    const avro::Node& type = *envelope.record->fields[envelope.after].type;
+    if (type.kind == avro::Kind::union_) {
+      std::int64_t branch = 0;
+      const char* const row = avro::read_long(after.data(), end, branch);
+      if (type.branches[static_cast<std::size_t>(branch)]->kind == avro::Kind::null) {
+        reason_ = fmt::format("a change '{}' without the row after it", op);
+        return Outcome::bad;
+      }
+      after.remove_prefix(static_cast<std::size_t>(row - after.data()));
+    }
+    bytes = after;
+    return Outcome::row;
   }
 
   bool read_message(Program& program, std::string_view bytes, std::size_t row) {
@@ -159,8 +204,12 @@ class RegistryDecoder final : public RowDecoder {
     }
     Program& program = programs_[id];
     program.schema = found.schema;
-    if (kind_ == SchemaKind::avro)
-      program.avro = std::make_unique<AvroReader>(found.schema->avro, own_, names_, writers_, bare_);
+    if (kind_ == SchemaKind::avro) {
+      const avro::SchemaPtr writer = changes_ ? debezium::row_schema(found.schema->avro) : found.schema->avro;
+      program.avro = std::make_unique<AvroReader>(writer, own_, names_, writers_, bare_);
+      if (changes_) program.envelope = debezium::find_envelope(*found.schema->avro->root);
+      if (changes_) schemas_.push_back(writer);
+    }
     schemas_.push_back(found.schema);
     return remember(id, program);
   }
@@ -173,7 +222,7 @@ class RegistryDecoder final : public RowDecoder {
 
   const SchemaKind kind_;
   const std::string format_name_;
-  const bool bare_;
+  const bool bare_, changes_;
   SchemaCache* cache_;
   avro::SchemaPtr own_;  // of the source, for aliases and defaults
   std::map<std::int32_t, Program> programs_;

@@ -4,6 +4,7 @@
 
 #include "exec/formats/schema_format.h"
 #include "exec/schemas/avro_schema.h"
+#include "exec/schemas/debezium.h"
 #include "exec/schemas/json_schema.h"
 #include "exec/schemas/proto_schema.h"
 #include "parser/error/sql_error.h"
@@ -52,9 +53,10 @@ bool is_bare(const FormatInfo& format, std::size_t columns, bool is_key) {
 
 Result<Type> type_of(const FormatInfo& format, const SchemaText& schema) {
   if (format.name == "JSON_SR") return json_schema::sql_type(schema);
-  if (format.name == "AVRO") {
+  if (format.name == "AVRO" || format.name == "DEBEZIUM_AVRO") {
     auto parsed = avro::parse(schema);
-    return parsed ? avro::sql_type(*(*parsed)->root) : parsed.error();
+    if (!parsed) return parsed.error();
+    return avro::sql_type(*(format.name == "AVRO" ? *parsed : debezium::row_schema(*parsed))->root);
   }
   auto parsed = proto::parse(schema);
   if (!parsed) return parsed.error();

@@ -188,6 +188,12 @@ Status SourceStage::decode_columns(const Fetch& fetch, std::span<const RecordVie
   if (!bad.empty())
     for (std::size_t row = 0; row < batch.rows; ++row)
       if (bad.test(row)) skip_.set(row, batch.rows);
+  if (const Bitmap* removed = value_decoder_ && table_ ? value_decoder_->removed() : nullptr)
+    for (std::size_t row = 0; row < batch.rows; ++row) {
+      if (!removed->test(row)) continue;
+      batch.kinds[row] = RowKind::remove;
+      values_[row].reset();
+    }
   if (auto done = report(records, RecordErrorKind::deserialization); !done) return done;
   batch.columns.reserve(columns_.size());
   for (const ColumnSource& column : columns_) {

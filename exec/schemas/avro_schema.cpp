@@ -117,8 +117,10 @@ class Parser {
     }
     const Node* plain = by_name(std::string(name), space);
     const Logical logical = logical_of(from);
-    if (logical == Logical::none || !kPrimitives.contains(name)) return plain;
+    std::string connect_name = text_of(from, "connect.name");
+    if ((logical == Logical::none && connect_name.empty()) || !kPrimitives.contains(name)) return plain;
     Node& out = add(plain->kind);
+    out.connect_name = std::move(connect_name);
     set_logical(out, logical, from);
     return &out;
   }

@@ -48,6 +48,7 @@ struct Node {
   int precision = 0, scale = 0;       // decimal
   std::size_t size = 0;               // fixed
   std::string name;                   // full name of record, enum, fixed
+  std::string connect_name;           // of an int or long that is not logical: what Connect calls its type
   std::vector<std::string> symbols;   // enum
   std::vector<Field> fields;          // record
   const Node* element = nullptr;      // array items, map values

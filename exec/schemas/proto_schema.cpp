@@ -378,6 +378,15 @@ std::string_view Enumeration::name_of(std::int32_t number) const {
   return {};
 }
 
+int Message::find_oneof(std::string_view name) const {
+  for (std::size_t i = 0; i < oneofs.size(); ++i) {
+    Message probe;
+    probe.fields.push_back({.name = fmt::format("{}_{}", oneofs[i], i), .message = nullptr, .enumeration = nullptr});
+    if (probe.find(name) != nullptr) return static_cast<int>(i);
+  }
+  return -1;
+}
+
 const Field* Message::find(std::string_view name) const {
   const auto exact = std::ranges::find(fields, name, &Field::name);
   if (exact != fields.end()) return &*exact;

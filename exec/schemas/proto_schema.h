@@ -64,6 +64,8 @@ struct Message {
   std::vector<const Message*> nested;
 
   const Field* find(std::string_view name) const;  // exact, else as names in capitals; null: no such
+  /// The oneof that Connect gives this name, `<oneof>_<place>`, in any capitals; -1: no such.
+  int find_oneof(std::string_view name) const;
 };
 
 /// Messages of one text. Immutable once made; any thread.

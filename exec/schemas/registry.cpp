@@ -46,6 +46,7 @@ std::optional<SchemaKind> find_schema_kind(std::string_view name) {
 }
 std::optional<SchemaKind> schema_kind_of_format(std::string_view format) {
   if (format == "JSON_SR") return SchemaKind::json;
+  if (format == "DEBEZIUM_AVRO") return SchemaKind::avro;
   return format == "JSON" ? std::nullopt : find_schema_kind(format);
 }
 

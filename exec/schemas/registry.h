@@ -15,7 +15,7 @@ namespace millrace::inline exec {
 enum class SchemaKind : std::uint8_t { avro, json, protobuf };
 std::string_view schema_kind_name(SchemaKind kind);  // AVRO, JSON, PROTOBUF
 std::optional<SchemaKind> find_schema_kind(std::string_view name);
-/// Of AVRO, JSON_SR, PROTOBUF; nothing for other formats.
+/// Of AVRO and DEBEZIUM_AVRO, JSON_SR, PROTOBUF; nothing for other formats.
 std::optional<SchemaKind> schema_kind_of_format(std::string_view format);
 
 struct SchemaReference {

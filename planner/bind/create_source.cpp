@@ -130,6 +130,10 @@ void set_formats(const ast::CreateSource& statement, const BindContext& context,
   }
   source.key_format = make_format(key_name, with.key_delimiter, true, with);
   source.value_format = make_format(value ? *value : *value_default, with.value_delimiter, false, with);
+  if (source.kind == RelationKind::stream && is_read_only(source.value_format))
+    throw SqlError(Code::invalid_format, with.span,
+                   fmt::format("Format '{}' tells the changes of a table: it makes a TABLE, not a STREAM.",
+                               source.value_format.name));
 }
 
 void check_formats(const ast::CreateSource& statement, const BindContext& context, const WithProperties& with,

@@ -7,6 +7,7 @@
 #include "planner/bind/coerce_value.h"
 #include "planner/bind/expr_binder.h"
 #include "planner/bind/source_checks.h"
+#include "planner/catalog/formats.h"
 
 namespace millrace::inline planner {
 namespace {
@@ -121,6 +122,11 @@ const SourceDef& require_insert_target(const ast::Identifier& name, const BindCo
   if (target->read_only) {
     throw SqlError(Code::read_only, name.span,
                    fmt::format("Cannot insert values into read-only {}: {}", kind_word(target->kind), name.text));
+  }
+  if (is_read_only(target->key_format) || is_read_only(target->value_format)) {
+    throw SqlError(Code::read_only, name.span,
+                   fmt::format("Cannot insert values into {} `{}`: its format can only be read",
+                               kind_word(target->kind), name.text));
   }
   if (target->window) {
     throw SqlError(Code::invalid_insert, name.span, "Cannot insert values into windowed stream/table!");

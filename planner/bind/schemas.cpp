@@ -100,7 +100,7 @@ void set_written(SourceDef& source, bool is_key, bool only_new, const BindContex
   FormatInfo& format = is_key ? source.key_format : source.value_format;
   const FormatDef* def = find_format(format.name);
   const auto columns = is_key ? source.schema.keys() : source.schema.values();
-  if (!def || !def->registry || columns.empty() || (format.schema && only_new)) return;
+  if (!def || !def->registry || columns.empty() || (format.schema && only_new) || is_read_only(format)) return;
   SchemaLookup& schemas = require_registry(context, {});
   format.schema = schemas.register_schema({format, source.topic, is_key}, source.name, columns, only_new);
 }

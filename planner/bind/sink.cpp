@@ -22,6 +22,19 @@ void check_no_limit(const ast::Query& query) {
                  "LIMIT is not supported in persistent queries: they run until they are terminated.");
 }
 
+namespace {
+
+/// What a sink writes that is given this format, or inherits it. Throws where a format that is only read is given.
+std::string written_name(const std::string& name, bool given, Span span) {
+  const FormatDef& format = require_format(name, span);
+  if (format.written_as.empty()) return name;
+  if (!given) return std::string(format.written_as);
+  throw SqlError(Code::invalid_format, span,
+                 fmt::format("Format '{}' can only be read, not written: use {}.", name, format.written_as));
+}
+
+}  // namespace
+
 void set_sink_formats(SourceDef& sink, const BoundSelect& select, const WithProperties& with,
                       const BindContext& context) {
   const auto key = with.wanted_key_format();
@@ -36,13 +49,14 @@ void set_sink_formats(SourceDef& sink, const BoundSelect& select, const WithProp
     const auto fallback = find_property(context.properties, "ksql.persistence.default.format.key");
     key_name = fallback && !fallback->empty() ? *fallback : "KAFKA";
   }
+  key_name = written_name(key_name, key.has_value(), with.span);
   const auto inherited = [](const std::optional<char>& given, bool same, const FormatInfo& from) {
     const FormatDef* def = find_format(from.name);
     if (given || !same || !def || !def->has_delimiter) return given;
     return std::optional<char>(from.delimiter);
   };
   const FormatInfo& value_source = select.sources.front()->value_format;
-  const std::string value_name = value.value_or(value_source.name);
+  const std::string value_name = written_name(value.value_or(value_source.name), value.has_value(), with.span);
   sink.key_format = make_format(
       key_name, inherited(with.key_delimiter, !key && key_name == select.key_format.name, select.key_format), true,
       with);

@@ -44,6 +44,19 @@ constexpr std::array kFormats = {
               .nested_lists = false,
               .map_owner = "PROTOBUF format",
               .has_nullable = true},
+    FormatDef{.name = "DEBEZIUM_JSON",
+              .key_wraps_single = true,
+              .can_wrap = true,
+              .wraps_by_default = true,
+              .map_owner = "JSON",
+              .written_as = "JSON"},
+    FormatDef{.name = "DEBEZIUM_AVRO",
+              .key_wraps_single = true,
+              .can_wrap = true,
+              .wraps_by_default = true,
+              .map_owner = "Avro",
+              .registry = true,
+              .written_as = "AVRO"},
 };
 
 std::string column_list(const std::vector<ColumnDef>& columns) {
@@ -151,7 +164,13 @@ std::string refusal(const FormatDef& format, const std::vector<ColumnDef>& colum
 
 bool can_write(const FormatInfo& format) {
   const FormatDef* def = find_format(format.name);
-  return !(def && def->registry) || format.schema != nullptr;
+  if (def == nullptr || !def->written_as.empty()) return def == nullptr;
+  return !def->registry || format.schema != nullptr;
+}
+
+bool is_read_only(const FormatInfo& format) {
+  const FormatDef* def = find_format(format.name);
+  return def && !def->written_as.empty();
 }
 
 bool has_bare_key(const FormatInfo& format, std::size_t key_columns) {

@@ -35,6 +35,10 @@ struct FormatDef {
 
   /// Its schemas are kept in a registry: columns can be inferred and a writer's schema has an id.
   bool registry = false;
+
+  /// Values are changes of a table's rows rather than rows: only tables are read in it, nothing is written. What
+  /// inherits it writes this one. Empty: an ordinary format.
+  std::string_view written_as = {};
 };
 
 /// Null when the name is unknown. Precondition: upper case.
@@ -44,8 +48,10 @@ std::span<const FormatDef> all_formats();
 /// Why the format cannot hold the columns; empty when it can.
 std::string refusal(const FormatDef& format, const std::vector<ColumnDef>& columns);
 
-/// Whether it is known how to write in this format: one with a registry needs a schema.
+/// Whether it is known how to write in this format: one with a registry needs a schema, one of changes is only read.
 bool can_write(const FormatInfo& format);
+/// Whether nothing is ever written in this format.
+bool is_read_only(const FormatInfo& format);
 
 /// Whether the one key column of a relation is bare.
 bool has_bare_key(const FormatInfo& format, std::size_t key_columns);

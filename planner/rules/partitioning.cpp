@@ -35,7 +35,8 @@ bool key_format_supports(const FormatInfo& format, const std::vector<ColumnDef>&
 // What only we read needs no schema of a registry.
 FormatInfo internal_key_format(const FormatInfo& wanted, const std::vector<ColumnDef>& keys) {
   const FormatDef* def = find_format(wanted.name);
-  if (wanted.name != "NONE" && def && !def->registry && key_format_supports(wanted, keys)) return wanted;
+  if (wanted.name != "NONE" && def && !def->registry && def->written_as.empty() && key_format_supports(wanted, keys))
+    return wanted;
   FormatInfo kafka{.name = "KAFKA"};
   if (wanted.name == "NONE" && key_format_supports(kafka, keys)) return kafka;
   return FormatInfo{.name = "JSON"};

@@ -1,10 +1,12 @@
 // fuzz_schema_decoders [SECONDS [SEED]]: what AVRO, PROTOBUF and PROTOBUF_NOSR write is read back the same, and mangled
-// texts are refused or read, never more; so are mangled schemas.
+// texts are refused or read, never more; so are mangled schemas, and changes as Debezium writes them. What is written
+// is shown by PRINT.
 #include <chrono>
 #include <iostream>
 #include <random>
 
 #include "exec/formats/framing.h"
+#include "exec/formats/print.h"
 #include "exec/formats/schema_registrar.h"
 #include "exec/schemas/compatibility.h"
 #include "exec/schemas/local_registry.h"
@@ -60,6 +62,8 @@ struct Run {
     for (const std::string& good : encode(format, columns, rows)) texts.emplace_back(good);
     for (std::size_t i = 0; i < kRows; ++i)
       texts.emplace_back(mangle(*texts[i], random, random.below(4) == 0 ? 0 : keep));
+    if (std::string problem = check_shown(format, texts, cache); !problem.empty()) return problem;
+    if (std::string problem = check_changes(format, columns, texts, cache); !problem.empty()) return problem;
     const Decoded out = decode_all(*make_decoder(format, columns, all_of(columns.size()), false, &cache), texts);
     for (std::size_t row = 0; row < texts.size(); ++row) {
       for (std::size_t i = 0; i < columns.size(); ++i) {
@@ -70,6 +74,65 @@ struct Run {
       }
       if (row < kRows && out.bad.test(row)) return "refused what was written: " + out.errors.entries.front().message;
     }
+    return {};
+  }
+
+  // PRINT knows what was written, and stands what was not.
+  std::string check_shown(const FormatInfo& format, const std::vector<std::optional<std::string>>& texts,
+                          SchemaCache& cache) {
+    if (!format.schema) return {};
+    for (std::size_t row = 0; row < texts.size(); ++row) {
+      RecordPrinter printer([&](std::int32_t id) { return cache.find(id).schema; });
+      std::vector<std::string> lines;
+      printer.print({0, std::nullopt, texts[row], 0}, lines);
+      if (row < kRows && lines[1].find(format.name) == std::string::npos)
+        return "shown as another format: " + lines[1] + ", " + lines[2];
+    }
+    return {};
+  }
+
+  // A row in Debezium's envelope is read as the row alone is.
+  std::string check_changes(const FormatInfo& format, const std::vector<ColumnDef>& columns,
+                            const std::vector<std::optional<std::string>>& texts, SchemaCache& cache) {
+    if (format.name != "AVRO") return {};
+    const std::string text =
+        R"({"type": "record", "name": "E", "fields": [{"name": "before", "type": ["null", "string"]},
+      {"name": "after", "type": ["null", )" +
+        format.schema->schema.text + R"(]}, {"name": "op", "type": "string"}]})";
+    const auto id = registry->add("changes-value", {SchemaKind::avro, text, {}});
+    if (!id) return id.error().message;
+    std::vector<std::optional<std::string>> changes;
+    for (const auto& row : texts) {
+      changes.emplace_back(schema_frame(*id) + std::string("\0\2", 2) + row->substr(std::min(kFrameSize, row->size())) +
+                           "\2u");
+      changes.emplace_back(mangle(*changes.back(), random, random.below(4) == 0 ? 0 : kFrameSize));
+    }
+    const auto all = all_of(columns.size());
+    const Decoded rows = decode_all(*make_decoder(format, columns, all, false, &cache), texts);
+    const Decoded out = decode_all(*make_decoder({.name = "DEBEZIUM_AVRO"}, columns, all, false, &cache), changes);
+    for (std::size_t row = 0; row < kRows; ++row)
+      for (std::size_t i = 0; i < columns.size(); ++i)
+        if (!(out.at(i, 2 * row) == rows.at(i, row)) && !is_nan(rows.at(i, row))) return "another row in an envelope";
+    return check_json_changes(columns, texts.size());
+  }
+
+  std::string check_json_changes(const std::vector<ColumnDef>& columns, std::size_t count) {
+    std::vector<std::vector<Value>> rows(count);
+    for (auto& row : rows)
+      for (const auto& def : columns) row.push_back(random.value(def.type));
+    std::vector<std::optional<std::string>> plain, changes;
+    for (const std::string& row : encode({.name = "JSON"}, columns, rows)) {
+      plain.emplace_back(row);
+      changes.emplace_back(R"({"before": {"op": "d"}, "after": )" + row + R"(, "source": [], "op": "c"})");
+      changes.emplace_back(mangle(*changes.back(), random, 0));
+    }
+    const auto all = all_of(columns.size());
+    const Decoded out = decode_all(*make_decoder({.name = "DEBEZIUM_JSON"}, columns, all, false), changes);
+    const Decoded alone = decode_all(*make_decoder({.name = "JSON"}, columns, all, false), plain);
+    for (std::size_t row = 0; row < plain.size(); ++row)
+      for (std::size_t i = 0; i < columns.size(); ++i)
+        if (!(out.at(i, 2 * row) == alone.at(i, row)) && !is_nan(alone.at(i, row)))
+          return "another row in a JSON envelope";
     return {};
   }
 
