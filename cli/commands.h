@@ -16,6 +16,8 @@ int run_command(const std::vector<std::string>& arguments);
 int test_command(const std::vector<std::string>& arguments);
 int load_command(const std::vector<std::string>& arguments);
 int password_command(const std::vector<std::string>& arguments);
+int backup_command(const std::vector<std::string>& arguments);
+int restore_command(const std::vector<std::string>& arguments);
 int bench_command(const std::vector<std::string>& arguments);
 
 }  // namespace millrace::inline cli

@@ -11,16 +11,42 @@
 namespace millrace::inline cli {
 namespace {
 
+/// The value of `name="..."` in a JAAS configuration; empty: it is not there.
+std::string jaas_value(const std::string& jaas, const std::string& name) {
+  const std::size_t at = jaas.find(name + "=\"");
+  if (at == std::string::npos) return {};
+  const std::size_t from = at + name.size() + 2;
+  return jaas.substr(from, jaas.find('"', from) - from);
+}
+
+using Properties = std::vector<std::pair<std::string, std::string>>;
+
+/// A security setting under the name that Java's clients have for it, as librdkafka calls it. Files must be PEM, or
+/// PKCS#12 where keys are in them.
+void add_security(const std::string& name, const std::string& value, Properties& out) {
+  if (name == "sasl.jaas.config") {
+    out.emplace_back("sasl.username", jaas_value(value, "username"));
+    out.emplace_back("sasl.password", jaas_value(value, "password"));
+  } else if (name == "ssl.truststore.location") {
+    out.emplace_back("ssl.ca.location", value);
+  } else if (name == "ssl.keystore.location" && value.ends_with(".pem")) {
+    out.emplace_back("ssl.certificate.location", value);
+    out.emplace_back("ssl.key.location", value);
+  } else if (!name.starts_with("ssl.truststore.") && name != "ssl.keystore.type") {
+    out.emplace_back(name, value);
+  }
+}
+
 /// Settings that the operator gave for Kafka clients: `kafka.NAME`, and the security ones under their own names.
-std::vector<std::pair<std::string, std::string>> kafka_properties(const Config& config) {
-  std::vector<std::pair<std::string, std::string>> properties;
+Properties kafka_properties(const Config& config) {
+  Properties properties;
   // Without TLS to Kafka the stores are the listeners' alone.
   const bool tls = config.find("security.protocol").value_or("").find("SSL") != std::string::npos;
   for (const auto& [name, value] : config.explicit_values()) {
     if (name.starts_with("kafka.")) properties.emplace_back(name.substr(6), value);
     if (name.starts_with("security.") || name.starts_with("sasl.") ||
         (tls && name.starts_with("ssl.") && !name.starts_with("ssl.client.")))
-      properties.emplace_back(name, value);
+      add_security(name, value, properties);
   }
   return properties;
 }

@@ -15,6 +15,8 @@ constexpr const char* kHelp = R"(millrace: SQL over event streams
   millrace run FILE.sql               run a script in this process and print its results
   millrace test -t FILE.sql|DIR       run tests written in SQL; -s, -i and -o compare records of JSON files
   millrace load STREAM FILE [URL]     insert CSV or JSON lines into a stream or table; FILE - reads standard input
+  millrace backup NAME [URL]          have a server copy its embedded log and state
+  millrace restore BACKUP --data DIR  make a data directory of such a copy
   millrace password USER [ROLE...]    a line for the password file of a server
   millrace bench WORKLOAD             measure this machine; see bench/README.md
   millrace --version
@@ -27,9 +29,11 @@ struct Command {
   int (*run)(const std::vector<std::string>&);
 };
 constexpr Command kCommands[] = {
-    {"shell", millrace::shell_command},       {"server", millrace::server_command}, {"run", millrace::run_command},
-    {"test", millrace::test_command},         {"load", millrace::load_command},     {"bench", millrace::bench_command},
-    {"password", millrace::password_command},
+    {"shell", millrace::shell_command},       {"server", millrace::server_command},
+    {"run", millrace::run_command},           {"test", millrace::test_command},
+    {"load", millrace::load_command},         {"bench", millrace::bench_command},
+    {"password", millrace::password_command}, {"backup", millrace::backup_command},
+    {"restore", millrace::restore_command},
 };
 
 int run(std::vector<std::string> arguments) {

@@ -209,6 +209,24 @@ std::string print_source(const json::object& source, const PrintOptions& options
   return out + print_offsets(source, options);
 }
 
+/// EXPLAIN ANALYZE.
+std::string print_analysis(const json::object& analysis, const PrintOptions& options) {
+  std::string out = fmt::format("\nWhat it did on {}\n---------------\n", text(analysis, "host")) +
+                    labelled("Rows in, out", text(analysis, "rowsIn") + ", " + text(analysis, "rowsOut")) +
+                    labelled("Late rows", text(analysis, "lateRows")) +
+                    labelled("Bad records", text(analysis, "badRecords")) +
+                    labelled("Records behind", analysis.at("lag").is_null() ? "not known" : text(analysis, "lag"));
+  Rows rows;
+  for (const json::value& value : list(analysis, "operators")) {
+    const json::object& step = value.as_object();
+    rows.push_back({text(step, "operator"), text(step, "rowsIn"), text(step, "rowsOut"), text(step, "lateRows"),
+                    text(step, "errors"), text(step, "stateBytes"),
+                    fmt::format("{:.1f} %", 100 * step.at("share").to_number<double>()), text(step, "detail")});
+  }
+  return out + print_table({"Operator", "Rows in", "Rows out", "Late", "Errors", "State bytes", "CPU", "Step"}, rows,
+                           options);
+}
+
 std::string print_query(const json::object& query, const PrintOptions& options) {
   std::string out = "\n" + labelled("ID", text(query, "id")) + labelled("Query Type", text(query, "queryType")) +
                     labelled("SQL", text(query, "statementText"));
@@ -229,6 +247,8 @@ std::string print_query(const json::object& query, const PrintOptions& options) 
   out += fmt::format(
       "\nExecution plan      \n--------------      \n{}\n\nProcessing topology \n------------------- \n{}\n",
       text(query, "executionPlan"), text(query, "topology"));
+  if (const json::value* analysis = query.if_contains("analysis"); analysis != nullptr && analysis->is_object())
+    out += print_analysis(analysis->get_object(), options);
   if (const json::object& overridden = query.at("overriddenProperties").as_object(); !overridden.empty()) {
     Rows rows;
     for (const auto& entry : overridden) rows.push_back({std::string(entry.key()), cell_text(entry.value())});

@@ -1,18 +1,22 @@
 #include <fmt/format.h>
 #include <signal.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <condition_variable>
+#include <cstring>
+#include <fstream>
+#include <sstream>
 #include <thread>
 #include <utility>
 
 #include "cli/commands.h"
 #include "cli/local_service.h"
+#include "cli/logging.h"
 #include "cli/options.h"
 #include "cli/server_network.h"
 #include "exec/log/failpoint.h"
@@ -31,6 +35,7 @@ constexpr const char* kServerHelp = R"(usage: millrace server [OPTIONS]
   --listen HOST:PORT      address of the HTTP API (default 127.0.0.1:8088); https://HOST:PORT with TLS; repeatable
   --advertise HOST:PORT   how other processes reach this one (default the listening address)
   --threads N             worker threads (default one per core)
+  --queries FILE          run these statements and take no others (ksql.queries.file)
   --log-level LEVEL       debug, info, warn or error (default info)
   --check                 look the configuration over, certificates and users included, and leave
 
@@ -43,7 +48,7 @@ examples:
 const std::vector<OptionDef> kServerOptions = {
     {"config", 'c', true},       {"set", 's', true, true}, {"kafka", 'k', true},   {"data", 0, true},
     {"listen", 'l', true, true}, {"advertise", 0, true},   {"threads", 't', true}, {"log-level", 0, true},
-    {"check", 0, false},         {"help", 'h', false}};
+    {"queries", 0, true},        {"check", 0, false},      {"help", 'h', false}};
 
 /// Each connection is a descriptor.
 void raise_descriptor_limit() {
@@ -62,13 +67,6 @@ Config make_config(const Options& options) {
     config.set(std::move(name), std::move(value));
   }
   return config;
-}
-
-void set_up_logging(const Options& options) {
-  auto logger = spdlog::stderr_color_mt("millrace");
-  logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %^%l%$ %v");
-  spdlog::set_default_logger(logger);
-  spdlog::set_level(spdlog::level::from_str(options.get("log-level").value_or("info")));
 }
 
 /// Signals that end the server are taken by sigwait alone, so they are blocked before any thread starts.
@@ -145,6 +143,18 @@ int wait_for_end(StopSignal& signals, HttpServer& http) {
   return signal;
 }
 
+/// A headless server's statements.
+Status run_queries_file(Service& service, const std::string& path) {
+  if (path.empty()) return {};
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  if (!file) return user_error("cannot read {}: {}", path, std::strerror(errno));
+  if (auto error = service.run_queries(text.str()))
+    return user_error("{}: {}{}", path, error->message, error->statement ? "\n" + *error->statement : std::string());
+  return {};
+}
+
 /// What can be known of a configuration without starting anything.
 int check(const Options& options) {
   const Config config = make_config(options);
@@ -165,12 +175,13 @@ int check(const Options& options) {
 
 int serve(const Options& options) {
   const auto began = std::chrono::steady_clock::now();
-  auto& stop_signal = *new StopSignal;  // its thread uses it to the end
-  set_up_logging(options);
+  auto& stop_signal = *new StopSignal;                          // its thread uses it to the end
   if (const char* points = std::getenv("MILLRACE_FAILPOINTS"))  // tests of this process under faults
     if (Status armed = failpoint::arm_from_text(points); !armed) return failed(armed.error());
   LocalOptions local;
   local.config = make_config(options);
+  if (auto file = options.get("queries")) local.config.set("ksql.queries.file", *file);
+  set_up_logging(local.config.text("millrace.log.format"), options.get("log-level").value_or("info"));
   for (const std::string& name : local.config.unknown()) spdlog::warn("unknown property: {}", name);
   for (const auto& [name, value] : local.config.explicit_values())
     if (const Setting* setting = find_setting(name); setting != nullptr && !setting->idle.empty())
@@ -188,10 +199,12 @@ int serve(const Options& options) {
   if (!http) return failed(http.error());
   local.advertised = options.get("advertise").value_or(local.config.text("ksql.advertised.listener"));
   if (local.advertised.empty()) local.advertised = fmt::format("{}:{}", address.host, (*http)->port());
+  const std::string queries_file = local.config.text("ksql.queries.file");
   const std::string log_name =
       local.kafka.empty() ? "embedded log in " + (*directory)->path() : "Kafka at " + local.kafka;
   auto service = LocalService::open(std::move(*directory), std::move(local));
   if (!service) return failed(service.error());
+  if (Status run = run_queries_file((*service)->service(), queries_file); !run) return failed(run.error());
   (*http)->serve((*service)->service());
   std::printf(
       "millrace %s ready on %s://%s:%d in %lld ms (%s)\n", kVersion, address.tls ? "https" : "http",

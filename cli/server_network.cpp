@@ -68,19 +68,50 @@ TlsOptions tls_of(const Config& config) {
   return tls;
 }
 
+HttpCors cors_of(const Config& config) {
+  HttpCors cors{.origins = list_of(config.text("access.control.allow.origin"))};
+  if (const auto methods = config.find("access.control.allow.methods"); methods && !methods->empty())
+    cors.methods = *methods;
+  if (const auto headers = config.find("access.control.allow.headers"); headers && !headers->empty())
+    cors.headers = *headers;
+  return cors;
+}
+
+AnswerTerms terms_of(const Config& config) {
+  AnswerTerms terms;
+  terms.slow = std::chrono::milliseconds(config.integer("millrace.slow.request.ms"));
+  terms.pull_rows = config.integer("millrace.pull.max.rows");
+  const UserRates::Limits limits{.requests_per_second = config.integer("millrace.user.requests.per.second"),
+                                 .push_queries = config.integer("millrace.user.push.queries")};
+  if (limits.requests_per_second > 0 || limits.push_queries > 0) terms.rates = std::make_shared<UserRates>(limits);
+  return terms;
+}
+
 /// Null: whoever reaches the server may use it.
 Result<std::shared_ptr<const HttpSecurity>> security_of(const Config& config) {
   const std::string method = config.text("authentication.method"), grants = config.text("millrace.authorization.file");
   if (method == "NONE") {
     if (!grants.empty())
-      return user_error("millrace.authorization.file needs authentication.method=BASIC: grants are to known users");
+      return user_error("millrace.authorization.file needs authentication.method: grants are to known users");
     return std::shared_ptr<const HttpSecurity>();
   }
-  if (method != "BASIC") return user_error("authentication.method must be NONE or BASIC, got '{}'", method);
   auto security = std::make_shared<HttpSecurity>();
-  auto credentials = Credentials::read(config.text("millrace.authentication.file"));
-  if (!credentials) return credentials.error();
-  security->credentials = std::move(*credentials);
+  for (const std::string& one : list_of(method)) {
+    if (one == "BASIC") {
+      auto credentials = Credentials::read(config.text("millrace.authentication.file"));
+      if (!credentials) return credentials.error();
+      security->credentials = std::move(*credentials);
+    } else if (one == "BEARER") {
+      auto tokens = BearerTokens::read({.key_file = config.text("millrace.authentication.jwks.file"),
+                                        .issuer = config.text("millrace.authentication.jwt.issuer"),
+                                        .audience = config.text("millrace.authentication.jwt.audience"),
+                                        .roles_claim = config.text("millrace.authentication.jwt.roles.claim")});
+      if (!tokens) return tokens.error();
+      security->tokens = std::move(*tokens);
+    } else {
+      return user_error("authentication.method must be NONE, BASIC, BEARER or BASIC,BEARER, got '{}'", method);
+    }
+  }
   if (!grants.empty()) {
     auto access = Access::read(grants);
     if (!access) return access.error();
@@ -100,7 +131,9 @@ Result<HttpOptions> network_options(const std::vector<std::string>& addresses, c
   return HttpOptions{.listeners = listeners_of(addresses, config),
                      .limits = {},
                      .tls = tls_of(config),
-                     .security = std::move(*security)};
+                     .security = std::move(*security),
+                     .cors = cors_of(config),
+                     .terms = terms_of(config)};
 }
 
 void warn_of_open_doors(const HttpOptions& options) {

@@ -26,4 +26,4 @@ describe
                  | name 'EXTENDED'?)
     ;
 
-explain: 'EXPLAIN' (statement | name);
+explain: 'EXPLAIN' 'ANALYZE'? (statement | name);

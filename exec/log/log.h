@@ -208,6 +208,10 @@ class Log {
   virtual Result<std::int64_t> append_now(const TopicPartition& partition, std::optional<std::string_view> key,
                                           std::optional<std::string_view> value, std::int64_t timestamp,
                                           std::span<const HeaderView> headers = {}) = 0;
+  /// A copy of all that is committed, as it is at one moment, in a new directory: what opens there is this log.
+  virtual Status checkpoint(const std::string& /*directory*/) {
+    return user_error("this log cannot be copied: a Kafka cluster is backed up by its own means");
+  }
   /// A name that stays the same for this log: the Kafka cluster id, or one kept in the embedded directory.
   virtual Result<std::string> cluster_id() = 0;
   /// This process is about to end: whatever waits for the other side, now or later, gives up when `wait` is over, a

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
+#include <utility>
+
 #include "exec/operators/batch_ops.h"
 
 namespace millrace::inline exec {
@@ -12,23 +15,79 @@ struct Overload : Visitors... {
   using Visitors::operator()...;
 };
 
+/// Measures how long each operator of a task works, without those that it hands rows to.
+class Meter {
+ public:
+  template <class Work>
+  Status run(OperatorCounters& whose, const Work& work) {
+    const auto outer = std::exchange(inner_, Clock::duration{});
+    const auto began = Clock::now();
+    Status done = work();
+    const auto took = Clock::now() - began;
+    whose.busy_ns.fetch_add(static_cast<std::uint64_t>((took - inner_).count()), std::memory_order_relaxed);
+    inner_ = outer + took;
+    return done;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Clock::duration inner_{};  // of what the operator under way has called
+};
+
+void count(std::atomic<std::uint64_t>& rows, const Batch& batch) {
+  rows.fetch_add(batch.rows, std::memory_order_relaxed);
+}
+
+/// Where rows go from one step to the next.
+struct Passage {
+  OperatorCounters& from;
+  OperatorCounters& to;
+  Meter& meter;
+
+  template <class Work>
+  Status pass(const Batch& batch, const Work& work) {
+    count(from.rows_out, batch);
+    count(to.rows_in, batch);
+    return meter.run(to, work);
+  }
+};
+
 /// Hands rows to an input of an operator.
 class InputEmitter final : public Emitter {
  public:
-  InputEmitter(Operator& target, int input, Emitter& next) : target_(target), input_(input), next_(next) {}
+  InputEmitter(Operator& target, int input, Emitter& next, Passage passage)
+      : target_(target), input_(input), next_(next), passage_(passage) {}
   Status batch(Batch&& batch) override { return push(batch); }
-  Status push(const Batch& batch) { return batch.rows == 0 ? Status{} : target_.on_batch(input_, batch, next_); }
+  Status push(const Batch& batch) {
+    if (batch.rows == 0) return {};
+    return passage_.pass(batch, [&] { return target_.on_batch(input_, batch, next_); });
+  }
 
  private:
   Operator& target_;
   int input_;
   Emitter& next_;
+  Passage passage_;
+};
+
+/// Hands rows to the sink.
+class RootEmitter final : public Emitter {
+ public:
+  RootEmitter(Emitter& out, Passage passage) : out_(out), passage_(passage) {}
+  Status batch(Batch&& batch) override {
+    return passage_.pass(batch, [&] { return out_.batch(std::move(batch)); });
+  }
+
+ private:
+  Emitter& out_;
+  Passage passage_;
 };
 
 struct Stage {
   std::unique_ptr<OperatorContext> context;
   std::unique_ptr<Operator> op;
   Emitter* out;
+  OperatorCounters* counters;
 };
 
 class TreePipeline final : public Pipeline {
@@ -40,7 +99,8 @@ class TreePipeline final : public Pipeline {
   }
   Status commit() override {
     for (Stage& stage : stages_)
-      if (Status done = stage.op->on_commit(*stage.out); !done) return done;
+      if (Status done = meter_.run(*stage.counters, [&] { return stage.op->on_commit(*stage.out); }); !done)
+        return done;
     return {};
   }
   std::size_t held_bytes() const override {
@@ -82,6 +142,8 @@ class TreePipeline final : public Pipeline {
 
   std::vector<Stage> stages_;  // inputs before what reads them
   std::vector<std::unique_ptr<InputEmitter>> emitters_;
+  std::unique_ptr<RootEmitter> root_emitter_;
+  Meter meter_;
   std::vector<Leaf> leaves_;
   std::vector<InputEmitter*> entries_;  // per leaf; null: straight to the root
   Emitter* root_ = nullptr;
@@ -90,19 +152,28 @@ class TreePipeline final : public Pipeline {
 class Builder {
  public:
   Builder(const Subtopology& subtopology, TaskContext& context, Emitter& out)
-      : subtopology_(subtopology), context_(context), pipeline_(std::make_unique<TreePipeline>()) {
-    pipeline_->root_ = &out;
-  }
+      : subtopology_(subtopology), context_(context), out_(out), pipeline_(std::make_unique<TreePipeline>()) {}
 
   Result<std::unique_ptr<Pipeline>> build() {
     const PlanNode& root = *subtopology_.root;
     const bool ends = root.as<SinkNode>() != nullptr || root.as<OutputNode>() != nullptr;
-    Status added = add(ends ? *inputs_of(root)[0] : root, nullptr, *pipeline_->root_);
+    const PlanNode& top = ends ? *inputs_of(root)[0] : root;
+    pipeline_->root_ = &out_;
+    if (ends) {
+      pipeline_->root_emitter_ = std::make_unique<RootEmitter>(out_, passage(top, root));
+      pipeline_->root_ = pipeline_->root_emitter_.get();
+    }
+    Status added = add(top, nullptr, *pipeline_->root_);
     if (!added) return added.error();
     return std::unique_ptr<Pipeline>(std::move(pipeline_));
   }
 
  private:
+  OperatorCounters& counters_of(const PlanNode& node) { return context_.counters(subtopology_.name_of(node)); }
+  Passage passage(const PlanNode& from, const PlanNode& to) {
+    return {counters_of(from), counters_of(to), pipeline_->meter_};
+  }
+
   /// Adds the tree under `node`; its rows go to `entry` (null: straight to the root).
   Status add(const PlanNode& node, InputEmitter* entry, Emitter& out) {
     if (node.as<SourceNode>() != nullptr) {
@@ -119,11 +190,11 @@ class Builder {
     Operator& op = **made;
     int input = 0;
     for (const NodePtr& below : inputs_of(node)) {
-      pipeline_->emitters_.push_back(std::make_unique<InputEmitter>(op, input++, out));
+      pipeline_->emitters_.push_back(std::make_unique<InputEmitter>(op, input++, out, passage(*below, node)));
       InputEmitter* into = pipeline_->emitters_.back().get();
       if (Status added = add(*below, into, *into); !added) return added;
     }
-    pipeline_->stages_.push_back({std::move(context), std::move(*made), &out});
+    pipeline_->stages_.push_back({std::move(context), std::move(*made), &out, &counters_of(node)});
     return {};
   }
 
@@ -154,6 +225,7 @@ class Builder {
 
   const Subtopology& subtopology_;
   TaskContext& context_;
+  Emitter& out_;
   std::unique_ptr<TreePipeline> pipeline_;
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -23,6 +24,13 @@ class Emitter {
   virtual Status batch(Batch&& batch) = 0;
 };
 
+/// What one operator of a query has done so far, in all tasks of this process. May be read at any time.
+struct OperatorCounters {
+  std::atomic<std::uint64_t> late_rows{0}, errors{0}, rows_in{0}, rows_out{0};
+  std::atomic<std::uint64_t> busy_ns{0};  // without the operators that it hands rows to
+  std::atomic<std::int64_t> state_bytes{0};
+};
+
 /// What a task gives its operators. Lives as long as they do; same thread. `step`: the operator's name in the plan
 /// (Subtopology::steps).
 class TaskContext {
@@ -34,6 +42,8 @@ class TaskContext {
   virtual void report(std::string_view step, RecordErrorKind kind, const RowErrors& errors, const Batch& in) = 0;
   /// Rows dropped because they were late: metrics and processing log.
   virtual void late_rows(std::string_view step, std::uint64_t count) = 0;
+  /// Where what a step does is counted.
+  virtual OperatorCounters& counters(const std::string& step) = 0;
   virtual const QueryOptions& options() const = 0;
 };
 

@@ -223,7 +223,8 @@ std::optional<QueryStatus> EngineImpl::status(const std::string& query_id) {
   status.late_rows = run->late_rows;
   status.bad_records = run->bad_records;
   for (const auto& [name, counters] : run->operators)
-    status.operators.push_back({name, counters.late_rows, counters.errors});
+    status.operators.push_back({name, counters.late_rows, counters.errors, counters.rows_in, counters.rows_out,
+                                std::chrono::nanoseconds(counters.busy_ns), counters.state_bytes});
   status.restarts = run->restarts;
   status.lag = run->lags_unknown > 0 || run->failed ? -1 : run->lag.load();
   if (run->failed) {

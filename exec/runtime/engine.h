@@ -66,9 +66,26 @@ struct QueryStatus {
   struct Operator {
     std::string name;  // of the step
     std::uint64_t late_rows = 0, errors = 0;
+    std::uint64_t rows_in = 0, rows_out = 0;  // of all kinds, those that take something back included
+    std::chrono::nanoseconds busy{};          // that it worked itself
+    std::int64_t state_bytes = 0;             // of its stores, in memory
   };
   std::vector<Operator> operators;  // of the whole plan, as this process runs it
   std::int64_t lag = 0;             // records between progress and the end of the inputs; -1: not known
+};
+
+/// One task as its worker has it.
+struct TaskStatus {
+  std::string query_id;
+  int subtopology = 0, partition = 0, slot = 0, worker = 0;
+  bool restoring = false, dirty = false;
+  std::int64_t lag = 0;  // -1: not known
+  std::size_t state_bytes = 0;
+  struct Input {
+    std::string topic;
+    std::int64_t committed = 0, consumed = 0, accepted = 0;  // next offsets
+  };
+  std::vector<Input> inputs;
 };
 
 /// Keys or ranges of one store to read, already as Values (the engine encodes them).
@@ -104,6 +121,10 @@ class TransientQuery {
 };
 struct TransientEvents {
   std::function<bool(const Batch&)> on_rows;
+  /// Where the query stands in its only topic: the next offset of each partition, once before the first row and then
+  /// when on_rows has taken all that came of the records before. Only for plans of one subtopology that reads one
+  /// topic.
+  std::function<void(const std::vector<std::int64_t>&)> on_position = {};
   std::function<void(std::optional<Error>)> on_end;  // limit reached, or end of input where `until_end`, or failure
 };
 
@@ -150,9 +171,17 @@ class Engine {
                         std::function<void(Found)> later) = 0;
 
   /// Runs a plan made with PhysicalContext::transient. `until_end`: stops at the end offsets seen at the start (pull
-  /// queries on streams, `millrace run`).
+  /// queries on streams, `millrace run`). `from`: the offset to begin at in each partition of the only topic; further
+  /// partitions from their beginning. Empty: as the plan says.
   virtual Result<std::unique_ptr<TransientQuery>> run_transient(std::shared_ptr<const PhysicalPlan> plan,
-                                                                bool until_end, TransientEvents events) = 0;
+                                                                bool until_end, TransientEvents events,
+                                                                std::vector<std::int64_t> from = {}) = 0;
+
+  /// The tasks that run here, by worker.
+  virtual std::vector<TaskStatus> tasks() = 0;
+  /// A copy of state and log that belong together, in folders `state` and `log` of a directory that exists. Only on a
+  /// log that can be copied (Log::checkpoint). What runs goes on meanwhile.
+  virtual Status back_up(const std::string& directory) = 0;
 
   /// True when every running query has consumed and committed everything that lay in its inputs; waits up to `wait`.
   virtual bool wait_until_idle(std::chrono::milliseconds wait) = 0;

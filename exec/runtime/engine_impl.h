@@ -42,7 +42,10 @@ class EngineImpl final : public Engine, private WorkerHost {
   Found look_up(const std::string& query_id, std::vector<PullLookup> lookups,
                 std::function<void(Found)> later) override;
   Result<std::unique_ptr<TransientQuery>> run_transient(std::shared_ptr<const PhysicalPlan> plan, bool until_end,
-                                                        TransientEvents events) override;
+                                                        TransientEvents events,
+                                                        std::vector<std::int64_t> from) override;
+  std::vector<TaskStatus> tasks() override;
+  Status back_up(const std::string& directory) override;
   bool wait_until_idle(std::chrono::milliseconds wait) override;
   Status run_until_idle() override;
   void kill() override;
@@ -112,6 +115,7 @@ class EngineImpl final : public Engine, private WorkerHost {
 
   Mutex notes_mutex_;  // what workers leave for the housekeeper
   std::set<int> fenced_ GUARDED_BY(notes_mutex_);
+  bool backing_up_ GUARDED_BY(notes_mutex_) = false;  // nothing is truncated meanwhile
   std::map<TopicPartition, std::int64_t> read_up_to_ GUARDED_BY(notes_mutex_);
   std::condition_variable house_wake_;
   Clock::time_point last_truncate_{}, last_refresh_{}, last_partitions_look_{};

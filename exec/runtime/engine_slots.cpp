@@ -290,6 +290,7 @@ void EngineImpl::truncate() {
   std::map<TopicPartition, std::int64_t> work;
   {
     const MutexLock lock(notes_mutex_);
+    if (backing_up_) return;
     work.swap(read_up_to_);
   }
   for (const auto& [partition, offset] : work) {

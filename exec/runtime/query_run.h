@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "exec/operators/operator.h"
 #include "exec/runtime/engine.h"
 #include "exec/runtime/layout.h"
 #include "exec/runtime/pull_readers.h"
@@ -24,9 +25,6 @@ struct QueryRun {
     for (const Subtopology& subtopology : plan->subtopologies)
       for (const StepName& step : subtopology.steps) operators[step.name];
   }
-  struct OperatorCounters {
-    std::atomic<std::uint64_t> late_rows{0}, errors{0};
-  };
   /// Precondition: a step of the plan.
   OperatorCounters& counters_of(std::string_view step) { return operators.find(step)->second; }
 

@@ -42,6 +42,7 @@ Task::Task(std::shared_ptr<QueryRun> run, TaskPlace place, const TaskEnvironment
       progress_key_(progress_key(*run_->plan, subtopology_.id, place.partition)) {}
 
 Task::~Task() {
+  for (StoreEntry& entry : stores_) count_state(entry, 0);
   report_lag(0);
 }
 
@@ -111,7 +112,7 @@ std::vector<TaskInput::Leaf> Task::leaves_of(const std::string& topic) {
 Result<TaskInput*> Task::choose(const HasMore& has_more, bool& blocked, std::size_t& rows) {
   TaskInput* best = nullptr;
   for (auto& input : inputs_) {
-    if (auto loaded = input->load_head(environment_.batch_rows); !loaded) return loaded.error();
+    if (auto loaded = load_head(*input); !loaded) return loaded.error();
     if (!input->has_head()) {
       blocked = blocked || input->waits_for_schema() || (inputs_.size() > 1 && !input->at_end() && has_more(*input));
       continue;
@@ -126,6 +127,23 @@ Result<TaskInput*> Task::choose(const HasMore& has_more, bool& blocked, std::siz
     if (input.get() != best && input->has_head())
       rows = std::min(rows, best->rows_before(input->head_time(), input->rank()));
   return best;
+}
+
+/// Decoding is the source's work.
+Status Task::load_head(TaskInput& input) {
+  if (input.has_head() || !input.has_queued()) return input.load_head(environment_.batch_rows);
+  const auto began = Clock::now();
+  Status loaded = input.load_head(environment_.batch_rows);
+  const auto took = static_cast<std::uint64_t>(std::chrono::nanoseconds(Clock::now() - began).count());
+  const PlanNode& source = *pipeline_->leaves()[input.leaves().front().leaf].source;
+  counters(subtopology_.name_of(source)).busy_ns.fetch_add(took, std::memory_order_relaxed);
+  return loaded;
+}
+
+void Task::count_state(StoreEntry& entry, std::size_t bytes) {
+  counters(subtopology_.name_of(*entry.plan->owner)).state_bytes +=
+      static_cast<std::int64_t>(bytes) - static_cast<std::int64_t>(entry.counted_bytes);
+  entry.counted_bytes = bytes;
 }
 
 Result<Task::Step> Task::step(const HasMore& has_more) {
@@ -223,6 +241,7 @@ void Task::commit_done(const std::vector<Writer::Appended>& appended) {
       if (end.topic == entry.changelog_topic && end.partition == place_.partition)
         entry.changelog_end = end.next_offset;
     entry.store->commit_done(entry.changelog_end);
+    count_state(entry, entry.store->memory_bytes());
   }
   committed_ = std::move(committing_);
   committing_ = {};

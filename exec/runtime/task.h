@@ -43,8 +43,9 @@ class Task final : private TaskContext, private Emitter {
   struct StoreEntry {
     const StorePlan* plan = nullptr;
     std::unique_ptr<Store> store;
-    std::string changelog;     // empty: none
-    int changelog_topic = -1;  // handle of the writer, made at the first commit
+    std::string changelog;          // empty: none
+    std::size_t counted_bytes = 0;  // that its step's counters know
+    int changelog_topic = -1;       // handle of the writer, made at the first commit
     std::int64_t changelog_end = 0;
   };
 
@@ -85,6 +86,7 @@ class Task final : private TaskContext, private Emitter {
   std::size_t dirty_bytes() const;
   /// Not 0 also when it is unknown.
   std::int64_t lag() const { return lag_.value_or(1); }
+  std::optional<std::int64_t> known_lag() const { return lag_; }
   /// Records between what is committed and the end of the inputs, absent when that is unknown; the query's status sums
   /// them.
   void report_lag(std::optional<std::int64_t> records);
@@ -102,6 +104,8 @@ class Task final : private TaskContext, private Emitter {
   Status give(TaskInput& input, std::size_t rows);
   Progress now() const;
   Status commit_stores();
+  Status load_head(TaskInput& input);
+  void count_state(StoreEntry& entry, std::size_t bytes);
   void report_bad(const std::string& step, RecordErrorKind kind, std::string_view message, const std::string& topic,
                   std::int64_t offset);
 
@@ -109,6 +113,7 @@ class Task final : private TaskContext, private Emitter {
   StoreSlot store(const std::string& name) override;
   void report(std::string_view step, RecordErrorKind kind, const RowErrors& errors, const Batch& in) override;
   void late_rows(std::string_view step, std::uint64_t count) override;
+  OperatorCounters& counters(const std::string& step) override { return run_->counters_of(step); }
   const QueryOptions& options() const override { return run_->options; }
   // Emitter: what reaches the root
   Status batch(Batch&& batch) override;

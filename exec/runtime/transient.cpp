@@ -1,6 +1,7 @@
 #include "exec/runtime/transient.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "exec/log/local/memory.h"
 #include "exec/runtime/engine_impl.h"
@@ -14,8 +15,12 @@ constexpr std::chrono::milliseconds kMemoryLook{50};
 }  // namespace
 
 TransientRun::TransientRun(EngineImpl& engine, std::shared_ptr<const PhysicalPlan> plan, bool until_end,
-                           TransientEvents events)
-    : engine_(engine), plan_(std::move(plan)), until_end_(until_end), events_(std::move(events)) {
+                           TransientEvents events, std::vector<std::int64_t> from)
+    : engine_(engine),
+      plan_(std::move(plan)),
+      until_end_(until_end),
+      events_(std::move(events)),
+      from_(std::move(from)) {
   if (const auto* output = plan_->subtopologies.back().root->as<OutputNode>()) left_ = output->limit;
 }
 
@@ -77,8 +82,10 @@ Status TransientRun::add_tasks() {
         if (input.internal || partition >= input.partitions) continue;
         auto bounds = engine_.log().bounds({input.topic, partition});
         if (!bounds) return bounds.error();
-        const bool from_begin = input.table || plan_->options.from_earliest;
-        task.progress.offsets.emplace_back(input.topic, from_begin ? bounds->begin : bounds->end);
+        auto start = start_of(input, partition, *bounds);
+        if (!start) return start.error();
+        task.progress.offsets.emplace_back(input.topic, *start);
+        if (events_.on_position) positions_.push_back(*start);
         if (until_end_) task.ends.emplace_back(input.topic, bounds->end);
       }
       tasks.push_back(std::move(task));
@@ -87,6 +94,24 @@ Status TransientRun::add_tasks() {
   worker_->add_tasks(std::move(tasks));
   if (const auto failure = run_->last_failure()) return *failure;
   return {};
+}
+
+Result<std::int64_t> TransientRun::start_of(const LayoutInput& input, int partition, const Log::Bounds& bounds) {
+  const bool from_begin = input.table || plan_->options.from_earliest;
+  if (from_.empty()) return from_begin ? bounds.begin : bounds.end;
+  if (partition >= static_cast<int>(from_.size())) return bounds.begin;
+  const std::int64_t wanted = from_[static_cast<std::size_t>(partition)];
+  if (wanted < bounds.begin)
+    return user_error("records of {} that come next are gone: it begins at offset {} of partition {}, not at {}",
+                      input.topic, bounds.begin, partition, wanted);
+  if (wanted > bounds.end)
+    return user_error("offset {} lies behind the end of partition {} of {}", wanted, partition, input.topic);
+  return wanted;
+}
+
+void TransientRun::tell_position() {
+  if (!events_.on_position || !std::exchange(moved_, false)) return;
+  events_.on_position(positions_);
 }
 
 void TransientRun::resume() {
@@ -108,6 +133,10 @@ void TransientRun::rows(Batch&& batch) {
     kept.push_back(static_cast<std::uint32_t>(row));
   }
   if (left_) *left_ -= static_cast<std::int64_t>(kept.size());
+  if (events_.on_position && batch.offsets) {
+    positions_[static_cast<std::size_t>(batch.partition)] = batch.offsets->back() + 1;
+    moved_ = true;
+  }
   if (kept.empty()) return;
   pending_.push_back(kept.size() == batch.rows ? std::move(batch) : gather(batch, kept));
   worker_->hold(true);
@@ -124,6 +153,7 @@ bool TransientRun::flush() {
     }
     pending_.pop_front();
   }
+  if (!left_ || *left_ > 0) tell_position();
   worker_->hold(false);
   return true;
 }
@@ -182,8 +212,9 @@ void TransientRun::end(std::optional<Error> error) {
 }
 
 Result<std::unique_ptr<TransientQuery>> EngineImpl::run_transient(std::shared_ptr<const PhysicalPlan> plan,
-                                                                  bool until_end, TransientEvents events) {
-  auto run = std::make_unique<TransientRun>(*this, std::move(plan), until_end, std::move(events));
+                                                                  bool until_end, TransientEvents events,
+                                                                  std::vector<std::int64_t> from) {
+  auto run = std::make_unique<TransientRun>(*this, std::move(plan), until_end, std::move(events), std::move(from));
   if (auto opened = run->open(); !opened) return opened.error();
   return std::unique_ptr<TransientQuery>(std::move(run));
 }

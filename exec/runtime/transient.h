@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <vector>
 
 #include "exec/runtime/engine.h"
 #include "exec/runtime/query_run.h"
@@ -17,7 +18,8 @@ class EngineImpl;
 /// One transient query: a worker of its own over all partitions, rows between subtopologies through a log in memory.
 class TransientRun final : public TransientQuery, private RowReceiver {
  public:
-  TransientRun(EngineImpl& engine, std::shared_ptr<const PhysicalPlan> plan, bool until_end, TransientEvents events);
+  TransientRun(EngineImpl& engine, std::shared_ptr<const PhysicalPlan> plan, bool until_end, TransientEvents events,
+               std::vector<std::int64_t> from);
   ~TransientRun() override;
   Status open();
   void resume() override;
@@ -30,6 +32,8 @@ class TransientRun final : public TransientQuery, private RowReceiver {
   void rows(Batch&& batch) override;
   void after_round();
   bool flush();
+  void tell_position();
+  Result<std::int64_t> start_of(const LayoutInput& input, int partition, const Log::Bounds& bounds);
   bool reached_end();
   bool drained(const TaskInput& input) const;
   std::optional<Error> too_large();
@@ -39,7 +43,10 @@ class TransientRun final : public TransientQuery, private RowReceiver {
   const std::shared_ptr<const PhysicalPlan> plan_;
   const bool until_end_;
   const TransientEvents events_;
-  std::optional<std::int64_t> left_;  // rows that the limit still allows
+  const std::vector<std::int64_t> from_;
+  std::vector<std::int64_t> positions_;  // where on_position is to hear of it
+  bool moved_ = true;                    // since on_position heard last
+  std::optional<std::int64_t> left_;     // rows that the limit still allows
   std::shared_ptr<QueryRun> run_;
   std::unique_ptr<Log> exchange_;
   EngineEvents engine_events_;

@@ -97,7 +97,8 @@ class Worker {
   bool idle();
   /// The last outcome of something that concerns the whole worker (the log is unreachable ...).
   std::optional<Error> trouble() const;
-  std::span<const std::unique_ptr<Task>> tasks() const { return tasks_; }  // worker's thread, or none running
+  std::span<const std::unique_ptr<Task>> tasks() const { return tasks_; }     // worker's thread, or none running
+  bool is_restoring(Task& task) const { return restoring_.contains(&task); }  // the same
   /// Ends the thread after this round. Worker's thread.
   void finish() { stopping_ = true; }
   /// Stops giving batches to tasks (a client that does not keep up).

@@ -8,6 +8,7 @@
 #include <rocksdb/options.h>
 #include <rocksdb/sst_file_writer.h>
 #include <rocksdb/table.h>
+#include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_buffer_manager.h>
 
 #include <atomic>
@@ -263,6 +264,19 @@ class RocksStateDb final : public StateDb {
     return flush();
   }
   Status drop(const std::string& name_prefix) override;
+  Status checkpoint(const std::string& directory) override {
+    {
+      const MutexLock lock(mutex_);
+      if (Status flushed = flush(); !flushed) return flushed;
+      unflushed_names_ = false;
+    }
+    rocksdb::Checkpoint* made = nullptr;
+    rocksdb::Status status = rocksdb::Checkpoint::Create(db_.get(), &made);
+    const std::unique_ptr<rocksdb::Checkpoint> owned(made);
+    if (status.ok()) status = owned->CreateCheckpoint(directory);
+    if (!status.ok()) return disk_error(status, "cannot copy the state");
+    return {};
+  }
 
  private:
   static rocksdb::WriteOptions no_wal() {

@@ -71,6 +71,8 @@ class StateDb {
   virtual Status drop_range(std::uint32_t id, std::string_view from, std::string_view to) = 0;
   /// Drops what is stored of `id`, its position first; durable on return.
   virtual Status clear(std::uint32_t id) = 0;
+  /// A copy of what is durable, as it is at one moment, in a new directory.
+  virtual Status checkpoint(const std::string& directory) = 0;
   /// Drops every store whose name begins with `name_prefix`, positions included; durable on return.
   virtual Status drop(const std::string& name_prefix) = 0;
 };

@@ -275,7 +275,7 @@ void StatementWriter::operator()(const DescribeFunction& it) {
 }
 
 void StatementWriter::operator()(const Explain& it) {
-  text("EXPLAIN ");
+  text(it.analyze ? "EXPLAIN ANALYZE " : "EXPLAIN ");
   if (it.query_id) {
     out.name(*it.query_id);
   } else {

@@ -132,6 +132,7 @@ using StatementPtr = std::shared_ptr<const StatementNode>;
 struct Explain {
   std::optional<Identifier> query_id;
   StatementPtr statement;  // set when no query id is given
+  bool analyze = false;    // tells what the query has done so far
 };
 
 enum class QueryAction : std::uint8_t { terminate, pause, resume };

@@ -103,8 +103,9 @@ Builder::Node Builder::describe(P::DescribeContext* context) {
 }
 
 Builder::Node Builder::explain(P::ExplainContext* context) {
-  if (context->name() != nullptr) return ast::Explain{name(context->name()), nullptr};
-  return ast::Explain{std::nullopt, statement(context->statement(), span(context->statement()))};
+  const bool analyze = context->ANALYZE() != nullptr;
+  if (context->name() != nullptr) return ast::Explain{name(context->name()), nullptr, analyze};
+  return ast::Explain{std::nullopt, statement(context->statement(), span(context->statement())), analyze};
 }
 
 Builder::Node Builder::control(P::ControlQueryContext* context) {

@@ -23,6 +23,7 @@ void Answer::renew(std::shared_ptr<Connection> connection) {
   whole_.clear();
   if (whole_.capacity() > kKeptBytes) whole_.shrink_to_fit();
   chunks_.clear();
+  extra_.clear();
   waiting_ = consumed_ = 0;
   on_drained_ = on_closed_ = nullptr;
 }
@@ -49,6 +50,11 @@ bool Answer::change(Change&& make) {
   return room;
 }
 
+void Answer::add_header(std::string name, std::string value) {
+  const MutexLock lock(mutex_);
+  extra_.emplace_back(std::move(name), std::move(value));
+}
+
 void Answer::respond(int status, std::string_view content_type, std::string_view body, const Headers& headers) {
   (void)change([&]() REQUIRES(mutex_) {
     if (begun_) return;
@@ -56,6 +62,7 @@ void Answer::respond(int status, std::string_view content_type, std::string_view
     head_.status = status;
     head_.content_type = content_type;
     head_.headers = headers;
+    head_.headers.insert(head_.headers.end(), extra_.begin(), extra_.end());
     head_.length = body.size();
     whole_ = body;
     waiting_ += body.size();
@@ -65,7 +72,7 @@ void Answer::respond(int status, std::string_view content_type, std::string_view
 void Answer::start(std::string_view content_type) {
   (void)change([&]() REQUIRES(mutex_) {
     begun_ = has_head_ = true;
-    head_ = Head{200, std::string(content_type), {}, std::nullopt};
+    head_ = Head{200, std::string(content_type), extra_, std::nullopt};
   });
 }
 

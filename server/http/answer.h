@@ -32,6 +32,7 @@ class Answer final : public Responder, public std::enable_shared_from_this<Answe
   /// What a handler gets: when the last copy goes before the answer is finished, the request is aborted.
   std::shared_ptr<Responder> responder();
 
+  void add_header(std::string name, std::string value) override;
   void respond(int status, std::string_view content_type, std::string_view body, const Headers& headers) override;
   void start(std::string_view content_type) override;
   bool write(std::string chunk) override;
@@ -80,6 +81,7 @@ class Answer final : public Responder, public std::enable_shared_from_this<Answe
 
   Mutex mutex_;
   std::shared_ptr<Connection> connection_ GUARDED_BY(mutex_);
+  Headers extra_ GUARDED_BY(mutex_);  // of the head to come
   bool has_head_ GUARDED_BY(mutex_) = false;
   Head head_ GUARDED_BY(mutex_);
   std::string whole_ GUARDED_BY(mutex_);              // of an answer that came at once; before chunks_

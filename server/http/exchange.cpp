@@ -21,8 +21,8 @@ const std::string& http_date() {
 }
 
 bool keeps_header(std::string_view name) {
-  constexpr std::array<std::string_view, 5> kKept = {"authorization", "accept-encoding", "content-encoding", "origin",
-                                                     "x-request-id"};
+  constexpr std::array<std::string_view, 6> kKept = {"authorization", "accept-encoding", "content-encoding",
+                                                     "origin",        "x-request-id",    "sec-fetch-site"};
   return std::find(kKept.begin(), kKept.end(), name) != kKept.end();
 }
 

@@ -46,6 +46,8 @@ class Responder {
  public:
   using Headers = HttpHeaders;
   virtual ~Responder() = default;
+  /// Goes with the head of the answer that follows.
+  virtual void add_header(std::string name, std::string value) = 0;
   /// A whole answer.
   virtual void respond(int status, std::string_view content_type, std::string_view body,
                        const Headers& headers = {}) = 0;

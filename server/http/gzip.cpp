@@ -16,6 +16,9 @@ class GzipResponder final : public Responder {
  public:
   explicit GzipResponder(std::shared_ptr<Responder> inner) : inner_(std::move(inner)) {}
 
+  void add_header(std::string name, std::string value) override {
+    inner_->add_header(std::move(name), std::move(value));
+  }
   void respond(int status, std::string_view content_type, std::string_view body, const Headers& headers) override {
     Headers all = headers;
     all.emplace_back("Vary", "Accept-Encoding");

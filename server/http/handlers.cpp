@@ -12,6 +12,7 @@
 #include "server/http/http_text.h"
 #include "server/http/media_type.h"
 #include "server/http/openapi_file.h"
+#include "server/http/operate.h"
 #include "server/http/schema_api.h"
 
 namespace millrace::inline server {
@@ -96,6 +97,7 @@ Request to_request(const json::object& body, std::string_view text_field, std::s
     request.sql = std::string(text->get_string());
   request.properties = property_map(body, {properties_field});
   request.variables = variable_map(body);
+  request.request_properties = property_map(body, {"requestProperties"});
   if (const json::value* number = body.if_contains("commandSequenceNumber"); number != nullptr && number->is_int64())
     request.command_sequence_number = number->get_int64();
   return request;
@@ -114,15 +116,33 @@ bool may_configure(const HttpRequest& request, const Exchange& exchange, const H
   return false;
 }
 
+/// Whom limits are for.
+std::string who_asks(const HttpRequest& request) {
+  return request.user ? "user " + request.user->name : request.peer;
+}
+/// False after a 429.
+bool may_ask(const HttpRequest& request, const Exchange& exchange, const HandlerContext& context) {
+  const auto& rates = context.terms.rates;
+  if (!rates || rates->take_request(who_asks(request), UserRates::Clock::now())) return true;
+  answer_error(exchange, 42900, "Too many requests in this second", {{"Retry-After", "1"}});
+  return false;
+}
+
 void ksql(const HttpRequest& request, const Exchange& exchange, const HandlerContext& context) {
   auto type = agree(request, exchange, kV1OrJson, MediaType::v1);
   if (!type) return;
   auto body = body_object(request, exchange);
   if (!body) return;
-  if (!has_text(*body, "ksql", exchange)) return;
+  if (!has_text(*body, "ksql", exchange) || !may_ask(request, exchange, context)) return;
   const Request asked = to_request(*body, "ksql", "streamsProperties");
-  if (auto denied = forbidden(asked, request, context)) return answer_error(exchange, *denied);
+  if (auto denied = forbidden(asked, request, context)) {
+    audit(request, *context.service, "STATEMENT", asked.sql, &*denied);
+    return answer_error(exchange, *denied);
+  }
+  const SlowRequest slow(context.terms.slow, request, asked.sql);
   Reply reply = context.service->execute(asked);
+  slow.over();
+  audit(request, *context.service, "STATEMENT", asked.sql, reply.error ? &*reply.error : nullptr);
   if (context.access != nullptr && request.user && !context.access->is_unlimited(*request.user)) {
     context.access->filter(*request.user, reply.entities);
     if (reply.error) Access::cleanse(*reply.error);
@@ -133,9 +153,16 @@ void ksql(const HttpRequest& request, const Exchange& exchange, const HandlerCon
 
 void run_query(const Request& query, MediaType type, const HttpRequest& request, const Exchange& exchange,
                const HandlerContext& context) {
-  if (auto denied = forbidden(query, request, context)) return answer_error(exchange, *denied);
-  auto sink = std::make_shared<HttpSink>(exchange, type, context.ender, context.streams);
+  if (!may_ask(request, exchange, context)) return;
+  if (auto denied = forbidden(query, request, context)) {
+    audit(request, *context.service, "QUERY", query.sql, &*denied);
+    return answer_error(exchange, *denied);
+  }
+  auto sink = std::make_shared<HttpSink>(exchange, type, context.ender, context.streams,
+                                         SinkTerms{SlowRequest(context.terms.slow, request, query.sql),
+                                                   context.terms.rates, who_asks(request), context.terms.pull_rows});
   Service::Started started = context.service->query(query, *sink);
+  audit(request, *context.service, "QUERY", query.sql, started.error ? &*started.error : nullptr);
   if (started.error && context.access != nullptr) Access::cleanse(*started.error);
   if (started.error) return sink->fail(*started.error);
   if (started.query) sink->own(std::move(started.query));
@@ -157,16 +184,8 @@ void query(const HttpRequest& request, const Exchange& exchange, const HandlerCo
 void websocket_query(const HttpRequest& request, const Exchange& exchange, const HandlerContext& context) {
   if (!request.websocket)
     return answer_error(exchange, 42600, "This endpoint takes WebSockets only", {{"Upgrade", "websocket"}});
-  std::string text;
-  std::string_view rest = request.query;
-  while (!rest.empty()) {
-    const std::size_t end = std::min(rest.find('&'), rest.size());
-    constexpr std::string_view kName = "request=";
-    if (rest.starts_with(kName)) text = percent_decode(rest.substr(kName.size(), end - kName.size()), true);
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-  }
   HttpRequest inner;
-  inner.body = std::move(text);
+  inner.body = query_value(request.query, "request");
   auto body = body_object(inner, exchange);
   if (!body || !has_text(*body, "ksql", exchange)) return;
   run_query(to_request(*body, "ksql", "streamsProperties"), MediaType::frames, request, exchange, context);
@@ -242,6 +261,7 @@ void terminate_cluster(const HttpRequest& request, const Exchange& exchange, con
   if (given.body.empty()) given.body = "{}";
   auto body = body_object(given, exchange);
   if (!body) return;
+  audit(request, *context.service, "TERMINATE CLUSTER", given.body, nullptr);
   try {
     if (auto problem = drop_everything(*body, *context.service)) return answer_error(exchange, *problem);
   } catch (const std::regex_error& error) {
@@ -296,13 +316,17 @@ constexpr Route kRoutes[] = {
     {"GET", "/ws/query", websocket_query, Pace::query},
     {"GET", "/info", get_object<&Service::info>, Pace::statement},
     {"GET", "/healthcheck", get_object<&Service::health>, Pace::statement},
-    {"GET", "/clusterStatus", get_object<&Service::cluster_status>},
+    {"GET", "/clusterStatus", get_object<&Service::cluster_status>, Pace::statement},
     {"GET", "/status", get_object<&Service::statuses>},
     {"GET", "/v1/metadata", get_object<&Service::metadata>, Pace::statement},
     {"GET", "/v1/metadata/id", metadata_id, Pace::statement},
     {"GET", "/chc/ready", probe},
     {"GET", "/chc/live", probe},
     {"GET", "/metrics", metrics, Pace::quick},
+    {"GET", "/debug/tasks", debug_tasks, Pace::statement},
+    {"GET", "/debug/log-level", show_log_level},
+    {"POST", "/debug/log-level", change_log_level},
+    {"POST", "/backup", back_up, Pace::statement},
 };
 
 const Route* find_route(const HttpRequest& request, bool& path_known) {
@@ -384,7 +408,7 @@ Pace pace_of(const HttpRequest& request) {
   return route != nullptr ? route->pace : Pace::quick;
 }
 
-bool handle_quick(const HttpRequest& request, const Exchange& exchange, Service& service) {
+bool handle_quick(const HttpRequest& request, const Exchange& exchange, Service& service, const AnswerTerms& terms) {
   const bool stream = request.path == "/query-stream";
   if (request.method != "POST" || (!stream && request.path != "/query")) return false;
   auto type = negotiate(request.accept, kAll, stream ? MediaType::delimited : MediaType::v1);
@@ -397,7 +421,8 @@ bool handle_quick(const HttpRequest& request, const Exchange& exchange, Service&
   if (problem || !body.is_object()) return false;
   const Request query = stream ? to_request(body.get_object(), "sql", "properties")
                                : to_request(body.get_object(), "ksql", "streamsProperties");
-  return service.quick_query(query, std::make_shared<QuickSink>(exchange, *type));
+  return service.quick_query(query, std::make_shared<QuickSink>(
+                                        exchange, *type, SlowRequest(terms.slow, request, query.sql), terms.pull_rows));
 }
 
 void handle(const HttpRequest& request, const Exchange& exchange, const HandlerContext& context) {

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "server/http/access.h"
+#include "server/http/answer_terms.h"
 #include "server/http/exchange.h"
 #include "server/http/live_streams.h"
 #include "server/http/query_ender.h"
@@ -21,7 +22,8 @@ enum class Pace : std::uint8_t {
 Pace pace_of(const HttpRequest& request);
 
 /// Answers pull queries that need no waiting (Service::quick_query), now or soon. False: nothing has happened.
-bool handle_quick(const HttpRequest& request, const std::shared_ptr<Responder>& responder, Service& service);
+bool handle_quick(const HttpRequest& request, const std::shared_ptr<Responder>& responder, Service& service,
+                  const AnswerTerms& terms);
 
 /// What the answers need of their server.
 struct HandlerContext {
@@ -31,6 +33,7 @@ struct HandlerContext {
   LiveStreams& streams;
   const Access* access = nullptr;           // null: nothing is denied
   std::function<void()> terminate = [] {};  // the server refuses everything from now on
+  AnswerTerms terms = {};
 };
 
 /// Answers a request (http-api.md). A streaming answer goes on after the return.

@@ -1,10 +1,17 @@
 #include "server/http/http_sink.h"
 
 #include "parser/error/mutex.h"
+#include "server/http/http_errors.h"
+
 namespace millrace::inline server {
 namespace {
 
 constexpr std::size_t kPullFlushBytes = 64 << 10;
+
+ServiceError too_many_rows(std::int64_t most) {
+  return http_error(41300, "The result has more than " + std::to_string(most) +
+                               " rows: ask for fewer (WHERE, LIMIT), or raise millrace.pull.max.rows");
+}
 
 }  // namespace
 
@@ -35,13 +42,10 @@ void HttpSink::watch() {
 
 void HttpSink::begin(const QueryHeader& header) {
   push_ = header.push;
-  if (auto refused = layout_refusal(type_, header)) {
-    answered_ = true;
-    {
-      const MutexLock lock(mutex_);
-      closed_ = true;
-    }
-    return fail(*refused);
+  if (auto refused = layout_refusal(type_, header)) return refuse(*refused);
+  if (push_ && terms_.rates) {
+    permit_ = terms_.rates->begin_push(terms_.who);
+    if (!permit_) return refuse(http_error(40003, "Maximum number of push queries exceeded"));
   }
   apart_ = push_ || type_ == MediaType::frames;
   watch();
@@ -63,6 +67,16 @@ void HttpSink::begin(const QueryHeader& header) {
     });
 }
 
+/// Answers with an error instead of rows; those that come are passed over.
+void HttpSink::refuse(const ServiceError& error) {
+  answered_ = true;
+  {
+    const MutexLock lock(mutex_);
+    closed_ = true;
+  }
+  fail(error);
+}
+
 bool HttpSink::send(std::string text) {
   if (text.empty()) return true;
   const std::uint64_t before = drains_.load(std::memory_order_acquire);
@@ -79,7 +93,20 @@ bool HttpSink::rows(const Batch& batch) {
     if (closed_) return push_;  // a client that has gone asks a table for no more
     if (paused_) return false;
   }
+  if (!push_ && terms_.pull_rows > 0 && given_ + static_cast<std::int64_t>(batch.rows - taken_) > terms_.pull_rows) {
+    const ServiceError error = too_many_rows(terms_.pull_rows);
+    if (started_) {
+      end(std::nullopt, error);
+      const MutexLock lock(mutex_);
+      closed_ = true;
+    } else {
+      refuse(error);
+      release();
+    }
+    return false;
+  }
   // A client that is full in the middle of a batch gets the rest when the batch comes again.
+  given_ += static_cast<std::int64_t>(batch.rows - taken_);
   while (taken_ < batch.rows)
     if (!take_row(batch, taken_++) && taken_ < batch.rows) return false;
   taken_ = 0;
@@ -98,6 +125,13 @@ bool HttpSink::take_row(const Batch& batch, std::size_t row) {
   if (!started_) responder_->start(media_type_name(type_));
   started_ = true;
   return send(std::exchange(buffer_, {}));
+}
+
+void HttpSink::token(const std::string& token) {
+  if (is_closed()) return;
+  std::string text;
+  writer_->token(token, text);
+  send(std::move(text));
 }
 
 bool HttpSink::line(std::string_view text) {
@@ -119,6 +153,7 @@ bool HttpSink::is_closed() {
 
 void HttpSink::end(std::optional<std::string> message, std::optional<ServiceError> error) {
   if (answered_.exchange(true)) return;
+  if (!push_) terms_.slow.over();
   const auto self = shared_from_this();  // the connection lets go of it once the answer is out
   if (writer_) {
     if (apart_) {
@@ -204,12 +239,15 @@ void QuickSink::begin(const QueryHeader& header) {
 
 bool QuickSink::rows(const Batch& batch) {
   if (!writer_) return true;  // refused
+  given_ += static_cast<std::int64_t>(batch.rows);
   for (std::size_t row = 0; row < batch.rows; ++row) writer_->row(batch, row, text_);
   return true;
 }
 
 void QuickSink::end(std::optional<std::string> message, std::optional<ServiceError> error) {
   if (!writer_) return;
+  slow_.over();
+  if (most_rows_ > 0 && given_ > most_rows_) return fail(too_many_rows(most_rows_));
   writer_->end(message, error, text_);
   responder_->respond(200, media_type_name(type_), text_);
 }

@@ -9,18 +9,29 @@
 #include "server/http/live_streams.h"
 #include "server/http/query_ender.h"
 #include "server/http/row_writer.h"
+#include "server/http/slow_request.h"
+#include "server/http/user_rates.h"
 
 namespace millrace::inline server {
+
+struct SinkTerms {
+  SlowRequest slow;
+  std::shared_ptr<UserRates> rates;  // null: none
+  std::string who;
+  std::int64_t pull_rows = 0;  // 0: any number
+};
 
 /// Rows of one query on their way to one client. Keeps the running query until it has ended or the client has gone.
 class HttpSink final : public ResultSink, public std::enable_shared_from_this<HttpSink> {
  public:
-  HttpSink(std::shared_ptr<Responder> responder, MediaType type, QueryEnder& ender, LiveStreams& streams)
-      : responder_(std::move(responder)), type_(type), ender_(ender), streams_(streams) {}
+  HttpSink(std::shared_ptr<Responder> responder, MediaType type, QueryEnder& ender, LiveStreams& streams,
+           SinkTerms terms)
+      : responder_(std::move(responder)), type_(type), ender_(ender), streams_(streams), terms_(std::move(terms)) {}
   ~HttpSink() override { streams_.remove(stream_); }
 
   void begin(const QueryHeader& header) override;
   bool rows(const Batch& batch) override;
+  void token(const std::string& token) override;
   bool line(std::string_view text) override;
   void end(std::optional<std::string> message, std::optional<ServiceError> error) override;
 
@@ -33,6 +44,7 @@ class HttpSink final : public ResultSink, public std::enable_shared_from_this<Ht
   void watch();
   /// False: the client is full.
   bool send(std::string text);
+  void refuse(const ServiceError& error);
   bool take_row(const Batch& batch, std::size_t row);
   bool is_closed();
   void release(std::function<void()> then = [] {});
@@ -42,6 +54,9 @@ class HttpSink final : public ResultSink, public std::enable_shared_from_this<Ht
   const MediaType type_;
   QueryEnder& ender_;
   LiveStreams& streams_;
+  const SinkTerms terms_;
+  std::shared_ptr<const void> permit_;  // of a push query
+  std::int64_t given_ = 0;              // rows
   std::uint64_t stream_ = 0;
   std::unique_ptr<RowWriter> writer_;
   bool push_ = false;
@@ -61,7 +76,8 @@ class HttpSink final : public ResultSink, public std::enable_shared_from_this<Ht
 /// The rows of one quick query: all of them in one answer.
 class QuickSink final : public QuickAnswer, private ResultSink {
  public:
-  QuickSink(std::shared_ptr<Responder> responder, MediaType type) : responder_(std::move(responder)), type_(type) {}
+  QuickSink(std::shared_ptr<Responder> responder, MediaType type, SlowRequest slow, std::int64_t most_rows)
+      : responder_(std::move(responder)), type_(type), slow_(std::move(slow)), most_rows_(most_rows) {}
 
   ResultSink& sink() override { return *this; }
   void fail(const ServiceError& error) override;
@@ -75,6 +91,9 @@ class QuickSink final : public QuickAnswer, private ResultSink {
 
   std::shared_ptr<Responder> responder_;
   const MediaType type_;
+  const SlowRequest slow_;
+  const std::int64_t most_rows_;  // 0: any number
+  std::int64_t given_ = 0;
   std::unique_ptr<RowWriter> writer_;
   std::string text_;
 };

@@ -37,6 +37,10 @@ std::string header_object(const QueryHeader& header) {
          names_and_types(header) + "}";
 }
 
+std::string token_object(const std::string& token) {
+  return "{\"continuationToken\":" + quoted(token) + "}";
+}
+
 bool is_removed(const Batch& batch, std::size_t row) {
   return batch.kind(row) == RowKind::remove;
 }
@@ -53,6 +57,7 @@ class DelimitedWriter final : public RowWriter {
     append_row_json(batch, row, out);
     out += '\n';
   }
+  void token(const std::string& token, std::string& out) override { out += token_object(token) + '\n'; }
   void end(const std::optional<std::string>&, const std::optional<ServiceError>& error, std::string& out) override {
     if (!error) return;
     out += boost::json::serialize(error->to_json());
@@ -72,6 +77,7 @@ class JsonWriter final : public RowWriter {
     out += ',';
     append_row_json(batch, row, out);
   }
+  void token(const std::string& token, std::string& out) override { out += ',' + token_object(token); }
   void end(const std::optional<std::string>&, const std::optional<ServiceError>& error, std::string& out) override {
     if (error) {
       out += ',';
@@ -97,6 +103,11 @@ class V1Writer : public RowWriter {
     out += "{\"row\":{\"columns\":";
     append_row_json(batch, row, out);
     out += is_removed(batch, row) ? ",\"tombstone\":true}}" : "}}";
+    separate(out);
+  }
+  void token(const std::string& token, std::string& out) override {
+    begin(out);
+    out += "{\"continuationToken\":" + token_object(token) + "}";
     separate(out);
   }
   void end(const std::optional<std::string>& message, const std::optional<ServiceError>& error,
@@ -209,6 +220,9 @@ class FramesWriter final : public RowWriter {
     out += "{\"row\":{\"columns\":";
     append_row_json(batch, row, out);
     out += is_removed(batch, row) ? ",\"tombstone\":true}}" : "}}";
+  }
+  void token(const std::string& token, std::string& out) override {
+    out += "{\"continuationToken\":" + token_object(token) + "}";
   }
   void end(const std::optional<std::string>&, const std::optional<ServiceError>& error, std::string& out) override {
     out += json::serialize(json::object{{"error", error ? error->message : "done"}});

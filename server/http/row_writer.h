@@ -16,6 +16,8 @@ class RowWriter {
   virtual void header(const QueryHeader& header, std::string& out) = 0;
   /// Row `row` of the batch, of which every row comes, from 0; may write nothing (deletions in the delimited layout).
   virtual void row(const Batch& batch, std::size_t row, std::string& out) = 0;
+  /// Where the client may go on.
+  virtual void token(const std::string& token, std::string& out) = 0;
   virtual void end(const std::optional<std::string>& message, const std::optional<ServiceError>& error,
                    std::string& out) = 0;
 };

@@ -24,6 +24,7 @@
 #include "server/http/handlers.h"
 #include "server/http/http_errors.h"
 #include "server/http/insert_stream.h"
+#include "server/http/operate.h"
 
 namespace millrace::inline server {
 namespace asio = boost::asio;
@@ -33,6 +34,13 @@ namespace {
 constexpr int kStatementThreads = 4, kQueryThreads = 16, kInsertThreads = 4;
 constexpr std::size_t kReadBytes = 64 << 10;
 constexpr std::chrono::milliseconds kAcceptRest{100};
+
+/// Short and printable: it comes back in a header, and stands in logs.
+bool is_request_id(std::string_view id) {
+  constexpr std::size_t kLongest = 128;
+  return !id.empty() && id.size() <= kLongest &&
+         std::all_of(id.begin(), id.end(), [](char c) { return c > 32 && c < 127; });
+}
 
 /// A thread and the connections that belong to it.
 struct IoThread {
@@ -217,9 +225,34 @@ class AsioHttpServer final : public HttpServer, private RequestHandler {
     }
   }
 
+  /// Headers that the request asks for. True: it was a question of a browser, and is answered.
+  bool greet(const HttpRequest& request, Responder& responder) const {
+    if (const auto id = request.header("x-request-id"); id && is_request_id(*id))
+      responder.add_header("X-Request-ID", std::string(*id));
+    const auto origin = request.header("origin");
+    if (origin || request.header("sec-fetch-site")) {
+      responder.add_header("X-Content-Type-Options", "nosniff");
+      responder.add_header("X-Frame-Options", "DENY");
+      responder.add_header("Referrer-Policy", "no-referrer");
+      responder.add_header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+    }
+    if (!origin || !options_.cors.allows(*origin)) return false;
+    responder.add_header("Access-Control-Allow-Origin", std::string(*origin));
+    responder.add_header("Access-Control-Expose-Headers", "X-Request-ID");
+    responder.add_header("Vary", "Origin");
+    if (request.method != "OPTIONS") return false;
+    responder.respond(204, "", "",
+                      {{"Access-Control-Allow-Methods", options_.cors.methods},
+                       {"Access-Control-Allow-Headers", options_.cors.headers},
+                       {"Access-Control-Max-Age", "600"}});
+    return true;
+  }
+
   std::shared_ptr<BodyReceiver> begin(HttpRequest& request, const std::shared_ptr<Responder>& responder) override {
+    if (greet(request, *responder)) return nullptr;
     if (options_.security)
       if (const auto refused = options_.security->admit(request)) {
+        note_refusal(request, *refused);
         HttpHeaders headers;
         if (refused->code == 40100) headers.emplace_back("WWW-Authenticate", options_.security->challenge());
         responder->respond(refused->code / 100, "application/json", boost::json::serialize(refused->to_json()),
@@ -234,9 +267,12 @@ class AsioHttpServer final : public HttpServer, private RequestHandler {
     }
     auto stream = std::make_shared<InsertStream>(
         *service, responder, request.accept,
-        [this, service, user = request.user](const std::string& target) -> std::optional<ServiceError> {
-          if (access() == nullptr || !user) return std::nullopt;
-          return access()->check_insert(*user, target, service->catalog());
+        [this, service, request](const std::string& target) -> std::optional<ServiceError> {
+          std::optional<ServiceError> denied;
+          if (access() != nullptr && request.user)
+            denied = access()->check_insert(*request.user, target, service->catalog());
+          audit(request, *service, "INSERT", "INSERT INTO " + target, denied ? &*denied : nullptr);
+          return denied;
         },
         [this](std::function<void()> work) { asio::post(inserts_, std::move(work)); }, [this] { done(); });
     const auto id = std::make_shared<std::uint64_t>(0);
@@ -261,13 +297,23 @@ class AsioHttpServer final : public HttpServer, private RequestHandler {
     }
     Service* service = begin_work();
     const bool unlimited = access() == nullptr || (request.user && access()->is_unlimited(*request.user));
-    if (service != nullptr && unlimited && handle_quick(request, responder, *service)) return done();
+    // What is noted may have to wait, what is counted may be refused.
+    const bool noted =
+        (service != nullptr && service->audits()) || (options_.terms.rates && options_.terms.rates->limits_requests());
+    if (service != nullptr && unlimited && !noted && handle_quick(request, responder, *service, options_.terms))
+      return done();
     const Pace pace = pace_of(request);
     if (pace == Pace::quick || service == nullptr) return answer(request, std::move(responder));
     asio::post(pace == Pace::query ? queries_ : statements_,
                [this, request = std::move(request), responder = std::move(responder)]() mutable {
                  answer(request, std::move(responder));
                });
+  }
+
+  /// A request that nobody known made, or a user that may not use the server.
+  void note_refusal(const HttpRequest& request, const ServiceError& error) {
+    if (Service* service = begin_work()) audit(request, *service, "LOGIN", request.method + " " + request.path, &error);
+    done();
   }
 
   const Access* access() const { return options_.security ? options_.security->access.get() : nullptr; }
@@ -288,6 +334,7 @@ class AsioHttpServer final : public HttpServer, private RequestHandler {
                              auto serving = ServiceStage::serving;
                              stage_.compare_exchange_strong(serving, ServiceStage::terminated);
                            }};
+    context.terms = options_.terms;
     context.stage = stage_;
     context.service = context.stage == ServiceStage::serving ? service_.load() : nullptr;
     millrace::server::handle(request, responder, context);
@@ -315,6 +362,11 @@ class AsioHttpServer final : public HttpServer, private RequestHandler {
 };
 
 }  // namespace
+
+bool HttpCors::allows(std::string_view origin) const {
+  return std::any_of(origins.begin(), origins.end(),
+                     [&](const std::string& allowed) { return allowed == "*" || allowed == origin; });
+}
 
 Result<std::unique_ptr<HttpServer>> HttpServer::listen(const HttpOptions& options) {
   auto server = std::make_unique<AsioHttpServer>(options);

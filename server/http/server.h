@@ -1,10 +1,13 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "server/http/answer_terms.h"
 #include "server/http/limits.h"
 #include "server/http/security.h"
 #include "server/http/tls.h"
@@ -18,12 +21,22 @@ struct HttpListener {
   bool tls = false;
 };
 
+/// Pages of other origins that may use the server from a browser. Empty origins: none.
+struct HttpCors {
+  std::vector<std::string> origins;  // `*`: every one
+  std::string methods = "GET,POST,HEAD", headers = "Authorization,Content-Type,Accept,X-Request-ID";
+
+  bool allows(std::string_view origin) const;
+};
+
 struct HttpOptions {
   std::vector<HttpListener> listeners = {{}};
   int threads = 2;
   HttpLimits limits;
   TlsOptions tls;
   std::shared_ptr<const HttpSecurity> security;  // null: everybody may do everything
+  HttpCors cors = {};
+  AnswerTerms terms = {};
 };
 
 /// The HTTP API (http-api.md), HTTP/1.1 and HTTP/2 on the same ports. Listens at once; until `serve` gives it a service

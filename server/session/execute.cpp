@@ -16,6 +16,11 @@ SqlError general(Code code, const std::string& message) {
   return SqlError(code, {}, message, ErrorClass::general);
 }
 
+/// With a semicolon.
+std::string ended(const std::string& statement) {
+  return statement.ends_with(';') ? statement : statement + ';';
+}
+
 }  // namespace
 
 Reply ServiceImpl::execute(const Request& request) {
@@ -67,6 +72,8 @@ std::vector<ServiceImpl::Step> ServiceImpl::plan_request(const std::vector<ast::
     try {
       Planned planned = plan_statement(*statement, {*sandbox, functions_, topics, *session, config(), &schemas});
       if (std::holds_alternative<QueryStatement>(planned)) throw WrongEndpoint{statement->text};
+      if (fixed_ && (std::holds_alternative<Mutation>(planned) || std::holds_alternative<RowInsert>(planned)))
+        throw general(Code::read_only, "This server runs the statements of ksql.queries.file, and takes no others.");
       steps.push_back({statement, session, sandbox->catalog.version, sandbox->next_sequence, std::move(planned),
                        schemas.registered() > 0});
     } catch (SqlError& error) {
@@ -109,13 +116,14 @@ std::optional<json::object> ServiceImpl::run(Step& step) {
     insert(std::get<RowInsert>(step.planned));
   }
   if (const auto* show = std::get_if<Show>(&step.planned)) {
-    std::vector<std::string> push_queries;
+    std::vector<std::pair<std::string, std::string>> push_queries;
     {
       const MutexLock lock(push_queries_->mutex);
-      for (const auto& [id, cancel] : push_queries_->cancel) push_queries.push_back(id);
+      for (const auto& [id, running] : push_queries_->running) push_queries.emplace_back(id, running.text);
     }
     return show->entity({state(), log_, *engine_, functions_, config(), *step.session, options_.advertised,
-                         std::move(push_queries), *registry_});
+                         std::move(push_queries), [this](const std::string& id) { return close_query(id); },
+                         *registry_});
   }
   return std::nullopt;
 }
@@ -162,7 +170,7 @@ json::object ServiceImpl::mutate(Step& step) {
     const auto& mutation = std::get<Mutation>(step.planned);
     if (mutation.warning) {
       json::object warning = entity("warning_entity", *step.statement);
-      warning["statementText"] = mutation.statement;
+      warning["statementText"] = ended(mutation.statement);
       warning["message"] = *mutation.warning;
       return warning;
     }
@@ -187,7 +195,7 @@ json::object ServiceImpl::mutate(Step& step) {
     }
     remember_status(mutation.command_id, status, mutation.message, mutation.query_id);
     json::object done = entity("currentStatus", *step.statement);
-    done["statementText"] = mutation.statement;
+    done["statementText"] = ended(mutation.statement);
     done["commandId"] = mutation.command_id;
     done["commandStatus"] =
         json::object{{"status", status},

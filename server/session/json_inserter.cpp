@@ -67,6 +67,9 @@ class JsonInserter final : public Inserter {
 }  // namespace
 
 Service::OpenedInserter ServiceImpl::inserter(const std::string& target, const PropertyMap& properties) {
+  if (fixed_)
+    return {nullptr,
+            service_error(kBadStatement, "This server runs the statements of ksql.queries.file, and takes no rows.")};
   try {
     const StatePtr now = state();
     LogTopics topics(log_);

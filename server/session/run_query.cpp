@@ -6,6 +6,7 @@
 #include "exec/expr/evaluator.h"
 #include "parser/error/mutex.h"
 #include "server/queries/plan_context.h"
+#include "server/session/push_token.h"
 
 namespace millrace::inline server {
 namespace {
@@ -32,7 +33,7 @@ class TransientHandle final : public RunningQuery {
   ~TransientHandle() override {
     {
       const MutexLock lock(registry_->mutex);
-      registry_->cancel.erase(run_->id);
+      registry_->running.erase(run_->id);
     }
     run_->ended = true;
     std::unique_ptr<TransientQuery> query;
@@ -61,26 +62,33 @@ std::vector<T> in_order(const std::vector<T>& list, const std::vector<std::size_
   return result;
 }
 
+/// How a transient query runs.
+struct TransientTerms {
+  std::string text;  // of the statement
+  bool until_end = false;
+  std::optional<std::string> resumable;  // the topic that tokens tell the position in; nothing: no tokens
+  std::vector<std::int64_t> from;        // position to begin at
+};
+
 /// Starts a transient plan whose rows go to the sink.
-std::unique_ptr<RunningQuery> start_transient(std::shared_ptr<const PhysicalPlan> plan, const std::string& id,
-                                              bool until_end, const QueryHeader& header, ServiceImpl& service,
-                                              ResultSink& sink) {
+std::unique_ptr<RunningQuery> start_transient(std::shared_ptr<const PhysicalPlan> plan, const TransientTerms& terms,
+                                              const QueryHeader& header, ServiceImpl& service, ResultSink& sink) {
   auto run = std::make_shared<TransientRun>(sink);
-  run->id = id;
+  const std::string id = run->id = header.query_id;
   auto registry = service.push_queries();
   {
     const MutexLock lock(registry->mutex);
-    registry->cancel[id] = [weak = std::weak_ptr(run)] {
-      auto target = weak.lock();
-      if (!target) return;
-      std::unique_ptr<TransientQuery> query;
-      {
-        const MutexLock guard(target->mutex);
-        query = std::move(target->query);
-      }
-      query.reset();
-      target->end(std::nullopt, std::nullopt);
-    };
+    registry->running[id] = {terms.text, [weak = std::weak_ptr(run)] {
+                               auto target = weak.lock();
+                               if (!target) return;
+                               std::unique_ptr<TransientQuery> query;
+                               {
+                                 const MutexLock guard(target->mutex);
+                                 query = std::move(target->query);
+                               }
+                               query.reset();
+                               target->end(std::nullopt, std::nullopt);
+                             }};
   }
   auto handle = std::make_unique<TransientHandle>(run, registry);
   std::optional<std::int64_t> limit;
@@ -92,7 +100,7 @@ std::unique_ptr<RunningQuery> start_transient(std::shared_ptr<const PhysicalPlan
   QueryHeader shown = header;
   shown.schema.columns = in_order(header.schema.columns, order);
   sink.begin(shown);
-  const std::string message = until_end ? "Query Completed" : "Limit Reached";
+  const std::string message = terms.until_end ? "Query Completed" : "Limit Reached";
   auto seen = std::make_shared<std::int64_t>(0);
   TransientEvents events;
   events.on_rows = [run, seen, order](const Batch& batch) {
@@ -106,11 +114,15 @@ std::unique_ptr<RunningQuery> start_transient(std::shared_ptr<const PhysicalPlan
     *seen += static_cast<std::int64_t>(batch.rows);
     return true;
   };
+  if (terms.resumable)
+    events.on_position = [run, topic = *terms.resumable](const std::vector<std::int64_t>& offsets) {
+      if (!run->ended) run->sink.token(to_token({topic, offsets}));
+    };
   events.on_end = [run, seen, limit, message](std::optional<Error> error) {
     if (error) return run->end(std::nullopt, to_service_error(*error));
     run->end(limit && *seen >= *limit ? std::string("Limit Reached") : message, std::nullopt);
   };
-  auto started = service.engine().run_transient(std::move(plan), until_end, std::move(events));
+  auto started = service.engine().run_transient(std::move(plan), terms.until_end, std::move(events), terms.from);
   if (!started) {
     run->end(std::nullopt, to_service_error(started.error()));
     return handle;
@@ -128,13 +140,42 @@ bool is_scalable(const ast::Query& query, const SessionProperties& session, cons
          query.from.joins.empty() && !query.window && !query.group_by && !query.partition_by && !query.having;
 }
 
+constexpr std::string_view kTokenProperty = "request.ksql.query.push.continuation.token";
+
+/// Sets from where the query goes on, and whether it gives tokens. An error: it cannot.
+std::optional<ServiceError> set_position(const PhysicalPlan& plan, const Request& request,
+                                         const SessionProperties& session, Log& log, TransientTerms& terms) {
+  const auto given = request.request_properties.find(std::string(kTokenProperty));
+  const bool resumes = given != request.request_properties.end();
+  if (!resumes && !setting_flag(session.effective, "ksql.query.push.v2.continuation.tokens.enabled"))
+    return std::nullopt;
+  terms.resumable = resumable_topic(plan);
+  if (!resumes) return std::nullopt;
+  const auto refused = [](const std::string& why) { return service_error(kBadRequest, why); };
+  if (!terms.resumable)
+    return refused("The query cannot go on from a token: it keeps state, or reads more than one topic.");
+  const auto position = parse_token(given->second);
+  if (!position || position->topic != *terms.resumable)
+    return refused("The continuation token is not one of this query.");
+  for (std::size_t p = 0; p < position->offsets.size(); ++p) {
+    const auto bounds = log.bounds({position->topic, static_cast<std::int32_t>(p)});
+    if (!bounds) return refused(fmt::format("The continuation token cannot be used: {}", bounds.error().message));
+    if (position->offsets[p] < bounds->begin || position->offsets[p] > bounds->end)
+      return refused(
+          fmt::format("The continuation token cannot be used: partition {} of {} holds offsets {} to {}, not {}.", p,
+                      position->topic, bounds->begin, bounds->end, position->offsets[p]));
+  }
+  terms.from = position->offsets;
+  return std::nullopt;
+}
+
 }  // namespace
 
-Service::Started run_push(const ast::Query& query, bool until_end, const SessionProperties& session,
+Service::Started run_push(const ast::Query& query, const Request& request, const SessionProperties& session,
                           ServiceImpl& service, ResultSink& sink) {
   const auto running = [&] {
     const MutexLock lock(service.push_queries()->mutex);
-    return static_cast<std::int64_t>(service.push_queries()->cancel.size());
+    return static_cast<std::int64_t>(service.push_queries()->running.size());
   }();
   if (running >= service.config().integer("ksql.max.push.queries"))
     return {nullptr, service_error(kTooManyPushQueries, "Maximum number of push queries exceeded")};
@@ -146,9 +187,11 @@ Service::Started run_push(const ast::Query& query, bool until_end, const Session
   if (is_scalable(query, session, state->catalog)) id = "SCALABLE_PUSH_QUERY_" + id;
   bound.options.emit_every_change = true;
   auto plan = plan_query(bound.root, bound.options, plan_context(id, true, session.effective, service.config()));
+  TransientTerms terms{.text = request.sql, .until_end = request.until_end, .resumable = {}, .from = {}};
+  if (auto refused = set_position(*plan, request, session, service.log(), terms)) return {nullptr, *refused};
   ++service.push_count;
   const QueryHeader header{id, plan->result, true, plan->kind == RelationKind::table};
-  return {start_transient(plan, id, until_end, header, service, sink), std::nullopt};
+  return {start_transient(plan, terms, header, service, sink), std::nullopt};
 }
 
 Service::Started run_stream_pull(const ast::Query& query, const SessionProperties& session, ServiceImpl& service,
@@ -168,7 +211,8 @@ Service::Started run_stream_pull(const ast::Query& query, const SessionPropertie
   const std::string id = service.next_transient_id(bound.sources.front());
   auto plan = plan_query(bound.root, bound.options, plan_context(id, true, session.effective, service.config()));
   ++service.pull_count;
-  return {start_transient(plan, id, true, {id, plan->result, false, false}, service, sink), std::nullopt};
+  const TransientTerms terms{.text = {}, .until_end = true, .resumable = {}, .from = {}};
+  return {start_transient(plan, terms, {id, plan->result, false, false}, service, sink), std::nullopt};
 }
 
 Service::Started ServiceImpl::query(const Request& request, ResultSink& sink) {
@@ -200,7 +244,7 @@ Service::Started ServiceImpl::query(const Request& request, ResultSink& sink) {
     if (!push && select->query->limit && !setting_flag(session.effective, "ksql.query.pull.limit.clause.enabled"))
       throw SqlError(Code::not_supported, select->query->span, "LIMIT is disabled in pull queries.")
           .hint("ksql.query.pull.limit.clause.enabled=true allows it");
-    if (push) return run_push(*select->query, request.until_end, session, *this, sink);
+    if (push) return run_push(*select->query, request, session, *this, sink);
     const StatePtr now = state();
     const SourceDef* source = now->catalog.find(select->query->from.first.name.text);
     if (source != nullptr && source->kind == RelationKind::stream)

@@ -6,7 +6,7 @@ namespace millrace::inline server {
 
 /// One kind of query each. Throw SqlError before the first row. `until_end`: it ends when it has read what is there
 /// now.
-Service::Started run_push(const ast::Query& query, bool until_end, const SessionProperties& session,
+Service::Started run_push(const ast::Query& query, const Request& request, const SessionProperties& session,
                           ServiceImpl& service, ResultSink& sink);
 Service::Started run_table_pull(const ast::Query& query, const SessionProperties& session, ServiceImpl& service,
                                 ResultSink& sink);

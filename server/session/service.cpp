@@ -44,6 +44,7 @@ std::int64_t ServiceImpl::now() const {
 }
 
 ServiceImpl::~ServiceImpl() {
+  audit_.reset();
   commands_.reset();
   engine_.reset();
   processing_log_.reset();
@@ -136,6 +137,11 @@ Status ServiceImpl::start() {
   if (!commands) return commands.error();
   commands_ = std::move(*commands);
   create_processing_log();
+  try {
+    open_audit();
+  } catch (const std::exception& error) {
+    return external_error("{}", error.what());
+  }
   return {};
 }
 
@@ -236,10 +242,10 @@ bool ServiceImpl::close_query(const std::string& query_id) {
   std::function<void()> cancel;
   {
     const MutexLock lock(push_queries_->mutex);
-    auto it = push_queries_->cancel.find(query_id);
-    if (it == push_queries_->cancel.end()) return false;
-    cancel = std::move(it->second);
-    push_queries_->cancel.erase(it);  // what is left of it may take a moment to go
+    auto it = push_queries_->running.find(query_id);
+    if (it == push_queries_->running.end()) return false;
+    cancel = std::move(it->second.cancel);
+    push_queries_->running.erase(it);  // what is left of it may take a moment to go
   }
   cancel();
   return true;
@@ -274,21 +280,6 @@ json::object ServiceImpl::health() {
                                    {"kafka", part(log_healthy)},
                                    {"commandRunner", part(commands_healthy)}}},
           {"serverState", "READY"}};
-}
-
-json::object ServiceImpl::cluster_status() {
-  json::object queries;
-  for (const auto& [id, query] : state()->queries) queries[id] = json::object{};
-  const auto now =
-      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-          .count();
-  return {{"clusterStatus",
-           json::object{{options_.advertised,
-                         json::object{{"hostAlive", true},
-                                      {"lastStatusUpdateMs", now},
-                                      {"activeStandbyPerQuery", std::move(queries)},
-                                      {"hostStoreLags",
-                                       json::object{{"stateStoreLags", json::object{}}, {"updateTimeMs", 0}}}}}}}};
 }
 
 json::object ServiceImpl::metadata() {

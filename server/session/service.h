@@ -43,6 +43,7 @@ struct Request {
   std::string sql;
   PropertyMap properties = {};
   Variables variables = {};
+  PropertyMap request_properties = {};  // of this request alone
   std::optional<std::int64_t> command_sequence_number = {};
   bool lines = true;       // the asker can take the lines of PRINT
   bool until_end = false;  // push queries and PRINT end when they have read what was there when they began
@@ -70,6 +71,8 @@ class ResultSink {
   /// Rows in the order of the header's schema; `remove` rows are tombstones. False: full; the same batch comes again
   /// after RunningQuery::resume().
   virtual bool rows(const Batch& batch) = 0;
+  /// A push query that can go on from here (http-api.md, Going on): all rows before have come.
+  virtual void token(const std::string& /*token*/) {}
   /// PRINT: one line of text, without its newline.
   virtual bool line(std::string_view text) = 0;
   /// The last call. `message`: "Limit Reached", "Query Completed" or nothing.
@@ -102,6 +105,12 @@ class Inserter {
   /// Checks and encodes one row; it becomes durable with the next `flush`.
   virtual std::optional<ServiceError> insert(const boost::json::object& row) = 0;
   virtual std::optional<ServiceError> flush() = 0;
+};
+
+/// What somebody did or was refused (operations.md, Audit).
+struct AuditEntry {
+  std::string user, address, action, statement, message, request_id;
+  int code = 200;
 };
 
 struct ServiceOptions {
@@ -150,7 +159,15 @@ class Service {
   virtual boost::json::object statuses() = 0;  // /status
   virtual std::optional<boost::json::object> status(const std::string& command_id) = 0;
   virtual std::optional<ServiceError> check_property(const std::string& name) = 0;
-  virtual std::string metrics() = 0;  // Prometheus text
+  virtual std::string metrics() = 0;       // Prometheus text
+  virtual boost::json::array tasks() = 0;  // /debug/tasks
+  /// A copy of the embedded log and the state under millrace.backup.directory; where it is.
+  virtual Result<std::string> back_up(const std::string& name) = 0;
+  /// Whether there is an audit stream.
+  virtual bool audits() const = 0;
+  virtual void audit(const AuditEntry& entry) = 0;
+  /// Runs the statements of a file that do not run yet. After a success no others are taken.
+  virtual std::optional<ServiceError> run_queries(const std::string& text) = 0;
 
   /// True when every running query has consumed and committed what lay in its inputs.
   virtual bool wait_until_idle(std::chrono::milliseconds wait) = 0;

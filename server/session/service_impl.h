@@ -12,6 +12,7 @@
 #include "exec/schemas/local_registry.h"
 #include "exec/schemas/schema_cache.h"
 #include "parser/error/mutex.h"
+#include "server/queries/audit_log.h"
 #include "server/queries/command_log.h"
 #include "server/queries/processing_log.h"
 #include "server/queries/topics.h"
@@ -48,6 +49,11 @@ class ServiceImpl final : public Service {
   std::optional<boost::json::object> status(const std::string& command_id) override;
   std::optional<ServiceError> check_property(const std::string& name) override;
   std::string metrics() override;
+  boost::json::array tasks() override;
+  Result<std::string> back_up(const std::string& name) override;
+  bool audits() const override { return audit_ != nullptr; }
+  void audit(const AuditEntry& entry) override;
+  std::optional<ServiceError> run_queries(const std::string& text) override;
   bool wait_until_idle(std::chrono::milliseconds wait) override;
   std::vector<std::string> source_names() override;
   Catalog catalog() override { return state()->catalog; }
@@ -68,8 +74,12 @@ class ServiceImpl final : public Service {
   std::string next_transient_id(const std::string& source);
 
   struct PushQueries {
+    struct Running {
+      std::string text;
+      std::function<void()> cancel;
+    };
     Mutex mutex;
-    std::map<std::string, std::function<void()>> cancel GUARDED_BY(mutex);  // by query id
+    std::map<std::string, Running> running GUARDED_BY(mutex);  // by query id
   };
   const std::shared_ptr<PushQueries>& push_queries() { return push_queries_; }
   PullThreads& pull_threads() { return pull_threads_; }
@@ -85,6 +95,9 @@ class ServiceImpl final : public Service {
   void applied(const Command& command, const StatePtr& state);
   void change_engine(const Change& change);
   void create_processing_log();
+  void open_audit();
+  /// Whether a statement of a file of queries has been run before. Throws SqlError when another one runs in its place.
+  bool runs_already(const ast::Statement& statement, const SessionProperties& session);
   Status open_registry();
   /// Answers a pull query whose shape is in the cache; nullopt: it is not, or must be parsed for the mistake in it.
   std::optional<Started> known_pull(const Request& request, ResultSink& sink);
@@ -119,6 +132,8 @@ class ServiceImpl final : public Service {
   const ServiceOptions options_;
   const FunctionCatalog& functions_;
   std::unique_ptr<ProcessingLog> processing_log_;
+  std::unique_ptr<AuditLog> audit_;  // null: nobody wants to know
+  std::atomic<bool> fixed_ = false;  // only what runs already
   std::shared_ptr<LocalRegistry> local_registry_;
   std::shared_ptr<SchemaRegistry> registry_;
   std::shared_ptr<SchemaCache> schemas_;

@@ -1,6 +1,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <chrono>
+
 #include "parser/ast/format.h"
 #include "server/queries/plan_context.h"
 #include "server/statements/entities.h"
@@ -37,6 +40,54 @@ json::object query_description(const std::string& id, const std::string& stateme
           {"tasksMetadata", json::array{}},
           {"consumerGroupId", context.config.text("ksql.service.id")},
           {"state", status ? json::value(state_name(status->state)) : json::value()}};
+}
+
+/// What the node is, as EXPLAIN shows it.
+std::string node_text(const PlanNode& node) {
+  const std::string tree = explain(NodePtr(NodePtr(), &node));
+  return tree.substr(0, tree.find("  ["));
+}
+
+double seconds(std::chrono::nanoseconds time) {
+  return std::chrono::duration<double>(time).count();
+}
+
+/// What each step has done since the query was started on this process, in the order rows take.
+json::array step_reports(const PhysicalPlan& plan, const QueryStatus& status) {
+  std::chrono::nanoseconds all{};
+  for (const QueryStatus::Operator& step : status.operators) all += step.busy;
+  json::array list;
+  for (const Subtopology& part : plan.subtopologies)
+    for (const StepName& step : part.steps) {
+      const auto found = std::ranges::find(status.operators, step.name, &QueryStatus::Operator::name);
+      if (found == status.operators.end()) continue;
+      const double share = all.count() == 0 ? 0.0 : seconds(found->busy) / seconds(all);
+      list.push_back(json::object{{"operator", found->name},
+                                  {"subtopology", part.id},
+                                  {"detail", node_text(*step.node)},
+                                  {"rowsIn", found->rows_in},
+                                  {"rowsOut", found->rows_out},
+                                  {"lateRows", found->late_rows},
+                                  {"errors", found->errors},
+                                  {"stateBytes", found->state_bytes},
+                                  {"seconds", seconds(found->busy)},
+                                  {"share", share}});
+    }
+  return list;
+}
+
+/// EXPLAIN ANALYZE.
+json::value analysis(const QueryInfo& query, const ShowContext& context) {
+  const auto status = context.engine.status(query.id);
+  if (!status) return nullptr;
+  return json::object{{"host", context.host},
+                      {"rowsIn", status->rows_in},
+                      {"rowsOut", status->rows_out},
+                      {"lateRows", status->late_rows},
+                      {"badRecords", status->bad_records},
+                      {"restarts", status->restarts},
+                      {"lag", status->lag < 0 ? json::value() : json::value(status->lag)},
+                      {"operators", step_reports(*query.plan, *status)}};
 }
 
 json::object describe_query(const QueryInfo& query, const ShowContext& context) {
@@ -82,8 +133,8 @@ const QueryInfo& require_query(const ast::Identifier& id, const ServiceState& st
 json::object query_list(const ast::Statement& statement, const ShowContext& context) {
   json::array list;
   for (const auto& [id, query] : context.state->queries) list.push_back(query_json(*query, context));
-  for (const std::string& id : context.push_queries)
-    list.push_back(json::object{{"queryString", ""},
+  for (const auto& [id, text] : context.push_queries)
+    list.push_back(json::object{{"queryString", text},
                                 {"sinks", json::array{}},
                                 {"sinkKafkaTopics", json::array{}},
                                 {"id", id},
@@ -101,11 +152,16 @@ Planned plan(const ast::Explain& explain, const ast::Statement& statement, const
   if (explain.query_id) {
     (void)require_query(*explain.query_id, context.state);
     return Show{[&](const ShowContext& now) {
+      const QueryInfo& query = require_query(*explain.query_id, *now.state);
       json::object object = entity("queryDescription", statement);
-      object["queryDescription"] = describe_query(require_query(*explain.query_id, *now.state), now);
+      object["queryDescription"] = describe_query(query, now);
+      if (explain.analyze) object["queryDescription"].as_object()["analysis"] = analysis(query, now);
       return object;
     }};
   }
+  if (explain.analyze)
+    throw SqlError(Code::invalid_statement, statement.span, "EXPLAIN ANALYZE tells of a query that runs: give its id.")
+        .hint("SHOW QUERIES lists them");
   return Show{[&statement, explained = explain_statement(*explain.statement, context)](const ShowContext& now) {
     json::object object = entity("queryDescription", statement);
     object["queryDescription"] = query_description("", explained.statement, *explained.plan, explained.sources,

@@ -66,8 +66,9 @@ struct ShowContext {
   const FunctionCatalog& functions;
   const Config& config;
   const SessionProperties& session;
-  const std::string& host;                // of this process, as others reach it
-  std::vector<std::string> push_queries;  // ids of those that run here
+  const std::string& host;                                        // of this process, as others reach it
+  std::vector<std::pair<std::string, std::string>> push_queries;  // that run here: id, text
+  std::function<bool(const std::string&)> close_query;            // as Service::close_query
   SchemaRegistry& registry;
 };
 

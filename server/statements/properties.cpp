@@ -70,7 +70,13 @@ Planned plan(const ast::DefineVariable& define, const ast::Statement&, const Sta
   return SessionChange{[&define](SessionProperties& session) { session.variables[define.name.text] = define.value; }};
 }
 
-Planned plan(const ast::UndefineVariable& undefine, const ast::Statement&, const StatementContext&) {
+Planned plan(const ast::UndefineVariable& undefine, const ast::Statement& statement, const StatementContext& context) {
+  if (!context.session.variables.contains(undefine.name.text))
+    return Show{[&](const ShowContext&) {
+      json::object object = entity("warning_entity", statement);
+      object["message"] = fmt::format("Cannot undefine variable '{}' which was never defined", undefine.name.text);
+      return object;
+    }};
   return SessionChange{[&undefine](SessionProperties& session) { session.variables.erase(undefine.name.text); }};
 }
 

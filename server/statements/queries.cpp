@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <cctype>
 #include <random>
 
 #include "exec/expr/evaluator.h"
@@ -11,6 +13,7 @@
 #include "planner/bind/upgrade.h"
 #include "server/queries/plan_context.h"
 #include "server/queries/topics.h"
+#include "server/statements/entities.h"
 #include "server/statements/families.h"
 
 namespace millrace::inline server {
@@ -101,6 +104,29 @@ void check_replacement(const QueryInfo& replaced, const BoundQuery& bound, const
   check_query_upgrade(bind_create_as(old, before).root, bound.root, create.name.span);
 }
 
+std::string in_capitals(std::string text) {
+  for (char& c : text) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return text;
+}
+
+/// Whether that may be the id of a push query.
+bool is_transient(const std::string& id, const StatementContext& context) {
+  return in_capitals(id).find(in_capitals(context.config.text("ksql.transient.prefix"))) != std::string::npos &&
+         !context.state.queries.contains(id);
+}
+
+/// Ids are written without quotes, so that case does not matter.
+Planned end_push_query(const std::string& id, const ast::Statement& statement) {
+  return Show{[&statement, id](const ShowContext& context) {
+    const auto found = std::ranges::find_if(
+        context.push_queries, [&](const auto& running) { return in_capitals(running.first) == in_capitals(id); });
+    boost::json::object object = entity("terminate_query", statement);
+    object["queryId"] = found == context.push_queries.end() ? id : found->first;
+    object["wasTerminated"] = found != context.push_queries.end() && context.close_query(found->first);
+    return object;
+  }};
+}
+
 Change control_change(ast::QueryAction action, const std::string& id) {
   switch (action) {
     case ast::QueryAction::terminate:
@@ -163,6 +189,9 @@ Planned plan(const ast::ControlQuery& control, const ast::Statement& statement, 
   constexpr std::string_view kVerbs[] = {"terminate", "pause", "resume"};
   constexpr std::string_view kDone[] = {"terminated", "paused", "resumed"};
   const std::size_t action = static_cast<std::size_t>(control.action);
+  if (control.action == ast::QueryAction::terminate && control.query_id &&
+      is_transient(control.query_id->text, context))
+    return end_push_query(control.query_id->text, statement);
   Mutation result;
   result.statement = ast::format(statement);
   result.command_id = fmt::format("{}/{}/execute", kVerbs[action], control.query_id ? control.query_id->text : "ALL");

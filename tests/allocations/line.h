@@ -33,6 +33,7 @@ class Line final : public TaskContext, public Emitter {
   StoreSlot store(const std::string& name) override;
   void report(std::string_view step, RecordErrorKind kind, const RowErrors& errors, const Batch& in) override;
   void late_rows(std::string_view, std::uint64_t) override {}
+  OperatorCounters& counters(const std::string&) override { return counters_; }
   const QueryOptions& options() const override { return plan_.options; }
   Status batch(Batch&& batch) override;
 
@@ -45,6 +46,7 @@ class Line final : public TaskContext, public Emitter {
   std::vector<std::unique_ptr<SourceStage>> sources_;  // of the leaves
   std::unique_ptr<SinkStage> sink_;
   std::vector<std::pair<std::string, std::unique_ptr<Store>>> stores_;  // with the topic of their changelog
+  OperatorCounters counters_;
   std::uint64_t rows_out_ = 0;
 };
 

@@ -3,7 +3,7 @@ import subprocess
 import sys
 
 MILLRACE = sys.argv[1]
-COMMANDS = ["shell", "server", "run", "test", "load", "bench"]
+COMMANDS = ["shell", "server", "run", "test", "load", "backup", "restore", "bench"]
 
 for command in COMMANDS:
     done = subprocess.run([MILLRACE, command, "--help"], capture_output=True, text=True, timeout=60)

@@ -1,4 +1,5 @@
-"""docs/operations.md explains every metric that a server with a query shows, and no other: metrics.py MILLRACE PAGE"""
+"""docs/operations.md explains every metric that a server with a query shows, and no other; the dashboard beside it draws
+no other either: metrics.py MILLRACE PAGE"""
 import pathlib
 import re
 import subprocess
@@ -30,7 +31,10 @@ def main():
         print(f"{sys.argv[2]} does not explain {name}")
     for name in sorted(explained - there):
         print(f"{sys.argv[2]} explains {name}, which is not shown")
-    return 1 if there != explained or not there else 0
+    drawn = set(re.findall(r"\bmillrace_\w+", pathlib.Path(sys.argv[2]).with_name("grafana.json").read_text()))
+    for name in sorted(drawn - there):
+        print(f"grafana.json draws {name}, which is not shown")
+    return 1 if there != explained or not there or not drawn or drawn - there else 0
 
 
 sys.exit(main())

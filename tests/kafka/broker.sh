@@ -3,9 +3,11 @@
 #   broker.sh start DIR [NODES]     fetches the jars if need be, starts the nodes, waits until they answer, prints HOST:PORT[,...]
 #   broker.sh stop DIR              ends the nodes (by pid)
 #   broker.sh kill DIR NODE         kill -9 one node (1..NODES)
+#   broker.sh run CLASS ...         one of Kafka's own tools
 #   broker.sh restart DIR NODE      starts it again on its port and data
 # A second listener of each node, DIR/NODE/behind, names DIR/NODE/proxy as its address: whoever comes to a proxy there
 # (tests/faults/proxy.py) stays on it.
+# MILLRACE_BROKER_LISTENERS: more listeners (SSL://..., SASL_SSL://...); MILLRACE_BROKER_SETTINGS: a file of settings.
 # DIR holds configuration, data, logs and pids; the caller removes it. The jars lie in $MILLRACE_CACHE (~/.cache/millrace).
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -45,11 +47,11 @@ configure() {
 process.roles=broker,controller
 node.id=$i
 controller.quorum.voters=$voters
-listeners=PLAINTEXT://127.0.0.1:${ports[i - 1]},PROXIED://127.0.0.1:${ports[2 * nodes + i - 1]},CONTROLLER://127.0.0.1:${ports[nodes + i - 1]}
-advertised.listeners=PLAINTEXT://127.0.0.1:${ports[i - 1]},PROXIED://127.0.0.1:${ports[3 * nodes + i - 1]}
+listeners=PLAINTEXT://127.0.0.1:${ports[i - 1]},PROXIED://127.0.0.1:${ports[2 * nodes + i - 1]},CONTROLLER://127.0.0.1:${ports[nodes + i - 1]}${MILLRACE_BROKER_LISTENERS:+,$MILLRACE_BROKER_LISTENERS}
+advertised.listeners=PLAINTEXT://127.0.0.1:${ports[i - 1]},PROXIED://127.0.0.1:${ports[3 * nodes + i - 1]}${MILLRACE_BROKER_LISTENERS:+,$MILLRACE_BROKER_LISTENERS}
 inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL
 log.dirs=$dir/$i/data
 offsets.topic.replication.factor=$replicas
 offsets.topic.num.partitions=4
@@ -65,6 +67,7 @@ log.cleaner.dedupe.buffer.size=16777216
 num.network.threads=2
 num.io.threads=4
 CONF
+    [[ -z ${MILLRACE_BROKER_SETTINGS:-} ]] || cat "$MILLRACE_BROKER_SETTINGS" >>"$dir/$i/server.properties"
     cat >"$dir/log4j.properties" <<CONF
 log4j.rootLogger=WARN, out
 log4j.appender.out=org.apache.log4j.ConsoleAppender
@@ -147,6 +150,7 @@ case ${1:-} in
   start) start "$2" "${3:-1}" ;;
   stop) stop "$2" ;;
   kill) end "$2/$3" KILL ;;
+  run) fetch; run "${@:2}" ;;
   restart) restart "$2" "$3" ;;
-  *) sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2 ;;
+  *) sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2 ;;
 esac

@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <rocksdb/utilities/checkpoint.h>
 #include <spdlog/spdlog.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -222,6 +223,26 @@ Status EmbeddedStore::probe() const {
   ::unlink(path.c_str());
   if (!whole) return failure("writing", std::strerror(reason));
   return {};
+}
+
+/// The index stands exactly where the files end, so that the copy opens as this one would after a clean stop.
+Status EmbeddedStore::checkpoint(const std::string& directory) {
+  const MutexLock write_lock(index_->write_mutex);
+  if (index_->broken) return failure("copying the log", index_->broken_reason);
+  std::error_code failed;
+  std::filesystem::create_directories(directory, failed);
+  if (failed) return external_error("cannot make '{}': {}", directory, failed.message());
+  if (Status synced = files_->sync(); !synced) return failure("copying the log", synced.error().message);
+  {
+    ReadLock lock(index_->mutex);
+    if (!index_->db) return failure("copying the log", "the log is closed after an error");
+    rocksdb::Checkpoint* made = nullptr;
+    rocksdb::Status status = rocksdb::Checkpoint::Create(index_->db.get(), &made);
+    const std::unique_ptr<rocksdb::Checkpoint> owned(made);
+    if (status.ok()) status = owned->CreateCheckpoint(directory + std::string(kIndex));
+    if (!status.ok()) return failure("copying the log", status.ToString());
+  }
+  return files_->copy_to(directory + std::string(kSegments));
 }
 
 }  // namespace millrace::inline exec

@@ -208,6 +208,25 @@ std::vector<std::uint32_t> SegmentFiles::segments() {
   return {known_.begin(), known_.end()};
 }
 
+Status SegmentFiles::copy_to(const std::string& directory) {
+  namespace fs = std::filesystem;
+  const MutexLock lock(mutex_);  // no file is removed meanwhile
+  std::error_code failed;
+  fs::create_directories(directory, failed);
+  for (auto segment = known_.begin(); segment != known_.end() && !failed; ++segment) {
+    const fs::path from = path(*segment), to = fs::path(directory) / from.filename();
+    const bool grows = *segment == end_.segment;
+    if (!grows) fs::create_hard_link(from, to, failed);
+    if (grows || failed) {
+      failed.clear();
+      fs::copy_file(from, to, failed);
+    }
+    if (grows && !failed) fs::resize_file(to, end_.offset, failed);
+  }
+  if (failed) return external_error("copying to '{}' failed: {}", directory, failed.message());
+  return {};
+}
+
 Status SegmentFiles::remove(std::uint32_t segment) {
   const MutexLock lock(mutex_);
   known_.erase(segment);

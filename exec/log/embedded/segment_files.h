@@ -44,6 +44,9 @@ class SegmentFiles {
   Result<bool> read(SegmentPosition at, std::span<char> bytes);
   Result<std::uint64_t> size(std::uint32_t segment);
   std::vector<std::uint32_t> segments();
+  /// The files as they are now, in a new directory: those that grow no more as links where that can be. The thread that
+  /// appends.
+  Status copy_to(const std::string& directory);
   /// Deletes a file that is not the last one.
   Status remove(std::uint32_t segment);
 

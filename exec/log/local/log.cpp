@@ -240,6 +240,11 @@ Result<std::int64_t> LocalLog::append_now(const TopicPartition& name, std::optio
   return *shared->result;
 }
 
+Status LocalLog::checkpoint(const std::string& directory) {
+  if (!storage_) return user_error("a log in memory cannot be copied");
+  return storage_->checkpoint(directory);
+}
+
 Result<std::string> LocalLog::cluster_id() {
   if (storage_) return storage_->cluster_id();
   return std::string(kMemoryClusterId);

@@ -90,6 +90,7 @@ class LocalLog final : public Log {
                                   std::optional<std::string_view> value, std::int64_t timestamp,
                                   std::span<const HeaderView> headers) override;
   Result<std::string> cluster_id() override;
+  Status checkpoint(const std::string& directory) override;
 
   // For readers, writers, memberships and maintenance.
   Result<LocalTopicPtr> find_topic(const std::string& name);

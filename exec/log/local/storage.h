@@ -39,6 +39,8 @@ class LocalStorage {
   virtual Status create(const StoredTopic& topic) = 0;
   virtual Status erase(const StoredTopic& topic) = 0;
   virtual Result<std::string> cluster_id() = 0;
+  /// As Log::checkpoint.
+  virtual Status checkpoint(const std::string& directory) = 0;
   virtual Result<Log::Bounds> bounds(PartitionId partition) = 0;
   /// All or nothing; durable on return when the log is synced. After a failure none of it will ever be read.
   virtual Status write(std::span<const PlacedBatch> batches) = 0;

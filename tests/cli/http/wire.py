@@ -23,9 +23,10 @@ def need_http2():
 class Server:
     """`ready`: tells whether the server answers, where a plain request does not."""
 
-    def __init__(self, millrace, *options, listen=None, ready=None):
+    def __init__(self, millrace, *options, listen=None, ready=None, directory=None):
         self.millrace, self.options, self.listen, self.ready = millrace, options, listen or "127.0.0.1:{}", ready
-        self.directory = tempfile.mkdtemp()
+        self.kept = directory is not None
+        self.directory = directory or tempfile.mkdtemp()
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -43,6 +44,8 @@ class Server:
                     return
             except OSError:
                 time.sleep(0.02)
+            if self.process.poll() is not None:
+                break
         raise RuntimeError("the server did not start: " + self.log())
 
     def log(self):
@@ -56,7 +59,8 @@ class Server:
     def close(self):
         if self.process.poll() is None:
             self.stop()
-        shutil.rmtree(self.directory)
+        if not self.kept:
+            shutil.rmtree(self.directory)
 
     def finish(self):
         """Ends a server that should still be there."""

@@ -73,6 +73,7 @@ class Pipe final : public TaskContext, public Emitter {
     errors_ += errors.count;
   }
   void late_rows(std::string_view, std::uint64_t count) override { late_ += count; }
+  OperatorCounters& counters(const std::string& step) override { return counters_[step]; }
   const QueryOptions& options() const override { return options_; }
   Status batch(Batch&& batch) override;
 
@@ -90,6 +91,7 @@ class Pipe final : public TaskContext, public Emitter {
   std::map<std::string, Log> logs_;
   OperatorStates progress_;
   std::vector<std::string> out_, open_;  // committed output; that of the open transaction
+  std::map<std::string, OperatorCounters> counters_;
   std::uint64_t late_ = 0, errors_ = 0;
 };
 

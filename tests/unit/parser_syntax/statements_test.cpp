@@ -99,6 +99,8 @@ const StatementCase kOthers[] = {
     {"DESCRIBE FUNCTION;", "DESCRIBE FUNCTION"},
     {"DESCRIBE CONNECTOR c;", "DESCRIBE CONNECTOR C"},
     {"EXPLAIN ctas_t_1;", "EXPLAIN CTAS_T_1"},
+    {"explain analyze ctas_t_1;", "EXPLAIN ANALYZE CTAS_T_1"},
+    {"EXPLAIN analyze;", "EXPLAIN ANALYZE"},
     {"EXPLAIN SELECT * FROM s;", "EXPLAIN SELECT *\nFROM S"},
     {"TERMINATE ALL;", "TERMINATE ALL"},
     {"PAUSE `q`;", "PAUSE `q`"},

@@ -1,0 +1,54 @@
+#include "exec/runtime/engine_impl.h"
+
+/// What an operator asks of a running engine.
+namespace millrace::inline exec {
+namespace {
+
+TaskStatus report(Task& task, bool restoring, int worker) {
+  TaskStatus status;
+  status.query_id = task.run().plan->query_id;
+  status.subtopology = task.run().plan->subtopologies[task.place().subtopology].id;
+  status.partition = task.place().partition;
+  status.slot = partition_of(task.place().slot);
+  status.worker = worker;
+  status.restoring = restoring;
+  status.dirty = task.dirty();
+  status.lag = task.known_lag().value_or(-1);
+  for (const auto& entry : task.stores()) status.state_bytes += entry.store->memory_bytes();
+  for (const auto& input : task.inputs()) {
+    const std::string& topic = input->partition().topic;
+    status.inputs.push_back({topic, task.committed().offset_of(topic, 0), input->consumed(), input->accepted()});
+  }
+  return status;
+}
+
+}  // namespace
+
+std::vector<TaskStatus> EngineImpl::tasks() {
+  const MutexLock control(control_);
+  std::vector<TaskStatus> all;
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    Worker& worker = *workers_[i];
+    worker.call([&] {
+      for (const auto& task : worker.tasks())
+        all.push_back(report(*task, worker.is_restoring(*task), static_cast<int>(i)));
+    });
+  }
+  return all;
+}
+
+Status EngineImpl::back_up(const std::string& directory) {
+  // The state first: the log then has all that the state stands for, and what the state lacks is still in the log as
+  // long as nothing is truncated.
+  {
+    const MutexLock lock(notes_mutex_);
+    if (std::exchange(backing_up_, true)) return user_error("a backup is being made already");
+  }
+  Status done = state_ ? state_->checkpoint(directory + "/state") : Status();
+  if (done) done = log_.checkpoint(directory + "/log");
+  const MutexLock lock(notes_mutex_);
+  backing_up_ = false;
+  return done;
+}
+
+}  // namespace millrace::inline exec

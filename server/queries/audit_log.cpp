@@ -1,0 +1,152 @@
+#include "server/queries/audit_log.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/json.hpp>
+#include <cctype>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+#include "parser/error/mutex.h"
+
+namespace millrace::inline server {
+namespace json = boost::json;
+namespace {
+
+constexpr std::size_t kMostWaiting = 100'000;
+
+std::int64_t entry_time() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+std::string entry_json(const AuditEntry& entry, std::int64_t time) {
+  return json::serialize(json::object{{"TIME", time},
+                                      {"USERNAME", entry.user},
+                                      {"ADDRESS", entry.address},
+                                      {"ACTION", entry.action},
+                                      {"STATEMENT", without_secrets(entry.statement)},
+                                      {"CODE", entry.code},
+                                      {"MESSAGE", without_secrets(entry.message)},
+                                      {"REQUEST", entry.request_id}});
+}
+
+class TopicAuditLog final : public AuditLog {
+ public:
+  TopicAuditLog(Log& log, std::string topic) : log_(log), topic_(std::move(topic)), thread_([this] { run(); }) {}
+  ~TopicAuditLog() override {
+    {
+      const MutexLock lock(mutex_);
+      stopping_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+  }
+
+  void write(const AuditEntry& entry) override {
+    const std::int64_t time = entry_time();
+    std::string text = entry_json(entry, time);
+    {
+      MutexLock lock(mutex_);
+      room_.wait(lock, [&]() REQUIRES(mutex_) { return queue_.size() < kMostWaiting; });
+      queue_.emplace_back(std::move(text), time);
+    }
+    changed_.notify_one();
+  }
+
+ private:
+  void run() {
+    MutexLock lock(mutex_);
+    for (;;) {
+      changed_.wait(lock, [&]() REQUIRES(mutex_) { return stopping_ || !queue_.empty(); });
+      if (queue_.empty()) return;
+      const auto [text, time] = std::move(queue_.front());
+      queue_.pop_front();
+      lock.unlock();
+      room_.notify_one();
+      if (auto done = log_.append_now({topic_, 0}, std::nullopt, std::string_view(text), time); !done)
+        spdlog::error("audit: {}: {}", done.error().message, text);
+      lock.lock();
+    }
+  }
+
+  Log& log_;
+  const std::string topic_;
+  Mutex mutex_;
+  std::condition_variable changed_, room_;
+  std::deque<std::pair<std::string, std::int64_t>> queue_ GUARDED_BY(mutex_);
+  bool stopping_ GUARDED_BY(mutex_) = false;
+  std::thread thread_;
+};
+
+bool names_secret(std::string_view name) {
+  constexpr std::array<std::string_view, 6> kWords = {"password", "secret", "jaas", "credential", "token", "private"};
+  std::string lower(name);
+  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  return std::ranges::any_of(kWords, [&](std::string_view word) { return lower.find(word) != std::string::npos; });
+}
+
+/// Behind the literal that begins at `at`.
+std::size_t literal_end(std::string_view sql, std::size_t at) {
+  for (++at; at < sql.size(); ++at) {
+    if (sql[at] != '\'') continue;
+    if (at + 1 == sql.size() || sql[at + 1] != '\'') return at + 1;
+    ++at;
+  }
+  return sql.size();
+}
+
+}  // namespace
+
+std::unique_ptr<AuditLog> AuditLog::open(Log& log, std::string topic) {
+  return std::make_unique<TopicAuditLog>(log, std::move(topic));
+}
+
+std::string AuditLog::create_statement(const std::string& topic) {
+  return fmt::format(
+      "CREATE STREAM IF NOT EXISTS {} (time BIGINT, username STRING, address STRING, action STRING, statement STRING, "
+      "code INT, message STRING, request STRING) WITH (KAFKA_TOPIC='{}', VALUE_FORMAT='JSON');",
+      kStream, topic);
+}
+
+// Words and literals are told apart; a literal behind `name =` goes when the name, bare or itself a literal, is that of
+// a secret.
+std::string without_secrets(std::string_view sql) {
+  std::string out;
+  std::string_view name;  // what stands before a `=`
+  bool value = false;     // a `=` has come
+  for (std::size_t at = 0; at < sql.size();) {
+    std::size_t end = at + 1;
+    const char c = sql[at];
+    if (c == '\'') {
+      end = literal_end(sql, at);
+      const bool hide = value && names_secret(name);
+      out += hide ? "'[hidden]'" : sql.substr(at, end - at);
+      name = value ? std::string_view() : sql.substr(at, end - at);
+      value = false;
+    } else {
+      if (std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '.' || c == '`' || c == '"') {
+        while (end < sql.size() && (std::isalnum(static_cast<unsigned char>(sql[end])) != 0 || sql[end] == '_' ||
+                                    sql[end] == '.' || sql[end] == '`' || sql[end] == '"'))
+          ++end;
+        name = sql.substr(at, end - at);
+        value = false;
+      } else if (c == '=') {
+        value = true;
+      } else if (std::isspace(static_cast<unsigned char>(c)) == 0) {
+        name = {};
+        value = false;
+      }
+      out += sql.substr(at, end - at);
+    }
+    at = end;
+  }
+  return out;
+}
+
+}  // namespace millrace::inline server

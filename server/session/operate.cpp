@@ -1,0 +1,139 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
+#include "server/queries/audit_log.h"
+#include "server/session/service_impl.h"
+
+/// What operators ask of a service.
+namespace millrace::inline server {
+namespace json = boost::json;
+namespace {
+
+std::int64_t wall_clock_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+std::string_view activity(const TaskStatus& task) {
+  return task.restoring ? "RESTORING" : task.dirty ? "UNCOMMITTED" : "COMMITTED";
+}
+
+}  // namespace
+
+json::array ServiceImpl::tasks() {
+  json::array list;
+  for (const TaskStatus& task : engine_->tasks()) {
+    json::array inputs;
+    for (const TaskStatus::Input& input : task.inputs)
+      inputs.push_back(json::object{{"topic", input.topic},
+                                    {"committedOffset", input.committed},
+                                    {"consumedOffset", input.consumed},
+                                    {"fetchedOffset", input.accepted}});
+    list.push_back(json::object{{"query", task.query_id},
+                                {"subtopology", task.subtopology},
+                                {"partition", task.partition},
+                                {"slot", task.slot},
+                                {"worker", task.worker},
+                                {"state", activity(task)},
+                                {"lag", task.lag < 0 ? json::value() : json::value(task.lag)},
+                                {"stateBytes", task.state_bytes},
+                                {"inputs", std::move(inputs)}});
+  }
+  return list;
+}
+
+json::object ServiceImpl::cluster_status() {
+  const StatePtr known = state();
+  json::object queries, lags;
+  for (const auto& [id, query] : known->queries)
+    queries[id] = json::object{{"activeStores", json::array{}},
+                               {"activePartitions", json::array{}},
+                               {"standByStores", json::array{}},
+                               {"standByPartitions", json::array{}}};
+  for (const TaskStatus& task : engine_->tasks()) {
+    json::value* query = queries.if_contains(task.query_id);
+    if (query == nullptr) continue;
+    json::array& partitions = query->as_object()["activePartitions"].as_array();
+    for (const TaskStatus::Input& input : task.inputs) {
+      partitions.push_back(json::object{{"topic", input.topic}, {"partition", task.partition}});
+      json::value& store = lags[fmt::format("{}#{}", task.query_id, input.topic)];
+      if (store.is_null()) store = json::object{{"lagByPartition", json::object{}}};
+      const auto bounds = log_.bounds({input.topic, task.partition});
+      const std::int64_t end = bounds ? bounds->end : input.committed;
+      store.as_object()["lagByPartition"].as_object()[std::to_string(task.partition)] =
+          json::object{{"currentOffsetPosition", input.committed},
+                       {"endOffsetPosition", end},
+                       {"offsetLag", std::max<std::int64_t>(0, end - input.committed)}};
+    }
+    for (const Subtopology& part : known->queries.at(task.query_id)->plan->subtopologies) {
+      if (part.id != task.subtopology) continue;
+      json::array& stores = query->as_object()["activeStores"].as_array();
+      for (const StorePlan& store : part.stores)
+        if (std::ranges::find(stores, json::value(store.name)) == stores.end()) stores.emplace_back(store.name);
+    }
+  }
+  const std::int64_t now = wall_clock_ms();
+  return {{"clusterStatus",
+           json::object{{options_.advertised,
+                         json::object{{"hostAlive", true},
+                                      {"lastStatusUpdateMs", now},
+                                      {"activeStandbyPerQuery", std::move(queries)},
+                                      {"hostStoreLags",
+                                       json::object{{"stateStoreLags", std::move(lags)}, {"updateTimeMs", now}}}}}}}};
+}
+
+Result<std::string> ServiceImpl::back_up(const std::string& name) {
+  namespace fs = std::filesystem;
+  const std::string root = config().text("millrace.backup.directory");
+  if (root.empty()) return user_error("backups go under millrace.backup.directory, which is not set");
+  const auto plain = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_'; };
+  if (name.empty() || !std::ranges::all_of(name, plain))
+    return user_error("'{}' is no name for a backup: letters, digits, - and _", name);
+  const std::string path = root + "/" + name, partial = path + ".partial";
+  std::error_code failed;
+  if (fs::exists(path, failed)) return user_error("there is a backup {} already", name);
+  fs::remove_all(partial, failed);
+  fs::create_directories(partial, failed);
+  if (failed) return external_error("cannot make {}: {}", partial, failed.message());
+  if (Status done = engine_->back_up(partial); !done) {
+    fs::remove_all(partial, failed);
+    return done.error();
+  }
+  std::ofstream(partial + "/process_id") << options_.process_id << '\n';
+  std::ofstream about(partial + "/backup.json");
+  about << json::serialize(json::object{
+               {"version", options_.version}, {"service", config().text("ksql.service.id")}, {"time", wall_clock_ms()}})
+        << '\n';
+  about.close();
+  if (!about) return external_error("cannot write {}/backup.json", partial);
+  fs::rename(partial, path, failed);
+  if (failed) return external_error("cannot rename {}: {}", partial, failed.message());
+  return path;
+}
+
+void ServiceImpl::open_audit() {
+  if (!config().boolean("millrace.audit.enabled")) return;
+  const std::string topic = config().text("ksql.service.id") + "millrace_audit";
+  const auto described = log_.describe_topic(topic);
+  if (!described) throw std::runtime_error("the audit topic: " + described.error().message);
+  if (!*described) {
+    const TopicConfig shape{.partitions = 1,
+                            .replicas = static_cast<int>(config().integer("ksql.internal.topic.replicas")),
+                            .retention_ms = -1};
+    if (Status made = log_.create_topic(topic, shape); !made)
+      throw std::runtime_error("the audit topic: " + made.error().message);
+  }
+  audit_ = AuditLog::open(log_, topic);
+  if (state()->catalog.find(std::string(AuditLog::kStream)) != nullptr) return;
+  if (Reply reply = execute({.sql = AuditLog::create_statement(topic)}); reply.error)
+    throw std::runtime_error("the audit stream: " + reply.error->message);
+}
+
+void ServiceImpl::audit(const AuditEntry& entry) {
+  if (audit_) audit_->write(entry);
+}
+
+}  // namespace millrace::inline server
