@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "exec/log/log.h"
-#include "server/session/service.h"
+#include "server/queries/audit_entry.h"
 
 namespace millrace::inline server {
 

@@ -17,6 +17,7 @@
 #include "parser/syntax/parse.h"
 #include "planner/bind/binder.h"
 #include "server/config/config.h"
+#include "server/queries/audit_entry.h"
 
 /// The whole service behind a shell, the HTTP server, `millrace run` and `millrace test`: statements in, entities and
 /// rows out. Knows nothing of HTTP but the error codes.
@@ -105,12 +106,6 @@ class Inserter {
   /// Checks and encodes one row; it becomes durable with the next `flush`.
   virtual std::optional<ServiceError> insert(const boost::json::object& row) = 0;
   virtual std::optional<ServiceError> flush() = 0;
-};
-
-/// What somebody did or was refused (operations.md, Audit).
-struct AuditEntry {
-  std::string user, address, action, statement, message, request_id;
-  int code = 200;
 };
 
 struct ServiceOptions {
