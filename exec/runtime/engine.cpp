@@ -182,6 +182,7 @@ Status EngineImpl::resume_query(const std::string& query_id, std::optional<GoOn>
   if (const auto run = find(query_id)) {
     run->lost_records = lost;
     if (run->failed) run->try_now();
+    run->lost_records_since = Clock::now();
   }
   const MutexLock lock(mutex_);
   if (const auto waiting = waiting_.find(query_id); waiting != waiting_.end()) waiting->second.due = Clock::now();

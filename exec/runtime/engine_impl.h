@@ -68,7 +68,7 @@ class EngineImpl final : public Engine, private WorkerHost {
   void given_up(const std::vector<SlotId>& slots, bool commit);
   Status launch(const std::shared_ptr<QueryRun>& run, int only_worker);
   Result<Progress> progress_of(const QueryRun& run, std::size_t subtopology, int partition, SlotId slot);
-  Status pass_over_lost(const QueryRun& run, std::size_t subtopology, int partition, Progress& progress);
+  Result<bool> pass_over_lost(QueryRun& run, std::size_t subtopology, int partition, Progress& progress);
   std::vector<SlotId> slots_of(const QueryRun& run);
   // Housekeeping
   void keep_house();

@@ -14,6 +14,8 @@ constexpr std::chrono::seconds kLongHouse{1};
 constexpr std::chrono::seconds kPartitionsEvery{5};
 constexpr std::chrono::seconds kTruncateEvery{2};
 constexpr std::chrono::seconds kRefreshEvery{60};
+constexpr std::chrono::minutes kChoiceHolds{1};
+constexpr std::chrono::milliseconds kStateLookAtMost{60'000};
 
 }  // namespace
 
@@ -98,25 +100,31 @@ Result<Progress> EngineImpl::progress_of(const QueryRun& run, std::size_t subtop
 }
 
 // For those who were asked to: to the first or the last record there is, where the one they stood at is not there.
-Status EngineImpl::pass_over_lost(const QueryRun& run, std::size_t subtopology, int partition, Progress& progress) {
-  if (!run.lost_records) return {};
+Result<bool> EngineImpl::pass_over_lost(QueryRun& run, std::size_t subtopology, int partition, Progress& progress) {
+  if (!run.lost_records) return false;
+  bool moved = false;
   for (const LayoutInput& input : run.layout.subtopologies[subtopology].inputs) {
     if (input.internal || partition >= input.partitions) continue;
     const auto bounds = log_.bounds({input.topic, partition}, false);
     if (!bounds) return bounds.error();
+    const bool other = run.is_other({input.topic, partition});
     for (auto& [topic, offset] : progress.offsets) {
-      if (topic != input.topic || (offset >= bounds->begin && offset <= bounds->end)) continue;
+      if (topic != input.topic || (!other && offset >= bounds->begin && offset <= bounds->end)) continue;
       const std::int64_t next = *run.lost_records == GoOn::at_begin ? bounds->begin : bounds->end;
       spdlog::warn("query {}: goes on at offset {} of topic '{}' partition {}; it stood at {}", run.plan->query_id,
                    next, topic, partition, offset);
       offset = next;
+      std::erase_if(progress.witnesses, [&](const auto& witness) { return witness.first == input.topic; });
+      run.accept_other({input.topic, partition});
+      moved = true;
     }
   }
-  return {};
+  return moved;
 }
 
 // Adds the tasks whose slots are ours; those that run already stay as they are.
 Status EngineImpl::launch(const std::shared_ptr<QueryRun>& run, int only_worker) {
+  if (Clock::now() - run->lost_records_since > kChoiceHolds) run->lost_records.reset();
   std::vector<SlotId> slots = slots_of(*run);
   if (slots.empty()) return {};
   // Their first partitions tell which there were when the query was accepted.
@@ -136,13 +144,14 @@ Status EngineImpl::launch(const std::shared_ptr<QueryRun>& run, int only_worker)
       if (worker < 0 || (only_worker >= 0 && worker != only_worker)) continue;
       auto progress = progress_of(*run, sub, partition, slot);
       if (!progress) return progress.error();
-      if (auto done = pass_over_lost(*run, sub, partition, *progress); !done) return done;
-      dealt[static_cast<std::size_t>(worker)].push_back({run, {sub, partition, slot}, std::move(*progress), {}});
+      const auto moved = pass_over_lost(*run, sub, partition, *progress);
+      if (!moved) return moved.error();
+      dealt[static_cast<std::size_t>(worker)].push_back(
+          {run, {sub, partition, slot}, std::move(*progress), {}, *moved});
     }
   }
   for (std::size_t i = 0; i < dealt.size(); ++i)
     if (!dealt[i].empty()) workers_[i]->add_tasks(std::move(dealt[i]));
-  run->lost_records.reset();
   return {};
 }
 

@@ -56,6 +56,15 @@ void Feeds::tell_lost(const Feed& feed, std::int64_t begin) {
   }
 }
 
+void Feeds::tell_other(TaskInput& input) {
+  const auto& [topic, partition] = input.partition();
+  broken_.push_back({&input,
+                     user_error("topic '{}' partition {} is not the one that was read before: offset {} holds another "
+                                "record now (the topic was made anew, or lost its end), so offset {} means nothing",
+                                topic, partition, input.witness().offset, input.accepted()),
+                     true});
+}
+
 void Feeds::close(Feed& feed) {
   if (feed.source < 0) return;
   lines_[feed.line].by_source.erase(feed.source);
@@ -168,7 +177,7 @@ Status Feeds::add(TaskInput& input) {
 }
 
 Status Feeds::place(Member member) {
-  const std::int64_t wanted = member.input->accepted();
+  const std::int64_t wanted = member.input->wanted();
   const TopicPartition partition = member.input->partition();
   FeedList& list = feeds_[partition];
   for (const auto& feed : list) {
@@ -193,7 +202,7 @@ Status Feeds::place(Member member) {
 }
 
 Status Feeds::place_behind(Member member, FeedList& list) {
-  const std::int64_t wanted = member.input->accepted();
+  const std::int64_t wanted = member.input->wanted();
   if (const auto line = free_line(list)) {
     Feed& feed = make_feed(member.input->partition(), *line);
     join(feed, member);
@@ -229,8 +238,13 @@ void Feeds::rewind() {
 void Feeds::exclude(TaskInput& input, bool excluded) {
   Feed* feed = feed_of(input);
   if (feed == nullptr) return;
+  const bool unread = std::all_of(feed->members.begin(), feed->members.end(), [](const auto& m) { return m.excluded; });
   for (Member& member : feed->members)
     if (member.input == &input) member.excluded = excluded;
+  if (unread && !excluded) {  // nobody would have noticed what became of the partition
+    input.doubt();
+    reopen(*feed, input.wanted());
+  }
   attend(*feed);
 }
 
@@ -269,7 +283,12 @@ void Feeds::deliver(Fetch&& fetch, std::vector<TaskInput*>& takers) {
   const auto shared = std::make_shared<const Fetch>(std::move(fetch));
   for (Member& member : feed.members) {
     TaskInput& input = *member.input;
-    if (member.excluded || input.full() || input.accepted() >= shared->next_offset) continue;
+    if (member.excluded) continue;
+    if (!input.recognizes(*shared)) {
+      tell_other(input);
+      continue;
+    }
+    if (input.full() || input.accepted() >= shared->next_offset) continue;
     if (input.accepted() < begin) continue;  // left behind while it was full: balance() goes back for it
     input.take(shared);
     takers.push_back(&input);

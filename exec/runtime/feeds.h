@@ -46,6 +46,7 @@ class Feeds {
   struct Broken {
     TaskInput* input;
     Error error;
+    bool other = false;  // it is not the partition that the input has read
   };
   std::vector<Broken> take_broken();
   bool any_broken() const { return !broken_.empty(); }
@@ -106,6 +107,7 @@ class Feeds {
   void reopen(Feed& feed, std::int64_t offset);
   void failed(Feed& feed, const Error& error);
   void tell_lost(const Feed& feed, std::int64_t begin);
+  void tell_other(TaskInput& input);
   Result<std::optional<Fetch>> poll(std::size_t line, std::size_t max_records, std::chrono::milliseconds wait);
   void balance(Feed& feed);
   void part(Feed& feed);

@@ -73,6 +73,12 @@ std::int64_t Progress::offset_of(std::string_view topic, std::int64_t otherwise)
   return otherwise;
 }
 
+Witness Progress::witness_of(std::string_view topic) const {
+  for (const auto& [name, witness] : witnesses)
+    if (name == topic) return witness;
+  return {};
+}
+
 std::string filed_under(const PhysicalPlan& plan) {
   return plan.incarnation.empty() ? plan.query_id : fmt::format("{}~{}", plan.query_id, plan.incarnation);
 }
@@ -98,6 +104,13 @@ std::string encode(const Progress& progress) {
 }
 
 Result<Progress> decode_progress(std::string_view bytes) {
+  // Earlier builds stop reading here.
+  put_varint(out, progress.witnesses.size());
+  for (const auto& [topic, witness] : progress.witnesses) {
+    put_text(out, topic);
+    for (const std::int64_t number : {witness.offset, witness.timestamp, static_cast<std::int64_t>(witness.hash)})
+      put_varint(out, static_cast<std::uint64_t>(number));
+  }
   Progress progress;
   Cursor cursor{bytes};
   const char version = bytes.empty() ? '\0' : bytes.front();
@@ -119,5 +132,14 @@ Result<Progress> decode_progress(std::string_view bytes) {
   if (!cursor.ok) return external_error("a progress record is cut short");
   return progress;
 }
+    const bool more = cursor.ok && !cursor.bytes.empty();
+    for (std::uint64_t left = more ? cursor.varint() : 0; cursor.ok && left > 0; --left) {
+      std::string topic = cursor.text();
+      Witness witness;
+      witness.offset = static_cast<std::int64_t>(cursor.varint());
+      witness.timestamp = static_cast<std::int64_t>(cursor.varint());
+      witness.hash = cursor.varint();
+      progress.witnesses.emplace_back(std::move(topic), witness);
+    }
 
 }  // namespace millrace::inline exec

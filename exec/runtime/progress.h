@@ -8,6 +8,7 @@
 
 #include "exec/data/result.h"
 #include "exec/operators/operator.h"
+#include "exec/runtime/witness.h"
 #include "planner/physical/plan.h"
 
 namespace millrace::inline exec {
@@ -19,7 +20,11 @@ struct Progress {
   std::vector<std::pair<std::string, std::int64_t>> offsets;  // input topic, next offset to read
   OperatorStates operators;                                   // Pipeline::save(); meaningless while sequence is 0
 
+  std::vector<std::pair<std::string, Witness>> witnesses;  // input topic, a record of it before the offset
+
   std::int64_t offset_of(std::string_view topic, std::int64_t otherwise) const;
+  /// Its offset is -1 where there is none.
+  Witness witness_of(std::string_view topic) const;
 };
 
 /// What a query's progress and state are filed under: never that of another attempt to make one of the same id.

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "exec/operators/operator.h"
@@ -34,8 +35,10 @@ struct QueryRun {
   PullReaders pull_readers;
   std::atomic<bool> paused{false};
   std::atomic<bool> failed{false};  // tasks stand still until the query is started again
-  /// Where to go on in partitions whose records at its position are gone; absent: nowhere. Under the engine's control.
+  /// Where to go on in partitions whose records at its position are gone; absent: nowhere. Holds for a minute, for what
+  /// shows only when it reads again. Under the engine's control.
   std::optional<Engine::GoOn> lost_records;
+  Clock::time_point lost_records_since{};
   std::atomic<std::int64_t> lag{0};
   std::atomic<int> lags_unknown{0};                                // tasks of which it is not known
   std::atomic<int> restoring{0};                                   // tasks that are not ready yet
@@ -63,6 +66,20 @@ struct QueryRun {
     const MutexLock lock(mutex);
     failed_at = {};
     attempts = 0;
+  }
+  /// A partition turned out to be another one than the query has read: its offsets mean nothing there.
+  void note_other(const TopicPartition& partition) {
+    const MutexLock lock(mutex);
+    others.insert(partition);
+  }
+  bool is_other(const TopicPartition& partition) const {
+    const MutexLock lock(mutex);
+    return others.contains(partition);
+  }
+  /// It goes on at an offset of the new one.
+  void accept_other(const TopicPartition& partition) {
+    const MutexLock lock(mutex);
+    others.erase(partition);
   }
   /// When it failed last, ms since the epoch; 0: never.
   std::int64_t last_failure_ms() const {
@@ -97,6 +114,7 @@ struct QueryRun {
   Clock::time_point failed_at GUARDED_BY(mutex), started_at GUARDED_BY(mutex) = Clock::now();
   std::int64_t failed_at_ms GUARDED_BY(mutex) = 0;
   int attempts GUARDED_BY(mutex) = 0;  // failures in a row
+  std::set<TopicPartition> others GUARDED_BY(mutex);
 };
 
 /// Rows on their way to the client of a transient query.

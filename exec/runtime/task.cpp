@@ -75,8 +75,10 @@ Status Task::build(const Progress& progress) {
     committed_.operators = pipeline_->save();
   }
   for (auto& input : inputs_) {
-    input->seek(progress.offset_of(input->partition().topic, 0));
+    const std::string& topic = input->partition().topic;
+    input->seek(progress.offset_of(topic, 0), progress.witness_of(topic));
     if (progress.sequence > 0) input->be_strict();
+    input->doubt();
   }
   return {};
 }
@@ -195,7 +197,10 @@ Status Task::batch(Batch&& batch) {
 Progress Task::now() const {
   Progress progress;
   progress.sequence = committed_.sequence + 1;
-  for (const auto& input : inputs_) progress.offsets.emplace_back(input->partition().topic, input->consumed());
+  for (const auto& input : inputs_) {
+    progress.offsets.emplace_back(input->partition().topic, input->consumed());
+    if (input->witness().offset >= 0) progress.witnesses.emplace_back(input->partition().topic, input->witness());
+  }
   progress.operators = pipeline_->save();
   return progress;
 }
@@ -250,7 +255,10 @@ void Task::commit_done(const std::vector<Writer::Appended>& appended) {
 
 Status Task::roll_back() {
   for (StoreEntry& entry : stores_) entry.store->roll_back();
-  for (auto& input : inputs_) input->seek(committed_.offset_of(input->partition().topic, 0));
+  for (auto& input : inputs_) {
+    const std::string& topic = input->partition().topic;
+    input->seek(committed_.offset_of(topic, 0), committed_.witness_of(topic));
+  }
   dirty_ = false;
   committing_ = {};
   return contained([&] { return pipeline_->load(committed_.operators); });

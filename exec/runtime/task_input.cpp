@@ -55,11 +55,22 @@ std::size_t TaskInput::next_count(const Piece& piece, std::size_t max_rows) cons
   return piece.at + count < piece.end ? count + 1 : count - 1;
 }
 
-void TaskInput::seek(std::int64_t offset) {
+void TaskInput::seek(std::int64_t offset, const Witness& witness) {
+  witness_ = head_witness_ = witness;
   queue_.clear();
   queued_ = 0;
   drop_head();
   accepted_ = consumed_ = offset;
+}
+
+bool TaskInput::recognizes(const Fetch& fetch) {
+  if (proven_ || fetch.next_offset <= witness_.offset) return true;
+  // Where it has been compacted away it cannot tell anything.
+  proven_ = true;
+  const auto at =
+      std::lower_bound(fetch.records.begin(), fetch.records.end(), witness_.offset,
+                       [](const RecordView& record, std::int64_t offset) { return record.offset < offset; });
+  return at == fetch.records.end() || at->offset != witness_.offset || witness_of(*at) == witness_;
 }
 
 void TaskInput::drop_head() {
@@ -90,6 +101,7 @@ Status TaskInput::load_head(std::size_t max_rows) {
     queued_ -= count;
     const bool used_up = piece.at == piece.end;
     const auto& records = piece.fetch->records;
+    if (!internal_) head_witness_ = witness_of(records[piece.at - 1]);
     head_next_ = used_up && piece.end == records.size() ? piece.fetch->next_offset : records[piece.at - 1].offset + 1;
     if (used_up) queue_.pop_front();
     if (rows_ == 0) reach(head_next_);
@@ -128,6 +140,7 @@ void TaskInput::consume(std::size_t rows) {
 
 // When nothing waits, what lies between the last record and what was fetched is markers and gaps.
 void TaskInput::reach(std::int64_t offset) {
+  witness_ = head_witness_;
   consumed_ = queue_.empty() ? std::max(offset, std::min(accepted_, end_)) : offset;
 }
 

@@ -12,6 +12,7 @@
 #include "exec/data/result.h"
 #include "exec/log/log.h"
 #include "exec/runtime/source_stage.h"
+#include "exec/runtime/witness.h"
 
 namespace millrace::inline exec {
 
@@ -37,8 +38,8 @@ class TaskInput {
   bool has_queued() const { return queued_ > 0; }
   /// Takes the records of `fetch` from `accepted()` on; what lies before was taken earlier.
   void take(const std::shared_ptr<const Fetch>& fetch);
-  /// Forgets what waits and goes on at `offset`; everything before it counts as consumed.
-  void seek(std::int64_t offset);
+  /// Forgets what waits and goes on at `offset`; everything before it counts as consumed, `witness` among it.
+  void seek(std::int64_t offset, const Witness& witness = {});
   /// Records from `end` on are not this task's.
   void stop_at(std::int64_t end) { end_ = end; }
   /// Records from its position on that are not in the log any more were lost to it; before its task has committed
@@ -47,11 +48,19 @@ class TaskInput {
   bool strict() const { return strict_; }
   bool at_end() const { return accepted_ >= end_ && !has_queued() && !has_head(); }
 
+  /// Its partition may have become another one since the witness was read.
+  void doubt() { proven_ = witness_.offset < 0 || witness_.offset >= accepted_; }
+  /// From here on it wants to see its partition: what proves it, then what it has not taken yet.
+  std::int64_t wanted() const { return proven_ ? accepted_ : witness_.offset; }
+  /// False: what `fetch` holds at the place of the witness is not what was read there.
+  bool recognizes(const Fetch& fetch);
   // --- to the task ---
   /// Everything before this offset has been given to the operators.
   std::int64_t consumed() const { return consumed_; }
   /// Decodes the next records, if there is no head and something waits. May skip any number of bad ones.
   Status load_head(std::size_t max_rows);
+  /// A record before that offset; offset -1 when there is none.
+  const Witness& witness() const { return witness_; }
   bool has_head() const { return at_ < rows_; }
   /// There is no head because a schema that the next records name is still being fetched.
   bool waits_for_schema() const { return waits_for_schema_; }
@@ -97,7 +106,9 @@ class TaskInput {
   std::size_t rows_ = 0, at_ = 0;
   bool waits_for_schema_ = false;
   bool strict_ = false;
-  std::int64_t head_next_ = 0;  // consumed offset once the head is used up
+  bool proven_ = true;
+  Witness witness_, head_witness_;  // of what is consumed; once the head is used up
+  std::int64_t head_next_ = 0;      // consumed offset once the head is used up
 };
 
 }  // namespace millrace::inline exec

@@ -61,6 +61,7 @@ class Worker {
     TaskPlace place;
     Progress progress;
     std::vector<std::pair<std::string, std::int64_t>> ends;  // topics that are read up to an offset only
+    bool moved = false;  // its progress is not what the log has of it: to be committed soon
   };
   // The following may be called from any thread but the worker's own, and wait until it is done.
   void add_tasks(std::vector<NewTask> tasks);
@@ -138,6 +139,7 @@ class Worker {
   void task_failed(Task& task, const Error& error);
   void give_up(Task& task, const Error& error);
 
+  void give_up_reading(Task& task, Error error);
   // worker_commit.cpp
   Committer::Activity activity() const;
   bool front_waits() const;

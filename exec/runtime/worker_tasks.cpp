@@ -39,7 +39,8 @@ void Worker::add_task(NewTask task) {
     added.report_lag(std::nullopt);  // how much is not known yet
     return;
   }
-  if (auto done = subscribe(added); !done) give_up(added, done.error());
+  if (auto done = subscribe(added); !done) return give_up_reading(added, done.error());
+  if (task.moved) added.mark_dirty();
 }
 
 Status Worker::subscribe(Task& task) {
@@ -166,7 +167,7 @@ void Worker::restore_some() {
   for (Task* task : ready) {
     if (restoring_.erase(task) == 0) continue;
     --task->run().restoring;
-    if (auto done = subscribe(*task); !done) give_up(*task, done.error());
+    if (auto done = subscribe(*task); !done) give_up_reading(*task, done.error());
   }
   if (!failure || !restoring_.contains(failure->task)) return;
   if (failure->again) {
@@ -208,14 +209,18 @@ void Worker::fail_tasks_of_broken(Feeds& feeds) {
   for (const Feeds::Broken& broken : feeds.take_broken()) {
     const auto owner = owner_.find(broken.input);
     if (owner == owner_.end()) continue;
-    Error error = broken.error;
-    if (setup_.host != nullptr)
-      error.message += fmt::format(
-          "; SET 'auto.offset.reset' = 'earliest' (or 'latest') and RESUME {} go on with the first (or after the last) "
-          "record that is there",
-          owner->second->run().plan->query_id);
-    give_up(*owner->second, error);
+    if (broken.other) owner->second->run().note_other(broken.input->partition());
+    give_up_reading(*owner->second, broken.error);
   }
+}
+
+void Worker::give_up_reading(Task& task, Error error) {
+  if (setup_.host != nullptr && error.fault == Fault::user)
+    error.message += fmt::format(
+        "; SET 'auto.offset.reset' = 'earliest' (or 'latest') and RESUME {} go on with the first (or after the last) "
+        "record that is there",
+        task.run().plan->query_id);
+  give_up(task, error);
 }
 
 // What every task did since the last commit goes with it: it is one transaction. The failed query is put aside first.

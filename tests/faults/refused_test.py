@@ -74,22 +74,52 @@ class RefusedTest(unittest.TestCase):
         self.fails("LOST", f"{self.tag}lost")
         eventually(lambda: self.rows_of("OTHER") == 2, 10, "the other query goes on")
 
-    def test_a_source_that_is_made_anew(self):
+    def make_anew(self, rows, stopped=False, paused=False):
+        """The topic of S2, of which LOST has read 20 rows, becomes another one with `rows` rows."""
         self.declare()
         self.sql("CREATE STREAM s2 (k STRING KEY, v STRING) WITH (kafka_topic='$s2', value_format='JSON', partitions=1);")
         self.sql("CREATE STREAM lost WITH (kafka_topic='$lost') AS SELECT k, v FROM s2;")
         self.server.insert("s2", [{"k": "a", "v": str(i)} for i in range(20)])
         eventually(lambda: self.rows_of("LOST") == 20, 10, "it works")
+        id_ = self.query("LOST")["id"]
+        if stopped or paused:
+            self.sql(f"PAUSE {id_};")
         self.sql("CREATE STREAM alias (k STRING KEY, v STRING) WITH (kafka_topic='$s2', value_format='JSON');")
         self.sql("DROP STREAM alias DELETE TOPIC;")
         self.sql("CREATE STREAM alias (k STRING KEY, v STRING) WITH (kafka_topic='$s2', value_format='JSON', partitions=1);")
-        self.server.insert("alias", [{"k": "b", "v": str(i)} for i in range(5)])
-        id_ = self.fails("LOST", "auto.offset.reset")
+        self.server.insert("alias", [{"k": "b", "v": str(i)} for i in range(rows)])
+        if stopped:
+            self.assertEqual(self.server.stop(), 0)
+            self.server.start()
+        if stopped or paused:
+            self.server.sql(f"RESUME {id_};")
+        self.fails("LOST", "auto.offset.reset")
+        return id_
+
+    def goes_on(self, id_, rows):
         self.server.insert("s", [{"k": "a", "v": "1"}])
         eventually(lambda: self.rows_of("OTHER") == 1, 10, "the other query goes on")
         self.sql(f"RESUME {id_};")
-        eventually(lambda: self.rows_of("LOST") == 25, 20, "it goes on with the first record that is there")
+        eventually(lambda: self.rows_of("LOST") == 20 + rows, 20, "it goes on with the first record that is there")
         self.assertEqual(self.query("LOST")["state"], "RUNNING")
+        # It has arrived in the new topic for good.
+        self.server.kill()
+        self.server.start()
+        self.server.insert("alias", [{"k": "c", "v": "1"}])
+        eventually(lambda: self.rows_of("LOST") == 21 + rows, 20, "it reads on after a restart")
+        self.assertEqual(self.rows_of("LOST"), 21 + rows)
+
+    def test_a_source_that_is_made_anew_and_smaller(self):
+        self.goes_on(self.make_anew(5), 5)
+
+    def test_a_source_that_is_made_anew_and_larger(self):
+        self.goes_on(self.make_anew(50), 50)
+
+    def test_a_source_that_is_made_anew_while_the_server_is_away(self):
+        self.goes_on(self.make_anew(50, stopped=True), 50)
+
+    def test_a_source_that_is_made_anew_under_a_paused_query(self):
+        self.goes_on(self.make_anew(50, paused=True), 50)
 
     def test_a_source_that_is_missing_at_a_start(self):
         self.declare()
