@@ -34,7 +34,9 @@ class TaskInput {
   // --- from the reader ---
   /// Offset of the next record it would take.
   std::int64_t accepted() const { return accepted_; }
-  bool full() const { return queued_ >= kQueueLimit; }
+  bool full() const { return queued_ >= queue_limit_; }
+  /// How many records may wait before it is full.
+  void limit_queue(std::size_t records) { queue_limit_ = records; }
   bool has_queued() const { return queued_ > 0; }
   /// Takes the records of `fetch` from `accepted()` on; what lies before was taken earlier.
   void take(const std::shared_ptr<const Fetch>& fetch);
@@ -46,21 +48,21 @@ class TaskInput {
   /// anything they are only not there.
   void be_strict() { strict_ = true; }
   bool strict() const { return strict_; }
-  bool at_end() const { return accepted_ >= end_ && !has_queued() && !has_head(); }
-
   /// Its partition may have become another one since the witness was read.
   void doubt() { proven_ = witness_.offset < 0 || witness_.offset >= accepted_; }
   /// From here on it wants to see its partition: what proves it, then what it has not taken yet.
   std::int64_t wanted() const { return proven_ ? accepted_ : witness_.offset; }
   /// False: what `fetch` holds at the place of the witness is not what was read there.
   bool recognizes(const Fetch& fetch);
+  bool at_end() const { return accepted_ >= end_ && !has_queued() && !has_head(); }
+
   // --- to the task ---
   /// Everything before this offset has been given to the operators.
   std::int64_t consumed() const { return consumed_; }
-  /// Decodes the next records, if there is no head and something waits. May skip any number of bad ones.
-  Status load_head(std::size_t max_rows);
   /// A record before that offset; offset -1 when there is none.
   const Witness& witness() const { return witness_; }
+  /// Decodes the next records, if there is no head and something waits. May skip any number of bad ones.
+  Status load_head(std::size_t max_rows);
   bool has_head() const { return at_ < rows_; }
   /// There is no head because a schema that the next records name is still being fetched.
   bool waits_for_schema() const { return waits_for_schema_; }
@@ -79,7 +81,6 @@ class TaskInput {
   void consume(std::size_t rows);
 
  private:
-  static constexpr std::size_t kQueueLimit = 4 * kMaxBatchRows;
   struct Piece {
     std::shared_ptr<const Fetch> fetch;
     std::size_t at;
@@ -99,7 +100,7 @@ class TaskInput {
   std::vector<Leaf> leaves_;
   int rank_;
   std::deque<Piece> queue_;
-  std::size_t queued_ = 0;
+  std::size_t queued_ = 0, queue_limit_ = 4 * kMaxBatchRows;
   std::int64_t accepted_ = 0, consumed_ = 0;
   std::int64_t end_ = std::numeric_limits<std::int64_t>::max();
   std::vector<Batch> head_;  // one per leaf, equally long where there are several

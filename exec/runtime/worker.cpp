@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <future>
+#include <set>
 
 #include "parser/error/mutex.h"
 
@@ -15,6 +16,9 @@ constexpr std::chrono::milliseconds kBlockedWait{10};
 constexpr std::chrono::milliseconds kMoreWait{5};
 constexpr std::chrono::milliseconds kBehindWait{2};  // those in front are not looked at meanwhile
 constexpr std::chrono::seconds kLastCommitWait{10};
+// Records that wait for their tasks: of a worker, of an input.
+constexpr std::size_t kQueuedRows = 1 << 16;
+constexpr std::size_t kLeastQueue = 1024, kLargestQueue = 4 * kMaxBatchRows;
 
 }  // namespace
 
@@ -268,15 +272,27 @@ void Worker::add_tasks(std::vector<NewTask> tasks) {
   call([&] {
     for (NewTask& task : tasks) add_task(std::move(task));
   });
+    share_queues();
 }
 
 void Worker::drop_tasks(const Chosen& chosen, bool commit) {
+// What waits in front of tasks does not grow with the partitions. Inputs of one partition hold the same records.
+void Worker::share_queues() {
+  std::set<TopicPartition> partitions;
+  for (const auto& [input, task] : owner_) partitions.insert(input->partition());
+  const std::size_t share =
+      std::clamp<std::size_t>(kQueuedRows / std::max<std::size_t>(1, partitions.size()), kLeastQueue, kLargestQueue);
+  for (const auto& task : tasks_)
+    for (const auto& input : task->inputs()) input->limit_queue(share);
+}
+
   call([&] {
     const bool any = std::any_of(tasks_.begin(), tasks_.end(), [&](const auto& task) { return chosen(*task); });
     if (!any) return;
     if (commit) commit_all(kLastCommitWait);
     remove_tasks(chosen);
   });
+    share_queues();
 }
 
 void Worker::pause_changed(const std::string& query_id) {

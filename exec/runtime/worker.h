@@ -122,6 +122,7 @@ class Worker {
 
   // worker_tasks.cpp
   void add_task(NewTask task);
+  void share_queues();
   Status subscribe(Task& task);
   void unsubscribe(Task& task);
   void activate(Task& task);
@@ -138,8 +139,8 @@ class Worker {
   void fail_tasks_of_broken(Feeds& feeds);
   void task_failed(Task& task, const Error& error);
   void give_up(Task& task, const Error& error);
-
   void give_up_reading(Task& task, Error error);
+
   // worker_commit.cpp
   Committer::Activity activity() const;
   bool front_waits() const;

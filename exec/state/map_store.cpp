@@ -194,6 +194,12 @@ void MapStore::move_value(Entry& from, Entry& to) {
   to.set(Entry::kPresent);
 }
 
+std::size_t MapStore::size() const {
+  std::size_t keys = 0;
+  for (const auto& [id, segment] : segments_) keys += segment->table.size();
+  return keys;
+}
+
 bool MapStore::complete() const {
   return std::all_of(segments_.begin(), segments_.end(), [](const auto& each) { return each.second->complete; });
 }

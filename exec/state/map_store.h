@@ -69,6 +69,8 @@ class MapStore final : public Store {
   /// has not all of.
   Status load_prefix(std::string_view prefix, std::size_t suffix_bytes, std::vector<Entry*>& out);
   /// True when no look-up will have to ask RocksDB.
+  /// Keys in memory.
+  std::size_t size() const;
   bool complete() const;
   /// Calls `visit` on every entry in memory, present or not.
   template <class Visitor>

@@ -60,8 +60,16 @@ void OrderedStore::rebuild() {
   current_ = true;
 }
 
+/// Whoever only asked for a key leaves an empty list behind.
+void OrderedStore::drop_empty() {
+  if (lists_.size() < drop_empty_at_) return;
+  std::erase_if(lists_, [](const auto& entry) { return entry.second.list.empty(); });
+  drop_empty_at_ = std::max<std::size_t>(1 << 12, 2 * lists_.size());
+}
+
 Status OrderedStore::lists(const KeyBuffer& keys, std::vector<List*>& out) {
   if (!current_) rebuild();
+  drop_empty();
   out.clear();
   const bool complete = map_->complete();
   std::vector<Entry*> loaded;

@@ -66,7 +66,9 @@ class OrderedStore final : public Store {
   }
   std::int64_t durable_position() const override { return map_->durable_position(); }
   Status spill(std::size_t target_memory_bytes) override { return map_->spill(target_memory_bytes); }
-  std::size_t memory_bytes() const override { return map_->memory_bytes() + lists_.size() * 128; }
+  std::size_t memory_bytes() const override {
+    return map_->memory_bytes() + lists_.size() * kListBytes + map_->size() * 2 * sizeof(Item);
+  }
   std::size_t dirty_bytes() const override { return map_->dirty_bytes(); }
   std::size_t undurable_bytes() const override { return map_->undurable_bytes(); }
   Status get(std::string_view key, const Visit& visit) override { return map_->get(key, visit); }
@@ -90,13 +92,17 @@ class OrderedStore final : public Store {
 
   OrderedStore() = default;
   void forget();
+  static constexpr std::size_t kListBytes = 160;  // with its key and its place in the table
+
   void rebuild();
   void dropped(const Entry& entry);
+  void drop_empty();
 
   std::unique_ptr<MapStore> map_;
   std::unordered_map<std::string, Known, Hash, std::equal_to<>> lists_;
   std::string full_key_;
-  bool current_ = true;  // lists_ know all that is in memory
+  std::size_t drop_empty_at_ = 1 << 12;  // lists
+  bool current_ = true;                  // lists_ know all that is in memory
 };
 
 }  // namespace millrace::inline exec

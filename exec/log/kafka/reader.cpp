@@ -3,8 +3,10 @@
 #include <librdkafka/rdkafka.h>
 
 #include <algorithm>
+#include <array>
 #include <condition_variable>
 #include <deque>
+#include <limits>
 
 #include "exec/log/kafka/client.h"
 #include "exec/log/kafka/ends.h"
@@ -18,11 +20,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t kMaxBatch = 8192;
-// A broker's answer that held less of a partition than this was not cut short by its limits, so it held all there was.
-constexpr std::size_t kCutShortBytes = 512 << 10;
-// librdkafka stops fetching a partition at so many queued messages or bytes.
+// librdkafka stops fetching a partition at so many queued messages, or at the bytes of its share.
 constexpr int kQueuedMessages = 25'000;
-constexpr std::size_t kQueuedBytes = 16 << 20;
 
 struct QueueDeleter {
   void operator()(rd_kafka_queue_t* queue) const {
@@ -31,15 +30,15 @@ struct QueueDeleter {
   }
 };
 
-kafka::Settings tuning() {
+kafka::Settings tuning(const KafkaReader::Share& share) {
   return {
       // A committed end that follows records only shows in the next answer: it must not be long in coming.
       {"fetch.wait.max.ms", "100"},
-      {"fetch.message.max.bytes", "2097152"},
-      {"fetch.max.bytes", "67108864"},
+      {"fetch.message.max.bytes", std::to_string(share.fetched_bytes)},
+      {"fetch.max.bytes", "16777216"},
       {"fetch.error.backoff.ms", "50"},
       {"queued.min.messages", std::to_string(kQueuedMessages)},
-      {"queued.max.messages.kbytes", std::to_string(kQueuedBytes >> 10)},
+      {"queued.max.messages.kbytes", std::to_string(share.queued_bytes >> 10)},
       {"check.crcs", "false"},
   };
 }
@@ -116,6 +115,27 @@ struct KafkaReader::Source {
     line->event.notify_one();
   }
   static void filled(rd_kafka_t*, void* source) { static_cast<Source*>(source)->line_up(); }
+
+  /// Reads on from `position` through `client`; what waits is forgotten.
+  Status start(rd_kafka_t* client) {
+    stop();
+    auto opened = kafka::open_topic(client, name.topic);
+    if (!opened) return opened.error();
+    topic = std::move(*opened);
+    queue.reset(rd_kafka_queue_new(client));
+    run_bytes = unwoken_bytes = 0;
+    drained = true;
+    filled_up = at_end = false;
+    rd_kafka_queue_cb_event_enable(queue.get(), filled, this);
+    if (rd_kafka_consume_start_queue(topic.get(), name.partition, position, queue.get()) != 0)
+      return kafka::error_of(rd_kafka_last_error(), fmt::format("read topic '{}'", name.topic));
+    return {};
+  }
+  void stop() {
+    if (topic) rd_kafka_consume_stop(topic.get(), name.partition);
+    queue.reset();
+    topic.reset();
+  }
 };
 
 namespace {
@@ -208,10 +228,21 @@ class FetchBuilder {
 
 }  // namespace
 
-Result<std::unique_ptr<Reader>> KafkaReader::make(KafkaLog& log, const std::string& client_id) {
+/// Memory does not grow with what is read: the more partitions, the less is fetched of each ahead of its turn.
+const KafkaReader::Share& KafkaReader::share_of(std::size_t partitions) {
+  static constexpr std::array<Share, 4> kShares{{{4, 16 << 20, 2 << 20},
+                                                 {16, 2 << 20, 1 << 20},
+                                                 {64, 512 << 10, 256 << 10},
+                                                 {std::numeric_limits<std::size_t>::max(), 128 << 10, 128 << 10}}};
+  return *std::find_if(kShares.begin(), kShares.end(),
+                       [&](const Share& share) { return partitions <= share.partitions; });
+}
+
+Result<std::shared_ptr<KafkaReader::Client>> KafkaReader::make_client(KafkaLog& log, const std::string& client_id,
+                                                                      const Share& share) {
   auto client = std::make_shared<Client>();
   kafka::ClientSetup setup{
-      .kind = kafka::ClientKind::consumer, .client_id = client_id, .defaults = tuning(), .fixed = fixed()};
+      .kind = kafka::ClientKind::consumer, .client_id = client_id, .defaults = tuning(share), .fixed = fixed()};
   setup.callbacks = [&](rd_kafka_conf_s* conf) {
     rd_kafka_conf_set_opaque(conf, client.get());
     rd_kafka_conf_set_error_cb(conf, Client::on_error);
@@ -219,12 +250,21 @@ Result<std::unique_ptr<Reader>> KafkaReader::make(KafkaLog& log, const std::stri
   auto made = kafka::make_client(log.options(), setup);
   if (!made) return made.error();
   client->handle = std::move(*made);
-  return std::unique_ptr<Reader>(new KafkaReader(log, std::move(client)));
+  return client;
 }
 
-KafkaReader::KafkaReader(KafkaLog& log, std::shared_ptr<Client> client)
+Result<std::unique_ptr<Reader>> KafkaReader::make(KafkaLog& log, const std::string& client_id) {
+  const Share& share = share_of(1);
+  auto client = make_client(log, client_id, share);
+  if (!client) return client.error();
+  return std::unique_ptr<Reader>(new KafkaReader(log, client_id, std::move(*client), share));
+}
+
+KafkaReader::KafkaReader(KafkaLog& log, std::string client_id, std::shared_ptr<Client> client, const Share& share)
     : log_(log),
+      client_id_(std::move(client_id)),
       client_(std::move(client)),
+      share_(&share),
       line_(std::make_unique<Line>()),
       ends_(std::make_unique<kafka::EndAsker>(
           log.admin(), [line = line_.get()](const kafka::EndAsker::Question& asked, std::optional<std::int64_t> end) {
@@ -257,28 +297,43 @@ Result<std::int64_t> KafkaReader::start_of(const TopicPartition& partition, std:
   return std::max(offset, bounds->begin);
 }
 
+/// How much is fetched ahead is a setting of the client: for many partitions another one takes its place.
+Status KafkaReader::make_room() {
+  const auto reading =
+      std::count_if(sources_.begin(), sources_.end(), [](const auto& source) { return source != nullptr; });
+  const Share& share = share_of(static_cast<std::size_t>(reading) + 1);
+  if (share.partitions <= share_->partitions) return {};
+  auto client = make_client(log_, client_id_, share);
+  if (!client) return client.error();
+  for (const auto& source : sources_) {
+    if (!source) continue;
+    if (auto started = source->start((*client)->handle.get()); !started) {
+      source->trouble = started.error();
+      source->line_up();
+    }
+  }
+  client_ = std::move(*client);
+  share_ = &share;
+  return {};
+}
+
 Result<int> KafkaReader::add(const TopicPartition& partition, std::int64_t offset) {
   for (const auto& source : sources_)
     if (source && source->name == partition)
       return Error{Fault::bug,
                    fmt::format("topic '{}' partition {} is being read already", partition.topic, partition.partition)};
+  if (auto made = make_room(); !made) return made.error();
   auto source = std::make_unique<Source>();
   const auto start = start_of(partition, offset, source->end);
   if (!start) return start.error();
-  auto topic = kafka::open_topic(client_->handle.get(), partition.topic);
-  if (!topic) return topic.error();
   const int handle = static_cast<int>(sources_.size());
   source->line = line_.get();
   source->handle = handle;
   source->name = partition;
-  source->topic = std::move(*topic);
-  source->queue.reset(rd_kafka_queue_new(client_->handle.get()));
   source->position = source->asked_at = *start;
   source->told = offset < 0 ? *start : offset;
   source->skipped = *start - source->told;
-  rd_kafka_queue_cb_event_enable(source->queue.get(), Source::filled, source.get());
-  if (rd_kafka_consume_start_queue(source->topic.get(), partition.partition, *start, source->queue.get()) != 0)
-    return kafka::error_of(rd_kafka_last_error(), fmt::format("read topic '{}'", partition.topic));
+  if (auto started = source->start(client_->handle.get()); !started) return started.error();
   sources_.push_back(std::move(source));
   return handle;
 }
@@ -286,7 +341,7 @@ Result<int> KafkaReader::add(const TopicPartition& partition, std::int64_t offse
 void KafkaReader::remove(int source) {
   Source* found = find(source);
   if (!found) return;
-  rd_kafka_consume_stop(found->topic.get(), found->name.partition);
+  found->stop();
   sources_[static_cast<std::size_t>(source)].reset();
 }
 
@@ -324,7 +379,7 @@ std::int64_t KafkaReader::known_end(int source) {
   if (!found) return 0;
   const bool waiting = rd_kafka_queue_length(found->queue.get()) > 0;
   if (!waiting && !found->begun) return std::max(found->position, found->end);
-  if (!waiting && (found->at_end || found->run_bytes < kCutShortBytes)) return found->position;
+  if (!waiting && (found->at_end || found->run_bytes < share_->fetched_bytes / 4)) return found->position;
   std::int64_t low = 0, high = 0;
   rd_kafka_get_watermark_offsets(client_->handle.get(), found->name.topic.c_str(), found->name.partition, &low, &high);
   return std::max(high, found->position + (waiting ? 1 : 0));
@@ -404,7 +459,7 @@ void KafkaReader::fetch_again(Source& source) {
 Result<std::optional<Fetch>> KafkaReader::take(int handle, Source& source, std::size_t max_records) {
   rd_kafka_message_t* batch[kMaxBatch];
   client_->told.reset();
-  source.filled_up = source.filled_up || source.unwoken_bytes >= kQueuedBytes / 2 ||
+  source.filled_up = source.filled_up || source.unwoken_bytes >= share_->queued_bytes / 2 ||
                      rd_kafka_queue_length(source.queue.get()) >= kQueuedMessages;
   const ssize_t count = rd_kafka_consume_batch_queue(source.queue.get(), 0, batch, max_records);
   if (client_->told) source.trouble = trouble_of(source.name, client_->told->first, client_->told->second);

@@ -34,11 +34,19 @@ class KafkaReader final : public Reader {
   std::int64_t skipped(int source) const override;
   void wake() override;
 
+  /// What a client that reads up to so many partitions holds ready of each.
+  struct Share {
+    std::size_t partitions, queued_bytes, fetched_bytes;
+  };
+
  private:
   struct Client;
   struct Line;
   struct Source;
-  KafkaReader(KafkaLog& log, std::shared_ptr<Client> client);
+  KafkaReader(KafkaLog& log, std::string client_id, std::shared_ptr<Client> client, const Share& share);
+  static const Share& share_of(std::size_t partitions);
+  static Result<std::shared_ptr<Client>> make_client(KafkaLog& log, const std::string& client_id, const Share& share);
+  Status make_room();
   Source* find(int source);
   Result<std::optional<Fetch>> take(int handle, Source& source, std::size_t max_records);
   static void fetch_again(Source& source);
@@ -46,7 +54,9 @@ class KafkaReader final : public Reader {
   void take_answers();
 
   KafkaLog& log_;
-  const std::shared_ptr<Client> client_;  // shared with the fetches handed out
+  const std::string client_id_;
+  std::shared_ptr<Client> client_;  // shared with the fetches handed out
+  const Share* share_;
   const std::unique_ptr<Line> line_;
   std::vector<std::unique_ptr<Source>> sources_;
   int at_fault_ = -1;
