@@ -153,7 +153,12 @@ void infer_columns(SourceDef& source, const WithProperties& with, const BindCont
     schema.columns.insert(schema.columns.end(), columns.begin(), columns.end());
   };
   if (keys.empty() && registry(source.key_format)) append(infer_part(source, true, with, context, true));
-  append(values.empty() && registry(source.value_format) ? infer_part(source, false, with, context, false) : values);
+  auto inferred =
+      values.empty() && registry(source.value_format) ? infer_part(source, false, with, context, false) : values;
+  // A change tells the whole row, its key included.
+  if (is_read_only(source.value_format))
+    std::erase_if(inferred, [&](const ColumnDef& column) { return schema.find(column.name).has_value(); });
+  append(inferred);
   append(headers);
   source.schema = std::move(schema);
 }

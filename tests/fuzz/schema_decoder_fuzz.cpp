@@ -63,7 +63,7 @@ struct Run {
     for (std::size_t i = 0; i < kRows; ++i)
       texts.emplace_back(mangle(*texts[i], random, random.below(4) == 0 ? 0 : keep));
     if (std::string problem = check_shown(format, texts, cache); !problem.empty()) return problem;
-    if (std::string problem = check_changes(format, columns, texts, cache); !problem.empty()) return problem;
+    if (std::string problem = check_changes(format, columns, texts); !problem.empty()) return problem;
     const Decoded out = decode_all(*make_decoder(format, columns, all_of(columns.size()), false, &cache), texts);
     for (std::size_t row = 0; row < texts.size(); ++row) {
       for (std::size_t i = 0; i < columns.size(); ++i) {
@@ -93,7 +93,7 @@ struct Run {
 
   // A row in Debezium's envelope is read as the row alone is.
   std::string check_changes(const FormatInfo& format, const std::vector<ColumnDef>& columns,
-                            const std::vector<std::optional<std::string>>& texts, SchemaCache& cache) {
+                            const std::vector<std::optional<std::string>>& texts) {
     if (format.name != "AVRO") return {};
     const std::string text =
         R"({"type": "record", "name": "E", "fields": [{"name": "before", "type": ["null", "string"]},
@@ -108,8 +108,9 @@ struct Run {
       changes.emplace_back(mangle(*changes.back(), random, random.below(4) == 0 ? 0 : kFrameSize));
     }
     const auto all = all_of(columns.size());
-    const Decoded rows = decode_all(*make_decoder(format, columns, all, false, &cache), texts);
-    const Decoded out = decode_all(*make_decoder({.name = "DEBEZIUM_AVRO"}, columns, all, false, &cache), changes);
+    SchemaCache fresh(registry);  // the other may have looked for the id before it was there
+    const Decoded rows = decode_all(*make_decoder(format, columns, all, false, &fresh), texts);
+    const Decoded out = decode_all(*make_decoder({.name = "DEBEZIUM_AVRO"}, columns, all, false, &fresh), changes);
     for (std::size_t row = 0; row < kRows; ++row)
       for (std::size_t i = 0; i < columns.size(); ++i)
         if (!(out.at(i, 2 * row) == rows.at(i, row)) && !is_nan(rows.at(i, row))) return "another row in an envelope";
