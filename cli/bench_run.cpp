@@ -65,7 +65,8 @@ class Run {
   }
 
   Status execute(const std::string& sql) {
-    const Reply reply = service_.execute({sql, {{"auto.offset.reset", "earliest"}}, variables_, std::nullopt});
+    const Reply reply =
+        service_.execute({.sql = sql, .properties = {{"auto.offset.reset", "earliest"}}, .variables = variables_});
     if (reply.error) return user_error("{}\n  in: {}", reply.error->message, sql);
     for (const json::value& entity : reply.entities)
       if (const json::value* status = entity.as_object().if_contains("commandStatus"))

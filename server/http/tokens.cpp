@@ -11,6 +11,7 @@
 #include <boost/json.hpp>
 #include <cstring>
 #include <fstream>
+#include <memory>
 #include <sstream>
 
 #include "planner/types/value.h"
@@ -22,18 +23,18 @@ namespace {
 constexpr std::chrono::seconds kClockSkew{60};
 
 template <auto Free>
-struct Freed {
+struct Released {
   template <class T>
   void operator()(T* it) const {
     Free(it);
   }
 };
-using PublicKey = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
-using KeyMaker = std::unique_ptr<EVP_PKEY_CTX, Freed<EVP_PKEY_CTX_free>>;
-using Digest = std::unique_ptr<EVP_MD_CTX, Freed<EVP_MD_CTX_free>>;
-using Builder = std::unique_ptr<OSSL_PARAM_BLD, Freed<OSSL_PARAM_BLD_free>>;
-using Parameters = std::unique_ptr<OSSL_PARAM, Freed<OSSL_PARAM_free>>;
-using Big = std::unique_ptr<BIGNUM, Freed<BN_free>>;
+using PublicKey = std::unique_ptr<EVP_PKEY, Released<EVP_PKEY_free>>;
+using KeyMaker = std::unique_ptr<EVP_PKEY_CTX, Released<EVP_PKEY_CTX_free>>;
+using Digest = std::unique_ptr<EVP_MD_CTX, Released<EVP_MD_CTX_free>>;
+using Builder = std::unique_ptr<OSSL_PARAM_BLD, Released<OSSL_PARAM_BLD_free>>;
+using Parameters = std::unique_ptr<OSSL_PARAM, Released<OSSL_PARAM_free>>;
+using Big = std::unique_ptr<BIGNUM, Released<BN_free>>;
 
 const unsigned char* bytes_of(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
@@ -103,7 +104,7 @@ PublicKey edwards_key(const json::object& jwk) {
 /// Two numbers side by side, as ES signatures have them, in DER.
 std::string curve_signature(const std::string& raw) {
   const std::size_t half = raw.size() / 2;
-  std::unique_ptr<ECDSA_SIG, Freed<ECDSA_SIG_free>> signature(ECDSA_SIG_new());
+  std::unique_ptr<ECDSA_SIG, Released<ECDSA_SIG_free>> signature(ECDSA_SIG_new());
   BIGNUM* r = BN_bin2bn(bytes_of(raw), static_cast<int>(half), nullptr);
   BIGNUM* s = BN_bin2bn(bytes_of(raw) + half, static_cast<int>(half), nullptr);
   ECDSA_SIG_set0(signature.get(), r, s);
@@ -176,7 +177,7 @@ bool is_valid_at(const json::object& claims, std::chrono::system_clock::time_poi
 
 struct BearerTokens::Key {
   std::string id, kind, algorithm;  // algorithm empty: any of the kind
-  PublicKey key;
+  std::shared_ptr<EVP_PKEY> key;
 };
 
 BearerTokens::BearerTokens(Options options) : options_(std::move(options)) {}
