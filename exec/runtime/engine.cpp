@@ -61,6 +61,7 @@ Status EngineImpl::open() {
   {
     const MutexLock lock(mutex_);
     slot_worker_.assign(static_cast<std::size_t>(slots_->slots()), -1);
+    slot_owned_.assign(slot_worker_.size(), Clock::now());
   }
   if (!options_.state_directory.empty()) {
     StateDbOptions state;
@@ -181,8 +182,8 @@ Status EngineImpl::resume_query(const std::string& query_id, std::optional<GoOn>
   const MutexLock control(control_);
   if (const auto run = find(query_id)) {
     run->lost_records = lost;
-    if (run->failed) run->try_now();
     run->lost_records_since = Clock::now();
+    if (run->failed) run->try_now();
   }
   const MutexLock lock(mutex_);
   if (const auto waiting = waiting_.find(query_id); waiting != waiting_.end()) waiting->second.due = Clock::now();

@@ -31,9 +31,10 @@ struct EngineOptions {
   // Waits before a failed query starts again double from the first to the longest.
   std::chrono::milliseconds retry_first{1000}, retry_longest{60'000};
   std::size_t state_memory_bytes = 256 << 20;
-  std::size_t transient_memory_bytes = 64 << 20;  // of one transient query: state and rows on their way
-  std::size_t batch_rows = kMaxBatchRows;         // tests run with 1
-  int internal_replicas = 1;                      // of changelogs, repartition topics and the slots topic
+  std::size_t transient_memory_bytes = 64 << 20;              // of one transient query: state and rows on their way
+  std::size_t batch_rows = kMaxBatchRows;                     // tests run with 1
+  std::chrono::milliseconds keep_state_elsewhere{3'600'000};  // of slots that others have taken over
+  int internal_replicas = 1;                                  // of changelogs, repartition topics and the slots topic
   std::optional<int> internal_min_insync;  // in-sync replicas that they need for a write; absent: the log's default
   std::shared_ptr<SchemaCache> schemas;    // null: no schema registry
 };

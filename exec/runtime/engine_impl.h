@@ -76,6 +76,8 @@ class EngineImpl final : public Engine, private WorkerHost {
   void restart_failed();
   void start_waiting();
   void look_for_partitions();
+  void drop_state_elsewhere();
+  std::vector<std::string> state_elsewhere();
   Status set_paused(const std::string& query_id, bool paused);
   void replace_fenced();
   void truncate();
@@ -110,6 +112,7 @@ class EngineImpl final : public Engine, private WorkerHost {
   };
   std::map<std::string, Waiting> waiting_ GUARDED_BY(mutex_);  // queries of which the log has not told the topics yet
   std::vector<int> slot_worker_ GUARDED_BY(mutex_);            // -1: not ours
+  std::vector<Clock::time_point> slot_owned_ GUARDED_BY(mutex_);  // when it was last seen to be ours
   std::unique_ptr<Writer> admin_ GUARDED_BY(control_);
   std::list<TransientRun*> stepped_;
 
@@ -118,7 +121,7 @@ class EngineImpl final : public Engine, private WorkerHost {
   bool backing_up_ GUARDED_BY(notes_mutex_) = false;  // nothing is truncated meanwhile
   std::map<TopicPartition, std::int64_t> read_up_to_ GUARDED_BY(notes_mutex_);
   std::condition_variable house_wake_;
-  Clock::time_point last_truncate_{}, last_refresh_{}, last_partitions_look_{};
+  Clock::time_point last_truncate_{}, last_refresh_{}, last_partitions_look_{}, last_state_look_{};
   std::atomic<bool> stopping_{false};  // set under notes_mutex_
   bool stopped_ = false;
   std::thread house_;

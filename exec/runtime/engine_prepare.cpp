@@ -5,6 +5,16 @@
 
 // The submitter's half of starting and dropping a query: topics and first progress records.
 namespace millrace::inline exec {
+namespace {
+
+bool expires(const PhysicalPlan& plan, const std::string& changelog) {
+  for (const Subtopology& sub : plan.subtopologies)
+    for (const StorePlan& store : sub.stores)
+      if (store.changelog_topic == changelog) return store.retention_ms.has_value();
+  return false;
+}
+
+}  // namespace
 
 Status EngineImpl::prepare(const PhysicalPlan& plan) {
   const MutexLock control(control_);
@@ -24,7 +34,9 @@ Status EngineImpl::create_topics(const PhysicalPlan& plan, const QueryLayout& la
     config.replicas = options_.internal_replicas;
     config.min_insync_replicas = options_.internal_min_insync;
     config.retention_ms = -1;
-    config.compacted = config.short_segments = plan.topics[i].changelog;
+    config.short_segments = plan.topics[i].changelog;
+    // Only where the policy says delete does Kafka cut off what is about expired windows.
+    (expires(plan, plan.topics[i].name) ? config.compact_and_delete : config.compacted) = plan.topics[i].changelog;
     if (auto made = log_.create_topic(plan.topics[i].name, config); !made) return made;
   }
   return {};

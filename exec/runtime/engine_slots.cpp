@@ -181,6 +181,10 @@ void EngineImpl::keep_house_once() {
     last_truncate_ = now;
     truncate();
   }
+  if (now - last_state_look_ >= std::min(options_.keep_state_elsewhere / 2, kStateLookAtMost)) {
+    last_state_look_ = now;
+    drop_state_elsewhere();
+  }
   if (last_refresh_ == Clock::time_point{}) last_refresh_ = now;
   if (now - last_refresh_ >= kRefreshEvery) {
     last_refresh_ = now;
@@ -246,6 +250,33 @@ void EngineImpl::look_for_partitions() {
     if (auto begun = begin_query(run->plan, std::move(*layout), run->paused); !begun)
       spdlog::error("query {}: {}", run->plan->query_id, begun.error().message);
   }
+}
+
+// What others have owned for long takes room here, and would be out of date if it came back.
+void EngineImpl::drop_state_elsewhere() {
+  if (!membership_ || !state_) return;
+  const MutexLock control(control_);  // nobody takes the slots over meanwhile
+  for (const std::string& name : state_elsewhere())
+    if (auto dropped = state_->drop_store(name); !dropped) spdlog::warn("state: {}", dropped.error().message);
+}
+
+std::vector<std::string> EngineImpl::state_elsewhere() {
+  std::vector<std::string> names;
+  const auto now = Clock::now();
+  const MutexLock lock(mutex_);
+  for (std::size_t slot = 0; slot < slot_worker_.size(); ++slot)
+    if (slot_worker_[slot] >= 0) slot_owned_[slot] = now;
+  for (const auto& [id, run] : runs_) {
+    for (std::size_t sub = 0; sub < run->layout.subtopologies.size(); ++sub) {
+      for (int partition = 0; partition < run->layout.subtopologies[sub].tasks; ++partition) {
+        const std::size_t slot = index_of(run->layout.slot_of(sub, partition));
+        if (now - slot_owned_[slot] <= options_.keep_state_elsewhere) continue;
+        for (const StorePlan& store : run->plan->subtopologies[sub].stores)
+          names.push_back(state_name(*run->plan, store.name, partition));
+      }
+    }
+  }
+  return names;
 }
 
 void EngineImpl::start_waiting() {

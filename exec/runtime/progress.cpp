@@ -83,6 +83,10 @@ std::string filed_under(const PhysicalPlan& plan) {
   return plan.incarnation.empty() ? plan.query_id : fmt::format("{}~{}", plan.query_id, plan.incarnation);
 }
 
+std::string state_name(const PhysicalPlan& plan, const std::string& store, int partition) {
+  return fmt::format("{}|{}|{}", filed_under(plan), store, partition);
+}
+
 std::string progress_key(const PhysicalPlan& plan, int subtopology, int partition) {
   return fmt::format("{}/{}/{}", filed_under(plan), subtopology, partition);
 }
@@ -100,10 +104,6 @@ std::string encode(const Progress& progress) {
     put_text(out, step);
     put_text(out, bytes);
   }
-  return out;
-}
-
-Result<Progress> decode_progress(std::string_view bytes) {
   // Earlier builds stop reading here.
   put_varint(out, progress.witnesses.size());
   for (const auto& [topic, witness] : progress.witnesses) {
@@ -111,6 +111,10 @@ Result<Progress> decode_progress(std::string_view bytes) {
     for (const std::int64_t number : {witness.offset, witness.timestamp, static_cast<std::int64_t>(witness.hash)})
       put_varint(out, static_cast<std::uint64_t>(number));
   }
+  return out;
+}
+
+Result<Progress> decode_progress(std::string_view bytes) {
   Progress progress;
   Cursor cursor{bytes};
   const char version = bytes.empty() ? '\0' : bytes.front();
@@ -128,10 +132,6 @@ Result<Progress> decode_progress(std::string_view bytes) {
       std::string step = cursor.text();
       progress.operators.push_back({std::move(step), cursor.text()});
     }
-  }
-  if (!cursor.ok) return external_error("a progress record is cut short");
-  return progress;
-}
     const bool more = cursor.ok && !cursor.bytes.empty();
     for (std::uint64_t left = more ? cursor.varint() : 0; cursor.ok && left > 0; --left) {
       std::string topic = cursor.text();
@@ -141,5 +141,9 @@ Result<Progress> decode_progress(std::string_view bytes) {
       witness.hash = cursor.varint();
       progress.witnesses.emplace_back(std::move(topic), witness);
     }
+  }
+  if (!cursor.ok) return external_error("a progress record is cut short");
+  return progress;
+}
 
 }  // namespace millrace::inline exec

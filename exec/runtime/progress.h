@@ -29,6 +29,8 @@ struct Progress {
 
 /// What a query's progress and state are filed under: never that of another attempt to make one of the same id.
 std::string filed_under(const PhysicalPlan& plan);
+/// What a partition of a store is filed under in the state database (StoreSlot::prefix).
+std::string state_name(const PhysicalPlan& plan, const std::string& store, int partition);
 /// Key of a task's record: the same for every process.
 std::string progress_key(const PhysicalPlan& plan, int subtopology, int partition);
 std::string encode(const Progress& progress);

@@ -10,6 +10,14 @@ constexpr std::size_t kRecordBytes = 128;  // of memory that a key and its value
 constexpr int kPollsAtOnce = 8;            // before the worker looks at anything else
 constexpr std::size_t kAtOnce = 4;         // changelogs read at a time
 
+// Half the time for which compaction keeps removals (delete.retention.ms of changelogs).
+constexpr std::chrono::milliseconds kOldest = std::chrono::hours{12};
+
+std::int64_t wall_clock_ms() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
 Error incomplete(const Task& task, const Task::StoreEntry& entry, std::int64_t durable, const Log::Bounds& changelog) {
   return user_error(
       "the state of {} cannot be rebuilt: the state directory has partition {} up to offset {} of the changelog {}, "
@@ -31,16 +39,27 @@ Result<bool> Restorer::start(Task& task) {
   return ready;
 }
 
+/// The log lost its end or is another one, or may have forgotten removals that the state directory has not heard of:
+/// what the log holds is what counts.
+bool Restorer::outlived(const Store& store, const Log::Bounds& changelog, bool cut) const {
+  const std::int64_t held = store.durable_position();
+  if (held > changelog.end) return changelog.begin == 0 || cut;
+  if (held == 0 || held == changelog.end || !whole_) return false;
+  return (cut && held < changelog.begin) || wall_clock_ms() - store.durable_time() > kOldest.count();
+}
+
 Result<bool> Restorer::start(Task& task, std::size_t store) {
   Task::StoreEntry& entry = task.stores()[store];
   const TopicPartition partition{entry.changelog, task.place().partition};
   auto bounds = log_.bounds(partition, false);
   if (!bounds) return bounds.error();
-  if (entry.store->durable_position() > bounds->end && bounds->begin == 0) {
-    // The log lost its end or is another one; what it holds is what counts.
+  // What was cut off its front is about expired windows.
+  const bool cut = whole_ && entry.plan->retention_ms.has_value();
+  if (outlived(*entry.store, *bounds, cut)) {
     if (auto emptied = entry.store->clear(); !emptied) return emptied.error();
   }
-  const std::int64_t durable = entry.store->durable_position();
+  const std::int64_t stored = entry.store->durable_position();
+  const std::int64_t durable = stored == 0 && cut ? bounds->begin : stored;
   if (durable < bounds->begin || durable > bounds->end) return incomplete(task, entry, durable, *bounds);
   entry.changelog_end = bounds->end;
   if (durable == bounds->end) {

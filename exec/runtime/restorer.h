@@ -15,9 +15,10 @@ namespace millrace::inline exec {
 /// a changelog takes memory. One thread.
 class Restorer {
  public:
-  /// `memory_bytes`: what all stores together may take.
-  Restorer(Log& log, std::string client_id, std::size_t memory_bytes)
-      : log_(log), client_id_(std::move(client_id)), memory_bytes_(memory_bytes) {}
+  /// `memory_bytes`: what all stores together may take. `whole`: changelogs hold all that is not expired, whatever the
+  /// state directory has.
+  Restorer(Log& log, std::string client_id, std::size_t memory_bytes, bool whole)
+      : log_(log), client_id_(std::move(client_id)), memory_bytes_(memory_bytes), whole_(whole) {}
 
   /// Begins with the tail of every changelog of `task`. True when there is nothing to read: the task is ready.
   Result<bool> start(Task& task);
@@ -39,6 +40,7 @@ class Restorer {
     std::int64_t from, end;
   };
   Result<bool> start(Task& task, std::size_t store);
+  bool outlived(const Store& store, const Log::Bounds& changelog, bool cut) const;
   std::optional<Failure> open_some();
   Status open(const Tail& tail);
   bool has_tails(const Task& task) const;
@@ -47,6 +49,7 @@ class Restorer {
   Log& log_;
   std::string client_id_;
   std::size_t memory_bytes_;
+  bool whole_;
   std::unique_ptr<Reader> reader_;       // only while something is being restored
   std::unordered_map<int, Tail> tails_;  // being read
   std::deque<Tail> waiting_;

@@ -294,7 +294,7 @@ StoreSlot Task::store(const std::string& name) {
   ensure(plan != subtopology_.stores.end());
   StoreSlot slot;
   slot.db = environment_.state;
-  slot.prefix = filed_under(*run_->plan) + "|" + name + "|" + std::to_string(place_.partition);
+  slot.prefix = state_name(*run_->plan, name, place_.partition);
   slot.changelog = !plan->changelog_topic.empty();
   slot.retention_ms = plan->retention_ms;
   slot.attach = [this, plan = &*plan](std::unique_ptr<Store> store) {

@@ -46,7 +46,7 @@ class Task final : private TaskContext, private Emitter {
     std::string changelog;          // empty: none
     std::size_t counted_bytes = 0;  // that its step's counters know
     int changelog_topic = -1;       // handle of the writer, made at the first commit
-    std::int64_t changelog_end = 0;
+    std::int64_t changelog_end = 0, changelog_begin = 0;
   };
 
   /// Builds the operators and puts the inputs where `progress` says.

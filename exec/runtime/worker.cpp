@@ -63,7 +63,8 @@ Status Worker::open() {
   commits.at_once = setup_.exchange != nullptr;
   committer_ = std::make_unique<Committer>(std::move(commits), environment_, [this] { feeds_->wake(); });
   if (auto opened = committer_->open(); !opened) return opened;
-  restorer_ = std::make_unique<Restorer>(*setup_.log, setup_.name, setup_.state_memory_bytes);
+  restorer_ =
+      std::make_unique<Restorer>(*setup_.log, setup_.name, setup_.state_memory_bytes, !setup_.truncate_changelogs);
   Spiller::Durable durable;
   if (setup_.truncate_changelogs && setup_.host != nullptr)
     durable = [host = setup_.host](const TopicPartition& changelog, std::int64_t position) {
@@ -271,11 +272,10 @@ std::optional<Error> Worker::trouble() const {
 void Worker::add_tasks(std::vector<NewTask> tasks) {
   call([&] {
     for (NewTask& task : tasks) add_task(std::move(task));
-  });
     share_queues();
+  });
 }
 
-void Worker::drop_tasks(const Chosen& chosen, bool commit) {
 // What waits in front of tasks does not grow with the partitions. Inputs of one partition hold the same records.
 void Worker::share_queues() {
   std::set<TopicPartition> partitions;
@@ -286,13 +286,14 @@ void Worker::share_queues() {
     for (const auto& input : task->inputs()) input->limit_queue(share);
 }
 
+void Worker::drop_tasks(const Chosen& chosen, bool commit) {
   call([&] {
     const bool any = std::any_of(tasks_.begin(), tasks_.end(), [&](const auto& task) { return chosen(*task); });
     if (!any) return;
     if (commit) commit_all(kLastCommitWait);
     remove_tasks(chosen);
-  });
     share_queues();
+  });
 }
 
 void Worker::pause_changed(const std::string& query_id) {

@@ -69,6 +69,12 @@ void Worker::committed(const std::vector<Task*>& tasks) {
         setup_.host->read_up_to(input->partition(), read);
       }
     }
+    if (setup_.truncate_changelogs || setup_.host == nullptr) continue;
+    for (Task::StoreEntry& entry : task->stores()) {
+      if (entry.changelog.empty() || entry.store->expired_position() <= entry.changelog_begin) continue;
+      entry.changelog_begin = entry.store->expired_position();
+      setup_.host->read_up_to({entry.changelog, task->place().partition}, entry.changelog_begin);
+    }
   }
 }
 

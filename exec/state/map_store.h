@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -68,9 +69,9 @@ class MapStore final : public Store {
   /// Present entries whose key is `prefix` and `suffix_bytes` more, RocksDB included; only from segments that memory
   /// has not all of.
   Status load_prefix(std::string_view prefix, std::size_t suffix_bytes, std::vector<Entry*>& out);
-  /// True when no look-up will have to ask RocksDB.
   /// Keys in memory.
   std::size_t size() const;
+  /// True when no look-up will have to ask RocksDB.
   bool complete() const;
   /// Calls `visit` on every entry in memory, present or not.
   template <class Visitor>
@@ -94,6 +95,8 @@ class MapStore final : public Store {
   Status restored(std::int64_t changelog_end) override;
   Status clear() override;
   std::int64_t durable_position() const override { return durable_end_; }
+  std::int64_t durable_time() const override { return durable_time_; }
+  std::int64_t expired_position() const override { return expired_position_; }
   Status spill(std::size_t target_memory_bytes) override;
   std::size_t memory_bytes() const override;
   std::size_t dirty_bytes() const override { return dirty_.size() * (value_size_ + 64); }
@@ -134,6 +137,7 @@ class MapStore final : public Store {
   void drop_images_if_done(Entry& entry);
   void drop_removed(Entry& entry);
   void expire(std::int64_t bound);
+  void mark(std::int64_t position);
   void free_segment(Segment& segment);
 
   /// What readers see of an entry; null: nothing.
@@ -168,9 +172,16 @@ class MapStore final : public Store {
   std::function<void(const Entry&)> on_drop_;
   std::vector<Entry*> dirty_, committing_;
   std::int64_t committed_end_ = 0, durable_end_ = 0;
+  std::int64_t durable_time_ = 0;  // as it was opened
   std::size_t heap_bytes_ = 0;
   std::size_t committing_bytes_ = 0, undurable_bytes_ = 0;
   std::int64_t expire_dirty_ = INT64_MIN, expire_committing_ = INT64_MIN, expired_ = INT64_MIN;
+  /// Changelog records before `position` are of windows up to `newest`; the first of these since the mark before.
+  struct Mark {
+    std::int64_t position, first, newest;
+  };
+  std::deque<Mark> marks_;
+  std::int64_t newest_window_ = INT64_MIN, newest_committing_ = INT64_MIN, expired_position_ = 0;
   bool committing_now_ = false;
   bool replaying_ = false;
   std::unique_ptr<BulkLoad> bulk_;  // while a changelog is replayed that memory cannot hold

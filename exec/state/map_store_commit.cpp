@@ -5,6 +5,11 @@
 #include "parser/error/ensure.h"
 
 namespace millrace::inline exec {
+namespace {
+
+constexpr std::int64_t kMarksPerRetention = 16;
+
+}  // namespace
 
 Status MapStore::begin_commit(ChangelogSink& changelog) {
   ensure(!committing_now_);
@@ -19,6 +24,7 @@ Status MapStore::begin_commit(ChangelogSink& changelog) {
         continue;  // made and removed in between
       }
       committing_bytes_ += entry->key_size + encoded_.size();
+      newest_committing_ = std::max(newest_committing_, entry->window);
       if (Status put = changelog.put(key(*entry), value); !put) return put;
     }
   }
@@ -56,7 +62,21 @@ void MapStore::commit_done(std::int64_t changelog_end) {
   committed_end_ = std::max(committed_end_, changelog_end);
   if (db_ != nullptr) undurable_bytes_ += committing_bytes_;
   committing_bytes_ = 0;
+  newest_window_ = std::max(newest_window_, std::exchange(newest_committing_, INT64_MIN));
+  mark(committed_end_);
   expire(expire_committing_);
+}
+
+/// Notes up to which window the changelog goes there. A few marks per retention suffice.
+void MapStore::mark(std::int64_t position) {
+  if (options_.window_bytes == 0 || !changelog_ || newest_window_ == INT64_MIN) return;
+  const std::int64_t step = std::max(span_, options_.retention_ms / kMarksPerRetention);
+  if (marks_.empty() || newest_window_ - marks_.back().first >= step) {
+    marks_.push_back({position, newest_window_, newest_window_});
+  } else {
+    marks_.back().position = position;
+    marks_.back().newest = newest_window_;
+  }
 }
 
 void MapStore::roll_back() {
@@ -82,6 +102,7 @@ void MapStore::roll_back() {
   dirty_.clear();
   for (Entry* entry : all) drop_removed(*entry);
   committing_bytes_ = 0;
+  newest_committing_ = INT64_MIN;
   committing_now_ = false;
   expire_dirty_ = expire_committing_ = expired_;
 }
@@ -143,6 +164,8 @@ void MapStore::expire(std::int64_t bound) {
     segments_.erase(segments_.begin());
   }
   expired_ = bound;
+  for (; !marks_.empty() && newest(segment_id(marks_.front().newest)) <= bound; marks_.pop_front())
+    expired_position_ = marks_.front().position;
 }
 
 /// Destroys what the values own; the memory itself goes with the segment.

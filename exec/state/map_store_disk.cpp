@@ -36,6 +36,9 @@ Status MapStore::load_segments() {
   const Result<std::int64_t> position = db_->position(id_);
   if (!position) return position.error();
   durable_end_ = committed_end_ = *position;
+  const Result<std::int64_t> time = db_->position_time(id_);
+  if (!time) return time.error();
+  durable_time_ = *time;
   std::string from;
   for (;;) {
     const Result<std::optional<std::string>> key = db_->seek(id_, from);

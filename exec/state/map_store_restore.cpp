@@ -86,6 +86,8 @@ Status MapStore::write_bulk() {
 Status MapStore::restored(std::int64_t changelog_end) {
   committed_end_ = std::max(committed_end_, changelog_end);
   replaying_ = false;
+  if (!segments_.empty()) newest_window_ = std::max(newest_window_, (segments_.rbegin()->first + 1) * span_ - 1);
+  mark(committed_end_);
   if (!bulk_) return {};
   if (Status written = write_bulk(); !written) return written;
   bulk_.reset();
@@ -98,7 +100,9 @@ Status MapStore::clear() {
   last_ = nullptr;
   bulk_.reset();
   heap_bytes_ = undurable_bytes_ = 0;
-  committed_end_ = durable_end_ = 0;
+  committed_end_ = durable_end_ = expired_position_ = 0;
+  marks_.clear();
+  newest_window_ = INT64_MIN;
   return db_ != nullptr ? db_->clear(id_) : Status{};
 }
 

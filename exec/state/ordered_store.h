@@ -65,6 +65,8 @@ class OrderedStore final : public Store {
     return map_->clear();
   }
   std::int64_t durable_position() const override { return map_->durable_position(); }
+  std::int64_t durable_time() const override { return map_->durable_time(); }
+  std::int64_t expired_position() const override { return map_->expired_position(); }
   Status spill(std::size_t target_memory_bytes) override { return map_->spill(target_memory_bytes); }
   std::size_t memory_bytes() const override {
     return map_->memory_bytes() + lists_.size() * kListBytes + map_->size() * 2 * sizeof(Item);
@@ -90,13 +92,13 @@ class OrderedStore final : public Store {
     bool loaded = false;  // RocksDB holds nothing of the key that is not in the list
   };
 
-  OrderedStore() = default;
-  void forget();
   static constexpr std::size_t kListBytes = 160;  // with its key and its place in the table
 
+  OrderedStore() = default;
+  void forget();
+  void drop_empty();
   void rebuild();
   void dropped(const Entry& entry);
-  void drop_empty();
 
   std::unique_ptr<MapStore> map_;
   std::unordered_map<std::string, Known, Hash, std::equal_to<>> lists_;

@@ -12,6 +12,7 @@
 #include <rocksdb/write_buffer_manager.h>
 
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <map>
 
@@ -57,6 +58,14 @@ std::string position_key(std::uint32_t id) {
   std::string out(4, 0);
   put_id(id, out.data());
   return out;
+}
+/// Beside the position, where earlier builds do not look.
+std::string position_time_key(std::uint32_t id) {
+  return position_key(id).append("T");
+}
+std::int64_t wall_clock_ms() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
 }
 std::string end_key(std::uint32_t id, std::string_view to) {
   return to.empty() ? full_key(id, kDataTag + 1, {}) : full_key(id, kDataTag, to);
@@ -133,7 +142,8 @@ class FileWriter final : public StateFile {
     ingest.write_global_seqno = false;
     if (!files_.empty()) parts.push_back({families_.data, files_, ingest, {}, {}, rocksdb::Temperature::kUnknown});
     if (Status done = begin(); !done) return done;
-    const rocksdb::Status put = writer_->Put(position_key(id_), position_bytes(position_));
+    rocksdb::Status put = writer_->Put(position_key(id_), position_bytes(position_));
+    if (put.ok()) put = writer_->Put(position_time_key(id_), position_bytes(wall_clock_ms()));
     if (!put.ok()) return disk_error(put, "cannot write");
     if (Status done = cut(); !done) return done;
     parts.push_back({families_.positions, {files_.back()}, ingest, {}, {}, rocksdb::Temperature::kUnknown});
@@ -237,9 +247,11 @@ class RocksStateDb final : public StateDb {
     return made;
   }
 
-  Result<std::int64_t> position(std::uint32_t id) override {
+  Result<std::int64_t> position(std::uint32_t id) override { return read_number(position_key(id)); }
+  Result<std::int64_t> position_time(std::uint32_t id) override { return read_number(position_time_key(id)); }
+  Result<std::int64_t> read_number(const std::string& key) {
     std::string value;
-    const rocksdb::Status status = db_->Get({}, families_.positions, position_key(id), &value);
+    const rocksdb::Status status = db_->Get({}, families_.positions, key, &value);
     if (status.IsNotFound()) return std::int64_t{0};
     if (!status.ok()) return disk_error(status, "cannot read a position");
     std::int64_t position = 0;
@@ -257,7 +269,8 @@ class RocksStateDb final : public StateDb {
     return remove_range(full_key(id, kDataTag, from), end_key(id, to));
   }
   Status clear(std::uint32_t id) override {
-    const rocksdb::Status status = db_->Delete(no_wal(), families_.positions, position_key(id));
+    rocksdb::Status status = db_->Delete(no_wal(), families_.positions, position_key(id));
+    if (status.ok()) status = db_->Delete(no_wal(), families_.positions, position_time_key(id));
     if (!status.ok()) return disk_error(status, "cannot forget a position");
     if (Status flushed = flush(); !flushed) return flushed;  // data must never be less than its position says
     if (Status removed = drop_range(id, {}, {}); !removed) return removed;
@@ -276,6 +289,18 @@ class RocksStateDb final : public StateDb {
     if (status.ok()) status = owned->CreateCheckpoint(directory);
     if (!status.ok()) return disk_error(status, "cannot copy the state");
     return {};
+  }
+  Status drop_store(const std::string& name) override {
+    std::uint32_t id = 0;
+    {
+      const MutexLock lock(mutex_);
+      const auto found = ids_.find(name);
+      if (found == ids_.end()) return {};
+      id = found->second;
+    }
+    const auto any = seek(id, {});
+    if (!any) return any.error();
+    return *any ? clear(id) : Status{};
   }
 
  private:
@@ -370,6 +395,7 @@ Status RocksStateDb::drop(const std::string& name_prefix) {
     const Status removed = remove_range(full_key(id, kDataTag, {}), end_key(id, {}));
     if (!removed) return removed;
     rocksdb::Status status = db_->Delete(no_wal(), families_.positions, position_key(id));
+    if (status.ok()) status = db_->Delete(no_wal(), families_.positions, position_time_key(id));
     if (status.ok()) status = db_->Delete(no_wal(), full_key(kNamesId, kDataTag, it->first));
     if (!status.ok()) return disk_error(status, "cannot forget a store");
     it = ids_.erase(it);

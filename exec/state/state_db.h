@@ -46,6 +46,8 @@ class StateDb {
   virtual Result<std::uint32_t> id(const std::string& name) = 0;
   /// Changelog position that the stored data of `id` stands for; 0 when there is none.
   virtual Result<std::int64_t> position(std::uint32_t id) = 0;
+  /// When that position was written, ms since the epoch; 0 when that is not known.
+  virtual Result<std::int64_t> position_time(std::uint32_t id) = 0;
   /// `position`: the changelog position that the store stands for once the file is in.
   virtual Result<std::unique_ptr<StateFile>> new_file(std::uint32_t id, std::int64_t position) = 0;
   /// values[i] is that of keys[i]; absent where there is none. Keys must be ascending for best speed.
@@ -73,6 +75,8 @@ class StateDb {
   virtual Status clear(std::uint32_t id) = 0;
   /// A copy of what is durable, as it is at one moment, in a new directory.
   virtual Status checkpoint(const std::string& directory) = 0;
+  /// Drops what is stored under exactly this name; nothing where there is nothing.
+  virtual Status drop_store(const std::string& name) = 0;
   /// Drops every store whose name begins with `name_prefix`, positions included; durable on return.
   virtual Status drop(const std::string& name_prefix) = 0;
 };

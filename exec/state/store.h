@@ -62,6 +62,12 @@ class Store {
   virtual Status clear() = 0;
   /// Changelog offset that RocksDB stands for; 0 when it holds nothing.
   virtual std::int64_t durable_position() const = 0;
+  /// When RocksDB came to stand for it, ms since the epoch; 0 when that is not known.
+  virtual std::int64_t durable_time() const { return 0; }
+
+  /// Committed changelog records before this offset are about expired windows only: whoever replays the rest has all
+  /// that is to be had. 0 where nothing is known to be so.
+  virtual std::int64_t expired_position() const { return 0; }
 
   /// Writes committed values that RocksDB lacks as sorted files, ingested together with their changelog position. Then
   /// drops clean entries from memory as far as the budget asks.

@@ -27,8 +27,11 @@ constexpr std::size_t kBatchOverhead = 128;  // what a batch of one record has b
 
 // A log that is read from its start again and again, and whose records replace each other: compaction only looks at
 // closed segments, and waits until half of a log is out of date unless it is told not to.
-constexpr std::array<std::pair<const char*, const char*>, 3> kShortSegments{
-    {{"segment.bytes", "16777216"}, {"segment.ms", "600000"}, {"min.cleanable.dirty.ratio", "0.1"}}};
+constexpr std::array<std::pair<const char*, const char*>, 4> kShortSegments{
+    {{"segment.bytes", "16777216"},
+     {"segment.ms", "600000"},
+     {"min.cleanable.dirty.ratio", "0.1"},
+     {"delete.retention.ms", "86400000"}}};  // whoever has been away for half of it reads all (Restorer)
 
 template <auto Destroy>
 struct Deleter {
@@ -86,6 +89,7 @@ void set_config(rd_kafka_NewTopic_t* topic, const TopicConfig& config) {
   rd_kafka_NewTopic_set_config(topic, "cleanup.policy", policy);
   if (config.retention_ms)
     rd_kafka_NewTopic_set_config(topic, "retention.ms", std::to_string(*config.retention_ms).c_str());
+  if (config.retention_ms == -1) rd_kafka_NewTopic_set_config(topic, "retention.bytes", "-1");  // whatever the broker's
   if (config.min_insync_replicas)
     rd_kafka_NewTopic_set_config(topic, "min.insync.replicas", std::to_string(*config.min_insync_replicas).c_str());
   if (config.short_segments)

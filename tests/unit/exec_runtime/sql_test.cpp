@@ -144,6 +144,44 @@ TEST_P(SqlTest, CountsInWindows) {
   EXPECT_EQ(pull(bench, {PullLookup{}}).size(), 10U);
 }
 
+// Where changelogs are all that is kept, they lose what is about expired windows, and what is left restores the rest.
+TEST_P(SqlTest, ChangelogsLoseExpiredWindows) {
+  if (GetParam().workers == 0 || GetParam().embedded) GTEST_SKIP() << "nobody keeps house, or the state does";
+  Bench bench(options());
+  run(bench,
+      "CREATE STREAM orders (id STRING KEY, item STRING, n INT) WITH (kafka_topic='orders', value_format='JSON');"
+      "CREATE TABLE counts AS SELECT id, COUNT(*) AS c FROM orders WINDOW TUMBLING (SIZE 10 SECONDS, RETENTION 60 "
+      "SECONDS, GRACE PERIOD 5 SECONDS) GROUP BY id;");
+  for (int i = 0; i < 50; ++i) {
+    bench.feed("orders", "x", order("a", i), i * 10'000);
+    if (i % 10 == 9) step(bench);
+    if (i % 2 == 1) bench.settle();
+  }
+  const auto& topics = session_->queries().back().plan->topics;
+  const auto changelog = std::find_if(topics.begin(), topics.end(), [](const auto& topic) { return topic.changelog; });
+  const auto begin = [&] {
+    std::int64_t sum = 0;
+    for (std::int32_t p = 0; p < 3; ++p) sum += bench.log->bounds({changelog->name, p}).value().begin;
+    return sum;
+  };
+  int last = 50;
+  for (; begin() == 0 && last < 300; ++last) {
+    bench.feed("orders", "x", order("a", last), last * 10'000);
+    bench.settle();
+    std::this_thread::sleep_for(std::chrono::milliseconds{50});
+  }
+  EXPECT_GT(begin(), 10);
+  bench.crash();
+  bench.feed("orders", "x", order("a", 1), (last - 1) * 10'000);
+  bench.settle();
+  PullLookup x;
+  x.key = {Value(std::string("x"))};
+  x.window_start_min = (last - 5) * 10'000;
+  const auto rows = pull(bench, {x});
+  ASSERT_EQ(rows.size(), 5U);
+  EXPECT_TRUE(rows.back().starts_with("x 2 ")) << rows.back();
+}
+
 TEST_P(SqlTest, JoinsAStreamWithATable) {
   Bench bench(options());
   run(bench,

@@ -265,6 +265,19 @@ TEST(MapStore, ExpiredWindowsLeaveWithTheCommit) {
   store.commit_done(3);
   ASSERT_TRUE(store.scan({}, {}, count));
   EXPECT_EQ(left, 1);
+  // The changelog up to there is about expired windows once the newest of them is.
+  EXPECT_EQ(store.expired_position(), 0);
+  keys.clear();
+  keys.bytes = store_key(1, 200, true);
+  keys.ends.push_back(static_cast<std::uint32_t>(keys.bytes.size()));
+  entries.resize(1);
+  ASSERT_TRUE(store.find_or_create(keys, entries));
+  store.put_row(*entries[0], 1, "x");
+  store.expire_before(30);
+  ASSERT_TRUE(store.begin_commit(log));
+  EXPECT_EQ(store.expired_position(), 0);
+  store.commit_done(4);
+  EXPECT_EQ(store.expired_position(), 3);
 }
 
 TEST(MapStore, AFailedSpillLosesNothing) {
