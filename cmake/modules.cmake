@@ -11,7 +11,7 @@ millrace_module(planner_catalog IN planner/catalog USES planner_types parser_err
 millrace_module(planner_logical IN planner/logical USES planner_types planner_catalog parser_ast parser_error LINKS fmt::fmt Boost::json)
 millrace_module(planner_bind IN planner/bind USES planner_logical planner_settings planner_catalog planner_types parser_syntax parser_ast parser_error LINKS fmt::fmt)
 millrace_module(planner_rules IN planner/rules USES planner_logical planner_catalog planner_types parser_error LINKS fmt::fmt)
-millrace_module(planner_query IN planner/query USES planner_physical planner_rules planner_logical planner_catalog planner_types parser_error LINKS fmt::fmt)
+millrace_module(planner_query IN planner/query USES planner_bind planner_settings planner_physical planner_rules planner_logical planner_catalog planner_types parser_error LINKS fmt::fmt)
 millrace_module(planner_physical SEPARATE IN planner/physical USES planner_logical planner_catalog planner_types parser_error LINKS fmt::fmt Boost::json)
 
 millrace_module(exec_data IN exec/data USES planner_types parser_error LINKS fmt::fmt PkgConfig::XXHASH)

@@ -13,6 +13,17 @@ class LiteralNode final : public Node {
   ColumnPtr one_row_;
 };
 
+/// A parameter of the plan.
+class ValueNode final : public Node {
+ public:
+  ValueNode(std::size_t index, Type type) : Node(std::move(type)), index_(index) {}
+  ColumnPtr evaluate(Frame& frame) override { return spread({frame.value(index_), true}, frame.rows()); }
+  ColumnPtr of_all_rows(const Frame& frame) const override { return frame.value(index_); }
+
+ private:
+  std::size_t index_;
+};
+
 class ColumnNode final : public Node {
  public:
   ColumnNode(std::size_t index, Type type) : Node(std::move(type)), index_(index) {}
@@ -66,6 +77,7 @@ struct Lower {
   }
   NodeBox operator()(const ColumnExpr& e) const { return std::make_unique<ColumnNode>(e.index, expr.type); }
   NodeBox operator()(const PseudoExpr& e) const { return std::make_unique<PseudoNode>(e.column, expr.type); }
+  NodeBox operator()(const ParameterExpr& e) const { return std::make_unique<ValueNode>(e.index, expr.type); }
   NodeBox operator()(const LambdaParamExpr& e) const { return std::make_unique<ParameterNode>(e.id, expr.type); }
   NodeBox operator()(const LambdaExpr&) const {
     throw SqlError(Code::not_supported, expr.span, "a lambda can only be an argument of a function");
@@ -115,7 +127,8 @@ struct Lower {
 
 /// No column, parameter or non-deterministic function below.
 bool is_fixed(const Expr& expr) {
-  if (expr.as<ColumnExpr>() != nullptr || expr.as<PseudoExpr>() != nullptr || expr.as<LambdaParamExpr>() != nullptr)
+  if (expr.as<ColumnExpr>() != nullptr || expr.as<PseudoExpr>() != nullptr || expr.as<ParameterExpr>() != nullptr ||
+      expr.as<LambdaParamExpr>() != nullptr)
     return false;
   if (const auto* call = expr.as<CallExpr>(); call != nullptr && !call->function->variants[call->variant].deterministic)
     return false;

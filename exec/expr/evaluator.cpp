@@ -7,9 +7,11 @@ namespace millrace::inline exec {
 
 struct Evaluator::Impl {
   NodeBox root;
+  const ParameterRow* values;
 };
 
-Evaluator::Evaluator(const ExprPtr& expr) : impl_(std::make_unique<Impl>()) {
+Evaluator::Evaluator(const ExprPtr& expr, const ParameterRow* values) : impl_(std::make_unique<Impl>()) {
+  impl_->values = values;
   impl_->root = compile(*expr);
 }
 Evaluator::~Evaluator() = default;
@@ -22,7 +24,7 @@ ColumnPtr Evaluator::evaluate(const Batch& in, RowErrors& errors) {
 }
 
 ColumnPtr Evaluator::evaluate(const Batch& in, RowErrors& errors, Bitmap& failed) {
-  Frame frame(&in, in.rows, errors);
+  Frame frame(&in, in.rows, errors, impl_->values);
   ColumnPtr result = spread(operand(*impl_->root, frame), in.rows);
   if (!frame.any_failed()) return result;
   result = without_failed(std::move(result), frame.failed());
@@ -33,7 +35,7 @@ ColumnPtr Evaluator::evaluate(const Batch& in, RowErrors& errors, Bitmap& failed
 }
 
 void Evaluator::select(const Batch& in, RowErrors& errors, std::vector<std::uint32_t>& selected) {
-  Frame frame(&in, in.rows, errors);
+  Frame frame(&in, in.rows, errors, impl_->values);
   const ColumnPtr column = spread(operand(*impl_->root, frame), in.rows);
   selected.resize(in.rows);
   const auto* values = column->data.as<std::uint8_t>();

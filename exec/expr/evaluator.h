@@ -8,6 +8,7 @@
 
 #include "exec/data/batch.h"
 #include "exec/data/row_errors.h"
+#include "exec/expr/frame.h"
 #include "planner/logical/expr.h"
 
 namespace millrace::inline exec {
@@ -16,7 +17,8 @@ namespace millrace::inline exec {
 /// space between batches); one per task.
 class Evaluator {
  public:
-  explicit Evaluator(const ExprPtr& expr);
+  /// `values`: of the parameters in it, read whenever it is evaluated; null where there are none.
+  explicit Evaluator(const ExprPtr& expr, const ParameterRow* values = nullptr);
   ~Evaluator();
   Evaluator(Evaluator&&) noexcept;
   Evaluator& operator=(Evaluator&&) noexcept;

@@ -22,7 +22,12 @@ ColumnPtr optional_column(const std::shared_ptr<const std::vector<std::int64_t>>
 }  // namespace
 
 Frame::Frame(Frame& parent, Isolated)
-    : batch_(parent.batch_), parent_(&parent), rows_(parent.rows_), isolated_(true), errors_(parent.errors_) {
+    : batch_(parent.batch_),
+      parent_(&parent),
+      rows_(parent.rows_),
+      isolated_(true),
+      errors_(parent.errors_),
+      values_(parent.values_) {
   if (!parent.any_failed_) return;
   any_failed_ = true;
   failed_.reserve(rows_);
@@ -50,6 +55,11 @@ std::uint32_t Frame::batch_row(std::size_t row) const {
 ColumnPtr Frame::mapped(ColumnPtr of_parent) const {
   if (isolated_) return of_parent;
   return gather(*of_parent, mapping_);
+}
+
+const ColumnPtr& Frame::value(std::size_t index) const {
+  ensure(values_ != nullptr && index < values_->values.size());
+  return values_->values[index];
 }
 
 ColumnPtr Frame::column(std::size_t index) const {

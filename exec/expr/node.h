@@ -33,8 +33,10 @@ class Node {
 
   /// One value per row of the frame. Rows that fail are reported to the frame; their value is unspecified.
   virtual ColumnPtr evaluate(Frame& frame) = 0;
-  /// The value when it is the same for all rows, as a column of one row; else null.
+  /// The value when it is always the same, as a column of one row; else null.
   virtual ColumnPtr constant() const { return nullptr; }
+  /// The value when it is the same for all rows of the frame, as a column of one row; else null.
+  virtual ColumnPtr of_all_rows(const Frame&) const { return constant(); }
   const Type& type() const { return type_; }
 
  private:
@@ -43,7 +45,7 @@ class Node {
 using NodeBox = std::unique_ptr<Node>;
 
 inline Operand operand(Node& node, Frame& frame) {
-  if (ColumnPtr constant = node.constant()) return {std::move(constant), true};
+  if (ColumnPtr constant = node.of_all_rows(frame)) return {std::move(constant), true};
   return {node.evaluate(frame), false};
 }
 

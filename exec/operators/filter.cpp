@@ -9,7 +9,8 @@ namespace {
 /// Streams: keeps rows whose predicate is TRUE.
 class StreamFilter final : public Operator {
  public:
-  StreamFilter(const FilterNode& node, OperatorContext& context) : predicate_(node.predicate), context_(context) {}
+  StreamFilter(const FilterNode& node, OperatorContext& context)
+      : predicate_(node.predicate, context.parameters()), context_(context) {}
 
   Status on_batch(int, const Batch& in, Emitter& out) override {
     if (!any_set(in.null_values, in.rows)) return filter(in, out);
@@ -37,7 +38,7 @@ class StreamFilter final : public Operator {
 class TableFilter final : public Operator {
  public:
   TableFilter(const FilterNode& node, const LowerContext& lower)
-      : predicate_(node.predicate),
+      : predicate_(node.predicate, lower.context.parameters()),
         context_(lower.context),
         retract_(node.retract || lower.emit_before),
         emit_before_(lower.emit_before),

@@ -176,7 +176,7 @@ class Builder {
 
   /// Adds the tree under `node`; its rows go to `entry` (null: straight to the root).
   Status add(const PlanNode& node, InputEmitter* entry, Emitter& out) {
-    if (node.as<SourceNode>() != nullptr) {
+    if (inputs_of(node).empty()) {
       pipeline_->leaves_.push_back({&node});
       pipeline_->entries_.push_back(entry);
       return {};
@@ -217,6 +217,8 @@ class Builder {
                                [&](const TableTableJoinNode& n) { return make_table_table_join(n, lower); },
                                [&](const ForeignKeyJoinNode& n) { return make_foreign_key_join(n, lower); },
                                [&](const SourceNode&) { return unexpected("a source"); },
+                               [&](const KeyLookupNode&) { return unexpected("a look-up"); },
+                               [&](const StoreScanNode&) { return unexpected("a scan"); },
                                [&](const RepartitionNode&) { return unexpected("a repartition"); },
                                [&](const SinkNode&) { return unexpected("a sink"); },
                                [&](const OutputNode&) { return unexpected("an output"); }},

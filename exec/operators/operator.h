@@ -45,6 +45,8 @@ class TaskContext {
   /// Where what a step does is counted.
   virtual OperatorCounters& counters(const std::string& step) = 0;
   virtual const QueryOptions& options() const = 0;
+  /// What the parameters of the plan stand for now; null where it has none.
+  virtual const ParameterRow* parameters() const { return nullptr; }
 };
 
 /// The same for one operator, which need not know its name.
@@ -56,6 +58,7 @@ class OperatorContext {
   }
   void late_rows(std::uint64_t count) { task_.late_rows(step_, count); }
   const QueryOptions& options() const { return task_.options(); }
+  const ParameterRow* parameters() const { return task_.parameters(); }
   const std::string& step() const { return step_; }
 
  private:
@@ -99,7 +102,7 @@ class Pipeline {
  public:
   virtual ~Pipeline() = default;
   struct Leaf {
-    const PlanNode* source;  // a SourceNode of the plan
+    const PlanNode* source;  // a leaf of the plan
   };
   virtual const std::vector<Leaf>& leaves() const = 0;
   virtual Status push(std::size_t leaf, const Batch& batch) = 0;

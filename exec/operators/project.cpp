@@ -9,7 +9,7 @@ namespace {
 class Project final : public Operator {
  public:
   Project(const ProjectNode& node, const LowerContext& lower)
-      : items_(expressions(node), *inputs_of(lower.node)[0]),
+      : items_(expressions(node), *inputs_of(lower.node)[0], lower.context.parameters()),
         context_(lower.context),
         emit_before_(lower.emit_before) {}
 

@@ -28,7 +28,8 @@ std::optional<std::vector<std::uint32_t>> rows_with_value(const Batch& in, bool 
   return rows;
 }
 
-RowEvaluators::RowEvaluators(const std::vector<ExprPtr>& expressions, const PlanNode& input) {
+RowEvaluators::RowEvaluators(const std::vector<ExprPtr>& expressions, const PlanNode& input,
+                             const ParameterRow* values) {
   const std::size_t keys = input.schema.key_count();
   for (const ExprPtr& expression : expressions) {
     std::vector<bool> used(input.schema.size());
@@ -40,7 +41,7 @@ RowEvaluators::RowEvaluators(const std::vector<ExprPtr>& expressions, const Plan
       return column != PseudoColumn::window_start && column != PseudoColumn::window_end;
     });
     for (std::size_t c = keys; c < used.size(); ++c) reads_values = reads_values || used[c];
-    items_.push_back({Evaluator(expression), reads_values});
+    items_.push_back({Evaluator(expression, values), reads_values});
   }
 }
 

@@ -16,7 +16,7 @@ std::optional<std::vector<std::uint32_t>> rows_with_value(const Batch& in, bool 
 /// columns (or none) is still computed; one that reads value or pseudo columns is NULL and does not fail.
 class RowEvaluators {
  public:
-  RowEvaluators(const std::vector<ExprPtr>& expressions, const PlanNode& input);
+  RowEvaluators(const std::vector<ExprPtr>& expressions, const PlanNode& input, const ParameterRow* values = nullptr);
 
   /// One column per expression, each `in.rows` long. `with_value`: as rows_with_value gives it. Rows that failed are
   /// set in `failed` when given.

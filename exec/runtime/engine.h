@@ -89,29 +89,18 @@ struct TaskStatus {
   std::vector<Input> inputs;
 };
 
-/// Keys or ranges of one store to read, already as Values (the engine encodes them).
-struct PullLookup {
-  std::vector<Value> key;                                                                          // empty: scan
-  std::optional<std::int64_t> window_start_min, window_start_max, window_end_min, window_end_max;  // inclusive
-  std::optional<Value> range_min, range_max;  // single STRING/BYTES key, inclusive
-};
+class PreparedPull;
 
-/// The rows of a table that look-ups and scans find, taken bit by bit. Any thread, one call at a time; holds no thread
-/// and no worker in between. A scan sees each partition as it was when the scan came to it. The engine must outlive it.
+/// The rows of a pull query, taken bit by bit. Any thread, one call at a time; holds no thread and no worker in
+/// between. A scan sees each partition as it was when the scan came to it. The engine must outlive it.
 class TableRows {
  public:
   virtual ~TableRows() = default;
   /// The next batch that is not empty; absent at the end.
   virtual Result<std::optional<Batch>> next() = 0;
 };
-
-/// What a look-up of keys found in the tables' stores, not decoded yet. Any thread, one at a time.
-class FoundKeys {
- public:
-  virtual ~FoundKeys() = default;
-  /// Gives the rows as Engine::pull does. Once.
-  virtual Status rows(const std::function<bool(const Batch&)>& visit) = 0;
-};
+/// Gives all of them to `visit`, until that returns false.
+Status pull_all(TableRows& rows, const std::function<bool(const Batch&)>& visit);
 
 /// A running transient query. Rows arrive on a worker's thread through the callback given at start; the callback
 /// returns false to be asked again later (a slow client suspends only its own query; call `resume`).
@@ -156,20 +145,16 @@ class Engine {
   /// How many slots this process owns at the moment.
   virtual int owned_slots() const = 0;
 
-  /// Rows of a query's table from committed state. Batches have the schema of plan.result, key columns first, windows
-  /// in window_start/window_end; timestamps are the rows'. Order: per look-up as given; scans by key bytes within a
-  /// partition. `visit` returning false stops. Retriable error when a needed slot is not owned here or still restoring.
-  virtual Status pull(const std::string& query_id, std::span<const PullLookup> lookups,
-                      const std::function<bool(const Batch&)>& visit) = 0;
-  /// The same rows, for who takes his time.
-  virtual Result<std::unique_ptr<TableRows>> read_table(const std::string& query_id,
-                                                        std::vector<PullLookup> lookups) = 0;
-
-  /// As `pull`, but for look-ups of whole keys only and without waiting: gives what was found when the workers
-  /// concerned are between two batches; else null, and `later` gets it on a worker's thread, which it must not hold up.
-  using Found = std::shared_ptr<FoundKeys>;
-  virtual Found look_up(const std::string& query_id, std::vector<PullLookup> lookups,
-                        std::function<void(Found)> later) = 0;
+  /// Rows of a pull query from committed state. `values`: of its parameters, each of the parameter's type. Batches have
+  /// the schema of the plan; timestamps are the rows'. Order: per look-up as given; scans by key bytes within a
+  /// partition. Retriable error when a needed slot is not owned here or still restoring.
+  virtual Result<std::shared_ptr<TableRows>> read_table(const std::shared_ptr<PreparedPull>& pull,
+                                                        const std::vector<Value>& values) = 0;
+  /// The same for a plan that looks up keys, without waiting: the rows when the workers concerned are between two
+  /// batches; else null, and `later` gets them on a worker's thread, which it must not hold up.
+  virtual std::shared_ptr<TableRows> look_up(const std::shared_ptr<PreparedPull>& pull,
+                                             const std::vector<Value>& values,
+                                             std::function<void(std::shared_ptr<TableRows>)> later) = 0;
 
   /// Runs a plan made with PhysicalContext::transient. `until_end`: stops at the end offsets seen at the start (pull
   /// queries on streams, `millrace run`). `from`: the offset to begin at in each partition of the only topic; further

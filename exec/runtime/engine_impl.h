@@ -36,11 +36,10 @@ class EngineImpl final : public Engine, private WorkerHost {
   Status resume_query(const std::string& query_id, std::optional<GoOn> lost) override;
   std::optional<QueryStatus> status(const std::string& query_id) override;
   int owned_slots() const override;
-  Status pull(const std::string& query_id, std::span<const PullLookup> lookups,
-              const std::function<bool(const Batch&)>& visit) override;
-  Result<std::unique_ptr<TableRows>> read_table(const std::string& query_id, std::vector<PullLookup> lookups) override;
-  Found look_up(const std::string& query_id, std::vector<PullLookup> lookups,
-                std::function<void(Found)> later) override;
+  Result<std::shared_ptr<TableRows>> read_table(const std::shared_ptr<PreparedPull>& pull,
+                                                const std::vector<Value>& values) override;
+  std::shared_ptr<TableRows> look_up(const std::shared_ptr<PreparedPull>& pull, const std::vector<Value>& values,
+                                     std::function<void(std::shared_ptr<TableRows>)> later) override;
   Result<std::unique_ptr<TransientQuery>> run_transient(std::shared_ptr<const PhysicalPlan> plan, bool until_end,
                                                         TransientEvents events,
                                                         std::vector<std::int64_t> from) override;

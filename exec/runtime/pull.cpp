@@ -1,8 +1,11 @@
-#include "exec/runtime/pull.h"
+#include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
+#include <numeric>
 
 #include "exec/runtime/engine_impl.h"
+#include "exec/runtime/prepared_pull.h"
 
 namespace millrace::inline exec {
 namespace {
@@ -15,197 +18,266 @@ Store* store_of(Task& task, const std::string& name) {
   return nullptr;
 }
 
+Value value_of(const ExprPtr& expr, const std::vector<Value>& values) {
+  const auto* parameter = expr->as<ParameterExpr>();
+  return parameter != nullptr ? values.at(parameter->index) : expr->as<LiteralExpr>()->value;
+}
+
+WindowRange range_of(const std::vector<WindowLimit>& limits, const std::vector<Value>& values) {
+  WindowRange range;
+  for (const WindowLimit& limit : limits) range.limit(limit, value_of(limit.value, values).as<std::int64_t>());
+  return range;
+}
+
 }  // namespace
 
-// Visits the tasks it needs one by one, reads and decodes outside of their workers' gates.
-class PulledRows final : public TableRows {
+/// The rows of a pull query. Each look-up, and each partition of a scan, visits the worker that has the partition;
+/// rows are decoded and go through the plan outside of the workers' gates.
+class PullRows final : public TableRows, public std::enable_shared_from_this<PullRows> {
  public:
-  PulledRows(EngineImpl& engine, std::shared_ptr<QueryRun> run, std::vector<PullLookup> lookups)
-      : engine_(engine), run_(std::move(run)), lookups_(std::move(lookups)) {
-    reader_ = run_->pull_readers.take(*run_->plan);
+  PullRows(EngineImpl& engine, std::shared_ptr<QueryRun> run, std::shared_ptr<PreparedPull> pull,
+           std::unique_ptr<PullInstance> instance, const std::vector<Value>& values)
+      : engine_(engine), run_(std::move(run)), pull_(std::move(pull)), instance_(std::move(instance)) {
+    if (const KeyLookupNode* node = pull_->keys())
+      open_lookups(*node, values);
+    else
+      open_scan(*pull_->scan(), values);
   }
-  ~PulledRows() override {
+  ~PullRows() override {
     scan_.reset();
-    run_->pull_readers.give_back(std::move(reader_));
+    pull_->give_back(std::move(instance_));
   }
 
-  Result<std::optional<Batch>> next() override {
-    while (at_ < lookups_.size()) {
-      const PullLookup& lookup = lookups_[at_];
-      PullReader::Entries entries;
-      if (Status taken = lookup.key.empty() ? take_scanned(lookup, entries) : look_up(lookup, entries); !taken)
-        return taken.error();
-      if (entries.empty()) continue;
-      auto rows = reader_->rows(entries, lookup);
-      if (!rows) return rows.error();
-      if (rows->rows > 0) return std::optional(std::move(*rows));
-    }
-    return std::optional<Batch>();
-  }
-
- private:
-  int partitions() const { return run_->layout.subtopologies[reader_->subtopology()].tasks; }
-
-  Status at(int partition, const std::function<Status(Store&)>& read) {
-    Worker* worker = engine_.worker_of(*run_, reader_->subtopology(), partition);
-    Status outcome;
-    const bool here =
-        worker != nullptr && worker->visit_task(*run_, reader_->subtopology(), partition, [&](Task& task) {
-          Store* store = store_of(task, reader_->store());
-          outcome = store != nullptr ? read(*store) : Status(Error{Fault::bug, "the store of the table is missing"});
-        });
-    if (!here) return run_->not_ready(fmt::format("partition {} of {}", partition, run_->plan->query_id));
-    return outcome;
-  }
-
-  Status look_up(const PullLookup& lookup, PullReader::Entries& entries) {
-    ++at_;
-    auto partition = reader_->partition_of(lookup, partitions());
-    if (!partition) return partition.error();
-    return at(*partition, [&](Store& store) { return reader_->look_up(store, lookup, entries); });
-  }
-
-  /// Some entries of the scan's partition; goes on to the next partition, then to the next look-up.
-  Status take_scanned(const PullLookup& lookup, PullReader::Entries& entries) {
-    if (scan_ == nullptr) {
-      Status begun = at(partition_, [&](Store& store) -> Status {
-        auto scan = reader_->scan(store, lookup);
-        if (!scan) return scan.error();
-        scan_ = std::move(*scan);
-        return {};
-      });
-      if (!begun) return begun;
-    }
-    auto more = scan_->next(kRowsPerBatch, entries);
-    if (!more) return more.error();
-    if (*more) return {};
-    scan_.reset();
-    if (++partition_ < partitions()) return {};
-    partition_ = 0;
-    ++at_;
-    return {};
-  }
-
-  EngineImpl& engine_;
-  const std::shared_ptr<QueryRun> run_;
-  const std::vector<PullLookup> lookups_;
-  std::unique_ptr<PullReader> reader_;
-  std::unique_ptr<StoreScan> scan_;
-  std::size_t at_ = 0;  // look-up
-  int partition_ = 0;   // of the scan
-};
-
-// Look-ups of keys, each answered by the worker that has the key's partition.
-class KeyLookups final : public FoundKeys, public std::enable_shared_from_this<KeyLookups> {
- public:
-  KeyLookups(std::shared_ptr<QueryRun> run, std::vector<PullLookup> lookups)
-      : run_(std::move(run)), lookups_(std::move(lookups)), found_(lookups_.size()) {
-    reader_ = run_->pull_readers.take(*run_->plan);
-  }
-  ~KeyLookups() override { run_->pull_readers.give_back(std::move(reader_)); }
-
-  /// True: all is there. Else `later` is called, perhaps before the return.
-  bool ask(EngineImpl& engine, std::function<void()> later) {
+  /// Asks for all keys. True: all is there. Else `later` is called, perhaps before the return.
+  bool ask(std::function<void()> later) {
     later_ = std::move(later);
     for (std::size_t i = 0; i < lookups_.size(); ++i)
-      if (!ask(engine, i)) answered(i, nullptr);
+      if (!ask(i)) answered(lookups_[i], nullptr);
     return left_.fetch_sub(1) == 1;  // its own part, taken at the start
   }
 
-  Status rows(const std::function<bool(const Batch&)>& visit) override {
-    for (std::size_t i = 0; i < lookups_.size(); ++i) {
-      if (found_[i].failure) return *found_[i].failure;
-      if (found_[i].entries.empty()) continue;
-      auto rows = reader_->rows(found_[i].entries, lookups_[i]);
-      if (!rows) return rows.error();
-      if (rows->rows > 0 && !visit(*rows)) break;
+  Result<std::optional<Batch>> next() override {
+    while (true) {
+      if (ready_at_ < ready_.size()) {
+        if (auto batch = limited(std::move(ready_[ready_at_++]))) return batch;
+        continue;
+      }
+      if (instance_->limit.reached()) return std::optional<Batch>();
+      TableReader::Entries entries;
+      const WindowRange* windows = &windows_;
+      auto more = pull_->keys() != nullptr ? take_found(entries, windows) : take_scanned(entries);
+      if (!more) return more.error();
+      if (!*more) return std::optional<Batch>();
+      if (entries.empty()) continue;
+      if (Status run = run_plan(entries, *windows); !run) return run.error();
     }
-    return {};
   }
 
  private:
-  struct Answer {
-    PullReader::Entries entries;
+  struct Lookup {
+    std::vector<Value> key;
+    WindowRange windows;
+    bool asked = false;
+    TableReader::Entries entries;
     std::optional<Error> failure;
   };
 
-  bool ask(EngineImpl& engine, std::size_t i) {
-    auto partition = reader_->partition_of(lookups_[i], run_->layout.subtopologies[reader_->subtopology()].tasks);
+  TableReader& reader() { return *instance_->reader; }
+  int partitions() const { return run_->layout.subtopologies[instance_->reader->subtopology()].tasks; }
+
+  /// The same key twice is one look-up over the windows of both, so that no row is found twice; the predicate decides.
+  void open_lookups(const KeyLookupNode& node, const std::vector<Value>& values) {
+    lookups_.reserve(node.keys.size());
+    for (const KeyAccess& access : node.keys) {
+      Lookup next;
+      next.key.reserve(access.key.size());
+      for (const ExprPtr& part : access.key) next.key.push_back(value_of(part, values));
+      next.windows = range_of(access.limits, values);
+      const auto same = std::ranges::find(lookups_, next.key, &Lookup::key);
+      if (same == lookups_.end())
+        lookups_.push_back(std::move(next));
+      else
+        same->windows.include(next.windows);
+    }
+  }
+
+  void open_scan(const StoreScanNode& node, const std::vector<Value>& values) {
+    windows_ = range_of(node.limits, values);
+    if (!node.from.empty()) from_ = value_of(node.from.front(), values);
+    if (!node.to.empty()) to_ = value_of(node.to.front(), values);
+  }
+
+  bool ask(std::size_t i) {
+    Lookup& lookup = lookups_[i];
+    lookup.asked = true;
+    auto partition = reader().partition_of(lookup.key, partitions());
     if (!partition) {
-      found_[i].failure = partition.error();
+      lookup.failure = partition.error();
       return true;
     }
-    Worker* worker = engine.worker_of(*run_, reader_->subtopology(), *partition);
+    Worker* worker = engine_.worker_of(*run_, reader().subtopology(), *partition);
     ++left_;
     if (worker == nullptr) return false;
-    worker->visit_soon({run_, reader_->subtopology(), *partition,
-                        [self = shared_from_this(), i](Task* task) { self->answered(i, task); }});
+    worker->visit_soon({run_, reader().subtopology(), *partition,
+                        [self = shared_from_this(), i](Task* task) { self->answered(self->lookups_[i], task); }});
     return true;
   }
 
-  void answered(std::size_t i, Task* task) {
-    Answer& answer = found_[i];
+  void answered(Lookup& lookup, Task* task) {
     if (task == nullptr) {
-      answer.failure = run_->not_ready("the table " + run_->plan->query_id);
-    } else if (Store* store = store_of(*task, reader_->store())) {
-      if (auto read = reader_->look_up(*store, lookups_[i], answer.entries); !read) answer.failure = read.error();
-    } else {
-      answer.failure = Error{Fault::bug, "the store of the table is missing"};
+      lookup.failure = run_->not_ready("the table " + run_->plan->query_id);
+    } else if (Status read = look_up(lookup, *task); !read) {
+      lookup.failure = read.error();
     }
     if (left_.fetch_sub(1) == 1) later_();
   }
 
+  Status look_up(Lookup& lookup, Task& task) {
+    Store* store = store_of(task, reader().store());
+    if (store == nullptr) return Error{Fault::bug, "the store of the table is missing"};
+    return reader().look_up(*store, lookup.key, lookup.windows, lookup.entries);
+  }
+
+  /// Waits for the worker of a partition.
+  Status visit(int partition, const std::function<Status(Task&)>& read) {
+    Worker* worker = engine_.worker_of(*run_, reader().subtopology(), partition);
+    Status outcome;
+    const bool here = worker != nullptr && worker->visit_task(*run_, reader().subtopology(), partition,
+                                                              [&](Task& task) { outcome = read(task); });
+    if (!here) return run_->not_ready(fmt::format("partition {} of {}", partition, run_->plan->query_id));
+    return outcome;
+  }
+
+  /// The entries of the next key; false: that was the last.
+  Result<bool> take_found(TableReader::Entries& entries, const WindowRange*& windows) {
+    if (at_ == lookups_.size()) return false;
+    Lookup& lookup = lookups_[at_++];
+    if (!lookup.asked) {
+      auto partition = reader().partition_of(lookup.key, partitions());
+      if (!partition) return partition.error();
+      Status done = visit(*partition, [&](Task& task) { return look_up(lookup, task); });
+      if (!done) return done.error();
+    }
+    if (lookup.failure) return *lookup.failure;
+    entries = std::move(lookup.entries);
+    windows = &lookup.windows;
+    return true;
+  }
+
+  /// Some entries of the scan's partition; goes on to the next partition. False: that was the last.
+  Result<bool> take_scanned(TableReader::Entries& entries) {
+    if (partition_ >= partitions()) return false;
+    if (scan_ == nullptr) {
+      Status begun = visit(partition_, [&](Task& task) -> Status {
+        Store* store = store_of(task, reader().store());
+        if (store == nullptr) return Error{Fault::bug, "the store of the table is missing"};
+        auto scan = reader().scan(*store, from_, to_);
+        if (!scan) return scan.error();
+        scan_ = std::move(*scan);
+        return {};
+      });
+      if (!begun) return begun.error();
+    }
+    auto more = scan_->next(kRowsPerBatch, entries);
+    if (!more) return more.error();
+    if (!*more) {
+      scan_.reset();
+      ++partition_;
+    }
+    return true;
+  }
+
+  Status run_plan(const TableReader::Entries& entries, const WindowRange& windows) {
+    auto rows = reader().rows(entries, windows);
+    if (!rows) return rows.error();
+    if (rows->rows == 0) return {};
+    auto made = instance_->pipeline->apply(*rows);
+    if (!made) return made.error();
+    ready_.swap(**made);
+    ready_at_ = 0;
+    return {};
+  }
+
+  /// What the limit leaves of a batch; absent: nothing.
+  std::optional<Batch> limited(Batch&& batch) {
+    const std::size_t kept = instance_->limit.of(batch.rows);
+    instance_->limit.count(kept);
+    if (kept == 0) return std::nullopt;
+    if (kept == batch.rows) return std::move(batch);
+    std::vector<std::uint32_t> first(kept);
+    std::iota(first.begin(), first.end(), 0U);
+    return gather(batch, first);
+  }
+
+  EngineImpl& engine_;
   const std::shared_ptr<QueryRun> run_;
-  const std::vector<PullLookup> lookups_;
-  std::unique_ptr<PullReader> reader_;
-  std::vector<Answer> found_;
+  const std::shared_ptr<PreparedPull> pull_;
+  std::unique_ptr<PullInstance> instance_;
+
+  std::vector<Lookup> lookups_;
+  std::size_t at_ = 0;  // of them
   std::atomic<std::size_t> left_{1};
   std::function<void()> later_;
+
+  std::optional<Value> from_, to_;
+  WindowRange windows_;  // of the scan
+  std::unique_ptr<StoreScan> scan_;
+  int partition_ = 0;
+
+  std::vector<Batch> ready_;  // have gone through the plan
+  std::size_t ready_at_ = 0;
 };
 
 namespace {
 
-class FoundNothing final : public FoundKeys {
+/// Nothing but the reason why there is nothing.
+class NoRows final : public TableRows {
  public:
-  explicit FoundNothing(Error why) : why_(std::move(why)) {}
-  Status rows(const std::function<bool(const Batch&)>&) override { return why_; }
+  explicit NoRows(Error why) : why_(std::move(why)) {}
+  Result<std::optional<Batch>> next() override { return why_; }
 
  private:
   Error why_;
 };
 
-}  // namespace
-
-Result<std::unique_ptr<TableRows>> EngineImpl::read_table(const std::string& query_id,
-                                                          std::vector<PullLookup> lookups) {
-  auto run = find(query_id);
-  if (!run) return external_error("the query {} does not run here", query_id);
-  if (!run->plan->materialization) return user_error("the result of {} is not a table that can be asked", query_id);
-  return std::unique_ptr<TableRows>(std::make_unique<PulledRows>(*this, std::move(run), std::move(lookups)));
+Result<std::shared_ptr<PullRows>> open_rows(EngineImpl& engine, const std::shared_ptr<PreparedPull>& pull,
+                                            const std::vector<Value>& values) {
+  auto run = engine.find(pull->keeper());
+  if (!run) return external_error("the query {} does not run here", pull->keeper());
+  if (!run->plan->materialization)
+    return user_error("the result of {} is not a table that can be asked", pull->keeper());
+  auto instance = pull->take(run->plan, values);
+  if (!instance) return instance.error();
+  return std::make_shared<PullRows>(engine, std::move(run), pull, std::move(*instance), values);
 }
 
-Status EngineImpl::pull(const std::string& query_id, std::span<const PullLookup> lookups,
-                        const std::function<bool(const Batch&)>& visit) {
-  auto rows = read_table(query_id, {lookups.begin(), lookups.end()});
+}  // namespace
+
+Result<std::shared_ptr<TableRows>> EngineImpl::read_table(const std::shared_ptr<PreparedPull>& pull,
+                                                          const std::vector<Value>& values) {
+  auto rows = open_rows(*this, pull, values);
   if (!rows) return rows.error();
+  return std::shared_ptr<TableRows>(std::move(*rows));
+}
+
+std::shared_ptr<TableRows> EngineImpl::look_up(const std::shared_ptr<PreparedPull>& pull,
+                                               const std::vector<Value>& values,
+                                               std::function<void(std::shared_ptr<TableRows>)> later) {
+  auto opened = open_rows(*this, pull, values);
+  if (!opened) return std::make_shared<NoRows>(opened.error());
+  const std::shared_ptr<PullRows> rows = std::move(*opened);
+  const bool here = rows->ask([weak = std::weak_ptr(rows), later = std::move(later)] {
+    if (auto self = weak.lock()) later(std::move(self));
+  });
+  return here ? rows : nullptr;
+}
+
+Status pull_all(TableRows& rows, const std::function<bool(const Batch&)>& visit) {
   while (true) {
-    auto batch = (*rows)->next();
+    auto batch = rows.next();
     if (!batch) return batch.error();
     if (!*batch || !visit(**batch)) return {};
   }
-}
-
-Engine::Found EngineImpl::look_up(const std::string& query_id, std::vector<PullLookup> lookups,
-                                  std::function<void(Found)> later) {
-  auto run = find(query_id);
-  if (!run) return std::make_shared<FoundNothing>(external_error("the query {} does not run here", query_id));
-  if (!run->plan->materialization)
-    return std::make_shared<FoundNothing>(user_error("the result of {} is not a table that can be asked", query_id));
-  auto asked = std::make_shared<KeyLookups>(std::move(run), std::move(lookups));
-  const bool here = asked->ask(*this, [weak = std::weak_ptr(asked), later = std::move(later)] {
-    if (auto self = weak.lock()) later(std::move(self));
-  });
-  return here ? std::move(asked) : nullptr;
 }
 
 }  // namespace millrace::inline exec

@@ -13,7 +13,6 @@
 #include "exec/operators/operator.h"
 #include "exec/runtime/engine.h"
 #include "exec/runtime/layout.h"
-#include "exec/runtime/pull_readers.h"
 #include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
@@ -32,7 +31,6 @@ struct QueryRun {
   const std::shared_ptr<const PhysicalPlan> plan;
   const QueryLayout layout;
   QueryOptions options;  // as the tasks shall see them
-  PullReaders pull_readers;
   std::atomic<bool> paused{false};
   std::atomic<bool> failed{false};  // tasks stand still until the query is started again
   /// Where to go on in partitions whose records at its position are gone; absent: nowhere. Holds for a minute, for what

@@ -21,7 +21,7 @@ TransientRun::TransientRun(EngineImpl& engine, std::shared_ptr<const PhysicalPla
       until_end_(until_end),
       events_(std::move(events)),
       from_(std::move(from)) {
-  if (const auto* output = plan_->subtopologies.back().root->as<OutputNode>()) left_ = output->limit;
+  if (const auto* output = plan_->subtopologies.back().root->as<OutputNode>()) limit_ = RowLimit(output->limit);
 }
 
 TransientRun::~TransientRun() {
@@ -127,12 +127,12 @@ bool TransientRun::step() {
 void TransientRun::rows(Batch&& batch) {
   std::vector<std::uint32_t> kept;
   kept.reserve(batch.rows);
-  for (std::size_t row = 0; row < batch.rows; ++row) {
+  const std::size_t most = limit_.of(batch.rows);
+  for (std::size_t row = 0; row < batch.rows && kept.size() < most; ++row) {
     if (batch.kind(row) == RowKind::update_before || batch.null_values.test(row)) continue;
-    if (left_ && static_cast<std::int64_t>(kept.size()) >= *left_) break;
     kept.push_back(static_cast<std::uint32_t>(row));
   }
-  if (left_) *left_ -= static_cast<std::int64_t>(kept.size());
+  limit_.count(kept.size());
   if (events_.on_position && batch.offsets) {
     positions_[static_cast<std::size_t>(batch.partition)] = batch.offsets->back() + 1;
     moved_ = true;
@@ -153,7 +153,7 @@ bool TransientRun::flush() {
     }
     pending_.pop_front();
   }
-  if (!left_ || *left_ > 0) tell_position();
+  if (!limit_.reached()) tell_position();
   worker_->hold(false);
   return true;
 }
@@ -169,7 +169,7 @@ void TransientRun::after_round() {
     return;
   }
   if (!flush()) return;
-  if (left_ && *left_ <= 0) {
+  if (limit_.reached()) {
     end(std::nullopt);
   } else if (until_end_ && reached_end()) {
     end(std::nullopt);

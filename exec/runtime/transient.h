@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "exec/operators/row_limit.h"
 #include "exec/runtime/engine.h"
 #include "exec/runtime/query_run.h"
 #include "exec/runtime/worker.h"
@@ -46,7 +47,7 @@ class TransientRun final : public TransientQuery, private RowReceiver {
   const std::vector<std::int64_t> from_;
   std::vector<std::int64_t> positions_;  // where on_position is to hear of it
   bool moved_ = true;                    // since on_position heard last
-  std::optional<std::int64_t> left_;     // rows that the limit still allows
+  RowLimit limit_;
   std::shared_ptr<QueryRun> run_;
   std::unique_ptr<Log> exchange_;
   EngineEvents engine_events_;

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -43,22 +44,30 @@ struct BoundQuery {
   std::optional<std::string> query_id;  // INSERT ... WITH (QUERY_ID=...)
 };
 
-/// A pull query on a table or a stream, before key extraction.
+/// A literal of a pull query's text that stands for any of its kind: the value is taken from a text when the plan is
+/// run.
+struct PullParameter {
+  Span literal;
+  Type type;          // the value is cast to it
+  bool time = false;  // a text is a time (WINDOWSTART = '2020-01-01'), given in ms
+};
+
+/// A pull query on a table or a stream.
 struct BoundPull {
   std::string source;              // name in the catalog
   Schema row;                      // what predicate and items refer to: the source's schema
   ExprPtr predicate;               // null: none. May use window bounds and ROWTIME
   std::vector<ProjectItem> items;  // role key for columns shown as KEY
   std::optional<std::int64_t> limit;
-  /// Constraints found in the predicate; the predicate is still applied to what they let through.
-  /// Each disjunct: values for every key column (point look-up), or absent: scan.
-  struct Lookup {
-    std::vector<Value> key;                                                                          // empty: scan
-    std::optional<std::int64_t> window_start_min, window_start_max, window_end_min, window_end_max;  // inclusive
-    std::optional<Value> range_min,
-        range_max;  // single STRING/BYTES key; inclusive bounds, predicate decides the edges
+  /// Where the rows are found. The predicate is still applied to what is found, unless the keys say it all.
+  struct Access {
+    std::vector<KeyAccess> keys;      // point look-ups; none: a scan
+    bool says_all = false;            // the rows of these keys are exactly those that the predicate accepts
+    std::vector<WindowLimit> limits;  // of the scan
+    std::vector<ExprPtr> from, to;    // of its keys, inclusive; the predicate decides at the edges
   };
-  std::vector<Lookup> lookups;
+  Access access;
+  std::vector<PullParameter> parameters;  // of ParameterExpr, by index
 };
 
 /// INSERT VALUES, evaluated and coerced: one value per column of the schema.
@@ -73,7 +82,9 @@ BoundCreate bind_create(const ast::CreateSource& statement, const BindContext& c
 BoundQuery bind_create_as(const ast::CreateAs& statement, const BindContext& context);
 BoundQuery bind_insert_select(const ast::InsertSelect& statement, const BindContext& context);
 BoundQuery bind_push(const ast::Query& query, const BindContext& context);
-BoundPull bind_pull(const ast::Query& query, const BindContext& context);
+/// Literals of WHERE that end where one of `liftable` does become parameters, as far as nothing else depends on their
+/// values: the plan is then that of every text that differs in those only.
+BoundPull bind_pull(const ast::Query& query, const BindContext& context, std::span<const Span> liftable = {});
 /// The source that INSERT VALUES may write to.
 const SourceDef& require_insert_target(const ast::Identifier& name, const BindContext& context);
 BoundInsert bind_insert_values(const ast::InsertValues& statement, const BindContext& context);

@@ -75,16 +75,26 @@ class LookupBuilder {
     for (const auto& leaf : conjunct) take(leaf);
   }
 
-  BoundPull::Lookup finish() {
-    const auto keys = source_.def.schema.keys();
-    if (equal_.size() == keys.size()) {
-      for (const auto& key : keys) lookup_.key.push_back(equal_.at(key.name));
-    }
-    if (!lookup_.key.empty()) {
-      lookup_.range_min.reset();
-      lookup_.range_max.reset();
-    }
-    return std::move(lookup_);
+  bool has_key() const { return equal_.size() == source_.def.schema.key_count(); }
+  KeyAccess key() {
+    KeyAccess access{.key = {}, .limits = std::move(limits_)};
+    for (const auto& key : source_.def.schema.keys()) access.key.push_back(equal_.at(key.name));
+    return access;
+  }
+  /// Every row of the key is accepted: the disjunct has an equation for each key column, and no more. Only of types
+  /// whose equal values have equal bytes.
+  bool says_all() const {
+    const auto plain = [](const auto& entry) {
+      const TypeKind kind = entry.second->type.kind();
+      return kind == TypeKind::string || kind == TypeKind::integer || kind == TypeKind::bigint;
+    };
+    return has_key() && conjunct_.size() == equal_.size() && touched_.size() == equal_.size() &&
+           std::ranges::all_of(equal_, plain);
+  }
+  void scan(BoundPull::Access& access) {
+    access.limits = std::move(limits_);
+    if (from_) access.from = {from_};
+    if (to_) access.to = {to_};
   }
 
   /// Table scans are off: throws unless the keys of this disjunct lead to the rows.
@@ -97,9 +107,8 @@ class LookupBuilder {
           fmt::format("Multi-column sources must specify every key in the WHERE clause. Specified: [{}] Expected: [{}]",
                       touched_text(), Schema{keys}.to_string()));
     }
-    if (equal_.size() == keys.size()) return;
-    const bool range =
-        keys.size() == 1 && (lookup_.range_min || lookup_.range_max) && source_.range_scan && !source_.def.window;
+    if (has_key()) return;
+    const bool range = keys.size() == 1 && (from_ || to_) && source_.range_scan && !source_.def.window;
     if (!range) fail("Query requires table scan to be enabled");
   }
 
@@ -128,47 +137,23 @@ class LookupBuilder {
 
   void take_key(const Compared& compared) {
     const auto& column = *source_.key_of(compared.column);
-    const auto value = source_.constant(compared.other, column.type, false);
+    const ExprPtr value = source_.constant(compared.other, column.type, false);
     touched_.push_back(column.name);
-    if (!value || value->is_null()) return;
+    if (!value) return;
     if (compared.op == ast::CompareOp::equal) {
-      equal_.try_emplace(column.name, *value);
+      equal_.try_emplace(column.name, value);
       return;
     }
     const bool scannable = column.type.kind() == TypeKind::string || column.type.kind() == TypeKind::bytes;
     if (source_.def.schema.key_count() != 1 || !scannable) return;
-    if (is_lower(compared.op) && !lookup_.range_min) lookup_.range_min = *value;
-    if (is_upper(compared.op) && !lookup_.range_max) lookup_.range_max = *value;
+    if (is_lower(compared.op) && !from_) from_ = value;
+    if (is_upper(compared.op) && !to_) to_ = value;
   }
 
   void take_bound(const Compared& compared) {
-    const auto value = source_.constant(compared.other, Type::bigint(), true);
-    if (!value || value->is_null()) return;
-    const bool start = *source_.bound_of(compared.column) == PseudoColumn::window_start;
-    auto& min = start ? lookup_.window_start_min : lookup_.window_end_min;
-    auto& max = start ? lookup_.window_start_max : lookup_.window_end_max;
-    const std::int64_t limit = value->as<std::int64_t>();
-    const auto raise = [&](std::int64_t to) { min = min ? std::max(*min, to) : to; };
-    const auto lower = [&](std::int64_t to) { max = max ? std::min(*max, to) : to; };
-    switch (compared.op) {
-      case ast::CompareOp::equal:
-        raise(limit), lower(limit);
-        break;
-      case ast::CompareOp::less:
-        lower(limit - 1);
-        break;
-      case ast::CompareOp::less_equal:
-        lower(limit);
-        break;
-      case ast::CompareOp::greater:
-        raise(limit + 1);
-        break;
-      case ast::CompareOp::greater_equal:
-        raise(limit);
-        break;
-      default:
-        break;
-    }
+    const ExprPtr value = source_.constant(compared.other, Type::bigint(), true);
+    const bool limits = compared.op == ast::CompareOp::equal || is_lower(compared.op) || is_upper(compared.op);
+    if (value && limits) limits_.push_back({*source_.bound_of(compared.column), compared.op, value});
   }
 
   void check_leaves() const {
@@ -216,29 +201,11 @@ class LookupBuilder {
 
   const PullSource& source_;
   const Conjunct& conjunct_;
-  BoundPull::Lookup lookup_;
-  std::map<std::string, Value> equal_;
+  std::map<std::string, ExprPtr> equal_;
+  std::vector<WindowLimit> limits_;
+  ExprPtr from_, to_;
   std::vector<std::string> touched_;  // key columns that a comparison names
 };
-
-/// The wider of two limits: none as soon as one side has none.
-std::optional<std::int64_t> hull(std::optional<std::int64_t> a, std::optional<std::int64_t> b, bool lower) {
-  if (!a || !b) return std::nullopt;
-  return lower ? std::min(*a, *b) : std::max(*a, *b);
-}
-
-/// Look-ups of one key become one over all their windows, so that no row is found twice.
-void add_lookup(std::vector<BoundPull::Lookup>& lookups, BoundPull::Lookup next) {
-  const auto same = std::ranges::find(lookups, next.key, &BoundPull::Lookup::key);
-  if (next.key.empty() || same == lookups.end()) {
-    lookups.push_back(std::move(next));
-    return;
-  }
-  same->window_start_min = hull(same->window_start_min, next.window_start_min, true);
-  same->window_start_max = hull(same->window_start_max, next.window_start_max, false);
-  same->window_end_min = hull(same->window_end_min, next.window_end_min, true);
-  same->window_end_max = hull(same->window_end_max, next.window_end_max, false);
-}
 
 }  // namespace
 
@@ -246,29 +213,32 @@ std::string pull_help() {
   return " See https://cnfl.io/queries for more info.\nAdd EMIT CHANGES if you intended to issue a push query.";
 }
 
-std::vector<BoundPull::Lookup> find_lookups(const ast::ExprPtr& predicate, const PullSource& source) {
+BoundPull::Access find_access(const ast::ExprPtr& predicate, const PullSource& source) {
   const bool strict = !source.table_scan && source.def.kind == RelationKind::table;
+  BoundPull::Access access;
   if (!predicate) {
     if (strict) throw SqlError(Code::not_supported, {}, "Missing WHERE clause." + pull_help());
-    return {BoundPull::Lookup{}};
+    return access;
   }
-  std::vector<BoundPull::Lookup> lookups;
-  bool scans = false;
-  std::size_t count = 0;
-  for (const auto& conjunct : disjuncts(predicate)) {
+  const auto all = disjuncts(predicate);
+  bool scans = all.empty();
+  access.says_all = !all.empty();
+  for (const auto& conjunct : all) {
     LookupBuilder builder(source, conjunct);
     if (strict) builder.require_lookup();
-    auto lookup = builder.finish();
-    scans |= lookup.key.empty();
-    ++count;
-    add_lookup(lookups, std::move(lookup));
+    access.says_all = access.says_all && builder.says_all();
+    if (builder.has_key())
+      access.keys.push_back(builder.key());
+    else if (all.size() == 1)
+      builder.scan(access);
+    else
+      scans = true;
   }
-  if (count > 1 && scans && strict) {
+  if (all.size() > 1 && scans && strict)
     throw SqlError(Code::not_supported, predicate->span, "Query requires table scan to be enabled." + pull_help());
-  }
   // One scan sees every row anyway; it must not be combined with look-ups, which would give rows twice.
-  if (lookups.empty() || (count > 1 && scans)) return {BoundPull::Lookup{}};
-  return lookups;
+  if (scans) access.keys.clear();
+  return access;
 }
 
 }  // namespace millrace::inline planner

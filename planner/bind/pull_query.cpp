@@ -6,6 +6,7 @@
 #include "planner/bind/ast_rewrite.h"
 #include "planner/bind/coercion.h"
 #include "planner/bind/pull_lookups.h"
+#include "planner/bind/pull_parameters.h"
 #include "planner/bind/select_items.h"
 #include "planner/bind/select_project.h"
 #include "planner/bind/source_checks.h"
@@ -17,8 +18,8 @@ namespace {
 /// Binds one pull query: rows of one source, no plan.
 class PullBinder {
  public:
-  PullBinder(const ast::Query& query, const BindContext& context)
-      : query_(query), context_(context), input_{query, context, "", true} {}
+  PullBinder(const ast::Query& query, const BindContext& context, std::span<const Span> liftable)
+      : query_(query), context_(context), liftable_(liftable), input_{query, context, "", true} {}
   BoundPull bind();
 
  private:
@@ -30,9 +31,11 @@ class PullBinder {
 
   const ast::Query& query_;
   const BindContext& context_;
+  const std::span<const Span> liftable_;
   SelectInput input_;
   Scope scope_;
   Clauses clauses_;
+  PullParameters parameters_;
 };
 
 void PullBinder::check_pull_clauses() const {
@@ -117,6 +120,7 @@ ExprPtr PullBinder::bind_pull_predicate() {
   if (!clauses_.where) return nullptr;
   if (scope_.sources[0].def->kind == RelationKind::table) check_key_literals(clauses_.where);
   ExprBinder binder(context_, scope_);
+  binder.intercept = [this](const ast::ExprPtr& expr) { return parameters_.find(*expr); };
   try {
     return bind_predicate(binder, clauses_.where, scope_, "WHERE");
   } catch (const CoercionError&) {
@@ -143,7 +147,25 @@ void require_queryable(const SourceDef& source, Span span) {
           source.name, pull_help()));
 }
 
-PullSource make_pull_source(const SourceDef& def, const BindContext& context, const Scope& scope) {
+/// A constant as a literal of `type`; null as PullSource::constant says.
+ExprPtr constant_of(const ast::ExprPtr& expr, const Type& type, bool time, const BindContext& context,
+                    const Scope& scope) {
+  ExprBinder binder(context, scope);
+  const auto bound = binder.bind(expr);
+  const auto as_literal = [&](const Value& value) { return value.is_null() ? nullptr : make_literal(value, type); };
+  const auto* literal = bound->as<LiteralExpr>();
+  if (literal && time) {
+    if (const auto* text = literal->value.get_if<std::string>()) {
+      const auto millis = parse_partial_timestamp(*text);
+      return millis ? as_literal(Value(*millis)) : nullptr;
+    }
+  }
+  if (!is_constant(*bound) || !can_widen(bound->type, type)) return nullptr;
+  return as_literal(literal && bound->type == type ? literal->value : context.evaluate(*cast_to(bound, type)));
+}
+
+PullSource make_pull_source(const SourceDef& def, const BindContext& context, const Scope& scope,
+                            const PullParameters& parameters) {
   PullSource source{.def = def, .key_of = {}, .bound_of = {}, .constant = {}, .is_column = {}, .show = {}};
   source.is_column = [](const ast::ExprPtr& expr) { return expr->as<ast::ColumnRef>() != nullptr; };
   source.show = [&scope](const ast::ExprPtr& expr) { return display(expr, scope); };
@@ -154,18 +176,9 @@ PullSource make_pull_source(const SourceDef& def, const BindContext& context, co
     const bool bound = pseudo == PseudoColumn::window_start || pseudo == PseudoColumn::window_end;
     return bound ? pseudo : std::nullopt;
   };
-  source.constant = [&context, &scope](const ast::ExprPtr& expr, const Type& type, bool time) -> std::optional<Value> {
-    ExprBinder binder(context, scope);
-    const auto bound = binder.bind(expr);
-    if (const auto* literal = bound->as<LiteralExpr>(); literal && time) {
-      if (const auto* text = literal->value.get_if<std::string>()) {
-        const auto millis = parse_partial_timestamp(*text);
-        return millis ? std::optional<Value>(*millis) : std::nullopt;
-      }
-    }
-    if (!is_constant(*bound) || !can_widen(bound->type, type)) return std::nullopt;
-    const auto* literal = bound->as<LiteralExpr>();
-    return literal && bound->type == type ? literal->value : context.evaluate(*cast_to(bound, type));
+  source.constant = [&](const ast::ExprPtr& expr, const Type& type, bool time) {
+    if (ExprPtr parameter = parameters.find(*expr)) return parameter;
+    return constant_of(expr, type, time, context, scope);
   };
   source.table_scan = find_flag(context.properties, "ksql.query.pull.table.scan.enabled").value_or(true);
   source.range_scan = find_flag(context.properties, "ksql.query.pull.range.scan.enabled").value_or(true);
@@ -190,8 +203,13 @@ BoundPull PullBinder::bind() {
   bound.source = def.name;
   bound.row = def.schema;
   bound.limit = query_.limit;
-  bound.predicate = bind_pull_predicate();
   const bool table = def.kind == RelationKind::table;
+  if (table && clauses_.where)
+    parameters_.lift(clauses_.where, liftable_, [this](const ast::ExprPtr& expr) {
+      ExprBinder binder(context_, scope_);
+      return binder.bind(expr);
+    });
+  bound.predicate = bind_pull_predicate();
   ExprBinder binder(context_, scope_);
   for (const auto& item : clauses_.items) {
     // On a stream the query is run as a push query that ends, which binds the calls.
@@ -214,20 +232,17 @@ BoundPull PullBinder::bind() {
   Schema shown;
   for (const auto& item : bound.items) shown.columns.push_back(item.column);
   check_duplicate_columns(shown, query_.span);
-  auto source = make_pull_source(def, context_, scope_);
+  auto source = make_pull_source(def, context_, scope_, parameters_);
   source.key_of = [this](const ast::ExprPtr& expr) { return key_column(expr); };
-  if (table) {
-    bound.lookups = find_lookups(clauses_.where, source);
-  } else {
-    bound.lookups = {BoundPull::Lookup{}};
-  }
+  if (table) bound.access = find_access(clauses_.where, source);
+  bound.parameters = parameters_.list();
   return bound;
 }
 
 }  // namespace
 
-BoundPull bind_pull(const ast::Query& query, const BindContext& context) {
-  return PullBinder(query, context).bind();
+BoundPull bind_pull(const ast::Query& query, const BindContext& context, std::span<const Span> liftable) {
+  return PullBinder(query, context, liftable).bind();
 }
 
 }  // namespace millrace::inline planner

@@ -79,7 +79,7 @@ bool holds(const ScopeSource& source, const std::string& name) {
                   span.line, span.column, column.name.text, choices));
 }
 
-bool is_window_bound(const std::string& name) {
+bool names_window_bound(const std::string& name) {
   return name == "WINDOWSTART" || name == "WINDOWEND";
 }
 
@@ -131,7 +131,7 @@ class Qualifier {
 
   ast::ExprPtr rewrite_column(const ast::ExprPtr& expr, const ast::ColumnRef& column) {
     if (column.qualifier) {
-      const bool bound = scope_.window_aggregation && is_window_bound(column.name.text);
+      const bool bound = scope_.window_aggregation && names_window_bound(column.name.text);
       if (!bound || holds(*scope_.find_source(column.qualifier->text), column.name.text)) return expr;
       return make_ast(ast::ColumnRef{std::nullopt, column.name}, expr->span);
     }
@@ -180,7 +180,7 @@ void check_resolved(const ast::ExprPtr& expr, const Scope& scope, const std::str
     if (!column->qualifier) {
       if (std::ranges::find(parameters, name) != parameters.end()) return;
       if (scope.synthetic_key && scope.synthetic_key->name == name) return;
-      if (scope.window_aggregation && is_window_bound(name)) return;
+      if (scope.window_aggregation && names_window_bound(name)) return;
     } else if (const auto* source = scope.find_source(column->qualifier->text); source && holds(*source, name)) {
       return;
     }

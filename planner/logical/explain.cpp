@@ -45,6 +45,15 @@ std::string text_of(const TableCall& call) {
 std::string text_of(const AggregateCall& call) {
   return call_text(call);
 }
+std::string text_of(const WindowLimit& limit) {
+  static constexpr std::string_view kSigns[] = {"=", "<>", "<", "<=", ">", ">="};
+  return fmt::format("{} {} {}", pseudo_column_name(limit.bound), kSigns[static_cast<std::size_t>(limit.op)],
+                     to_string(*limit.value));
+}
+std::string text_of(const KeyAccess& access) {
+  const std::string limits = text_of(access.limits);
+  return fmt::format("({}{}{})", text_of(access.key), limits.empty() ? "" : " ", limits);
+}
 std::string text_of(bool flag) {
   return flag ? "true" : "";
 }

@@ -92,6 +92,7 @@ struct Children {
   void operator()(const LiteralExpr&) const {}
   void operator()(const ColumnExpr&) const {}
   void operator()(const PseudoExpr&) const {}
+  void operator()(const ParameterExpr&) const {}
   void operator()(const LambdaParamExpr&) const {}
 };
 
@@ -113,6 +114,7 @@ struct SameHead {
   bool operator()(const LiteralExpr& a, const LiteralExpr& b) const { return a.value == b.value; }
   bool operator()(const ColumnExpr& a, const ColumnExpr& b) const { return a.index == b.index; }
   bool operator()(const PseudoExpr& a, const PseudoExpr& b) const { return a.column == b.column; }
+  bool operator()(const ParameterExpr& a, const ParameterExpr& b) const { return a.index == b.index; }
   bool operator()(const LambdaParamExpr& a, const LambdaParamExpr& b) const { return a.id == b.id; }
   bool operator()(const LambdaExpr& a, const LambdaExpr& b) const { return a.parameters == b.parameters; }
   bool operator()(const CallExpr& a, const CallExpr& b) const {
@@ -188,7 +190,8 @@ ExprPtr remap_columns(const ExprPtr& expr, const std::vector<std::size_t>& mappi
 }
 
 bool is_constant(const Expr& expr) {
-  if (expr.as<ColumnExpr>() || expr.as<PseudoExpr>() || expr.as<LambdaParamExpr>()) return false;
+  if (expr.as<ColumnExpr>() || expr.as<PseudoExpr>() || expr.as<ParameterExpr>() || expr.as<LambdaParamExpr>())
+    return false;
   if (const auto* call = expr.as<CallExpr>()) {
     if (call->function == nullptr || !call->function->variants[call->variant].deterministic) return false;
   }

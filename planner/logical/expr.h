@@ -34,6 +34,10 @@ struct ColumnExpr {
 struct PseudoExpr {
   PseudoColumn column;
 };
+/// A value that is not known before the plan is run: that of the row of parameters given then.
+struct ParameterExpr {
+  std::size_t index;
+};
 /// Parameter of an enclosing lambda; ids are unique within one root expression.
 struct LambdaParamExpr {
   int id;
@@ -113,9 +117,9 @@ struct StructExpr {  // field names are in the type
 
 struct Expr {
   Type type;
-  std::variant<LiteralExpr, ColumnExpr, PseudoExpr, LambdaParamExpr, LambdaExpr, CallExpr, CastExpr, ArithmeticExpr,
-               NegateExpr, CompareExpr, LogicalExpr, NotExpr, IsNullExpr, InExpr, LikeExpr, CaseExpr, FieldExpr,
-               SubscriptExpr, ArrayExpr, MapExpr, StructExpr>
+  std::variant<LiteralExpr, ColumnExpr, PseudoExpr, ParameterExpr, LambdaParamExpr, LambdaExpr, CallExpr, CastExpr,
+               ArithmeticExpr, NegateExpr, CompareExpr, LogicalExpr, NotExpr, IsNullExpr, InExpr, LikeExpr, CaseExpr,
+               FieldExpr, SubscriptExpr, ArrayExpr, MapExpr, StructExpr>
       node;
   Span span;
   /// As error messages and EXPLAIN print it (the source text form of ast::format); may be empty for made-up nodes.
@@ -140,7 +144,7 @@ ExprPtr remap_columns(const ExprPtr& expr, const std::vector<std::size_t>& mappi
 void for_each_child(const Expr& expr, const std::function<void(const ExprPtr&)>& visit);
 /// A copy whose direct children are replaced by `change(child)`.
 ExprPtr map_children(const ExprPtr& expr, const std::function<ExprPtr(const ExprPtr&)>& change);
-/// True when no column, pseudo column, lambda parameter or non-deterministic function occurs.
+/// True when no column, pseudo column, parameter or non-deterministic function occurs.
 bool is_constant(const Expr& expr);
 std::string to_string(const Expr& expr);  // `sql` when present, else a rendering of the tree
 

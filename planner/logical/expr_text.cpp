@@ -40,6 +40,7 @@ struct Render {
   }
   std::string operator()(const ColumnExpr& e) const { return fmt::format("#{}", e.index); }
   std::string operator()(const PseudoExpr& e) const { return std::string(pseudo_column_name(e.column)); }
+  std::string operator()(const ParameterExpr& e) const { return fmt::format("?{}", e.index); }
   std::string operator()(const LambdaParamExpr& e) const { return e.name.empty() ? fmt::format("p{}", e.id) : e.name; }
   std::string operator()(const LambdaExpr& e) const {
     std::string names;

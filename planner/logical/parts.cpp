@@ -15,4 +15,12 @@ bool same(const AggregateCall& a, const AggregateCall& b) {
          same(a.arguments, b.arguments);
 }
 
+bool same(const WindowLimit& a, const WindowLimit& b) {
+  return a.bound == b.bound && a.op == b.op && same(a.value, b.value);
+}
+
+bool same(const KeyAccess& a, const KeyAccess& b) {
+  return same(a.key, b.key) && same(a.limits, b.limits);
+}
+
 }  // namespace millrace::inline planner

@@ -40,6 +40,19 @@ struct AggregateCall {
   std::int64_t limit = -1;         // most values that a collecting aggregate keeps; -1: all
 };
 
+/// `WINDOWSTART >= value`: a limit that a look-up or a scan puts on the windows of its rows. The value is a literal or
+/// a parameter, BIGINT.
+struct WindowLimit {
+  PseudoColumn bound;  // window_start or window_end
+  CompareOp op;
+  ExprPtr value;
+};
+/// A key to look up: a literal or a parameter for each key column, of the column's type; all its windows within limits.
+struct KeyAccess {
+  std::vector<ExprPtr> key;
+  std::vector<WindowLimit> limits = {};
+};
+
 enum class NullKey : std::uint8_t {
   keep,  // PARTITION BY and joins: a failing or NULL key expression gives a null key
   drop,  // GROUP BY: any NULL among the key columns drops the row, as does a null value
@@ -65,9 +78,11 @@ inline bool same(const ProjectItem& a, const ProjectItem& b) {
 }
 bool same(const TableCall& a, const TableCall& b);
 bool same(const AggregateCall& a, const AggregateCall& b);
+bool same(const WindowLimit& a, const WindowLimit& b);
+bool same(const KeyAccess& a, const KeyAccess& b);
 template <class T>
 concept HasParts = std::same_as<T, ExprPtr> || std::same_as<T, ProjectItem> || std::same_as<T, TableCall> ||
-    std::same_as<T, AggregateCall>;
+    std::same_as<T, AggregateCall> || std::same_as<T, WindowLimit> || std::same_as<T, KeyAccess>;
 template <HasParts T>
 bool same(const std::vector<T>& a, const std::vector<T>& b) {
   if (a.size() != b.size()) return false;
@@ -104,6 +119,17 @@ void for_each_expr(E& call, F& f) {
   for (auto& argument : call.arguments) f(argument);
 }
 template <class E, class F>
+requires std::same_as<std::remove_const_t<E>, WindowLimit>
+void for_each_expr(E& limit, F& f) {
+  f(limit.value);
+}
+template <class E, class F>
+requires std::same_as<std::remove_const_t<E>, KeyAccess>
+void for_each_expr(E& access, F& f) {
+  for (auto& part : access.key) f(part);
+  for (auto& limit : access.limits) f(limit.value);
+}
+template <class E, class F>
 requires HasParts<typename std::remove_const_t<E>::value_type> &&
     std::same_as<std::remove_const_t<E>, std::vector<typename std::remove_const_t<E>::value_type>>
 void for_each_expr(E& list, F& f) {
@@ -118,6 +144,8 @@ std::string text_of(const ExprPtr& expr);
 std::string text_of(const ProjectItem& item);
 std::string text_of(const TableCall& call);
 std::string text_of(const AggregateCall& call);
+std::string text_of(const WindowLimit& limit);
+std::string text_of(const KeyAccess& access);
 template <HasParts T>
 std::string text_of(const std::vector<T>& parts) {
   std::string text;

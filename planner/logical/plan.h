@@ -13,6 +13,7 @@
 #include "planner/logical/filter_node.h"
 #include "planner/logical/flat_map_node.h"
 #include "planner/logical/foreign_key_join_node.h"
+#include "planner/logical/key_lookup_node.h"
 #include "planner/logical/materialize_node.h"
 #include "planner/logical/output_node.h"
 #include "planner/logical/project_node.h"
@@ -20,6 +21,7 @@
 #include "planner/logical/repartition_node.h"
 #include "planner/logical/sink_node.h"
 #include "planner/logical/source_node.h"
+#include "planner/logical/store_scan_node.h"
 #include "planner/logical/stream_stream_join_node.h"
 #include "planner/logical/stream_table_join_node.h"
 #include "planner/logical/table_table_join_node.h"
@@ -37,7 +39,7 @@ namespace millrace::inline planner {
 struct PlanNode : Relation {
   std::variant<SourceNode, FilterNode, ProjectNode, FlatMapNode, RekeyNode, RepartitionNode, CombineNode, AggregateNode,
                StreamTableJoinNode, StreamStreamJoinNode, TableTableJoinNode, ForeignKeyJoinNode, MaterializeNode,
-               SinkNode, OutputNode>
+               SinkNode, OutputNode, KeyLookupNode, StoreScanNode>
       node;
 
   template <class T>

@@ -42,6 +42,7 @@ struct WriteExpr {
   void operator()(const LiteralExpr& e) const { put("literal")["value"] = write(e.value); }
   void operator()(const ColumnExpr& e) const { put("column")["index"] = e.index; }
   void operator()(const PseudoExpr& e) const { put("pseudo")["column"] = static_cast<int>(e.column); }
+  void operator()(const ParameterExpr& e) const { put("value")["index"] = e.index; }
   void operator()(const LambdaParamExpr& e) const {
     put("parameter")["id"] = e.id;
     out["name"] = e.name;
@@ -144,6 +145,7 @@ class ReadExpr {
   Node literal() const { return LiteralExpr{read_value(from_.at("value"))}; }
   Node column() const { return ColumnExpr{number<std::size_t>("index")}; }
   Node pseudo() const { return PseudoExpr{static_cast<PseudoColumn>(number<int>("column"))}; }
+  Node value() const { return ParameterExpr{number<std::size_t>("index")}; }
   Node parameter() const { return LambdaParamExpr{number<int>("id"), std::string(from_.at("name").as_string())}; }
   Node lambda() const { return LambdaExpr{json::value_to<std::vector<int>>(from_.at("parameters")), child("body")}; }
   Node call() const {
@@ -170,17 +172,15 @@ class ReadExpr {
   Node map() const { return MapExpr{pairs("entries")}; }
   Node structure() const { return StructExpr{all("items")}; }
 
-  static constexpr Row kReaders[] = {{"literal", &ReadExpr::literal}, {"column", &ReadExpr::column},
-                                     {"pseudo", &ReadExpr::pseudo},   {"parameter", &ReadExpr::parameter},
-                                     {"lambda", &ReadExpr::lambda},   {"call", &ReadExpr::call},
-                                     {"cast", &ReadExpr::cast},       {"arithmetic", &ReadExpr::arithmetic},
-                                     {"negate", &ReadExpr::negate},   {"compare", &ReadExpr::compare},
-                                     {"logical", &ReadExpr::logical}, {"not", &ReadExpr::negation},
-                                     {"is_null", &ReadExpr::is_null}, {"in", &ReadExpr::in},
-                                     {"like", &ReadExpr::like},       {"case", &ReadExpr::cases},
-                                     {"field", &ReadExpr::field},     {"subscript", &ReadExpr::subscript},
-                                     {"array", &ReadExpr::array},     {"map", &ReadExpr::map},
-                                     {"struct", &ReadExpr::structure}};
+  static constexpr Row kReaders[] = {
+      {"literal", &ReadExpr::literal},     {"column", &ReadExpr::column},       {"pseudo", &ReadExpr::pseudo},
+      {"value", &ReadExpr::value},         {"parameter", &ReadExpr::parameter}, {"lambda", &ReadExpr::lambda},
+      {"call", &ReadExpr::call},           {"cast", &ReadExpr::cast},           {"arithmetic", &ReadExpr::arithmetic},
+      {"negate", &ReadExpr::negate},       {"compare", &ReadExpr::compare},     {"logical", &ReadExpr::logical},
+      {"not", &ReadExpr::negation},        {"is_null", &ReadExpr::is_null},     {"in", &ReadExpr::in},
+      {"like", &ReadExpr::like},           {"case", &ReadExpr::cases},          {"field", &ReadExpr::field},
+      {"subscript", &ReadExpr::subscript}, {"array", &ReadExpr::array},         {"map", &ReadExpr::map},
+      {"struct", &ReadExpr::structure}};
 
   const json::object& from_;
   const FunctionCatalog& functions_;

@@ -80,6 +80,19 @@ json::value write(const AggregateCall& call) {
   return out;
 }
 
+json::value write(const WindowLimit& limit) {
+  return {{"bound", static_cast<int>(limit.bound)},
+          {"op", static_cast<int>(limit.op)},
+          {"value", plan_json::write(limit.value)}};
+}
+
+json::value write(const KeyAccess& access) {
+  json::array key, limits;
+  for (const ExprPtr& part : access.key) key.push_back(plan_json::write(part));
+  for (const WindowLimit& limit : access.limits) limits.push_back(write(limit));
+  return {{"key", std::move(key)}, {"limits", std::move(limits)}};
+}
+
 template <HasParts Part>
 json::value write(const std::vector<Part>& parts) {
   json::array out;
@@ -135,6 +148,14 @@ class Reader {
     read_call(from.as_object(), to);
     for (const auto& constant : from.at("constants").as_array()) to.constants.push_back(read_value(constant));
     if (const auto* limit = from.as_object().if_contains("limit")) to.limit = limit->to_number<std::int64_t>();
+  }
+  void read(const json::value& from, WindowLimit& to) const {
+    to = {static_cast<PseudoColumn>(from.at("bound").to_number<int>()),
+          static_cast<CompareOp>(from.at("op").to_number<int>()), read_expr(from.at("value"), functions_)};
+  }
+  void read(const json::value& from, KeyAccess& to) const {
+    read(from.at("key"), to.key);
+    read(from.at("limits"), to.limits);
   }
   template <HasParts Part>
   void read(const json::value& from, std::vector<Part>& to) const {

@@ -27,4 +27,28 @@ std::shared_ptr<const PhysicalPlan> plan_kept_table(NodePtr leaf, const QueryOpt
   return plan_query(make_node(MaterializeNode{.input = std::move(leaf), .emit_before = false}), options, context);
 }
 
+std::shared_ptr<const PhysicalPlan> plan_pull(const BoundPull& bound, const PhysicalPlan& keeper,
+                                              const PlanContext& context) {
+  NodePtr node;
+  if (!bound.access.keys.empty()) {
+    node = make_node(KeyLookupNode{.table = bound.source,
+                                   .query = keeper.query_id,
+                                   .rows = keeper.result,
+                                   .window_of_rows = keeper.window,
+                                   .keys = bound.access.keys});
+  } else {
+    node = make_node(StoreScanNode{.table = bound.source,
+                                   .query = keeper.query_id,
+                                   .rows = keeper.result,
+                                   .window_of_rows = keeper.window,
+                                   .limits = bound.access.limits,
+                                   .from = bound.access.from,
+                                   .to = bound.access.to});
+  }
+  const bool filtered = bound.predicate && !(bound.access.says_all && !bound.access.keys.empty());
+  if (filtered) node = make_node(FilterNode{.input = std::move(node), .predicate = bound.predicate});
+  node = make_node(ProjectNode{.input = std::move(node), .items = bound.items});
+  return plan_query(make_node(OutputNode{.input = std::move(node), .limit = bound.limit}), QueryOptions{}, context);
+}
+
 }  // namespace millrace::inline planner

@@ -4,6 +4,7 @@
 #include <set>
 #include <string>
 
+#include "planner/bind/binder.h"
 #include "planner/physical/plan.h"
 
 namespace millrace::inline planner {
@@ -25,5 +26,10 @@ std::shared_ptr<const PhysicalPlan> plan_query(const NodePtr& root, const QueryO
 /// The plan that keeps a source table's rows for pull queries. `leaf`: its source.
 std::shared_ptr<const PhysicalPlan> plan_kept_table(NodePtr leaf, const QueryOptions& options,
                                                     const PlanContext& context);
+
+/// The plan of a pull query on a table: a tree like any other whose leaf reads the store of `keeper`, the query that
+/// keeps the table's rows. Precondition: that has a materialization.
+std::shared_ptr<const PhysicalPlan> plan_pull(const BoundPull& bound, const PhysicalPlan& keeper,
+                                              const PlanContext& context);
 
 }  // namespace millrace::inline planner

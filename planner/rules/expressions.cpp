@@ -14,8 +14,8 @@ NodePtr map_expressions(const PlanNode& node, const std::function<ExprPtr(const 
 
 bool can_fail(const Expr& expr) {
   const bool safe = expr.as<LiteralExpr>() || expr.as<ColumnExpr>() || expr.as<PseudoExpr>() ||
-                    expr.as<CompareExpr>() || expr.as<LogicalExpr>() || expr.as<NotExpr>() || expr.as<IsNullExpr>() ||
-                    expr.as<InExpr>() || expr.as<CaseExpr>();
+                    expr.as<ParameterExpr>() || expr.as<CompareExpr>() || expr.as<LogicalExpr>() ||
+                    expr.as<NotExpr>() || expr.as<IsNullExpr>() || expr.as<InExpr>() || expr.as<CaseExpr>();
   if (!safe) return true;
   bool fails = false;
   for_each_child(expr, [&](const ExprPtr& child) { fails = fails || can_fail(*child); });

@@ -22,6 +22,8 @@ Partitioning partitioning_of(const PlanNode& node) {
     const int partitions = repartition->partitions != 0 ? repartition->partitions : largest_source(*repartition->input);
     return {repartition->key_format, partitions, false};
   }
+  // What a pull query reads stands in the partitions of its store, which it need not know.
+  if (inputs_of(node).empty()) return {FormatInfo{.name = "KAFKA"}, 0, false};
   Partitioning below = partitioning_of(*inputs_of(node).front());
   if (node.as<RekeyNode>()) below.moved = true;
   return below;

@@ -7,7 +7,7 @@ namespace millrace::inline planner {
 namespace {
 
 bool is_plain(const Expr& expr) {
-  return expr.as<ColumnExpr>() || expr.as<PseudoExpr>() || expr.as<LiteralExpr>();
+  return expr.as<ColumnExpr>() || expr.as<PseudoExpr>() || expr.as<LiteralExpr>() || expr.as<ParameterExpr>();
 }
 
 bool uses_pseudo_columns(const Expr& expr) {

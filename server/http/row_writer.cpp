@@ -16,7 +16,7 @@ namespace json = boost::json;
 namespace {
 
 std::string quoted(std::string_view text) {
-  return boost::json::serialize(boost::json::value(text));
+  return boost::json::serialize(boost::json::string_view(text));
 }
 
 std::string names_and_types(const QueryHeader& header) {

@@ -2,59 +2,74 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
-#include "exec/expr/evaluator.h"
+#include "exec/runtime/prepared_pull.h"
 #include "parser/error/mutex.h"
-#include "server/queries/state.h"
-#include "server/session/pull_template.h"
-#include "server/session/service.h"
+#include "parser/syntax/statement_shape.h"
+#include "planner/bind/binder.h"
 
 namespace millrace::inline server {
 
-/// What a pull query computes from the rows of its table. One thread at a time.
-struct PullProjection {
-  explicit PullProjection(const BoundPull& pull);
-  std::vector<Evaluator> items;
-};
-
-/// A pull query of some shape, ready for the literals of one text. Thread-safe.
+/// A pull query on a table, planned for every text that differs from the first in the values of its parameters only.
+/// Immutable; any thread.
 class KnownPull {
  public:
-  KnownPull(std::uint64_t catalog_version, std::shared_ptr<const PullTemplate> plan, QueryPtr query);
+  /// Of a plan without parameters.
+  explicit KnownPull(std::shared_ptr<const PhysicalPlan> plan);
+  /// `text` is what was planned and `shape` was read from. Null when a parameter's literal is not among those of the
+  /// shape.
+  static std::shared_ptr<const KnownPull> make(std::shared_ptr<const PhysicalPlan> plan,
+                                               const std::vector<PullParameter>& parameters, std::string_view text,
+                                               const StatementShape& shape);
 
-  const std::uint64_t version;
-  const std::shared_ptr<const PullTemplate> plan;
-  const QueryPtr query;  // the one that keeps the table
+  const std::shared_ptr<PreparedPull> pull;
   const Schema columns;  // as the client sees them
 
-  std::unique_ptr<PullProjection> take_projection();
-  void give_back(std::unique_ptr<PullProjection> projection);
+  /// The literals of the shape that are no parameters: the plan depends on what they say.
+  const std::vector<std::size_t>& fixed() const { return fixed_; }
+  /// Values of the parameters. Nullopt when a text must be parsed, for the mistake in it.
+  std::optional<std::vector<Value>> values(const StatementShape& shape) const;
 
  private:
-  Mutex mutex_;
-  std::vector<std::unique_ptr<PullProjection>> idle_ GUARDED_BY(mutex_);
-};
+  struct Place {
+    std::size_t literal;  // of the shape
+    bool negative;
+    Type type;
+    bool time;
+  };
+  static std::optional<Value> value_of(const Place& place, const LiteralToken& literal);
 
-/// Pull queries by the shape of their text and the properties that came with it. Thread-safe.
+  std::vector<Place> places_;
+  std::vector<std::size_t> fixed_;
+};
+using KnownPullPtr = std::shared_ptr<const KnownPull>;
+
+/// Pull queries by the shape of their text, the properties that came with it, and the literals that are no parameters;
+/// each for one version of the catalog. Thread-safe.
 class PullCache {
  public:
-  /// Null when there is none that was made for this version of the catalog.
-  std::shared_ptr<KnownPull> find(std::string_view key, std::uint64_t version) const;
-  void put(std::string key, std::shared_ptr<KnownPull> pull);
+  /// `shape`: its key may be added to.
+  KnownPullPtr find(StatementShape& shape, std::uint64_t version) const;
+  void put(StatementShape& shape, std::uint64_t version, KnownPullPtr pull);
 
  private:
   struct Hash : std::hash<std::string_view> {
     using is_transparent = void;
   };
-  mutable Mutex mutex_;
-  std::unordered_map<std::string, std::shared_ptr<KnownPull>, Hash, std::equal_to<>> pulls_ GUARDED_BY(mutex_);
-};
+  struct Entry {
+    std::uint64_t version = 0;
+    std::vector<std::size_t> fixed;  // not empty: these literals are a part of the key under which the plan is
+    KnownPullPtr pull;
+  };
+  const Entry* look(std::string_view key, std::uint64_t version) const REQUIRES(mutex_);
 
-/// The columns of a pull query's answer.
-Schema pull_columns(const BoundPull& pull);
+  mutable Mutex mutex_;
+  std::unordered_map<std::string, Entry, Hash, std::equal_to<>> pulls_ GUARDED_BY(mutex_);
+};
 
 }  // namespace millrace::inline server

@@ -249,9 +249,7 @@ Service::Started ServiceImpl::query(const Request& request, ResultSink& sink) {
     const SourceDef* source = now->catalog.find(select->query->from.first.name.text);
     if (source != nullptr && source->kind == RelationKind::stream)
       return run_stream_pull(*select->query, session, *this, sink);
-    Started done = run_table_pull(*select->query, session, *this, sink);
-    if (!done.error) remember_pull(request, *select->query, session, now);
-    return done;
+    return run_table_pull(*select->query, request, session, *this, sink);
   } catch (const SqlError& error) {
     ++error_count;
     return {nullptr, to_service_error(error, current, push)};

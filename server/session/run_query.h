@@ -8,8 +8,8 @@ namespace millrace::inline server {
 /// now.
 Service::Started run_push(const ast::Query& query, const Request& request, const SessionProperties& session,
                           ServiceImpl& service, ResultSink& sink);
-Service::Started run_table_pull(const ast::Query& query, const SessionProperties& session, ServiceImpl& service,
-                                ResultSink& sink);
+Service::Started run_table_pull(const ast::Query& query, const Request& request, const SessionProperties& session,
+                                ServiceImpl& service, ResultSink& sink);
 Service::Started run_stream_pull(const ast::Query& query, const SessionProperties& session, ServiceImpl& service,
                                  ResultSink& sink);
 Service::Started run_print(const ast::Print& print, bool until_end, ServiceImpl& service, ResultSink& sink);

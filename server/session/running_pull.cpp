@@ -4,7 +4,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <condition_variable>
-#include <numeric>
+#include <mutex>
+#include <optional>
 
 #include "parser/error/mutex.h"
 #include "server/session/errors.h"
@@ -18,8 +19,8 @@ constexpr std::chrono::seconds kSlowestClient{60};
 /// A pull query under way. One thread runs it at a time, or none: while its sink is full.
 class PullRun {
  public:
-  PullRun(QueryHeader header, std::unique_ptr<TableRows> source, PullRows rows, ResultSink& sink)
-      : header_(std::move(header)), source_(std::move(source)), rows_(std::move(rows)), sink_(sink) {}
+  PullRun(QueryHeader header, std::shared_ptr<TableRows> source, ResultSink& sink)
+      : header_(std::move(header)), source_(std::move(source)), sink_(sink) {}
 
   enum class Step { done, full };
   const std::string& id() const { return header_.query_id; }
@@ -30,7 +31,7 @@ class PullRun {
       if (!waiting_ && !fetch()) break;
       if (!begun_) sink_.begin(header_);
       begun_ = true;
-      if (waiting_->rows > 0 && !sink_.rows(*waiting_)) return Step::full;
+      if (!sink_.rows(*waiting_)) return Step::full;
       waiting_.reset();
     }
     if (cancelled()) return Step::done;
@@ -50,14 +51,14 @@ class PullRun {
     return cancelled_;
   }
   bool fetch() {
-    if (rows_.full() || source_ == nullptr) return false;
+    if (source_ == nullptr) return false;
     auto next = source_->next();
     if (!next) failure_ = to_service_error(next.error());
     if (!next || !*next) {
       source_.reset();  // lets go of what it holds of the store
       return false;
     }
-    waiting_ = rows_.apply(**next);
+    waiting_ = std::move(**next);
     return true;
   }
 
@@ -69,8 +70,7 @@ class PullRun {
   }
 
   const QueryHeader header_;
-  std::unique_ptr<TableRows> source_;
-  PullRows rows_;
+  std::shared_ptr<TableRows> source_;
   ResultSink& sink_;
   std::optional<Batch> waiting_;
   std::optional<ServiceError> failure_;
@@ -142,43 +142,6 @@ class PullHandle final : public RunningQuery {
 
 }  // namespace
 
-PullRows::PullRows(const ExprPtr& predicate, std::optional<std::int64_t> limit,
-                   std::unique_ptr<PullProjection> projection, std::shared_ptr<KnownPull> known)
-    : projection_(std::move(projection)), known_(std::move(known)), limit_(limit) {
-  if (predicate) predicate_.emplace(predicate);
-}
-
-PullRows::~PullRows() {
-  if (known_ && projection_) known_->give_back(std::move(projection_));
-}
-
-Batch PullRows::apply(const Batch& in) {
-  RowErrors errors;
-  Batch rows;
-  const Batch* from = &in;
-  if (predicate_) {
-    predicate_->select(in, errors, selected_);
-    if (selected_.size() < in.rows) {
-      rows = gather(in, selected_);
-      from = &rows;
-    }
-  }
-  if (limit_ && static_cast<std::int64_t>(from->rows) > *limit_ - sent_) {
-    std::vector<std::uint32_t> first(static_cast<std::size_t>(*limit_ - sent_));
-    std::iota(first.begin(), first.end(), 0u);
-    Batch cut = gather(*from, first);
-    rows = std::move(cut);
-    from = &rows;
-  }
-  Batch out;
-  out.rows = from->rows;
-  if (out.rows == 0) return out;
-  out.timestamps = from->timestamps;
-  for (Evaluator& item : projection_->items) out.columns.push_back(item.evaluate(*from, errors));
-  sent_ += static_cast<std::int64_t>(out.rows);
-  return out;
-}
-
 struct PullThreads::Pool {
   boost::asio::thread_pool threads{kThreads};
 };
@@ -204,9 +167,9 @@ void PullThreads::post(std::function<void()> work) {
   boost::asio::post(pool_->threads, std::move(work));
 }
 
-Service::Started start_pull(QueryHeader header, std::unique_ptr<TableRows> source, PullRows rows, ResultSink& sink,
+Service::Started start_pull(QueryHeader header, std::shared_ptr<TableRows> rows, ResultSink& sink,
                             PullThreads& threads) {
-  auto run = std::make_shared<PullRun>(std::move(header), std::move(source), std::move(rows), sink);
+  auto run = std::make_shared<PullRun>(std::move(header), std::move(rows), sink);
   std::optional<ServiceError> early;
   if (run->run(&early) == PullRun::Step::done) return {nullptr, std::move(early)};
   return {std::make_unique<PullHandle>(std::move(run), threads), std::nullopt};

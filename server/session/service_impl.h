@@ -82,6 +82,7 @@ class ServiceImpl final : public Service {
     std::map<std::string, Running> running GUARDED_BY(mutex);  // by query id
   };
   const std::shared_ptr<PushQueries>& push_queries() { return push_queries_; }
+  PullCache& pulls() { return pulls_; }
   PullThreads& pull_threads() { return pull_threads_; }
   SchemaRegistry& registry() override { return *registry_; }
   LocalRegistry* local_registry() override { return local_registry_.get(); }
@@ -101,8 +102,6 @@ class ServiceImpl final : public Service {
   Status open_registry();
   /// Answers a pull query whose shape is in the cache; nullopt: it is not, or must be parsed for the mistake in it.
   std::optional<Started> known_pull(const Request& request, ResultSink& sink);
-  void remember_pull(const Request& request, const ast::Query& query, const SessionProperties& session,
-                     const StatePtr& state);
   /// A statement of a request and what it was planned to be.
   struct Step {
     ast::StatementPtr statement;

@@ -6,6 +6,7 @@
 
 #include "parser/ast/format.h"
 #include "server/queries/plan_context.h"
+#include "server/queries/pull_plan.h"
 #include "server/statements/entities.h"
 #include "server/statements/families.h"
 
@@ -107,7 +108,21 @@ struct Explained {
   std::string sink;
 };
 
+/// Whether it is a pull query that look-ups or a scan of a table's rows answer.
+bool reads_table(const ast::Query& query, const ServiceState& state) {
+  if (query.emit != ast::Emit::none) return false;
+  const SourceDef* source = state.catalog.find(query.from.first.name.text);
+  const QueryInfo* keeper = source != nullptr ? state.find_query(source->created_by) : nullptr;
+  return source != nullptr && source->kind == RelationKind::table && keeper != nullptr && keeper->plan->materialization;
+}
+
 Explained explain_statement(const ast::Statement& inner, const StatementContext& context) {
+  if (const auto* select = inner.as<ast::Select>(); select != nullptr && reads_table(*select->query, context.state)) {
+    const BoundPull bound = bind_pull(*select->query, context.bind());
+    auto plan = plan_table_pull(bound, context.state,
+                                plan_context("explained", true, context.session.effective, context.config));
+    return {ast::format(inner), std::move(plan), {bound.source}, ""};
+  }
   if (const auto* select = inner.as<ast::Select>()) {
     BoundQuery bound = bind_push(*select->query, context.bind());
     auto plan = plan_query(bound.root, bound.options,

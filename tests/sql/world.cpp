@@ -13,6 +13,7 @@
 #include "parser/syntax/parse.h"
 #include "tests/harness/checked.h"
 #include "tests/harness/running.h"
+#include "tests/harness/table_pull.h"
 
 namespace millrace::sql_test {
 namespace {
@@ -313,8 +314,7 @@ std::string World::run(const PullStep& step) {
   const auto* query = query_into(step.source);
   if (!query) return "no query fills " + step.source;
   std::vector<std::string> actual;
-  const PullLookup all;
-  checked(engine_->pull(query->plan->query_id, {&all, 1}, [&](const Batch& batch) {
+  checked(pull_table(*engine_, *query->plan, {}, [&](const Batch& batch) {
     for (std::size_t row = 0; row < batch.rows; ++row) {
       std::vector<std::size_t> order(batch.columns.size());
       for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;

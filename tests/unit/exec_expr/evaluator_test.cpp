@@ -56,6 +56,33 @@ TEST(Evaluator, ModuloByConstant) {
   for (std::size_t i = 0; i < in.size(); ++i) EXPECT_EQ(out[i].as<std::int64_t>(), in[i].as<std::int64_t>() % 123);
 }
 
+TEST(Evaluator, ParametersAreReadWheneverItIsEvaluated) {
+  ParameterRow values;
+  const auto parameter = expr(Type::bigint(), ParameterExpr{1});
+  Evaluator less(comparison(CompareOp::less, column(0, Type::bigint()), parameter), &values);
+  // Also where only some rows are evaluated.
+  Evaluator chosen(logical(true, comparison(CompareOp::not_equal, column(0, Type::bigint()), bigint(0)),
+                           comparison(CompareOp::less, column(0, Type::bigint()), parameter)),
+                   &values);
+  Evaluator alone(parameter, &values);
+  for (const std::int64_t limit : {std::int64_t{-7}, std::int64_t{1}, std::int64_t{11}}) {
+    values.values = {nullptr, make_constant_column(big(limit), Type::bigint(), 1)};
+    RowErrors errors;
+    std::vector<std::uint32_t> selected, expected;
+    less.select(numbers(), errors, selected);
+    if (limit > 10) expected.push_back(0);
+    if (limit > -7) expected.push_back(2);
+    if (limit > 0) expected.push_back(3);
+    EXPECT_EQ(selected, expected) << limit;
+    chosen.select(numbers(), errors, selected);
+    std::erase(expected, 3U);
+    EXPECT_EQ(selected, expected) << limit;
+    const ColumnPtr column = alone.evaluate(numbers(), errors);
+    ASSERT_EQ(column->size, 4U);
+    EXPECT_EQ(get_value(*column, 3), big(limit));
+  }
+}
+
 TEST(Evaluator, RightSideOfAndIsNotEvaluatedWhereNotNeeded) {
   const auto safe = comparison(CompareOp::not_equal, column(0, Type::bigint()), bigint(0));
   const auto risky = comparison(CompareOp::greater,

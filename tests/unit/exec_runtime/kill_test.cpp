@@ -8,6 +8,7 @@
 
 #include "parser/syntax/parse.h"
 #include "tests/harness/session.h"
+#include "tests/harness/table_pull.h"
 #include "tests/unit/exec_runtime/harness.h"
 
 namespace millrace::runtime_test {
@@ -101,8 +102,7 @@ TEST_F(KillTest, NothingIsLostOrDoubled) {
   // What pull queries see is the same, from memory and RocksDB together.
   std::size_t rows = 0;
   std::int64_t total = 0;
-  const std::vector<PullLookup> scan(1);
-  const auto pulled = bench.engine->pull(plan(bench).query_id, scan, [&](const Batch& batch) {
+  const auto pulled = pull_table(*bench.engine, plan(bench), {}, [&](const Batch& batch) {
     rows += batch.rows;
     for (std::size_t row = 0; row < batch.rows; ++row) total += get_value(*batch.columns[1], row).as<std::int64_t>();
     return true;

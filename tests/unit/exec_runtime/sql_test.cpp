@@ -5,6 +5,7 @@
 #include "exec/data/column.h"
 #include "parser/syntax/parse.h"
 #include "tests/harness/session.h"
+#include "tests/harness/table_pull.h"
 #include "tests/unit/exec_runtime/harness.h"
 
 namespace millrace::runtime_test {
@@ -44,11 +45,12 @@ class SqlTest : public testing::TestWithParam<SqlWay> {
       bench.crash();
     }
   }
-  /// Rows of a pull query as text, in the order given.
-  std::vector<std::string> pull(Bench& bench, const std::vector<PullLookup>& lookups) {
+  static KeyAccess key(const std::string& text) { return {.key = {make_literal(Value(text), Type::string())}}; }
+  /// Rows of these keys, or of all, as text, in the order given.
+  std::vector<std::string> pull(Bench& bench, const std::vector<KeyAccess>& keys = {}) {
     std::vector<std::string> out;
     const auto& plan = *session_->queries().back().plan;
-    const auto done = bench.engine->pull(plan.query_id, lookups, [&](const Batch& batch) {
+    const auto done = pull_table(*bench.engine, plan, keys, [&](const Batch& batch) {
       for (std::size_t row = 0; row < batch.rows; ++row) {
         std::string text;
         for (std::size_t c = 0; c < batch.columns.size(); ++c)
@@ -90,12 +92,8 @@ TEST_P(SqlTest, CountsAfterARepartition) {
   EXPECT_EQ(bench.read("COUNTS").size(), 60U);
   EXPECT_EQ(latest(bench.read("COUNTS")),
             (std::map<std::string, std::string>{{"a", R"({"C":20,"S":570})"}, {"b", R"({"C":40,"S":1200})"}}));
-  PullLookup b;
-  b.key = {Value(std::string("b"))};
-  PullLookup missing;
-  missing.key = {Value(std::string("zzz"))};
-  EXPECT_EQ(pull(bench, {b, missing}), (std::vector<std::string>{"b 40 1200 @59"}));
-  auto all = pull(bench, {PullLookup{}});
+  EXPECT_EQ(pull(bench, {key("b"), key("zzz"), key("b")}), (std::vector<std::string>{"b 40 1200 @59"}));
+  auto all = pull(bench);
   std::sort(all.begin(), all.end());
   EXPECT_EQ(all, (std::vector<std::string>{"a 20 570 @57", "b 40 1200 @59"}));
 }
@@ -114,7 +112,7 @@ TEST_P(SqlTest, MovesOneRowPerKeyAndCommit) {
   bench.settle();
   EXPECT_EQ(latest(bench.read("COUNTS")),
             (std::map<std::string, std::string>{{"a", R"({"C":400,"S":239400})"}, {"b", R"({"C":800,"S":480000})"}}));
-  EXPECT_EQ(pull(bench, {PullLookup{}}).size(), 2U);
+  EXPECT_EQ(pull(bench).size(), 2U);
   // The first half was there before the query.
   std::int64_t moved = 0;
   for (const InternalTopic& topic : session_->queries().back().plan->topics)
@@ -136,12 +134,12 @@ TEST_P(SqlTest, CountsInWindows) {
   }
   bench.feed("orders", "x", order("late", 1), 20'000);
   bench.settle();
-  PullLookup x;
-  x.key = {Value(std::string("x"))};
-  x.window_start_min = 20'000;
+  KeyAccess x = key("x");
+  x.limits = {{PseudoColumn::window_start, CompareOp::greater_equal,
+               make_literal(Value(std::int64_t{20'000}), Type::bigint())}};
   EXPECT_EQ(pull(bench, {x}), (std::vector<std::string>{"x 5 20000..30000 @28000", "x 5 30000..40000 @38000",
                                                         "x 5 40000..50000 @48000"}));
-  EXPECT_EQ(pull(bench, {PullLookup{}}).size(), 10U);
+  EXPECT_EQ(pull(bench).size(), 10U);
 }
 
 // Where changelogs are all that is kept, they lose what is about expired windows, and what is left restores the rest.
@@ -174,9 +172,9 @@ TEST_P(SqlTest, ChangelogsLoseExpiredWindows) {
   bench.crash();
   bench.feed("orders", "x", order("a", 1), (last - 1) * 10'000);
   bench.settle();
-  PullLookup x;
-  x.key = {Value(std::string("x"))};
-  x.window_start_min = (last - 5) * 10'000;
+  KeyAccess x = key("x");
+  x.limits = {{PseudoColumn::window_start, CompareOp::greater_equal,
+               make_literal(Value(std::int64_t{last - 5} * 10'000), Type::bigint())}};
   const auto rows = pull(bench, {x});
   ASSERT_EQ(rows.size(), 5U);
   EXPECT_TRUE(rows.back().starts_with("x 2 ")) << rows.back();

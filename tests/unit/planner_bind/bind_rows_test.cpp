@@ -17,25 +17,28 @@ class BindRows : public testing::Test {
 
 TEST_F(BindRows, FindsKeys) {
   const auto one = session_.pull("SELECT * FROM Q WHERE ID = 1 + 2;");
-  ASSERT_EQ(one.lookups.size(), 1U);
-  EXPECT_EQ(one.lookups[0].key, std::vector<Value>{Value(3)});
+  ASSERT_EQ(one.access.keys.size(), 1U);
+  EXPECT_EQ(one.access.keys[0].key.at(0)->as<LiteralExpr>()->value, Value(3));
+  EXPECT_TRUE(one.access.says_all);
   EXPECT_EQ(one.items[0].column.role, ColumnRole::key);
-  EXPECT_EQ(session_.pull("SELECT * FROM Q WHERE ID IN (1, 2) AND OWNER > 3;").lookups.size(), 2U);
-  EXPECT_TRUE(session_.pull("SELECT * FROM Q WHERE ID > 1;").lookups.at(0).key.empty());
-  EXPECT_EQ(session_.pull("SELECT * FROM Q WHERE ID = 1 OR OWNER = 2;").lookups.size(), 1U);
+  const auto list = session_.pull("SELECT * FROM Q WHERE ID IN (1, 2) AND OWNER > 3;");
+  EXPECT_EQ(list.access.keys.size(), 2U);
+  EXPECT_FALSE(list.access.says_all);
+  EXPECT_TRUE(session_.pull("SELECT * FROM Q WHERE ID = 1 OR ID = 2;").access.says_all);
+  EXPECT_TRUE(session_.pull("SELECT * FROM Q WHERE ID > 1;").access.keys.empty());
+  EXPECT_TRUE(session_.pull("SELECT * FROM Q WHERE ID = 1 OR OWNER = 2;").access.keys.empty());
 }
 
 TEST_F(BindRows, FindsWindowBoundsAndRanges) {
   const auto windows = session_.pull(
       "SELECT * FROM W WHERE NAME = 'a' AND WINDOWSTART >= 1000 AND '1970-01-01T00:00:09' > WINDOWSTART;");
-  ASSERT_EQ(windows.lookups.size(), 1U);
-  EXPECT_EQ(windows.lookups[0].window_start_min, 1000);
-  EXPECT_EQ(windows.lookups[0].window_start_max, 8999);
+  ASSERT_EQ(windows.access.keys.size(), 1U);
+  EXPECT_EQ(text_of(windows.access.keys[0].limits), "WINDOWSTART >= 1000, WINDOWSTART < 9000");
   std::string names;
   for (const auto& item : windows.items) names += item.column.name + " ";
   EXPECT_EQ(names, "NAME WINDOWSTART WINDOWEND N ");
   const auto range = session_.pull("SELECT * FROM W WHERE NAME >= 'b';");
-  EXPECT_EQ(range.lookups.at(0).range_min, Value(std::string("b")));
+  EXPECT_EQ(range.access.from.at(0)->as<LiteralExpr>()->value, Value(std::string("b")));
 }
 
 TEST_F(BindRows, RefusesScansWhenToldTo) {

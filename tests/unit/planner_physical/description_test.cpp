@@ -81,6 +81,16 @@ void fill(std::vector<AggregateCall>& value) {
   value = {{catalog().find("MAX"), 1, {literal(6)}, {Value(2.5), Value()}, sample_column(), 9}};
 }
 
+void fill(std::vector<ExprPtr>& value) {
+  value = {add(make_column(0, Type::bigint(), "A"), literal(7))};
+}
+void fill(std::vector<WindowLimit>& value) {
+  value = {{PseudoColumn::window_end, CompareOp::less, literal(8)}};
+}
+void fill(std::vector<KeyAccess>& value) {
+  value = {{.key = {literal(9)}, .limits = {{PseudoColumn::window_start, CompareOp::equal, literal(10)}}}};
+}
+
 template <class Node>
 void fill_inputs(Node& node) {
   for_each_input<Node>([&](auto input) { node.*input = stream(); });

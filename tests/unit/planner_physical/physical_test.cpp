@@ -192,6 +192,37 @@ TEST(Physical, JsonComesBackEqual) {
   EXPECT_THROW(physical_from_json("{}", catalog()), SqlError);
 }
 
+TEST(Physical, LeavesOfPullQueriesComeBackEqual) {
+  const ExprPtr key = make_literal(Value(std::string("a")), Type::string());
+  const ExprPtr start = expr_of(Type::bigint(), ParameterExpr{0});
+  const WindowLimit limit{PseudoColumn::window_start, CompareOp::greater, start};
+  const WindowInfo window{.type = WindowType::tumbling, .size_ms = 10};
+  const Schema rows = stream()->schema;
+  const NodePtr lookup = make_node(KeyLookupNode{.table = "T",
+                                                 .query = "CTAS_T_1",
+                                                 .rows = rows,
+                                                 .window_of_rows = window,
+                                                 .keys = {{.key = {key}, .limits = {limit}}}});
+  const NodePtr scan = make_node(StoreScanNode{.table = "T",
+                                               .query = "CTAS_T_1",
+                                               .rows = rows,
+                                               .window_of_rows = window,
+                                               .limits = {limit},
+                                               .from = {key},
+                                               .to = {key, key}});
+  for (const NodePtr& leaf : {lookup, scan}) {
+    const PhysicalPlan plan = physical(make_node(OutputNode{.input = leaf, .limit = 7}), true);
+    expect_equal(physical_from_json(to_json(plan), catalog()), plan);
+    EXPECT_EQ(plan.kind, RelationKind::stream);
+    EXPECT_TRUE(plan.subtopologies[0].stores.empty());
+  }
+  EXPECT_EQ(explain(lookup), "key_lookup T kept by CTAS_T_1 keys ('a' WINDOWSTART > ?0)  [stream windowed]\n");
+  EXPECT_EQ(explain(scan), "store_scan T kept by CTAS_T_1 WINDOWSTART > ?0 from 'a' to 'a', 'a'  [stream windowed]\n");
+  KeyLookupNode other = *lookup->as<KeyLookupNode>();
+  other.keys[0].limits[0].op = CompareOp::less;
+  EXPECT_FALSE(equal(*make_node(other), *lookup));
+}
+
 TEST(Physical, EveryExpressionComesBackEqual) {
   const NodePtr s = stream();
   const Type array = Type::array(Type::bigint());
@@ -210,6 +241,7 @@ TEST(Physical, EveryExpressionComesBackEqual) {
       expr_of(Type::boolean(), NotExpr{expr_of(Type::boolean(), LogicalExpr{false, yes, yes})}),
       expr_of(Type::bigint(), NegateExpr{expr_of(Type::bigint(), CastExpr{c})}),
       expr_of(Type::bigint(), LambdaExpr{{7}, expr_of(Type::bigint(), LambdaParamExpr{7, "X"})}),
+      expr_of(Type::bigint(), ParameterExpr{3}),
       expr_of(Type::bigint(), PseudoExpr{PseudoColumn::row_time})};
   ProjectNode node{.input = s, .items = {{s->schema.columns[0], ref(s, 0)}}};
   for (const auto& expr : expressions) node.items.push_back({column("X", expr->type), expr});

@@ -214,6 +214,26 @@ TEST_F(PullCache, Windows) {
         false);
 }
 
+TEST_F(PullCache, ExplainShowsHowRowsAreFound) {
+  const auto topology = [&](const std::string& query) {
+    const Reply reply = service_->execute(request("EXPLAIN " + query));
+    EXPECT_FALSE(reply.error) << reply.error->message;
+    return std::string(reply.entities.at(0).at("queryDescription").at("topology").as_string());
+  };
+  const std::string keys = topology("SELECT n FROM by_two WHERE i IN (1, 2) AND k = 'a' LIMIT 3;");
+  EXPECT_NE(keys.find("output limit 3"), std::string::npos) << keys;
+  EXPECT_NE(keys.find("project N"), std::string::npos) << keys;
+  EXPECT_NE(keys.find("key_lookup BY_TWO kept by CTAS_BY_TWO_"), std::string::npos) << keys;
+  EXPECT_NE(keys.find("keys (1, 'a'), (2, 'a')"), std::string::npos) << keys;
+  EXPECT_EQ(keys.find("filter"), std::string::npos) << keys;
+  const std::string range = topology("SELECT * FROM by_text WHERE k >= 'b' AND n > 3;");
+  EXPECT_NE(range.find("store_scan BY_TEXT"), std::string::npos) << range;
+  EXPECT_NE(range.find("from 'b'"), std::string::npos) << range;
+  EXPECT_NE(range.find("filter"), std::string::npos) << range;
+  const std::string windows = topology("SELECT * FROM windowed WHERE k = 'a' AND WINDOWSTART > 5;");
+  EXPECT_NE(windows.find("('a' WINDOWSTART > 5)"), std::string::npos) << windows;
+}
+
 TEST_F(PullCache, PropertiesAreOfTheShape) {
   const std::string text = "SELECT * FROM by_text WHERE n = 9 AND k = 'a';";
   const std::string scan = "SELECT * FROM by_text WHERE n = 9;";

@@ -1,14 +1,11 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "parser/ast/expression.h"
-
-namespace millrace::inline server {
+namespace millrace::inline parser {
 
 /// A literal of a statement's text.
 struct LiteralToken {
@@ -25,12 +22,13 @@ struct StatementShape {
   std::vector<LiteralToken> literals;  // views into the text
 };
 
-/// Reads one SELECT statement. False when the text is something else, or is one of those whose literals a lexer as
-/// simple as this might tell apart otherwise than the parser does (comments, odd characters, numbers at the limits of
-/// their type). Reuses what `shape` holds.
+/// Reads one SELECT statement by scanning its text once: the tokens of grammar/MillraceLexer.g4 that a query may hold,
+/// without its tables, for those who see the same statement again and again and have no time for a lexer. A test
+/// compares both. False when the text is something else, or holds what this scan does not tell apart as the lexer does:
+/// comments, characters beyond ASCII outside of quotes, numbers at the limits of their type. Reuses what `shape` holds.
 bool read_shape(std::string_view text, StatementShape& shape);
 
-/// The syntax tree's node for a literal, as the parser makes it; nullopt when the parser would refuse it.
-std::optional<ast::Expression> literal_node(const LiteralToken& literal, bool negative);
+/// What a text literal says.
+std::string unquoted(std::string_view characters);
 
-}  // namespace millrace::inline server
+}  // namespace millrace::inline parser

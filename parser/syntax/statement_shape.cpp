@@ -1,11 +1,9 @@
-#include "server/session/statement_shape.h"
+#include "parser/syntax/statement_shape.h"
 
 #include <array>
 #include <charconv>
-#include <cmath>
-#include <limits>
 
-namespace millrace::inline server {
+namespace millrace::inline parser {
 namespace {
 
 constexpr std::size_t kLongestText = 16 << 10;
@@ -188,6 +186,8 @@ class ShapeReader {
   bool lifting_ = false, lifting_seen_ = false;
 };
 
+}  // namespace
+
 std::string unquoted(std::string_view characters) {
   std::string plain;
   plain.reserve(characters.size());
@@ -198,45 +198,10 @@ std::string unquoted(std::string_view characters) {
   return plain;
 }
 
-}  // namespace
-
 bool read_shape(std::string_view text, StatementShape& shape) {
   shape.key.clear();
   shape.literals.clear();
   return text.size() <= kLongestText && ShapeReader(text, shape).read();
 }
 
-std::optional<ast::Expression> literal_node(const LiteralToken& literal, bool negative) {
-  ast::Expression node;
-  const std::string_view characters = literal.characters;
-  switch (literal.kind) {
-    case LiteralToken::Kind::integer:
-    case LiteralToken::Kind::bigint: {
-      std::int64_t value = 0;
-      std::from_chars(characters.data(), characters.data() + characters.size(), value);
-      if (negative) value = -value;
-      if (literal.kind == LiteralToken::Kind::integer)
-        node.node = ast::IntegerLiteral{static_cast<std::int32_t>(value)};
-      else
-        node.node = ast::BigintLiteral{value};
-      return node;
-    }
-    case LiteralToken::Kind::decimal:
-      node.node = ast::DecimalLiteral{(negative ? "-" : "") + std::string(characters)};
-      return node;
-    case LiteralToken::Kind::real: {
-      const std::string text = (negative ? "-" : "") + std::string(characters);
-      double value = 0;
-      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-      if (error != std::errc() || std::isinf(value)) return std::nullopt;
-      node.node = ast::DoubleLiteral{value, text};
-      return node;
-    }
-    case LiteralToken::Kind::text:
-      node.node = ast::StringLiteral{unquoted(characters)};
-      return node;
-  }
-  return std::nullopt;
-}
-
-}  // namespace millrace::inline server
+}  // namespace millrace::inline parser

@@ -1,0 +1,71 @@
+#include "exec/runtime/prepared_pull.h"
+
+#include "parser/error/ensure.h"
+
+namespace millrace::inline exec {
+namespace {
+
+constexpr std::size_t kIdleInstances = 16;
+
+void find_parameters(const Expr& expr, std::vector<Type>& types) {
+  if (const auto* parameter = expr.as<ParameterExpr>()) {
+    if (types.size() <= parameter->index) types.resize(parameter->index + 1);
+    types[parameter->index] = expr.type;
+  }
+  for_each_child(expr, [&](const ExprPtr& child) { find_parameters(*child, types); });
+}
+
+}  // namespace
+
+PreparedPull::PreparedPull(std::shared_ptr<const PhysicalPlan> plan) : plan_(std::move(plan)) {
+  ensure(plan_->subtopologies.size() == 1);
+  NodePtr node = plan_->subtopologies.front().root;
+  if (const auto* output = node->as<OutputNode>()) limit_ = output->limit;
+  for (; !inputs_of(*node).empty(); node = inputs_of(*node).front())
+    for_each_expression(*node, [&](const ExprPtr& expr) { find_parameters(*expr, computed_with_); });
+  keys_ = node->as<KeyLookupNode>();
+  scan_ = node->as<StoreScanNode>();
+  ensure(keys_ != nullptr || scan_ != nullptr);
+}
+
+Result<std::unique_ptr<PullInstance>> PreparedPull::make(const std::shared_ptr<const PhysicalPlan>& keeper) const {
+  auto reader = TableReader::make(keeper);
+  if (!reader) return reader.error();
+  auto pipeline = RowPipeline::make(plan_);
+  if (!pipeline) return pipeline.error();
+  auto made = std::make_unique<PullInstance>();
+  made->reader = std::move(*reader);
+  made->pipeline = std::move(*pipeline);
+  return made;
+}
+
+Result<std::unique_ptr<PullInstance>> PreparedPull::take(const std::shared_ptr<const PhysicalPlan>& keeper,
+                                                         const std::vector<Value>& values) {
+  std::unique_ptr<PullInstance> instance;
+  {
+    const MutexLock lock(mutex_);
+    if (!idle_.empty()) {
+      instance = std::move(idle_.back());
+      idle_.pop_back();
+    }
+  }
+  // The query may have been replaced since.
+  if (instance == nullptr || &instance->reader->keeper() != keeper.get()) {
+    auto made = make(keeper);
+    if (!made) return made.error();
+    instance = std::move(*made);
+  }
+  instance->limit = RowLimit(limit_);
+  auto& columns = instance->pipeline->values().values;
+  columns.resize(computed_with_.size());
+  for (std::size_t i = 0; i < computed_with_.size(); ++i)
+    if (!computed_with_[i].is_null()) columns[i] = make_constant_column(values.at(i), computed_with_[i], 1);
+  return instance;
+}
+
+void PreparedPull::give_back(std::unique_ptr<PullInstance> instance) {
+  const MutexLock lock(mutex_);
+  if (idle_.size() < kIdleInstances) idle_.push_back(std::move(instance));
+}
+
+}  // namespace millrace::inline exec

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "exec/operators/row_limit.h"
+#include "exec/runtime/row_pipeline.h"
+#include "exec/runtime/table_reader.h"
+#include "parser/error/mutex.h"
+
+namespace millrace::inline exec {
+
+/// What runs a pull query's plan: the reader of its table below, the operators of its plan above. One thread at a time.
+struct PullInstance {
+  std::unique_ptr<TableReader> reader;
+  std::unique_ptr<RowPipeline> pipeline;
+  RowLimit limit;
+};
+
+/// The plan of a pull query (planner/query), ready to be run any number of times, each time with other parameters.
+/// Thread-safe.
+class PreparedPull {
+ public:
+  explicit PreparedPull(std::shared_ptr<const PhysicalPlan> plan);
+
+  const PhysicalPlan& plan() const { return *plan_; }
+  /// One of them: the leaf.
+  const KeyLookupNode* keys() const { return keys_; }
+  const StoreScanNode* scan() const { return scan_; }
+  /// The query that keeps the rows.
+  const std::string& keeper() const { return keys_ != nullptr ? keys_->query : scan_->query; }
+  std::optional<std::int64_t> limit() const { return limit_; }
+
+  Result<std::unique_ptr<PullInstance>> take(const std::shared_ptr<const PhysicalPlan>& keeper,
+                                             const std::vector<Value>& values);
+  void give_back(std::unique_ptr<PullInstance> instance);
+
+ private:
+  Result<std::unique_ptr<PullInstance>> make(const std::shared_ptr<const PhysicalPlan>& keeper) const;
+
+  const std::shared_ptr<const PhysicalPlan> plan_;
+  const KeyLookupNode* keys_ = nullptr;
+  const StoreScanNode* scan_ = nullptr;
+  std::optional<std::int64_t> limit_;
+  std::vector<Type> computed_with_;  // types of the parameters, if there are any above the leaf
+
+  Mutex mutex_;
+  std::vector<std::unique_ptr<PullInstance>> idle_ GUARDED_BY(mutex_);
+};
+
+}  // namespace millrace::inline exec

@@ -1,0 +1,19 @@
+#include "exec/runtime/row_pipeline.h"
+
+namespace millrace::inline exec {
+
+Result<std::unique_ptr<RowPipeline>> RowPipeline::make(std::shared_ptr<const PhysicalPlan> plan) {
+  std::unique_ptr<RowPipeline> made(new RowPipeline(std::move(plan)));
+  auto pipeline = build_pipeline(made->plan_->subtopologies.front(), *made, *made);
+  if (!pipeline) return pipeline.error();
+  made->pipeline_ = std::move(*pipeline);
+  return made;
+}
+
+Result<std::vector<Batch>*> RowPipeline::apply(const Batch& rows) {
+  out_.clear();
+  if (Status pushed = pipeline_->push(0, rows); !pushed) return pushed.error();
+  return &out_;
+}
+
+}  // namespace millrace::inline exec

@@ -1,0 +1,162 @@
+#include "exec/runtime/table_reader.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "exec/formats/format.h"
+#include "exec/runtime/layout.h"
+#include "parser/error/ensure.h"
+
+namespace millrace::inline exec {
+namespace {
+
+constexpr std::size_t kWindowTail = 17;  // more than any window adds to a key
+
+/// What a table's query does to the rows of its store, as a plan of its own.
+std::shared_ptr<const PhysicalPlan> plan_above(const PhysicalPlan& keeper) {
+  const Materialization& table = *keeper.materialization;
+  NodePtr node = make_node(
+      StoreScanNode{.table = {}, .query = keeper.query_id, .rows = table.store_schema, .window_of_rows = table.window});
+  for (const NodePtr& above : table.above) {
+    if (const auto* filter = above->as<FilterNode>())
+      node = make_node(FilterNode{.input = std::move(node), .predicate = filter->predicate});
+    else
+      node = make_node(ProjectNode{.input = std::move(node), .items = above->as<ProjectNode>()->items});
+  }
+  return std::make_shared<PhysicalPlan>(
+      make_physical(make_node(OutputNode{.input = std::move(node), .limit = {}}), keeper.options,
+                    {.service_id = {}, .query_id = keeper.query_id, .transient = true}));
+}
+
+/// The wider of two limits: none as soon as one side has none.
+std::optional<std::int64_t> wider(std::optional<std::int64_t> a, std::optional<std::int64_t> b, bool lower) {
+  if (!a || !b) return std::nullopt;
+  return lower ? std::min(*a, *b) : std::max(*a, *b);
+}
+
+}  // namespace
+
+void WindowRange::limit(const WindowLimit& limit, std::int64_t to) {
+  const bool start = limit.bound == PseudoColumn::window_start;
+  auto& min = start ? start_min : end_min;
+  auto& max = start ? start_max : end_max;
+  const auto raise = [&](std::int64_t least) { min = min ? std::max(*min, least) : least; };
+  const auto lower = [&](std::int64_t most) { max = max ? std::min(*max, most) : most; };
+  switch (limit.op) {
+    case CompareOp::equal:
+      raise(to);
+      lower(to);
+      break;
+    case CompareOp::less:
+      if (to == std::numeric_limits<std::int64_t>::min())
+        raise(0), lower(-1);
+      else
+        lower(to - 1);
+      break;
+    case CompareOp::less_equal:
+      lower(to);
+      break;
+    case CompareOp::greater:
+      if (to == std::numeric_limits<std::int64_t>::max())
+        raise(0), lower(-1);
+      else
+        raise(to + 1);
+      break;
+    case CompareOp::greater_equal:
+      raise(to);
+      break;
+    default:
+      break;
+  }
+}
+
+void WindowRange::include(const WindowRange& other) {
+  start_min = wider(start_min, other.start_min, true);
+  start_max = wider(start_max, other.start_max, false);
+  end_min = wider(end_min, other.end_min, true);
+  end_max = wider(end_max, other.end_max, false);
+}
+
+bool WindowRange::holds(std::int64_t start, std::int64_t end) const {
+  return (!start_min || start >= *start_min) && (!start_max || start <= *start_max) && (!end_min || end >= *end_min) &&
+         (!end_max || end <= *end_max);
+}
+
+TableReader::TableReader(std::shared_ptr<const PhysicalPlan> keeper) : keeper_(std::move(keeper)) {
+  const PhysicalPlan& plan = *keeper_;
+  const Materialization& table = *plan.materialization;
+  for (std::size_t i = 0; i < plan.subtopologies.size(); ++i)
+    if (plan.subtopologies[i].id == table.subtopology) subtopology_ = i;
+  const Subtopology& subtopology = plan.subtopologies[subtopology_];
+  for (const StorePlan& store : subtopology.stores)
+    if (store.name == table.store) store_ = &store;
+  ensure(store_ != nullptr);
+  window_ = table.window;
+  key_columns_ = table.store_schema.keys();
+  key_format_ = sources_of(*subtopology.root).front()->as<SourceNode>()->key_format;
+  reader_ = std::make_unique<StoreReader>(*store_->owner);
+  // A table reads as its topic does.
+  if (const auto* sink = plan.subtopologies.back().root->as<SinkNode>())
+    defaults_ = ProtobufDefaults::make(sink->value_format, plan.result.columns);
+}
+
+Result<std::unique_ptr<TableReader>> TableReader::make(std::shared_ptr<const PhysicalPlan> keeper) {
+  std::unique_ptr<TableReader> made(new TableReader(std::move(keeper)));
+  if (made->keeper_->materialization->above.empty()) return made;
+  auto above = RowPipeline::make(plan_above(*made->keeper_));
+  if (!above) return above.error();
+  made->above_ = std::move(*above);
+  return made;
+}
+
+Result<int> TableReader::partition_of(std::span<const Value> key, int partitions) const {
+  auto bytes = encode_row(key_format_, key_columns_, {key.begin(), key.end()}, true);
+  if (!bytes) return bytes.error();
+  return *bytes ? partition_for(**bytes, partitions) : 0;
+}
+
+Status TableReader::look_up(Store& store, std::span<const Value> key, const WindowRange& windows, Entries& out) const {
+  const std::string bytes = reader_->key(key);
+  const auto add = [&](std::string_view stored_key, std::string_view value) {
+    out.emplace_back(stored_key, value);
+    return true;
+  };
+  if (!window_) return store.get(bytes, add);
+  if (window_->type == WindowType::session) return store.scan(bytes, bytes + std::string(kWindowTail, '\xff'), add);
+  std::int64_t from = windows.start_min.value_or(0);
+  std::int64_t to = windows.start_max.value_or(std::numeric_limits<std::int64_t>::max() / 2);
+  const std::int64_t size = window_->size_ms.value_or(0);
+  if (windows.end_min) from = std::max(from, *windows.end_min - size);
+  if (windows.end_max) to = std::min(to, *windows.end_max - size);
+  return store.get_windows(bytes, from, to, add);
+}
+
+Result<std::unique_ptr<StoreScan>> TableReader::scan(Store& store, const std::optional<Value>& from,
+                                                     const std::optional<Value>& to) const {
+  std::string first, last;
+  if (from) first = reader_->key(std::span(&*from, 1));
+  if (to) last = reader_->key(std::span(&*to, 1)) + std::string(kWindowTail, '\xff');
+  return store.snapshot(first, last);
+}
+
+Result<Batch> TableReader::rows(const Entries& entries, const WindowRange& windows) {
+  auto decoded = reader_->decode(entries);
+  if (!decoded) return decoded.error();
+  Batch batch = std::move(*decoded);
+  if (batch.window_start && !windows.is_open()) {
+    std::vector<std::uint32_t> kept;
+    for (std::uint32_t row = 0; row < batch.rows; ++row)
+      if (windows.holds((*batch.window_start)[row], (*batch.window_end)[row])) kept.push_back(row);
+    if (kept.size() < batch.rows) batch = gather(batch, kept);
+  }
+  if (above_) {
+    auto made = above_->apply(batch);
+    if (!made) return made.error();
+    // Row by row: one batch at most.
+    batch = (*made)->empty() ? Batch{} : std::move((*made)->front());
+  }
+  if (defaults_ && batch.rows > 0) defaults_->apply(batch.columns);
+  return batch;
+}
+
+}  // namespace millrace::inline exec
