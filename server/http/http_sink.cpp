@@ -94,6 +94,7 @@ bool HttpSink::rows(const Batch& batch) {
     if (paused_) return false;
   }
   if (!push_ && terms_.pull_rows > 0 && given_ + static_cast<std::int64_t>(batch.rows - taken_) > terms_.pull_rows) {
+    const auto self = shared_from_this();  // the connection lets go of it once the answer is out
     const ServiceError error = too_many_rows(terms_.pull_rows);
     if (started_) {
       end(std::nullopt, error);
