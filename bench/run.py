@@ -3,7 +3,7 @@
 
   run.py [WORKLOAD...] [--quick] [--events N] [--logs memory,embedded,kafka] [--peers] [--flink] [--runs N]
          [--workers N] [--kafka HOST:PORT] [--json FILE [--add]]
-  run.py latency|pull|footprint|restore [--logs embedded,kafka] [ARGUMENTS OF bench/NAME.py]
+  run.py latency|pull|footprint|restore|growth [--logs embedded,kafka] [ARGUMENTS OF bench/NAME.py]
   run.py table FILE
 
 The first form runs w1-w5 (or those named): Millrace on each log; on Kafka also the same by hand on the client libraries
@@ -31,7 +31,7 @@ import tables
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.join(HERE, "..", "build")
 WORKLOADS = ("w1", "w2", "w3", "w4", "w5")
-TOOLS = ("latency", "pull", "footprint", "restore")
+TOOLS = ("latency", "pull", "footprint", "restore", "growth")
 
 
 @contextlib.contextmanager

@@ -94,7 +94,7 @@ Status EngineImpl::open() {
     environment.state = state_.get();
     environment.events = &events_;
     environment.batch_rows = options_.batch_rows;
-    environment.schemas = options_.schemas.get();
+    environment.sources.schemas = options_.schemas.get();
     environment.slots_topic = slots_->topic();
     auto worker = Worker::make(std::move(setup), std::move(environment));
     if (!worker) return worker.error();
@@ -243,6 +243,12 @@ int EngineImpl::owned_slots() const {
   const MutexLock lock(mutex_);
   return static_cast<int>(
       std::count_if(slot_worker_.begin(), slot_worker_.end(), [](int worker) { return worker >= 0; }));
+}
+
+std::uint64_t EngineImpl::rows_decoded() const {
+  std::uint64_t rows = 0;
+  for (const auto& worker : workers_) rows += worker->rows_decoded();
+  return rows;
 }
 
 bool EngineImpl::wait_until_idle(std::chrono::milliseconds wait) {

@@ -144,6 +144,9 @@ class Engine {
   virtual std::optional<QueryStatus> status(const std::string& query_id) = 0;
   /// How many slots this process owns at the moment.
   virtual int owned_slots() const = 0;
+  /// Records of source topics that were decoded for persistent queries, each as often as it was: once for all that
+  /// stand at the same place. Any thread.
+  virtual std::uint64_t rows_decoded() const = 0;
 
   /// Rows of a pull query from committed state. `values`: of its parameters, each of the parameter's type. Batches have
   /// the schema of the plan; timestamps are the rows'. Order: per look-up as given; scans by key bytes within a

@@ -40,6 +40,7 @@ class EngineImpl final : public Engine, private WorkerHost {
                                                 const std::vector<Value>& values) override;
   std::shared_ptr<TableRows> look_up(const std::shared_ptr<PreparedPull>& pull, const std::vector<Value>& values,
                                      std::function<void(std::shared_ptr<TableRows>)> later) override;
+  std::uint64_t rows_decoded() const override;
   Result<std::unique_ptr<TransientQuery>> run_transient(std::shared_ptr<const PhysicalPlan> plan, bool until_end,
                                                         TransientEvents events,
                                                         std::vector<std::int64_t> from) override;

@@ -280,17 +280,18 @@ void Feeds::deliver(Fetch&& fetch, std::vector<TaskInput*>& takers) {
   const std::int64_t begin = feed.position;
   feed.fresh = false;
   feed.position = std::max(feed.position, fetch.next_offset);
-  const auto shared = std::make_shared<const Fetch>(std::move(fetch));
+  const auto arrival = std::make_shared<Arrival>(Arrival{.fetch = std::move(fetch)});
   for (Member& member : feed.members) {
     TaskInput& input = *member.input;
     if (member.excluded) continue;
-    if (!input.recognizes(*shared)) {
+    if (!input.recognizes(arrival->fetch)) {
       tell_other(input);
       continue;
     }
-    if (input.full() || input.accepted() >= shared->next_offset) continue;
+    if (input.full() || input.accepted() >= arrival->fetch.next_offset) continue;
     if (input.accepted() < begin) continue;  // left behind while it was full: balance() goes back for it
-    input.take(shared);
+    input.take(arrival);
+    ++arrival->takers;
     takers.push_back(&input);
   }
   attend(feed);

@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "exec/data/event_time.h"
+#include "exec/operators/batch_ops.h"
 #include "exec/runtime/record_form.h"
+#include "exec/runtime/shared_decoder.h"
 #include "planner/catalog/formats.h"
 
 namespace millrace::inline exec {
@@ -30,15 +32,22 @@ Value header_bytes(const std::optional<std::string_view>& value) {
 }  // namespace
 
 SourceStage::SourceStage(const PlanNode& source, const QueryOptions& options, std::int32_t partition,
-                         SchemaCache* schemas, BadRecordHandler on_bad)
+                         const SourceSetup& setup, BadRecordHandler on_bad)
     : plan_(source),
       source_(*source.as<SourceNode>()),
       options_(options),
       partition_(partition),
-      schemas_(schemas),
+      setup_(setup),
       on_bad_(std::move(on_bad)),
       table_(source.kind == RelationKind::table) {
   plan_columns();
+  if (setup_.decoders == nullptr || source_.internal) return;
+  shared_ = setup_.decoders->of(source);
+  shared_->add(source_.read);
+}
+
+SourceStage::~SourceStage() {
+  if (shared_) shared_->remove(source_.read);
 }
 
 void SourceStage::plan_columns() {
@@ -64,10 +73,11 @@ void SourceStage::plan_columns() {
   };
   for (const std::size_t index : source_.read) columns_.push_back(place(index));
   auto key_defs = columns_of(source_.declared, ColumnRole::key);
-  if (!key_defs.empty()) key_decoder_ = make_decoder(source_.key_format, std::move(key_defs), keys, true, schemas_);
+  if (!key_defs.empty())
+    key_decoder_ = make_decoder(source_.key_format, std::move(key_defs), keys, true, setup_.schemas);
   auto value_defs = columns_of(source_.declared, ColumnRole::value);
   if (!value_defs.empty())
-    value_decoder_ = make_decoder(source_.value_format, std::move(value_defs), values, false, schemas_);
+    value_decoder_ = make_decoder(source_.value_format, std::move(value_defs), values, false, setup_.schemas);
   if (source_.timestamp) {
     const ColumnDef& column = source_.declared.columns[source_.timestamp->column];
     timestamp_column_ = place(source_.timestamp->column);
@@ -139,6 +149,35 @@ void SourceStage::split(const RecordView& record, std::size_t row, std::size_t r
   } else if (!record.value) {
     batch.null_values.set(row, rows);
   }
+}
+
+Result<Batch> SourceStage::decode(const Arrival& arrival, std::size_t from, std::size_t count) {
+  if (shared_ && shared_->members() > 1 && arrival.takers > 1)
+    if (const Batch* all = shared_->decode(arrival, from, count, setup_.decoders->rows())) return own_part(*all);
+  if (setup_.decoders != nullptr) setup_.decoders->rows() += count;
+  return decode(arrival.fetch, from, count);
+}
+
+Batch SourceStage::own_part(const Batch& all) {
+  if (shared_version_ != shared_->version()) {
+    shared_columns_.clear();
+    for (const std::size_t column : source_.read) shared_columns_.push_back(shared_->position(column));
+    shared_version_ = shared_->version();
+  }
+  Batch batch{.rows = all.rows,
+              .columns = {},
+              .timestamps = all.timestamps,
+              .kinds = all.kinds,
+              .null_keys = copy_bits(all.null_keys),
+              .null_values = copy_bits(all.null_values),
+              .window_start = all.window_start,
+              .window_end = all.window_end,
+              .offsets = all.offsets,
+              .partition = partition_,
+              .headers = all.headers};
+  batch.columns.reserve(shared_columns_.size());
+  for (const std::size_t column : shared_columns_) batch.columns.push_back(all.columns[column]);
+  return batch;
 }
 
 Result<Batch> SourceStage::decode(const Fetch& fetch, std::size_t from, std::size_t count) {

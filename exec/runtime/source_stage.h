@@ -26,12 +26,37 @@ struct BadRecord {
 };
 using BadRecordHandler = std::function<void(const BadRecord&)>;
 
+class SharedDecoder;
+class SharedDecoders;
+
+/// What a reader brought, for all inputs that take it, with what was decoded of it for several of them. Of one thread.
+struct Arrival {
+  Fetch fetch;
+  std::size_t takers = 0;
+  struct Decoded {
+    const SharedDecoder* by;
+    std::uint64_t version;
+    std::size_t from, count;
+    std::shared_ptr<const Batch> rows;  // null: not for all of them
+  };
+  mutable std::vector<Decoded> decoded = {};
+};
+
+/// What a worker lends its sources; outlives them.
+struct SourceSetup {
+  SchemaCache* schemas = nullptr;      // null: no schema registry
+  SharedDecoders* decoders = nullptr;  // null: every source decodes for itself
+};
+
 /// Turns fetched records into rows of one SourceNode. One per leaf of a task; keeps scratch space.
 class SourceStage {
  public:
-  /// `source` is a SourceNode and must outlive the stage, and so must `schemas` (null: no schema registry).
-  SourceStage(const PlanNode& source, const QueryOptions& options, std::int32_t partition, SchemaCache* schemas,
+  /// `source` is a SourceNode and must outlive the stage.
+  SourceStage(const PlanNode& source, const QueryOptions& options, std::int32_t partition, const SourceSetup& setup,
               BadRecordHandler on_bad);
+  ~SourceStage();
+  SourceStage(const SourceStage&) = delete;
+  SourceStage& operator=(const SourceStage&) = delete;
 
   /// False: a schema that these records name is still being fetched; decode them later.
   bool ready(const Fetch& fetch, std::size_t from, std::size_t count);
@@ -39,6 +64,8 @@ class SourceStage {
   /// Rows of fetch.records[from, from + count), in order, with their offsets; fewer when records are skipped. Views
   /// point into the fetch, which the batch's columns keep. Fails where the query's options make a bad record fatal.
   Result<Batch> decode(const Fetch& fetch, std::size_t from, std::size_t count);
+  /// The same, with what other tasks of the worker have decoded already.
+  Result<Batch> decode(const Arrival& arrival, std::size_t from, std::size_t count);
   bool is_table() const { return table_; }
 
  private:
@@ -47,6 +74,7 @@ class SourceStage {
     std::size_t index;
   };
   void plan_columns();
+  Batch own_part(const Batch& all);
   void split(const RecordView& record, std::size_t row, std::size_t rows, Batch& batch);
   std::string_view split_window(std::string_view key, std::size_t row, std::size_t rows);
   Status decode_columns(const Fetch& fetch, std::span<const RecordView> records, Batch& batch);
@@ -60,13 +88,16 @@ class SourceStage {
   const SourceNode& source_;
   const QueryOptions options_;
   const std::int32_t partition_;
-  SchemaCache* schemas_;
+  const SourceSetup setup_;
   const BadRecordHandler on_bad_;
   bool table_;
   std::unique_ptr<Decoder> key_decoder_, value_decoder_;
   std::vector<ColumnSource> columns_;  // of the output, in order
   std::optional<ColumnSource> timestamp_column_;
   std::optional<TimestampStage> timestamp_;
+  std::shared_ptr<SharedDecoder> shared_;  // null: nothing to share
+  std::uint64_t shared_version_ = 0;
+  std::vector<std::size_t> shared_columns_;  // of its batches, for each of ours
 
   // Of the batch in the making.
   std::vector<std::optional<std::string_view>> keys_, values_;

@@ -106,7 +106,7 @@ std::vector<TaskInput::Leaf> Task::leaves_of(const std::string& topic) {
       dirty_ = true;
     };
     leaves.push_back({i, std::make_unique<SourceStage>(*all[i].source, run_->options, place_.partition,
-                                                       environment_.schemas, std::move(on_bad))});
+                                                       environment_.sources, std::move(on_bad))});
   }
   return leaves;
 }

@@ -32,8 +32,8 @@ struct TaskEnvironment {
   RowReceiver* receiver = nullptr;  // transient queries
   const EngineEvents* events = nullptr;
   std::size_t batch_rows = kMaxBatchRows;
-  SchemaCache* schemas = nullptr;  // null: no schema registry
-  std::string slots_topic;         // empty: no progress records
+  SourceSetup sources;
+  std::string slots_topic;  // empty: no progress records
 };
 
 /// One subtopology on one partition: inputs, operators, stores. Driven by one worker. No exception of its code leaves

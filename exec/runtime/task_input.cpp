@@ -10,21 +10,22 @@ namespace millrace::inline exec {
 TaskInput::TaskInput(TopicPartition partition, bool internal, std::vector<Leaf> leaves, int rank)
     : partition_(std::move(partition)), internal_(internal), leaves_(std::move(leaves)), rank_(rank) {}
 
-void TaskInput::take(const std::shared_ptr<const Fetch>& fetch) {
-  const auto& records = fetch->records;
+void TaskInput::take(const std::shared_ptr<const Arrival>& arrival) {
+  const Fetch& fetch = arrival->fetch;
+  const auto& records = fetch.records;
   const auto by_offset = [](const RecordView& record, std::int64_t offset) { return record.offset < offset; };
   auto from = std::lower_bound(records.begin(), records.end(), accepted_, by_offset);
   const auto to = std::lower_bound(from, records.end(), end_, by_offset);
   if (from != to && ends_in_half_pair()) {
-    bridge(fetch, static_cast<std::size_t>(from - records.begin()));
+    bridge(arrival, static_cast<std::size_t>(from - records.begin()));
     ++from;
   }
   if (from != to) {
     queue_.push_back(
-        {fetch, static_cast<std::size_t>(from - records.begin()), static_cast<std::size_t>(to - records.begin())});
+        {arrival, static_cast<std::size_t>(from - records.begin()), static_cast<std::size_t>(to - records.begin())});
     queued_ += static_cast<std::size_t>(to - from);
   }
-  accepted_ = std::max(accepted_, fetch->next_offset);
+  accepted_ = std::max(accepted_, fetch.next_offset);
   if (!has_queued() && !has_head()) consumed_ = std::max(consumed_, std::min(accepted_, end_));
 }
 
@@ -37,21 +38,22 @@ bool TaskInput::opens_pair(const RecordView& record) const {
 }
 
 // Puts the last record that waits and the first of the next fetch into a piece of their own.
-void TaskInput::bridge(const std::shared_ptr<const Fetch>& fetch, std::size_t first) {
+void TaskInput::bridge(const std::shared_ptr<const Arrival>& arrival, std::size_t first) {
   Piece& last = queue_.back();
-  auto both = std::make_shared<Fetch>();
-  both->records = {last.fetch->records[last.end - 1], fetch->records[first]};
-  both->next_offset = first + 1 == fetch->records.size() ? fetch->next_offset : fetch->records[first].offset + 1;
-  both->owner =
-      std::make_shared<std::pair<std::shared_ptr<const Fetch>, std::shared_ptr<const Fetch>>>(last.fetch, fetch);
+  const Fetch& fetch = arrival->fetch;
+  Fetch both;
+  both.records = {last.arrival->fetch.records[last.end - 1], fetch.records[first]};
+  both.next_offset = first + 1 == fetch.records.size() ? fetch.next_offset : fetch.records[first].offset + 1;
+  both.owner = std::make_shared<std::pair<std::shared_ptr<const Arrival>, std::shared_ptr<const Arrival>>>(last.arrival,
+                                                                                                           arrival);
   if (--last.end == last.at) queue_.pop_back();
-  queue_.push_back({std::move(both), 0, 2});
+  queue_.push_back({std::make_shared<Arrival>(Arrival{.fetch = std::move(both)}), 0, 2});
   ++queued_;
 }
 
 std::size_t TaskInput::next_count(const Piece& piece, std::size_t max_rows) const {
   const std::size_t count = std::min(max_rows, piece.end - piece.at);
-  if (!opens_pair(piece.fetch->records[piece.at + count - 1])) return count;
+  if (!opens_pair(piece.arrival->fetch.records[piece.at + count - 1])) return count;
   return piece.at + count < piece.end ? count + 1 : count - 1;
 }
 
@@ -87,12 +89,12 @@ Status TaskInput::load_head(std::size_t max_rows) {
     const std::size_t count = next_count(piece, max_rows);
     if (count == 0) break;  // half a change: the other half has not been fetched yet
     for (Leaf& leaf : leaves_)
-      waits_for_schema_ = waits_for_schema_ || !leaf.stage->ready(*piece.fetch, piece.at, count);
+      waits_for_schema_ = waits_for_schema_ || !leaf.stage->ready(piece.arrival->fetch, piece.at, count);
     if (waits_for_schema_) break;
     head_.clear();
     at_ = rows_ = 0;
     for (Leaf& leaf : leaves_) {
-      auto rows = leaf.stage->decode(*piece.fetch, piece.at, count);
+      auto rows = leaf.stage->decode(*piece.arrival, piece.at, count);
       if (!rows) return rows.error();
       rows_ = std::max(rows_, rows->rows);
       head_.push_back(std::move(*rows));
@@ -100,9 +102,10 @@ Status TaskInput::load_head(std::size_t max_rows) {
     piece.at += count;
     queued_ -= count;
     const bool used_up = piece.at == piece.end;
-    const auto& records = piece.fetch->records;
+    const auto& records = piece.arrival->fetch.records;
     if (!internal_) head_witness_ = witness_of(records[piece.at - 1]);
-    head_next_ = used_up && piece.end == records.size() ? piece.fetch->next_offset : records[piece.at - 1].offset + 1;
+    head_next_ =
+        used_up && piece.end == records.size() ? piece.arrival->fetch.next_offset : records[piece.at - 1].offset + 1;
     if (used_up) queue_.pop_front();
     if (rows_ == 0) reach(head_next_);
     // Where the first leaf skipped a record, time and offset come from one that did not.

@@ -38,8 +38,8 @@ class TaskInput {
   /// How many records may wait before it is full.
   void limit_queue(std::size_t records) { queue_limit_ = records; }
   bool has_queued() const { return queued_ > 0; }
-  /// Takes the records of `fetch` from `accepted()` on; what lies before was taken earlier.
-  void take(const std::shared_ptr<const Fetch>& fetch);
+  /// Takes the records of `arrival` from `accepted()` on; what lies before was taken earlier.
+  void take(const std::shared_ptr<const Arrival>& arrival);
   /// Forgets what waits and goes on at `offset`; everything before it counts as consumed, `witness` among it.
   void seek(std::int64_t offset, const Witness& witness = {});
   /// Records from `end` on are not this task's.
@@ -82,7 +82,7 @@ class TaskInput {
 
  private:
   struct Piece {
-    std::shared_ptr<const Fetch> fetch;
+    std::shared_ptr<const Arrival> arrival;
     std::size_t at;
     std::size_t end;
   };
@@ -90,9 +90,9 @@ class TaskInput {
   void reach(std::int64_t offset);
   bool opens_pair(const RecordView& record) const;
   bool ends_in_half_pair() const {
-    return !queue_.empty() && opens_pair(queue_.back().fetch->records[queue_.back().end - 1]);
+    return !queue_.empty() && opens_pair(queue_.back().arrival->fetch.records[queue_.back().end - 1]);
   }
-  void bridge(const std::shared_ptr<const Fetch>& fetch, std::size_t first);
+  void bridge(const std::shared_ptr<const Arrival>& arrival, std::size_t first);
   std::size_t next_count(const Piece& piece, std::size_t max_rows) const;
 
   TopicPartition partition_;

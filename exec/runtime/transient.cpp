@@ -48,7 +48,7 @@ Status TransientRun::open() {
   engine_events_ = engine_.events();
   environment.events = &engine_events_;
   environment.batch_rows = engine_.options().batch_rows;
-  environment.schemas = engine_.options().schemas.get();
+  environment.sources.schemas = engine_.options().schemas.get();
   auto worker = Worker::make(std::move(setup), std::move(environment));
   if (!worker) return worker.error();
   worker_ = std::move(*worker);

@@ -27,7 +27,11 @@ Worker::Worker(WorkerSetup setup, TaskEnvironment environment)
       environment_(std::move(environment)),
       inbox_([this](const QueryRun& run, std::size_t subtopology, int partition) {
         return ready_task(run, subtopology, partition);
-      }) {}
+      }) {
+  if (setup_.exchange != nullptr) return;  // one query alone
+  decoders_.emplace(environment_.sources.schemas);
+  environment_.sources.decoders = &*decoders_;
+}
 
 Worker::~Worker() {
   stop(false);

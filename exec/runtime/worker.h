@@ -15,6 +15,7 @@
 #include "exec/runtime/feeds.h"
 #include "exec/runtime/inbox.h"
 #include "exec/runtime/restorer.h"
+#include "exec/runtime/shared_decoder.h"
 #include "exec/runtime/spiller.h"
 #include "exec/runtime/task.h"
 #include "parser/error/mutex.h"
@@ -106,6 +107,8 @@ class Worker {
   void hold(bool held) { held_ = held; }
   bool held() const { return held_; }
   void commit_soon() { committer_->wish(); }
+  /// Records decoded so far, each as often as it was. Any thread.
+  std::uint64_t rows_decoded() const { return decoders_ ? decoders_->rows() : 0; }
 
  private:
   explicit Worker(WorkerSetup setup, TaskEnvironment environment);
@@ -162,6 +165,7 @@ class Worker {
 
   WorkerSetup setup_;
   TaskEnvironment environment_;
+  std::optional<SharedDecoders> decoders_;
   Inbox inbox_;
   std::unique_ptr<Feeds> feeds_, exchange_;
   std::unique_ptr<Committer> committer_;

@@ -41,6 +41,7 @@ std::string ServiceImpl::metrics() {
   };
   const StatePtr now = state();
   metric("owned_slots", "gauge", "Slots that this process owns.", engine_->owned_slots());
+  metric("rows_decoded_total", "counter", "Records decoded for persistent queries.", engine_->rows_decoded());
   metric("persistent_queries", "gauge", "Persistent queries.", now->queries.size());
   for (const Series& one : series) {
     out.family(one.name, one.type, one.help);

@@ -1,0 +1,95 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/exec_runtime/harness.h"
+
+// Queries that read one topic at the same place decode it once, and nobody can tell.
+namespace millrace::runtime_test {
+namespace {
+
+using testing::Contains;
+using testing::SizeIs;
+
+/// Keys and one value column of `input`.
+NodePtr only(NodePtr input, std::size_t column) {
+  const Schema schema = input->schema;
+  ProjectNode node;
+  node.input = std::move(input);
+  for (const std::size_t c : {std::size_t{0}, column})
+    node.items.push_back({schema.columns[c], make_column(c, schema.columns[c].type, schema.columns[c].name)});
+  return make_node(std::move(node));
+}
+NodePtr stream() {
+  return source("in", RelationKind::stream);
+}
+
+class Sharing : public testing::Test {
+ protected:
+  Sharing() : bench_({.workers = 0}) {
+    for (const char* topic : {"in", "all", "v", "s"}) bench_.create(topic, 1);
+  }
+  void start_all() {
+    bench_.start(physical(sink(stream(), "all"), "ALL"));
+    bench_.start(physical(sink(only(stream(), 1), "v"), "V"));
+    bench_.start(physical(sink(only(stream(), 2), "s"), "S"));
+  }
+  void feed(int from, int to) {
+    for (int i = from; i < to; ++i)
+      bench_.feed("in", "k" + std::to_string(i),
+                  R"({"V":)" + std::to_string(i) + R"(,"S":"s)" + std::to_string(i) + "\"}", i);
+    bench_.settle();
+  }
+  Bench bench_;
+};
+
+TEST_F(Sharing, RecordsAreDecodedOnceForAll) {
+  start_all();
+  feed(0, 100);
+  EXPECT_EQ(bench_.engine->rows_decoded(), 100U);
+  EXPECT_THAT(bench_.read("all"), Contains(Row{"k7", R"({"V":7,"S":"s7"})", 7}));
+  EXPECT_THAT(bench_.read("v"), Contains(Row{"k7", R"({"V":7})", 7}));
+  EXPECT_THAT(bench_.read("s"), Contains(Row{"k7", R"({"S":"s7"})", 7}));
+  for (const char* topic : {"all", "v", "s"}) EXPECT_THAT(bench_.read(topic), SizeIs(100));
+}
+
+TEST_F(Sharing, ABadValueConcernsThoseWhoReadIt) {
+  start_all();
+  feed(0, 1);
+  bench_.feed("in", "bad", R"({"V":"many","S":"text"})", 1);
+  feed(2, 3);
+  EXPECT_THAT(bench_.read("s"), SizeIs(3));
+  EXPECT_THAT(bench_.read("s"), Contains(Row{"bad", R"({"S":"text"})", 1}));
+  for (const char* topic : {"all", "v"}) EXPECT_THAT(bench_.read(topic), SizeIs(2));
+  EXPECT_EQ(bench_.engine->status("S")->bad_records, 0U);
+  for (const char* query : {"ALL", "V"}) EXPECT_EQ(bench_.engine->status(query)->bad_records, 1U);
+}
+
+TEST_F(Sharing, ColumnsFollowThoseWhoComeAndGo) {
+  bench_.start(physical(sink(only(stream(), 1), "v"), "V"));
+  bench_.start(physical(sink(only(filter_greater(stream(), 1, 0), 1), "all"), "W"));
+  feed(0, 10);
+  bench_.start(physical(sink(only(stream(), 2), "s"), "S"));
+  feed(10, 20);
+  ASSERT_TRUE(bench_.engine->stop_query("V"));
+  feed(20, 30);
+  EXPECT_THAT(bench_.read("v"), SizeIs(20));
+  EXPECT_THAT(bench_.read("all"), SizeIs(29));
+  EXPECT_THAT(bench_.read("s"), SizeIs(30));
+  EXPECT_THAT(bench_.read("s"), Contains(Row{"k25", R"({"S":"s25"})", 25}));
+  // Alone at first, then together.
+  EXPECT_EQ(bench_.engine->rows_decoded(), 10U + 10U + 10U + 10U);
+}
+
+TEST_F(Sharing, WhoeverIsPausedReadsForItselfUntilItHasCaughtUp) {
+  start_all();
+  feed(0, 10);
+  ASSERT_TRUE(bench_.engine->pause_query("S"));
+  feed(10, 20);
+  ASSERT_TRUE(bench_.engine->resume_query("S"));
+  feed(20, 30);
+  for (const char* topic : {"all", "v", "s"}) EXPECT_THAT(bench_.read(topic), SizeIs(30));
+  EXPECT_THAT(bench_.read("s"), Contains(Row{"k15", R"({"S":"s15"})", 15}));
+}
+
+}  // namespace
+}  // namespace millrace::runtime_test
