@@ -196,6 +196,12 @@ bool Admin::made_lately(const std::string& name) {
   return made != made_.end() && Clock::now() - made->second < kPropagation;
 }
 
+void Admin::remember(const std::string& name) {
+  const MutexLock lock(made_mutex_);
+  std::erase_if(made_, [](const auto& made) { return Clock::now() - made.second > kPropagation; });
+  made_[name] = Clock::now();
+}
+
 Status Admin::create(const std::string& name, const TopicConfig& config) {
   const std::string doing = fmt::format("create topic '{}'", name);
   std::array<char, 256> text{};
@@ -210,15 +216,15 @@ Status Admin::create(const std::string& name, const TopicConfig& config) {
   if (!event) return event.error();
   std::size_t count = 0;
   const auto* results = rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event->get()), &count);
+  // Somebody else was quicker, and not every broker has heard of it.
+  if (count > 0 && rd_kafka_topic_result_error(results[0]) == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) remember(name);
   if (Status created = first_error(results, count, doing); !created) return created;
   const auto deadline = Clock::now() + kPropagation;
   while (Clock::now() < deadline && !ending_.over()) {
     bool settled = false;
     const auto found = shape(name, &settled);
     if (found && *found && settled && (*found)->config.partitions == config.partitions) {
-      const MutexLock lock(made_mutex_);
-      std::erase_if(made_, [](const auto& made) { return Clock::now() - made.second > kPropagation; });
-      made_[name] = Clock::now();
+      remember(name);
       return {};
     }
     std::this_thread::sleep_for(kPollInterval);
@@ -324,7 +330,7 @@ Result<std::vector<TopicDescription>> Admin::list() {
 }
 
 Result<std::optional<TopicDescription>> Admin::describe(const std::string& name) {
-  auto found = shape(name);
+  auto found = known_shape(name);
   if (!found || !*found) return found;
   std::vector<TopicDescription> one{std::move(**found)};
   if (Status added = add_configs(one); !added) return added.error();
@@ -332,15 +338,20 @@ Result<std::optional<TopicDescription>> Admin::describe(const std::string& name)
 }
 
 Result<int> Admin::partition_count(const std::string& name) {
+  auto found = known_shape(name);
+  if (!found) return found.error();
+  if (!*found) return user_error("topic '{}' does not exist", name);
+  return (*found)->config.partitions;
+}
+
+// Of a topic that was made just now the brokers hear one after another.
+Result<std::optional<TopicDescription>> Admin::known_shape(const std::string& name) {
   auto found = shape(name);
-  // Of a topic that was made just now the brokers hear one after another.
   while (found && !*found && made_lately(name) && !ending_.over()) {
     std::this_thread::sleep_for(kPollInterval);
     found = shape(name);
   }
-  if (!found) return found.error();
-  if (!*found) return user_error("topic '{}' does not exist", name);
-  return (*found)->config.partitions;
+  return found;
 }
 
 Status Admin::truncate_before(const TopicPartition& partition, std::int64_t offset) {

@@ -55,14 +55,16 @@ class Admin {
   Status read_configs(const std::vector<std::string>& topics, const OnConfig& on_config);
   Status add_configs(std::vector<TopicDescription>& topics);
   static bool compresses(const KafkaOptions& options);
+  Result<std::optional<TopicDescription>> known_shape(const std::string& topic);
   bool made_lately(const std::string& topic);
+  void remember(const std::string& topic);
 
   const std::string brokers_;
   const bool compresses_;
   Ending ending_;
   Mutex made_mutex_;
   std::unordered_map<std::string, Clock::time_point> made_
-      GUARDED_BY(made_mutex_);   // topics, when this process made them
+      GUARDED_BY(made_mutex_);   // topics, when they were made or found to be
   const ClientPtr uncommitted_;  // also for everything that is not about offsets
   const ClientPtr committed_;
 };
