@@ -122,7 +122,8 @@ TEST(StatementShape, AgreesWithTheLexerOnTheCorpus) {
       if (file.path().extension() != ".json") continue;
       std::ostringstream content;
       content << std::ifstream(file.path()).rdbuf();
-      for (const auto& entry : boost::json::parse(content.str()).as_array())
+      const boost::json::value cases = boost::json::parse(content.str());
+      for (const auto& entry : cases.as_array())
         for (const auto& statement : entry.at("statements").as_array()) {
           const std::string_view all = statement.as_string();
           for (const std::string_view text : statement_pieces(all)) {
