@@ -41,7 +41,7 @@ Line::Line(Log& log, const PhysicalPlan& plan, std::size_t subtopology)
   pipeline_ = checked(build_pipeline(subtopology_, *this, *this));
   const auto on_bad = [](const BadRecord& bad) { ADD_FAILURE() << bad.message; };
   for (const auto& leaf : pipeline_->leaves())
-    sources_.push_back(std::make_unique<SourceStage>(*leaf.source, plan.options, 0, nullptr, on_bad));
+    sources_.push_back(std::make_unique<SourceStage>(*leaf.source, plan.options, 0, SourceSetup{}, on_bad));
   sink_ = std::make_unique<SinkStage>(*subtopology_.root, plan.options, 0,
                                       [](const std::string& message, std::uint64_t) { ADD_FAILURE() << message; });
 }
