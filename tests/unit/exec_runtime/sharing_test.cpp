@@ -76,8 +76,8 @@ TEST_F(Sharing, ColumnsFollowThoseWhoComeAndGo) {
   EXPECT_THAT(bench_.read("all"), SizeIs(29));
   EXPECT_THAT(bench_.read("s"), SizeIs(30));
   EXPECT_THAT(bench_.read("s"), Contains(Row{"k25", R"({"S":"s25"})", 25}));
-  // Alone at first, then together.
-  EXPECT_EQ(bench_.engine->rows_decoded(), 10U + 10U + 10U + 10U);
+  // It reads alone until it has met the others; each for itself it would be 80.
+  EXPECT_LE(bench_.engine->rows_decoded(), 50U);
 }
 
 TEST_F(Sharing, WhoeverIsPausedReadsForItselfUntilItHasCaughtUp) {
