@@ -48,7 +48,9 @@ millrace_module(server_session IN server/session USES server_statements server_q
 millrace_module(server_http IN server/http USES server_session server_statements server_queries server_config ${EXEC} ${PLANNER} ${PARSER}
                 LINKS fmt::fmt spdlog::spdlog Boost::json Boost::url OpenSSL::SSL PkgConfig::NGHTTP2 ZLIB::ZLIB Threads::Threads)
 if(CMAKE_CXX_FLAGS_DEBUG MATCHES "fsanitize=thread")
-  target_compile_options(server_http PRIVATE -Wno-tsan)  # Asio has fences, which the sanitizer does not know
+  foreach(module server_http exec_schemas_http)
+    target_compile_options(${module} PRIVATE -Wno-tsan)  # Asio has fences, which the sanitizer does not know
+  endforeach()
 endif()
 
 # Records of tests as JSON texts: `millrace test`, the conformance runner, SQL data files.
