@@ -16,9 +16,9 @@ NodePtr reading(const PlanNode& source, std::vector<std::size_t> read) {
 
 }  // namespace
 
-SharedDecoder::SharedDecoder(NodePtr source, SchemaCache* schemas)
+SharedDecoder::SharedDecoder(NodePtr source, SharedDecoders& all)
     : source_(std::move(source)),
-      schemas_(schemas),
+      all_(all),
       readers_(source_->as<SourceNode>()->declared.columns.size(), 0),
       positions_(readers_.size(), 0) {}
 
@@ -40,25 +40,22 @@ void SharedDecoder::build() {
     read.push_back(column);
   }
   node_ = reading(*source_, std::move(read));
-  stage_ = std::make_unique<SourceStage>(*node_, QueryOptions{}, 0, SourceSetup{.schemas = schemas_},
+  stage_ = std::make_unique<SourceStage>(*node_, QueryOptions{}, 0, SourceSetup{.schemas = all_.schemas()},
                                          [this](const BadRecord&) { bad_ = true; });
-  ++version_;
+  version_ = all_.next_version();
   stale_ = false;
 }
 
-const Batch* SharedDecoder::decode(const Arrival& arrival, std::size_t from, std::size_t count,
-                                   std::atomic<std::uint64_t>& decoded) {
+const Batch* SharedDecoder::decode(const Arrival& arrival, std::size_t from, std::size_t count) {
   if (stale_) build();
   for (const Arrival::Decoded& known : arrival.decoded)
-    if (known.by == this && known.version == version_ && known.from == from && known.count == count)
-      return known.rows.get();
+    if (known.version == version_ && known.from == from && known.count == count) return known.rows.get();
   if (!stage_->ready(arrival.fetch, from, count)) return nullptr;
   bad_ = false;
-  decoded += count;
+  all_.rows() += count;
   auto rows = stage_->decode(arrival.fetch, from, count);
   const bool sound = rows && !bad_;
-  arrival.decoded.push_back(
-      {this, version_, from, count, sound ? std::make_shared<const Batch>(std::move(*rows)) : nullptr});
+  arrival.decoded.push_back({version_, from, count, sound ? std::make_shared<const Batch>(std::move(*rows)) : nullptr});
   return arrival.decoded.back().rows.get();
 }
 
@@ -67,7 +64,7 @@ std::shared_ptr<SharedDecoder> SharedDecoders::of(const PlanNode& source) {
   std::erase_if(known_, [](const auto& known) { return known.expired(); });
   for (const auto& known : known_)
     if (auto found = known.lock(); found && found->serves(*plain)) return found;
-  auto made = std::make_shared<SharedDecoder>(plain, schemas_);
+  auto made = std::make_shared<SharedDecoder>(plain, *this);
   known_.push_back(made);
   return made;
 }

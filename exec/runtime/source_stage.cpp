@@ -153,7 +153,7 @@ void SourceStage::split(const RecordView& record, std::size_t row, std::size_t r
 
 Result<Batch> SourceStage::decode(const Arrival& arrival, std::size_t from, std::size_t count) {
   if (shared_ && shared_->members() > 1 && arrival.takers > 1)
-    if (const Batch* all = shared_->decode(arrival, from, count, setup_.decoders->rows())) return own_part(*all);
+    if (const Batch* all = shared_->decode(arrival, from, count)) return own_part(*all);
   if (setup_.decoders != nullptr) setup_.decoders->rows() += count;
   return decode(arrival.fetch, from, count);
 }

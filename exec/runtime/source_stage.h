@@ -34,8 +34,7 @@ struct Arrival {
   Fetch fetch;
   std::size_t takers = 0;
   struct Decoded {
-    const SharedDecoder* by;
-    std::uint64_t version;
+    std::uint64_t version;  // of the decoder that made it
     std::size_t from, count;
     std::shared_ptr<const Batch> rows;  // null: not for all of them
   };

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "exec/runtime/shared_decoder.h"
 #include "tests/unit/exec_runtime/harness.h"
 
 // Queries that read one topic at the same place decode it once, and nobody can tell.
@@ -89,6 +90,23 @@ TEST_F(Sharing, WhoeverIsPausedReadsForItselfUntilItHasCaughtUp) {
   feed(20, 30);
   for (const char* topic : {"all", "v", "s"}) EXPECT_THAT(bench_.read(topic), SizeIs(30));
   EXPECT_THAT(bench_.read("s"), Contains(Row{"k15", R"({"S":"s15"})", 15}));
+}
+
+// What one decoder made of records must not be taken for another's, which may stand where the first one was.
+TEST(SharedDecoderVersions, AreNeverUsedTwice) {
+  SharedDecoders all(nullptr);
+  Arrival arrival;
+  arrival.fetch.records.resize(1);
+  std::vector<std::uint64_t> versions;
+  for (const std::size_t column : {1, 2}) {
+    const auto decoder = all.of(*source(column == 1 ? "in" : "other", RelationKind::stream));
+    decoder->add({column});
+    decoder->decode(arrival, 0, 1);
+    versions.push_back(decoder->version());
+    decoder->remove({column});
+  }
+  EXPECT_NE(versions[0], versions[1]);
+  EXPECT_THAT(arrival.decoded, SizeIs(2));
 }
 
 }  // namespace
