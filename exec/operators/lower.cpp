@@ -19,12 +19,13 @@ struct Overload : Visitors... {
 class Meter {
  public:
   template <class Work>
-  Status run(OperatorCounters& whose, const Work& work) {
+  Status run(OperatorCounters* whose, const Work& work) {
+    if (whose == nullptr) return work();
     const auto outer = std::exchange(inner_, Clock::duration{});
     const auto began = Clock::now();
     Status done = work();
     const auto took = Clock::now() - began;
-    whose.busy_ns.fetch_add(static_cast<std::uint64_t>((took - inner_).count()), std::memory_order_relaxed);
+    whose->busy_ns.fetch_add(static_cast<std::uint64_t>((took - inner_).count()), std::memory_order_relaxed);
     inner_ = outer + took;
     return done;
   }
@@ -34,20 +35,16 @@ class Meter {
   Clock::duration inner_{};  // of what the operator under way has called
 };
 
-void count(std::atomic<std::uint64_t>& rows, const Batch& batch) {
-  rows.fetch_add(batch.rows, std::memory_order_relaxed);
-}
-
 /// Where rows go from one step to the next.
 struct Passage {
-  OperatorCounters& from;
-  OperatorCounters& to;
+  OperatorCounters* from;
+  OperatorCounters* to;
   Meter& meter;
 
   template <class Work>
   Status pass(const Batch& batch, const Work& work) {
-    count(from.rows_out, batch);
-    count(to.rows_in, batch);
+    if (from != nullptr) from->rows_out.fetch_add(batch.rows, std::memory_order_relaxed);
+    if (to != nullptr) to->rows_in.fetch_add(batch.rows, std::memory_order_relaxed);
     return meter.run(to, work);
   }
 };
@@ -99,8 +96,7 @@ class TreePipeline final : public Pipeline {
   }
   Status commit() override {
     for (Stage& stage : stages_)
-      if (Status done = meter_.run(*stage.counters, [&] { return stage.op->on_commit(*stage.out); }); !done)
-        return done;
+      if (Status done = meter_.run(stage.counters, [&] { return stage.op->on_commit(*stage.out); }); !done) return done;
     return {};
   }
   std::size_t held_bytes() const override {
@@ -169,7 +165,7 @@ class Builder {
   }
 
  private:
-  OperatorCounters& counters_of(const PlanNode& node) { return context_.counters(subtopology_.name_of(node)); }
+  OperatorCounters* counters_of(const PlanNode& node) { return context_.counters(subtopology_.name_of(node)); }
   Passage passage(const PlanNode& from, const PlanNode& to) {
     return {counters_of(from), counters_of(to), pipeline_->meter_};
   }
@@ -177,7 +173,7 @@ class Builder {
   /// Adds the tree under `node`; its rows go to `entry` (null: straight to the root).
   Status add(const PlanNode& node, InputEmitter* entry, Emitter& out) {
     if (inputs_of(node).empty()) {
-      pipeline_->leaves_.push_back({&node});
+      pipeline_->leaves_.push_back({&node, counters_of(node)});
       pipeline_->entries_.push_back(entry);
       return {};
     }
@@ -194,7 +190,7 @@ class Builder {
       InputEmitter* into = pipeline_->emitters_.back().get();
       if (Status added = add(*below, into, *into); !added) return added;
     }
-    pipeline_->stages_.push_back({std::move(context), std::move(*made), &out, &counters_of(node)});
+    pipeline_->stages_.push_back({std::move(context), std::move(*made), &out, counters_of(node)});
     return {};
   }
 

@@ -42,8 +42,8 @@ class TaskContext {
   virtual void report(std::string_view step, RecordErrorKind kind, const RowErrors& errors, const Batch& in) = 0;
   /// Rows dropped because they were late: metrics and processing log.
   virtual void late_rows(std::string_view step, std::uint64_t count) = 0;
-  /// Where what a step does is counted.
-  virtual OperatorCounters& counters(const std::string& step) = 0;
+  /// Where what a step does is counted; null: nobody looks, so nothing is measured.
+  virtual OperatorCounters* counters(const std::string& step) = 0;
   virtual const QueryOptions& options() const = 0;
   /// What the parameters of the plan stand for now; null where it has none.
   virtual const ParameterRow* parameters() const { return nullptr; }
@@ -102,7 +102,8 @@ class Pipeline {
  public:
   virtual ~Pipeline() = default;
   struct Leaf {
-    const PlanNode* source;  // a leaf of the plan
+    const PlanNode* source;      // a leaf of the plan
+    OperatorCounters* counters;  // as TaskContext::counters
   };
   virtual const std::vector<Leaf>& leaves() const = 0;
   virtual Status push(std::size_t leaf, const Batch& batch) = 0;

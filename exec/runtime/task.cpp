@@ -137,14 +137,13 @@ Status Task::load_head(TaskInput& input) {
   const auto began = Clock::now();
   Status loaded = input.load_head(environment_.batch_rows);
   const auto took = static_cast<std::uint64_t>(std::chrono::nanoseconds(Clock::now() - began).count());
-  const PlanNode& source = *pipeline_->leaves()[input.leaves().front().leaf].source;
-  counters(subtopology_.name_of(source)).busy_ns.fetch_add(took, std::memory_order_relaxed);
+  const Pipeline::Leaf& source = pipeline_->leaves()[input.leaves().front().leaf];
+  source.counters->busy_ns.fetch_add(took, std::memory_order_relaxed);
   return loaded;
 }
 
 void Task::count_state(StoreEntry& entry, std::size_t bytes) {
-  counters(subtopology_.name_of(*entry.plan->owner)).state_bytes +=
-      static_cast<std::int64_t>(bytes) - static_cast<std::int64_t>(entry.counted_bytes);
+  entry.counters->state_bytes += static_cast<std::int64_t>(bytes) - static_cast<std::int64_t>(entry.counted_bytes);
   entry.counted_bytes = bytes;
 }
 
@@ -300,6 +299,7 @@ StoreSlot Task::store(const std::string& name) {
   slot.attach = [this, plan = &*plan](std::unique_ptr<Store> store) {
     StoreEntry entry;
     entry.plan = plan;
+    entry.counters = counters(subtopology_.name_of(*plan->owner));
     entry.changelog = plan->changelog_topic;
     entry.store = std::move(store);
     stores_.push_back(std::move(entry));

@@ -43,9 +43,10 @@ class Task final : private TaskContext, private Emitter {
   struct StoreEntry {
     const StorePlan* plan = nullptr;
     std::unique_ptr<Store> store;
-    std::string changelog;          // empty: none
-    std::size_t counted_bytes = 0;  // that its step's counters know
-    int changelog_topic = -1;       // handle of the writer, made at the first commit
+    std::string changelog;                 // empty: none
+    OperatorCounters* counters = nullptr;  // of its step
+    std::size_t counted_bytes = 0;         // that they know
+    int changelog_topic = -1;              // handle of the writer, made at the first commit
     std::int64_t changelog_end = 0, changelog_begin = 0;
   };
 
@@ -113,7 +114,7 @@ class Task final : private TaskContext, private Emitter {
   StoreSlot store(const std::string& name) override;
   void report(std::string_view step, RecordErrorKind kind, const RowErrors& errors, const Batch& in) override;
   void late_rows(std::string_view step, std::uint64_t count) override;
-  OperatorCounters& counters(const std::string& step) override { return run_->counters_of(step); }
+  OperatorCounters* counters(const std::string& step) override { return &run_->counters_of(step); }
   const QueryOptions& options() const override { return run_->options; }
   // Emitter: what reaches the root
   Status batch(Batch&& batch) override;

@@ -33,7 +33,7 @@ class Line final : public TaskContext, public Emitter {
   StoreSlot store(const std::string& name) override;
   void report(std::string_view step, RecordErrorKind kind, const RowErrors& errors, const Batch& in) override;
   void late_rows(std::string_view, std::uint64_t) override {}
-  OperatorCounters& counters(const std::string&) override { return counters_; }
+  OperatorCounters* counters(const std::string&) override { return &counters_; }
   const QueryOptions& options() const override { return plan_.options; }
   Status batch(Batch&& batch) override;
 

@@ -73,7 +73,7 @@ class Pipe final : public TaskContext, public Emitter {
     errors_ += errors.count;
   }
   void late_rows(std::string_view, std::uint64_t count) override { late_ += count; }
-  OperatorCounters& counters(const std::string& step) override { return counters_[step]; }
+  OperatorCounters* counters(const std::string& step) override { return &counters_[step]; }
   const QueryOptions& options() const override { return options_; }
   Status batch(Batch&& batch) override;
 
