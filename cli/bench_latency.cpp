@@ -7,6 +7,7 @@
 #include <charconv>
 #include <thread>
 
+#include "exec/data/wall_clock.h"
 #include "exec/formats/format.h"
 #include "parser/error/mutex.h"
 
@@ -20,10 +21,6 @@ constexpr std::chrono::seconds kGiveUp{30};
 
 std::int64_t now_us() {
   return std::chrono::duration_cast<std::chrono::microseconds>(Clock::now().time_since_epoch()).count();
-}
-std::int64_t event_time() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
 }
 
 class Samples {
@@ -141,7 +138,7 @@ class LatencyRun {
 
   Status send(int partition, const std::string& key, std::int64_t sent) {
     const auto offset =
-        local_.log().append_now({topic_, partition}, key, fmt::format("{{\"sent\":{}}}", sent), event_time());
+        local_.log().append_now({topic_, partition}, key, fmt::format("{{\"sent\":{}}}", sent), wall_clock_ms());
     if (!offset) return offset.error();
     return {};
   }

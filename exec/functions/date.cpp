@@ -1,5 +1,6 @@
 #include <chrono>
 
+#include "exec/data/wall_clock.h"
 #include "exec/functions/families.h"
 #include "exec/functions/java_time.h"
 #include "exec/functions/scalar.h"
@@ -105,12 +106,8 @@ Result<Time> parse_time(Text text, Text pattern) {
   return Time{static_cast<std::int32_t>(floor_mod(parsed->local_millis, kMillisPerDay))};
 }
 
-std::int64_t now_millis() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 std::int32_t today() {
-  return static_cast<std::int32_t>(floor_div(now_millis(), kMillisPerDay));
+  return static_cast<std::int32_t>(floor_div(wall_clock_ms(), kMillisPerDay));
 }
 std::int32_t day_number(Date value) {
   return value.days;
@@ -144,7 +141,7 @@ FunctionFamily conversions() {
                 {{"UNIX_DATE('1970-01-02')", "1"}}}),
           date({"UNIX_TIMESTAMP",
                 "Milliseconds since 1970-01-01 of a timestamp, or of now.",
-                {not_deterministic(scalar<now_millis>({})), scalar<millis_of>({"timestamp"})},
+                {not_deterministic(scalar<wall_clock_ms>({})), scalar<millis_of>({"timestamp"})},
                 {{"UNIX_TIMESTAMP(FROM_UNIXTIME(7))", "CAST(7 AS BIGINT)"}}})};
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "exec/data/wall_clock.h"
 #include "exec/runtime/engine_impl.h"
 #include "exec/runtime/transient.h"
 #include "parser/error/mutex.h"
@@ -142,9 +143,7 @@ void EngineImpl::put_off(const std::shared_ptr<const PhysicalPlan>& plan, const 
   waiting.plan = plan;
   waiting.error = error;
   waiting.due = Clock::now() + waiting.wait;
-  waiting.failed_at_ms =
-      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-          .count();
+  waiting.failed_at_ms = wall_clock_ms();
 }
 
 // Under control_.

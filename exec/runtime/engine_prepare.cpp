@@ -1,5 +1,6 @@
 #include <spdlog/spdlog.h>
 
+#include "exec/data/wall_clock.h"
 #include "exec/runtime/engine_impl.h"
 #include "parser/error/mutex.h"
 
@@ -76,9 +77,7 @@ Status EngineImpl::write_progress(const PhysicalPlan& plan, const QueryLayout& l
   if (!writer) return writer.error();
   auto topic = (*writer)->topic(slots_->topic());
   if (!topic) return topic.error();
-  const auto now =
-      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-          .count();
+  const std::int64_t now = wall_clock_ms();
   for (std::size_t sub = 0; sub < layout.subtopologies.size(); ++sub) {
     for (int partition = 0; partition < layout.subtopologies[sub].tasks; ++partition) {
       const SlotId slot = layout.slot_of(sub, partition);

@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 
+#include "exec/data/wall_clock.h"
 #include "exec/operators/operator.h"
 #include "exec/runtime/engine.h"
 #include "exec/runtime/layout.h"
@@ -102,10 +103,6 @@ struct QueryRun {
 
  private:
   static constexpr std::chrono::minutes kHealthy{1};
-  static std::int64_t wall_clock_ms() {
-    const auto now = std::chrono::system_clock::now().time_since_epoch();
-    return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-  }
 
   mutable Mutex mutex;
   std::optional<Error> failure GUARDED_BY(mutex);

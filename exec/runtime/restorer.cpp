@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "exec/data/wall_clock.h"
+
 namespace millrace::inline exec {
 namespace {
 
@@ -12,11 +14,6 @@ constexpr std::size_t kAtOnce = 4;         // changelogs read at a time
 
 // Half the time for which compaction keeps removals (delete.retention.ms of changelogs).
 constexpr std::chrono::milliseconds kOldest = std::chrono::hours{12};
-
-std::int64_t wall_clock_ms() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-}
 
 Error incomplete(const Task& task, const Task::StoreEntry& entry, std::int64_t durable, const Log::Bounds& changelog) {
   return user_error(

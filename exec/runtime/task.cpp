@@ -2,15 +2,11 @@
 
 #include <algorithm>
 
+#include "exec/data/wall_clock.h"
 #include "parser/error/ensure.h"
 
 namespace millrace::inline exec {
 namespace {
-
-std::int64_t wall_clock_ms() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-}
 
 class WriterChangelog final : public ChangelogSink {
  public:

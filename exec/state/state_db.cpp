@@ -16,6 +16,7 @@
 #include <filesystem>
 #include <map>
 
+#include "exec/data/wall_clock.h"
 #include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
@@ -62,10 +63,6 @@ std::string position_key(std::uint32_t id) {
 /// Beside the position, where earlier builds do not look.
 std::string position_time_key(std::uint32_t id) {
   return position_key(id).append("T");
-}
-std::int64_t wall_clock_ms() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
 }
 std::string end_key(std::uint32_t id, std::string_view to) {
   return to.empty() ? full_key(id, kDataTag + 1, {}) : full_key(id, kDataTag, to);

@@ -12,6 +12,7 @@
 #include <mutex>
 #include <thread>
 
+#include "exec/data/wall_clock.h"
 #include "parser/error/mutex.h"
 
 namespace millrace::inline server {
@@ -19,11 +20,6 @@ namespace json = boost::json;
 namespace {
 
 constexpr std::size_t kMostWaiting = 100'000;
-
-std::int64_t entry_time() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 std::string entry_json(const AuditEntry& entry, std::int64_t time) {
   return json::serialize(json::object{{"TIME", time},
@@ -49,7 +45,7 @@ class TopicAuditLog final : public AuditLog {
   }
 
   void write(const AuditEntry& entry) override {
-    const std::int64_t time = entry_time();
+    const std::int64_t time = wall_clock_ms();
     std::string text = entry_json(entry, time);
     {
       MutexLock lock(mutex_);

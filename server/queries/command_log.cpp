@@ -8,6 +8,7 @@
 #include <map>
 #include <thread>
 
+#include "exec/data/wall_clock.h"
 #include "parser/error/mutex.h"
 
 namespace millrace::inline server {
@@ -61,10 +62,8 @@ class TopicCommandLog final : public CommandLog {
   }
 
   Result<std::optional<CommandOutcome>> submit(const Command& command, std::chrono::milliseconds wait) override {
-    const auto now =
-        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch());
     auto appended = log_.append_now({topic_, 0}, std::string_view(command.id),
-                                    std::string_view(command_to_json(command)), now.count());
+                                    std::string_view(command_to_json(command)), wall_clock_ms());
     if (!appended) return appended.error();
     MutexLock lock(mutex_);
     applied_.wait_for(lock, wait, [&]() REQUIRES(mutex_) { return state_->next_sequence > *appended || failure_; });

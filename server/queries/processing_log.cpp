@@ -9,6 +9,7 @@
 #include <deque>
 #include <thread>
 
+#include "exec/data/wall_clock.h"
 #include "parser/error/mutex.h"
 #include "planner/types/value.h"
 
@@ -18,11 +19,6 @@ namespace {
 
 constexpr std::size_t kMaxQueued = 10'000;
 constexpr std::chrono::milliseconds kReadPoll{100}, kReadWait{2000};
-
-std::int64_t now_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 /// The record that an entry is about.
 struct RecordBytes {
@@ -141,7 +137,7 @@ class TopicProcessingLog final : public ProcessingLog {
         ++lost_;
         return;
       }
-      queue_.push_back({error, now_ms()});
+      queue_.push_back({error, wall_clock_ms()});
     }
     changed_.notify_one();
   }

@@ -6,6 +6,7 @@
 #include <boost/json.hpp>
 #include <chrono>
 
+#include "exec/data/wall_clock.h"
 #include "exec/schemas/schema_json.h"
 
 namespace millrace::inline server {
@@ -68,10 +69,8 @@ class SchemaTopic final : public RegistryKeeper {
 
   Status keep(const RegistryChange& change, LocalRegistry& registry) override {
     if (Status made = make_topic(); !made) return made;
-    const auto now = std::chrono::system_clock::now().time_since_epoch();
-    auto appended =
-        log_.append_now({topic_, 0}, std::string_view(change.subject), std::string_view(change_to_json(change)),
-                        std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+    auto appended = log_.append_now({topic_, 0}, std::string_view(change.subject),
+                                    std::string_view(change_to_json(change)), wall_clock_ms());
     if (!appended) return appended.error();
     return read_to(*appended + 1, registry);
   }

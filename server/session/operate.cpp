@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "exec/data/wall_clock.h"
 #include "server/queries/audit_log.h"
 #include "server/session/service_impl.h"
 
@@ -11,11 +12,6 @@
 namespace millrace::inline server {
 namespace json = boost::json;
 namespace {
-
-std::int64_t wall_clock_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 std::string_view activity(const TaskStatus& task) {
   return task.restoring ? "RESTORING" : task.dirty ? "UNCOMMITTED" : "COMMITTED";

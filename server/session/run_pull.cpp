@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "exec/data/wall_clock.h"
 #include "exec/expr/evaluator.h"
 #include "server/queries/plan_context.h"
 #include "server/queries/pull_plan.h"
@@ -11,9 +12,7 @@ namespace millrace::inline server {
 namespace {
 
 QueryHeader header_of(Schema columns) {
-  const auto now =
-      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch());
-  return {"query_" + std::to_string(now.count()), std::move(columns), false, true};
+  return {"query_" + std::to_string(wall_clock_ms()), std::move(columns), false, true};
 }
 
 /// The shape of a request's text and its properties, under which its pull query is in the cache. False: it cannot be

@@ -7,6 +7,7 @@
 #include <ctime>
 #include <random>
 
+#include "exec/data/wall_clock.h"
 #include "exec/formats/schema_registrar.h"
 #include "exec/schemas/http/http_registry.h"
 #include "parser/error/mutex.h"
@@ -39,8 +40,7 @@ ServiceImpl::ServiceImpl(Log& log, ServiceOptions options)
 
 std::int64_t ServiceImpl::now() const {
   if (options_.now) return options_.now();
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+  return wall_clock_ms();
 }
 
 ServiceImpl::~ServiceImpl() {

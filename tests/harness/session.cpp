@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "exec/data/wall_clock.h"
 #include "exec/expr/evaluator.h"
 #include "exec/formats/format.h"
 #include "planner/query/plan_query.h"
@@ -17,11 +18,6 @@ const ast::Property* find_property(const ast::Properties& properties, std::strin
   for (const auto& property : properties)
     if (property.name == name) return &property;
   return nullptr;
-}
-
-std::int64_t now_ms() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
 }
 
 bool has_repartition(const PhysicalPlan& plan) {
@@ -157,7 +153,7 @@ void Session::apply(const ast::InsertValues& statement) {
   if (!key || !value)
     throw SqlError(Code::invalid_insert, Span{}, (!key ? key.error() : value.error()).message, ErrorClass::general);
   records_[target.topic].push_back(
-      {.key = *key, .value = *value, .timestamp = bound.row_time.value_or(now_ms()), .headers = {}});
+      {.key = *key, .value = *value, .timestamp = bound.row_time.value_or(wall_clock_ms()), .headers = {}});
 }
 
 void Session::apply(const ast::AlterSource& statement) {

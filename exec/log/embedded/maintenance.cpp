@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "exec/data/wall_clock.h"
 #include "exec/log/embedded/log_compaction.h"
 #include "parser/error/mutex.h"
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "exec/data/wall_clock.h"
 #include "exec/log/failpoint.h"
 #include "exec/log/local/log.h"
 #include "exec/log/local/reader.h"

@@ -24,11 +24,6 @@ Status check_topic(const std::string& name, const TopicConfig& config) {
 
 }  // namespace
 
-std::int64_t wall_clock_ms() {
-  using namespace std::chrono;
-  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
-}
-
 Result<std::unique_ptr<LocalLog>> LocalLog::open(std::unique_ptr<LocalStorage> storage, Options options) {
   std::unique_ptr<LocalLog> log(new LocalLog(std::move(storage), options));
   if (Status loaded = log->load_topics(); !loaded) return loaded.error();

@@ -149,7 +149,4 @@ class LocalLog final : public Log {
   std::shared_ptr<void> background_;
 };
 
-/// Milliseconds since the epoch.
-std::int64_t wall_clock_ms();
-
 }  // namespace millrace::inline exec

@@ -9,6 +9,7 @@
 #include <random>
 #include <thread>
 
+#include "exec/data/wall_clock.h"
 #include "exec/log/embedded/log_compaction.h"
 #include "exec/log/embedded/maintenance.h"
 #include "exec/log/embedded/open.h"

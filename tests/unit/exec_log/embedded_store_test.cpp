@@ -11,6 +11,7 @@
 #include <random>
 #include <thread>
 
+#include "exec/data/wall_clock.h"
 #include "exec/log/embedded/maintenance.h"
 #include "exec/log/embedded/store.h"
 #include "exec/log/local/log.h"
