@@ -10,20 +10,15 @@
 #include <iterator>
 #include <vector>
 
+#include "parser/error/freed_by.h"
+
 namespace millrace::inline server {
 namespace {
 
-template <auto Free>
-struct Freed {
-  template <class T>
-  void operator()(T* object) const {
-    Free(object);
-  }
-};
-using Bio = std::unique_ptr<BIO, Freed<BIO_free_all>>;
-using Key = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
-using Certificate = std::unique_ptr<X509, Freed<X509_free>>;
-using Store = std::unique_ptr<PKCS12, Freed<PKCS12_free>>;
+using Bio = std::unique_ptr<BIO, FreedBy<BIO_free_all>>;
+using Key = std::unique_ptr<EVP_PKEY, FreedBy<EVP_PKEY_free>>;
+using Certificate = std::unique_ptr<X509, FreedBy<X509_free>>;
+using Store = std::unique_ptr<PKCS12, FreedBy<PKCS12_free>>;
 
 std::string tls_reason() {
   const unsigned long code = ERR_get_error();

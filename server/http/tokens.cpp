@@ -14,6 +14,7 @@
 #include <memory>
 #include <sstream>
 
+#include "parser/error/freed_by.h"
 #include "planner/types/value.h"
 
 namespace millrace::inline server {
@@ -22,19 +23,12 @@ namespace {
 
 constexpr std::chrono::seconds kClockSkew{60};
 
-template <auto Free>
-struct Released {
-  template <class T>
-  void operator()(T* it) const {
-    Free(it);
-  }
-};
-using PublicKey = std::unique_ptr<EVP_PKEY, Released<EVP_PKEY_free>>;
-using KeyMaker = std::unique_ptr<EVP_PKEY_CTX, Released<EVP_PKEY_CTX_free>>;
-using Digest = std::unique_ptr<EVP_MD_CTX, Released<EVP_MD_CTX_free>>;
-using Builder = std::unique_ptr<OSSL_PARAM_BLD, Released<OSSL_PARAM_BLD_free>>;
-using Parameters = std::unique_ptr<OSSL_PARAM, Released<OSSL_PARAM_free>>;
-using Big = std::unique_ptr<BIGNUM, Released<BN_free>>;
+using PublicKey = std::unique_ptr<EVP_PKEY, FreedBy<EVP_PKEY_free>>;
+using KeyMaker = std::unique_ptr<EVP_PKEY_CTX, FreedBy<EVP_PKEY_CTX_free>>;
+using Digest = std::unique_ptr<EVP_MD_CTX, FreedBy<EVP_MD_CTX_free>>;
+using Builder = std::unique_ptr<OSSL_PARAM_BLD, FreedBy<OSSL_PARAM_BLD_free>>;
+using Parameters = std::unique_ptr<OSSL_PARAM, FreedBy<OSSL_PARAM_free>>;
+using Big = std::unique_ptr<BIGNUM, FreedBy<BN_free>>;
 
 const unsigned char* bytes_of(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
@@ -104,7 +98,7 @@ PublicKey edwards_key(const json::object& jwk) {
 /// Two numbers side by side, as ES signatures have them, in DER.
 std::string curve_signature(const std::string& raw) {
   const std::size_t half = raw.size() / 2;
-  std::unique_ptr<ECDSA_SIG, Released<ECDSA_SIG_free>> signature(ECDSA_SIG_new());
+  std::unique_ptr<ECDSA_SIG, FreedBy<ECDSA_SIG_free>> signature(ECDSA_SIG_new());
   BIGNUM* r = BN_bin2bn(bytes_of(raw), static_cast<int>(half), nullptr);
   BIGNUM* s = BN_bin2bn(bytes_of(raw) + half, static_cast<int>(half), nullptr);
   ECDSA_SIG_set0(signature.get(), r, s);

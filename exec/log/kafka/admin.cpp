@@ -9,6 +9,7 @@
 #include <thread>
 #include <unordered_map>
 
+#include "parser/error/freed_by.h"
 #include "parser/error/mutex.h"
 
 namespace millrace::inline exec::kafka {
@@ -33,21 +34,14 @@ constexpr std::array<std::pair<const char*, const char*>, 4> kShortSegments{
      {"min.cleanable.dirty.ratio", "0.1"},
      {"delete.retention.ms", "86400000"}}};  // whoever has been away for half of it reads all (Restorer)
 
-template <auto Destroy>
-struct Deleter {
-  template <class T>
-  void operator()(T* object) const {
-    Destroy(object);
-  }
-};
-using QueuePtr = std::unique_ptr<rd_kafka_queue_t, Deleter<rd_kafka_queue_destroy>>;
-using EventPtr = std::unique_ptr<rd_kafka_event_t, Deleter<rd_kafka_event_destroy>>;
-using OptionsPtr = std::unique_ptr<rd_kafka_AdminOptions_t, Deleter<rd_kafka_AdminOptions_destroy>>;
-using NewTopicPtr = std::unique_ptr<rd_kafka_NewTopic_t, Deleter<rd_kafka_NewTopic_destroy>>;
-using DeleteTopicPtr = std::unique_ptr<rd_kafka_DeleteTopic_t, Deleter<rd_kafka_DeleteTopic_destroy>>;
-using DeleteRecordsPtr = std::unique_ptr<rd_kafka_DeleteRecords_t, Deleter<rd_kafka_DeleteRecords_destroy>>;
-using PartitionsPtr = std::unique_ptr<rd_kafka_topic_partition_list_t, Deleter<rd_kafka_topic_partition_list_destroy>>;
-using MetadataPtr = std::unique_ptr<const rd_kafka_metadata_t, Deleter<rd_kafka_metadata_destroy>>;
+using QueuePtr = std::unique_ptr<rd_kafka_queue_t, FreedBy<rd_kafka_queue_destroy>>;
+using EventPtr = std::unique_ptr<rd_kafka_event_t, FreedBy<rd_kafka_event_destroy>>;
+using OptionsPtr = std::unique_ptr<rd_kafka_AdminOptions_t, FreedBy<rd_kafka_AdminOptions_destroy>>;
+using NewTopicPtr = std::unique_ptr<rd_kafka_NewTopic_t, FreedBy<rd_kafka_NewTopic_destroy>>;
+using DeleteTopicPtr = std::unique_ptr<rd_kafka_DeleteTopic_t, FreedBy<rd_kafka_DeleteTopic_destroy>>;
+using DeleteRecordsPtr = std::unique_ptr<rd_kafka_DeleteRecords_t, FreedBy<rd_kafka_DeleteRecords_destroy>>;
+using PartitionsPtr = std::unique_ptr<rd_kafka_topic_partition_list_t, FreedBy<rd_kafka_topic_partition_list_destroy>>;
+using MetadataPtr = std::unique_ptr<const rd_kafka_metadata_t, FreedBy<rd_kafka_metadata_destroy>>;
 
 Error no_answer(std::string_view doing) {
   return external_error("Kafka: {}: no answer", doing);
