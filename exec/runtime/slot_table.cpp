@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "exec/log/ensure_topic.h"
 #include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
@@ -14,22 +15,13 @@ constexpr std::size_t kProgressRecordsPerPoll = 4096;
 }  // namespace
 
 Result<std::unique_ptr<SlotTable>> SlotTable::open(Log& log, std::string topic, const TopicConfig& shape) {
-  auto found = log.describe_topic(topic);
+  TopicConfig config = shape;
+  config.retention_ms = -1;
+  config.compacted = true;
+  config.short_segments = true;
+  const auto found = ensure_topic(log, topic, config);
   if (!found) return found.error();
-  if (!*found) {
-    TopicConfig config = shape;
-    config.retention_ms = -1;
-    config.compacted = true;
-    config.short_segments = true;
-    if (auto made = log.create_topic(topic, config); !made) {
-      // Another process of the service may have been faster.
-      found = log.describe_topic(topic);
-      if (!found) return found.error();
-      if (!*found) return made.error();
-    }
-  }
-  const int count = *found ? (*found)->config.partitions : shape.partitions;
-  return std::unique_ptr<SlotTable>(new SlotTable(log, std::move(topic), count));
+  return std::unique_ptr<SlotTable>(new SlotTable(log, std::move(topic), found->partitions));
 }
 
 Status SlotTable::start_reading(Reader& reader, std::span<const SlotId> slots, std::vector<int>& sources,

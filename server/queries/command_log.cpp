@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "exec/data/wall_clock.h"
+#include "exec/log/ensure_topic.h"
 #include "parser/error/mutex.h"
 
 namespace millrace::inline server {
@@ -32,15 +33,7 @@ class TopicCommandLog final : public CommandLog {
   }
 
   Status start(const TopicConfig& shape, const std::function<void(const StatePtr&)>& replayed) {
-    auto described = log_.describe_topic(topic_);
-    if (!described) return described.error();
-    if (!*described) {
-      if (Status made = log_.create_topic(topic_, shape); !made) {
-        // Another process may have been quicker.
-        auto again = log_.describe_topic(topic_);
-        if (!again || !*again) return made;
-      }
-    }
+    if (const auto found = ensure_topic(log_, topic_, shape); !found) return found.error();
     auto reader = log_.reader("commands");
     if (!reader) return reader.error();
     reader_ = std::move(*reader);

@@ -7,6 +7,7 @@
 #include <chrono>
 
 #include "exec/data/wall_clock.h"
+#include "exec/log/ensure_topic.h"
 #include "exec/schemas/schema_json.h"
 
 namespace millrace::inline server {
@@ -88,13 +89,8 @@ class SchemaTopic final : public RegistryKeeper {
  private:
   Status make_topic() {
     if (reader_) return {};
-    auto described = log_.describe_topic(topic_);
-    if (!described) return described.error();
-    if (*described) return {};
-    Status made = log_.create_topic(topic_, {.partitions = 1, .replicas = replicas_, .retention_ms = -1});
-    if (made) return {};
-    auto again = log_.describe_topic(topic_);  // another process may have been quicker
-    return again && *again ? Status() : made;
+    const auto found = ensure_topic(log_, topic_, {.partitions = 1, .replicas = replicas_, .retention_ms = -1});
+    return found ? Status() : found.error();
   }
 
   Status read_to(std::int64_t end, LocalRegistry& registry) {

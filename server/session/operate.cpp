@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "exec/data/wall_clock.h"
+#include "exec/log/ensure_topic.h"
 #include "server/queries/audit_log.h"
 #include "server/session/service_impl.h"
 
@@ -113,15 +114,11 @@ Result<std::string> ServiceImpl::back_up(const std::string& name) {
 void ServiceImpl::open_audit() {
   if (!config().boolean("millrace.audit.enabled")) return;
   const std::string topic = config().text("ksql.service.id") + "millrace_audit";
-  const auto described = log_.describe_topic(topic);
-  if (!described) throw std::runtime_error("the audit topic: " + described.error().message);
-  if (!*described) {
-    const TopicConfig shape{.partitions = 1,
-                            .replicas = static_cast<int>(config().integer("ksql.internal.topic.replicas")),
-                            .retention_ms = -1};
-    if (Status made = log_.create_topic(topic, shape); !made)
-      throw std::runtime_error("the audit topic: " + made.error().message);
-  }
+  const TopicConfig shape{.partitions = 1,
+                          .replicas = static_cast<int>(config().integer("ksql.internal.topic.replicas")),
+                          .retention_ms = -1};
+  if (const auto made = ensure_topic(log_, topic, shape); !made)
+    throw std::runtime_error("the audit topic: " + made.error().message);
   audit_ = AuditLog::open(log_, topic);
   if (state()->catalog.find(std::string(AuditLog::kStream)) != nullptr) return;
   if (Reply reply = execute({.sql = AuditLog::create_statement(topic)}); reply.error)

@@ -9,6 +9,7 @@
 
 #include "exec/data/wall_clock.h"
 #include "exec/formats/schema_registrar.h"
+#include "exec/log/ensure_topic.h"
 #include "exec/schemas/http/http_registry.h"
 #include "parser/error/mutex.h"
 #include "parser/syntax/parse.h"
@@ -156,7 +157,7 @@ void ServiceImpl::create_processing_log() {
     const TopicConfig shape{
         .partitions = static_cast<int>(config().integer("ksql.logging.processing.topic.partitions")),
         .replicas = static_cast<int>(config().integer("ksql.logging.processing.topic.replication.factor"))};
-    const Status made = log_.create_topic(topic, shape);
+    const auto made = ensure_topic(log_, topic, shape);
     if (!made) spdlog::warn("the topic of the processing log: {}", made.error().message);
     exists = made.has_value();
   }
