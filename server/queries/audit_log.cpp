@@ -7,13 +7,9 @@
 #include <array>
 #include <boost/json.hpp>
 #include <cctype>
-#include <condition_variable>
-#include <deque>
-#include <mutex>
-#include <thread>
 
 #include "exec/data/wall_clock.h"
-#include "parser/error/mutex.h"
+#include "server/queries/work_queue.h"
 
 namespace millrace::inline server {
 namespace json = boost::json;
@@ -34,50 +30,28 @@ std::string entry_json(const AuditEntry& entry, std::int64_t time) {
 
 class TopicAuditLog final : public AuditLog {
  public:
-  TopicAuditLog(Log& log, std::string topic) : log_(log), topic_(std::move(topic)), thread_([this] { run(); }) {}
-  ~TopicAuditLog() override {
-    {
-      const MutexLock lock(mutex_);
-      stopping_ = true;
-    }
-    changed_.notify_all();
-    thread_.join();
-  }
+  TopicAuditLog(Log& log, std::string topic)
+      : log_(log), topic_(std::move(topic)), queue_(kMostWaiting, [this](Entry&& entry) { append(entry); }) {}
 
   void write(const AuditEntry& entry) override {
     const std::int64_t time = wall_clock_ms();
-    std::string text = entry_json(entry, time);
-    {
-      MutexLock lock(mutex_);
-      room_.wait(lock, [&]() REQUIRES(mutex_) { return queue_.size() < kMostWaiting; });
-      queue_.emplace_back(std::move(text), time);
-    }
-    changed_.notify_one();
+    queue_.put({entry_json(entry, time), time});
   }
 
  private:
-  void run() {
-    MutexLock lock(mutex_);
-    for (;;) {
-      changed_.wait(lock, [&]() REQUIRES(mutex_) { return stopping_ || !queue_.empty(); });
-      if (queue_.empty()) return;
-      const auto [text, time] = std::move(queue_.front());
-      queue_.pop_front();
-      lock.unlock();
-      room_.notify_one();
-      if (auto done = log_.append_now({topic_, 0}, std::nullopt, std::string_view(text), time); !done)
-        spdlog::error("audit: {}: {}", done.error().message, text);
-      lock.lock();
-    }
+  struct Entry {
+    std::string text;
+    std::int64_t time;
+  };
+
+  void append(const Entry& entry) {
+    if (auto done = log_.append_now({topic_, 0}, std::nullopt, std::string_view(entry.text), entry.time); !done)
+      spdlog::error("audit: {}: {}", done.error().message, entry.text);
   }
 
   Log& log_;
   const std::string topic_;
-  Mutex mutex_;
-  std::condition_variable changed_, room_;
-  std::deque<std::pair<std::string, std::int64_t>> queue_ GUARDED_BY(mutex_);
-  bool stopping_ GUARDED_BY(mutex_) = false;
-  std::thread thread_;
+  WorkQueue<Entry> queue_;
 };
 
 bool names_secret(std::string_view name) {

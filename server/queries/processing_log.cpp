@@ -5,13 +5,10 @@
 
 #include <atomic>
 #include <boost/json.hpp>
-#include <condition_variable>
-#include <deque>
-#include <thread>
 
 #include "exec/data/wall_clock.h"
-#include "parser/error/mutex.h"
 #include "planner/types/value.h"
+#include "server/queries/work_queue.h"
 
 namespace millrace::inline server {
 namespace json = boost::json;
@@ -119,72 +116,43 @@ std::string entry_json(const ProcessingError& error, const RecordBytes& record, 
 class TopicProcessingLog final : public ProcessingLog {
  public:
   TopicProcessingLog(Log& log, std::string topic, bool with_records)
-      : log_(log), topic_(std::move(topic)), with_records_(with_records), thread_([this] { run(); }) {}
-  ~TopicProcessingLog() override {
-    {
-      const MutexLock lock(mutex_);
-      stopping_ = true;
-    }
-    changed_.notify_all();
-    thread_.join();
-  }
+      : log_(log),
+        topic_(std::move(topic)),
+        with_records_(with_records),
+        reader_(log),
+        queue_(kMaxQueued, [this](Entry&& entry) { write(entry); }) {}
 
   void report(const ProcessingError& error) override {
     ++reported_;
-    {
-      const MutexLock lock(mutex_);
-      if (queue_.size() >= kMaxQueued) {
-        ++lost_;
-        return;
-      }
-      queue_.push_back({error, wall_clock_ms()});
-    }
-    changed_.notify_one();
+    if (!queue_.offer({error, wall_clock_ms()})) ++lost_;
   }
   std::uint64_t reported() const override { return reported_; }
   std::optional<std::uint64_t> wait_until_written(std::chrono::milliseconds wait) override {
-    MutexLock lock(mutex_);
-    if (!empty_.wait_for(lock, wait, [&]() REQUIRES(mutex_) { return queue_.empty() && !writing_; }))
-      return std::nullopt;
-    return written_;
+    return queue_.wait_until_empty(wait);
   }
 
  private:
-  void run() {
-    RecordReader reader(log_);
-    MutexLock lock(mutex_);
-    for (;;) {
-      changed_.wait(lock, [&]() REQUIRES(mutex_) { return stopping_ || !queue_.empty(); });
-      if (queue_.empty()) return;
-      auto [error, time] = std::move(queue_.front());
-      queue_.pop_front();
-      const std::uint64_t lost = std::exchange(lost_, 0);
-      writing_ = true;
-      lock.unlock();
-      RecordBytes record;
-      if (with_records_) record = reader.read({error.topic, error.partition}, error.offset).value_or(RecordBytes());
-      const std::string text = entry_json(error, record, time, lost);
-      if (auto done = log_.append_now({topic_, 0}, std::nullopt, std::string_view(text), time); !done)
-        spdlog::warn("processing log: {} ({})", done.error().message, text);
-      lock.lock();
-      writing_ = false;
-      ++written_;
-      if (queue_.empty()) empty_.notify_all();
-    }
+  struct Entry {
+    ProcessingError error;
+    std::int64_t time;
+  };
+
+  void write(const Entry& entry) {
+    const auto& [error, time] = entry;
+    const std::uint64_t lost = lost_.exchange(0);
+    RecordBytes record;
+    if (with_records_) record = reader_.read({error.topic, error.partition}, error.offset).value_or(RecordBytes());
+    const std::string text = entry_json(error, record, time, lost);
+    if (auto done = log_.append_now({topic_, 0}, std::nullopt, std::string_view(text), time); !done)
+      spdlog::warn("processing log: {} ({})", done.error().message, text);
   }
 
   Log& log_;
   const std::string topic_;
   const bool with_records_;
-  std::atomic<std::uint64_t> reported_ = 0;
-  Mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<std::pair<ProcessingError, std::int64_t>> queue_ GUARDED_BY(mutex_);
-  std::condition_variable empty_;
-  std::uint64_t lost_ GUARDED_BY(mutex_) = 0, written_ GUARDED_BY(mutex_) = 0;
-  bool writing_ GUARDED_BY(mutex_) = false;
-  bool stopping_ GUARDED_BY(mutex_) = false;
-  std::thread thread_;
+  std::atomic<std::uint64_t> reported_ = 0, lost_ = 0;
+  RecordReader reader_;  // of the queue's thread
+  WorkQueue<Entry> queue_;
 };
 
 }  // namespace
