@@ -65,6 +65,8 @@ set(openapi_header ${CMAKE_BINARY_DIR}/generated/server/http/openapi_file.h)
 add_custom_command(OUTPUT ${openapi_header}
   COMMAND ${CMAKE_COMMAND} -D FILES=${openapi} -D OUTPUT=${openapi_header} -D NAME=kOpenApiFiles -P ${CMAKE_SOURCE_DIR}/cmake/embed_files.cmake
   DEPENDS ${openapi} ${CMAKE_SOURCE_DIR}/cmake/embed_files.cmake VERBATIM)
+add_custom_target(openapi_header DEPENDS ${openapi_header})
+add_dependencies(generated_sources openapi_header)
 target_sources(server_http PRIVATE ${openapi_header})
 target_include_directories(server_http PRIVATE ${CMAKE_BINARY_DIR}/generated)
 
