@@ -60,7 +60,21 @@ class KafkaRuntimeTest : public testing::Test {
     }
     ASSERT_TRUE(writer->commit());
     ASSERT_EQ(writer->commit_state(std::chrono::seconds{30}).outcome, Writer::Outcome::committed);
+    await_markers();
     (void)bench;
+  }
+  // A broker says committed before every partition has the marker that makes the rows visible.
+  void await_markers() {
+    for (int partition = 0; partition < 3; ++partition)
+      while (true) {
+        const auto bounds = log_->bounds({prefix_ + "orders", partition});
+        ASSERT_TRUE(bounds);
+        if (bounds->end > visible_[partition]) {
+          visible_[partition] = bounds->end;
+          break;
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds{5});
+      }
   }
   std::map<std::string, std::string> expected() const {
     std::map<std::string, std::string> out;
@@ -79,6 +93,7 @@ class KafkaRuntimeTest : public testing::Test {
   std::string prefix_, table_;
   Bench::Options options_;
   std::map<int, int> count_;
+  std::map<int, std::int64_t> visible_;
   std::map<int, long> sum_;
 };
 
