@@ -28,7 +28,9 @@ class AggregateOperator final : public Operator {
         global_(node.global),
         final_(node.emit == EmitPolicy::final),
         every_change_(lower.context.options().emit_every_change) {
-    if (node.window) windows_.emplace(*node.window);
+    if (!node.window) return;
+    windows_.emplace(*node.window);
+    rows_at_once_ = rows_at_once(windows_per_row(*node.window));
   }
 
   Status on_batch(int, const Batch& in, Emitter& out) override {
@@ -66,11 +68,20 @@ class AggregateOperator final : public Operator {
     arguments_.evaluate(in, errors);
     if (errors.count != 0) context_.report(errors, in);
     if (final_) return take_in_final(in, out);
-    if (windows_) {
-      assign_windows(in, 0, in.rows);
-    } else {
+    if (!windows_) {
       rows_ = all_rows(in.rows);
+      return take_in_groups(in, out);
     }
+    for (std::size_t from = 0; from < in.rows;) {
+      const std::size_t to = std::min(in.rows, from + rows_at_once_);
+      assign_windows(in, from, to);
+      if (Status taken = take_in_groups(in, out); !taken) return taken;
+      from = to;
+    }
+    return {};
+  }
+
+  Status take_in_groups(const Batch& in, Emitter& out) {
     if (Status found = find_groups(in); !found) return found;
     if (table_) return take_in_changes(in, out);
     if (!every_change_) return add(in, 0, rows_.size());
@@ -160,6 +171,7 @@ class AggregateOperator final : public Operator {
   GroupArguments arguments_;
   MapStore& store_;
   std::optional<TimeWindows> windows_;
+  std::size_t rows_at_once_ = kMaxBatchRows;  // into windows
   bool table_, combined_, global_, final_, every_change_;
   std::int64_t closed_ = -1;  // EMIT FINAL: windows up to this start have been given out
 
@@ -195,13 +207,13 @@ Status AggregateOperator::merge(const Batch& in) {
   return layout_->merge_states(values_, states_);
 }
 
-/// The batch is cut behind each row that closes windows; those are given out before the next row is looked at.
+/// The batch is cut at least behind each row that closes windows; those are given out before the next row is looked at.
 Status AggregateOperator::take_in_final(const Batch& in, Emitter& out) {
   const std::int64_t advance = windows_->spec().advance_ms;
   for (std::size_t from = 0; from < in.rows;) {
     std::size_t to = from;
     std::int64_t time = windows_->stream_time(), closing = -1;
-    while (to < in.rows && closing <= closed_) {
+    while (to < in.rows && closing <= closed_ && to - from < rows_at_once_) {
       time = std::max(time, (*in.timestamps)[to++]);
       const std::int64_t last = time - windows_->spec().grace_ms - windows_->spec().size_ms;
       closing = last < 0 ? -1 : last / advance * advance;

@@ -18,7 +18,8 @@ constexpr char kSettled = 1;  // matched, given out, or of a side that never goe
 class StreamStreamJoin final : public Operator {
  public:
   StreamStreamJoin(const StreamStreamJoinNode& node, const LowerContext& lower, OrderedStore& left, OrderedStore& right)
-      : keys_(*node.left),
+      : context_(lower.context),
+        keys_(*node.left),
         sides_{{RowCodec(node.left->schema), left, node.before_ms, node.after_ms, is_outer(node.type, 0)},
                {RowCodec(node.right->schema), right, node.after_ms, node.before_ms, is_outer(node.type, 1)}},
         rows_(lower.node, *node.left, *node.right),
@@ -80,6 +81,7 @@ class StreamStreamJoin final : public Operator {
     rows_.add(key, input == 0 ? own : other, input == 0 ? other : own, timestamp);
   }
 
+  OperatorContext& context_;
   StoreKeys keys_;
   Side sides_[2];
   JoinRows rows_;
@@ -89,6 +91,7 @@ class StreamStreamJoin final : public Operator {
   std::int64_t next_ = 0;  // numbers rows, so that equal times keep their order
   std::set<Held> held_;
   bool held_known_ = false;
+  std::uint64_t late_ = 0;  // rows of the batch that are kept no more
   KeyBuffer key_bytes_;
   Encoded encoded_;
 };
@@ -109,6 +112,7 @@ Status StreamStreamJoin::on_batch(int input, const Batch& in, Emitter& out) {
   for (Side& side : sides_)
     if (Status found = side.store.lists(key_bytes_, side.lists); !found) return found;
   std::size_t next_keyed = 0;
+  late_ = 0;
   for (const std::uint32_t row : rows) {
     rows_.set_headers(in, row);
     const std::int64_t timestamp = (*in.timestamps)[row];
@@ -119,6 +123,7 @@ Status StreamStreamJoin::on_batch(int input, const Batch& in, Emitter& out) {
     const std::size_t i = next_keyed++;
     if (Status taken = take_row(input, key_bytes_[i], timestamp, encoded_.row(row), i); !taken) return taken;
   }
+  if (late_ != 0) context_.late_rows(late_);
   return rows_.flush(out);
 }
 
@@ -135,7 +140,10 @@ Status StreamStreamJoin::take_row(int input, std::string_view key, std::int64_t 
   const bool alone = own.outer && !matched;
   const bool hold = alone && stored && !eager_ && !closed(own, timestamp);
   if (alone && !hold) add(input, key, bytes, std::nullopt, timestamp);
-  if (!stored) return {};
+  if (!stored) {
+    ++late_;
+    return {};
+  }
   Entry* entry = own.store.insert(*own.lists[list], key, next_++, timestamp);
   std::string value(1, hold ? kHeld : kSettled);
   value.append(bytes);

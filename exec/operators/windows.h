@@ -52,6 +52,15 @@ class TimeWindows {
   std::int64_t stream_time_ = INT64_MIN;
 };
 
+inline std::int64_t windows_per_row(const WindowSpec& spec) {
+  return spec.type == WindowType::hopping ? (spec.size_ms + spec.advance_ms - 1) / spec.advance_ms : 1;
+}
+/// How many rows that each go to so many places may be worked on in one go, so that what they need stays bounded.
+inline std::size_t rows_at_once(std::int64_t places) {
+  constexpr std::int64_t kPlaces = 1 << 18;
+  return static_cast<std::size_t>(std::max<std::int64_t>(1, kPlaces / places));
+}
+
 /// How long an aggregate itself keeps a window: with EMIT FINAL only until its result is given out.
 inline std::int64_t kept_ms(const AggregateNode& node) {
   const WindowSpec& spec = *node.window;

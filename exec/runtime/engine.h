@@ -110,6 +110,8 @@ class TransientQuery {
   virtual void resume() = 0;
 };
 struct TransientEvents {
+  /// Before all others, once the query is positioned: it is going to run. Not called where run_transient fails.
+  std::function<void()> on_begin = {};
   std::function<bool(const Batch&)> on_rows;
   /// Where the query stands in its only topic: the next offset of each partition, once before the first row and then
   /// when on_rows has taken all that came of the records before. Only for plans of one subtopology that reads one

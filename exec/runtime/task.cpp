@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "exec/data/wall_clock.h"
+#include "exec/operators/windows.h"
 #include "parser/error/ensure.h"
 
 namespace millrace::inline exec {
@@ -23,6 +24,14 @@ class WriterChangelog final : public ChangelogSink {
   std::int64_t now_;
 };
 
+/// In how many windows a row of the subtopology counts, at most.
+std::int64_t windows_per_row(const PlanNode& node) {
+  const auto* aggregate = node.as<AggregateNode>();
+  std::int64_t most = aggregate != nullptr && aggregate->window ? windows_per_row(*aggregate->window) : 1;
+  for (const NodePtr& input : inputs_of(node)) most = std::max(most, windows_per_row(*input));
+  return most;
+}
+
 class NoChangelog final : public ChangelogSink {
  public:
   Status put(std::string_view, std::optional<std::string_view>) override { return {}; }
@@ -35,7 +44,8 @@ Task::Task(std::shared_ptr<QueryRun> run, TaskPlace place, const TaskEnvironment
       place_(place),
       environment_(environment),
       subtopology_(run_->plan->subtopologies[place.subtopology]),
-      progress_key_(progress_key(*run_->plan, subtopology_.id, place.partition)) {}
+      progress_key_(progress_key(*run_->plan, subtopology_.id, place.partition)),
+      batch_rows_(std::min(environment.batch_rows, rows_at_once(windows_per_row(*subtopology_.root)))) {}
 
 Task::~Task() {
   for (StoreEntry& entry : stores_) count_state(entry, 0);
@@ -129,9 +139,9 @@ Result<TaskInput*> Task::choose(const HasMore& has_more, bool& blocked, std::siz
 
 /// Decoding is the source's work.
 Status Task::load_head(TaskInput& input) {
-  if (input.has_head() || !input.has_queued()) return input.load_head(environment_.batch_rows);
+  if (input.has_head() || !input.has_queued()) return input.load_head(batch_rows_);
   const auto began = Clock::now();
-  Status loaded = input.load_head(environment_.batch_rows);
+  Status loaded = input.load_head(batch_rows_);
   const auto took = static_cast<std::uint64_t>(std::chrono::nanoseconds(Clock::now() - began).count());
   const Pipeline::Leaf& source = pipeline_->leaves()[input.leaves().front().leaf];
   source.counters->busy_ns.fetch_add(took, std::memory_order_relaxed);

@@ -124,6 +124,7 @@ class Task final : private TaskContext, private Emitter {
   const TaskEnvironment& environment_;
   const Subtopology& subtopology_;
   const std::string progress_key_;
+  const std::size_t batch_rows_;
   std::vector<StoreEntry> stores_;
   std::unique_ptr<Pipeline> pipeline_;
   std::unique_ptr<SinkStage> sink_;

@@ -54,6 +54,7 @@ Status TransientRun::open() {
   worker_ = std::move(*worker);
   worker_->after_round([this] { after_round(); });
   if (auto added = add_tasks(); !added) return added;
+  if (events_.on_begin) events_.on_begin();
   if (engine_.options().workers > 0) {
     worker_->start();
   } else {

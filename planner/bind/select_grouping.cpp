@@ -11,6 +11,9 @@
 namespace millrace::inline planner {
 namespace {
 
+// Each takes a look-up and an entry of state; with millions of them a single row would keep a worker for minutes.
+constexpr std::int64_t kMostWindowsPerRow = 100'000;
+
 /// True when the expression needs nothing but grouping expressions, aggregates and constants.
 bool is_grouped(const SelectInput& input, const Clauses& clauses, const ast::ExprPtr& expr) {
   if (among(clauses.group, expr) || is_call_of(input.context.functions, *expr, FunctionKind::aggregate)) return true;
@@ -121,6 +124,10 @@ std::optional<WindowSpec> window_spec(const ast::Query& query) {
     fail(fmt::format(
         "The ADVANCE of a hopping window must be greater than zero and at most its SIZE ({} ms), but is {} ms.",
         spec.size_ms, spec.advance_ms));
+  }
+  if (spec.type == WindowType::hopping && (spec.size_ms - 1) / spec.advance_ms >= kMostWindowsPerRow) {
+    fail(fmt::format("A row would count in {} windows, more than {}: make the ADVANCE larger or the SIZE smaller.",
+                     (spec.size_ms - 1) / spec.advance_ms + 1, kMostWindowsPerRow));
   }
   const std::int64_t by_default =
       window.grace ? window.grace->millis : std::max<std::int64_t>(kMillisPerDay - spec.size_ms, 0);

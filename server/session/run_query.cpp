@@ -70,26 +70,28 @@ struct TransientTerms {
   std::vector<std::int64_t> from;        // position to begin at
 };
 
-/// Starts a transient plan whose rows go to the sink.
-std::unique_ptr<RunningQuery> start_transient(std::shared_ptr<const PhysicalPlan> plan, const TransientTerms& terms,
-                                              const QueryHeader& header, ServiceImpl& service, ResultSink& sink) {
+/// Lists the query among those that run here.
+void enlist(const std::shared_ptr<TransientRun>& run, const std::string& text, ServiceImpl::PushQueries& registry) {
+  const MutexLock lock(registry.mutex);
+  registry.running[run->id] = {text, [weak = std::weak_ptr(run)] {
+                                 auto target = weak.lock();
+                                 if (!target) return;
+                                 std::unique_ptr<TransientQuery> query;
+                                 {
+                                   const MutexLock guard(target->mutex);
+                                   query = std::move(target->query);
+                                 }
+                                 query.reset();
+                                 target->end(std::nullopt, std::nullopt);
+                               }};
+}
+
+/// Starts a transient plan whose rows go to the sink, which is not touched where that fails.
+Service::Started start_transient(std::shared_ptr<const PhysicalPlan> plan, const TransientTerms& terms,
+                                 const QueryHeader& header, ServiceImpl& service, ResultSink& sink) {
   auto run = std::make_shared<TransientRun>(sink);
-  const std::string id = run->id = header.query_id;
+  run->id = header.query_id;
   auto registry = service.push_queries();
-  {
-    const MutexLock lock(registry->mutex);
-    registry->running[id] = {terms.text, [weak = std::weak_ptr(run)] {
-                               auto target = weak.lock();
-                               if (!target) return;
-                               std::unique_ptr<TransientQuery> query;
-                               {
-                                 const MutexLock guard(target->mutex);
-                                 query = std::move(target->query);
-                               }
-                               query.reset();
-                               target->end(std::nullopt, std::nullopt);
-                             }};
-  }
   auto handle = std::make_unique<TransientHandle>(run, registry);
   std::optional<std::int64_t> limit;
   std::vector<std::size_t> order;
@@ -97,12 +99,15 @@ std::unique_ptr<RunningQuery> start_transient(std::shared_ptr<const PhysicalPlan
     limit = output->limit;
     order = output->columns;
   }
-  QueryHeader shown = header;
-  shown.schema.columns = in_order(header.schema.columns, order);
-  sink.begin(shown);
   const std::string message = terms.until_end ? "Query Completed" : "Limit Reached";
   auto seen = std::make_shared<std::int64_t>(0);
   TransientEvents events;
+  events.on_begin = [&] {
+    enlist(run, terms.text, *registry);
+    QueryHeader shown = header;
+    shown.schema.columns = in_order(header.schema.columns, order);
+    sink.begin(shown);
+  };
   events.on_rows = [run, seen, order](const Batch& batch) {
     if (run->ended) return true;
     Batch rows;  // what a sink reads of a batch
@@ -123,13 +128,12 @@ std::unique_ptr<RunningQuery> start_transient(std::shared_ptr<const PhysicalPlan
     run->end(limit && *seen >= *limit ? std::string("Limit Reached") : message, std::nullopt);
   };
   auto started = service.engine().run_transient(std::move(plan), terms.until_end, std::move(events), terms.from);
-  if (!started) {
-    run->end(std::nullopt, to_service_error(started.error()));
-    return handle;
+  if (!started) return {nullptr, to_service_error(started.error())};
+  {
+    const MutexLock lock(run->mutex);
+    run->query = std::move(*started);
   }
-  const MutexLock lock(run->mutex);
-  run->query = std::move(*started);
-  return handle;
+  return {std::move(handle), std::nullopt};
 }
 
 /// Whether ksqlDB would tap the running query that writes the source, and name the push query after that.
@@ -191,7 +195,7 @@ Service::Started run_push(const ast::Query& query, const Request& request, const
   if (auto refused = set_position(*plan, request, session, service.log(), terms)) return {nullptr, *refused};
   ++service.push_count;
   const QueryHeader header{id, plan->result, true, plan->kind == RelationKind::table};
-  return {start_transient(plan, terms, header, service, sink), std::nullopt};
+  return start_transient(plan, terms, header, service, sink);
 }
 
 Service::Started run_stream_pull(const ast::Query& query, const SessionProperties& session, ServiceImpl& service,
@@ -212,7 +216,7 @@ Service::Started run_stream_pull(const ast::Query& query, const SessionPropertie
   auto plan = plan_query(bound.root, bound.options, plan_context(id, true, session.effective, service.config()));
   ++service.pull_count;
   const TransientTerms terms{.text = {}, .until_end = true, .resumable = {}, .from = {}};
-  return {start_transient(plan, terms, {id, plan->result, false, false}, service, sink), std::nullopt};
+  return start_transient(plan, terms, {id, plan->result, false, false}, service, sink);
 }
 
 Service::Started ServiceImpl::query(const Request& request, ResultSink& sink) {

@@ -330,6 +330,13 @@ class Queries(unittest.TestCase):
         self.assertEqual((answer.status, answer.json()["@type"], answer.json()["error_code"]), (400, "statement_error", 40001))
         self.assertTrue(answer.body.startswith(b'{"@type":"statement_error"'))
         self.assertEqual(post("/query-stream", {"sql": "SHOW STREAMS;"}).status, 400)
+        run("CREATE STREAM gone (k STRING KEY, v INT) WITH (kafka_topic='gone', value_format='JSON', partitions=1);")
+        run("CREATE STREAM left_over (k STRING KEY, v INT) WITH (kafka_topic='gone', value_format='JSON');")
+        run("DROP STREAM gone DELETE TOPIC;")
+        for text in ("SELECT * FROM left_over EMIT CHANGES;", "SELECT * FROM left_over;"):
+            answer = post("/query-stream", {"sql": text})
+            self.assertEqual((answer.status, answer.json()["message"]), (400, "the source topic gone does not exist"))
+        run("DROP STREAM left_over;")
         self.assertEqual(post("/query-stream", {"sql": "SELECT * FROM t WHERE k='a'; SELECT * FROM t WHERE k='b';"}).status, 400)
 
     def test_close_query(self):

@@ -75,6 +75,16 @@ TEST(Aggregate, HoppingWindowsOldestFirst) {
                                        "a | 2, 2, 1 | @7 | 0..10 | after"));
 }
 
+TEST(Aggregate, ManyWindowsPerRowAreTakenInByParts) {
+  Pipe pipe(counted(clicks(), hopping(100'000, 1, 100'000)), {.every_change = false});
+  pipe.feed({row("a", 1, 200'000), row("a", 1, 200'001), row("a", 1, 200'002)});
+  pipe.commit();
+  const std::vector<std::string> rows = pipe.take();
+  EXPECT_EQ(rows.size(), 100'002u);
+  const auto with_all = [](const std::string& line) { return line.starts_with("a | 3, 3, 1 | "); };
+  EXPECT_EQ(std::count_if(rows.begin(), rows.end(), with_all), 99'998);
+}
+
 TEST(Aggregate, FinalResultsComeOnceAndFarJumpsLoseNone) {
   for (const std::size_t size : {1u, 4096u}) {
     Pipe pipe(counted(clicks(), tumbling(2, 1), EmitPolicy::final), {.batch_rows = size});

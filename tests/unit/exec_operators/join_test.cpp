@@ -85,6 +85,7 @@ TEST(StreamStreamJoin, WithGraceUnmatchedRowsWait) {
   pipe.feed(1, {row(5, "z", 40), row(6, "late", 2)});
   EXPECT_THAT(pipe.take(), ElementsAre("2 | 2, b, null, null | @1", "3 | null, null, 3, y | @4",
                                        "4 | 4, c, null, null | @16", "6 | null, null, 6, late | @2"));
+  EXPECT_EQ(pipe.late(), 1u);
 }
 
 TEST(TableTableJoin, FollowsTheMatrix) {
