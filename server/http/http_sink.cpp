@@ -79,6 +79,7 @@ void HttpSink::refuse(const ServiceError& error) {
 
 bool HttpSink::send(std::string text) {
   if (text.empty()) return true;
+  if (share_) share_->sent(text.size());
   const std::uint64_t before = drains_.load(std::memory_order_acquire);
   if (responder_->write(std::move(text))) return true;
   const MutexLock lock(mutex_);
@@ -172,6 +173,7 @@ void HttpSink::end(std::optional<std::string> message, std::optional<ServiceErro
     }
   }
   if (!started_) {
+    if (share_) share_->sent(buffer_.size());
     responder_->respond(200, media_type_name(type_), buffer_);
   } else if (push_ || !is_closed()) {
     if (!buffer_.empty()) send(std::exchange(buffer_, {}));
@@ -250,6 +252,7 @@ void QuickSink::end(std::optional<std::string> message, std::optional<ServiceErr
   slow_.over();
   if (most_rows_ > 0 && given_ > most_rows_) return fail(too_many_rows(most_rows_));
   writer_->end(message, error, text_);
+  if (share_) share_->sent(text_.size());
   responder_->respond(200, media_type_name(type_), text_);
 }
 

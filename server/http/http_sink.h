@@ -29,6 +29,7 @@ class HttpSink final : public ResultSink, public std::enable_shared_from_this<Ht
       : responder_(std::move(responder)), type_(type), ender_(ender), streams_(streams), terms_(std::move(terms)) {}
   ~HttpSink() override { streams_.remove(stream_); }
 
+  void keep(std::shared_ptr<QueryPermit> permit) override { share_ = std::move(permit); }
   void begin(const QueryHeader& header) override;
   bool rows(const Batch& batch) override;
   void token(const std::string& token) override;
@@ -56,6 +57,7 @@ class HttpSink final : public ResultSink, public std::enable_shared_from_this<Ht
   LiveStreams& streams_;
   const SinkTerms terms_;
   std::shared_ptr<const void> permit_;  // of a push query
+  std::shared_ptr<QueryPermit> share_;  // of the server's limits; null: there are none
   std::int64_t given_ = 0;              // rows
   std::uint64_t stream_ = 0;
   std::unique_ptr<RowWriter> writer_;
@@ -84,6 +86,7 @@ class QuickSink final : public QuickAnswer, private ResultSink {
   void later(std::function<void()> work) override { responder_->post(std::move(work)); }
 
  private:
+  void keep(std::shared_ptr<QueryPermit> permit) override { share_ = std::move(permit); }
   void begin(const QueryHeader& header) override;
   bool rows(const Batch& batch) override;
   bool line(std::string_view) override { return true; }
@@ -94,6 +97,7 @@ class QuickSink final : public QuickAnswer, private ResultSink {
   const SlowRequest slow_;
   const std::int64_t most_rows_;  // 0: any number
   std::int64_t given_ = 0;
+  std::shared_ptr<QueryPermit> share_;
   std::unique_ptr<RowWriter> writer_;
   std::string text_;
 };

@@ -40,6 +40,8 @@ Reply ServiceImpl::execute(const Request& request) {
     auto session = std::make_shared<const SessionProperties>(session_properties(request));
     for (Step& step : plan_request(parse_request(request, *session), session)) {
       current = step.statement->text;
+      if (std::holds_alternative<Mutation>(step.planned))
+        if ((reply.error = limits_->admit_command())) break;
       if (auto done = run(step)) reply.entities.push_back(std::move(*done));
     }
   } catch (const SqlError& error) {

@@ -51,6 +51,7 @@ KnownPullPtr plan_known(const ast::Query& query, const Request& request, const S
 
 Service::Started begin_pull(const KnownPull& known, const std::vector<Value>& values, ServiceImpl& service,
                             ResultSink& sink) {
+  if (auto refused = service.limits().admit_pull(sink)) return {nullptr, std::move(refused)};
   ++service.pull_count;
   auto rows = service.engine().read_table(known.pull, values);
   if (!rows) return {nullptr, to_service_error(rows.error())};
@@ -96,6 +97,10 @@ bool ServiceImpl::quick_query(const Request& request, const std::shared_ptr<Quic
   if (!known || known->pull->keys() == nullptr) return false;
   const auto values = known->values(shape);
   if (!values) return false;
+  if (const auto refused = limits_->admit_pull(answer->sink())) {
+    answer->fail(*refused);
+    return true;
+  }
   ++pull_count;
   const auto give = [known, answer](TableRows& rows) {
     ResultSink& sink = answer->sink();

@@ -193,6 +193,8 @@ Service::Started run_push(const ast::Query& query, const Request& request, const
   auto plan = plan_query(bound.root, bound.options, plan_context(id, true, session.effective, service.config()));
   TransientTerms terms{.text = request.sql, .until_end = request.until_end, .resumable = {}, .from = {}};
   if (auto refused = set_position(*plan, request, session, service.log(), terms)) return {nullptr, *refused};
+  if (is_scalable(query, session, state->catalog))
+    if (auto refused = service.limits().admit_push(sink)) return {nullptr, std::move(refused)};
   ++service.push_count;
   const QueryHeader header{id, plan->result, true, plan->kind == RelationKind::table};
   return start_transient(plan, terms, header, service, sink);
@@ -214,6 +216,7 @@ Service::Started run_stream_pull(const ast::Query& query, const SessionPropertie
   bound.options.emit_every_change = true;
   const std::string id = service.next_transient_id(bound.sources.front());
   auto plan = plan_query(bound.root, bound.options, plan_context(id, true, session.effective, service.config()));
+  if (auto refused = service.limits().admit_pull(sink)) return {nullptr, std::move(refused)};
   ++service.pull_count;
   const TransientTerms terms{.text = {}, .until_end = true, .resumable = {}, .from = {}};
   return start_transient(plan, terms, {id, plan->result, false, false}, service, sink);

@@ -37,7 +37,8 @@ ServiceImpl::ServiceImpl(Log& log, ServiceOptions options)
       options_(std::move(options)),
       functions_(builtin_functions()),
       insert_writers_(std::make_shared<InsertWriters>(
-          log, fmt::format("{}-{}", options_.config.text("ksql.service.id"), options_.process_id))) {}
+          log, fmt::format("{}-{}", options_.config.text("ksql.service.id"), options_.process_id))),
+      limits_(std::make_shared<QueryLimits>(QueryLimits::most_of(options_.config))) {}
 
 std::int64_t ServiceImpl::now() const {
   if (options_.now) return options_.now();

@@ -63,11 +63,20 @@ struct QueryHeader {
   bool text = false;   // PRINT: lines follow, no rows
 };
 
+/// What a query has of the server's limits, as long as somebody holds it. Thread-safe.
+class QueryPermit {
+ public:
+  virtual ~QueryPermit() = default;
+  virtual void sent(std::size_t bytes) = 0;
+};
+
 /// Takes the rows of one query. For a push query the calls come from a worker thread; for a pull query from the
 /// caller's. Never two at once.
 class ResultSink {
  public:
   virtual ~ResultSink() = default;
+  /// Before `begin`: to hold until the answer is out, and to tell of its bytes.
+  virtual void keep(std::shared_ptr<QueryPermit> /*permit*/) {}
   virtual void begin(const QueryHeader& header) = 0;
   /// Rows in the order of the header's schema; `remove` rows are tombstones. False: full; the same batch comes again
   /// after RunningQuery::resume().

@@ -18,6 +18,7 @@
 #include "server/queries/topics.h"
 #include "server/session/errors.h"
 #include "server/session/pull_cache.h"
+#include "server/session/query_limits.h"
 #include "server/session/running_pull.h"
 #include "server/session/service.h"
 #include "server/statements/planned.h"
@@ -84,6 +85,7 @@ class ServiceImpl final : public Service {
   const std::shared_ptr<PushQueries>& push_queries() { return push_queries_; }
   PullCache& pulls() { return pulls_; }
   PullThreads& pull_threads() { return pull_threads_; }
+  QueryLimits& limits() { return *limits_; }
   SchemaRegistry& registry() override { return *registry_; }
   LocalRegistry* local_registry() override { return local_registry_.get(); }
   const std::shared_ptr<SchemaCache>& schemas() const { return schemas_; }
@@ -143,6 +145,7 @@ class ServiceImpl final : public Service {
   std::atomic<std::uint64_t> keyless_ = 0;
   const std::shared_ptr<InsertWriters> insert_writers_;
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  const std::shared_ptr<QueryLimits> limits_;
   PullCache pulls_;
   PullThreads pull_threads_;  // gone before the engine
   Mutex statuses_mutex_;

@@ -376,6 +376,55 @@ class Backup(unittest.TestCase):
         self.assertIn("millrace.backup.directory", answer.json()["message"])
 
 
+
+class Limits(Served):
+    options = ("ksql.query.pull.max.qps=20", "ksql.query.pull.max.concurrent.requests=1",
+               "ksql.query.pull.max.hourly.bandwidth.megabytes=1", "ksql.server.command.topic.rate.limit=3")
+
+    def test_pull_queries_and_commands(self):
+        run(self.server, "CREATE STREAM s (k INT KEY, v STRING) WITH (kafka_topic='s', value_format='JSON', partitions=1);"
+                         "CREATE TABLE t AS SELECT k, LATEST_BY_OFFSET(v) AS v FROM s GROUP BY k;")
+        rest = self.post("/ksql", {"ksql": "CREATE TYPE a AS INT; CREATE TYPE b AS INT;"})
+        self.assertEqual((rest.status, rest.json()["error_code"], len(rest.json()["entities"])), (429, 42900, 1), rest.body)
+        self.assertEqual(self.post("/ksql", {"ksql": "SHOW TYPES;"}).status, 200)
+        lines = '{"target":"s"}\n' + "".join(json.dumps({"k": i, "v": "x" * 50000}) + "\n" for i in range(10))
+        self.assertEqual(self.post("/inserts-stream", lines).status, 200)
+        point = {"sql": "SELECT k FROM t WHERE k = 1;"}
+
+        def pull(body, wanted, why=""):
+            """Not sooner than the limit for a second allows."""
+            time.sleep(0.06)
+            answer = self.post("/query-stream", body)
+            self.assertEqual(answer.status, wanted, answer.body[:200])
+            self.assertIn(why, answer.body.decode()[-200:])
+            return answer
+
+        wait_for(lambda: len(pull({"sql": "SELECT k FROM t;"}, 200).body.splitlines()) == 11)
+        kept = [self.post("/query-stream", point) for _ in range(60)]
+        self.assertEqual({answer.status for answer in kept}, {200, 429})
+        self.assertIn("Host is at rate limit for pull queries. Currently set to 20 qps.", kept[-1].json()["message"])
+        for _ in range(2):  # half a megabyte each
+            pull({"sql": "SELECT * FROM t;"}, 200)
+        pull({"sql": "SELECT * FROM s;"}, 200)
+        for body in (point, {"sql": "SELECT * FROM t;"}, {"sql": "SELECT * FROM s;"}):
+            pull(body, 429, "Host is at bandwidth rate limit for pull queries.")
+
+    def test_one_at_a_time(self):
+        server = Server(MILLRACE, "--set", "ksql.query.pull.max.concurrent.requests=1")
+        self.addCleanup(server.close)
+        run(server, "CREATE STREAM s (k INT KEY, v STRING) WITH (kafka_topic='s', value_format='JSON', partitions=1);")
+        for part in range(10):
+            lines = '{"target":"s"}\n' + "".join(json.dumps({"k": i, "v": "x" * 50000}) + "\n" for i in range(100))
+            self.assertEqual(request(server.port, "POST", "/inserts-stream", lines).status, 200)
+        slow = request(server.port, "POST", "/query-stream", {"sql": "SELECT * FROM s;"}, wait=False)
+        slow.chunk()
+        other = request(server.port, "POST", "/query-stream", {"sql": "SELECT * FROM s;"})
+        self.assertEqual((other.status, other.json()["error_code"]), (429, 42900))
+        self.assertIn("concurrency limit", other.json()["message"])
+        slow.connection.close()
+        wait_for(lambda: request(server.port, "POST", "/query-stream", {"sql": "SELECT * FROM s LIMIT 1;"}).status == 200)
+
+
 if __name__ == "__main__":
     MILLRACE = sys.argv.pop(1)
     unittest.main()
