@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cctype>
 
 #include "parser/error/sql_error.h"
@@ -27,6 +28,17 @@ std::string step_name(const PlanNode& node) {
     start = false;
   }
   return name;
+}
+
+/// The columns of a relation in its former self: a source may have got more of them since.
+std::vector<std::size_t> former_places(const Schema& old, const Schema& next) {
+  std::vector<std::size_t> places;
+  for (const ColumnDef& column : next.columns) {
+    const auto found = std::ranges::find(old.columns, column.name, &ColumnDef::name);
+    const bool known = found != old.columns.end();
+    places.push_back(known ? static_cast<std::size_t>(found - old.columns.begin()) : old.size() + places.size());
+  }
+  return places;
 }
 
 template <class T>
@@ -81,23 +93,40 @@ class UpgradeCheck {
 
   // Which rows of a table have been counted must be known when they are taken back.
   void compare_filters(const NodePtr& old, const NodePtr& next) const {
-    const auto before = filters_below(old), after = filters_below(next);
-    if (!same(before, after)) refuse(*old, "filterExpression", text_of(before), text_of(after));
+    const std::vector<const FilterNode*> before = filters_below(*old), after = filters_below(*next);
+    const auto as_before = [](const FilterNode* was, const FilterNode* is) {
+      const auto places = former_places(was->input->schema, is->input->schema);
+      return same(was->predicate, remap_columns(is->predicate, places));
+    };
+    if (!std::ranges::equal(before, after, as_before))
+      refuse(*old, "filterExpression", text_of(predicates(before)), text_of(predicates(after)));
   }
-  static std::vector<ExprPtr> filters_below(NodePtr node) {
-    std::vector<ExprPtr> filters;
+  static std::vector<const FilterNode*> filters_below(const PlanNode& from) {
+    std::vector<const FilterNode*> filters;
+    const PlanNode* node = &from;
     for (auto inputs = inputs_of(*node); inputs.size() == 1; inputs = inputs_of(*node)) {
-      node = inputs.front();
-      if (const auto* filter = node->as<FilterNode>()) filters.push_back(filter->predicate);
+      node = inputs.front().get();
+      if (const auto* filter = node->as<FilterNode>()) filters.push_back(filter);
     }
     return filters;
+  }
+  static std::vector<ExprPtr> predicates(const std::vector<const FilterNode*>& filters) {
+    std::vector<ExprPtr> list;
+    for (const FilterNode* filter : filters) list.push_back(filter->predicate);
+    return list;
   }
 
   template <class Node, class Field>
   void compare_field(const PlanNode& step, const Node& old, const PlanNode& next, const Field& field) const {
+    if (field.fixed_as.empty()) return;
     const auto& was = old.*(field.member);
-    const auto& is = next.as<Node>()->*(field.member);
-    if (!field.fixed_as.empty() && !same_state(was, is)) refuse(step, field.fixed_as, text_of(was), text_of(is));
+    auto is = next.as<Node>()->*(field.member);
+    if constexpr (std::tuple_size_v<decltype(Node::kInputs)> > 0) {
+      const auto places = former_places(inputs_of(step).front()->schema, inputs_of(next).front()->schema);
+      auto to_former = [&](ExprPtr& expr) { expr = remap_columns(expr, places); };
+      for_each_expr(is, to_former);
+    }
+    if (!same_state(was, is)) refuse(step, field.fixed_as, text_of(was), text_of(is));
   }
 
   Span span_;

@@ -148,6 +148,7 @@ PhysicalPlan read_plan(const json::object& from, const FunctionCatalog& function
   plan.kind = static_cast<RelationKind>(from.at("kind").to_number<int>());
   plan.window = read_window(from.at("window"));
   for (const auto& rule : from.at("rules").as_array()) plan.fired_rules.emplace_back(rule.as_string());
+  if (const json::value* bound = from.if_contains("bound")) plan.bound = read_node(*bound, functions);
   name_steps(plan);
   return plan;
 }
@@ -157,22 +158,23 @@ PhysicalPlan read_plan(const json::object& from, const FunctionCatalog& function
 std::string to_json(const PhysicalPlan& plan) {
   json::array subtopologies;
   for (const auto& subtopology : plan.subtopologies) subtopologies.push_back(write_subtopology(subtopology));
-  const json::value out = {{"version", kPlanVersion},
-                           {"records", kRecordForm},
-                           {"query", plan.query_id},
-                           {"incarnation", plan.incarnation},
-                           {"subtopologies", subtopologies},
-                           {"topics", write_topics(plan.topics)},
-                           {"materialization", write_materialization(plan)},
-                           {"options",
-                            {{"emit_every_change", plan.options.emit_every_change},
-                             {"from_earliest", plan.options.from_earliest},
-                             {"fail_on_bad_record", plan.options.fail_on_bad_record},
-                             {"fail_on_bad_timestamp", plan.options.fail_on_bad_timestamp}}},
-                           {"result", write(plan.result)},
-                           {"kind", static_cast<int>(plan.kind)},
-                           {"window", write(plan.window)},
-                           {"rules", json::value_from(plan.fired_rules)}};
+  json::object out = {{"version", kPlanVersion},
+                      {"records", kRecordForm},
+                      {"query", plan.query_id},
+                      {"incarnation", plan.incarnation},
+                      {"subtopologies", subtopologies},
+                      {"topics", write_topics(plan.topics)},
+                      {"materialization", write_materialization(plan)},
+                      {"options",
+                       {{"emit_every_change", plan.options.emit_every_change},
+                        {"from_earliest", plan.options.from_earliest},
+                        {"fail_on_bad_record", plan.options.fail_on_bad_record},
+                        {"fail_on_bad_timestamp", plan.options.fail_on_bad_timestamp}}},
+                      {"result", write(plan.result)},
+                      {"kind", static_cast<int>(plan.kind)},
+                      {"window", write(plan.window)},
+                      {"rules", json::value_from(plan.fired_rules)}};
+  if (plan.bound) out["bound"] = write(plan.bound);
   return json::serialize(out);
 }
 

@@ -19,6 +19,7 @@ std::shared_ptr<const PhysicalPlan> plan_query(const NodePtr& root, const QueryO
   Rewritten rewritten = rewrite(root, {context.evaluate, options}, context.rules_off);
   auto plan = std::make_shared<PhysicalPlan>(make_physical(rewritten.root, options, context.physical));
   plan->fired_rules = std::move(rewritten.fired);
+  if (!context.physical.transient) plan->bound = root;
   return plan;
 }
 

@@ -67,7 +67,7 @@ const QueryInfo* replaced_query(const std::string& name, const StatementContext&
   return context.state.find_query(writers.front()->id);
 }
 
-/// For binding what was bound before: its schemas are those at hand.
+/// For binding again what was bound before: its schemas are those at hand.
 class KnownSchemas final : public SchemaLookup {
  public:
   KnownSchemas(const FormatInfo& key, const FormatInfo& value) : key_(key.schema), value_(value.schema) {}
@@ -86,22 +86,21 @@ class KnownSchemas final : public SchemaLookup {
   std::shared_ptr<const WriterSchema> key_, value_;
 };
 
-/// The state and the offsets of the old query must fit the new one. The old one is bound again from its text, because
-/// its plan has been through the rules.
-void check_replacement(const QueryInfo& replaced, const BoundQuery& bound, const ast::CreateAs& create,
-                       const StatementContext& context) {
-  const ast::StatementPtr parsed = parse_statement(replaced.statement);
+/// A query as it was bound. Plans of 0.1 do not say it: there its text is bound again. Null: that is not possible.
+NodePtr bound_before(const QueryInfo& query, const BoundQuery& next, const StatementContext& context) {
+  if (query.plan->bound) return query.plan->bound;
+  const ast::StatementPtr parsed = parse_statement(query.statement);
   const auto* found = parsed->as<ast::CreateAs>();
-  if (found == nullptr) return;
+  if (found == nullptr) return nullptr;
   ast::CreateAs old = *found;
   std::erase_if(old.properties, [](const ast::Property& property) {
     return property.name == "CLEANUP_POLICY" || property.name.ends_with("SCHEMA_ID");
   });
   Catalog catalog = context.state.catalog;
   catalog.sources.erase(old.name.text);
-  KnownSchemas known(bound.sink->key_format, bound.sink->value_format);
-  const BindContext before{catalog, context.functions, context.topics, replaced.properties, evaluate_constant, &known};
-  check_query_upgrade(bind_create_as(old, before).root, bound.root, create.name.span);
+  KnownSchemas known(next.sink->key_format, next.sink->value_format);
+  const BindContext before{catalog, context.functions, context.topics, query.properties, evaluate_constant, &known};
+  return bind_create_as(old, before).root;
 }
 
 std::string in_capitals(std::string text) {
@@ -151,7 +150,8 @@ Planned plan(const ast::CreateAs& create, const ast::Statement& statement, const
   forbid_read_only_topic(bound.sink->topic, context);
   result.statement = canonical_text(create, bound);
   const QueryInfo* replaced = create.or_replace ? replaced_query(name, context) : nullptr;
-  if (replaced != nullptr) check_replacement(*replaced, bound, create, context);
+  if (const NodePtr old = replaced != nullptr ? bound_before(*replaced, bound, context) : nullptr)
+    check_query_upgrade(old, bound.root, create.name.span);
   const bool stream = bound.sink->kind == RelationKind::stream;
   std::string id = replaced != nullptr ? replaced->id : next_query_id(stream ? "CSAS" : "CTAS", name, context);
   bound.sink->created_by = id;

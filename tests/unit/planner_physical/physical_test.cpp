@@ -17,6 +17,7 @@ PhysicalPlan physical(const NodePtr& root, bool transient = false) {
       PhysicalContext{
           .service_id = "default_", .query_id = transient ? "transient_1" : "CTAS_T_5", .transient = transient});
   plan.fired_rules = rewritten.fired;
+  if (!transient) plan.bound = root;
   return plan;
 }
 
@@ -47,6 +48,10 @@ void expect_equal(const PhysicalPlan& a, const PhysicalPlan& b) {
     const InternalTopic &x = a.topics[i], &y = b.topics[i];
     EXPECT_EQ(std::tie(x.name, x.changelog, x.partitions, x.subtopology),
               std::tie(y.name, y.changelog, y.partitions, y.subtopology));
+  }
+  ASSERT_EQ(a.bound != nullptr, b.bound != nullptr);
+  if (a.bound) {
+    EXPECT_TRUE(equal(*a.bound, *b.bound)) << explain(a.bound) << explain(b.bound);
   }
   ASSERT_EQ(a.materialization.has_value(), b.materialization.has_value());
   if (!a.materialization) return;
