@@ -121,7 +121,7 @@ class UpgradeCheck {
     if (field.fixed_as.empty()) return;
     const auto& was = old.*(field.member);
     auto is = next.as<Node>()->*(field.member);
-    if constexpr (std::tuple_size_v<decltype(Node::kInputs)> > 0) {
+    if constexpr (std::tuple_size_v<decltype(Node::kInputs)> != 0) {
       const auto places = former_places(inputs_of(step).front()->schema, inputs_of(next).front()->schema);
       auto to_former = [&](ExprPtr& expr) { expr = remap_columns(expr, places); };
       for_each_expr(is, to_former);

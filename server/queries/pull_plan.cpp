@@ -17,4 +17,17 @@ std::shared_ptr<const PhysicalPlan> plan_table_pull(const BoundPull& bound, cons
   return plan_pull(bound, *keeper->plan, context);
 }
 
+BoundQuery bind_stream_pull(const ast::Query& query, const BindContext& context) {
+  if (!setting_flag(context.properties, "ksql.query.pull.stream.enabled"))
+    throw SqlError(Code::invalid_statement, query.span, "Pull queries on streams are disabled.")
+        .hint("ksql.query.pull.stream.enabled=true allows them; EMIT CHANGES makes it a push query");
+  (void)bind_pull(query, context);
+  ast::Query push = query;
+  push.emit = ast::Emit::changes;
+  BoundQuery bound = bind_push(push, context);
+  bound.options.from_earliest = true;
+  bound.options.emit_every_change = true;
+  return bound;
+}
+
 }  // namespace millrace::inline server

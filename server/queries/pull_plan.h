@@ -12,6 +12,9 @@ namespace millrace::inline server {
 std::shared_ptr<const PhysicalPlan> plan_table_pull(const BoundPull& bound, const ServiceState& state,
                                                     const PlanContext& context);
 
+/// A pull query on a stream: a plan that reads what the topics hold now. Throws SqlError.
+BoundQuery bind_stream_pull(const ast::Query& query, const BindContext& context);
+
 /// ` See … for more info.`, at the end of messages about pull queries.
 inline constexpr std::string_view kPullDocs = "See https://cnfl.io/queries for more info.";
 

@@ -6,6 +6,7 @@
 #include "exec/expr/evaluator.h"
 #include "parser/error/mutex.h"
 #include "server/queries/plan_context.h"
+#include "server/queries/pull_plan.h"
 #include "server/session/push_token.h"
 
 namespace millrace::inline server {
@@ -202,18 +203,10 @@ Service::Started run_push(const ast::Query& query, const Request& request, const
 
 Service::Started run_stream_pull(const ast::Query& query, const SessionProperties& session, ServiceImpl& service,
                                  ResultSink& sink) {
-  if (!setting_flag(session.effective, "ksql.query.pull.stream.enabled"))
-    throw SqlError(Code::invalid_statement, query.span, "Pull queries on streams are disabled.")
-        .hint("ksql.query.pull.stream.enabled=true allows them; EMIT CHANGES makes it a push query");
   const StatePtr state = service.state();
   LogTopics topics(service.log());
-  const BindContext context{state->catalog, service.functions(), topics, session.effective, evaluate_constant};
-  (void)bind_pull(query, context);
-  ast::Query push = query;
-  push.emit = ast::Emit::changes;
-  BoundQuery bound = bind_push(push, context);
-  bound.options.from_earliest = true;
-  bound.options.emit_every_change = true;
+  const BoundQuery bound =
+      bind_stream_pull(query, {state->catalog, service.functions(), topics, session.effective, evaluate_constant});
   const std::string id = service.next_transient_id(bound.sources.front());
   auto plan = plan_query(bound.root, bound.options, plan_context(id, true, session.effective, service.config()));
   if (auto refused = service.limits().admit_pull(sink)) return {nullptr, std::move(refused)};

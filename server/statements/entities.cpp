@@ -37,7 +37,7 @@ json::object query_json(const QueryInfo& query, const ShowContext& context) {
                      {"sinkKafkaTopics", std::move(topics)},
                      {"id", query.id},
                      {"statusCount", json::object{{state, 1}}},
-                     {"queryType", "PERSISTENT"},
+                     {"queryType", kPersistentQuery},
                      {"state", state}};
   if (status && status->state == QueryState::error) shown["error"] = status->error;
   return shown;

@@ -16,6 +16,8 @@ boost::json::object type_json(const Type& type);
 boost::json::array fields_json(const Schema& schema);
 boost::json::value window_json(const std::optional<WindowInfo>& window);
 boost::json::object query_json(const QueryInfo& query, const ShowContext& context);
+/// What `queryType` says.
+inline constexpr std::string_view kPersistentQuery = "PERSISTENT", kPushQuery = "PUSH", kPullQuery = "PULL";
 std::string_view state_name(QueryState state);
 /// All streams or all tables as DESCRIBE shows them.
 boost::json::object source_descriptions(RelationKind kind, bool extended, const ast::Statement& statement,

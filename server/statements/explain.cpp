@@ -14,10 +14,19 @@ namespace millrace::inline server {
 namespace json = boost::json;
 namespace {
 
-/// What a query is and does, for EXPLAIN. `id` empty: of a statement that does not run.
-json::object query_description(const std::string& id, const std::string& statement, const PhysicalPlan& plan,
-                               const std::vector<std::string>& sources, const std::string& sink,
-                               const PropertyMap& overrides, const ShowContext& context) {
+/// What EXPLAIN tells of: a query that runs, or would.
+struct Explained {
+  std::string_view type;
+  std::string statement;
+  std::shared_ptr<const PhysicalPlan> plan;
+  std::vector<std::string> sources;
+  std::string sink;
+};
+
+/// `id` empty: of a statement that does not run.
+json::object query_description(const std::string& id, const Explained& query, const PropertyMap& overrides,
+                               const ShowContext& context) {
+  const PhysicalPlan& plan = *query.plan;
   auto status = id.empty() ? std::nullopt : context.engine.status(id);
   json::array errors;
   if (status && !status->error.empty())
@@ -27,16 +36,16 @@ json::object query_description(const std::string& id, const std::string& stateme
   if (status) hosts[context.host] = std::string(state_name(status->state));
   for (const auto& [name, value] : overrides) overridden[name] = value;
   return {{"id", id},
-          {"statementText", statement},
+          {"statementText", query.statement},
           {"windowType", window_json(plan.window)},
           {"fields", fields_json(plan.result)},
-          {"sources", json::value_from(sources)},
-          {"sinks", sink.empty() ? json::array{} : json::array{json::value(sink)}},
+          {"sources", json::value_from(query.sources)},
+          {"sinks", query.sink.empty() ? json::array{} : json::array{json::value(query.sink)}},
           {"topology", explain(plan)},
           {"executionPlan", fmt::format("rules: {}", fmt::join(plan.fired_rules, ", "))},
           {"overriddenProperties", std::move(overridden)},
           {"ksqlHostQueryStatus", std::move(hosts)},
-          {"queryType", id.empty() ? "PUSH" : "PERSISTENT"},
+          {"queryType", query.type},
           {"queryErrors", std::move(errors)},
           {"tasksMetadata", json::array{}},
           {"consumerGroupId", context.config.text("ksql.service.id")},
@@ -92,47 +101,34 @@ json::value analysis(const QueryInfo& query, const ShowContext& context) {
 }
 
 json::object describe_query(const QueryInfo& query, const ShowContext& context) {
-  return query_description(query.id, query.statement, *query.plan, query.sources, query.sink, query.properties,
-                           context);
+  return query_description(query.id, {kPersistentQuery, query.statement, query.plan, query.sources, query.sink},
+                           query.properties, context);
 }
 
 SqlError runs_no_query(const ast::Statement& statement) {
   return SqlError(Code::invalid_statement, statement.span, "The provided statement does not run a ksql query");
 }
 
-/// A query that does not run.
-struct Explained {
-  std::string statement;
-  std::shared_ptr<const PhysicalPlan> plan;
-  std::vector<std::string> sources;
-  std::string sink;
-};
-
-/// Whether it is a pull query that look-ups or a scan of a table's rows answer.
-bool reads_table(const ast::Query& query, const ServiceState& state) {
-  if (query.emit != ast::Emit::none) return false;
-  const SourceDef* source = state.catalog.find(query.from.first.name.text);
-  const QueryInfo* keeper = source != nullptr ? state.find_query(source->created_by) : nullptr;
-  return source != nullptr && source->kind == RelationKind::table && keeper != nullptr && keeper->plan->materialization;
+Explained explain_select(const ast::Statement& select, const ast::Query& query, const StatementContext& context) {
+  const PlanContext planning = plan_context("explained", true, context.session.effective, context.config);
+  const SourceDef* source = context.state.catalog.find(query.from.first.name.text);
+  const bool pull = query.emit == ast::Emit::none;
+  if (pull && source != nullptr && source->kind == RelationKind::table) {
+    const BoundPull bound = bind_pull(query, context.bind());
+    return {kPullQuery, ast::format(select), plan_table_pull(bound, context.state, planning), {bound.source}, ""};
+  }
+  BoundQuery bound = pull ? bind_stream_pull(query, context.bind()) : bind_push(query, context.bind());
+  auto plan = plan_query(bound.root, bound.options, planning);
+  return {pull ? kPullQuery : kPushQuery, ast::format(select), std::move(plan), std::move(bound.sources), ""};
 }
 
 Explained explain_statement(const ast::Statement& inner, const StatementContext& context) {
-  if (const auto* select = inner.as<ast::Select>(); select != nullptr && reads_table(*select->query, context.state)) {
-    const BoundPull bound = bind_pull(*select->query, context.bind());
-    auto plan = plan_table_pull(bound, context.state,
-                                plan_context("explained", true, context.session.effective, context.config));
-    return {ast::format(inner), std::move(plan), {bound.source}, ""};
-  }
-  if (const auto* select = inner.as<ast::Select>()) {
-    BoundQuery bound = bind_push(*select->query, context.bind());
-    auto plan = plan_query(bound.root, bound.options,
-                           plan_context("explained", true, context.session.effective, context.config));
-    return {ast::format(inner), std::move(plan), std::move(bound.sources), ""};
-  }
+  if (const auto* select = inner.as<ast::Select>()) return explain_select(inner, *select->query, context);
   if (!inner.as<ast::CreateAs>() && !inner.as<ast::InsertSelect>()) throw runs_no_query(inner);
   const Planned planned = plan_statement(inner, context);
   for (const Change& change : std::get<Mutation>(planned).changes)
-    if (change.query) return {change.query->statement, change.query->plan, change.query->sources, change.query->sink};
+    if (change.query)
+      return {kPersistentQuery, change.query->statement, change.query->plan, change.query->sources, change.query->sink};
   throw runs_no_query(inner);
 }
 
@@ -154,7 +150,7 @@ json::object query_list(const ast::Statement& statement, const ShowContext& cont
                                 {"sinkKafkaTopics", json::array{}},
                                 {"id", id},
                                 {"statusCount", json::object{{"RUNNING", 1}}},
-                                {"queryType", "PUSH"},
+                                {"queryType", kPushQuery},
                                 {"state", "RUNNING"}});
   json::object object = entity("queries", statement);
   object["queries"] = std::move(list);
@@ -179,8 +175,7 @@ Planned plan(const ast::Explain& explain, const ast::Statement& statement, const
         .hint("SHOW QUERIES lists them");
   return Show{[&statement, explained = explain_statement(*explain.statement, context)](const ShowContext& now) {
     json::object object = entity("queryDescription", statement);
-    object["queryDescription"] = query_description("", explained.statement, *explained.plan, explained.sources,
-                                                   explained.sink, now.session.overrides, now);
+    object["queryDescription"] = query_description("", explained, now.session.overrides, now);
     return object;
   }};
 }

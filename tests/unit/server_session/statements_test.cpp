@@ -123,6 +123,34 @@ TEST_F(Statements, HowMuchIsCollectedMayChangeWithAReplacement) {
   EXPECT_EQ(run("SET 'ksql.functions.collect_list.limit'='2'; CREATE OR REPLACE " + query), "currentStatus ");
 }
 
+TEST_F(Statements, AReplacementIsComparedWithTheQueryAsItWasBound) {
+  run("CREATE TYPE small AS INT; "
+      "CREATE STREAM s (k STRING KEY, v INT, h BYTES HEADER('h')) WITH (kafka_topic='s', partitions=1, "
+      "value_format='JSON');");
+  const std::string query = "TABLE t AS SELECT k, COUNT(h) AS n, SUM(CAST(v AS small)) AS v FROM s GROUP BY k;";
+  EXPECT_EQ(run("CREATE " + query), "currentStatus ");
+  EXPECT_EQ(run("DROP TYPE small; ALTER STREAM s ADD COLUMN w INT;"), "currentStatus currentStatus ");
+  const std::string same = "TABLE t AS SELECT k, COUNT(h) AS n, SUM(CAST(v AS INT)) AS v FROM s GROUP BY k;";
+  EXPECT_EQ(run("CREATE OR REPLACE " + same), "currentStatus ");
+  EXPECT_THAT(run("CREATE OR REPLACE TABLE t AS SELECT k, COUNT(w) AS n, SUM(v) AS v FROM s GROUP BY k;"),
+              HasSubstr("must have matching aggregationFunctions"));
+}
+
+TEST_F(Statements, ExplainTellsTheTypeOfAQuery) {
+  run(std::string(kStream) + "CREATE TABLE t AS SELECT k, COUNT(*) AS n FROM s GROUP BY k;");
+  const auto type = [&](const std::string& query) {
+    const Reply reply = service_->execute({.sql = "EXPLAIN " + query, .variables = {}});
+    if (reply.error) return reply.error->message;
+    return std::string(reply.entities.at(0).at("queryDescription").at("queryType").as_string());
+  };
+  EXPECT_EQ(type("SELECT * FROM t WHERE k = 'a';"), "PULL");
+  EXPECT_EQ(type("SELECT * FROM s;"), "PULL");
+  EXPECT_EQ(type("SELECT * FROM s EMIT CHANGES;"), "PUSH");
+  EXPECT_EQ(type("SELECT * FROM t EMIT CHANGES;"), "PUSH");
+  EXPECT_EQ(type("CREATE STREAM o AS SELECT * FROM s;"), "PERSISTENT");
+  EXPECT_EQ(type(service_->catalog().find("T")->created_by + ";"), "PERSISTENT");
+}
+
 TEST_F(Statements, SetAppliesToTheRestOfTheRequest) {
   run(kStream);
   const std::string off = "SET 'ksql.create.or.replace.enabled'='false'; ",
