@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "cli/commands.h"
+#include "cli/file_watch.h"
 #include "cli/local_service.h"
 #include "cli/logging.h"
 #include "cli/options.h"
@@ -89,12 +90,12 @@ class StopSignal {
   StopSignal() : signals_(block_signals()) {
     std::thread([this] { run(); }).detach();
   }
-  /// From now on a signal is what wait() returns; before, one that ends the server ends the process at once: what is
-  /// committed is in the log.
-  int wait() {
+  /// From now on a signal is what wait() returns, or 0 after that time; before, one that ends the server ends the
+  /// process at once: what is committed is in the log.
+  int wait(std::chrono::milliseconds at_most) {
     MutexLock lock(mutex_);
     waited_for_ = true;
-    came_.wait(lock, [&]() REQUIRES(mutex_) { return signal_ != 0; });
+    came_.wait_for(lock, at_most, [&]() REQUIRES(mutex_) { return signal_ != 0; });
     return std::exchange(signal_, 0);
   }
 
@@ -131,16 +132,30 @@ int failed(const Error& error) {
   return 1;
 }
 
-/// Until a signal that ends the server; SIGHUP reads keys and certificates again.
-int wait_for_end(StopSignal& signals, HttpServer& http) {
-  int signal = 0;
-  while ((signal = signals.wait()) == SIGHUP) {
-    if (Status reloaded = http.reload_tls(); !reloaded)
-      spdlog::error("certificates stay as they are: {}", reloaded.error().message);
-    else
-      spdlog::info("certificates read again");
+void reload_certificates(HttpServer& http) {
+  if (Status reloaded = http.reload_tls(); !reloaded)
+    spdlog::error("certificates stay as they are: {}", reloaded.error().message);
+  else
+    spdlog::info("certificates read again");
+}
+void reload_users(HttpServer& http, const Config& config) {
+  auto security = network_security(config);
+  if (!security) return spdlog::error("users and grants stay as they are: {}", security.error().message);
+  http.secure(std::move(*security));
+  spdlog::info("users and grants read again");
+}
+
+/// Until a signal that ends the server. SIGHUP reads certificates, users and grants again, and so does a change of
+/// their files.
+int wait_for_end(StopSignal& signals, HttpServer& http, const Config& config) {
+  FileWatch users(security_files(config)), certificates(certificate_files(config));
+  constexpr std::chrono::seconds kBetweenLooks{1};
+  while (true) {
+    const int signal = signals.wait(kBetweenLooks);
+    if (signal != 0 && signal != SIGHUP) return signal;
+    if (certificates.changed() || signal == SIGHUP) reload_certificates(http);
+    if (users.changed() || signal == SIGHUP) reload_users(http, config);
   }
-  return signal;
 }
 
 /// A headless server's statements.
@@ -199,6 +214,7 @@ int serve(const Options& options) {
   if (!http) return failed(http.error());
   local.advertised = options.get("advertise").value_or(local.config.text("ksql.advertised.listener"));
   if (local.advertised.empty()) local.advertised = fmt::format("{}:{}", address.host, (*http)->port());
+  const Config config = local.config;
   const std::string queries_file = local.config.text("ksql.queries.file");
   const std::string log_name =
       local.kafka.empty() ? "embedded log in " + (*directory)->path() : "Kafka at " + local.kafka;
@@ -213,7 +229,7 @@ int serve(const Options& options) {
           std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began).count()),
       log_name.c_str());
   std::fflush(stdout);
-  spdlog::info("{}: stopping", strsignal(wait_for_end(stop_signal, **http)));
+  spdlog::info("{}: stopping", strsignal(wait_for_end(stop_signal, **http, config)));
   std::thread(leave_in_the_end).detach();
   (*service)->log().end_within(kCleanStop);
   (*http)->stop();

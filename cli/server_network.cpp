@@ -60,6 +60,8 @@ TlsOptions tls_of(const Config& config) {
   tls.key_password = config.text("ssl.key.password");
   tls.trust_store = config.text("ssl.truststore.location");
   tls.trust_store_password = config.text("ssl.truststore.password");
+  tls.protocols = list_of(config.text("ssl.enabled.protocols"));
+  tls.cipher_suites = list_of(config.text("ssl.cipher.suites"));
   const std::string client = config.text("ssl.client.authentication");
   using Client = TlsOptions::ClientCertificate;
   tls.client = client == "REQUIRED" || config.boolean("ssl.client.auth") ? Client::required
@@ -87,8 +89,9 @@ AnswerTerms terms_of(const Config& config) {
   return terms;
 }
 
-/// Null: whoever reaches the server may use it.
-Result<std::shared_ptr<const HttpSecurity>> security_of(const Config& config) {
+}  // namespace
+
+Result<std::shared_ptr<const HttpSecurity>> network_security(const Config& config) {
   const std::string method = config.text("authentication.method"), grants = config.text("millrace.authorization.file");
   if (method == "NONE") {
     if (!grants.empty())
@@ -123,10 +126,25 @@ Result<std::shared_ptr<const HttpSecurity>> security_of(const Config& config) {
   return std::shared_ptr<const HttpSecurity>(std::move(security));
 }
 
-}  // namespace
+std::vector<std::string> security_files(const Config& config) {
+  std::vector<std::string> files;
+  if (config.text("authentication.method") != "NONE")
+    for (const char* name :
+         {"millrace.authentication.file", "millrace.authentication.jwks.file", "millrace.authorization.file"})
+      if (std::string path = config.text(name); !path.empty()) files.push_back(std::move(path));
+  return files;
+}
+
+std::vector<std::string> certificate_files(const Config& config) {
+  std::vector<std::string> files;
+  if (config.boolean("ssl.keystore.reload"))
+    for (const char* name : {"ssl.keystore.location", "ssl.truststore.location"})
+      if (std::string path = config.text(name); !path.empty()) files.push_back(std::move(path));
+  return files;
+}
 
 Result<HttpOptions> network_options(const std::vector<std::string>& addresses, const Config& config) {
-  auto security = security_of(config);
+  auto security = network_security(config);
   if (!security) return security.error();
   return HttpOptions{.listeners = listeners_of(addresses, config),
                      .limits = {},

@@ -80,7 +80,11 @@ struct Listener {
 class AsioHttpServer final : public HttpServer, private RequestHandler {
  public:
   explicit AsioHttpServer(const HttpOptions& options)
-      : options_(options), statements_(kStatementThreads), queries_(kQueryThreads), inserts_(kInsertThreads) {
+      : options_(options),
+        security_(options.security),
+        statements_(kStatementThreads),
+        queries_(kQueryThreads),
+        inserts_(kInsertThreads) {
     for (int i = 0; i < options_.threads; ++i) {
       IoThread& thread = io_.emplace_back();
       thread.context.limits = options_.limits;
@@ -126,6 +130,12 @@ class AsioHttpServer final : public HttpServer, private RequestHandler {
     const MutexLock lock(mutex_);
     tls_ = *context;
     return {};
+  }
+
+  void secure(std::shared_ptr<const HttpSecurity> security) override {
+    if (!security) return;
+    const MutexLock lock(mutex_);
+    security_.swap(security);
   }
 
   void stop() override {
@@ -250,11 +260,11 @@ class AsioHttpServer final : public HttpServer, private RequestHandler {
 
   std::shared_ptr<BodyReceiver> begin(HttpRequest& request, const std::shared_ptr<Responder>& responder) override {
     if (greet(request, *responder)) return nullptr;
-    if (options_.security)
-      if (const auto refused = options_.security->admit(request)) {
+    if (const auto security = this->security())
+      if (const auto refused = security->admit(request)) {
         note_refusal(request, *refused);
         HttpHeaders headers;
-        if (refused->code == 40100) headers.emplace_back("WWW-Authenticate", options_.security->challenge());
+        if (refused->code == 40100) headers.emplace_back("WWW-Authenticate", security->challenge());
         responder->respond(refused->code / 100, "application/json", boost::json::serialize(refused->to_json()),
                            headers);
         return nullptr;
@@ -269,8 +279,9 @@ class AsioHttpServer final : public HttpServer, private RequestHandler {
         *service, responder, request.accept,
         [this, service, request](const std::string& target) -> std::optional<ServiceError> {
           std::optional<ServiceError> denied;
-          if (access() != nullptr && request.user)
-            denied = access()->check_insert(*request.user, target, service->catalog());
+          const auto security = this->security();
+          if (security && security->access && request.user)
+            denied = security->access->check_insert(*request.user, target, service->catalog());
           audit(request, *service, "INSERT", "INSERT INTO " + target, denied ? &*denied : nullptr);
           return denied;
         },
@@ -296,11 +307,11 @@ class AsioHttpServer final : public HttpServer, private RequestHandler {
       request.body = std::move(*text);
     }
     Service* service = begin_work();
-    const bool unlimited = access() == nullptr || (request.user && access()->is_unlimited(*request.user));
     // What is noted may have to wait, what is counted may be refused.
     const bool noted =
         (service != nullptr && service->audits()) || (options_.terms.rates && options_.terms.rates->limits_requests());
-    if (service != nullptr && unlimited && !noted && handle_quick(request, responder, *service, options_.terms))
+    if (service != nullptr && !noted && may_do_all(request) &&
+        handle_quick(request, responder, *service, options_.terms))
       return done();
     const Pace pace = pace_of(request);
     if (pace == Pace::quick || service == nullptr) return answer(request, std::move(responder));
@@ -316,7 +327,16 @@ class AsioHttpServer final : public HttpServer, private RequestHandler {
     done();
   }
 
-  const Access* access() const { return options_.security ? options_.security->access.get() : nullptr; }
+  /// Null: everybody may do everything.
+  std::shared_ptr<const HttpSecurity> security() {
+    if (!options_.security) return nullptr;
+    const MutexLock lock(mutex_);
+    return security_;
+  }
+  bool may_do_all(const HttpRequest& request) {
+    const auto security = this->security();
+    return !security || !security->access || (request.user && security->access->is_unlimited(*request.user));
+  }
 
   /// Counts a request in before it looks whether it may go on: stop() counts after it has said that none may.
   Service* begin_work() {
@@ -330,7 +350,9 @@ class AsioHttpServer final : public HttpServer, private RequestHandler {
   }
 
   void answer(const HttpRequest& request, std::shared_ptr<Responder> responder) {
-    HandlerContext context{.ender = ender_, .streams = streams_, .access = access(), .terminate = [this] {
+    const auto security = this->security();
+    const Access* access = security ? security->access.get() : nullptr;
+    HandlerContext context{.ender = ender_, .streams = streams_, .access = access, .terminate = [this] {
                              auto serving = ServiceStage::serving;
                              stage_.compare_exchange_strong(serving, ServiceStage::terminated);
                            }};
@@ -343,6 +365,10 @@ class AsioHttpServer final : public HttpServer, private RequestHandler {
   }
 
   const HttpOptions options_;
+  Mutex mutex_;
+  std::shared_ptr<const HttpSecurity> security_ GUARDED_BY(mutex_);
+  TlsContextPtr tls_ GUARDED_BY(mutex_);
+  std::condition_variable idle_;
   std::deque<IoThread> io_;
   std::deque<Listener> listeners_;
   std::size_t next_ = 0;
@@ -355,10 +381,6 @@ class AsioHttpServer final : public HttpServer, private RequestHandler {
   std::atomic<Service*> service_ = nullptr;
   std::atomic<ServiceStage> stage_ = ServiceStage::starting;
   std::atomic<int> handling_ = 0;
-
-  Mutex mutex_;
-  std::condition_variable idle_;
-  TlsContextPtr tls_ GUARDED_BY(mutex_);
 };
 
 }  // namespace

@@ -50,6 +50,8 @@ class HttpServer {
   virtual void serve(Service& service) = 0;
   /// Reads keys and certificates again, for connections to come. After an error the old ones stay.
   virtual Status reload_tls() = 0;
+  /// Who may do what from the next request on; a server that began without users stays so. What runs already goes on.
+  virtual void secure(std::shared_ptr<const HttpSecurity> security) = 0;
   /// Refuses new requests, ends push queries, answers what is under way (for `drain_time` at most), and waits until
   /// nothing uses the service any more.
   virtual void stop() = 0;

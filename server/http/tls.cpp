@@ -115,6 +115,48 @@ Status use_trust(SSL_CTX& context, const TlsOptions& options) {
   return {};
 }
 
+Status use_protocols(SSL_CTX& context, const std::vector<std::string>& wanted) {
+  bool two = wanted.empty(), three = wanted.empty();
+  for (const std::string& name : wanted) {
+    two = two || name == "TLSv1.2";
+    three = three || name == "TLSv1.3";
+    if (name != "TLSv1.2" && name != "TLSv1.3")
+      return user_error("ssl.enabled.protocols: '{}' is not one of TLSv1.2, TLSv1.3", name);
+  }
+  SSL_CTX_set_min_proto_version(&context, two ? TLS1_2_VERSION : TLS1_3_VERSION);
+  SSL_CTX_set_max_proto_version(&context, three ? TLS1_3_VERSION : TLS1_2_VERSION);
+  return {};
+}
+
+/// Suites of TLS 1.3 and those before are set apart, the latter by OpenSSL's names alone.
+Status use_ciphers(SSL_CTX& context, const std::vector<std::string>& wanted) {
+  if (wanted.empty()) return {};
+  const TlsContextPtr all(SSL_CTX_new(TLS_server_method()), SSL_CTX_free);
+  SSL_CTX_set_cipher_list(all.get(), "ALL");
+  const STACK_OF(SSL_CIPHER)* known = SSL_CTX_get_ciphers(all.get());
+  std::string newer, older;
+  for (const std::string& name : wanted) {
+    const SSL_CIPHER* found = nullptr;
+    for (int i = 0; i < sk_SSL_CIPHER_num(known) && found == nullptr; ++i) {
+      const SSL_CIPHER* one = sk_SSL_CIPHER_value(known, i);
+      const char* standard = SSL_CIPHER_standard_name(one);
+      if (name == SSL_CIPHER_get_name(one) || (standard != nullptr && name == standard)) found = one;
+    }
+    if (found == nullptr) return user_error("ssl.cipher.suites: there is no cipher suite '{}'", name);
+    std::string& list = std::string_view(SSL_CIPHER_get_version(found)) == "TLSv1.3" ? newer : older;
+    list += (list.empty() ? "" : ":") + std::string(SSL_CIPHER_get_name(found));
+  }
+  // A version without a suite is not spoken: it would be chosen, and then fail.
+  if (newer.empty()) SSL_CTX_set_max_proto_version(&context, TLS1_2_VERSION);
+  if (older.empty()) SSL_CTX_set_min_proto_version(&context, TLS1_3_VERSION);
+  if (SSL_CTX_get_min_proto_version(&context) > SSL_CTX_get_max_proto_version(&context))
+    return user_error("ssl.cipher.suites: no suite is for a version of ssl.enabled.protocols");
+  if ((!newer.empty() && SSL_CTX_set_ciphersuites(&context, newer.c_str()) != 1) ||
+      (!older.empty() && SSL_CTX_set_cipher_list(&context, older.c_str()) != 1))
+    return user_error("ssl.cipher.suites: {}", tls_reason());
+  return {};
+}
+
 int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned in_size,
                     void*) {
   static constexpr unsigned char kOffered[] = "\x02h2\x08http/1.1";
@@ -131,7 +173,8 @@ Result<TlsContextPtr> make_tls_server(const TlsOptions& options) {
   if (options.key_store.empty())
     return user_error("an https listener needs ssl.keystore.location, a PEM or PKCS#12 file with key and certificate");
   TlsContextPtr context(SSL_CTX_new(TLS_server_method()), SSL_CTX_free);
-  SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
+  if (Status used = use_protocols(*context, options.protocols); !used) return used.error();
+  if (Status used = use_ciphers(*context, options.cipher_suites); !used) return used.error();
   SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
   SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS);  // idle connections are small
   SSL_CTX_set_alpn_select_cb(context.get(), choose_protocol, nullptr);

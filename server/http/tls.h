@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "exec/data/result.h"
 
@@ -17,6 +18,8 @@ struct TlsOptions {
   std::string key_password;                   // ssl.key.password, of a PEM key
   std::string trust_store, trust_store_password;
   enum class ClientCertificate { none, requested, required } client = ClientCertificate::none;
+  std::vector<std::string> protocols;      // TLSv1.2, TLSv1.3; empty: both
+  std::vector<std::string> cipher_suites;  // by IANA's names or OpenSSL's; empty: OpenSSL's choice
 };
 
 /// Made once, shared by the connections that began with it. Immutable, thread-safe.

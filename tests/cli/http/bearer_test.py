@@ -136,6 +136,17 @@ class Bearer(unittest.TestCase):
         self.assertEqual(create(keys.token()), 403)
         self.assertEqual(create(keys.token(realm={"roles": "analyst admin"})), 200)
 
+    def test_keys_change(self):
+        token = keys.token("EdDSA")
+        for known, wanted in ((keys.jwks["keys"][:2], 401), (keys.jwks["keys"], 200)):
+            with open(directory + "/jwks.json", "w") as file:
+                json.dump({"keys": known}, file)
+            deadline = time.time() + 20
+            while status(token) != wanted:
+                self.assertLess(time.time(), deadline)
+                time.sleep(0.1)
+            self.assertEqual(status(keys.token()), 200)
+
     def test_websocket(self):
         def answer(token):
             asked = urllib.parse.quote(json.dumps({"ksql": "SELECT * FROM s;"}))

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -13,7 +14,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from wire import Answer, Server, message, need_http2, request  # noqa: E402
+from wire import Answer, Connection, Server, message, need_http2, request  # noqa: E402
 need_http2()
 import http2_wire  # noqa: E402
 
@@ -123,6 +124,39 @@ class Tls(unittest.TestCase):
                 time.sleep(0.05)
             kept.sendall(message("GET", "/info"))
             self.assertEqual(Answer(kept.makefile("rb")).status, 200)
+
+    def test_reload_when_the_file_changes(self):
+        self.files.issue("other", "localhost")
+        store = self.files["watched.pem"]
+        shutil.copy(self.files["server.pem"], store)
+        server = Server(MILLRACE, "--set", "ssl.keystore.location=" + store, "--set", "ssl.keystore.reload=true",
+                        listen="https://127.0.0.1:{}", ready=lambda port: self.get(port).status == 200)
+        self.addCleanup(server.close)
+        before = ssl.get_server_certificate(("127.0.0.1", server.port))
+        shutil.copy(self.files["other.pem"], store)
+        deadline = time.time() + 20
+        while ssl.get_server_certificate(("127.0.0.1", server.port)) == before:
+            self.assertLess(time.time(), deadline)
+            time.sleep(0.1)
+
+    def spoken(self, *settings):
+        """Version and cipher suite with a client that offers all it has."""
+        options = [part for setting in ("ssl.keystore.location=" + self.files["server.pem"], *settings) for part in ("--set", setting)]
+        server = Server(MILLRACE, *options, listen="https://127.0.0.1:{}", ready=lambda port: self.get(port).status == 200)
+        self.addCleanup(server.close)
+        with self.connect(server.port) as sock:
+            return sock.version(), sock.cipher()[0]
+
+    def test_versions_and_suites(self):
+        self.assertEqual(self.spoken()[0], "TLSv1.3")
+        self.assertEqual(self.spoken("ssl.enabled.protocols=TLSv1.2")[0], "TLSv1.2")
+        self.assertEqual(self.spoken("ssl.cipher.suites=TLS_CHACHA20_POLY1305_SHA256")[1], "TLS_CHACHA20_POLY1305_SHA256")
+        self.assertEqual(self.spoken("ssl.cipher.suites=TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"), ("TLSv1.2", "ECDHE-RSA-AES256-GCM-SHA384"))
+        for wrong, word in (("ssl.cipher.suites=NONE_SUCH", "NONE_SUCH"), ("ssl.enabled.protocols=TLSv1.1", "TLSv1.1")):
+            done = subprocess.run([MILLRACE, "server", "--check", "--listen", "https://127.0.0.1:0", "--set", wrong, "--set",
+                                   "ssl.keystore.location=" + self.files["server.pem"]], timeout=30, capture_output=True, text=True)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn(word, done.stderr)
 
     def test_client_certificates(self):
         server = Server(MILLRACE, "--set", "ssl.keystore.location=" + self.files["server.p12"], "--set", "ssl.keystore.password=secret",
@@ -278,6 +312,68 @@ class Users(unittest.TestCase):
         statuses = [request(self.server.port, "GET", "/info", headers=basic("root", f"guess{i}")).status for i in range(30)]
         self.assertEqual(statuses[-1], 429)
         self.assertEqual(request(self.server.port, "GET", "/info", headers=basic("ann", "a")).status, 200)  # is remembered
+
+
+
+class Reload(unittest.TestCase):
+    """Users and grants that change under a running server."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.users, self.grants = folder.name + "/users", folder.name + "/grants"
+        self.write(self.users, hashed("ann", "a", "analyst") + hashed("bob", "b", "admin"))
+        self.write(self.grants, "GRANT ALL TO admin\nGRANT READ ON s TO analyst\n")
+        self.server = Server(MILLRACE, "--set", "authentication.method=BASIC", "--set", "millrace.authentication.file=" + self.users,
+                             "--set", "millrace.authorization.file=" + self.grants,
+                             ready=lambda port: b"READY" in request(port, "GET", "/healthcheck").body)
+        self.addCleanup(self.server.close)
+        created = self.ask("bob", "b", "CREATE STREAM s (k STRING KEY, v INT) WITH (kafka_topic='s', value_format='JSON', partitions=1);")
+        self.assertEqual(created, 200)
+
+    @staticmethod
+    def write(path, text):
+        with open(path, "w") as file:
+            file.write(text)
+
+    def ask(self, user, password, text="SHOW STREAMS;", path="/ksql"):
+        return request(self.server.port, "POST", path, {"ksql": text}, basic(user, password)).status
+
+    def until(self, condition, seconds=20):
+        deadline = time.time() + seconds
+        while not condition():
+            self.assertLess(time.time(), deadline, self.server.log()[-500:])
+            time.sleep(0.1)
+
+    def test_by_change_of_the_file(self):
+        kept = Connection(self.server.port)
+        self.addCleanup(kept.close)
+        ann = basic("ann", "a")
+        push = message("POST", "/query-stream", {"sql": "SELECT * FROM s EMIT CHANGES;"}, ann)
+        self.assertEqual(kept.send(push).answer().status, 200)  # runs on
+        other = Connection(self.server.port)
+        self.addCleanup(other.close)
+        self.assertEqual(other.send(message("GET", "/info", headers=ann)).answer().status, 200)
+        self.write(self.users, hashed("ann", "new", "analyst") + hashed("bob", "b", "admin") + hashed("eve", "e", "analyst"))
+        self.until(lambda: self.ask("ann", "new") == 200)
+        self.assertEqual(self.ask("ann", "a"), 401)
+        self.assertEqual(self.ask("eve", "e"), 200)
+        self.assertEqual(other.send(message("GET", "/info", headers=ann)).answer().status, 401)
+        self.write(self.grants, "GRANT ALL TO admin\n")
+        self.until(lambda: self.ask("eve", "e", "SELECT * FROM s;", "/query") == 403)
+        self.assertEqual(self.ask("bob", "b", "INSERT INTO s (k, v) VALUES ('a', 1);"), 200)
+        stream = kept.stream
+        while b'["a",1]' not in stream.readline():
+            pass
+
+    def test_by_signal_and_of_a_wrong_file(self):
+        self.write(self.users, "ann: plain, analyst\n")
+        self.server.process.send_signal(signal.SIGHUP)
+        self.until(lambda: "users and grants stay as they are" in self.server.log())
+        self.assertEqual(self.ask("bob", "b"), 200)
+        self.write(self.users, hashed("bob", "c", "admin"))
+        self.server.process.send_signal(signal.SIGHUP)
+        self.until(lambda: self.ask("bob", "c") == 200, 3)
 
 
 if __name__ == "__main__":
