@@ -11,11 +11,12 @@ WINDOW_UNITS = 1000
 def assign_sessions(rows, gap, grace, final):
     """Which session each row gets: rows are (seq, key, ts) in order. Gives (seq, session, start, end) for those not late.
 
-    With `final` a session whose result was given out takes no more rows, and only such sessions are kept.
+    A session that was closed before a row came takes it no more: its result was given out (`final`: only those are
+    given), or has left the store, which keeps it for gap + grace.
     """
     sessions, stream_time, closed, taken = {}, None, -1, []
     for seq, key, ts in rows:
-        kept_from = closed + 1 if final else -1
+        kept_from = closed + 1
         stream_time = ts if stream_time is None else max(stream_time, ts)
         own = sessions.setdefault(key, [])
         near = [s for s in own if s["end"] >= max(ts - gap, kept_from) and s["start"] <= ts + gap]
@@ -24,8 +25,7 @@ def assign_sessions(rows, gap, grace, final):
         if end >= bound:
             rows_of = [seq] + [n for s in near for n in s["rows"]]
             sessions[key] = [s for s in own if s not in near] + [{"start": start, "end": end, "rows": rows_of}]
-        if final:
-            closed = max(closed, bound - 1)
+        closed = max(closed, bound - 1)
     made = [s for own in sessions.values() for s in own if not final or s["end"] <= closed]
     for number, session in enumerate(made):
         taken += [(seq, number, session["start"], session["end"]) for seq in session["rows"]]
