@@ -160,20 +160,36 @@ std::string print_query_list(const json::array& queries, std::string_view title)
   return out;
 }
 
+std::string print_constraints(const json::array& sources) {
+  if (sources.empty()) return "";
+  std::string out = fmt::format("\nSources that have a DROP constraint on this source\n{}\n", std::string(50, '-'));
+  for (const json::value& source : sources) out += cell_text(source) + "\n";
+  return out;
+}
+
+std::string print_topic_offsets(const json::object& topic, const PrintOptions& options) {
+  Rows rows;
+  std::int64_t longest = 0;
+  for (const json::value& value : list(topic, "offsets")) {
+    const json::object& one = value.as_object();
+    const std::int64_t lag =
+        one.at("logEndOffset").to_number<std::int64_t>() - one.at("consumerOffset").to_number<std::int64_t>();
+    longest = std::max(longest, lag);
+    rows.push_back({text(one, "partition"), text(one, "logStartOffset"), text(one, "logEndOffset"),
+                    text(one, "consumerOffset"), std::to_string(lag)});
+  }
+  return "\n" + labelled("Kafka topic", text(topic, "kafkaTopic")) + labelled("Max lag", std::to_string(longest)) +
+         "\n" + print_table({"Partition", "Start Offset", "End Offset", "Offset", "Lag"}, rows, options);
+}
+
 std::string print_offsets(const json::object& source, const PrintOptions& options) {
   std::string out;
   for (const json::value& value : list(source, "queryOffsetSummaries")) {
     const json::object& group = value.as_object();
-    out += fmt::format("\nConsumer Groups summary:\n\nConsumer Group       : {}\n", text(group, "groupId"));
-    for (const json::value& topic : list(group, "topicSummaries")) {
-      Rows rows;
-      for (const json::value& offset : list(topic.as_object(), "offsets")) {
-        const json::object& one = offset.as_object();
-        rows.push_back({text(one, "partition"), text(one, "logStartOffset"), text(one, "logEndOffset")});
-      }
-      out += fmt::format("\nKafka topic          : {}\n\n", text(topic.as_object(), "kafkaTopic")) +
-             print_table({"Partition", "Start Offset", "End Offset"}, rows, options);
-    }
+    out += (out.empty() ? "\nConsumer Groups summary:\n" : "") +
+           ("\n" + labelled("Consumer Group", text(group, "groupId")));
+    for (const json::value& topic : list(group, "topicSummaries"))
+      out += print_topic_offsets(topic.as_object(), options);
   }
   return out;
 }
@@ -198,6 +214,7 @@ std::string print_source(const json::object& source, const PrintOptions& options
     return out +
            fmt::format("For runtime statistics and query details run: DESCRIBE {} EXTENDED;\n", text(source, "name"));
   const std::string type = text(source, "type");
+  out += print_constraints(list(source, "sourceConstraints"));
   out += print_query_list(list(source, "readQueries"), fmt::format("Queries that read from this {}", type));
   out += print_query_list(list(source, "writeQueries"), fmt::format("Queries that write from this {}", type));
   out +=

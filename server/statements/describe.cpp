@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <map>
+
 #include "server/queries/topics.h"
 #include "server/statements/entities.h"
 #include "server/statements/families.h"
@@ -8,17 +10,25 @@ namespace millrace::inline server {
 namespace json = boost::json;
 namespace {
 
-json::array offsets_json(const SourceDef& source, int partitions, const ShowContext& context) {
-  json::array offsets;
-  for (int p = 0; p < partitions; ++p) {
-    auto bounds = context.log.bounds({source.topic, p});
-    if (!bounds) break;
-    offsets.push_back(json::object{{"partition", p},
-                                   {"logStartOffset", bounds->begin},
-                                   {"logEndOffset", bounds->end},
-                                   {"consumerOffset", bounds->end}});
+/// How far the tasks of a query that run here have come in what they read.
+json::array topic_summaries(const std::string& query_id, const ShowContext& context) {
+  std::map<std::string, std::map<int, std::int64_t>> read;
+  for (const TaskStatus& task : context.engine.tasks()) {
+    if (task.query_id != query_id) continue;
+    for (const TaskStatus::Input& input : task.inputs) read[input.topic][task.partition] = input.committed;
   }
-  return offsets;
+  json::array topics;
+  for (const auto& [topic, partitions] : read) {
+    json::array offsets;
+    for (const auto& [partition, committed] : partitions)
+      if (auto bounds = context.log.bounds({topic, partition}))
+        offsets.push_back(json::object{{"partition", partition},
+                                       {"logStartOffset", bounds->begin},
+                                       {"logEndOffset", bounds->end},
+                                       {"consumerOffset", committed}});
+    topics.push_back(json::object{{"kafkaTopic", topic}, {"offsets", std::move(offsets)}});
+  }
+  return topics;
 }
 
 json::object source_description(const SourceDef& source, bool extended, const ShowContext& context) {
@@ -34,15 +44,15 @@ json::object source_description(const SourceDef& source, bool extended, const Sh
       partitions = topic->partitions;
       replicas = topic->replicas;
     }
-    for (const QueryPtr& query : state->writers_of(source.name))
+    for (const QueryPtr& query : state->writers_of(source.name)) {
       if (auto status = context.engine.status(query->id)) {
         rows += status->rows_out;
         errors += status->bad_records;
       }
-    summaries.push_back(json::object{
-        {"groupId", context.config.text("ksql.service.id")},
-        {"topicSummaries", json::array{json::object{{"kafkaTopic", source.topic},
-                                                    {"offsets", offsets_json(source, partitions, context)}}}}});
+      summaries.push_back(json::object{
+          {"groupId", fmt::format("_confluent-ksql-{}query_{}", context.config.text("ksql.service.id"), query->id)},
+          {"topicSummaries", topic_summaries(query->id, context)}});
+    }
   }
   json::array constraints;
   for (const QueryPtr& query : state->readers_of(source.name))
