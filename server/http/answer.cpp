@@ -181,17 +181,6 @@ void Answer::take(Part& part, bool chunk_wanted) {
   if (drained) drained();
 }
 
-void Answer::put_back(std::string rest) {
-  const MutexLock lock(mutex_);
-  waiting_ += rest.size();
-  chunks_.push_front(std::move(rest));
-}
-
-std::size_t Answer::next_size() {
-  const MutexLock lock(mutex_);
-  return !whole_.empty() ? whole_.size() : chunks_.empty() ? 0 : chunks_.front().size();
-}
-
 std::size_t Answer::take_consumed() {
   const MutexLock lock(mutex_);
   return std::exchange(consumed_, 0);

@@ -60,10 +60,6 @@ class Answer final : public Responder, public std::enable_shared_from_this<Answe
   void take(Part& part, bool chunk_wanted);
   /// The next chunk, or nothing; `end` when none will come any more.
   std::optional<std::string> take_chunk(bool& end);
-  /// Puts back what could not be sent of a chunk.
-  void put_back(std::string rest);
-  /// Size of the next chunk; 0: none waits.
-  std::size_t next_size();
   std::size_t take_consumed();
   bool is_aborted();
   /// The peer has gone, or takes no more of this answer.

@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "planner/types/value.h"
+#include "server/http/media_type.h"
 
 namespace millrace::inline server {
 namespace {
@@ -35,7 +36,11 @@ struct Stream {
   std::shared_ptr<BodyReceiver> receiver;
   bool dispatched = false, body_done = false, refused = false;
   bool head_sent = false, head_only = false, whole = false;
+  bool lines = false;    // each line gets a frame of its own
   bool blocked = false;  // the next chunk waits for a window that takes all of it
+  bool ended = false;    // after chunk none comes
+  std::string chunk;     // was taken of the answer
+  std::size_t sent = 0;  // of it
 };
 
 class Http2 final : public Protocol {
@@ -62,6 +67,8 @@ class Http2 final : public Protocol {
   int on_sent(const Frame& frame);
   int on_data(std::int32_t id, std::string_view piece);
   int on_close(std::int32_t id);
+  static std::size_t next_size(const Stream& stream);
+  bool can_wait(std::size_t size) const;
   ssize_t read_body(Stream& stream, std::uint8_t* out, std::size_t room, std::uint32_t& flags);
   ssize_t most_payload(std::int32_t connection_window, std::int32_t stream_window, std::uint32_t frame_limit) const;
 
@@ -294,37 +301,44 @@ ssize_t Http2::most_payload(std::int32_t connection_window, std::int32_t stream_
   return std::max(1, std::min({connection_window, stream_window, static_cast<std::int32_t>(frame_limit)}));
 }
 
-/// A chunk of a stream gets a frame of its own, in one piece where the peer's limits allow that at all.
+/// The next frame's worth of what was taken of the answer: clients read each chunk, and each line of a delimited
+/// answer, as one document.
+std::size_t Http2::next_size(const Stream& stream) {
+  const std::string_view rest = std::string_view(stream.chunk).substr(stream.sent);
+  const std::size_t line = stream.lines ? rest.find('\n') : std::string_view::npos;
+  return line == std::string_view::npos ? rest.size() : line + 1;
+}
+
+/// Whether a frame of that size should wait for a larger window. A peer opens its windows again when it has taken half
+/// of them, so that larger frames might wait for ever.
+bool Http2::can_wait(std::size_t size) const {
+  return size <= nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_MAX_FRAME_SIZE) &&
+         size <= nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE) / 2;
+}
+
 ssize_t Http2::read_body(Stream& stream, std::uint8_t* out, std::size_t room, std::uint32_t& flags) {
-  const std::size_t size = stream.answer->next_size();
-  if (!stream.whole && size > room) {
-    const auto ever =
-        std::min<std::uint32_t>(nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE),
-                                nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_MAX_FRAME_SIZE));
-    if (size <= ever) {
-      stream.blocked = true;
-      return NGHTTP2_ERR_DEFERRED;
-    }
+  if (stream.sent == stream.chunk.size() && !stream.ended) {
+    auto next = stream.answer->take_chunk(stream.ended);
+    if (!next && !stream.ended) return NGHTTP2_ERR_DEFERRED;
+    stream.chunk = next ? std::move(*next) : std::string();
+    stream.sent = 0;
   }
-  bool end = false;
-  auto chunk = stream.answer->take_chunk(end);
-  if (!chunk && !end) return NGHTTP2_ERR_DEFERRED;
-  std::size_t used = 0;
-  if (chunk) {
-    used = std::min(room, chunk->size());
-    std::copy_n(chunk->data(), used, out);
-    if (used < chunk->size()) {
-      stream.answer->put_back(chunk->substr(used));
-      end = false;
-    }
+  const std::size_t size = next_size(stream);
+  if (size > room && (stream.lines || !stream.whole) && can_wait(size)) {
+    stream.blocked = true;
+    return NGHTTP2_ERR_DEFERRED;
   }
-  if (end) flags |= NGHTTP2_DATA_FLAG_EOF;
+  const std::size_t used = std::min(room, size);
+  std::copy_n(stream.chunk.data() + stream.sent, used, out);
+  stream.sent += used;
+  if (stream.ended && stream.sent == stream.chunk.size()) flags |= NGHTTP2_DATA_FLAG_EOF;
   return static_cast<ssize_t>(used);
 }
 
 void Http2::submit_head(Stream& stream, const Answer::Head& head) {
   stream.head_sent = true;
   stream.whole = head.length.has_value();
+  stream.lines = head.content_type == media_type_name(MediaType::delimited);
   const std::string status = std::to_string(head.status);
   const std::string length = head.length ? std::to_string(*head.length) : "";
   std::vector<std::string> names;

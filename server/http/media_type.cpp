@@ -1,20 +1,40 @@
 #include "server/http/media_type.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdlib>
+#include <string>
+#include <tuple>
+#include <vector>
 
 #include "server/http/http_text.h"
 
 namespace millrace::inline server {
 namespace {
 
-bool matches(std::string_view range, MediaType type) {
-  const std::string_view name = media_type_name(type);
-  return range == "*/*" || range == name || (range == "application/*" && name.starts_with("application/"));
+/// One element of an Accept header.
+struct Range {
+  std::string name;
+  double weight = 1;
+};
+
+Range parse_range(std::string_view entry) {
+  std::size_t semicolon = std::min(entry.find(';'), entry.size());
+  Range range{.name = lower(trim(entry.substr(0, semicolon)))};
+  while (semicolon < entry.size()) {
+    entry.remove_prefix(semicolon + 1);
+    semicolon = std::min(entry.find(';'), entry.size());
+    const std::string parameter = lower(trim(entry.substr(0, semicolon)));
+    if (parameter.starts_with("q=")) range.weight = std::strtod(parameter.c_str() + 2, nullptr);
+  }
+  return range;
 }
 
-double quality(std::string_view parameters) {
-  const std::size_t at = parameters.find("q=");
-  return at == std::string_view::npos ? 1.0 : std::strtod(std::string(parameters.substr(at + 2)).c_str(), nullptr);
+/// How closely a range names a type; 0: it does not.
+int closeness(std::string_view range, std::string_view type) {
+  if (range == type) return 3;
+  if (range == "application/*" && type.starts_with("application/")) return 2;
+  return range == "*/*" ? 1 : 0;
 }
 
 }  // namespace
@@ -35,22 +55,30 @@ std::string_view media_type_name(MediaType type) {
 std::optional<MediaType> negotiate(const std::optional<std::string>& accept, std::span<const MediaType> offered,
                                    MediaType fallback) {
   if (!accept || trim(*accept).empty()) return fallback;
-  std::optional<MediaType> best;
-  double best_quality = 0;
-  std::string_view rest = *accept;
-  while (!rest.empty()) {
+  std::vector<Range> ranges;
+  for (std::string_view rest = *accept; !rest.empty();) {
     const std::size_t comma = std::min(rest.find(','), rest.size());
-    std::string_view entry = trim(rest.substr(0, comma));
+    if (const std::string_view entry = trim(rest.substr(0, comma)); !entry.empty())
+      ranges.push_back(parse_range(entry));
     rest.remove_prefix(std::min(comma + 1, rest.size()));
-    const std::size_t semicolon = std::min(entry.find(';'), entry.size());
-    const double weight = quality(entry.substr(semicolon));
-    const std::string_view range = trim(entry.substr(0, semicolon));
-    for (MediaType type : offered) {
-      if (!matches(range, type) || weight <= best_quality) continue;
-      best = type;
-      best_quality = weight;
-      break;
-    }
+  }
+  // The closest range says how welcome a type is; among equally welcome ones a name counts more than a star, and then
+  // the client's order.
+  std::optional<MediaType> best;
+  std::tuple<double, int, std::ptrdiff_t> best_rank{0, 0, 0};
+  for (const MediaType type : offered) {
+    std::size_t chosen = ranges.size();
+    int closest = 0;
+    for (std::size_t i = 0; i < ranges.size(); ++i)
+      if (const int close = closeness(ranges[i].name, media_type_name(type)); close > closest) {
+        closest = close;
+        chosen = i;
+      }
+    if (closest == 0 || ranges[chosen].weight <= 0) continue;
+    const std::tuple rank{ranges[chosen].weight, closest, -static_cast<std::ptrdiff_t>(chosen)};
+    if (best && rank <= best_rank) continue;
+    best = type;
+    best_rank = rank;
   }
   return best;
 }

@@ -73,6 +73,33 @@ class Api(unittest.TestCase):
         answer = post("/query", {"ksql": "SELECT * FROM t WHERE k = 'a';"})
         self.assertTrue(answer.body.endswith(b'{"row":{"columns":["a",2]}}]'), answer.body)
 
+    def test_each_row_of_a_pull_query_is_a_frame(self):
+        wait_for(lambda: len(post("/query-stream", {"sql": "SELECT n FROM t;"}).pieces) > 2)
+        answer = post("/query-stream", {"sql": "SELECT k, n FROM t;"})
+        self.assertEqual(json.loads(answer.pieces[0])["columnNames"], ["K", "N"])
+        self.assertEqual(sorted(json.loads(piece)[0] for piece in answer.pieces[1:]), ["a", "b"])
+        self.assertEqual(len(post("/query-stream", {"sql": "SELECT n FROM t;"}, [("accept", JSON)]).pieces), 1)
+
+    def test_rows_larger_than_half_a_window(self):
+        run("CREATE STREAM large (v STRING) WITH (kafka_topic='large', value_format='JSON', partitions=1);")
+        rows = ["x" * size for size in (8000, 13000, 9000, 15000, 10)]
+        post("/inserts-stream", b'{"target":"large"}\n' + b"".join(b'{"v":"%s"}\n' % row.encode() for row in rows))
+        with Connection(server.port, settings=[(4, 20000)], windows=False) as connection:
+            for sql in ("SELECT * FROM large;", "SELECT * FROM large EMIT CHANGES LIMIT 5;"):
+                stream = connection.request("POST", "/query-stream", {"sql": sql, "properties": EARLIEST})
+                got, open_again, ended = b"", 0, False
+                while not ended:
+                    frame_ = connection.take(stream)
+                    ended = frame_.flags & END_STREAM
+                    if frame_.kind != HEADERS:
+                        got, open_again = got + frame_.payload, open_again + len(frame_.payload)
+                    if open_again >= 10000 and not ended:  # as many clients do
+                        for place in (0, stream):
+                            connection.send(frame(WINDOW_UPDATE, 0, place, struct.pack(">I", open_again)))
+                        open_again = 0
+                self.assertEqual([json.loads(line)[0] for line in got.splitlines()[1:]], rows)
+        run("DROP STREAM large DELETE TOPIC;")
+
     def test_each_row_of_a_push_query_is_a_frame(self):
         answer = post("/query-stream", {"sql": "SELECT v FROM s WHERE v > 0 EMIT CHANGES LIMIT 3;", "properties": EARLIEST})
         self.assertEqual([json.loads(piece) for piece in answer.pieces[1:]], [[1], [2], [3]])

@@ -112,6 +112,11 @@ TEST(MediaTypes, Negotiation) {
   EXPECT_EQ(agreed("text/html, application/json;q=0.1"), MediaType::json);
   EXPECT_EQ(agreed("application/json;q=0"), std::nullopt);
   EXPECT_EQ(agreed("text/html"), std::nullopt);
+  EXPECT_EQ(agreed("application/json, text/plain, */*"), MediaType::json);
+  EXPECT_EQ(agreed("*/*, application/vnd.ksql.v1+json"), MediaType::v1);
+  EXPECT_EQ(agreed("application/vnd.ksql.v1+json, application/json"), MediaType::v1);
+  EXPECT_EQ(agreed("*/*, application/vnd.ksqlapi.delimited.v1;q=0"), MediaType::json);
+  EXPECT_EQ(agreed("application/*;q=0.5, Application/JSON; Q=0.4; charset=x"), MediaType::delimited);
 }
 
 TEST(Passwords, OnlyTheRightOneFits) {
