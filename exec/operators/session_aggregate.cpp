@@ -1,7 +1,7 @@
 #include <algorithm>
-#include <queue>
 
 #include "exec/operators/batch_ops.h"
+#include "exec/operators/due_keys.h"
 #include "exec/operators/group_values.h"
 #include "exec/operators/windows.h"
 #include "exec/state/ordered_store.h"
@@ -39,7 +39,7 @@ class SessionAggregate final : public Operator {
   Status load(std::string_view bytes) override {
     stream_time_ = load_number(bytes, INT64_MIN);
     closed_ = load_number(bytes, -1);
-    ends_known_ = false;
+    due_.begin_at(closed_ + 1);
     store_.map().expired_before(expired_before());
     return {};
   }
@@ -52,6 +52,7 @@ class SessionAggregate final : public Operator {
                        std::int64_t start, std::int64_t end);
   Status withdraw(const OrderedStore::List& list, std::size_t first, std::size_t last);
   Status close(Emitter& out);
+  Status find_due(std::int64_t bound, std::vector<Entry*>& sessions);
 
   void note(const Entry& entry, const std::byte* value, RowKind kind) {
     keys_out_.emplace_back(store_.map().key(entry));
@@ -95,12 +96,11 @@ class SessionAggregate final : public Operator {
   std::int64_t stream_time_ = INT64_MIN;
   std::int64_t closed_ = -1;  // EMIT FINAL: sessions that end up to here have been given out
 
-  // EMIT FINAL: ends of sessions, some of them gone by now.
-  std::priority_queue<std::int64_t, std::vector<std::int64_t>, std::greater<>> ends_;
-  bool ends_known_ = false;
+  DueKeys due_;  // EMIT FINAL: sessions by their ends, some of them gone by now
 
   KeyBuffer key_bytes_;
   std::vector<OrderedStore::List*> lists_;
+  std::vector<std::int64_t> lists_from_;
   std::vector<std::string> keys_out_;
   std::vector<const std::byte*> values_out_;
   std::vector<std::int64_t> times_out_;
@@ -116,7 +116,10 @@ Status SessionAggregate::take_in(const Batch& in, Emitter& out) {
   if (errors.count != 0) context_.report(errors, in);
   const std::vector<std::uint32_t> rows = all_rows(in.rows);
   encode_keys({in.columns.data(), keys_.columns()}, rows, {}, key_bytes_);
-  if (Status found = store_.lists(key_bytes_, lists_); !found) return found;
+  lists_from_.clear();
+  for (const std::uint32_t row : rows)
+    lists_from_.push_back(std::max((*in.timestamps)[row] - spec_.size_ms, expired_before()));
+  if (Status found = store_.lists(key_bytes_, lists_from_, lists_); !found) return found;
   late_ = 0;
   for (const std::uint32_t row : rows) {
     if (!in.headers.empty()) headers_ = in.headers[row];
@@ -157,7 +160,7 @@ Status SessionAggregate::take_row(const Batch& in, std::uint32_t row, std::strin
   std::byte* value = (*session)->value();
   value_timestamp(value) = end;
   if (Status added = arguments_.apply(*layout_, {&value, 1}, {&row, 1}, false); !added) return added;
-  if (final_) ends_.push(end);
+  if (final_ && end < due_.known_to()) due_.add({end, false, std::string(store_.map().key(**session))});
   if (every_change_ && !final_) note(**session, value, emit_before_ && !had ? RowKind::insert : RowKind::update_after);
   return {};
 }
@@ -244,29 +247,46 @@ Status SessionAggregate::on_commit(Emitter& out) {
 /// EMIT FINAL: gives out sessions that no row can reach any more, by end, start and key.
 Status SessionAggregate::close(Emitter& out) {
   const std::int64_t bound = close_time();  // ends before this are closed
-  if (bound <= closed_ + 1) return {};
-  if (ends_known_ && (ends_.empty() || ends_.top() >= bound)) return {};
-  if (!ends_known_) {
-    constexpr std::int64_t kForEver = INT64_MAX / 4;
-    std::vector<Entry*> open;
-    if (Status found = store_.collect_windows(closed_ + 1, kForEver, open); !found) return found;
-    ends_ = {};
-    for (const Entry* entry : open) ends_.push(entry->window);
-    ends_known_ = true;
-  }
-  while (!ends_.empty() && ends_.top() < bound) ends_.pop();
-  std::vector<Entry*> sessions;
-  if (Status found = store_.collect_windows(closed_ + 1, bound, sessions); !found) return found;
+  if (bound <= closed_ + 1 || due_.none_before(bound)) return {};
   closed_ = bound - 1;
-  std::sort(sessions.begin(), sessions.end(), [this](const Entry* a, const Entry* b) {
-    const std::string_view x = store_.map().key(*a), y = store_.map().key(*b);
-    if (a->window != b->window) return a->window < b->window;
-    const std::int64_t s = OrderedStore::start_of(x), t = OrderedStore::start_of(y);
-    return s != t ? s < t : x < y;
-  });
-  for (const Entry* session : sessions)
-    note(*session, session->value(), emit_before_ ? RowKind::insert : RowKind::update_after);
-  return flush(out);
+  while (!due_.none_before(bound)) {
+    std::vector<Entry*> sessions;
+    if (Status found = find_due(bound, sessions); !found) return found;
+    std::sort(sessions.begin(), sessions.end(), [this](const Entry* a, const Entry* b) {
+      const std::string_view x = store_.map().key(*a), y = store_.map().key(*b);
+      if (a->window != b->window) return a->window < b->window;
+      const std::int64_t s = OrderedStore::start_of(x), t = OrderedStore::start_of(y);
+      return s != t ? s < t : x < y;
+    });
+    for (const Entry* session : sessions)
+      note(*session, session->value(), emit_before_ ? RowKind::insert : RowKind::update_after);
+    if (Status given = flush(out); !given) return given;
+    if (due_.known_to() >= bound) return {};
+    Status read =
+        due_.read_on(bound, store_.map().segment_end(due_.known_to()), [this](std::int64_t from, std::int64_t to) {
+          return store_.map().visit_windows(from, to, [this](std::string_view key, const Entry*, std::string_view) {
+            due_.add({OrderedStore::end_of(key), false, std::string(key)});
+          });
+        });
+    if (!read) return read;
+  }
+  return {};
+}
+
+/// Takes those that end before `bound` from due_.
+Status SessionAggregate::find_due(std::int64_t bound, std::vector<Entry*>& sessions) {
+  auto& keys = due_.keys();
+  const auto end = keys.lower_bound({bound, false, {}});
+  KeyBuffer buffer;
+  for (auto due = keys.begin(); due != end; ++due) {
+    buffer.bytes.append(due->key);
+    buffer.ends.push_back(static_cast<std::uint32_t>(buffer.bytes.size()));
+  }
+  keys.erase(keys.begin(), end);
+  sessions.resize(buffer.size());
+  if (Status found = store_.map().find(buffer, sessions); !found) return found;
+  std::erase(sessions, nullptr);
+  return {};
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 #include <algorithm>
-#include <set>
-#include <tuple>
 
+#include "exec/operators/due_keys.h"
 #include "exec/operators/join_rows.h"
 #include "exec/operators/windows.h"
 #include "exec/state/ordered_store.h"
@@ -44,8 +43,7 @@ class StreamStreamJoin final : public Operator {
       if (side.newest != INT64_MIN) side.store.map().expired_before(side.newest - retention_);
     }
     next_ = load_number(bytes, 0);
-    held_.clear();
-    held_known_ = false;
+    held_.begin_at(closing_time(false));
     return {};
   }
 
@@ -56,26 +54,33 @@ class StreamStreamJoin final : public Operator {
     std::int64_t back, forth;  // a row at t meets the other side's from t - back to t + forth
     bool outer;                // its unmatched rows go out too
     std::int64_t newest = INT64_MIN;
-    std::vector<OrderedStore::List*> lists = {};
-  };
-  struct Held {
-    std::int64_t timestamp;
-    bool left;
-    std::string key;  // in the store
-    auto operator<=>(const Held&) const = default;
   };
 
   static bool is_outer(JoinType type, int side) {
     return type == JoinType::full || type == (side == 0 ? JoinType::left : JoinType::right);
   }
   bool visible(const Side& side, std::int64_t timestamp) const { return timestamp > side.newest - retention_; }
-  bool closed(const Side& side, std::int64_t timestamp) const { return timestamp + side.forth + grace_ < stream_time_; }
+  /// Rows of the side before this can meet no other any more.
+  std::int64_t closed_before(const Side& side) const {
+    return stream_time_ == INT64_MIN ? INT64_MIN : stream_time_ - side.forth - grace_;
+  }
+  bool closed(const Side& side, std::int64_t timestamp) const { return timestamp < closed_before(side); }
+  /// Of the sides whose rows wait: where the first, or the last, of them closes.
+  std::int64_t closing_time(bool last) const {
+    std::int64_t time = last ? INT64_MIN : INT64_MAX;
+    for (const Side& side : sides_)
+      if (side.outer) time = last ? std::max(time, closed_before(side)) : std::min(time, closed_before(side));
+    return time;
+  }
 
-  Status take_row(int input, std::string_view key, std::int64_t timestamp, std::string_view bytes, std::size_t list);
+  Status find_others(int input, const Batch& in, std::span<const std::uint32_t> keyed);
+  Status take_row(int input, std::string_view key, std::int64_t timestamp, std::string_view bytes,
+                  const OrderedStore::List& others);
   bool match(int input, std::string_view key, std::int64_t timestamp, std::string_view bytes,
-             OrderedStore::List& others);
+             const OrderedStore::List& others);
   Status give_held();
-  Status find_held();
+  Status give(const DueKeys::Key& held);
+  Status read_held(std::int64_t from, std::int64_t to);
 
   void add(int input, JoinRows::Bytes key, JoinRows::Bytes own, JoinRows::Bytes other, std::int64_t timestamp) {
     rows_.add(key, input == 0 ? own : other, input == 0 ? other : own, timestamp);
@@ -89,16 +94,15 @@ class StreamStreamJoin final : public Operator {
   std::int64_t grace_, retention_;
   std::int64_t stream_time_ = INT64_MIN;
   std::int64_t next_ = 0;  // numbers rows, so that equal times keep their order
-  std::set<Held> held_;
-  bool held_known_ = false;
+  DueKeys held_;
   std::uint64_t late_ = 0;  // rows of the batch that are kept no more
   KeyBuffer key_bytes_;
+  std::vector<const OrderedStore::List*> others_;  // of the other side, for each row with a key
+  std::vector<std::int64_t> others_from_;
   Encoded encoded_;
 };
 
 Status StreamStreamJoin::on_batch(int input, const Batch& in, Emitter& out) {
-  if (!held_known_)
-    if (Status found = find_held(); !found) return found;
   std::vector<std::uint32_t> rows, keyed;
   for (std::uint32_t row = 0; row < in.rows; ++row) {
     if (in.null_values.test(row)) continue;
@@ -109,8 +113,7 @@ Status StreamStreamJoin::on_batch(int input, const Batch& in, Emitter& out) {
   if (rows.empty()) return {};
   keys_.encode(in, keyed, key_bytes_);
   if (Status encoded = sides_[input].codec.encode(in, encoded_); !encoded) return encoded;
-  for (Side& side : sides_)
-    if (Status found = side.store.lists(key_bytes_, side.lists); !found) return found;
+  if (Status found = find_others(input, in, keyed); !found) return found;
   std::size_t next_keyed = 0;
   late_ = 0;
   for (const std::uint32_t row : rows) {
@@ -121,21 +124,31 @@ Status StreamStreamJoin::on_batch(int input, const Batch& in, Emitter& out) {
       continue;
     }
     const std::size_t i = next_keyed++;
-    if (Status taken = take_row(input, key_bytes_[i], timestamp, encoded_.row(row), i); !taken) return taken;
+    if (Status taken = take_row(input, key_bytes_[i], timestamp, encoded_.row(row), *others_[i]); !taken) return taken;
   }
   if (late_ != 0) context_.late_rows(late_);
   return rows_.flush(out);
 }
 
+/// What the rows of a batch may meet: all that is near enough to them in time and is still visible.
+Status StreamStreamJoin::find_others(int input, const Batch& in, std::span<const std::uint32_t> keyed) {
+  const Side& own = sides_[input];
+  const Side& other = sides_[1 - input];
+  const std::int64_t visible_from = other.newest == INT64_MIN ? 0 : other.newest - retention_ + 1;
+  others_from_.clear();
+  for (const std::uint32_t row : keyed)
+    others_from_.push_back(std::max((*in.timestamps)[row] - own.back, visible_from));
+  return other.store.find_lists(key_bytes_, others_from_, others_);
+}
+
 Status StreamStreamJoin::take_row(int input, std::string_view key, std::int64_t timestamp, std::string_view bytes,
-                                  std::size_t list) {
+                                  const OrderedStore::List& others) {
   Side& own = sides_[input];
-  Side& other = sides_[1 - input];
   stream_time_ = std::max(stream_time_, timestamp);
   if (!eager_ && timestamp == stream_time_)
     if (Status given = give_held(); !given) return given;
   own.newest = std::max(own.newest, timestamp);
-  const bool matched = match(input, key, timestamp, bytes, *other.lists[list]);
+  const bool matched = match(input, key, timestamp, bytes, others);
   const bool stored = visible(own, timestamp);
   const bool alone = own.outer && !matched;
   const bool hold = alone && stored && !eager_ && !closed(own, timestamp);
@@ -144,17 +157,18 @@ Status StreamStreamJoin::take_row(int input, std::string_view key, std::int64_t 
     ++late_;
     return {};
   }
-  Entry* entry = own.store.insert(*own.lists[list], key, next_++, timestamp);
+  Entry* entry = own.store.insert(key, next_++, timestamp);
   std::string value(1, hold ? kHeld : kSettled);
   value.append(bytes);
   own.store.map().put_row(*entry, timestamp, value);
-  if (hold) held_.insert({timestamp, input == 0, std::string(own.store.map().key(*entry))});
+  if (hold && timestamp < held_.known_to())
+    held_.add({timestamp, input == 0, std::string(own.store.map().key(*entry))});
   return {};
 }
 
 /// Pairs a row with the rows of the other side that it meets; true when there are any.
 bool StreamStreamJoin::match(int input, std::string_view key, std::int64_t timestamp, std::string_view bytes,
-                             OrderedStore::List& others) {
+                             const OrderedStore::List& others) {
   Side& own = sides_[input];
   Side& other = sides_[1 - input];
   const auto earlier = [](const OrderedStore::Item& item, std::int64_t time) { return item.end < time; };
@@ -167,7 +181,7 @@ bool StreamStreamJoin::match(int input, std::string_view key, std::int64_t times
     if (row_value(entry.value()).data[0] == kHeld) {
       other.store.map().change(entry);
       row_value(entry.value()).data[0] = kSettled;
-      held_.erase({item->end, input == 1, std::string(other.store.map().key(entry))});
+      if (item->end < held_.known_to()) held_.erase({item->end, input == 1, std::string(other.store.map().key(entry))});
     }
     add(input, key, bytes, row_value(entry.value()).bytes().substr(1), std::max(timestamp, item->end));
   }
@@ -176,44 +190,56 @@ bool StreamStreamJoin::match(int input, std::string_view key, std::int64_t times
 
 /// Gives out held rows that can meet no other any more, by time; at one time the right side's first.
 Status StreamStreamJoin::give_held() {
-  bool open[2] = {false, false};
-  for (auto held = held_.begin(); held != held_.end() && !(open[0] && open[1]);) {
-    const int input = held->left ? 0 : 1;
-    Side& side = sides_[input];
-    if (!closed(side, held->timestamp)) {
-      open[input] = true;
-      ++held;
-      continue;
+  const std::int64_t last = closing_time(true);
+  while (!held_.none_before(last)) {
+    auto& keys = held_.keys();
+    for (auto held = keys.begin(); held != keys.end() && held->time < last;) {
+      if (!closed(sides_[held->left ? 0 : 1], held->time)) {
+        ++held;
+        continue;
+      }
+      if (Status given = give(*held); !given) return given;
+      held = keys.erase(held);
     }
-    KeyBuffer key;
-    key.bytes = held->key;
-    key.ends.push_back(static_cast<std::uint32_t>(key.bytes.size()));
-    Entry* entry = nullptr;
-    if (Status found = side.store.map().find(key, {&entry, 1}); !found) return found;
-    if (entry != nullptr) {
-      const std::string_view bare = std::string_view(held->key).substr(0, held->key.size() - 2 * kWindowBytes);
-      side.store.map().change(*entry);
-      row_value(entry->value()).data[0] = kSettled;
-      add(input, bare, row_value(entry->value()).bytes().substr(1), std::nullopt, held->timestamp);
-    }
-    held = held_.erase(held);
+    if (held_.known_to() >= last) return {};
+    std::optional<std::int64_t> end;
+    for (const Side& side : sides_)
+      if (const auto next = side.store.map().segment_end(held_.known_to()); side.outer && next)
+        end = end ? std::min(*end, *next) : *next;
+    Status read = held_.read_on(last, end, [this](std::int64_t from, std::int64_t to) { return read_held(from, to); });
+    if (!read) return read;
   }
   return {};
 }
 
-/// After a restart: which rows still wait.
-Status StreamStreamJoin::find_held() {
-  held_known_ = true;
-  if (eager_) return {};
+Status StreamStreamJoin::give(const DueKeys::Key& held) {
+  const int input = held.left ? 0 : 1;
+  MapStore& map = sides_[input].store.map();
+  KeyBuffer key;
+  key.bytes = held.key;
+  key.ends.push_back(static_cast<std::uint32_t>(key.bytes.size()));
+  Entry* entry = nullptr;
+  if (Status found = map.find(key, {&entry, 1}); !found) return found;
+  if (entry == nullptr) return {};
+  const std::string_view bare = std::string_view(held.key).substr(0, held.key.size() - 2 * kWindowBytes);
+  map.change(*entry);
+  row_value(entry->value()).data[0] = kSettled;
+  add(input, bare, row_value(entry->value()).bytes().substr(1), std::nullopt, held.time);
+  return {};
+}
+
+/// Which rows wait, of those in between.
+Status StreamStreamJoin::read_held(std::int64_t from, std::int64_t to) {
   for (const int input : {0, 1}) {
     Side& side = sides_[input];
     if (!side.outer || side.newest == INT64_MIN) continue;
-    std::vector<Entry*> entries;
-    const std::int64_t from = std::max<std::int64_t>(side.newest - retention_, 0);
-    if (Status found = side.store.collect_windows(from, INT64_MAX / 4, entries); !found) return found;
-    for (const Entry* entry : entries)
-      if (row_value(entry->value()).data[0] == kHeld)
-        held_.insert({entry->window, input == 0, std::string(side.store.map().key(*entry))});
+    Status visited = side.store.map().visit_windows(
+        std::max(from, side.newest - retention_), to,
+        [&](std::string_view key, const Entry* entry, std::string_view stored) {
+          const char state = entry != nullptr ? row_value(entry->value()).data[0] : stored[sizeof(std::int64_t)];
+          if (state == kHeld) held_.add({OrderedStore::end_of(key), input == 0, std::string(key)});
+        });
+    if (!visited) return visited;
   }
   return {};
 }

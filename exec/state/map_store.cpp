@@ -5,8 +5,7 @@
 namespace millrace::inline exec {
 namespace {
 
-constexpr std::int64_t kMaxSegments = 2048;  // per retention, so that tiny windows do not make tiny tables
-constexpr std::size_t kBlock = 64;           // keys prefetched together
+constexpr std::size_t kBlock = 64;  // keys prefetched together
 
 }  // namespace
 
@@ -17,10 +16,13 @@ MapStore::MapStore(const StoreSlot& slot, MapStoreOptions options)
       db_(slot.db),
       name_(slot.prefix),
       changelog_(slot.changelog) {
-  if (options_.window_bytes == 0) return;
+  if (options_.window_bytes != 0) span_ = span_of(options_.most_segments);
+}
+
+std::int64_t MapStore::span_of(std::int64_t most_segments) const {
   const std::int64_t advance = std::max<std::int64_t>(options_.advance_ms, 1);
   const std::int64_t windows = std::max<std::int64_t>(options_.retention_ms / advance, 1);
-  span_ = advance * ((windows + kMaxSegments - 1) / kMaxSegments);
+  return advance * ((windows + most_segments - 1) / most_segments);
 }
 
 Result<std::unique_ptr<MapStore>> MapStore::open(const StoreSlot& slot, MapStoreOptions options) {
@@ -200,19 +202,25 @@ std::size_t MapStore::size() const {
   return keys;
 }
 
-bool MapStore::complete() const {
-  return std::all_of(segments_.begin(), segments_.end(), [](const auto& each) { return each.second->complete; });
+std::int64_t MapStore::complete_from() const {
+  for (auto it = segments_.rbegin(); it != segments_.rend(); ++it)
+    if (!it->second->complete) return (it->first + 1) * span_;
+  return INT64_MIN;
 }
 
-Status MapStore::load_prefix(std::string_view prefix, std::size_t suffix_bytes, std::vector<Entry*>& out) {
-  for (auto& [id, segment] : segments_) {
-    if (segment->complete) continue;
-    const std::string head = segment_prefix(id), from = head + std::string(prefix);
-    std::string to = from;
-    to.append(suffix_bytes + 1, '\xff');
+Status MapStore::load_windows(std::string_view prefix, std::int64_t from, std::int64_t to, std::vector<Entry*>& out) {
+  const std::int64_t first = std::max<std::int64_t>(from, 0);
+  for (auto it = segments_.lower_bound(segment_id(first)); it != segments_.end() && it->first * span_ < to; ++it) {
+    Segment& segment = *it->second;
+    if (segment.complete) continue;
+    const std::string head = segment_prefix(segment.id);
+    std::string begin = head + std::string(prefix), end = begin;
+    append_window(first, begin);
+    end.append(options_.window_bytes + 1, '\xff');
     KeyBuffer keys;
-    Status scanned = db_->scan(id_, from, to, [&](std::string_view key, std::string_view) {
-      if (key.size() != from.size() + suffix_bytes) return true;
+    Status scanned = db_->scan(id_, begin, end, [&](std::string_view key, std::string_view) {
+      if (key.size() != head.size() + prefix.size() + options_.window_bytes) return true;
+      if (window_of(key) >= to) return false;
       keys.bytes.append(key.substr(head.size()));
       keys.ends.push_back(static_cast<std::uint32_t>(keys.bytes.size()));
       return true;
@@ -222,6 +230,33 @@ Status MapStore::load_prefix(std::string_view prefix, std::size_t suffix_bytes, 
     if (Status looked_up = find(keys, found); !looked_up) return looked_up;
     for (Entry* entry : found)
       if (entry != nullptr) out.push_back(entry);
+  }
+  return {};
+}
+
+std::optional<std::int64_t> MapStore::segment_end(std::int64_t window) const {
+  const auto found = segments_.lower_bound(segment_id(std::max<std::int64_t>(window, 0)));
+  if (found == segments_.end()) return std::nullopt;
+  return (found->first + 1) * span_;
+}
+
+Status MapStore::visit_windows(std::int64_t from, std::int64_t to, const VisitWindow& visit) {
+  if (from >= to || segments_.empty()) return {};
+  const auto within = [&](std::int64_t window) { return window >= from && window < to; };
+  for (auto it = segments_.lower_bound(segment_id(from)); it != segments_.end() && it->first * span_ < to; ++it) {
+    const Segment& segment = *it->second;
+    segment.table.for_each([&](const Entry& entry) {
+      if (entry.present() && within(entry.window)) visit(key(entry), &entry, {});
+    });
+    if (segment.complete) continue;
+    const std::string head = segment_prefix(segment.id);
+    Status scanned =
+        db_->scan(id_, head, segment_prefix(segment.id + 1), [&](std::string_view full, std::string_view value) {
+          const std::string_view key = full.substr(head.size());
+          if (within(window_of(key)) && segment.table.find(hash_key(key), key) == nullptr) visit(key, nullptr, value);
+          return true;
+        });
+    if (!scanned) return scanned;
   }
   return {};
 }

@@ -26,6 +26,8 @@ struct MapStoreOptions {
   std::size_t window_bytes = 0;
   std::int64_t advance_ms = 1;    // windowed: distance of window starts
   std::int64_t retention_ms = 0;  // windowed: with the advance decides the length of a segment
+  /// Windowed: in how many segments a retention is cut, at most, so that tiny windows do not make tiny tables.
+  std::int64_t most_segments = 2048;
 };
 
 /// Map from key to one fixed-layout value: aggregates and tables. Keys are those of key_codec.h. Windowed stores keep
@@ -66,20 +68,27 @@ class MapStore final : public Store {
   Status collect_windows(std::int64_t from, std::int64_t to, std::vector<Entry*>& out);
   /// The value of `from`, a present entry, goes over to `to`, which has none; `from` is removed.
   void move_value(Entry& from, Entry& to);
-  /// Present entries whose key is `prefix` and `suffix_bytes` more, RocksDB included; only from segments that memory
-  /// has not all of.
-  Status load_prefix(std::string_view prefix, std::size_t suffix_bytes, std::vector<Entry*>& out);
+  /// Present entries whose key is `prefix` and a window in [from, to), RocksDB included; only from segments that memory
+  /// has not all of. One seek for each of them.
+  Status load_windows(std::string_view prefix, std::int64_t from, std::int64_t to, std::vector<Entry*>& out);
+  /// No look-up of windows from here on will have to ask RocksDB.
+  std::int64_t complete_from() const;
+  /// Calls `visit` for every present entry with a window in [from, to), in no order. What memory lacks is read from
+  /// RocksDB and not kept: `entry` is null then, and `stored` the value as in the changelog.
+  using VisitWindow = std::function<void(std::string_view key, const Entry* entry, std::string_view stored)>;
+  Status visit_windows(std::int64_t from, std::int64_t to, const VisitWindow& visit);
+  /// Where the first segment ends that may have windows from `window` on; nothing where there is none.
+  std::optional<std::int64_t> segment_end(std::int64_t window) const;
   /// Keys in memory.
   std::size_t size() const;
-  /// True when no look-up will have to ask RocksDB.
-  bool complete() const;
   /// Calls `visit` on every entry in memory, present or not.
   template <class Visitor>
   void for_each(Visitor visit) const {
     for (const auto& [id, segment] : segments_) segment->table.for_each(visit);
   }
-  /// `hook` is called for a present entry that leaves memory though nobody removed it (evicted, expired).
-  void on_drop(std::function<void(const Entry&)> hook) { on_drop_ = std::move(hook); }
+  /// `hook` is called for entries that leave memory though nobody removed them (evicted, expired).
+  using DropHook = std::function<void(std::span<Entry* const>)>;
+  void on_drop(DropHook hook) { on_drop_ = std::move(hook); }
   /// Windows (their first eight bytes) before `bound` are of no more interest; they are dropped once this is committed.
   void expire_before(std::int64_t bound) { expire_dirty_ = std::max(expire_dirty_, bound); }
   /// As part of restoring: what lies before `bound` was dropped before.
@@ -118,7 +127,9 @@ class MapStore final : public Store {
   };
 
   MapStore(const StoreSlot& slot, MapStoreOptions options);
+  std::int64_t span_of(std::int64_t most_segments) const;
   Status load_segments();
+  Status load_span(bool holds_data);
   std::int64_t window_of(std::string_view key) const {
     return options_.window_bytes == 0 ? 0 : read_window(key.data() + key.size() - options_.window_bytes);
   }
@@ -169,7 +180,7 @@ class MapStore final : public Store {
   std::map<std::int64_t, std::unique_ptr<Segment>> segments_;
   Segment* last_ = nullptr;  // the segment used last
 
-  std::function<void(const Entry&)> on_drop_;
+  DropHook on_drop_;
   std::vector<Entry*> dirty_, committing_;
   std::int64_t committed_end_ = 0, durable_end_ = 0;
   std::int64_t durable_time_ = 0;  // as it was opened

@@ -155,10 +155,11 @@ void MapStore::expire(std::int64_t bound) {
       const std::string from = segment_prefix(segment.id), to = segment_prefix(segment.id + 1);
       if (!db_->drop_range(id_, from, to)) return;
     }
-    if (on_drop_)
-      segment.table.for_each([this](const Entry& entry) {
-        if (entry.present()) on_drop_(entry);
-      });
+    if (on_drop_) {
+      std::vector<Entry*> gone;
+      segment.table.for_each([&gone](Entry& entry) { gone.push_back(&entry); });
+      on_drop_(gone);
+    }
     free_segment(segment);
     if (last_ == &segment) last_ = nullptr;
     segments_.erase(segments_.begin());

@@ -43,6 +43,8 @@ Status MapStore::load_segments() {
   for (;;) {
     const Result<std::optional<std::string>> key = db_->seek(id_, from);
     if (!key) return key.error();
+    if (from.empty())
+      if (Status loaded = load_span(key->has_value()); !loaded) return loaded;
     if (!key->has_value()) return {};
     const std::int64_t segment_id = options_.window_bytes == 0 ? 0 : read_window((*key)->data());
     auto segment = std::make_unique<Segment>(segment_id, value_size_);
@@ -52,6 +54,17 @@ Status MapStore::load_segments() {
     if (options_.window_bytes == 0) return {};
     from = segment_prefix(segment_id + 1);
   }
+}
+
+/// Keys on disk stand under their segments, so those stay as long as they were when the first was written. Stores of
+/// earlier builds do not tell; theirs is what it was by default.
+Status MapStore::load_span(bool holds_data) {
+  if (options_.window_bytes == 0) return {};
+  const Result<std::int64_t> span = db_->segment_span(id_);
+  if (!span) return span.error();
+  if (*span == 0 && !holds_data) return db_->set_segment_span(id_, span_);
+  span_ = *span != 0 ? *span : span_of(MapStoreOptions{}.most_segments);
+  return {};
 }
 
 Status MapStore::spill(std::size_t target_memory_bytes) {
@@ -168,13 +181,10 @@ void MapStore::evict(std::unique_ptr<Segment>& segment, bool any) {
   });
   if (victims.empty()) return;
   if (segment->in_db) segment->complete = false;
-  if (!trivial_ || on_drop_) {
-    for (Entry* entry : victims) {
-      if (!entry->present()) continue;
-      if (on_drop_) on_drop_(*entry);
-      drop_value(*entry);
-    }
-  }
+  if (on_drop_) on_drop_(victims);
+  if (!trivial_)
+    for (Entry* entry : victims)
+      if (entry->present()) drop_value(*entry);
   if (victims.size() != segment->table.size()) {
     for (Entry* entry : victims) segment->table.erase(entry);
     return;

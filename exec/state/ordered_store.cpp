@@ -1,26 +1,31 @@
 #include "exec/state/ordered_store.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace millrace::inline exec {
 namespace {
 
 constexpr std::size_t kSuffix = 2 * kWindowBytes;
+// A key that memory lacks is looked for in each of them that may hold it.
+constexpr std::int64_t kMostSegments = 64;
 
 std::string_view without_window(std::string_view key) {
   return key.substr(0, key.size() - kSuffix);
 }
 
-void add_item(OrderedStore::List& list, OrderedStore::Item item) {
-  const auto before = [](const OrderedStore::Item& a, const OrderedStore::Item& b) {
-    return a.end != b.end ? a.end < b.end : a.start < b.start;
-  };
-  list.insert(std::upper_bound(list.begin(), list.end(), item, before), item);
+bool earlier(const OrderedStore::Item& a, const OrderedStore::Item& b) {
+  return a.end != b.end ? a.end < b.end : a.start < b.start;
 }
 
-bool has_item(const OrderedStore::List& list, const Entry* entry) {
-  return std::any_of(list.begin(), list.end(), [&](const OrderedStore::Item& item) { return item.entry == entry; });
+/// Nothing happens where it is there already.
+void add_item(OrderedStore::List& list, OrderedStore::Item item) {
+  const auto at = std::lower_bound(list.begin(), list.end(), item, earlier);
+  if (at == list.end() || earlier(item, *at)) list.insert(at, item);
 }
+
+/// Marks entries that leave; operators over these stores do not mark any.
+constexpr std::uint16_t kLeaves = 1;
 
 }  // namespace
 
@@ -28,11 +33,12 @@ Result<std::unique_ptr<OrderedStore>> OrderedStore::open(const StoreSlot& slot, 
   auto map = MapStore::open(slot, {.layout = std::move(options.layout),
                                    .window_bytes = kSuffix,
                                    .advance_ms = options.advance_ms,
-                                   .retention_ms = options.retention_ms});
+                                   .retention_ms = options.retention_ms,
+                                   .most_segments = kMostSegments});
   if (!map) return map.error();
   std::unique_ptr<OrderedStore> store(new OrderedStore());
   store->map_ = std::move(*map);
-  store->map_->on_drop([raw = store.get()](const Entry& entry) { raw->dropped(entry); });
+  store->map_->on_drop([raw = store.get()](std::span<Entry* const> entries) { raw->dropped(entries); });
   return store;
 }
 
@@ -41,13 +47,21 @@ void OrderedStore::forget() {
   current_ = false;
 }
 
-/// An entry left memory without having been removed: its key must be asked for again.
-void OrderedStore::dropped(const Entry& entry) {
-  const auto found = lists_.find(without_window(map_->key(entry)));
-  if (found == lists_.end()) return;
-  std::erase_if(found->second.list, [&](const Item& item) { return item.entry == &entry; });
-  found->second.loaded = false;
-  if (found->second.list.empty()) lists_.erase(found);
+/// Entries leave memory without having been removed: their keys must be asked for again. A list is gone through once,
+/// however many of its items leave.
+void OrderedStore::dropped(std::span<Entry* const> entries) {
+  ++drops_;
+  for (Entry* entry : entries) entry->mark = kLeaves;
+  for (const Entry* entry : entries) {
+    if (!entry->present()) continue;
+    const auto found = lists_.find(without_window(map_->key(*entry)));
+    if (found == lists_.end()) continue;
+    Known& known = found->second;
+    if (std::exchange(known.dropped, drops_) == drops_) continue;
+    std::erase_if(known.list, [](const Item& item) { return item.entry->mark == kLeaves; });
+    known.whole_from = INT64_MAX;
+    if (known.list.empty()) lists_.erase(found);
+  }
 }
 
 void OrderedStore::rebuild() {
@@ -55,8 +69,9 @@ void OrderedStore::rebuild() {
   map_->for_each([this](Entry& entry) {
     if (!entry.present()) return;
     const std::string_view key = map_->key(entry);
-    add_item(lists_[std::string(without_window(key))].list, {start_of(key), end_of(key), &entry});
+    known(without_window(key)).list.push_back({start_of(key), end_of(key), &entry});
   });
+  for (auto& [key, known] : lists_) std::sort(known.list.begin(), known.list.end(), earlier);
   current_ = true;
 }
 
@@ -67,42 +82,62 @@ void OrderedStore::drop_empty() {
   drop_empty_at_ = std::max<std::size_t>(1 << 12, 2 * lists_.size());
 }
 
-Status OrderedStore::lists(const KeyBuffer& keys, std::vector<List*>& out) {
+void OrderedStore::prepare() {
   if (!current_) rebuild();
   drop_empty();
+}
+
+OrderedStore::Known& OrderedStore::known(std::string_view key) {
+  const auto found = lists_.find(key);
+  return found != lists_.end() ? found->second : lists_.emplace(key, Known{}).first->second;
+}
+
+Status OrderedStore::load(Known& known, std::string_view key, std::int64_t from) {
+  if (from >= known.whole_from) return {};
+  loaded_.clear();
+  if (Status read = map_->load_windows(key, from, known.whole_from, loaded_); !read) return read;
+  for (Entry* entry : loaded_) {
+    const std::string_view full = map_->key(*entry);
+    add_item(known.list, {start_of(full), end_of(full), entry});
+  }
+  known.whole_from = from;
+  return {};
+}
+
+Status OrderedStore::lists(const KeyBuffer& keys, std::span<const std::int64_t> from, std::vector<List*>& out) {
+  prepare();
   out.clear();
-  const bool complete = map_->complete();
-  std::vector<Entry*> loaded;
+  const std::int64_t complete_from = map_->complete_from();
   for (std::size_t i = 0; i < keys.size(); ++i) {
-    auto found = lists_.find(keys[i]);
-    if (found == lists_.end()) found = lists_.emplace(keys[i], Known{}).first;
-    Known& known = found->second;
-    if (!complete && !known.loaded) {
-      loaded.clear();
-      if (Status read = map_->load_prefix(keys[i], kSuffix, loaded); !read) return read;
-      for (Entry* entry : loaded) {
-        const std::string_view key = map_->key(*entry);
-        if (!has_item(known.list, entry)) add_item(known.list, {start_of(key), end_of(key), entry});
-      }
-    }
-    known.loaded = true;
-    out.push_back(&known.list);  // node based: stays where it is
+    Known& found = known(keys[i]);
+    if (from[i] < complete_from)
+      if (Status loaded = load(found, keys[i], from[i]); !loaded) return loaded;
+    out.push_back(&found.list);  // node based: stays where it is
   }
   return {};
 }
 
-Status OrderedStore::collect_windows(std::int64_t from, std::int64_t to, std::vector<Entry*>& out) {
-  const bool complete = map_->complete();
-  if (Status collected = map_->collect_windows(from, to, out); !collected) return collected;
-  if (complete || !current_) return {};
-  // Lists given out before stay good, so they are added to, not made again.
-  map_->for_each([this](Entry& entry) {
-    if (!entry.present()) return;
-    const std::string_view key = map_->key(entry);
-    List& list = lists_[std::string(without_window(key))].list;
-    if (!has_item(list, &entry)) add_item(list, {start_of(key), end_of(key), &entry});
-  });
+Status OrderedStore::find_lists(const KeyBuffer& keys, std::span<const std::int64_t> from,
+                                std::vector<const List*>& out) {
+  prepare();
+  out.clear();
+  const std::int64_t complete_from = map_->complete_from();
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (from[i] < complete_from) {
+      Known& found = known(keys[i]);
+      if (Status loaded = load(found, keys[i], from[i]); !loaded) return loaded;
+      out.push_back(&found.list);
+    } else {
+      const auto found = lists_.find(keys[i]);
+      out.push_back(found == lists_.end() ? &none_ : &found->second.list);
+    }
+  }
   return {};
+}
+
+Entry* OrderedStore::insert(std::string_view key, std::int64_t start, std::int64_t end) {
+  if (!current_) rebuild();
+  return insert(known(key).list, key, start, end);
 }
 
 Entry* OrderedStore::insert(List& list, std::string_view key, std::int64_t start, std::int64_t end) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -29,19 +30,21 @@ class OrderedStore final : public Store {
 
   static Result<std::unique_ptr<OrderedStore>> open(const StoreSlot& slot, Options options);
 
-  /// The list of each key (without window), RocksDB included. Lists stay good until the next call of anything but
-  /// change, insert and erase; those keep them up to date.
-  Status lists(const KeyBuffer& keys, std::vector<List*>& out);
+  /// The list of each key (without window). What ends at `from[i]` or later is in it, RocksDB included; earlier items
+  /// may lack. Lists stay good until the next call of anything but change, insert and erase; those keep them up to
+  /// date.
+  Status lists(const KeyBuffer& keys, std::span<const std::int64_t> from, std::vector<List*>& out);
+  /// The same to read only: a key of which there is nothing takes no memory.
+  Status find_lists(const KeyBuffer& keys, std::span<const std::int64_t> from, std::vector<const List*>& out);
   /// An entry without a value for (key, start, end), in the list. The caller makes the value at once. Precondition: it
   /// is not in the list.
   Entry* insert(List& list, std::string_view key, std::int64_t start, std::int64_t end);
+  /// Into whatever is there of the key's list. Precondition: the store has no such item.
+  Entry* insert(std::string_view key, std::int64_t start, std::int64_t end);
   /// Takes the item out of its list and removes its value.
   void erase(List& list, std::size_t item);
   /// The value of an item goes over to `to`, an entry fresh from `insert`; the item is erased.
   void move(List& list, std::size_t item, Entry& to);
-
-  /// As MapStore's; what it had to load joins the lists.
-  Status collect_windows(std::int64_t from, std::int64_t to, std::vector<Entry*>& out);
 
   MapStore& map() { return *map_; }
   const MapStore& map() const { return *map_; }
@@ -89,20 +92,27 @@ class OrderedStore final : public Store {
   };
   struct Known {
     List list;
-    bool loaded = false;  // RocksDB holds nothing of the key that is not in the list
+    std::int64_t whole_from = INT64_MAX;  // RocksDB holds nothing that ends later and is not in the list
+    std::uint64_t dropped = 0;            // number of the last drop that it was cleared of
   };
 
   static constexpr std::size_t kListBytes = 160;  // with its key and its place in the table
 
   OrderedStore() = default;
   void forget();
+  void prepare();
+  Known& known(std::string_view key);
+  Status load(Known& known, std::string_view key, std::int64_t from);
   void drop_empty();
   void rebuild();
-  void dropped(const Entry& entry);
+  void dropped(std::span<Entry* const> entries);
 
   std::unique_ptr<MapStore> map_;
   std::unordered_map<std::string, Known, Hash, std::equal_to<>> lists_;
+  const List none_;
   std::string full_key_;
+  std::vector<Entry*> loaded_;
+  std::uint64_t drops_ = 0;
   std::size_t drop_empty_at_ = 1 << 12;  // lists
   bool current_ = true;                  // lists_ know all that is in memory
 };

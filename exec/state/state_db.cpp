@@ -64,6 +64,9 @@ std::string position_key(std::uint32_t id) {
 std::string position_time_key(std::uint32_t id) {
   return position_key(id).append("T");
 }
+std::string span_key(std::uint32_t id) {
+  return position_key(id).append("S");
+}
 std::string end_key(std::uint32_t id, std::string_view to) {
   return to.empty() ? full_key(id, kDataTag + 1, {}) : full_key(id, kDataTag, to);
 }
@@ -238,7 +241,7 @@ class RocksStateDb final : public StateDb {
     put_id(made, bytes);
     rocksdb::Status status = db_->Put(no_wal(), full_key(kNamesId, kDataTag, name), Slice(bytes, 4));
     if (!status.ok()) return disk_error(status, "cannot name a store");
-    unflushed_names_ = true;
+    unflushed_ = true;
     ids_.emplace(name, made);
     ++next_id_;
     return made;
@@ -246,6 +249,14 @@ class RocksStateDb final : public StateDb {
 
   Result<std::int64_t> position(std::uint32_t id) override { return read_number(position_key(id)); }
   Result<std::int64_t> position_time(std::uint32_t id) override { return read_number(position_time_key(id)); }
+  Result<std::int64_t> segment_span(std::uint32_t id) override { return read_number(span_key(id)); }
+  Status set_segment_span(std::uint32_t id, std::int64_t span) override {
+    const MutexLock lock(mutex_);
+    const rocksdb::Status status = db_->Put(no_wal(), families_.positions, span_key(id), position_bytes(span));
+    if (!status.ok()) return disk_error(status, "cannot note the length of segments");
+    unflushed_ = true;
+    return {};
+  }
   Result<std::int64_t> read_number(const std::string& key) {
     std::string value;
     const rocksdb::Status status = db_->Get({}, families_.positions, key, &value);
@@ -278,7 +289,7 @@ class RocksStateDb final : public StateDb {
     {
       const MutexLock lock(mutex_);
       if (Status flushed = flush(); !flushed) return flushed;
-      unflushed_names_ = false;
+      unflushed_ = false;
     }
     rocksdb::Checkpoint* made = nullptr;
     rocksdb::Status status = rocksdb::Checkpoint::Create(db_.get(), &made);
@@ -327,15 +338,16 @@ class RocksStateDb final : public StateDb {
   Mutex mutex_;
   std::map<std::string, std::uint32_t> ids_ GUARDED_BY(mutex_);
   std::uint32_t next_id_ GUARDED_BY(mutex_) = 1;
-  bool unflushed_names_ GUARDED_BY(mutex_) = false;
+  bool unflushed_ GUARDED_BY(mutex_) = false;
 };
 
 Result<std::unique_ptr<StateFile>> RocksStateDb::new_file(std::uint32_t id, std::int64_t position) {
   {
     const MutexLock lock(mutex_);
-    if (unflushed_names_) {  // data must never be durable under a number that could be given out again
+    // Data must never be durable under a number that could be given out again, or in segments of unknown length.
+    if (unflushed_) {
       if (Status flushed = flush(); !flushed) return flushed.error();
-      unflushed_names_ = false;
+      unflushed_ = false;
     }
   }
   return std::unique_ptr<StateFile>(std::make_unique<FileWriter>(*db_, families_, options_, id, position,
@@ -393,6 +405,7 @@ Status RocksStateDb::drop(const std::string& name_prefix) {
     if (!removed) return removed;
     rocksdb::Status status = db_->Delete(no_wal(), families_.positions, position_key(id));
     if (status.ok()) status = db_->Delete(no_wal(), families_.positions, position_time_key(id));
+    if (status.ok()) status = db_->Delete(no_wal(), families_.positions, span_key(id));
     if (status.ok()) status = db_->Delete(no_wal(), full_key(kNamesId, kDataTag, it->first));
     if (!status.ok()) return disk_error(status, "cannot forget a store");
     it = ids_.erase(it);

@@ -48,6 +48,10 @@ class StateDb {
   virtual Result<std::int64_t> position(std::uint32_t id) = 0;
   /// When that position was written, ms since the epoch; 0 when that is not known.
   virtual Result<std::int64_t> position_time(std::uint32_t id) = 0;
+  /// How much time a segment of the store holds, in ms, as it was set; 0: it was not.
+  virtual Result<std::int64_t> segment_span(std::uint32_t id) = 0;
+  /// Durable with the next file of any store. For stores that hold nothing.
+  virtual Status set_segment_span(std::uint32_t id, std::int64_t span) = 0;
   /// `position`: the changelog position that the store stands for once the file is in.
   virtual Result<std::unique_ptr<StateFile>> new_file(std::uint32_t id, std::int64_t position) = 0;
   /// values[i] is that of keys[i]; absent where there is none. Keys must be ascending for best speed.
