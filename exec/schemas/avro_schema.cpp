@@ -169,6 +169,7 @@ class Parser {
     }
     Node& out = add(kind);
     out.name = name;
+    for (const std::string& alias : texts_of(from, "aliases")) out.aliases.push_back(full_name(alias, space));
     if (!named_.emplace(name, &out).second) fail(fmt::format("Can't redefine: {}", name));
     return out;
   }
@@ -178,6 +179,7 @@ class Parser {
     if (enumeration) {
       out.symbols = texts_of(from, "symbols");
       if (out.symbols.empty()) fail("an enum has no symbols");
+      out.default_symbol = text_of(from, "default");
       return &out;
     }
     const std::int64_t size = number_of(from, "size");

@@ -48,8 +48,10 @@ struct Node {
   int precision = 0, scale = 0;       // decimal
   std::size_t size = 0;               // fixed
   std::string name;                   // full name of record, enum, fixed
+  std::vector<std::string> aliases;   // full names too
   std::string connect_name;           // of an int or long that is not logical: what Connect calls its type
   std::vector<std::string> symbols;   // enum
+  std::string default_symbol;         // enum, for symbols that a reader does not know; empty: none
   std::vector<Field> fields;          // record
   const Node* element = nullptr;      // array items, map values
   std::vector<const Node*> branches;  // union
@@ -69,6 +71,9 @@ using SchemaPtr = std::shared_ptr<const Schema>;
 
 /// A user error says what is wrong.
 Result<SchemaPtr> parse(const SchemaText& schema);
+/// What a schema needs to be registered, and readers need not ask: names that Avro allows, fields and branches only
+/// once, defaults that fit.
+Status validate(const Schema& schema);
 
 /// The SQL type of a schema's values. Fails for records that hold themselves and for null alone.
 Result<Type> sql_type(const Node& node);

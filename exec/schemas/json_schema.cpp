@@ -6,6 +6,8 @@
 #include <boost/json.hpp>
 #include <optional>
 
+#include "exec/schemas/json_documents.h"
+
 namespace millrace::inline exec::json_schema {
 namespace {
 
@@ -44,26 +46,11 @@ std::string type_word(const json::object& schema) {
   return only;
 }
 
-json::value parse_json_text(const std::string& text, boost::system::error_code& error) {
-  json::parse_options options;
-  options.max_depth = 512;
-  return json::parse(text, error, {}, options);
-}
-
 class Reader {
  public:
-  explicit Reader(const SchemaText& schema) : schema_(schema) {}
+  explicit Reader(const Documents& documents) : documents_(documents) {}
 
-  Result<Type> read() {
-    boost::system::error_code error;
-    documents_.emplace_back("", parse_json_text(schema_.text, error));
-    if (error) return user_error("not a JSON Schema: it is not JSON ({})", error.message());
-    for (const auto& [name, text] : schema_.imports) {
-      documents_.emplace_back(name, parse_json_text(text, error));
-      if (error) return user_error("not a JSON Schema: {} is not JSON ({})", name, error.message());
-    }
-    return type(documents_.front().second, 0, 0);
-  }
+  Result<Type> read() { return type(documents_.root(), 0, 0); }
 
  private:
   Result<Type> type(const json::value& value, std::size_t document, int depth) {
@@ -175,23 +162,11 @@ class Reader {
   }
 
   Result<Type> resolved(const std::string& reference, std::size_t document, int depth) {
-    const std::size_t hash = std::min(reference.find('#'), reference.size());
-    const std::string file = reference.substr(0, hash);
-    std::string pointer = hash < reference.size() ? reference.substr(hash + 1) : "";
-    if (!file.empty()) {
-      const auto found = std::ranges::find(documents_, file, [](const auto& d) { return d.first; });
-      if (found == documents_.end())
-        return user_error("the JSON Schema refers to {}, which is not among its references", file);
-      document = static_cast<std::size_t>(found - documents_.begin());
-    }
-    boost::system::error_code error;
-    const json::value* target = documents_[document].second.find_pointer(pointer, error);
-    if (target == nullptr) return user_error("the JSON Schema refers to {}, which is not there", reference);
-    return type(*target, document, depth + 1);
+    const auto target = documents_.resolve(reference, document);
+    return target ? type(**target, document, depth + 1) : target.error();
   }
 
-  const SchemaText& schema_;
-  std::vector<std::pair<std::string, json::value>> documents_;
+  const Documents& documents_;
 };
 
 json::object logical(std::string_view type, std::string_view name, std::string_view connect) {
@@ -257,7 +232,8 @@ json::object write(const Type& type) {
 }  // namespace
 
 Result<Type> sql_type(const SchemaText& schema) {
-  return Reader(schema).read();
+  const auto documents = Documents::parse(schema);
+  return documents ? Reader(*documents).read() : documents.error();
 }
 
 std::string text_for(const std::vector<ColumnDef>& columns, const std::string& full_name, bool bare) {

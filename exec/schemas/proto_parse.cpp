@@ -166,6 +166,7 @@ class Converter {
               .kind = kind_of(descriptor.type()),
               .repeated = descriptor.is_repeated(),
               .presence = descriptor.has_presence(),
+              .required = descriptor.is_required(),
               .message = nullptr,
               .enumeration = nullptr};
     if (const auto* oneof = descriptor.real_containing_oneof()) out.oneof = oneof->index();
@@ -203,6 +204,11 @@ struct Parsed {
   const pb::FileDescriptor* file;
 };
 
+void forget_json_names(pb::DescriptorProto& message) {
+  for (auto& field : *message.mutable_field()) field.clear_json_name();
+  for (auto& nested : *message.mutable_nested_type()) forget_json_names(nested);
+}
+
 }  // namespace
 
 Result<FilePtr> parse(const SchemaText& schema) {
@@ -215,6 +221,27 @@ Result<FilePtr> parse(const SchemaText& schema) {
   for (int i = 0; i < parsed.file->message_type_count(); ++i)
     file->roots.push_back(&converter.message(*parsed.file->message_type(i)));
   return FilePtr(std::move(file));
+}
+
+Result<std::string> canonical(const std::string& text) {
+  const pb::LogSilencer silence;
+  const SchemaText alone{text, {}};
+  Errors errors;
+  pb::FileDescriptorProto file;
+  if (!Files(alone, errors).FindFileByName(std::string(Files::kRoot), &file))
+    return user_error("not a Protobuf schema: {}", errors.text());
+  // Compilers fill in what a text leaves out.
+  file.clear_source_code_info();
+  if (file.syntax().empty()) file.set_syntax("proto2");
+  for (auto& message : *file.mutable_message_type()) forget_json_names(message);
+  return file.SerializeAsString();
+}
+
+Result<std::string> normalized(const SchemaText& schema) {
+  const pb::LogSilencer silence;
+  Parsed parsed(schema);
+  if (!parsed.file) return parsed.error();
+  return parsed.file->DebugString();
 }
 
 Result<std::string> serialized(const SchemaText& schema) {

@@ -49,6 +49,7 @@ struct Field {
   FieldKind kind = FieldKind::int32;
   bool repeated = false;
   bool presence = false;                     // tells absent from default: `optional`, a member of a oneof, proto2
+  bool required = false;                     // proto2
   int oneof = -1;                            // index into Message::oneofs
   const Message* message = nullptr;          // message
   const Enumeration* enumeration = nullptr;  // enumeration
@@ -94,6 +95,10 @@ std::string print(const File& file);
 Result<FilePtr> parse(const SchemaText& schema);
 /// The FileDescriptorProto of a schema in base64.
 Result<std::string> serialized(const SchemaText& schema);
+/// Bytes that are the same for texts that differ in spaces, comments or in being serialized; imports are not looked at.
+Result<std::string> canonical(const std::string& text);
+/// The text of a schema with full names of types, printed in one way.
+Result<std::string> normalized(const SchemaText& schema);
 /// As Confluent's clients see the path of a message in front of its bytes.
 std::string index_bytes(const Message& message);
 /// The message whose path those bytes name; moves `bytes` behind them. Null: no such, or broken.

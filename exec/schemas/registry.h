@@ -53,6 +53,11 @@ enum class Compatibility : std::uint8_t {
 std::string_view compatibility_name(Compatibility level);  // BACKWARD, ...
 std::optional<Compatibility> find_compatibility(std::string_view name);
 
+/// Whether objects of a JSON Schema that do not say `additionalProperties: false` may still hold whatever a later
+/// version does not name or names anew (lenient), or a property with a type counts as a narrowing of what was allowed
+/// (strict).
+enum class ContentPolicy : std::uint8_t { lenient, strict };
+
 /// What keeps schemas: ids for schemas, versions of subjects. Any thread. Errors: external when it cannot be reached or
 /// refuses us (retriable); user when it says that something is wrong with what was asked.
 class SchemaRegistry {

@@ -15,7 +15,8 @@ namespace json = boost::json;
 namespace {
 
 constexpr std::int64_t kSchemaTopicFormat = 1;
-constexpr std::array<std::string_view, 4> kChangeKinds = {"add", "remove_subject", "remove_version", "set_level"};
+constexpr std::array<std::string_view, 7> kChangeKinds = {"add",      "remove_subject", "remove_version", "set_level",
+                                                          "set_mode", "hide",           "erase"};
 constexpr std::chrono::milliseconds kSchemaPoll{200};
 constexpr std::size_t kMaxSchemas = 1000;
 
@@ -40,7 +41,10 @@ std::string change_to_json(const RegistryChange& change) {
                    {"version", change.version},
                    {"id", change.id}};
   if (change.kind == RegistryChange::Kind::add) out["schema"] = to_json(change.schema);
-  if (change.level) out["level"] = compatibility_name(*change.level);
+  if (change.config.level) out["level"] = compatibility_name(*change.config.level);
+  if (change.config.policy) out["policy"] = content_policy_name(*change.config.policy);
+  if (change.config.normalize) out["normalize"] = *change.config.normalize;
+  if (change.mode) out["mode"] = registry_mode_name(*change.mode);
   return json::serialize(out);
 }
 
@@ -60,7 +64,12 @@ RegistryChange change_from_json(std::string_view text) {
   change.id = from.at("id").to_number<std::int32_t>();
   if (const auto* schema = from.if_contains("schema")) change.schema = schema_from(schema->as_object());
   if (const auto* level = from.if_contains("level"))
-    change.level = find_compatibility(std::string_view(level->as_string()));
+    change.config.level = find_compatibility(std::string_view(level->as_string()));
+  if (const auto* policy = from.if_contains("policy"))
+    change.config.policy = find_content_policy(std::string_view(policy->as_string()));
+  if (const auto* normalize = from.if_contains("normalize")) change.config.normalize = normalize->as_bool();
+  if (const auto* mode = from.if_contains("mode"))
+    change.mode = find_registry_mode(std::string_view(mode->as_string()));
   return change;
 }
 

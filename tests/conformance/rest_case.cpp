@@ -145,7 +145,7 @@ class RestRun {
   /// With the same ids.
   void copy_schemas(LocalRegistry& from) {
     auto& registry = dynamic_cast<LocalRegistry&>(service_->registry());
-    must(registry.set_level("", Compatibility::none));
+    must(registry.set_config("", {.level = Compatibility::none}));
     std::map<std::int32_t, SubjectVersion> all;
     for (const std::string& subject : must(from.subjects()))
       for (const int version : must(from.versions(subject))) {

@@ -202,7 +202,8 @@ std::string run_checked(const Case& test, const RunOptions& options) {
 
 // Topics of statements first, then the others: the order decides the ids.
 void register_schemas(const Case& test, const std::vector<ast::StatementPtr>& statements, Session& session) {
-  (void)session.registry().set_level("", Compatibility::none);  // as the harness's registry, which checks nothing
+  (void)session.registry().set_config(
+      "", {.level = Compatibility::none});  // as the harness's registry, which checks nothing
   std::set<std::string> done;
   const auto declare_named = [&](const std::string& name) {
     if (!done.insert(name).second) return;
