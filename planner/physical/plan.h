@@ -77,7 +77,7 @@ struct PhysicalPlan {
   RelationKind kind = RelationKind::stream;
   std::optional<WindowInfo> window;
   std::vector<std::string> fired_rules;
-  NodePtr bound;  // of a persistent query: as the binder made it, for CREATE OR REPLACE; null in plans of 0.1
+  NodePtr bound = {};  // of a persistent query: as the binder made it, for CREATE OR REPLACE; null in plans of 0.1
 };
 
 struct PhysicalContext {
