@@ -60,8 +60,9 @@ SourceDef insertable(const SourceDef& source, const ast::AssertValues& statement
 
 std::optional<std::int64_t> bound_of(const BoundInsert& bound, const Schema& schema, std::string_view name) {
   const auto index = schema.find(name);
-  if (!index || bound.row[*index].is_null()) return std::nullopt;
-  return bound.row[*index].as<std::int64_t>();
+  const std::vector<Value>& row = bound.rows.front().values;
+  if (!index || row[*index].is_null()) return std::nullopt;
+  return row[*index].as<std::int64_t>();
 }
 
 ExpectedRecord bind_expected(const ast::AssertValues& statement, const SourceDef& source, const PropertyMap& properties,
@@ -69,14 +70,15 @@ ExpectedRecord bind_expected(const ast::AssertValues& statement, const SourceDef
   const SourceDef target = insertable(source, statement);
   catalog.sources[target.name] = std::make_shared<SourceDef>(target);
   NoTopics topics;
-  const BoundInsert bound = bind_insert_values(ast::InsertValues{statement.source, statement.columns, statement.values},
-                                               {catalog, builtin_functions(), topics, properties, evaluate_constant});
+  const BoundInsert bound =
+      bind_insert_values(ast::InsertValues{statement.source, statement.columns, {statement.values}},
+                         {catalog, builtin_functions(), topics, properties, evaluate_constant});
   ExpectedRecord expected;
-  expected.time = bound.row_time;
+  expected.time = bound.rows.front().time;
   expected.window_start = bound_of(bound, target.schema, kWindowStart);
   expected.window_end = bound_of(bound, target.schema, kWindowEnd);
   const std::vector<ColumnDef> keys = source.schema.keys(), values = source.schema.values();
-  const std::span<const Value> row = bound.row;
+  const std::span<const Value> row = bound.rows.front().values;
   auto key = encode_row(source.key_format, keys, row.first(keys.size()), true);
   if (!key) fail(key.error().message, at);
   expected.record.key = std::move(*key);

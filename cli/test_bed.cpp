@@ -56,7 +56,8 @@ std::string text_for_one_partition(const ast::Statement& statement) {
 
 }  // namespace
 
-TestBed::TestBed() : log_(make_memory_log()) {
+TestBed::TestBed(Dialect dialect) : log_(make_memory_log()) {
+  if (dialect == Dialect::ksql) properties_["millrace.dialect"] = "ksql";
   properties_["auto.offset.reset"] = "earliest";
   properties_["cache.max.bytes.buffering"] = "0";
   ServiceOptions options;

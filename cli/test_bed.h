@@ -10,6 +10,7 @@
 #include "cli/testing/record_spec.h"
 #include "exec/log/log.h"
 #include "parser/ast/statement.h"
+#include "parser/syntax/parse.h"
 #include "server/session/service.h"
 
 namespace millrace::inline cli {
@@ -28,7 +29,7 @@ struct TestFailure : std::runtime_error {
 class TestBed {
  public:
   /// Throws TestFailure.
-  TestBed();
+  explicit TestBed(Dialect dialect);
   ~TestBed();
 
   /// Runs a statement that is no query and no assertion of a test. Throws TestFailure.

@@ -31,6 +31,7 @@ inserted without ROWTIME has the time of the newest row before it. Exit status 0
   -s, --sql-file FILE        statements
   -i, --input-file FILE      records to feed: {"inputs": [{"topic", "key", "value", "timestamp", "window"}, ...]}
   -o, --output-file FILE     all records that the topics must have: {"outputs": [...]}
+      --dialect NAME         of all statements until a SET says otherwise: millrace, or ksql, as ksqlDB has it
 
 examples:
   millrace test -t clicks.sql
@@ -39,7 +40,8 @@ examples:
 )";
 const std::vector<OptionDef> kTestOptions = {
     {"test-directory", 't', true}, {"td", 0, true},           {"temp-folder", 0, true},   {"tf", 0, true},
-    {"sql-file", 's', true},       {"input-file", 'i', true}, {"output-file", 'o', true}, {"help", 'h', false}};
+    {"sql-file", 's', true},       {"input-file", 'i', true}, {"output-file", 'o', true}, {"dialect", 0, true},
+    {"help", 'h', false}};
 
 void report_passed() {
   std::puts("\t >>> Test passed!");
@@ -60,12 +62,12 @@ std::vector<fs::path> script_files(const fs::path& path) {
   return files;
 }
 
-int run_scripts(const std::string& path) {
+int run_scripts(const std::string& path, Dialect dialect) {
   std::size_t passed = 0, failed = 0;
   for (const fs::path& file : script_files(path)) {
     for (const TestScript& test : split_tests(read_file_or_stdin(file.string()), file.stem().string())) {
       std::printf("%s: %s\n", file.string().c_str(), test.name.c_str());
-      const auto problem = run_test(test);
+      const auto problem = run_test(test, dialect);
       if (!problem) {
         ++passed;
         report_passed();
@@ -93,19 +95,25 @@ std::vector<harness::RecordSpec> read_records(const std::string& path, std::stri
   return records;
 }
 
-int compare_records(const Options& options) {
+int compare_records(const Options& options, Dialect dialect) {
   const std::string statements = read_file_or_stdin(*options.get("sql-file"));
   std::vector<harness::RecordSpec> inputs;
   if (const auto file = options.get("input-file")) inputs = read_records(*file, "inputs");
   const auto outputs = read_records(*options.get("output-file"), "outputs");
   try {
-    run_record_test(statements, inputs, outputs);
+    run_record_test(statements, inputs, outputs, dialect);
   } catch (const TestFailure& failure) {
     report_failed(failure.what());
     return 1;
   }
   report_passed();
   return 0;
+}
+
+Dialect read_dialect(const Options& options) {
+  const std::string name = options.get("dialect").value_or("millrace");
+  if (name != "millrace" && name != "ksql") throw UsageError("--dialect is millrace or ksql");
+  return name == "ksql" ? Dialect::ksql : Dialect::millrace;
 }
 
 }  // namespace
@@ -121,7 +129,8 @@ int test_command(const std::vector<std::string>& arguments) {
   const bool records = options.has("sql-file") && options.has("output-file");
   if (scripts.has_value() == records || options.positional().size() > (scripts ? 1 : 0))
     throw UsageError("expected either -t, or -s and -o");
-  return scripts ? run_scripts(*scripts) : compare_records(options);
+  const Dialect dialect = read_dialect(options);
+  return scripts ? run_scripts(*scripts, dialect) : compare_records(options, dialect);
 }
 
 }  // namespace millrace::inline cli

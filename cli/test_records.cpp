@@ -54,10 +54,10 @@ void compare_topic(const std::string& topic, const std::vector<const RecordSpec*
 }  // namespace
 
 void run_record_test(const std::string& statements, const std::vector<RecordSpec>& inputs,
-                     const std::vector<RecordSpec>& outputs) {
+                     const std::vector<RecordSpec>& outputs, Dialect dialect) {
   try {
-    const auto parsed = parse(statements);
-    TestBed bed;
+    const auto parsed = parse(statements, dialect);
+    TestBed bed(dialect);
     for (const auto* list : {&inputs, &outputs})
       for (const RecordSpec& record : *list) bed.declare_topic(record.topic);
     for (const auto& statement : parsed) bed.run(*statement);

@@ -54,15 +54,15 @@ void run_statement(const ast::Statement& statement, TestBed& bed, TestAsserts& a
 }
 
 /// Absent: every statement went through.
-std::optional<TestFailure> failure(const TestScript& test) {
+std::optional<TestFailure> failure(const TestScript& test, Dialect dialect) {
   try {
     std::vector<ast::StatementPtr> statements;
     try {
-      statements = parse(test.text, Dialect::test);
+      statements = parse(test.text, dialect, StatementSet::test);
     } catch (const SqlError& error) {
       throw failure_of(error, {});
     }
-    TestBed bed;
+    TestBed bed(dialect);
     TestAsserts asserts(bed);
     for (const ast::StatementPtr& statement : statements) run_statement(*statement, bed, asserts);
     return std::nullopt;
@@ -97,8 +97,8 @@ std::vector<TestScript> split_tests(std::string_view script, const std::string& 
   return tests;
 }
 
-std::optional<TestProblem> run_test(const TestScript& test) {
-  const auto problem = failure(test);
+std::optional<TestProblem> run_test(const TestScript& test, Dialect dialect) {
+  const auto problem = failure(test, dialect);
   if (!problem) {
     if (!test.expects_failure()) return std::nullopt;
     return TestProblem{fmt::format("Expected {}, but every statement went through.",

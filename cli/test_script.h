@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "parser/syntax/parse.h"
+
 namespace millrace::inline cli {
 
 /// One test of a script: the text from its `--@test:` line to the next one.
@@ -24,6 +26,6 @@ struct TestProblem {
   std::string message;
   int line = 0;  // 0: no particular one
 };
-std::optional<TestProblem> run_test(const TestScript& test);
+std::optional<TestProblem> run_test(const TestScript& test, Dialect dialect);
 
 }  // namespace millrace::inline cli

@@ -3,6 +3,10 @@
 // by the parser, which knows better what was expected there.
 lexer grammar MillraceLexer;
 
+// What parser/syntax/dialect.cpp makes of other tokens where the default dialect gives them a meaning that `ksql` has not:
+// DISTINCT behind SELECT, DELETE that begins a statement, the comma between two rows of VALUES.
+tokens { SELECT_DISTINCT, DELETE_ROWS, ROW_COMMA }
+
 COMMA: ',';
 LPAREN: '(';
 RPAREN: ')';
@@ -169,6 +173,21 @@ ID: 'ID';
 TIMEOUT: 'TIMEOUT';
 RUN: 'RUN';
 SCRIPT: 'SCRIPT';
+
+// Words of the default dialect only; names to `ksql`
+ORDER: 'ORDER';
+ASC: 'ASC';
+DESC: 'DESC';
+NULLS: 'NULLS';
+FIRST: 'FIRST';
+LAST: 'LAST';
+OFFSET: 'OFFSET';
+ROWS: 'ROWS';
+FETCH: 'FETCH';
+ONLY: 'ONLY';
+UPSERT: 'UPSERT';
+UPDATE: 'UPDATE';
+ONCE: 'ONCE';
 
 // Values and names
 STRING: '\'' (~'\'' | '\'\'')* '\'';

@@ -22,6 +22,9 @@ statement
     | dropType
     | dropConnector
     | insert
+    | upsert
+    | update
+    | deleteRows
     | print
     | show
     | describe

@@ -24,4 +24,6 @@ freeWord
     | 'REPLACE' | 'RESET' | 'SCHEMA' | 'SESSION' | 'SET' | 'SHOW' | 'SINK' | 'SOURCE' | 'STRING' | 'STRUCT'
     | 'SUBJECT' | 'SYSTEM' | 'TABLES' | 'TIME' | 'TIMEOUT' | 'TIMESTAMP' | 'TOPIC' | 'TYPE' | 'TYPES' | 'VARIABLES'
     | 'ZONE'
+    | 'ORDER' | 'ASC' | 'DESC' | 'NULLS' | 'FIRST' | 'LAST' | 'OFFSET' | 'ROWS' | 'FETCH' | 'ONLY' | 'UPSERT' | 'UPDATE'
+    | 'ONCE'
     ;

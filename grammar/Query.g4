@@ -2,16 +2,21 @@
 parser grammar Query;
 
 query
-    : 'SELECT' selectItem (',' selectItem)*
+    : 'SELECT' SELECT_DISTINCT? selectItem (',' selectItem)*
       'FROM' sourceReference joinedSource*
       ('WINDOW' window)?
       ('WHERE' where=expression)?
       ('GROUP' 'BY' groupBy=grouping)?
       ('PARTITION' 'BY' partitionBy=grouping)?
       ('HAVING' having=expression)?
+      ('ORDER' 'BY' sortItem (',' sortItem)*)?
       ('EMIT' ('CHANGES' | 'FINAL'))?
       ('LIMIT' limit)?
+      offset?
     ;
+
+sortItem: expression direction=('ASC' | 'DESC')? ('NULLS' nulls=('FIRST' | 'LAST'))?;
+offset: 'OFFSET' skipped=INTEGER_VALUE 'ROWS'? ('FETCH' 'FIRST' most=INTEGER_VALUE 'ROWS' 'ONLY')?;
 
 // `expr->*` is checked by the builder: only what `->` may follow anyway can stand before it.
 selectItem

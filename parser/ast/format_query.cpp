@@ -93,7 +93,8 @@ void Printer::grouping(std::string_view words, const Grouping& grouping) {
 
 void Printer::query(const Query& query) {
   const bool several = query.items.size() > 1;
-  text(several ? "SELECT\n  " : "SELECT ");
+  text(query.distinct ? "SELECT DISTINCT" : "SELECT");
+  text(several ? "\n  " : " ");
   for (std::size_t i = 0; i < query.items.size(); ++i) {
     if (i > 0) text(",\n  ");
     item(query.items[i]);
@@ -112,11 +113,22 @@ void Printer::query(const Query& query) {
     text("\nHAVING ");
     expression(*query.having);
   }
+  for (std::size_t i = 0; i < query.order_by.size(); ++i) {
+    const SortItem& item = query.order_by[i];
+    text(i == 0 ? "\nORDER BY " : ", ");
+    expression(*item.expr);
+    if (item.descending) text(" DESC");
+    if (item.nulls_first) text(*item.nulls_first ? " NULLS FIRST" : " NULLS LAST");
+  }
   if (query.emit == Emit::changes) text("\nEMIT CHANGES");
   if (query.emit == Emit::final) text("\nEMIT FINAL");
   if (query.limit) {
     text("\nLIMIT ");
     text(std::to_string(*query.limit));
+  }
+  if (query.offset) {
+    text("\nOFFSET ");
+    text(std::to_string(*query.offset));
   }
 }
 

@@ -37,6 +37,8 @@ struct StatementWriter {
   void properties(const Properties& properties);
   void names(const std::vector<Identifier>& names);
   void values(std::string_view word, const std::vector<ExprPtr>& values);
+  void rows(const std::vector<std::vector<ExprPtr>>& rows);
+  void where(const ExprPtr& where);
   void assignment(std::string_view words, std::string_view key, std::string_view value);
   void timeout(const std::optional<Duration>& timeout);
   void source(const CreateSource& source);
@@ -45,6 +47,10 @@ struct StatementWriter {
   void operator()(const CreateAs& it);
   void operator()(const InsertSelect& it);
   void operator()(const InsertValues& it);
+  void operator()(const InsertOnce& it);
+  void operator()(const UpsertValues& it);
+  void operator()(const UpdateRows& it);
+  void operator()(const DeleteRows& it);
   void operator()(const AlterSource& it);
   void operator()(const DropSource& it);
   void operator()(const CreateType& it);
@@ -177,7 +183,49 @@ void StatementWriter::operator()(const InsertValues& it) {
   text("INSERT INTO ");
   out.name(it.target);
   names(it.columns);
-  values(" VALUES (", it.values);
+  rows(it.rows);
+}
+
+void StatementWriter::rows(const std::vector<std::vector<ExprPtr>>& rows) {
+  for (std::size_t i = 0; i < rows.size(); ++i) values(i == 0 ? " VALUES (" : ", (", rows[i]);
+}
+
+void StatementWriter::operator()(const InsertOnce& it) {
+  text("INSERT INTO ");
+  out.name(it.target);
+  text(" ONCE ");
+  out.query(*it.query);
+}
+
+void StatementWriter::operator()(const UpsertValues& it) {
+  text("UPSERT INTO ");
+  out.name(it.target);
+  names(it.columns);
+  rows(it.rows);
+}
+
+void StatementWriter::operator()(const UpdateRows& it) {
+  text("UPDATE ");
+  out.name(it.target);
+  for (std::size_t i = 0; i < it.set.size(); ++i) {
+    text(i == 0 ? " SET " : ", ");
+    out.name(it.set[i].first);
+    text(" = ");
+    out.expression(*it.set[i].second);
+  }
+  where(it.where);
+}
+
+void StatementWriter::operator()(const DeleteRows& it) {
+  text("DELETE FROM ");
+  out.name(it.target);
+  where(it.where);
+}
+
+void StatementWriter::where(const ExprPtr& where) {
+  if (!where) return;
+  text(" WHERE ");
+  out.expression(*where);
 }
 
 void StatementWriter::operator()(const AlterSource& it) {

@@ -77,7 +77,16 @@ struct Grouping {
   Span span;
 };
 
+/// `expr [ASC|DESC] [NULLS FIRST|LAST]`
+struct SortItem {
+  ExprPtr expr;
+  bool descending = false;
+  std::optional<bool> nulls_first;  // absent: first when descending
+  Span span;
+};
+
 struct Query {
+  bool distinct = false;
   std::vector<SelectItem> items;
   From from;
   std::optional<Window> window;
@@ -85,8 +94,10 @@ struct Query {
   std::optional<Grouping> group_by;
   std::optional<Grouping> partition_by;
   ExprPtr having;  // null when absent
+  std::vector<SortItem> order_by;
   Emit emit = Emit::none;
   std::optional<std::int64_t> limit;
+  std::optional<std::int64_t> offset;
   Span span;
 };
 using QueryPtr = std::shared_ptr<const Query>;

@@ -53,7 +53,25 @@ struct InsertSelect {
 struct InsertValues {
   Identifier target;
   std::vector<Identifier> columns;  // empty: all, keys first
-  std::vector<ExprPtr> values;
+  std::vector<std::vector<ExprPtr>> rows;
+};
+struct InsertOnce {  // INSERT INTO ... ONCE SELECT
+  Identifier target;
+  QueryPtr query;
+};
+struct UpsertValues {
+  Identifier target;
+  std::vector<Identifier> columns;
+  std::vector<std::vector<ExprPtr>> rows;
+};
+struct UpdateRows {
+  Identifier target;
+  std::vector<std::pair<Identifier, ExprPtr>> set;
+  ExprPtr where;  // null: all rows
+};
+struct DeleteRows {
+  Identifier target;
+  ExprPtr where;  // null: all rows
 };
 struct AlterSource {
   SourceKind kind;
@@ -186,12 +204,12 @@ struct RunScript {
 };
 
 struct StatementNode {
-  std::variant<CreateSource, CreateAs, InsertSelect, InsertValues, AlterSource, DropSource, CreateType, DropType,
-               CreateConnector, DropConnector, DescribeConnector, ShowConnectors, ShowConnectorPlugins, Select, Print,
-               ShowSources, ShowTopics, ShowQueries, ShowFunctions, ShowProperties, ShowTypes, ShowVariables,
-               DescribeSource, DescribeStreams, DescribeFunction, Explain, ControlQuery, SetProperty, UnsetProperty,
-               AlterSystem, DefineVariable, UndefineVariable, AssertTopic, AssertSchema, AssertValues, AssertSource,
-               RunScript>
+  std::variant<CreateSource, CreateAs, InsertSelect, InsertValues, InsertOnce, UpsertValues, UpdateRows, DeleteRows,
+               AlterSource, DropSource, CreateType, DropType, CreateConnector, DropConnector, DescribeConnector,
+               ShowConnectors, ShowConnectorPlugins, Select, Print, ShowSources, ShowTopics, ShowQueries, ShowFunctions,
+               ShowProperties, ShowTypes, ShowVariables, DescribeSource, DescribeStreams, DescribeFunction, Explain,
+               ControlQuery, SetProperty, UnsetProperty, AlterSystem, DefineVariable, UndefineVariable, AssertTopic,
+               AssertSchema, AssertValues, AssertSource, RunScript>
       node;
   Span span;         // from the first token to the semicolon, inclusive
   std::string text;  // that part of the request, verbatim

@@ -52,6 +52,7 @@ bool is_primary(P::ExpressionContext* context) {
 ast::QueryPtr Builder::query(P::QueryContext* context) {
   ast::Query query;
   query.span = span(context);
+  query.distinct = context->SELECT_DISTINCT() != nullptr;
   for (auto* item : context->selectItem()) query.items.push_back(select_item(item));
   query.from.first = from_source(context->sourceReference());
   for (auto* join : context->joinedSource()) query.from.joins.push_back(joined_source(join));
@@ -60,8 +61,10 @@ ast::QueryPtr Builder::query(P::QueryContext* context) {
   if (context->groupBy != nullptr) query.group_by = grouping(context->groupBy);
   if (context->partitionBy != nullptr) query.partition_by = grouping(context->partitionBy);
   if (context->having != nullptr) query.having = expression(context->having);
+  for (auto* item : context->sortItem()) query.order_by.push_back(sort_item(item));
   query.emit = emit(context);
   if (context->limit() != nullptr) query.limit = limit(context->limit());
+  if (context->offset() != nullptr) page(context->offset(), query);
   return std::make_shared<const ast::Query>(std::move(query));
 }
 
@@ -133,6 +136,24 @@ ast::Grouping Builder::grouping(P::GroupingContext* context) {
   for (auto* item : context->operand()) grouping.exprs.push_back(operand(item));
   grouping.span = span(context);
   return grouping;
+}
+
+ast::SortItem Builder::sort_item(P::SortItemContext* context) {
+  ast::SortItem item;
+  item.expr = expression(context->expression());
+  item.descending = context->direction != nullptr && context->direction->getType() == P::DESC;
+  if (context->nulls != nullptr) item.nulls_first = context->nulls->getType() == P::FIRST;
+  item.span = span(context);
+  return item;
+}
+
+void Builder::page(P::OffsetContext* context, ast::Query& query) {
+  query.offset = integer(context->skipped);
+  if (context->most == nullptr) return;
+  if (query.limit)
+    throw SqlError(Code::invalid_statement, span(context), "LIMIT and FETCH FIRST say the same: write one of them.",
+                   ErrorClass::parse);
+  query.limit = integer(context->most);
 }
 
 ast::Duration Builder::duration(P::DurationContext* context) {

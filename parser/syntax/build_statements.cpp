@@ -32,6 +32,9 @@ Builder::Node Builder::node(P::StatementContext* context) {
   if (auto* it = context->query()) return ast::Select{query(it)};
   if (auto* it = context->createSource()) return create_source(it);
   if (auto* it = context->insert()) return insert(it);
+  if (auto* it = context->upsert()) return upsert(it);
+  if (auto* it = context->update()) return update(it);
+  if (auto* it = context->deleteRows()) return delete_rows(it);
   if (auto* it = context->show()) return show(it->showTarget());
   if (auto* it = context->describe()) return describe(it);
   if (auto* it = context->explain()) return explain(it);
@@ -61,16 +64,46 @@ Builder::Node Builder::test_node(P::TestStatementContext* context) {
 }
 
 Builder::Node Builder::insert(P::InsertContext* context) {
+  if (context->ONCE() != nullptr) return ast::InsertOnce{name(context->name()), query(context->query())};
   if (context->query() != nullptr) {
     return ast::InsertSelect{name(context->name()), properties(context->withClause()), query(context->query())};
   }
-  ast::InsertValues insert{name(context->name()), names(context->nameList()), values(context->valueList())};
-  if (!insert.columns.empty() && insert.columns.size() != insert.values.size()) {
-    throw SqlError(Code::invalid_insert, span(context->valueList()),
-                   "Failed to prepare statement: Expected number columns and values to match: " +
-                       std::to_string(insert.columns.size()) + ", " + std::to_string(insert.values.size()));
-  }
+  ast::InsertValues insert{name(context->name()), names(context->nameList()), {}};
+  insert.rows = rows(context->valueList(), insert.columns.size());
   return insert;
+}
+
+/// `columns`: how many are named; 0: all are meant.
+std::vector<std::vector<ast::ExprPtr>> Builder::rows(const std::vector<P::ValueListContext*>& lists,
+                                                     std::size_t columns) {
+  std::vector<std::vector<ast::ExprPtr>> all;
+  for (auto* list : lists) {
+    all.push_back(values(list));
+    if (columns == 0 || columns == all.back().size()) continue;
+    throw SqlError(Code::invalid_insert, span(list),
+                   "Failed to prepare statement: Expected number columns and values to match: " +
+                       std::to_string(columns) + ", " + std::to_string(all.back().size()));
+  }
+  return all;
+}
+
+Builder::Node Builder::upsert(P::UpsertContext* context) {
+  ast::UpsertValues upsert{name(context->name()), names(context->nameList()), {}};
+  upsert.rows = rows(context->valueList(), upsert.columns.size());
+  return upsert;
+}
+
+Builder::Node Builder::update(P::UpdateContext* context) {
+  ast::UpdateRows update{name(context->name()), {}, nullptr};
+  for (auto* item : context->assignment()) update.set.emplace_back(name(item->name()), expression(item->expression()));
+  if (context->expression() != nullptr) update.where = expression(context->expression());
+  return update;
+}
+
+Builder::Node Builder::delete_rows(P::DeleteRowsContext* context) {
+  ast::DeleteRows rows{name(context->name()), nullptr};
+  if (context->expression() != nullptr) rows.where = expression(context->expression());
+  return rows;
 }
 
 Builder::Node Builder::print(P::PrintContext* context) {

@@ -49,6 +49,10 @@ class Builder {
 
   // build_statements.cpp
   Node insert(P::InsertContext* context);
+  Node upsert(P::UpsertContext* context);
+  Node update(P::UpdateContext* context);
+  Node delete_rows(P::DeleteRowsContext* context);
+  std::vector<std::vector<ast::ExprPtr>> rows(const std::vector<P::ValueListContext*>& lists, std::size_t columns);
   Node print(P::PrintContext* context);
   Node show(P::ShowTargetContext* context);
   Node describe(P::DescribeContext* context);
@@ -73,6 +77,8 @@ class Builder {
   ast::Within within(P::WithinContext* context);
   ast::Window window(P::WindowContext* context);
   ast::Grouping grouping(P::GroupingContext* context);
+  ast::SortItem sort_item(P::SortItemContext* context);
+  void page(P::OffsetContext* context, ast::Query& query);
   ast::Duration duration(P::DurationContext* context);
   std::optional<ast::Duration> grace(P::GracePeriodContext* context);
   std::int64_t limit(P::LimitContext* context);

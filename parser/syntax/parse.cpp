@@ -52,10 +52,10 @@ std::vector<ast::StatementPtr> build_all(const SourceText& source, const std::ve
 
 }  // namespace
 
-std::vector<ast::StatementPtr> parse(std::string_view text, Dialect dialect) {
+std::vector<ast::StatementPtr> parse(std::string_view text, Dialect dialect, StatementSet set) {
   const MutexLock lock(runtime_mutex());
-  Syntax syntax(text);
-  if (dialect == Dialect::test) {
+  Syntax syntax(text, dialect);
+  if (set == StatementSet::test) {
     auto* script = syntax.read(&P::testScript);
     return build_all(syntax.source(), script->testStatement(), script->SEMICOLON());
   }
@@ -63,10 +63,10 @@ std::vector<ast::StatementPtr> parse(std::string_view text, Dialect dialect) {
   return build_all(syntax.source(), script->statement(), script->SEMICOLON());
 }
 
-ast::StatementPtr parse_statement(std::string_view text, Dialect dialect) {
+ast::StatementPtr parse_statement(std::string_view text, Dialect dialect, StatementSet set) {
   const MutexLock lock(runtime_mutex());
-  Syntax syntax(text);
-  if (dialect == Dialect::test) {
+  Syntax syntax(text, dialect);
+  if (set == StatementSet::test) {
     auto* one = syntax.read(&P::oneTestStatement);
     return build_one(syntax.source(), one->testStatement(), one->SEMICOLON());
   }
@@ -76,14 +76,14 @@ ast::StatementPtr parse_statement(std::string_view text, Dialect dialect) {
 
 ast::ExprPtr parse_expression(std::string_view text) {
   const MutexLock lock(runtime_mutex());
-  Syntax syntax(text);
+  Syntax syntax(text, Dialect::millrace);
   auto* one = syntax.read(&P::oneExpression);
   return Builder(syntax.source()).expression(one->expression());
 }
 
 std::vector<ast::ColumnDefinition> parse_columns(std::string_view text) {
   const MutexLock lock(runtime_mutex());
-  Syntax syntax(text);
+  Syntax syntax(text, Dialect::millrace);
   auto* list = syntax.read(&P::oneColumnList);
   Builder builder(syntax.source());
   std::vector<ast::ColumnDefinition> columns;
@@ -93,7 +93,7 @@ std::vector<ast::ColumnDefinition> parse_columns(std::string_view text) {
 
 ast::TypeName parse_type(std::string_view text) {
   const MutexLock lock(runtime_mutex());
-  Syntax syntax(text);
+  Syntax syntax(text, Dialect::millrace);
   auto* one = syntax.read(&P::oneDataType);
   return Builder(syntax.source()).data_type(one->dataType());
 }

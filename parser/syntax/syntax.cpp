@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "parser/syntax/closest.h"
+#include "parser/syntax/dialect.h"
 
 namespace millrace::inline parser {
 
@@ -17,6 +18,8 @@ namespace {
 constexpr int kMaxNesting = 200;
 /// More alternatives than this help nobody.
 constexpr std::size_t kMaxExpected = 3;
+/// Keywords that a text may use as names; a text with more is refused.
+constexpr int kMaxNames = 200;
 
 }  // namespace
 
@@ -31,6 +34,7 @@ struct Syntax::Failure {
 /// Stops at the first error instead of recovering.
 class Syntax::Strategy final : public antlr4::DefaultErrorStrategy {
  public:
+  explicit Strategy(Dialect dialect) : dialect_(dialect) {}
   /// Optional parts that the parser passed by before it stopped are noted: they could stand there too.
   void sync(antlr4::Parser* parser) override {
     if (parser->getInterpreter<antlr4::atn::ParserATNSimulator>()->getPredictionMode() == PredictionMode::LL) {
@@ -42,16 +46,16 @@ class Syntax::Strategy final : public antlr4::DefaultErrorStrategy {
     throw Failure{Failure::Kind::no_alternative, error.getOffendingToken(), {}};
   }
   void reportInputMismatch(antlr4::Parser*, const antlr4::InputMismatchException& error) override {
-    auto expected = error.getExpectedTokens();
+    auto expected = known(error.getExpectedTokens());
     const bool only_end = expected.size() == 1 && expected.contains(static_cast<ssize_t>(MillraceLexer::SEMICOLON));
     if (only_end && passed_at_ == error.getOffendingToken()->getTokenIndex()) expected.addAll(passed_);
     throw Failure{Failure::Kind::unexpected, error.getOffendingToken(), std::move(expected)};
   }
   void reportUnwantedToken(antlr4::Parser* parser) override {
-    throw Failure{Failure::Kind::unexpected, parser->getCurrentToken(), getExpectedTokens(parser)};
+    throw Failure{Failure::Kind::unexpected, parser->getCurrentToken(), known(getExpectedTokens(parser))};
   }
   void reportMissingToken(antlr4::Parser* parser) override {
-    throw Failure{Failure::Kind::missing, parser->getCurrentToken(), getExpectedTokens(parser)};
+    throw Failure{Failure::Kind::missing, parser->getCurrentToken(), known(getExpectedTokens(parser))};
   }
 
  private:
@@ -62,17 +66,25 @@ class Syntax::Strategy final : public antlr4::DefaultErrorStrategy {
     const auto& atn = parser->getATN();
     auto next = atn.nextTokens(atn.states[parser->getState()]);
     next.remove(static_cast<ssize_t>(Token::EPSILON));
-    passed_.addAll(next);
+    passed_.addAll(known(std::move(next)));
+  }
+  /// Without what the dialect does not have.
+  antlr4::misc::IntervalSet known(antlr4::misc::IntervalSet types) const {
+    for (const ssize_t type : types.toList())
+      if (is_new_token(static_cast<std::size_t>(type), dialect_)) types.remove(type);
+    return types;
   }
 
+  const Dialect dialect_;
   antlr4::misc::IntervalSet passed_;
   std::size_t passed_at_ = 0;
 };
 
-Syntax::Syntax(std::string_view text) : source_(text), lexer_(&source_), tokens_(&lexer_), parser_(&tokens_) {
+Syntax::Syntax(std::string_view text, Dialect dialect)
+    : dialect_(dialect), source_(text), lexer_(&source_), tokens_(&lexer_), parser_(&tokens_) {
   lexer_.removeErrorListeners();
   parser_.removeErrorListeners();
-  parser_.setErrorHandler(std::make_shared<Strategy>());
+  parser_.setErrorHandler(std::make_shared<Strategy>(dialect));
 }
 
 void Syntax::set_mode(PredictionMode mode) {
@@ -81,22 +93,52 @@ void Syntax::set_mode(PredictionMode mode) {
 
 /// SLL prediction is fast and right for nearly every text; only when it fails does the full LL
 /// algorithm say whether the text or the shortcut is at fault.
-void Syntax::run(const std::function<void()>& rule) {
-  tokens_.fill();
-  check_nesting();
+std::optional<Syntax::Failure> Syntax::attempt(const std::function<void()>& rule) {
   try {
     set_mode(PredictionMode::SLL);
     rule();
-    return;
+    return std::nullopt;
   } catch (const Failure&) {
     parser_.reset();
   }
   try {
     set_mode(PredictionMode::LL);
     rule();
+    return std::nullopt;
   } catch (const Failure& failure) {
-    throw describe(failure, rule);
+    return failure;
   }
+}
+
+std::optional<Syntax::Failure> Syntax::read_names(Failure failure, const std::function<void()>& rule) {
+  for (int names = 0; names < kMaxNames; ++names) {
+    bool further = false;
+    for (const bool before : {false, true}) {
+      const std::size_t stopped_at = failure.token->getTokenIndex();
+      const auto made = make_name(tokens_.getTokens(), stopped_at, before);
+      if (!made) continue;
+      parser_.reset();
+      const auto next = attempt(rule);
+      if (!next) return std::nullopt;
+      further = next->token->getTokenIndex() > stopped_at;
+      if (further) failure = *next;
+      if (further) break;
+      made->token->setType(made->type);
+    }
+    if (!further) break;
+  }
+  return failure;
+}
+
+/// SLL prediction is fast and right for nearly every text; only when it fails does the full LL
+/// algorithm say whether the text or the shortcut is at fault.
+void Syntax::run(const std::function<void()>& rule) {
+  tokens_.fill();
+  choose_tokens(tokens_.getTokens(), dialect_);
+  check_nesting();
+  auto failure = attempt(rule);
+  if (failure && dialect_ == Dialect::millrace) failure = read_names(*failure, rule);
+  if (failure) throw describe(*failure, rule);
 }
 
 void Syntax::check_nesting() {

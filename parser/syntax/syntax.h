@@ -1,11 +1,13 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "grammar/MillraceLexer.h"
 #include "grammar/MillraceParser.h"
+#include "parser/syntax/parse.h"
 #include "parser/syntax/source_text.h"
 
 namespace millrace::inline parser {
@@ -14,7 +16,7 @@ namespace millrace::inline parser {
 /// whole process: the runtime's prediction caches are shared and its locking is not to be trusted.
 class Syntax {
  public:
-  explicit Syntax(std::string_view text);
+  Syntax(std::string_view text, Dialect dialect);
 
   /// Runs an entry rule of the grammar; throws SqlError where the text departs from it. The tree
   /// lives as long as this object.
@@ -32,6 +34,9 @@ class Syntax {
   class Strategy;
 
   void run(const std::function<void()>& rule);
+  std::optional<Failure> attempt(const std::function<void()>& rule);
+  /// Takes keywords for names where they make no sense. Absent: the text parses.
+  std::optional<Failure> read_names(Failure failure, const std::function<void()>& rule);
   void check_nesting();
   SqlError describe(const Failure& failure, const std::function<void()>& rule);
   std::string reason(const Failure& failure, const std::function<void()>& rule);
@@ -42,6 +47,7 @@ class Syntax {
   std::string statement_around(antlr4::Token* token);
   void set_mode(antlr4::atn::PredictionMode mode);
 
+  const Dialect dialect_;
   SourceText source_;
   grammar::MillraceLexer lexer_;
   antlr4::CommonTokenStream tokens_;

@@ -17,8 +17,12 @@ struct Foreign {
   std::string_view hint;
 };
 constexpr std::array kForeign = {
-    Foreign{"ORDER", "BY", "there is no ORDER BY: rows come as they happen"},
-    Foreign{"", "DISTINCT", "there is no SELECT DISTINCT: group by the columns instead"},
+    Foreign{"ORDER", "BY", "ORDER BY belongs to the other dialect: SET 'millrace.dialect' = 'millrace'"},
+    Foreign{"", "DISTINCT", "there is no SELECT DISTINCT here: group by the columns instead"},
+    Foreign{"", "QUALIFY", "there is no QUALIFY yet"},
+    Foreign{")", "OVER", "there is no OVER yet: aggregates go with GROUP BY"},
+    Foreign{"", "CROSS", "there is no CROSS JOIN yet"},
+    Foreign{")", "FILTER", "there is no FILTER yet: aggregate CASE WHEN condition THEN value END"},
     Foreign{"FROM", "(", "there are no sub-queries: create a stream or table from the inner query"},
     Foreign{"(", "SELECT", "there are no sub-queries: create a stream or table from the inner query"},
     Foreign{"UNION", "SELECT", "there is no UNION: let several INSERT INTO ... SELECT write to one stream"},
@@ -26,8 +30,8 @@ constexpr std::array kForeign = {
     Foreign{";", "WITH", "there are no common table expressions: create a stream or table from the inner query"},
     Foreign{"", "WITH", "properties stand before the query: CREATE STREAM name WITH (...) AS SELECT ..."},
     Foreign{"DESCRIBE", "EXTENDED", "the word goes last: DESCRIBE name EXTENDED"},
-    Foreign{";", "UPDATE", "tables change through the topics they are made from: use INSERT INTO"},
-    Foreign{";", "DELETE", "a row of a table is deleted by a record with its key and no value"},
+    Foreign{";", "UPDATE", "UPDATE belongs to the other dialect: SET 'millrace.dialect' = 'millrace'"},
+    Foreign{";", "DELETE", "DELETE belongs to the other dialect: SET 'millrace.dialect' = 'millrace'"},
 };
 
 std::string_view foreign_hint(const std::string& before, const std::string& word) {
@@ -38,7 +42,7 @@ std::string_view foreign_hint(const std::string& before, const std::string& word
 }
 
 constexpr std::string_view kClauseOrder =
-    "clauses stand in this order: FROM, WINDOW, WHERE, GROUP BY, PARTITION BY, HAVING, EMIT, LIMIT";
+    "clauses stand in this order: FROM, WINDOW, WHERE, GROUP BY, PARTITION BY, HAVING, ORDER BY, EMIT, LIMIT";
 
 bool is_clause(std::size_t type) {
   constexpr std::array<std::size_t, 6> kClauses = {MillraceLexer::WINDOW, MillraceLexer::WHERE, MillraceLexer::GROUP,
@@ -58,6 +62,9 @@ std::string Syntax::hint(Token* token, const antlr4::misc::IntervalSet& expected
   const std::string word = token->getType() == Token::EOF ? "" : upper_case(source_.token_text(token));
   const std::string before = index == 0 ? ";" : upper_case(source_.token_text(tokens_.get(index - 1)));
   if (const std::string_view hint = foreign_hint(before, word); !hint.empty()) return std::string(hint);
+  if (token->getType() == MillraceLexer::EMIT && index >= 2 &&
+      tokens_.get(index - 2)->getType() == MillraceLexer::LIMIT)
+    return "to stop a push query after n rows write EMIT CHANGES LIMIT n";
   if (token->getType() == MillraceLexer::UNRECOGNIZED) {
     if (word == "'" || word == "\"" || word == "`") return "the quote " + word + " is not closed";
     return "no statement contains the character " + word;

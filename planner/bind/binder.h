@@ -72,9 +72,12 @@ struct BoundPull {
 
 /// INSERT VALUES, evaluated and coerced: one value per column of the schema.
 struct BoundInsert {
+  struct Row {
+    std::vector<Value> values;         // in schema order
+    std::optional<std::int64_t> time;  // ROWTIME given
+  };
   std::string target;
-  std::vector<Value> row;                // in schema order
-  std::optional<std::int64_t> row_time;  // ROWTIME given
+  std::vector<Row> rows;
 };
 
 /// All throw SqlError with a place and a hint. Pure: nothing outside the result changes.

@@ -5,6 +5,7 @@
 #include "parser/ast/format.h"
 #include "planner/bind/binder.h"
 #include "planner/bind/coerce_value.h"
+#include "planner/bind/dialect.h"
 #include "planner/bind/expr_binder.h"
 #include "planner/bind/source_checks.h"
 #include "planner/catalog/formats.h"
@@ -25,7 +26,7 @@ std::vector<std::string> target_columns(const ast::InsertValues& statement, cons
       names.push_back(column.name);
       if (column.role == ColumnRole::header) headers += (headers.empty() ? "" : ", ") + column.name;
     }
-    if (!headers.empty() && statement.values.size() < names.size()) {
+    if (!headers.empty() && statement.rows.front().size() < names.size()) {
       std::erase_if(names, [&](const std::string& n) {
         return target.schema.columns[*target.schema.find(n)].role == ColumnRole::header;
       });
@@ -55,17 +56,18 @@ std::vector<std::string> target_columns(const ast::InsertValues& statement, cons
   return names;
 }
 
-void check_count(const ast::InsertValues& statement, const SourceDef& target, const std::vector<std::string>& names) {
-  if (names.size() == statement.values.size()) return;
+void check_count(const ast::InsertValues& statement, const std::vector<ast::ExprPtr>& values, const SourceDef& target,
+                 const std::vector<std::string>& names) {
+  if (names.size() == values.size()) return;
   if (!statement.columns.empty()) {
     throw SqlError(Code::invalid_insert, statement.target.span,
                    fmt::format("Failed to prepare statement: Expected number columns and values to match: {}, {}",
-                               names.size(), statement.values.size()));
+                               names.size(), values.size()));
   }
   std::string expected;
   for (const auto& name : names) expected += fmt::format("{}`{}`", expected.empty() ? "" : ", ", name);
   std::string got;
-  for (const auto& value : statement.values) got += (got.empty() ? "" : ", ") + ast::format(*value);
+  for (const auto& value : values) got += (got.empty() ? "" : ", ") + ast::format(*value);
   throw failed(target, statement.target.span,
                fmt::format("Expected a value for each column. Expected Columns: [{}]. Got [{}]", expected, got));
 }
@@ -94,14 +96,43 @@ Value evaluate_value(const ast::ExprPtr& value, const std::string& name, const T
                            to_text(result, bound->type), bound->type.to_string()));
 }
 
-void check_keys(const BoundInsert& bound, const SourceDef& target, Span span) {
+void check_keys(const BoundInsert::Row& row, const SourceDef& target, Span span) {
   if (target.kind != RelationKind::table) return;
   std::string missing;
   for (std::size_t i = 0; i < target.schema.key_count(); ++i) {
-    if (bound.row[i].is_null()) missing += (missing.empty() ? "" : ", ") + target.schema.columns[i].name;
+    if (row.values[i].is_null()) missing += (missing.empty() ? "" : ", ") + target.schema.columns[i].name;
   }
   if (missing.empty()) return;
   throw failed(target, span, fmt::format("Value for primary key column(s) {} is required for tables", missing));
+}
+
+/// DEFAULT: the column is as if it were not named.
+bool is_default(const ast::Expression& value, const BindContext& context) {
+  const auto* column = value.as<ast::ColumnRef>();
+  return column && !column->qualifier && !column->name.quoted && column->name.text == "DEFAULT" &&
+         lifts(Lifted::default_values, context.properties);
+}
+
+BoundInsert::Row bind_row(const std::vector<ast::ExprPtr>& values, const std::vector<std::string>& names,
+                          const SourceDef& target, const BindContext& context) {
+  BoundInsert::Row row;
+  row.values.resize(target.schema.size());
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto index = target.schema.find(names[i]);
+    const Type type = index ? target.schema.columns[*index].type : Type::bigint();
+    if (is_default(*values[i], context)) continue;
+    Value value = evaluate_value(values[i], names[i], type, target, context);
+    if (index) {
+      row.values[*index] = std::move(value);
+    } else if (!value.is_null()) {
+      row.time = value.as<std::int64_t>();
+      if (*row.time < 0) {
+        throw failed(target, values[i]->span,
+                     fmt::format("Invalid timestamp: {}. ROWTIME must not be negative.", *row.time));
+      }
+    }
+  }
+  return row;
 }
 
 }  // namespace
@@ -137,25 +168,13 @@ const SourceDef& require_insert_target(const ast::Identifier& name, const BindCo
 BoundInsert bind_insert_values(const ast::InsertValues& statement, const BindContext& context) {
   const SourceDef& target = require_insert_target(statement.target, context);
   const auto names = target_columns(statement, target);
-  check_count(statement, target, names);
   BoundInsert bound;
   bound.target = target.name;
-  bound.row.resize(target.schema.size());
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    const auto index = target.schema.find(names[i]);
-    const Type type = index ? target.schema.columns[*index].type : Type::bigint();
-    Value value = evaluate_value(statement.values[i], names[i], type, target, context);
-    if (index) {
-      bound.row[*index] = std::move(value);
-    } else if (!value.is_null()) {
-      bound.row_time = value.as<std::int64_t>();
-      if (*bound.row_time < 0) {
-        throw failed(target, statement.values[i]->span,
-                     fmt::format("Invalid timestamp: {}. ROWTIME must not be negative.", *bound.row_time));
-      }
-    }
+  for (const auto& values : statement.rows) {
+    check_count(statement, values, target, names);
+    bound.rows.push_back(bind_row(values, names, target, context));
+    check_keys(bound.rows.back(), target, statement.target.span);
   }
-  check_keys(bound, target, statement.target.span);
   return bound;
 }
 

@@ -1,5 +1,7 @@
 #include "planner/bind/select.h"
 
+#include <fmt/format.h>
+
 #include "planner/bind/ast_rewrite.h"
 #include "planner/bind/select_aggregate.h"
 #include "planner/bind/select_items.h"
@@ -22,10 +24,22 @@ void check_plain(const ast::Query& query, const Clauses& clauses) {
   }
 }
 
+/// Clauses of pull queries.
+void check_finite(const ast::Query& query) {
+  const auto refuse = [](const char* clause, Span span) {
+    throw SqlError(Code::not_supported, span,
+                   fmt::format("{} is only supported in pull queries, which have no EMIT clause.", clause));
+  };
+  if (query.distinct) refuse("SELECT DISTINCT", query.span);
+  if (!query.order_by.empty()) refuse("ORDER BY", query.order_by.front().span);
+  if (query.offset) refuse("OFFSET", query.span);
+}
+
 }  // namespace
 
 BoundSelect bind_select(const ast::Query& query, const BindContext& context, std::string sink,
                         std::function<void(const Schema&)> on_columns) {
+  check_finite(query);
   const SelectInput input{query, context, std::move(sink)};
   Scope scope = open_sources(input);
   ItemNames names(scope);

@@ -69,6 +69,10 @@ class Needs {
     need(Privilege::read, query->from.first.name.text);
     for (const auto& join : query->from.joins) need(Privilege::read, join.source.name.text);
   }
+  void changed(const std::string& table) {
+    need(Privilege::read, table);
+    need(Privilege::write, table);
+  }
   static std::optional<std::string> topic_of(const ast::Properties& properties) {
     for (const auto& property : properties)
       if (upper(property.name) == "KAFKA_TOPIC")
@@ -93,6 +97,14 @@ class Needs {
     query(node.query);
   }
   void visit(const ast::InsertValues& node) { need(Privilege::write, node.target.text); }
+  void visit(const ast::InsertOnce& node) {
+    need(Privilege::write, node.target.text);
+    query(node.query);
+  }
+  // These answer with how many rows there were, and so tell what is in the table.
+  void visit(const ast::UpsertValues& node) { changed(node.target.text); }
+  void visit(const ast::UpdateRows& node) { changed(node.target.text); }
+  void visit(const ast::DeleteRows& node) { changed(node.target.text); }
   void visit(const ast::AlterSource& node) { need(Privilege::create, node.name.text); }
   void visit(const ast::DropSource& node) {
     need(Privilege::drop, node.name.text);

@@ -229,7 +229,7 @@ void ServiceImpl::insert(const RowInsert& insert) {
   };
   auto rows = open_rows(insert.source);
   if (!rows) checked(rows.error());
-  checked((*rows)->add(insert.bound.row, insert.bound.row_time.value_or(now())));
+  for (const BoundInsert::Row& row : insert.bound.rows) checked((*rows)->add(row.values, row.time.value_or(now())));
   checked((*rows)->flush());
 }
 

@@ -13,6 +13,7 @@
 #include "exec/schemas/http/http_registry.h"
 #include "parser/error/mutex.h"
 #include "parser/syntax/parse.h"
+#include "planner/bind/dialect.h"
 #include "planner/catalog/formats.h"
 #include "server/queries/schema_topic.h"
 #include "server/session/service_impl.h"
@@ -231,8 +232,8 @@ std::vector<ast::StatementPtr> ServiceImpl::parse_request(const Request& request
                                                           const SessionProperties& session) const {
   auto it = session.effective.find("ksql.variable.substitution.enable");
   if ((it != session.effective.end() && it->second == "false") || request.sql.find("${") == std::string::npos)
-    return parse(request.sql);
-  return parse(substitute_script(request.sql, request.variables));
+    return parse(request.sql, dialect_of(session.effective));
+  return parse(substitute_script(request.sql, request.variables), dialect_of(session.effective));
 }
 
 std::string ServiceImpl::next_transient_id(const std::string& source) {

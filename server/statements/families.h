@@ -21,6 +21,10 @@ Planned plan(const ast::DropType& drop, const ast::Statement& statement, const S
 Planned plan(const ast::ShowTypes& show, const ast::Statement& statement, const StatementContext& context);
 // insert_values.cpp
 Planned plan(const ast::InsertValues& insert, const ast::Statement& statement, const StatementContext& context);
+Planned plan(const ast::InsertOnce& insert, const ast::Statement& statement, const StatementContext& context);
+Planned plan(const ast::UpsertValues& upsert, const ast::Statement& statement, const StatementContext& context);
+Planned plan(const ast::UpdateRows& update, const ast::Statement& statement, const StatementContext& context);
+Planned plan(const ast::DeleteRows& rows, const ast::Statement& statement, const StatementContext& context);
 // properties.cpp
 Planned plan(const ast::SetProperty& set, const ast::Statement& statement, const StatementContext& context);
 Planned plan(const ast::UnsetProperty& unset, const ast::Statement& statement, const StatementContext& context);

@@ -17,4 +17,25 @@ Planned plan(const ast::InsertValues& insert, const ast::Statement&, const State
   return RowInsert{std::move(source), bind_insert_values(insert, context.bind())};
 }
 
+namespace {
+
+[[noreturn]] void not_built(const char* what, const ast::Statement& statement) {
+  throw SqlError(Code::not_supported, statement.span, fmt::format("{} is not supported yet.", what));
+}
+
+}  // namespace
+
+Planned plan(const ast::InsertOnce&, const ast::Statement& statement, const StatementContext&) {
+  not_built("INSERT INTO ... ONCE", statement);
+}
+Planned plan(const ast::UpsertValues&, const ast::Statement& statement, const StatementContext&) {
+  not_built("UPSERT", statement);
+}
+Planned plan(const ast::UpdateRows&, const ast::Statement& statement, const StatementContext&) {
+  not_built("UPDATE", statement);
+}
+Planned plan(const ast::DeleteRows&, const ast::Statement& statement, const StatementContext&) {
+  not_built("DELETE", statement);
+}
+
 }  // namespace millrace::inline server

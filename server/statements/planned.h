@@ -47,7 +47,7 @@ struct Mutation {
   std::vector<std::string> delete_subjects;                  // of the schema registry, after it
 };
 
-/// One row for a source's topic.
+/// Rows for a source's topic, all or none.
 struct RowInsert {
   SourcePtr source;
   BoundInsert bound;

@@ -56,6 +56,7 @@ class RestRun {
     options.config.set("cache.max.bytes.buffering", "0");
     options.config.set("commit.interval.ms", "10");
     options.config.set("ksql.query.push.v2.enabled", "true");
+    options.config.set("millrace.dialect", "ksql");
     service_ = must(Service::open(*log_, std::move(options)));
     http_ = must(
         HttpServer::listen({.listeners = {{.host = "127.0.0.1", .port = 0}}, .limits = {}, .tls = {}, .security = {}}));
@@ -125,7 +126,7 @@ class RestRun {
     std::string joined;
     for (const std::string& statement : admin_) joined += statement + "\n";
     try {
-      const auto statements = parse(joined);
+      const auto statements = parse(joined, Dialect::ksql);
       topics.declare_topics_of(statements, kRestPartitions);
       register_schemas(test_, statements, topics);
       copy_schemas(topics.registry());

@@ -158,7 +158,7 @@ std::optional<Failure> apply_statements(const Case& test, Session& session, std:
   for (const auto& statement : test.statements) text += (text.empty() ? "" : "\n") + statement;
   std::size_t index = 0, count = 0;
   try {
-    const auto statements = parse(text);
+    const auto statements = parse(text, Dialect::ksql);
     count = statements.size();
     declare_topics(test, statements, session);
     register_schemas(test, statements, session);
@@ -178,7 +178,9 @@ std::optional<Failure> apply_statements(const Case& test, Session& session, std:
 }
 
 std::string run_checked(const Case& test, const RunOptions& options) {
-  Session session(PropertyMap(test.properties.begin(), test.properties.end()), options.rules_off,
+  PropertyMap properties(test.properties.begin(), test.properties.end());
+  properties.emplace("millrace.dialect", "ksql");
+  Session session(properties, options.rules_off,
                   test.has_tag("java-udf") ? functions_with_tests() : builtin_functions());
   std::string problem;
   if (const auto failure = apply_statements(test, session, problem)) {

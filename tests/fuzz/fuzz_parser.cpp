@@ -34,9 +34,10 @@ std::string mangle(std::string text, RandomSql& random) {
 /// Empty when the text is refused with an error or comes back equal from the formatter.
 std::string check_text(const std::string& text) {
   try {
-    for (const ast::StatementPtr& statement : parse(text, Dialect::test)) {
+    for (const ast::StatementPtr& statement : parse(text, Dialect::millrace, StatementSet::test)) {
       const std::string formatted = ast::format(*statement);
-      if (!ast::equal(*statement, *parse_statement(formatted, Dialect::test))) return "not equal: " + formatted;
+      if (!ast::equal(*statement, *parse_statement(formatted, Dialect::millrace, StatementSet::test)))
+        return "not equal: " + formatted;
       substitute_variables(statement->text, {{"X", "y"}});
     }
     split_statements(text);
@@ -51,7 +52,7 @@ std::string check_text(const std::string& text) {
 std::string check_tree(const ast::Statement& statement) {
   const std::string text = ast::format(statement);
   try {
-    const ast::StatementPtr back = parse_statement(text, Dialect::test);
+    const ast::StatementPtr back = parse_statement(text, Dialect::millrace, StatementSet::test);
     return ast::equal(statement, *back) ? "" : "came back as: " + ast::format(*back);
   } catch (const std::exception& error) {
     return error.what();

@@ -8,6 +8,7 @@
 #include "exec/data/wall_clock.h"
 #include "exec/expr/evaluator.h"
 #include "exec/formats/format.h"
+#include "planner/bind/dialect.h"
 #include "planner/query/plan_query.h"
 #include "planner/rules/rules.h"
 
@@ -72,6 +73,10 @@ std::optional<TopicInfo> Session::find_topic(const std::string& name) {
   const auto found = topics_.find(name);
   if (found == topics_.end()) return std::nullopt;
   return found->second;
+}
+
+Dialect Session::dialect() const {
+  return dialect_of(properties_);
 }
 
 BindContext Session::context() {
@@ -146,14 +151,16 @@ void Session::apply(const ast::InsertValues& statement) {
   const BoundInsert bound = bind_insert_values(statement, context());
   const SourceDef& target = *catalog_.find(bound.target);
   const std::size_t keys = target.schema.key_count();
-  const std::span<const Value> row(bound.row);
   const auto key_columns = target.schema.keys(), value_columns = target.schema.values();
-  auto key = encode_row(target.key_format, key_columns, row.first(keys), true);
-  auto value = encode_row(target.value_format, value_columns, row.subspan(keys, value_columns.size()), false);
-  if (!key || !value)
-    throw SqlError(Code::invalid_insert, Span{}, (!key ? key.error() : value.error()).message, ErrorClass::general);
-  records_[target.topic].push_back(
-      {.key = *key, .value = *value, .timestamp = bound.row_time.value_or(wall_clock_ms()), .headers = {}});
+  for (const BoundInsert::Row& inserted : bound.rows) {
+    const std::span<const Value> row(inserted.values);
+    auto key = encode_row(target.key_format, key_columns, row.first(keys), true);
+    auto value = encode_row(target.value_format, value_columns, row.subspan(keys, value_columns.size()), false);
+    if (!key || !value)
+      throw SqlError(Code::invalid_insert, Span{}, (!key ? key.error() : value.error()).message, ErrorClass::general);
+    records_[target.topic].push_back(
+        {.key = *key, .value = *value, .timestamp = inserted.time.value_or(wall_clock_ms()), .headers = {}});
+  }
 }
 
 void Session::apply(const ast::AlterSource& statement) {

@@ -12,6 +12,7 @@
 #include "exec/schemas/local_registry.h"
 #include "exec/schemas/schema_cache.h"
 #include "parser/ast/statement.h"
+#include "parser/syntax/parse.h"
 #include "planner/bind/binder.h"
 #include "planner/physical/plan.h"
 
@@ -52,6 +53,8 @@ class Session : public TopicLookup {
 
   std::optional<TopicInfo> find_topic(const std::string& name) override;
 
+  /// As SET left it.
+  Dialect dialect() const;
   const Catalog& catalog() const { return catalog_; }
   const std::vector<PersistentQuery>& queries() const { return queries_; }
   /// The first source declared over a topic; null when there is none.

@@ -207,7 +207,7 @@ void World::settle() {
 
 std::string World::run(const StatementStep& step) {
   try {
-    for (const auto& statement : parse(step.text)) {
+    for (const auto& statement : parse(step.text, session_.dialect())) {
       session_.apply(statement);
       create_topics();
       append_inserted();
@@ -284,7 +284,7 @@ std::string World::run(const QueryStep& step) {
   std::optional<Error> failure;
   std::atomic<bool> ended = false;  // tells this thread that what the others wrote is there
   try {
-    const auto statements = parse(step.text);
+    const auto statements = parse(step.text, session_.dialect());
     const auto* select = statements.at(0)->as<ast::Select>();
     if (!select) return "not a query";
     auto plan = session_.plan_push(*select->query);

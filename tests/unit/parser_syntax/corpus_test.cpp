@@ -82,10 +82,15 @@ TEST_F(Corpus, EveryStatementParsesAndSurvivesTheFormatter) {
     if (expected_message(entry)) return;
     const std::string text = joined_statements(entry);
     try {
-      for (const ast::StatementPtr& statement : parse(text)) {
+      const auto extended = parse(text);
+      std::size_t at = 0;
+      for (const ast::StatementPtr& statement : parse(text, Dialect::ksql)) {
         const std::string formatted = ast::format(*statement);
         ++statements;
-        EXPECT_TRUE(ast::equal(*statement, *parse_statement(formatted))) << statement->text << "\n" << formatted;
+        EXPECT_TRUE(ast::equal(*statement, *parse_statement(formatted, Dialect::ksql))) << statement->text << "\n"
+                                                                                        << formatted;
+        // The other dialect reads it the same way.
+        EXPECT_TRUE(ast::equal(*statement, *extended.at(at++))) << statement->text;
       }
     } catch (const SqlError& error) {
       // Only a case that expects an error may have one, and then not a syntax error.
@@ -107,7 +112,7 @@ TEST_F(Corpus, ParseErrorsAreAsExpected) {
     const std::string text =
         one_by_one ? std::string(entry.at("statements").as_array().back().as_string()) : joined_statements(entry);
     try {
-      parse(text);
+      parse(text, Dialect::ksql);
       ADD_FAILURE() << "no error: " << text;
     } catch (const SqlError& error) {
       const std::string full = std::string(error.what()) + "\nStatement: " + error.statement();

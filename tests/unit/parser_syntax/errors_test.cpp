@@ -21,7 +21,7 @@ void PrintTo(const ErrorCase& tried, std::ostream* out) {
 
 SqlError error_of(const std::string& text) {
   try {
-    parse(text);
+    parse(text, Dialect::ksql);
   } catch (const SqlError& error) {
     return error;
   }

@@ -17,9 +17,9 @@ void PrintTo(const StatementCase& tried, std::ostream* out) {
 class Statements : public testing::TestWithParam<StatementCase> {};
 
 TEST_P(Statements, AreReadAndPrinted) {
-  const ast::StatementPtr statement = parse_statement(GetParam().text, Dialect::test);
+  const ast::StatementPtr statement = parse_statement(GetParam().text, Dialect::millrace, StatementSet::test);
   EXPECT_EQ(ast::format(*statement), GetParam().formatted);
-  EXPECT_TRUE(ast::equal(*statement, *parse_statement(GetParam().formatted, Dialect::test)));
+  EXPECT_TRUE(ast::equal(*statement, *parse_statement(GetParam().formatted, Dialect::millrace, StatementSet::test)));
 }
 
 const StatementCase kDefinitions[] = {

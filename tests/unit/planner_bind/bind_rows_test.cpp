@@ -52,10 +52,10 @@ TEST_F(BindRows, RefusesScansWhenToldTo) {
 
 TEST_F(BindRows, InsertsValues) {
   const auto row = session_.insert("INSERT INTO S (ID, PRICE, ROWTIME) VALUES (1, 4.5, 77);");
-  EXPECT_EQ(row.row[0], Value(1));
-  EXPECT_TRUE(row.row[1].is_null());
-  EXPECT_EQ(row.row[2], Value(Decimal{450, 2}));
-  EXPECT_EQ(row.row_time, 77);
+  EXPECT_EQ(row.rows[0].values[0], Value(1));
+  EXPECT_TRUE(row.rows[0].values[1].is_null());
+  EXPECT_EQ(row.rows[0].values[2], Value(Decimal{450, 2}));
+  EXPECT_EQ(row.rows[0].time, 77);
   EXPECT_THAT(session_.error("INSERT INTO S (ID) VALUES ('x');"),
               testing::HasSubstr("Expected type INTEGER for field `ID`"));
 }

@@ -1,0 +1,18 @@
+#include "planner/bind/dialect.h"
+
+namespace millrace::inline planner {
+
+Dialect dialect_of(const PropertyMap& properties) {
+  return setting_text(properties, "millrace.dialect") == "ksql" ? Dialect::ksql : Dialect::millrace;
+}
+
+bool lifts(Lifted what, const PropertyMap& properties) {
+  switch (what) {
+    case Lifted::default_values:
+    case Lifted::pull_clauses:
+      return dialect_of(properties) == Dialect::millrace;
+  }
+  return false;
+}
+
+}  // namespace millrace::inline planner

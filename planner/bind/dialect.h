@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstdint>
+
+#include "parser/syntax/parse.h"
+#include "planner/settings/settings.h"
+
+namespace millrace::inline planner {
+
+/// What ksqlDB refuses with words of its own and the default dialect takes: all checks of the dialect that are not the
+/// grammar's (parser/syntax/dialect.cpp). `docs/differences.md` has them for readers.
+enum class Lifted : std::uint8_t {
+  default_values,  // INSERT ... VALUES (1, DEFAULT)
+  pull_clauses,    // pull queries with GROUP BY, HAVING, aggregates, ORDER BY, OFFSET, DISTINCT
+};
+
+/// What `millrace.dialect` says.
+Dialect dialect_of(const PropertyMap& properties);
+/// Whether the dialect takes it.
+bool lifts(Lifted what, const PropertyMap& properties);
+
+}  // namespace millrace::inline planner
