@@ -81,9 +81,14 @@ def sizes(root):
     return problems
 
 
+TYPE = re.compile(r"(?:class|struct|union|enum(?: class)?) (?:\w+\([^)]*\) )?(\w+(?:::\w+)*)(?! *[\w:]*[<(])(?![^{]*;)")
+FUNCTION = re.compile(r"[\w:<>,&* \[\]]*?((?:\w+(?:<[^()]*>)?::)*\w+\(.*\))(?: const)?(?: noexcept)?(?: requires .*)? \{")
+
+
 def definitions(text):
-    """(line, namespaces and name) of types and inline functions outside of unnamed namespaces, as the formatter lays them out."""
-    spaces = []
+    """(line, namespaces and name) of types, and of functions that several objects may hold, outside of unnamed namespaces, as the
+    formatter lays them out."""
+    spaces, template = [], False
     for number, line in enumerate(text.splitlines(), 1):
         if line.startswith("}  // namespace"):
             spaces.pop()
@@ -91,21 +96,32 @@ def definitions(text):
             spaces.append(match[1].strip())
         elif "" in spaces:
             continue
-        elif match := re.match(r"(?:class|struct|union|enum(?: class)?) (\w+(?:::\w+)*)(?! *[\w:]*[<(])[^;]*$", line):
+        elif match := TYPE.match(line):
             yield number, "::".join([*spaces, match[1]])
-        elif match := re.match(r"(?:constexpr |inline )+.*?(\w+\(.*\))(?: const)?(?: noexcept)? \{", line):
-            yield number, "::".join([*spaces, match[1]])
+        elif (match := FUNCTION.match(line)) and (template or re.match(r"(static )?(constexpr|inline) ", line)):
+            if not line.startswith("static "):
+                yield number, "::".join([*spaces, match[1]])
+        template = line.startswith("template ") or (template and line.startswith("requires "))
 
 
 def names(root):
-    """Two definitions of one name break the one-definition rule in silence, as soon as one program links both."""
+    """Two definitions of one name break the one-definition rule in silence, as soon as one program links both. A folder of tests is a
+    program with all that stands below it."""
     problems, seen = [], {}
-    for path in sources(root, FOLDERS):
+
+    def look(path, known):
         for number, name in definitions(path.read_text()):
             place = f"{path.relative_to(root)}:{number}"
-            if name in seen:
-                problems.append(f"{place}: {name} is defined at {seen[name]} too")
-            seen.setdefault(name, place)
+            if name in known:
+                problems.append(f"{place}: {name} is defined at {known[name]} too")
+            known.setdefault(name, place)
+
+    for path in sources(root, FOLDERS + ("tests/harness",)):
+        look(path, seen)
+    for folder in sorted({path.parent for path in sources(root, ("tests",))} - {root / "tests/harness"}):
+        known = dict(seen)
+        for path in sorted([*folder.glob("*.h"), *folder.glob("*.cpp")]):
+            look(path, known)
     return problems
 
 
