@@ -31,7 +31,8 @@ struct HttpRequest {
   bool websocket = false;  // chunks of the answer are its frames
 
   std::optional<std::string_view> header(std::string_view name) const;
-  /// Takes path and query from a request target in origin or absolute form. False for any other.
+  /// Takes path and query from a request target in origin or absolute form, or `*`; slashes at the end of the path do
+  /// not count. False for any other.
   bool set_target(std::string_view target);
 };
 

@@ -47,7 +47,10 @@ std::optional<MediaType> agree(const HttpRequest& request, const Exchange& excha
 /// The body as an object; answers 40000 and gives nothing otherwise.
 std::optional<json::object> body_object(const HttpRequest& request, const Exchange& exchange) {
   boost::system::error_code problem;
-  json::value value = json::parse(request.body, problem);
+  std::string_view text = request.body;
+  if (constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF"; text.starts_with(kByteOrderMark))
+    text.remove_prefix(kByteOrderMark.size());
+  json::value value = json::parse(text, problem);
   if (problem) {
     answer_error(exchange, 40000, fmt::format("Failed to decode request body: {}", problem.message()));
     return std::nullopt;
@@ -435,6 +438,8 @@ void handle(const HttpRequest& request, const Exchange& exchange, const HandlerC
   } catch (const std::exception& error) {
     return answer_error(exchange, 50000, error.what());
   }
+  if (request.method == "OPTIONS" && request.path == "*")
+    return exchange->respond(204, "", "", {{"Allow", "GET, HEAD, POST, OPTIONS"}});
   if (known || request.path == "/inserts-stream")
     return answer_error(exchange, 40500, "Method Not Allowed", {{"Allow", allowed_methods(request.path)}});
   answer_error(exchange, 40400, "Not Found");

@@ -14,6 +14,7 @@ namespace http = boost::beast::http;
 namespace {
 
 constexpr std::size_t kKeptBytes = 16 << 10;
+constexpr int kNoContent = 204;                    // never has a length
 constexpr std::size_t kMostPipelined = 256 << 10;  // pipelined requests that wait for their turn
 
 std::string_view reason(int status) {
@@ -96,8 +97,11 @@ class Http1 final : public Protocol {
     while (!lost_ && !next_ && !bytes.empty()) {
       if (answer_ && body_done_) break;  // its turn comes later
       if (!parser_) {
-        parser_.emplace(connection_.context().limits.header_bytes);
+        // RFC 9112, 2.2: an empty line before a request is passed over.
+        while (bytes.starts_with("\r\n")) bytes.remove_prefix(2);
         begun_ = now;
+        if (bytes.empty() || bytes == "\r") break;
+        parser_.emplace(connection_.context().limits.header_bytes);
         body_done_ = false;
       }
       boost::system::error_code error;
@@ -233,7 +237,7 @@ class Http1 final : public Protocol {
     std::exchange(answer_, nullptr)->gone();
     responder.reset();
     forget_body();
-    connection_.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n");
+    connection_.send("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n");
     return true;
   }
 
@@ -256,11 +260,11 @@ class Http1 final : public Protocol {
     text = "HTTP/1.1 ";
     text.append(fmt::format_int(head.status).c_str()).append(" ").append(reason(head.status));
     text.append("\r\nDate: ").append(http_date());
-    if (head.length)
+    if (head.length && head.status != kNoContent)
       text.append("\r\nContent-Length: ").append(fmt::format_int(*head.length).c_str());
-    else if (wishes_.version >= 11)
+    else if (!head.length && wishes_.version >= 11)
       text += "\r\nTransfer-Encoding: chunked";
-    else
+    else if (!head.length)
       close_after_ = true;
     if (!head.content_type.empty()) text.append("\r\nContent-Type: ").append(head.content_type);
     for (const auto& [name, value] : head.headers) text.append("\r\n").append(name).append(": ").append(value);

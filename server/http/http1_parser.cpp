@@ -15,6 +15,18 @@ std::string_view view(boost::beast::string_view text) {
   return {text.data(), text.size()};
 }
 
+/// RFC 9112, 5.2: a field value that goes on in the next line. Others may read it in another way.
+bool has_fold(std::string_view head) {
+  head = head.substr(0, head.find("\r\n\r\n"));
+  return head.find("\n ") != std::string_view::npos || head.find("\n\t") != std::string_view::npos;
+}
+
+/// RFC 9112, 3.2: no more than a name, or an address, and a port.
+bool is_host(std::string_view value) {
+  constexpr std::string_view kElsewhere = "/\\@?#<>{}|^`\"";
+  return std::ranges::all_of(value, [&](char c) { return c > 32 && c < 127 && kElsewhere.find(c) == kElsewhere.npos; });
+}
+
 }  // namespace
 
 Http1Parser::Http1Parser(std::size_t header_bytes) {
@@ -24,7 +36,10 @@ Http1Parser::Http1Parser(std::size_t header_bytes) {
 }
 
 std::size_t Http1Parser::feed(std::string_view bytes, boost::beast::error_code& error) {
-  return put(boost::asio::const_buffer(bytes.data(), bytes.size()), error);
+  const bool knew_header = is_header_done();
+  const std::size_t used = put(boost::asio::const_buffer(bytes.data(), bytes.size()), error);
+  if (!knew_header && is_header_done() && has_fold(bytes.substr(0, used))) refusal_ = 400;
+  return used;
 }
 
 void Http1Parser::on_request_impl(http::verb, Text method, Text target, int version, Problem&) {
@@ -38,6 +53,7 @@ void Http1Parser::on_field_impl(http::field name, Text name_text, Text value, Pr
   switch (name) {
     case http::field::host:
       ++hosts_;
+      if (!is_host(trim(view(value)))) refusal_ = 400;
       return;
     case http::field::accept:
       // Several fields are one list.
@@ -74,6 +90,8 @@ void Http1Parser::on_header_impl(Problem&) {
   // RFC 9112, 3.2: a request has one Host, but for those of HTTP/1.0.
   if (hosts_ > 1 || (hosts_ == 0 && wishes_.version >= 11)) refusal_ = 400;
   wishes_.close = !keep_alive();
+  // RFC 9110, 7.8: without the connection's option it was meant for somebody on the way.
+  if (!upgrade()) wishes_.upgrade.clear();
 }
 
 void Http1Parser::on_body_init_impl(boost::optional<std::uint64_t> const&, Problem&) {

@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::int32_t kStreamWindow = 1 << 20;      // bytes that a peer may send ahead on one stream
 constexpr std::int32_t kConnectionWindow = 8 << 20;  // and on all of them
+constexpr int kNoContent = 204;                      // never has a length
 constexpr double kResetsPerSecond = 100, kMostResets = 1000;
 
 std::string_view view(const std::uint8_t* text, std::size_t size) {
@@ -345,7 +346,7 @@ void Http2::submit_head(Stream& stream, const Answer::Head& head) {
   names.reserve(head.headers.size());
   std::vector<nghttp2_nv> fields = {header(":status", status), header("date", http_date())};
   if (!head.content_type.empty()) fields.push_back(header("content-type", head.content_type));
-  if (head.length) fields.push_back(header("content-length", length));
+  if (head.length && head.status != kNoContent) fields.push_back(header("content-length", length));
   for (const auto& [name, value] : head.headers) {
     std::string& lower = names.emplace_back(name);
     std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });

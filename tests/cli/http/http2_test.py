@@ -210,6 +210,10 @@ class Api(unittest.TestCase):
 
 
 class Upgrade(unittest.TestCase):
+    def test_without_the_connection_option_it_is_passed_over(self):
+        answer = http1(server.port, "GET", "/info", headers=[("Upgrade", "h2c"), ("HTTP2-Settings", "AAQAAP__")])
+        self.assertEqual(answer.status, 200)
+
     def upgrade(self, settings=b""):
         body = json.dumps({"ksql": "SHOW TYPES;"}).encode()
         sock = socket.create_connection(("127.0.0.1", server.port), 10)

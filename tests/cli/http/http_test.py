@@ -507,6 +507,24 @@ class Connections(unittest.TestCase):
         self.assertEqual(connection.answer().status, 200)
         connection.close()
 
+    def test_empty_lines_before_a_request(self):
+        connection = Connection(server.port)
+        for before in (b"\r\n", b"\r\n\r\n", b""):
+            self.assertEqual(connection.send(before + message("GET", "/info") + b"\r\n").answer().status, 200)
+        connection.send(b"\r")
+        time.sleep(0.05)
+        self.assertEqual(connection.send(b"\n" + message("GET", "/info")).answer().status, 200)
+        connection.close()
+
+    def test_the_server_as_a_whole(self):
+        answer = request(server.port, "OPTIONS", "*")
+        self.assertEqual((answer.status, answer.headers["allow"]), (204, "GET, HEAD, POST, OPTIONS"))
+        self.assertNotIn("content-length", answer.headers)
+
+    def test_a_byte_order_mark_before_json(self):
+        answer = request(server.port, "POST", "/ksql", b'\xef\xbb\xbf{"ksql":"SHOW TYPES;"}')
+        self.assertEqual(answer.status, 200, answer.body)
+
     def test_garbage(self):
         for data in (b"\x00\x01\x02\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"):
             with self.subTest(data):

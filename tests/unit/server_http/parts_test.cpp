@@ -31,6 +31,12 @@ TEST(HttpTarget, AllForms) {
   EXPECT_TRUE(request.set_target("http://host?q"));
   EXPECT_EQ(request.path + "|" + request.query, "/|q");
   EXPECT_FALSE(request.set_target("host:80"));
+  EXPECT_TRUE(request.set_target("HTTPS://host:1/%69nfo/?%41"));
+  EXPECT_EQ(request.path + "|" + request.query, "/info|%41");
+  EXPECT_TRUE(request.set_target("/status/stream/%60S%60/cre%61te%2F%2541%4"));
+  EXPECT_EQ(request.path, "/status/stream/%60S%60/create%2F%2541%4");
+  EXPECT_TRUE(request.set_target("//"));
+  EXPECT_EQ(request.path, "/");
 }
 
 struct Parsed {
@@ -87,6 +93,13 @@ TEST(Http1Parser, Refusals) {
   EXPECT_EQ(refusal("GET / HTTP/1.1"), 400);
   EXPECT_EQ(refusal("GET / HTTP/1.1\r\nHost: a\r\nHost: b"), 400);
   EXPECT_EQ(refusal("GET / HTTP/1.0"), 0);
+  EXPECT_EQ(refusal("GET / HTTP/1.1\r\nHost: a b"), 400);
+  EXPECT_EQ(refusal("GET / HTTP/1.1\r\nHost: user@a"), 400);
+  EXPECT_EQ(refusal("GET / HTTP/1.1\r\nHost: [::1]:80"), 0);
+  EXPECT_EQ(refusal("GET / HTTP/1.1\r\nHost:"), 0);
+  EXPECT_EQ(refusal("GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n z"), 400);
+  EXPECT_EQ(refusal("GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n\tz"), 400);
+  EXPECT_EQ(refusal("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n\n "), 0);
   EXPECT_EQ(refusal("GET nowhere HTTP/1.1\r\nHost: a"), 400);
   EXPECT_EQ(refusal("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip"), 501);
   EXPECT_EQ(refusal("POST / HTTP/1.1\r\nHost: a\r\nExpect: magic\r\nContent-Length: 1"), 417);
