@@ -14,6 +14,7 @@
 #include "exec/operators/operator.h"
 #include "exec/runtime/engine.h"
 #include "exec/runtime/layout.h"
+#include "exec/runtime/pace.h"
 #include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
@@ -22,7 +23,10 @@ namespace millrace::inline exec {
 /// time.
 struct QueryRun {
   QueryRun(std::shared_ptr<const PhysicalPlan> the_plan, QueryLayout the_layout)
-      : plan(std::move(the_plan)), layout(std::move(the_layout)), options(plan->options) {
+      : plan(std::move(the_plan)),
+        layout(std::move(the_layout)),
+        pace(Pace::of(*plan, layout)),
+        options(plan->options) {
     for (const Subtopology& subtopology : plan->subtopologies)
       for (const StepName& step : subtopology.steps) operators[step.name];
   }
@@ -31,7 +35,8 @@ struct QueryRun {
 
   const std::shared_ptr<const PhysicalPlan> plan;
   const QueryLayout layout;
-  QueryOptions options;  // as the tasks shall see them
+  const std::unique_ptr<Pace> pace;  // null: the tasks need not go side by side
+  QueryOptions options;              // as the tasks shall see them
   std::atomic<bool> paused{false};
   std::atomic<bool> failed{false};  // tasks stand still until the query is started again
   /// Where to go on in partitions whose records at its position are gone; absent: nowhere. Holds for a minute, for what

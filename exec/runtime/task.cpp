@@ -50,6 +50,7 @@ Task::Task(std::shared_ptr<QueryRun> run, TaskPlace place, const TaskEnvironment
 Task::~Task() {
   for (StoreEntry& entry : stores_) count_state(entry, 0);
   report_lag(0);
+  if (pace_ != nullptr) pace_->leave(pace_member_);
 }
 
 Result<std::unique_ptr<Task>> Task::make(std::shared_ptr<QueryRun> run, TaskPlace place,
@@ -86,6 +87,7 @@ Status Task::build(const Progress& progress) {
     if (progress.sequence > 0) input->be_strict();
     input->doubt();
   }
+  join_pace();
   return {};
 }
 
@@ -122,7 +124,8 @@ Result<TaskInput*> Task::choose(const HasMore& has_more, bool& blocked, std::siz
   for (auto& input : inputs_) {
     if (auto loaded = load_head(*input); !loaded) return loaded.error();
     if (!input->has_head()) {
-      blocked = blocked || input->waits_for_schema() || (inputs_.size() > 1 && !input->at_end() && has_more(*input));
+      const bool matters = inputs_.size() > 1 || pace_ != nullptr;
+      blocked = blocked || input->waits_for_schema() || (matters && !input->at_end() && has_more(*input));
       continue;
     }
     const bool first = best == nullptr || input->head_time() < best->head_time() ||
@@ -135,6 +138,50 @@ Result<TaskInput*> Task::choose(const HasMore& has_more, bool& blocked, std::siz
     if (input.get() != best && input->has_head())
       rows = std::min(rows, best->rows_before(input->head_time(), input->rank()));
   return best;
+}
+
+void Task::join_pace() {
+  Pace* pace = run_->pace.get();
+  const Pace::Inputs inputs = pace != nullptr ? pace->inputs(place_.subtopology) : Pace::Inputs::none;
+  if (inputs == Pace::Inputs::none) return;
+  all_keep_pace_ = inputs == Pace::Inputs::all;
+  pace_member_ = pace->join(place_.subtopology, place_.partition, &environment_, environment_.wake);
+  pace_ = pace;
+}
+
+/// Tells the time of its next row, if that is known: while more is on its way, what was told before still holds.
+void Task::tell_pace(const HasMore& has_more) {
+  std::int64_t next = Pace::kNothing;
+  for (const auto& input : inputs_) {
+    if (!keeps_pace(*input)) continue;
+    if (input->has_head()) {
+      next = std::min(next, input->head_time());
+    } else if (input->waits_for_schema() || (!input->at_end() && has_more(*input))) {
+      return;
+    }
+  }
+  tell_pace(next);
+}
+
+void Task::tell_pace(std::int64_t time) {
+  if (time != Pace::kNothing) last_told_ = time;
+  told_ = time;
+  pace_->is_at(pace_member_, time);
+  if (!dirty_ && committing_.sequence == 0) pace_->has_committed(pace_member_, time);
+}
+
+void Task::arrived() {
+  if (pace_ != nullptr && told_ == Pace::kNothing) tell_pace(last_told_);
+}
+
+std::size_t Task::paced_rows(const TaskInput& input, std::size_t rows) {
+  constexpr int kAnyRank = std::numeric_limits<int>::max();
+  std::size_t allowed = input.rows_before(pace_->limit(pace_member_), kAnyRank);
+  if (allowed == 0) {
+    pace_->waits(pace_member_);  // from here on it is woken
+    allowed = input.rows_before(pace_->limit(pace_member_), kAnyRank);
+  }
+  return std::min(rows, allowed);
 }
 
 /// Decoding is the source's work.
@@ -162,7 +209,10 @@ Result<Task::Step> Task::step_once(const HasMore& has_more) {
   std::size_t rows = 0;
   auto chosen = choose(has_more, blocked, rows);
   if (!chosen) return chosen.error();
+  if (pace_ != nullptr) tell_pace(has_more);
   if (*chosen == nullptr) return blocked ? Step::blocked : Step::nothing;
+  if (keeps_pace(**chosen)) rows = paced_rows(**chosen, rows);
+  if (rows == 0) return Step::paced;
   dirty_ = true;
   if (auto given = give(**chosen, rows); !given) return given.error();
   return Step::worked;
@@ -219,6 +269,7 @@ Status Task::write_commit() {
   if (auto done = commit_stores(); !done) return done;
   if (sink_) sink_->begin_commit();
   committing_ = now();
+  told_at_commit_ = told_;
   dirty_ = false;
   if (environment_.slots_topic.empty()) return {};
   auto topic = environment_.writer->topic(environment_.slots_topic);
@@ -256,6 +307,7 @@ void Task::commit_done(const std::vector<Writer::Appended>& appended) {
   committed_ = std::move(committing_);
   committing_ = {};
   for (auto& input : inputs_) input->be_strict();
+  if (pace_ != nullptr) pace_->has_committed(pace_member_, dirty_ ? told_at_commit_ : told_);
 }
 
 Status Task::roll_back() {
@@ -266,6 +318,10 @@ Status Task::roll_back() {
   }
   dirty_ = false;
   committing_ = {};
+  if (pace_ != nullptr) {
+    told_ = pace_->committed(pace_member_);
+    pace_->is_at(pace_member_, told_);
+  }
   return contained([&] { return pipeline_->load(committed_.operators); });
 }
 

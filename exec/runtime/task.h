@@ -33,7 +33,8 @@ struct TaskEnvironment {
   const EngineEvents* events = nullptr;
   std::size_t batch_rows = kMaxBatchRows;
   SourceSetup sources;
-  std::string slots_topic;  // empty: no progress records
+  std::string slots_topic;          // empty: no progress records
+  std::function<void()> wake = {};  // ends the worker's sleep; any thread
 };
 
 /// One subtopology on one partition: inputs, operators, stores. Driven by one worker. No exception of its code leaves
@@ -66,9 +67,11 @@ class Task final : private TaskContext, private Emitter {
 
   /// True when the log holds records for this input that are not fetched yet (KIP-695).
   using HasMore = std::function<bool(const TaskInput&)>;
-  enum class Step : std::uint8_t { nothing, worked, blocked };
+  enum class Step : std::uint8_t { nothing, worked, blocked, paced };  // paced: others have to come further first
   /// Gives one batch to the operators, if it is known which one is next.
   Result<Step> step(const HasMore& has_more);
+  /// An input has got something.
+  void arrived();
 
   /// Something happened since the last begin_commit.
   bool dirty() const { return dirty_; }
@@ -102,6 +105,11 @@ class Task final : private TaskContext, private Emitter {
   Result<Step> step_once(const HasMore& has_more);
   Status write_commit();
   Result<TaskInput*> choose(const HasMore& has_more, bool& blocked, std::size_t& rows);
+  void join_pace();
+  bool keeps_pace(const TaskInput& input) const { return pace_ != nullptr && (all_keep_pace_ || !input.internal()); }
+  void tell_pace(const HasMore& has_more);
+  void tell_pace(std::int64_t time);
+  std::size_t paced_rows(const TaskInput& input, std::size_t rows);
   Status give(TaskInput& input, std::size_t rows);
   Progress now() const;
   Status commit_stores();
@@ -132,6 +140,11 @@ class Task final : private TaskContext, private Emitter {
   std::vector<std::unique_ptr<TaskInput>> inputs_;
   Progress committed_, committing_;
   bool dirty_ = false;
+  Pace* pace_ = nullptr;  // of run_; null: it is nobody's concern how far it is
+  bool all_keep_pace_ = false;
+  std::size_t pace_member_ = 0;
+  std::int64_t told_ = Pace::kUnknown, told_at_commit_ = Pace::kUnknown;  // where it is
+  std::int64_t last_told_ = Pace::kUnknown;                               // while it had rows
   std::optional<std::int64_t> lag_ = 0;
 };
 

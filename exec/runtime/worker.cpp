@@ -28,6 +28,7 @@ Worker::Worker(WorkerSetup setup, TaskEnvironment environment)
       inbox_([this](const QueryRun& run, std::size_t subtopology, int partition) {
         return ready_task(run, subtopology, partition);
       }) {
+  environment_.wake = [this] { wake(); };
   if (setup_.exchange != nullptr) return;  // one query alone
   decoders_.emplace(environment_.sources.schemas);
   environment_.sources.decoders = &*decoders_;
@@ -230,7 +231,9 @@ void Worker::take_in(Result<std::optional<Fetch>> fetch, Feeds& feeds, Status& o
   feeds.deliver(std::move(**fetch), takers_);
   for (TaskInput* input : takers_) {
     const auto owner = owner_.find(input);
-    if (owner != owner_.end()) activate(*owner->second);
+    if (owner == owner_.end()) continue;
+    owner->second->arrived();
+    activate(*owner->second);
   }
 }
 

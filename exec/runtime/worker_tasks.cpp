@@ -105,9 +105,11 @@ Worker::Stepped Worker::step(Task& task) {
     task_failed(task, stepped.error());
     return Stepped::failed;
   }
+  // Others may wait for what it has committed, too.
+  blocked_ = blocked_ || *stepped == Task::Step::paced;
   return *stepped == Task::Step::worked    ? Stepped::worked
-         : *stepped == Task::Step::blocked ? Stepped::blocked
-                                           : Stepped::nothing;
+         : *stepped == Task::Step::nothing ? Stepped::nothing
+                                           : Stepped::blocked;
 }
 
 // One batch of every task in front that has one; those that catch up get a share of the time.

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <sstream>
 
 #include "exec/data/column.h"
 #include "parser/syntax/parse.h"
@@ -140,6 +141,38 @@ TEST_P(SqlTest, CountsInWindows) {
   EXPECT_EQ(pull(bench, {x}), (std::vector<std::string>{"x 5 20000..30000 @28000", "x 5 30000..40000 @38000",
                                                         "x 5 40000..50000 @48000"}));
   EXPECT_EQ(pull(bench).size(), 10U);
+}
+
+// Partitions of very different density are read side by side in time, so that none closes the windows of another.
+TEST_P(SqlTest, ACatchUpLosesNoRowBehindARepartition) {
+  constexpr std::int64_t kHour = 3'600'000;
+  Bench bench(options());
+  bench.create("orders", 3);
+  std::map<std::string, int> expected;
+  for (int i = 0; i < 3 * 120; ++i) {
+    const int partition = i % 3;
+    // Of one partition as many rows in an hour as of the next in five.
+    const std::int64_t time = (i / 3) * (partition == 0 ? 60'000 : partition == 1 ? 300'000 : 1'500'000);
+    bench.feed("orders", "id" + std::to_string(i), order(i % 2 == 0 ? "a" : "b", i), time, partition);
+    ++expected[(i % 2 == 0 ? "a " : "b ") + std::to_string(time / kHour)];
+  }
+  run(bench,
+      "CREATE STREAM orders (id STRING KEY, item STRING, n INT) WITH (kafka_topic='orders', value_format='JSON');"
+      "CREATE TABLE counts AS SELECT item, COUNT(*) AS c FROM orders WINDOW TUMBLING (SIZE 1 HOUR, GRACE PERIOD 0 "
+      "SECONDS) GROUP BY item;",
+      {{"auto.offset.reset", "earliest"}});
+  step(bench);
+  bench.settle();
+  EXPECT_EQ(bench.engine->status(session_->queries().back().plan->query_id)->late_rows, 0U);
+  std::map<std::string, int> counted;
+  for (const std::string& row : pull(bench)) {
+    std::istringstream words(row);
+    std::string item, bounds;
+    int count = 0;
+    words >> item >> count >> bounds;
+    counted[item + " " + std::to_string(std::stoll(bounds) / kHour)] = count;
+  }
+  EXPECT_EQ(counted, expected);
 }
 
 // Where changelogs are all that is kept, they lose what is about expired windows, and what is left restores the rest.

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "exec/runtime/layout.h"
+#include "parser/error/mutex.h"
+#include "planner/physical/plan.h"
+
+namespace millrace::inline exec {
+
+/// Keeps the partitions of a query that is behind near each other in event time. Where rows are moved between
+/// partitions, those of a partition that ran hours ahead would close the windows that the rows of another still have to
+/// come to. So nobody goes further than whoever is last allows. Among the tasks of one worker, whose transaction
+/// everything goes into, it counts where they are; between workers, what they have committed. Thread-safe.
+class Pace {
+ public:
+  /// Nothing is known of those who come next; nobody may pass.
+  static constexpr std::int64_t kUnknown = std::numeric_limits<std::int64_t>::min();
+  /// Nothing is waited for.
+  static constexpr std::int64_t kNothing = std::numeric_limits<std::int64_t>::max();
+
+  /// Null where no result depends on it: rows are not moved, or nobody looks at their time after that.
+  static std::unique_ptr<Pace> of(const PhysicalPlan& plan, const QueryLayout& layout);
+
+  /// Which inputs of a subtopology's tasks keep the pace.
+  enum class Inputs : std::uint8_t { none, external, all };
+  Inputs inputs(std::size_t subtopology) const { return subtopologies_[subtopology].inputs; }
+
+  /// A task of the subtopology. `worker` stands for the one that it is on, `wake` wakes that.
+  std::size_t join(std::size_t subtopology, int partition, const void* worker, std::function<void()> wake);
+  void leave(std::size_t member);
+
+  /// The time of the member's next row.
+  void is_at(std::size_t member, std::int64_t time) { members_[member].at = time; }
+  /// What it did before this time is committed.
+  void has_committed(std::size_t member, std::int64_t time);
+  std::int64_t committed(std::size_t member) const { return members_[member].committed; }
+  /// It may take rows up to this time.
+  std::int64_t limit(std::size_t member) const;
+  /// It cannot go on before the limit has moved: its worker is woken then.
+  void waits(std::size_t member);
+
+ private:
+  struct Member {
+    std::atomic<std::int64_t> at{kNothing}, committed{kNothing};
+    std::atomic<const void*> worker{nullptr};
+    std::atomic<bool> waits{false};
+  };
+  struct Part {
+    Inputs inputs = Inputs::none;
+    std::size_t first = 0;  // member
+  };
+  /// What an operator allows for: its windows, or just some time.
+  struct Rule {
+    std::int64_t size, advance;  // 0: no windows
+    std::int64_t slack;
+  };
+  Pace() = default;
+  void collect(const PlanNode& node);
+  std::int64_t reach(std::int64_t time) const;
+
+  std::vector<Part> subtopologies_;
+  std::vector<Rule> rules_;
+  std::vector<Member> members_;
+  std::atomic<int> waiting_{0};
+  Mutex mutex_;
+  std::map<const void*, std::pair<int, std::function<void()>>> workers_ GUARDED_BY(mutex_);  // members, how to wake
+};
+
+}  // namespace millrace::inline exec

@@ -1,0 +1,85 @@
+#include "exec/runtime/pace.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/exec_runtime/harness.h"
+
+namespace millrace::runtime_test {
+namespace {
+
+NodePtr windowed(NodePtr input, WindowSpec window) {
+  AggregateNode node;
+  node.input = std::move(input);
+  node.window = window;
+  return make_node(std::move(node));
+}
+
+/// Two partitions into an internal topic, whose rows are grouped by windows.
+struct Moved {
+  explicit Moved(WindowSpec window) {
+    plan.topics = {{.name = "moved"}};
+    plan.subtopologies.push_back({.id = 0, .root = sink(source("in", RelationKind::stream), "moved"), .stores = {}});
+    plan.subtopologies.push_back(
+        {.id = 1, .root = sink(windowed(source("moved", RelationKind::stream), window), "out"), .stores = {}});
+    layout.subtopologies = {{.tasks = 2, .inputs = {{"in", 2, false, false}}},
+                            {.tasks = 2, .inputs = {{"moved", 2, true, false}}}};
+    pace = Pace::of(plan, layout);
+  }
+  PhysicalPlan plan;
+  QueryLayout layout;
+  std::unique_ptr<Pace> pace;
+};
+
+TEST(Pace, NobodyGoesFurtherThanTheWindowOfTheLast) {
+  Moved moved({WindowType::tumbling, 100, 100, 40, 1000});
+  ASSERT_NE(moved.pace, nullptr);
+  EXPECT_EQ(moved.pace->inputs(0), Pace::Inputs::all);
+  EXPECT_EQ(moved.pace->inputs(1), Pace::Inputs::none);
+  int here = 0;
+  const std::size_t a = moved.pace->join(0, 0, &here, {});
+  EXPECT_EQ(moved.pace->limit(a), Pace::kNothing);  // alone in this process
+  const std::size_t b = moved.pace->join(0, 1, &here, {});
+  EXPECT_EQ(moved.pace->limit(a), Pace::kUnknown);
+  moved.pace->is_at(b, 250);
+  EXPECT_EQ(moved.pace->limit(a), 309);
+  moved.pace->is_at(b, 299);
+  EXPECT_EQ(moved.pace->limit(a), 309);
+  moved.pace->is_at(b, 300);
+  EXPECT_EQ(moved.pace->limit(a), 409);
+  moved.pace->is_at(b, Pace::kNothing);
+  EXPECT_EQ(moved.pace->limit(a), Pace::kNothing);
+  moved.pace->is_at(b, 0);
+  EXPECT_EQ(moved.pace->limit(a), 109);
+  moved.pace->leave(b);
+  EXPECT_EQ(moved.pace->limit(a), Pace::kNothing);
+}
+
+TEST(Pace, BetweenWorkersWhatIsCommittedCounts) {
+  Moved moved({WindowType::hopping, 100, 30, 0, 1000});
+  int here = 0, there = 0, woken = 0;
+  const std::size_t a = moved.pace->join(0, 0, &here, [&] { ++woken; });
+  const std::size_t b = moved.pace->join(0, 1, &there, {});
+  moved.pace->is_at(b, 500);
+  EXPECT_EQ(moved.pace->limit(a), Pace::kUnknown);
+  moved.pace->waits(a);
+  moved.pace->has_committed(b, 100);
+  EXPECT_EQ(woken, 1);
+  EXPECT_EQ(moved.pace->limit(a), 129);
+  moved.pace->has_committed(b, 50);
+  EXPECT_EQ(moved.pace->limit(a), 99);
+  EXPECT_EQ(woken, 1);
+}
+
+TEST(Pace, IsNoConcernWhereNobodyMindsTheTime) {
+  PhysicalPlan plan;
+  plan.subtopologies.push_back(
+      {.id = 0,
+       .root = sink(windowed(source("in", RelationKind::stream), {WindowType::tumbling, 10, 10, 0, 10}), "out"),
+       .stores = {}});
+  QueryLayout layout;
+  layout.subtopologies = {{.tasks = 2, .inputs = {{"in", 2, false, false}}}};
+  EXPECT_EQ(Pace::of(plan, layout), nullptr);  // each partition has windows of its own
+}
+
+}  // namespace
+}  // namespace millrace::runtime_test
