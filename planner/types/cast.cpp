@@ -35,8 +35,7 @@ Value cast_text(const std::string& text, const Type& to) {
     case TypeKind::double_:
       return boxed(parse_double(text));
     case TypeKind::decimal: {
-      const auto parsed = parse_decimal(trim(text));
-      const auto fitted = parsed ? to_decimal(*parsed, to, Rounding::half_up) : std::nullopt;
+      const auto fitted = parse_decimal_rounded(trim(text), to);
       return fitted ? Value(Decimal{*fitted, to.scale()}) : Value();
     }
     case TypeKind::time:

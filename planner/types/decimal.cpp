@@ -66,6 +66,56 @@ UInt128 greatest_common_divisor(UInt128 a, UInt128 b) {
   return a;
 }
 
+/// A number's parts: `-12.50e3`.
+struct NumberText {
+  bool negative = false;
+  std::string_view whole, fraction;
+  std::int64_t exponent = 0;
+
+  static std::optional<NumberText> of(std::string_view text) {
+    NumberText out;
+    if (!text.empty() && (text[0] == '-' || text[0] == '+')) {
+      out.negative = text[0] == '-';
+      text.remove_prefix(1);
+    }
+    const auto take_digits = [&] {
+      const std::size_t end = std::min(text.find_first_not_of("0123456789"), text.size());
+      const std::string_view digits = text.substr(0, end);
+      text.remove_prefix(end);
+      return digits;
+    };
+    out.whole = take_digits();
+    if (text.starts_with('.')) {
+      text.remove_prefix(1);
+      out.fraction = take_digits();
+    }
+    if (out.whole.empty() && out.fraction.empty()) return std::nullopt;
+    if (text.empty()) return out;
+    if (text[0] != 'e' && text[0] != 'E') return std::nullopt;
+    text.remove_prefix(1);
+    const bool below = text.starts_with('-');
+    if (below || text.starts_with('+')) text.remove_prefix(1);
+    const std::string_view digits = take_digits();
+    if (digits.empty() || !text.empty()) return std::nullopt;
+    int exponent = 0;
+    if (std::from_chars(digits.data(), digits.data() + digits.size(), exponent).ec != std::errc()) return std::nullopt;
+    out.exponent = below ? -exponent : exponent;
+    return out;
+  }
+};
+
+/// The remainder of a * 10^digits by b, with the sign of a, where the product has too many digits.
+Int128 shifted_remainder(Int128 a, int digits, Int128 b) {
+  const UInt128 divisor = magnitude(b);
+  const auto sum = [&](UInt128 x, UInt128 y) { return (x + y) % divisor; };  // both below 10^38
+  UInt128 rest = magnitude(a) % divisor;
+  for (; digits > 0; --digits) {
+    const UInt128 two = sum(rest, rest), four = sum(two, two);
+    rest = sum(sum(four, four), two);
+  }
+  return a < 0 ? -static_cast<Int128>(rest) : static_cast<Int128>(rest);
+}
+
 }  // namespace
 
 Int128 power_of_ten(int exponent) {
@@ -165,9 +215,11 @@ std::optional<Decimal> decimal_divide(Decimal a, Decimal b, int max_scale) {
 
 std::optional<Decimal> decimal_modulo(Decimal a, Decimal b) {
   if (b.unscaled == 0) return std::nullopt;
-  const auto both = aligned(a, b);
-  if (!both) return std::nullopt;
-  return Decimal{both->first % both->second, std::max(a.scale, b.scale)};
+  const int scale = std::max(a.scale, b.scale);
+  if (const auto both = aligned(a, b)) return Decimal{both->first % both->second, scale};
+  // At a's scale b has more digits than there are: it is larger than a.
+  if (a.scale == scale) return a;
+  return Decimal{shifted_remainder(a.unscaled, scale - a.scale, b.unscaled), scale};
 }
 
 std::strong_ordering decimal_compare(Decimal a, Decimal b) {
@@ -179,37 +231,42 @@ std::strong_ordering decimal_compare(Decimal a, Decimal b) {
   return b.unscaled > 0 ? std::strong_ordering::less : std::strong_ordering::greater;
 }
 
-std::optional<Decimal> parse_decimal(std::string_view text) {
-  std::size_t at = 0;
-  bool negative = false;
-  if (at < text.size() && (text[at] == '-' || text[at] == '+')) negative = text[at++] == '-';
+std::optional<Int128> parse_decimal_rounded(std::string_view text, const Type& type) {
+  const auto number = NumberText::of(text);
+  if (!number) return std::nullopt;
   Int128 unscaled = 0;
-  int scale = 0;
-  bool digits = false;
-  bool point = false;
-  for (; at < text.size(); ++at) {
-    if (text[at] == '.' && !point) {
-      point = true;
-      continue;
+  bool up = false;
+  // The place of a digit: 0 is the last one that the type keeps.
+  std::int64_t place = static_cast<std::int64_t>(number->whole.size()) - 1 + number->exponent + type.scale();
+  for (const std::string_view digits : {number->whole, number->fraction})
+    for (const char digit : digits) {
+      if (place == -1) up = digit >= '5';
+      if (place >= 0) {
+        if (unscaled >= kPowers[kMaxDecimalDigits - 1]) return std::nullopt;
+        unscaled = unscaled * 10 + (digit - '0');
+      }
+      --place;
     }
-    if (text[at] < '0' || text[at] > '9') break;
-    digits = true;
+  for (; unscaled != 0 && place >= 0; --place) {
     if (unscaled >= kPowers[kMaxDecimalDigits - 1]) return std::nullopt;
-    unscaled = unscaled * 10 + (text[at] - '0');
-    if (point) ++scale;
+    unscaled *= 10;
   }
-  if (!digits) return std::nullopt;
-  if (at < text.size() && (text[at] == 'e' || text[at] == 'E')) {
-    int exponent = 0;
-    if (++at < text.size() && text[at] == '+') ++at;
-    const auto [end, error] = std::from_chars(text.data() + at, text.data() + text.size(), exponent);
-    if (error != std::errc() || end != text.data() + text.size() || exponent > 1000 || exponent < -1000)
-      return std::nullopt;
-    scale -= exponent;
-    at = text.size();
-  }
-  if (at != text.size()) return std::nullopt;
-  if (negative) unscaled = -unscaled;
+  if (up) ++unscaled;
+  if (!fits(unscaled, type.precision())) return std::nullopt;
+  return number->negative ? -unscaled : unscaled;
+}
+
+std::optional<Decimal> parse_decimal(std::string_view text) {
+  const auto number = NumberText::of(text);
+  if (!number || std::abs(number->exponent) > 1000) return std::nullopt;
+  Int128 unscaled = 0;
+  for (const std::string_view digits : {number->whole, number->fraction})
+    for (const char digit : digits) {
+      if (unscaled >= kPowers[kMaxDecimalDigits - 1]) return std::nullopt;
+      unscaled = unscaled * 10 + (digit - '0');
+    }
+  if (number->negative) unscaled = -unscaled;
+  const int scale = static_cast<int>(number->fraction.size()) - static_cast<int>(number->exponent);
   if (scale >= 0) return Decimal{unscaled, scale};
   const auto raised = rescale(unscaled, scale, 0, Rounding::exact);
   if (!raised) return std::nullopt;

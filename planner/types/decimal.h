@@ -36,6 +36,8 @@ std::strong_ordering decimal_compare(Decimal a, Decimal b);
 
 /// `-12.50`, `1e3`, `.5`; at most 38 digits. The scale is what was written, not below 0.
 std::optional<Decimal> parse_decimal(std::string_view text);
+/// The same, however many digits, rounded half-up to the scale of `type`; absent where it does not fit.
+std::optional<Int128> parse_decimal_rounded(std::string_view text, const Type& type);
 /// The exact binary value rounded to the precision of `type`, then half-up to its scale.
 std::optional<Int128> double_to_decimal(double value, const Type& type);
 double decimal_to_double(Decimal value);

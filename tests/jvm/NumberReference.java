@@ -45,6 +45,68 @@ public class NumberReference {
     }
   }
 
+  /** A value of DECIMAL(precision, scale) and its SQL. */
+  record Typed(BigDecimal value, int precision, int scale) {
+    static Typed some() {
+      int precision = 1 + random.nextInt(random.nextBoolean() ? 38 : 12), scale = random.nextInt(precision + 1);
+      int digits = 1 + random.nextInt(precision);
+      BigInteger unscaled = new BigInteger(digits * 4, random).mod(BigInteger.TEN.pow(digits));
+      if (random.nextInt(4) == 0) unscaled = BigInteger.TEN.pow(digits).subtract(BigInteger.valueOf(1 + random.nextInt(3)).min(BigInteger.TEN.pow(digits)));
+      if (random.nextInt(3) == 0) unscaled = unscaled.divide(BigInteger.TEN.pow(digits / 2)).multiply(BigInteger.TEN.pow(digits / 2));
+      return new Typed(new BigDecimal(random.nextBoolean() ? unscaled : unscaled.negate(), scale), precision, scale);
+    }
+    String sql() { return "CAST('" + value.toPlainString() + "' AS DECIMAL(" + precision + ", " + scale + "))"; }
+  }
+
+  /** As the type of the result has it, which holds 38 digits at most. */
+  static String held(BigDecimal value, int precision, int scale) {
+    BigDecimal held = value.round(new MathContext(precision, RoundingMode.UNNECESSARY)).setScale(scale);
+    return held.unscaledValue().abs().compareTo(BigInteger.TEN.pow(38)) < 0 ? held.toPlainString() : "error";
+  }
+
+  static String typed(String op, Typed a, Typed b) {
+    int s1 = a.scale, s2 = b.scale, whole1 = a.precision - s1, whole2 = b.precision - s2, scale = Math.max(s1, s2);
+    try {
+      switch (op) {
+        case "*": return held(a.value.multiply(b.value), a.precision + b.precision + 1, s1 + s2);
+        case "%": return held(a.value.remainder(b.value), Math.min(whole1, whole2) + scale, scale);
+        case "/":
+          scale = Math.max(6, s1 + b.precision + 1);
+          int precision = whole1 + s2 + scale;
+          return held(a.value.divide(b.value, new MathContext(precision, RoundingMode.UNNECESSARY)), precision, scale);
+        case "-": return held(a.value.subtract(b.value), scale + Math.max(whole1, whole2) + 1, scale);
+        default: return held(a.value.add(b.value), scale + Math.max(whole1, whole2) + 1, scale);
+      }
+    } catch (ArithmeticException e) {
+      return "error";
+    }
+  }
+
+  /** Casts among the whole numbers, DECIMAL, DOUBLE and texts. */
+  static void casts(StringBuilder out) {
+    Typed from = Typed.some(), to = Typed.some();
+    String type = "DECIMAL(" + to.precision + ", " + to.scale + ")";
+    out.append("SQL\tCAST(" + from.sql() + " AS INT)\t" + from.value.intValue() + "\n");
+    out.append("SQL\tCAST(" + from.sql() + " AS BIGINT)\t" + from.value.longValue() + "\n");
+    out.append("SQLDOUBLE\tCAST(" + from.sql() + " AS DOUBLE)\t" + from.value.doubleValue() + "\n");
+    out.append("SQL\tCAST(" + from.sql() + " AS STRING)\t" + from.value.toPlainString() + "\n");
+    out.append("SQL\tCAST(" + from.sql() + " AS " + type + ")\t" + fitted(from.value, to.precision, to.scale) + "\n");
+    long x = random.nextLong() >> random.nextInt(64);
+    for (String whole : List.of("INT", "BIGINT")) {
+      long own = whole.equals("INT") ? (int) x : x;
+      String sql = "CAST(CAST('" + own + "' AS " + whole + ") AS ";
+      out.append("SQL\t" + sql + "INT)\t" + (int) own + "\n");
+      out.append("SQL\t" + sql + "BIGINT)\t" + own + "\n");
+      out.append("SQLDOUBLE\t" + sql + "DOUBLE)\t" + (double) own + "\n");
+      out.append("SQL\t" + sql + "STRING)\t" + own + "\n");
+      out.append("SQL\t" + sql + type + ")\t" + fitted(BigDecimal.valueOf(own), to.precision, to.scale) + "\n");
+      // A whole number is a DECIMAL of 10 or 19 digits where it meets one.
+      Typed as = new Typed(BigDecimal.valueOf(own), whole.equals("INT") ? 10 : 19, 0);
+      for (String op : List.of("+", "-", "*", "/", "%"))
+        out.append("SQL\t" + from.sql() + " " + op + " " + "CAST('" + own + "' AS " + whole + ")\t" + typed(op, from, as) + "\n");
+    }
+  }
+
   static String rounded(double x, int places) {
     try {
       BigDecimal value = BigDecimal.valueOf(x);
@@ -96,6 +158,10 @@ public class NumberReference {
       BigDecimal a = decimal(), b = decimal();
       for (String op : List.of("+", "-", "*", "/", "%"))
         out.append("SQL\t" + a.toPlainString() + " " + op + " " + b.toPlainString() + "\t" + arithmetic(op, a, b) + "\n");
+      Typed c = Typed.some(), d = Typed.some();
+      for (String op : List.of("+", "-", "*", "/", "%"))
+        out.append("SQL\t" + c.sql() + " " + op + " " + d.sql() + "\t" + typed(op, c, d) + "\n");
+      casts(out);
       String text = text();
       out.append("TEXTINTEGER\t" + text + "\t" + parsed(t -> "" + Integer.parseInt(t), text) + "\n");
       out.append("TEXTBIGINT\t" + text + "\t" + parsed(t -> "" + Long.parseLong(t), text) + "\n");
