@@ -97,7 +97,8 @@ class AvroForm {
 
   json::value field(const json::value& from, const std::string& space) {
     if (!from.is_object()) return from;
-    json::object out{{"name", text_in(from.as_object(), "name")}};
+    json::object out;
+    out["name"] = text_in(from.as_object(), "name");
     const json::value sorted = with_sorted_keys(from);
     for (const auto& [key, value] : sorted.as_object())
       if (key != "name") out[key] = key == "type" ? type(value, space) : value;

@@ -102,8 +102,10 @@ CreateSource RandomSql::create_source() {
 }
 
 InsertValues RandomSql::insert_values() {
-  InsertValues made{name(), {}, expressions(kDepth, 1)};
-  if (chance()) made.columns = names(made.values.size());
+  InsertValues made{name(), {}, {expressions(kDepth, 1)}};
+  const std::size_t width = made.rows.front().size();
+  while (chance()) made.rows.push_back(expressions(kDepth, width));
+  if (chance()) made.columns = names(width);
   return made;
 }
 
@@ -200,7 +202,7 @@ decltype(StatementNode::node) RandomSql::assertion() {
       return AssertSchema{chance(), maybe(text()), maybe<std::int64_t>(5), maybe(duration())};
     case 2: {
       const InsertValues values = insert_values();
-      return AssertValues{values.target, values.columns, values.values, chance()};
+      return AssertValues{values.target, values.columns, values.rows.front(), chance()};
     }
     case 3: {
       AssertSource made{create_source()};
