@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "cli/commands.h"
+#include "cli/testing/log_records.h"
 #include "cli/testing/wire.h"
 #include "exec/log/local/memory.h"
 #include "parser/ast/format.h"
@@ -12,7 +13,6 @@
 namespace millrace::inline cli {
 namespace {
 
-constexpr std::size_t kReadAtOnce = 1000;
 constexpr std::string_view kServiceId = "test_";
 
 template <class T>
@@ -112,31 +112,15 @@ void TestBed::feed(const harness::RecordSpec& record) {
   } catch (const std::exception& error) {
     throw TestFailure(TestFailure::Kind::statement, fmt::format("an input for {}: {}", record.topic, error.what()));
   }
-  std::vector<HeaderView> headers;
-  for (const auto& [name, value] : stored.headers)
-    headers.push_back({name, value ? std::optional<std::string_view>(*value) : std::nullopt});
-  checked(log_->append_now({record.topic, 0}, stored.key, stored.value, stored.timestamp, headers));
+  checked(harness::append(*log_, {record.topic, 0}, stored));
   note_time(record.topic);
   settle({});
 }
 
 const std::vector<harness::StoredRecord>& TestBed::records(const std::string& topic) {
   Tap& tap = taps_[topic];
-  if (!tap.reader) {
-    tap.reader = checked(log_->reader("test"));
-    checked(tap.reader->add({topic, 0}, kOffsetBeginning));
-  }
-  while (auto fetch = checked(tap.reader->poll(kReadAtOnce, std::chrono::milliseconds(0)))) {
-    for (const RecordView& record : fetch->records) {
-      harness::StoredRecord& copy = tap.records.emplace_back();
-      if (record.key) copy.key = std::string(*record.key);
-      if (record.value) copy.value = std::string(*record.value);
-      copy.timestamp = record.timestamp;
-      for (const HeaderView& header : record.headers)
-        copy.headers.emplace_back(header.key, header.value ? std::optional<std::string>(*header.value) : std::nullopt);
-    }
-    if (fetch->records.empty()) break;
-  }
+  if (!tap.reader) tap.reader = checked(harness::open_reader(*log_, topic, 1));
+  std::ranges::move(checked(harness::drain(*tap.reader)), std::back_inserter(tap.records));
   return tap.records;
 }
 

@@ -9,6 +9,7 @@
 #include <map>
 #include <thread>
 
+#include "cli/testing/log_records.h"
 #include "cli/testing/wire.h"
 #include "exec/formats/format.h"
 #include "exec/log/local/memory.h"
@@ -19,6 +20,7 @@
 #include "tests/conformance/http2_client.h"
 #include "tests/conformance/proto_rows.h"
 #include "tests/conformance/rest_compare.h"
+#include "tests/harness/checked.h"
 #include "tests/harness/session.h"
 
 namespace millrace::conformance {
@@ -27,15 +29,6 @@ namespace {
 constexpr int kRestPartitions = 4;
 constexpr std::chrono::seconds kIdleWait{20};
 constexpr std::chrono::milliseconds kPushStart{300}, kPushLongest{10'000}, kOutputsLongest{5'000};
-
-template <class T>
-T must(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().message);
-  return std::move(*result);
-}
-void must(const Status& status) {
-  if (!status) throw std::runtime_error(status.error().message);
-}
 
 Json text(std::string content) {
   return Json::string(std::move(content));
@@ -57,13 +50,13 @@ class RestRun {
     options.config.set("commit.interval.ms", "10");
     options.config.set("ksql.query.push.v2.enabled", "true");
     options.config.set("millrace.dialect", "ksql");
-    service_ = must(Service::open(*log_, std::move(options)));
-    http_ = must(
+    service_ = harness::checked(Service::open(*log_, std::move(options)));
+    http_ = harness::checked(
         HttpServer::listen({.listeners = {{.host = "127.0.0.1", .port = 0}}, .limits = {}, .tls = {}, .security = {}}));
     http_->serve(*service_);
     client_ = protocol == RestProtocol::http2
                   ? make_http2_client(http_->port())
-                  : must(HttpClient::create(fmt::format("http://127.0.0.1:{}", http_->port())));
+                  : harness::checked(HttpClient::create(fmt::format("http://127.0.0.1:{}", http_->port())));
     const auto query = std::find_if(test.statements.begin(), test.statements.end(),
                                     [](const std::string& text) { return text.starts_with("SELECT "); });
     admin_.assign(test.statements.begin(), query);
@@ -116,7 +109,7 @@ class RestRun {
   }
   HttpResponse post(const std::string& path, std::string_view field, const std::string& sql,
                     const HttpClient::Headers& headers = {}) {
-    return must(client_->request("POST", path, body_of(field, sql), headers));
+    return harness::checked(client_->request("POST", path, body_of(field, sql), headers));
   }
 
   void create_topics() {
@@ -136,24 +129,24 @@ class RestRun {
     for (const auto* list : {&test_.inputs, &test_.outputs})
       for (const RecordSpec& record : *list) topics.declare_topic(record.topic, {.partitions = kRestPartitions});
     for (const auto& [name, info] : topics.topics()) {
-      if (must(log_->describe_topic(name))) continue;
+      if (harness::checked(log_->describe_topic(name))) continue;
       TopicConfig config;
       config.partitions = info.partitions;
-      must(log_->create_topic(name, config));
+      harness::checked(log_->create_topic(name, config));
     }
   }
 
   /// With the same ids.
   void copy_schemas(LocalRegistry& from) {
     auto& registry = dynamic_cast<LocalRegistry&>(service_->registry());
-    must(registry.set_config("", {.level = Compatibility::none}));
+    harness::checked(registry.set_config("", {.level = Compatibility::none}));
     std::map<std::int32_t, SubjectVersion> all;
-    for (const std::string& subject : must(from.subjects()))
-      for (const int version : must(from.versions(subject))) {
-        auto found = must(from.find(subject, version));
+    for (const std::string& subject : harness::checked(from.subjects()))
+      for (const int version : harness::checked(from.versions(subject))) {
+        auto found = harness::checked(from.find(subject, version));
         all.emplace(found->id, *found);
       }
-    for (const auto& [id, one] : all) must(registry.add_with_id(one.subject, one.schema, id));
+    for (const auto& [id, one] : all) harness::checked(registry.add_with_id(one.subject, one.schema, id));
   }
 
   SourcePtr source_on(const std::string& topic) const {
@@ -180,17 +173,14 @@ class RestRun {
             (next == waiting.end() || it->second.front()->timestamp < next->second.front()->timestamp))
           next = it;
       const std::string& topic = next->first;
-      append(topic, must(log_->describe_topic(topic))->config.partitions,
+      append(topic, harness::checked(log_->describe_topic(topic))->config.partitions,
              encode_record(*next->second.front(), *source_on(topic), &service_->registry()));
       next->second.pop_front();
     }
   }
   void append(const std::string& topic, std::int32_t partitions, const StoredRecord& record) {
-    std::vector<HeaderView> headers;
-    for (const auto& [name, value] : record.headers)
-      headers.push_back({name, value ? std::optional<std::string_view>(*value) : std::nullopt});
     const std::int32_t partition = record.key ? partition_for(*record.key, partitions) : 0;
-    must(log_->append_now(TopicPartition{topic, partition}, record.key, record.value, record.timestamp, headers));
+    harness::checked(harness::append(*log_, {topic, partition}, record));
   }
 
   std::string run_query(const std::string& sql, bool produce_when_running) {
@@ -215,7 +205,7 @@ class RestRun {
     done = true;
     timer.join();
     if (feeder.joinable()) feeder.join();
-    const HttpResponse response = must(std::move(answer));
+    const HttpResponse response = harness::checked(std::move(answer));
     if (response.status != 200) return failed(response);
     const Json rows = parsed(body);
     if (rows.kind != Json::Kind::array) return "no JSON array: " + body;
@@ -241,11 +231,11 @@ class RestRun {
 
   /// Each partition's records in their order.
   std::vector<std::vector<StoredRecord>> read_topic(const std::string& topic) {
-    std::vector<std::vector<StoredRecord>> all(must(log_->describe_topic(topic))->config.partitions);
+    std::vector<std::vector<StoredRecord>> all(harness::checked(log_->describe_topic(topic))->config.partitions);
     for (std::int32_t partition = 0; partition < static_cast<std::int32_t>(all.size()); ++partition) {
-      auto reader = must(log_->reader("rest"));
-      must(reader->add(TopicPartition{topic, partition}, kOffsetBeginning));
-      while (auto fetch = must(reader->poll(1000, std::chrono::milliseconds(0)))) {
+      auto reader = harness::checked(log_->reader("rest"));
+      harness::checked(reader->add(TopicPartition{topic, partition}, kOffsetBeginning));
+      while (auto fetch = harness::checked(reader->poll(1000, std::chrono::milliseconds(0)))) {
         for (const auto& record : fetch->records) {
           StoredRecord& out = all[partition].emplace_back();
           if (record.key) out.key = std::string(*record.key);

@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "cli/testing/log_records.h"
 #include "cli/testing/wire.h"
 #include "exec/log/local/memory.h"
 #include "tests/harness/running.h"
@@ -34,16 +35,15 @@ class Stage {
     for (auto& topic : plan->topics) topic.partitions = 1;
     checked(engine_->prepare(*plan));
     checked(engine_->start_query(plan));
-    reader_ = checked(log_->reader("conformance"));
-    checked(reader_->add(TopicPartition{query.sink_topic, 0}, kOffsetBeginning));
+    reader_ = checked(harness::open_reader(*log_, query.sink_topic, 1));
   }
 
   void push(const std::string& topic, const StoredRecord& record, std::vector<StoredRecord>& emitted) {
-    harness::append(*log_, {topic, 0}, record);
+    checked(harness::append(*log_, {topic, 0}, record));
     checked(engine_->run_until_idle());
     if (const auto status = engine_->status(query_.plan->query_id); status && status->state == QueryState::error)
       throw QueryFailure(status->error);
-    for (StoredRecord& out : harness::drain(*reader_)) emitted.push_back(std::move(out));
+    for (StoredRecord& out : checked(harness::drain(*reader_))) emitted.push_back(std::move(out));
   }
 
  private:

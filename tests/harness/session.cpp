@@ -10,7 +10,6 @@
 #include "exec/formats/format.h"
 #include "planner/bind/dialect.h"
 #include "planner/query/plan_query.h"
-#include "planner/rules/rules.h"
 
 namespace millrace::harness {
 namespace {
@@ -201,13 +200,12 @@ void Session::apply(const ast::DropType& statement) {
 
 std::shared_ptr<const PhysicalPlan> Session::plan_push(const ast::Query& query) {
   const BoundQuery bound = bind_push(query, context());
-  const Rewritten rewritten =
-      rewrite(bound.root, RuleContext{.evaluate = evaluate_constant, .options = bound.options}, rules_off_);
-  return std::make_shared<PhysicalPlan>(
-      make_physical(rewritten.root, bound.options,
-                    PhysicalContext{.service_id = std::string(kServiceId),
-                                    .query_id = fmt::format("transient_{}", next_query_++),
-                                    .transient = true}));
+  return plan_query(bound.root, bound.options,
+                    {.physical = {.service_id = std::string(kServiceId),
+                                  .query_id = fmt::format("transient_{}", next_query_++),
+                                  .transient = true},
+                     .evaluate = evaluate_constant,
+                     .rules_off = rules_off_});
 }
 
 void Session::add_source(SourceDef source) {

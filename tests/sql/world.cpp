@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "cli/testing/log_records.h"
 #include "cli/testing/wire.h"
 #include "exec/formats/format.h"
 #include "exec/log/local/memory.h"
@@ -190,7 +191,7 @@ void World::create_topics() {
 void World::append(const std::string& topic, const StoredRecord& record) {
   const int partitions = session_.topics().at(topic).partitions;
   const std::int32_t partition = record.key ? partition_for(*record.key, partitions) : 0;
-  harness::append(*log_, {topic, partition}, record);
+  checked(harness::append(*log_, {topic, partition}, record));
 }
 
 void World::append_inserted() {
@@ -328,14 +329,13 @@ std::string World::run(const PullStep& step) {
 World::Tap& World::tap(const std::string& topic) {
   Tap& tap = taps_[topic];
   if (tap.reader) return tap;
-  tap.reader = checked(log_->reader("test"));
   tap.partitions = session_.topics().at(topic).partitions;
-  for (int i = 0; i < tap.partitions; ++i) checked(tap.reader->add(TopicPartition{topic, i}, kOffsetBeginning));
+  tap.reader = checked(harness::open_reader(*log_, topic, tap.partitions));
   return tap;
 }
 
 std::vector<StoredRecord> World::drain(const std::string& topic) {
-  return harness::drain(*tap(topic).reader);
+  return checked(harness::drain(*tap(topic).reader));
 }
 
 const harness::PersistentQuery* World::query_into(const std::string& source) const {

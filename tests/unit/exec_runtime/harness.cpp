@@ -6,7 +6,7 @@
 #include "exec/formats/format.h"
 #include "exec/log/embedded/open.h"
 #include "exec/log/local/memory.h"
-#include "planner/rules/rules.h"
+#include "planner/query/plan_query.h"
 
 namespace millrace::runtime_test {
 
@@ -170,13 +170,10 @@ PhysicalPlan physical(NodePtr root, const std::string& query_id, bool every_chan
   QueryOptions options;
   options.emit_every_change = every_change;
   options.from_earliest = true;
-  const RuleContext context{evaluate_constant, options};
-  auto rewritten = rewrite(std::move(root), context);
-  PhysicalContext physical_context;
-  physical_context.service_id = "default_";
-  physical_context.query_id = query_id;
-  physical_context.transient = transient;
-  return make_physical(rewritten.root, options, physical_context);
+  return *plan_query(root, options,
+                     {.physical = {.service_id = "default_", .query_id = query_id, .transient = transient},
+                      .evaluate = evaluate_constant,
+                      .rules_off = {}});
 }
 
 }  // namespace millrace::runtime_test
