@@ -5,6 +5,10 @@
 
 Time from exec to the first good answer of /info on an empty directory, time of `millrace --version`, resident memory
 when idle, memory of each further idle query, and the time that a CREATE TABLE AS takes until its query runs.
+
+  bench/footprint.py --kafka HOST:PORT --partitions 64 [--events 2000000]
+
+The most memory that a server takes which reads so many partitions from their start: a filter and a windowed count.
 """
 
 import argparse
@@ -27,13 +31,55 @@ def version(binary):
     print("--version: %.1f ms" % (min(times) * 1e3))
 
 
+def produce(kafka, topic, partitions, events):
+    """Rows of about 200 bytes, the same number in each partition."""
+    padding = "x" * 120
+    for partition in range(partitions):
+        rows = "".join('%d\t{"v":%d,"ts":%d,"text":"%s"}\n' % (i * partitions + partition, i, 1000 * i, padding)
+                       for i in range(events // partitions))
+        subprocess.run(["kcat", "-P", "-b", kafka, "-t", topic, "-p", str(partition), "-K", "\t"],
+                       input=rows.encode(), check=True, timeout=300)
+
+
+def many_partitions(options):
+    with Server(options.binary, options.kafka) as server:
+        server.start()
+        topic = server.service + "wide"
+        server.sql("CREATE STREAM wide (k STRING KEY, v BIGINT, ts BIGINT, text STRING) WITH (kafka_topic='%s', "
+                   "partitions=%d, key_format='KAFKA', value_format='JSON', timestamp='ts');" % (topic, options.partitions))
+        produce(options.kafka, topic, options.partitions, options.events)
+        idle = server.status("VmRSS")
+        server.sql("CREATE STREAM some AS SELECT k, v, text FROM wide WHERE v %% 100 = 0;"
+                   "CREATE TABLE n AS SELECT v %% 10 AS d, COUNT(*) AS n FROM wide WINDOW TUMBLING (SIZE 1 HOUR) "
+                   "GROUP BY v %% 10;" % ())
+        most, end = 0, time.monotonic() + 300
+        while time.monotonic() < end:
+            most = max(most, server.status("VmRSS"))
+            status = server.request("GET", "/metrics", None).decode()
+            lags = [float(line.split()[-1]) for line in status.splitlines()
+                    if line.startswith("millrace_query_lag_records")]
+            if len(lags) == 2 and all(lag == 0 for lag in lags):
+                break
+            time.sleep(0.05)
+        else:
+            raise SystemExit("the queries do not catch up: lags %s" % lags)
+        print("%d partitions, %d events: RSS %.1f MB before, %.1f MB at most (peak %.1f MB)" % (
+            options.partitions, options.events, idle / 1e6, most / 1e6, server.status("VmHWM") / 1e6))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", default=HERE + "/../build/millrace")
     parser.add_argument("--kafka")
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--partitions", type=int)
+    parser.add_argument("--events", type=int, default=2000000)
     options = parser.parse_args()
+    if options.partitions:
+        if not options.kafka:
+            parser.error("--partitions is measured on Kafka")
+        return many_partitions(options)
     version(options.binary)
     ready = []
     for _ in range(options.runs):

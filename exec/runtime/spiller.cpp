@@ -2,6 +2,10 @@
 
 #include <spdlog/spdlog.h>
 
+#include <vector>
+
+#include "exec/state/spill.h"
+
 namespace millrace::inline exec {
 namespace {
 
@@ -34,21 +38,23 @@ Status Spiller::spill_all(Tasks tasks) {
 }
 
 Status Spiller::spill(Tasks tasks, double keep) {
-  Status outcome;
   last_all_ = Clock::now();
+  std::vector<Store*> stores;
+  for (const auto& task : tasks)
+    for (auto& entry : task->stores()) stores.push_back(entry.store.get());
+  if (Status spilled = spill_stores(*db_, stores); !spilled) {
+    spdlog::warn("{}: state cannot be written: {}", name_, spilled.error().message);
+    return spilled;
+  }
   for (const auto& task : tasks) {
     for (auto& entry : task->stores()) {
-      const auto target = static_cast<std::size_t>(static_cast<double>(entry.store->memory_bytes()) * keep);
-      if (auto done = entry.store->spill(target); !done) {
-        spdlog::warn("{}: state cannot be written: {}", name_, done.error().message);
-        outcome = done;
-        continue;
-      }
       if (durable_ && !entry.changelog.empty())
         durable_({entry.changelog, task->place().partition}, entry.store->durable_position());
+      if (keep < 1.0)
+        entry.store->shrink(static_cast<std::size_t>(static_cast<double>(entry.store->memory_bytes()) * keep));
     }
   }
-  return outcome;
+  return {};
 }
 
 }  // namespace millrace::inline exec

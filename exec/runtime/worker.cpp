@@ -75,7 +75,7 @@ Status Worker::open() {
     durable = [host = setup_.host](const TopicPartition& changelog, std::int64_t position) {
       host->read_up_to(changelog, position);
     };
-  spiller_ = std::make_unique<Spiller>(setup_.name, setup_.state_memory_bytes, std::move(durable));
+  spiller_ = std::make_unique<Spiller>(setup_.name, environment_.state, setup_.state_memory_bytes, std::move(durable));
   return {};
 }
 

@@ -106,6 +106,11 @@ class MapStore final : public Store {
   std::int64_t durable_position() const override { return durable_end_; }
   std::int64_t durable_time() const override { return durable_time_; }
   std::int64_t expired_position() const override { return expired_position_; }
+  bool has_to_write() const override;
+  std::uint32_t file_order() const override { return id_; }
+  Status write(StateFile& file) override;
+  void written() override;
+  void shrink(std::size_t target_memory_bytes) override;
   Status spill(std::size_t target_memory_bytes) override;
   std::size_t memory_bytes() const override;
   std::size_t dirty_bytes() const override { return dirty_.size() * (value_size_ + 64); }
@@ -158,12 +163,12 @@ class MapStore final : public Store {
   /// The keys of a segment in RocksDB from `from` on, and where those up to `to` end.
   std::pair<std::string, std::string> db_range(const Segment& segment, std::string_view from,
                                                std::string_view to) const;
-  Status write_undurable();
+  Status write_segments(StateFile& file);
   Status write_segment(Segment& segment, StateFile& file);
   void sort_by_key(std::vector<Entry*>& entries) const;
   Status restore(const RecordView& record, std::int64_t window);
   void begin_bulk();
-  Status write_bulk();
+  Status write_bulk(StateFile& file);
   void evict(std::size_t target);
   void evict(std::unique_ptr<Segment>& segment, bool any);
   Status scan_segment(Segment& segment, std::string_view from, std::string_view to, const Visit& visit);
@@ -195,7 +200,8 @@ class MapStore final : public Store {
   std::int64_t newest_window_ = INT64_MIN, newest_committing_ = INT64_MIN, expired_position_ = 0;
   bool committing_now_ = false;
   bool replaying_ = false;
-  std::unique_ptr<BulkLoad> bulk_;  // while a changelog is replayed that memory cannot hold
+  std::vector<Segment*> bulk_segments_;  // written last
+  std::unique_ptr<BulkLoad> bulk_;       // while a changelog is replayed that memory cannot hold
 
   // Scratch of look-ups.
   std::vector<std::uint64_t> hashes_;

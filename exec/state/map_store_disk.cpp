@@ -1,9 +1,10 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <utility>
 
-#include "exec/log/failpoint.h"
 #include "exec/state/map_store.h"
+#include "exec/state/spill.h"
 
 namespace millrace::inline exec {
 namespace {
@@ -67,17 +68,30 @@ Status MapStore::load_span(bool holds_data) {
   return {};
 }
 
-Status MapStore::spill(std::size_t target_memory_bytes) {
-  if (db_ == nullptr) return {};
-  if (bulk_) return write_bulk();
-  if (committed_end_ > durable_end_)
-    if (Status written = write_undurable(); !written) return written;
-  if (memory_bytes() <= target_memory_bytes) return {};
+bool MapStore::has_to_write() const {
+  if (db_ == nullptr) return false;
+  return committed_end_ > durable_end_ || (bulk_ && !bulk_->empty());
+}
+
+Status MapStore::write(StateFile& file) {
+  if (Status begun = file.begin(id_, committed_end_, undurable_bytes_); !begun) return begun;
+  return bulk_ ? write_bulk(file) : write_segments(file);
+}
+
+void MapStore::shrink(std::size_t target_memory_bytes) {
+  if (db_ == nullptr || bulk_ || memory_bytes() <= target_memory_bytes) return;
   if (replaying_) {
     begin_bulk();
   } else {
     evict(target_memory_bytes);
   }
+}
+
+Status MapStore::spill(std::size_t target_memory_bytes) {
+  if (db_ == nullptr) return {};
+  Store* self = this;
+  if (Status spilled = spill_stores(*db_, {&self, 1}); !spilled) return spilled;
+  shrink(target_memory_bytes);
   return {};
 }
 
@@ -126,22 +140,30 @@ Status MapStore::write_segment(Segment& segment, StateFile& file) {
   return {};
 }
 
-Status MapStore::write_undurable() {
-  Result<std::unique_ptr<StateFile>> file = db_->new_file(id_, committed_end_);
-  if (!file) return file.error();
+Status MapStore::write_segments(StateFile& file) {
   // Windows that RocksDB has not seen lie apart from those it knows, and from the newest, of which more will come.
   const Segment* previous = nullptr;
   for (auto& [id, segment] : segments_) {
     if (segment->undurable.empty()) continue;
     if (previous != nullptr && (previous->in_db != segment->in_db || segment == segments_.rbegin()->second))
-      if (Status done = (*file)->cut(); !done) return done;
-    if (Status done = write_segment(*segment, **file); !done) return done;
+      if (Status done = file.cut(); !done) return done;
+    if (Status done = write_segment(*segment, file); !done) return done;
     previous = segment.get();
   }
-  if (Status hit = failpoint::hit(failpoint::kSpill); !hit) return hit;
-  if (Status finished = (*file)->finish(); !finished) return finished;
+  return {};
+}
+
+void MapStore::written() {
   durable_end_ = committed_end_;
   undurable_bytes_ = 0;
+  if (bulk_) {
+    bulk_->reset();
+    for (Segment* segment : std::exchange(bulk_segments_, {})) {
+      segment->in_db = true;
+      segment->complete = false;
+    }
+    return;
+  }
   for (auto& [id, segment] : segments_) {
     std::vector<Entry*> done;
     done.swap(segment->undurable);
@@ -152,7 +174,6 @@ Status MapStore::write_undurable() {
       drop_removed(*done[i]);
     }
   }
-  return {};
 }
 
 /// Oldest segments first. A store without windows lets go of what was not used since the last pass, then of anything

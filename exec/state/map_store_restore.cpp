@@ -1,7 +1,7 @@
 #include <algorithm>
 
-#include "exec/log/failpoint.h"
 #include "exec/state/map_store.h"
+#include "exec/state/spill.h"
 
 // A changelog is replayed into memory as long as memory suffices; from then on into sorted files, past the hash tables.
 namespace millrace::inline exec {
@@ -54,33 +54,20 @@ void MapStore::begin_bulk() {
   bulk_ = std::make_unique<BulkLoad>();
 }
 
-Status MapStore::write_bulk() {
-  if (bulk_->empty() && committed_end_ == durable_end_) return {};
-  Result<std::unique_ptr<StateFile>> file = db_->new_file(id_, committed_end_);
-  if (!file) return file.error();
-  std::vector<Segment*> written;
-  Status put = bulk_->visit_sorted([&](std::string_view key, std::optional<std::string_view> value) -> Status {
+Status MapStore::write_bulk(StateFile& file) {
+  std::vector<Segment*>& written = bulk_segments_;
+  written.clear();
+  return bulk_->visit_sorted([&](std::string_view key, std::optional<std::string_view> value) -> Status {
     const std::int64_t id = options_.window_bytes == 0 ? 0 : read_window(key.data());
     if (written.empty() || written.back()->id != id) {
       Segment& next = segment(id * span_);
       if (!written.empty() && (written.back()->in_db != next.in_db || &next == segments_.rbegin()->second.get()))
-        if (Status done = (*file)->cut(); !done) return done;
+        if (Status done = file.cut(); !done) return done;
       written.push_back(&next);
     }
-    if (value) return (*file)->put(key, *value);
-    return written.back()->in_db ? (*file)->remove(key) : Status{};
+    if (value) return file.put(key, *value);
+    return written.back()->in_db ? file.remove(key) : Status{};
   });
-  if (!put) return put;
-  if (Status hit = failpoint::hit(failpoint::kSpill); !hit) return hit;
-  if (Status finished = (*file)->finish(); !finished) return finished;
-  bulk_->reset();
-  durable_end_ = committed_end_;
-  undurable_bytes_ = 0;
-  for (Segment* segment : written) {
-    segment->in_db = true;
-    segment->complete = false;
-  }
-  return {};
 }
 
 Status MapStore::restored(std::int64_t changelog_end) {
@@ -89,7 +76,8 @@ Status MapStore::restored(std::int64_t changelog_end) {
   if (!segments_.empty()) newest_window_ = std::max(newest_window_, (segments_.rbegin()->first + 1) * span_ - 1);
   mark(committed_end_);
   if (!bulk_) return {};
-  if (Status written = write_bulk(); !written) return written;
+  Store* self = this;
+  if (Status spilled = spill_stores(*db_, {&self, 1}); !spilled) return spilled;
   bulk_.reset();
   return {};
 }

@@ -70,6 +70,11 @@ class OrderedStore final : public Store {
   std::int64_t durable_position() const override { return map_->durable_position(); }
   std::int64_t durable_time() const override { return map_->durable_time(); }
   std::int64_t expired_position() const override { return map_->expired_position(); }
+  bool has_to_write() const override { return map_->has_to_write(); }
+  std::uint32_t file_order() const override { return map_->file_order(); }
+  Status write(StateFile& file) override { return map_->write(file); }
+  void written() override { map_->written(); }
+  void shrink(std::size_t target_memory_bytes) override { map_->shrink(target_memory_bytes); }
   Status spill(std::size_t target_memory_bytes) override { return map_->spill(target_memory_bytes); }
   std::size_t memory_bytes() const override {
     return map_->memory_bytes() + lists_.size() * kListBytes + map_->size() * 2 * sizeof(Item);

@@ -107,45 +107,42 @@ struct Families {
 
 class FileWriter final : public StateFile {
  public:
-  FileWriter(rocksdb::DB& db, const Families& families, const rocksdb::Options& options, std::uint32_t id,
-             std::int64_t position, std::string path)
-      : db_(db),
-        families_(families),
-        options_(options),
-        id_(id),
-        position_(position),
-        path_(std::move(path)),
-        key_(full_key(id, kDataTag, {})) {}
+  FileWriter(rocksdb::DB& db, const Families& families, const rocksdb::Options& options, std::string path)
+      : db_(db), families_(families), options_(options), path_(std::move(path)) {}
   ~FileWriter() override {
     std::error_code ignored;
     for (const std::string& file : files_) std::filesystem::remove(file, ignored);
   }
 
+  Status begin(std::uint32_t id, std::int64_t position, std::size_t bytes) override {
+    positions_.emplace_back(id, position);
+    key_ = full_key(id, kDataTag, {});
+    // A file that holds several stores is merged with what there is of each of them.
+    if (bytes >= kOwnFile || (writer_ && writer_->FileSize() >= kOwnFile)) return end();
+    return {};
+  }
   Status put(std::string_view key, std::string_view value) override {
     return add(key, [&](const Slice& full) { return writer_->Put(full, slice(value)); });
   }
   Status remove(std::string_view key) override {
     return add(key, [&](const Slice& full) { return writer_->Delete(full); });
   }
-  Status cut() override {
-    if (!writer_) return {};
-    const rocksdb::Status status = writer_->Finish();
-    writer_.reset();
-    if (!status.ok()) return disk_error(status, "cannot finish a file");
-    return {};
-  }
+  Status cut() override { return writer_ && writer_->FileSize() >= kWorthAFile ? end() : Status{}; }
   Status finish() override {
-    if (Status done = cut(); !done) return done;
+    if (Status done = end(); !done) return done;
     std::vector<rocksdb::IngestExternalFileArg> parts;
     rocksdb::IngestExternalFileOptions ingest;
     ingest.move_files = true;
     ingest.write_global_seqno = false;
     if (!files_.empty()) parts.push_back({families_.data, files_, ingest, {}, {}, rocksdb::Temperature::kUnknown});
-    if (Status done = begin(); !done) return done;
-    rocksdb::Status put = writer_->Put(position_key(id_), position_bytes(position_));
-    if (put.ok()) put = writer_->Put(position_time_key(id_), position_bytes(wall_clock_ms()));
-    if (!put.ok()) return disk_error(put, "cannot write");
-    if (Status done = cut(); !done) return done;
+    if (Status done = open(); !done) return done;
+    const std::string now = position_bytes(wall_clock_ms());
+    for (const auto& [id, position] : positions_) {
+      rocksdb::Status put = writer_->Put(position_key(id), position_bytes(position));
+      if (put.ok()) put = writer_->Put(position_time_key(id), now);
+      if (!put.ok()) return disk_error(put, "cannot write");
+    }
+    if (Status done = end(); !done) return done;
     parts.push_back({families_.positions, {files_.back()}, ingest, {}, {}, rocksdb::Temperature::kUnknown});
     const rocksdb::Status status = db_.IngestExternalFiles(parts);
     if (!status.ok()) return disk_error(status, "cannot take in files");
@@ -154,17 +151,27 @@ class FileWriter final : public StateFile {
   }
 
  private:
-  Status begin() {
+  // Each file is written, synced and taken in for itself.
+  static constexpr std::size_t kOwnFile = 1 << 20, kWorthAFile = 64 << 10;
+
+  Status open() {
     files_.push_back(fmt::format("{}-{}.sst", path_, files_.size()));
     writer_ = std::make_unique<rocksdb::SstFileWriter>(rocksdb::EnvOptions(), options_);
     const rocksdb::Status status = writer_->Open(files_.back());
     if (!status.ok()) return disk_error(status, "cannot make a file");
     return {};
   }
+  Status end() {
+    if (!writer_) return {};
+    const rocksdb::Status status = writer_->Finish();
+    writer_.reset();
+    if (!status.ok()) return disk_error(status, "cannot finish a file");
+    return {};
+  }
   template <class Add>
   Status add(std::string_view key, Add add) {
     if (!writer_)
-      if (Status begun = begin(); !begun) return begun;
+      if (Status opened = open(); !opened) return opened;
     key_.resize(5);
     key_.append(key);
     const rocksdb::Status status = add(Slice(key_));
@@ -175,10 +182,9 @@ class FileWriter final : public StateFile {
   rocksdb::DB& db_;
   const Families families_;
   const rocksdb::Options& options_;
-  const std::uint32_t id_;
-  const std::int64_t position_;
   const std::string path_;
-  std::vector<std::string> files_;  // not taken in yet
+  std::vector<std::pair<std::uint32_t, std::int64_t>> positions_;  // of stores
+  std::vector<std::string> files_;                                 // not taken in yet
   std::unique_ptr<rocksdb::SstFileWriter> writer_;
   std::string key_;
 };
@@ -267,7 +273,7 @@ class RocksStateDb final : public StateDb {
     return position;
   }
 
-  Result<std::unique_ptr<StateFile>> new_file(std::uint32_t id, std::int64_t position) override;
+  Result<std::unique_ptr<StateFile>> new_file() override;
   Status multi_get(std::uint32_t id, std::span<const std::string> keys,
                    std::vector<std::optional<std::string>>& values) override;
   Status scan(std::uint32_t id, std::string_view from, std::string_view to, const Visit& visit) override;
@@ -341,7 +347,7 @@ class RocksStateDb final : public StateDb {
   bool unflushed_ GUARDED_BY(mutex_) = false;
 };
 
-Result<std::unique_ptr<StateFile>> RocksStateDb::new_file(std::uint32_t id, std::int64_t position) {
+Result<std::unique_ptr<StateFile>> RocksStateDb::new_file() {
   {
     const MutexLock lock(mutex_);
     // Data must never be durable under a number that could be given out again, or in segments of unknown length.
@@ -350,8 +356,8 @@ Result<std::unique_ptr<StateFile>> RocksStateDb::new_file(std::uint32_t id, std:
       unflushed_ = false;
     }
   }
-  return std::unique_ptr<StateFile>(std::make_unique<FileWriter>(*db_, families_, options_, id, position,
-                                                                 fmt::format("{}/{}", files_, next_file_++)));
+  return std::unique_ptr<StateFile>(
+      std::make_unique<FileWriter>(*db_, families_, options_, fmt::format("{}/{}", files_, next_file_++)));
 }
 
 Status RocksStateDb::multi_get(std::uint32_t id, std::span<const std::string> keys,

@@ -20,16 +20,20 @@ struct StateDbOptions {
   std::size_t write_buffer_bytes = 4 << 20;
 };
 
-/// Sorted files on their way into the database: keys must come ascending. Nothing is visible before `finish`.
+/// Sorted files on their way into the database: stores must come in the order of their ids, the keys of each ascending.
+/// Nothing is visible before `finish`.
 class StateFile {
  public:
   virtual ~StateFile() = default;  // unfinished: dropped
+  /// What follows is of store `id`. `position`: the changelog position that it stands for once the file is in. `bytes`:
+  /// how much will come, about.
+  virtual Status begin(std::uint32_t id, std::int64_t position, std::size_t bytes) = 0;
   virtual Status put(std::string_view key, std::string_view value) = 0;
   virtual Status remove(std::string_view key) = 0;
-  /// What follows goes into a file of its own. Where the keys on one side of the cut are new to the database, that side
-  /// need never be merged with what is there.
+  /// What follows goes into a file of its own, if that is worth it. Where the keys on one side of the cut are new to
+  /// the database, that side need never be merged with what is there.
   virtual Status cut() = 0;
-  /// Makes the changes visible and durable together with the changelog position that they stand for.
+  /// Makes the changes visible and durable together with the changelog positions that they stand for.
   virtual Status finish() = 0;
 };
 
@@ -52,8 +56,7 @@ class StateDb {
   virtual Result<std::int64_t> segment_span(std::uint32_t id) = 0;
   /// Durable with the next file of any store. For stores that hold nothing.
   virtual Status set_segment_span(std::uint32_t id, std::int64_t span) = 0;
-  /// `position`: the changelog position that the store stands for once the file is in.
-  virtual Result<std::unique_ptr<StateFile>> new_file(std::uint32_t id, std::int64_t position) = 0;
+  virtual Result<std::unique_ptr<StateFile>> new_file() = 0;
   /// values[i] is that of keys[i]; absent where there is none. Keys must be ascending for best speed.
   virtual Status multi_get(std::uint32_t id, std::span<const std::string> keys,
                            std::vector<std::optional<std::string>>& values) = 0;

@@ -18,6 +18,7 @@
 namespace millrace::inline exec {
 
 class StateDb;  // the process's state RocksDB, exec/state/state_db.h
+class StateFile;
 
 /// Takes the changed keys of a store at commit.
 class ChangelogSink {
@@ -69,8 +70,16 @@ class Store {
   /// that is to be had. 0 where nothing is known to be so.
   virtual std::int64_t expired_position() const { return 0; }
 
-  /// Writes committed values that RocksDB lacks as sorted files, ingested together with their changelog position. Then
-  /// drops clean entries from memory as far as the budget asks.
+  /// Writes committed values that RocksDB lacks, together with the changelog position that they stand for. Stores share
+  /// a file (spill_stores, spill.h), in the order of `file_order`; once it is in, `written` is called. Nothing else is
+  /// called in between.
+  virtual bool has_to_write() const = 0;
+  virtual std::uint32_t file_order() const = 0;
+  virtual Status write(StateFile& file) = 0;
+  virtual void written() = 0;
+  /// Drops from memory what RocksDB has too, as far as the budget asks.
+  virtual void shrink(std::size_t target_memory_bytes) = 0;
+  /// All of that for this store alone.
   virtual Status spill(std::size_t target_memory_bytes) = 0;
   virtual std::size_t memory_bytes() const = 0;
   virtual std::size_t dirty_bytes() const = 0;      // not yet committed

@@ -3,12 +3,14 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <optional>
 #include <random>
 
 #include "exec/log/failpoint.h"
+#include "exec/state/spill.h"
 
 namespace millrace {
 namespace {
@@ -352,6 +354,54 @@ TEST(MapStore, ReplaysMoreThanMemoryHoldsPastIt) {
   std::filesystem::remove_all(directory);
 }
 
+TEST(MapStore, StoresShareTheFilesOfASpill) {
+  const std::string directory = std::filesystem::temp_directory_path() / ("millrace_share_" + std::to_string(getpid()));
+  std::filesystem::remove_all(directory);
+  auto db = StateDb::open({.directory = directory});
+  ASSERT_TRUE(db);
+  constexpr int kStores = 40;
+  std::vector<std::unique_ptr<MapStore>> stores;
+  std::vector<Store*> all;
+  const auto open = [&](int i) {
+    StoreSlot slot{
+        .db = db->get(), .prefix = "q|" + std::to_string(i), .changelog = true, .retention_ms = {}, .attach = {}};
+    return MapStore::open(slot, {.layout = rows_layout()});
+  };
+  for (int i = 0; i < kStores; ++i) {
+    auto made = open(i);
+    ASSERT_TRUE(made);
+    stores.push_back(std::move(*made));
+    Entry* entry = stores.back()->make(store_key(i, 0, false));
+    stores.back()->put_row(*entry, 1, "v" + std::to_string(i));
+    Changelog log;
+    ASSERT_TRUE(stores.back()->begin_commit(log));
+    stores.back()->commit_done(i + 1);
+    all.insert(all.begin(), stores.back().get());  // in no order of the database's
+  }
+  const auto files = [&] {
+    return std::count_if(std::filesystem::directory_iterator(directory), {},
+                         [](const auto& entry) { return entry.path().extension() == ".sst"; });
+  };
+  const auto before = files();
+  ASSERT_TRUE(spill_stores(**db, all));
+  EXPECT_LE(files() - before, 4);
+  for (int i = 0; i < kStores; ++i) {
+    EXPECT_FALSE(stores[static_cast<std::size_t>(i)]->has_to_write());
+    auto again = open(i);
+    ASSERT_TRUE(again);
+    EXPECT_EQ((*again)->durable_position(), i + 1);
+    std::string got;
+    ASSERT_TRUE((*again)->get(store_key(i, 0, false), [&](std::string_view, std::string_view value) {
+      got = value.substr(8);
+      return true;
+    }));
+    EXPECT_EQ(got, "v" + std::to_string(i));
+  }
+  stores.clear();
+  db->reset();
+  std::filesystem::remove_all(directory);
+}
+
 TEST(StateDb, KeepsPositionsDropsStoresAndRefusesASecondProcess) {
   const std::string directory =
       std::filesystem::temp_directory_path() / ("millrace_statedb_" + std::to_string(getpid()));
@@ -361,8 +411,9 @@ TEST(StateDb, KeepsPositionsDropsStoresAndRefusesASecondProcess) {
     ASSERT_TRUE(db);
     EXPECT_EQ(StateDb::open({.directory = directory}).error().fault, Fault::user);
     const auto id = (*db)->id("query1|s|0");
-    auto file = (*db)->new_file(*id, 42);
+    auto file = (*db)->new_file();
     ASSERT_TRUE(file) << file.error().message;
+    ASSERT_TRUE((*file)->begin(*id, 42, 0));
     ASSERT_TRUE((*file)->put("a", "1"));
     ASSERT_TRUE((*file)->put("b", "2"));
     ASSERT_TRUE((*file)->finish());

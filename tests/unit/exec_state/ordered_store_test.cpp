@@ -36,9 +36,7 @@ class CountingDb final : public StateDb {
   Result<std::int64_t> position_time(std::uint32_t id) override { return db_.position_time(id); }
   Result<std::int64_t> segment_span(std::uint32_t id) override { return db_.segment_span(id); }
   Status set_segment_span(std::uint32_t id, std::int64_t span) override { return db_.set_segment_span(id, span); }
-  Result<std::unique_ptr<StateFile>> new_file(std::uint32_t id, std::int64_t position) override {
-    return db_.new_file(id, position);
-  }
+  Result<std::unique_ptr<StateFile>> new_file() override { return db_.new_file(); }
   Status multi_get(std::uint32_t id, std::span<const std::string> keys,
                    std::vector<std::optional<std::string>>& values) override {
     return db_.multi_get(id, keys, values);
