@@ -59,7 +59,9 @@ Result<std::unique_ptr<Log>> LocalService::open_log(const DataDirectory& directo
     return open_embedded_log({.directory = directory.log(), .sync = options.config.text("log.sync") != "off"});
   return open_kafka_log({.brokers = options.kafka,
                          .properties = kafka_properties(options.config),
-                         .commit_interval = std::chrono::milliseconds(options.config.integer("commit.interval.ms"))},
+                         .commit_interval = std::chrono::milliseconds(options.config.integer("commit.interval.ms")),
+                         .session_timeout = std::chrono::milliseconds(options.config.integer("session.timeout.ms")),
+                         .heartbeat = std::chrono::milliseconds(options.config.integer("heartbeat.interval.ms"))},
                         std::chrono::milliseconds(options.config.integer("millrace.broker.wait.ms")));
 }
 
@@ -83,6 +85,7 @@ Result<std::unique_ptr<LocalService>> LocalService::open(std::unique_ptr<DataDir
   service.config = std::move(options.config);
   service.process_id = local->directory_->process_id();
   service.advertised = options.advertised;
+  service.remote = options.remote;
   service.state_directory = local->directory_->state();
   service.workers = options.workers > 0 ? options.workers : threads ? std::stoi(*threads) : cores;
   service.version = kVersion;

@@ -11,10 +11,11 @@ namespace millrace::inline cli {
 
 struct LocalOptions {
   Config config;
-  std::string kafka;       // HOST:PORT list; empty: embedded log
-  std::string advertised;  // host:port
-  int workers = 0;         // 0: one per core
-  bool memory = false;     // the log keeps everything in memory
+  std::string kafka;                     // HOST:PORT list; empty: embedded log
+  std::string advertised;                // host:port
+  std::shared_ptr<RemoteTables> remote;  // the way to the other processes of the service; null: none is asked
+  int workers = 0;                       // 0: one per core
+  bool memory = false;                   // the log keeps everything in memory
 };
 
 /// A log and the service on it, in this process: what `millrace server` and `millrace run` stand on. Closed in the

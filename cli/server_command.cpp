@@ -22,6 +22,7 @@
 #include "cli/server_network.h"
 #include "exec/log/failpoint.h"
 #include "parser/error/mutex.h"
+#include "server/http/peers.h"
 #include "server/http/server.h"
 
 namespace millrace::inline cli {
@@ -213,7 +214,17 @@ int serve(const Options& options) {
   auto http = HttpServer::listen(*network);
   if (!http) return failed(http.error());
   local.advertised = options.get("advertise").value_or(local.config.text("ksql.advertised.listener"));
-  if (local.advertised.empty()) local.advertised = fmt::format("{}:{}", address.host, (*http)->port());
+  if (local.advertised.empty()) local.advertised = advertised_address(address, (*http)->port());
+  const bool on_kafka = !local.kafka.empty() || !local.config.text("bootstrap.servers").empty();
+  if (on_kafka) {
+    auto peers = Peers::make({.secret = network->peers.secret, .tls = network->tls});
+    if (!peers) return failed(peers.error());
+    local.remote = std::move(*peers);
+    if (network->security && network->peers.secret.empty())
+      spdlog::warn(
+          "other processes of the service cannot ask this one: users have to say who they are, and "
+          "millrace.internal.secret is not set");
+  }
   const Config config = local.config;
   const std::string queries_file = local.config.text("ksql.queries.file");
   const std::string log_name =

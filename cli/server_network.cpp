@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <utility>
@@ -151,7 +152,18 @@ Result<HttpOptions> network_options(const std::vector<std::string>& addresses, c
                      .tls = tls_of(config),
                      .security = std::move(*security),
                      .cors = cors_of(config),
+                     .peers = {.secret = config.text("millrace.internal.secret")},
                      .terms = terms_of(config)};
+}
+
+std::string advertised_address(const HttpListener& listener, int port) {
+  std::string host = listener.host;
+  if (host == "0.0.0.0" || host == "::" || host.empty()) {
+    char name[256] = {};
+    host = gethostname(name, sizeof name - 1) == 0 && name[0] != '\0' ? name : "localhost";
+  }
+  if (host.find(':') != std::string::npos) host = "[" + host + "]";
+  return fmt::format("{}{}:{}", listener.tls ? "https://" : "", host, port);
 }
 
 void warn_of_open_doors(const HttpOptions& options) {

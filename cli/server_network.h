@@ -18,6 +18,8 @@ Result<std::shared_ptr<const HttpSecurity>> network_security(const Config& confi
 /// The files of those, and those of keys and certificates that the server is to look after.
 std::vector<std::string> security_files(const Config& config);
 std::vector<std::string> certificate_files(const Config& config);
+/// How others reach a listener when nobody has said it.
+std::string advertised_address(const HttpListener& listener, int port);
 
 /// Says so when everybody on the network may do everything.
 void warn_of_open_doors(const HttpOptions& options);

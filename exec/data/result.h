@@ -12,16 +12,17 @@ namespace millrace::inline exec {
 
 /// Whose fault an execution error is; decides what the runtime does about it.
 enum class Fault : std::uint8_t {
-  user,      // the query or its data: the query stops with this message
-  external,  // broker, disk, network: retried with back-off
-  fenced,    // this process no longer owns what it writes for: drop and restart from the log
-  bug,       // ours: fails only its query
+  user,         // the query or its data: the query stops with this message
+  external,     // broker, disk, network: retried with back-off
+  fenced,       // this process no longer owns what it writes for: drop and restart from the log
+  unavailable,  // what was asked for is on its way to another process, or not restored yet: ask again soon
+  bug,          // ours: fails only its query
 };
 
 struct Error {
   Fault fault = Fault::bug;
   std::string message;
-  bool retriable() const { return fault == Fault::external || fault == Fault::fenced; }
+  bool retriable() const { return fault == Fault::external || fault == Fault::fenced || fault == Fault::unavailable; }
 };
 
 [[noreturn]] inline void throw_exception_from_error(const Error& error, const boost::source_location&) {
@@ -39,6 +40,11 @@ Error user_error(fmt::format_string<Args...> text, Args&&... args) {
 template <class... Args>
 Error external_error(fmt::format_string<Args...> text, Args&&... args) {
   return Error{Fault::external, fmt::format(text, std::forward<Args>(args)...)};
+}
+
+template <class... Args>
+Error unavailable_error(fmt::format_string<Args...> text, Args&&... args) {
+  return Error{Fault::unavailable, fmt::format(text, std::forward<Args>(args)...)};
 }
 
 /// What `work` returns (a Result or a Status); an exception that leaves it is an error of ours. For the few places

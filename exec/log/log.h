@@ -149,6 +149,9 @@ class Membership {
   /// through poll().
   virtual Status join(const std::string& member_id, Events events) = 0;
   virtual Status poll(std::chrono::milliseconds wait) = 0;
+  /// Whether this process has heard of its group within a session: what it owns, it still owned a moment ago. Any
+  /// thread.
+  virtual bool is_current() const { return true; }
   /// Which process (its advertised address) owns each slot, as the group knows it; empty string when nobody does.
   virtual Result<std::vector<std::string>> owners() = 0;
   virtual void leave() = 0;

@@ -40,6 +40,8 @@ void EngineImpl::stop(bool clean) {
     stopping_ = true;
   }
   house_wake_.notify_all();
+  if (options_.remote) options_.remote->stop();
+  if (owners_) owners_->stop();
   if (house_.joinable()) house_.join();
   for (auto& worker : workers_) worker->stop(clean);
   if (membership_ && clean) membership_->leave();
@@ -48,6 +50,7 @@ void EngineImpl::stop(bool clean) {
     const MutexLock control(control_);
     admin_.reset();
   }
+  owners_.reset();
   membership_.reset();
   state_.reset();
 }
@@ -77,6 +80,10 @@ Status EngineImpl::open() {
     auto membership = log_.membership(options_.service_id + "processes", slots_->topic(), options_.advertised);
     if (!membership) return membership.error();
     membership_ = std::move(*membership);
+    if (options_.remote) owners_ = std::make_unique<SlotOwners>(*membership_);
+    const auto cluster = log_.cluster_id();
+    if (!cluster) return cluster.error();
+    service_mark_ = stable_hash(options_.service_id + "@" + *cluster);
   }
   const int count = std::max(1, options_.workers);
   for (int i = 0; i < count; ++i) {
@@ -166,6 +173,10 @@ Status EngineImpl::stop_query(const std::string& query_id) {
   const auto run = find(query_id);
   if (run)
     for (auto& worker : workers_) worker->drop_tasks([&](const Task& task) { return task.run_is(*run); }, true);
+  {
+    const MutexLock lock(readers_mutex_);
+    readers_.erase(query_id);
+  }
   const MutexLock lock(mutex_);
   runs_.erase(query_id);
   waiting_.erase(query_id);

@@ -14,6 +14,7 @@
 #include "exec/data/record_error.h"
 #include "exec/data/result.h"
 #include "exec/log/log.h"
+#include "exec/runtime/remote_tables.h"
 #include "planner/physical/plan.h"
 
 namespace millrace::inline exec {
@@ -37,6 +38,7 @@ struct EngineOptions {
   int internal_replicas = 1;                                  // of changelogs, repartition topics and the slots topic
   std::optional<int> internal_min_insync;  // in-sync replicas that they need for a write; absent: the log's default
   std::shared_ptr<SchemaCache> schemas;    // null: no schema registry
+  std::shared_ptr<RemoteTables> remote;    // null: pull queries are answered from the slots of this process only
 };
 
 /// The topic that holds the progress of a service's queries, a partition a slot.
@@ -152,7 +154,8 @@ class Engine {
 
   /// Rows of a pull query from committed state. `values`: of its parameters, each of the parameter's type. Batches have
   /// the schema of the plan; timestamps are the rows'. Order: per look-up as given; scans by key bytes within a
-  /// partition. Retriable error when a needed slot is not owned here or still restoring.
+  /// partition, those of other processes last. Fault::unavailable when a partition is moving or still restoring, here
+  /// or where it is.
   virtual Result<std::shared_ptr<TableRows>> read_table(const std::shared_ptr<PreparedPull>& pull,
                                                         const std::vector<Value>& values) = 0;
   /// The same for a plan that looks up keys, without waiting: the rows when the workers concerned are between two
@@ -160,6 +163,11 @@ class Engine {
   virtual std::shared_ptr<TableRows> look_up(const std::shared_ptr<PreparedPull>& pull,
                                              const std::vector<Value>& values,
                                              std::function<void(std::shared_ptr<TableRows>)> later) = 0;
+
+  /// For the other processes of the service: what this one keeps itself. Asks nobody, so that no question goes round.
+  /// `found` is called once, perhaps before the return, perhaps on a worker's thread, which it must not hold up.
+  virtual void look_up_here(TableKey key, TableFound found) = 0;
+  virtual Result<std::unique_ptr<TablePages>> scan_here(TableRange range) = 0;
 
   /// Runs a plan made with PhysicalContext::transient. `until_end`: stops at the end offsets seen at the start (pull
   /// queries on streams, `millrace run`). `from`: the offset to begin at in each partition of the only topic; further

@@ -12,7 +12,9 @@
 
 #include "exec/runtime/engine.h"
 #include "exec/runtime/query_run.h"
+#include "exec/runtime/slot_owners.h"
 #include "exec/runtime/slot_table.h"
+#include "exec/runtime/table_reader.h"
 #include "exec/runtime/worker.h"
 #include "exec/state/state_db.h"
 #include "parser/error/mutex.h"
@@ -40,6 +42,8 @@ class EngineImpl final : public Engine, private WorkerHost {
                                                 const std::vector<Value>& values) override;
   std::shared_ptr<TableRows> look_up(const std::shared_ptr<PreparedPull>& pull, const std::vector<Value>& values,
                                      std::function<void(std::shared_ptr<TableRows>)> later) override;
+  void look_up_here(TableKey key, TableFound found) override;
+  Result<std::unique_ptr<TablePages>> scan_here(TableRange range) override;
   std::uint64_t rows_decoded() const override;
   Result<std::unique_ptr<TransientQuery>> run_transient(std::shared_ptr<const PhysicalPlan> plan, bool until_end,
                                                         TransientEvents events,
@@ -56,6 +60,17 @@ class EngineImpl final : public Engine, private WorkerHost {
   /// The worker that runs a partition's task; null when its slot is not owned here.
   Worker* worker_of(const QueryRun& run, std::size_t subtopology, int partition);
   std::shared_ptr<QueryRun> find(const std::string& query_id);
+  /// Whether what was read here a moment ago was read by the owner: this process has not lost its slots unnoticed.
+  bool is_current() const { return membership_ == nullptr || membership_->is_current(); }
+  /// Whether other processes may have what is not here.
+  bool has_others() const { return owners_ != nullptr; }
+  SlotOwners& owners() { return *owners_; }
+  /// The same in every process of this service that has the same plan of the query.
+  std::uint64_t mark_of(const QueryRun& run) const { return run.mark() ^ service_mark_; }
+  /// Asks the owner of a partition that is not here; where that fails, once more whoever the group then says it is.
+  /// Precondition: has_others().
+  void look_up_elsewhere(const std::shared_ptr<QueryRun>& run, std::size_t subtopology, TableKey key, TableFound found,
+                         bool looked = false);
   void add_stepped(TransientRun& run);
   void remove_stepped(TransientRun& run);
 
@@ -85,6 +100,13 @@ class EngineImpl final : public Engine, private WorkerHost {
   void worker_fenced(int worker) override;
   void read_up_to(const TopicPartition& partition, std::int64_t offset) override;
 
+  // What others ask for (pull_here.cpp)
+  struct TableHere {
+    std::shared_ptr<QueryRun> run;
+    std::shared_ptr<const TableReader> reader;
+  };
+  Result<TableHere> table_here(const std::string& query, std::uint64_t plan);
+
   Status create_topics(const PhysicalPlan& plan, const QueryLayout& layout);
   Status write_progress(const PhysicalPlan& plan, const QueryLayout& layout, bool remove) REQUIRES(control_);
   Result<Progress> initial_progress(const QueryOptions& options, const SubtopologyLayout& layout, int partition);
@@ -97,7 +119,11 @@ class EngineImpl final : public Engine, private WorkerHost {
   std::unique_ptr<StateDb> state_;
   std::unique_ptr<SlotTable> slots_;
   std::unique_ptr<Membership> membership_;
+  std::unique_ptr<SlotOwners> owners_;  // null: nobody else is asked
+  std::uint64_t service_mark_ = 0;      // no other service, on whatever cluster, is taken for this one
   std::vector<std::unique_ptr<Worker>> workers_;
+  Mutex readers_mutex_;
+  std::map<std::string, std::shared_ptr<const TableReader>> readers_ GUARDED_BY(readers_mutex_);  // by query
 
   Mutex control_;        // one change of queries or slots at a time; held while workers are called
   mutable Mutex mutex_;  // never held while a worker is called

@@ -7,12 +7,6 @@
 namespace millrace::inline exec {
 namespace {
 
-std::uint64_t stable_hash(std::string_view text) {
-  std::uint64_t hash = 14695981039346656037ULL;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
-  return hash ^ (hash >> 29);
-}
-
 void collect_sources(const PlanNode& node, std::vector<const PlanNode*>& out) {
   if (node.as<SourceNode>() != nullptr) out.push_back(&node);
   for (const NodePtr& input : inputs_of(node)) collect_sources(*input, out);
@@ -125,6 +119,12 @@ class Planner {
 };
 
 }  // namespace
+
+std::uint64_t stable_hash(std::string_view text) {
+  std::uint64_t hash = 14695981039346656037ULL;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+  return hash ^ (hash >> 29);
+}
 
 std::vector<const PlanNode*> sources_of(const PlanNode& root) {
   std::vector<const PlanNode*> out;

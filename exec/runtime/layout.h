@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "exec/data/result.h"
@@ -35,6 +36,9 @@ struct QueryLayout {
 
 /// Asks the log how many partitions the sources have. A missing source topic is a user error.
 Result<QueryLayout> make_layout(Log& log, const PhysicalPlan& plan, int slots);
+
+/// The same in every process and version.
+std::uint64_t stable_hash(std::string_view text);
 
 /// The SourceNodes of a tree, left to right.
 std::vector<const PlanNode*> sources_of(const PlanNode& root);

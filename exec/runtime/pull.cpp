@@ -1,22 +1,16 @@
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <atomic>
+#include <future>
 #include <numeric>
 
 #include "exec/runtime/engine_impl.h"
 #include "exec/runtime/prepared_pull.h"
+#include "exec/runtime/pull_elsewhere.h"
 
 namespace millrace::inline exec {
 namespace {
 
 constexpr std::size_t kRowsPerBatch = 1024;
-
-Store* store_of(Task& task, const std::string& name) {
-  for (auto& entry : task.stores())
-    if (entry.plan->name == name) return entry.store.get();
-  return nullptr;
-}
 
 Value value_of(const ExprPtr& expr, const std::vector<Value>& values) {
   const auto* parameter = expr->as<ParameterExpr>();
@@ -31,8 +25,8 @@ WindowRange range_of(const std::vector<WindowLimit>& limits, const std::vector<V
 
 }  // namespace
 
-/// The rows of a pull query. Each look-up, and each partition of a scan, visits the worker that has the partition;
-/// rows are decoded and go through the plan outside of the workers' gates.
+/// The rows of a pull query. Each look-up, and each partition of a scan, visits the worker that has the partition, or
+/// asks the process that does; rows are decoded and go through the plan outside of the workers' gates.
 class PullRows final : public TableRows, public std::enable_shared_from_this<PullRows> {
  public:
   PullRows(EngineImpl& engine, std::shared_ptr<QueryRun> run, std::shared_ptr<PreparedPull> pull,
@@ -49,12 +43,7 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
   }
 
   /// Asks for all keys. True: all is there. Else `later` is called, perhaps before the return.
-  bool ask(std::function<void()> later) {
-    later_ = std::move(later);
-    for (std::size_t i = 0; i < lookups_.size(); ++i)
-      if (!ask(i)) answered(lookups_[i], nullptr);
-    return left_.fetch_sub(1) == 1;  // its own part, taken at the start
-  }
+  bool ask(std::function<void()> later) { return ask_from(0, std::move(later)); }
 
   Result<std::optional<Batch>> next() override {
     while (true) {
@@ -78,6 +67,7 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
     std::vector<Value> key;
     WindowRange windows;
     bool asked = false;
+    int partition = 0;
     TableReader::Entries entries;
     std::optional<Error> failure;
   };
@@ -107,76 +97,115 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
     if (!node.to.empty()) to_ = value_of(node.to.front(), values);
   }
 
-  bool ask(std::size_t i) {
-    Lookup& lookup = lookups_[i];
-    lookup.asked = true;
-    auto partition = reader().partition_of(lookup.key, partitions());
-    if (!partition) {
-      lookup.failure = partition.error();
-      return true;
-    }
-    Worker* worker = engine_.worker_of(*run_, reader().subtopology(), *partition);
-    ++left_;
-    if (worker == nullptr) return false;
-    worker->visit_soon({run_, reader().subtopology(), *partition,
-                        [self = shared_from_this(), i](Task* task) { self->answered(self->lookups_[i], task); }});
-    return true;
+  /// Asks for the keys from this one on.
+  bool ask_from(std::size_t first, std::function<void()> later) {
+    later_ = std::move(later);
+    left_ = 1;
+    for (std::size_t i = first; i < lookups_.size(); ++i) ask(i);
+    return left_.fetch_sub(1) == 1;  // its own part, taken at the start
   }
 
-  void answered(Lookup& lookup, Task* task) {
-    if (task == nullptr) {
-      lookup.failure = run_->not_ready("the table " + run_->plan->query_id);
-    } else if (Status read = look_up(lookup, *task); !read) {
-      lookup.failure = read.error();
+  void ask(std::size_t i) {
+    Lookup& lookup = lookups_[i];
+    lookup.asked = true;
+    ++left_;
+    if (Status placed = place(lookup); !placed) return answered(lookup, placed.error());
+    Worker* worker = engine_.worker_of(*run_, reader().subtopology(), lookup.partition);
+    if (worker == nullptr) return visited(lookup, nullptr);
+    worker->visit_soon({run_, reader().subtopology(), lookup.partition,
+                        [self = shared_from_this(), i](Task* task) { self->visited(self->lookups_[i], task); }});
+  }
+
+  Status place(Lookup& lookup) {
+    auto partition = reader().partition_of(lookup.key, partitions());
+    if (!partition) return partition.error();
+    lookup.partition = *partition;
+    return {};
+  }
+
+  void visited(Lookup& lookup, Task* task) {
+    if (task != nullptr) {
+      Status read = look_up(lookup, *task);
+      if (read && !engine_.is_current()) read = not_ready(lookup.partition);
+      return answered(lookup, read);
     }
+    if (!engine_.has_others()) return answered(lookup, not_ready(lookup.partition));
+    TableKey key{run_->plan->query_id, engine_.mark_of(*run_), lookup.partition, reader().key_bytes(lookup.key),
+                 lookup.windows};
+    engine_.look_up_elsewhere(run_, reader().subtopology(), std::move(key),
+                              [self = shared_from_this(), &lookup](Result<TableEntries> found) {
+                                if (!found) return self->answered(lookup, found.error());
+                                lookup.entries = std::move(*found);
+                                self->answered(lookup, {});
+                              });
+  }
+
+  void answered(Lookup& lookup, const Status& outcome) {
+    if (!outcome) lookup.failure = outcome.error();
     if (left_.fetch_sub(1) == 1) later_();
   }
 
+  Error not_ready(int partition) const { return run_->not_ready_partition(partition, engine_.options().advertised); }
+
   Status look_up(Lookup& lookup, Task& task) {
-    Store* store = store_of(task, reader().store());
+    Store* store = task.find_store(reader().store());
     if (store == nullptr) return Error{Fault::bug, "the store of the table is missing"};
-    return reader().look_up(*store, lookup.key, lookup.windows, lookup.entries);
+    return reader().look_up(*store, reader().key_bytes(lookup.key), lookup.windows, lookup.entries);
   }
 
-  /// Waits for the worker of a partition.
-  Status visit(int partition, const std::function<Status(Task&)>& read) {
+  /// Waits for the worker of a partition. False: it is not here, or not ready.
+  Result<bool> visit(int partition, const std::function<Status(Task&)>& read) {
     Worker* worker = engine_.worker_of(*run_, reader().subtopology(), partition);
     Status outcome;
     const bool here = worker != nullptr && worker->visit_task(*run_, reader().subtopology(), partition,
                                                               [&](Task& task) { outcome = read(task); });
-    if (!here) return run_->not_ready(fmt::format("partition {} of {}", partition, run_->plan->query_id));
-    return outcome;
+    if (here && !outcome) return outcome.error();
+    if ((!here && !engine_.has_others()) || !engine_.is_current()) return not_ready(partition);
+    return here;
   }
 
   /// The entries of the next key; false: that was the last.
   Result<bool> take_found(TableReader::Entries& entries, const WindowRange*& windows) {
     if (at_ == lookups_.size()) return false;
-    Lookup& lookup = lookups_[at_++];
+    Lookup& lookup = lookups_[at_];
     if (!lookup.asked) {
-      auto partition = reader().partition_of(lookup.key, partitions());
-      if (!partition) return partition.error();
-      Status done = visit(*partition, [&](Task& task) { return look_up(lookup, task); });
-      if (!done) return done.error();
+      if (Status placed = place(lookup); !placed) return placed.error();
+      auto here = visit(lookup.partition, [&](Task& task) { return look_up(lookup, task); });
+      if (!here) return here.error();
+      if (!*here) wait_for_all_from(at_);
     }
+    ++at_;
     if (lookup.failure) return *lookup.failure;
     entries = std::move(lookup.entries);
     windows = &lookup.windows;
     return true;
   }
 
-  /// Some entries of the scan's partition; goes on to the next partition. False: that was the last.
+  /// Together, so that each process is asked once.
+  void wait_for_all_from(std::size_t first) {
+    const auto all = std::make_shared<std::promise<void>>();
+    if (!ask_from(first, [all] { all->set_value(); })) all->get_future().wait();
+  }
+
+  /// Some entries of the scan's partition; goes on to the next partition, and after the last to what other processes
+  /// have. False: that was all.
   Result<bool> take_scanned(TableReader::Entries& entries) {
-    if (partition_ >= partitions()) return false;
+    if (partition_ >= partitions()) return take_elsewhere(entries);
     if (scan_ == nullptr) {
-      Status begun = visit(partition_, [&](Task& task) -> Status {
-        Store* store = store_of(task, reader().store());
+      auto here = visit(partition_, [&](Task& task) -> Status {
+        Store* store = task.find_store(reader().store());
         if (store == nullptr) return Error{Fault::bug, "the store of the table is missing"};
-        auto scan = reader().scan(*store, from_, to_);
+        const TableReader::Range range = reader().range(from_, to_);
+        auto scan = store->snapshot(range.from, range.to);
         if (!scan) return scan.error();
         scan_ = std::move(*scan);
         return {};
       });
-      if (!begun) return begun.error();
+      if (!here) return here.error();
+      if (!*here) {
+        elsewhere_.push_back(partition_++);
+        return true;
+      }
     }
     auto more = scan_->next(kRowsPerBatch, entries);
     if (!more) return more.error();
@@ -185,6 +214,18 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
       ++partition_;
     }
     return true;
+  }
+
+  Result<bool> take_elsewhere(TableReader::Entries& entries) {
+    if (elsewhere_.empty()) return false;
+    if (scan_elsewhere_ == nullptr) {
+      TableReader::Range keys = reader().range(from_, to_);
+      TableRange range{run_->plan->query_id, engine_.mark_of(*run_), elsewhere_, std::move(keys.from),
+                       std::move(keys.to)};
+      scan_elsewhere_ = std::make_unique<ScanElsewhere>(engine_, run_, reader().subtopology(), std::move(range),
+                                                        pull_->limit().has_value());
+    }
+    return scan_elsewhere_->next(entries);
   }
 
   Status run_plan(const TableReader::Entries& entries, const WindowRange& windows) {
@@ -223,6 +264,8 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
   WindowRange windows_;  // of the scan
   std::unique_ptr<StoreScan> scan_;
   int partition_ = 0;
+  std::vector<int> elsewhere_;  // partitions that are not here
+  std::unique_ptr<ScanElsewhere> scan_elsewhere_;
 
   std::vector<Batch> ready_;  // have gone through the plan
   std::size_t ready_at_ = 0;

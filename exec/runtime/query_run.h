@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -90,11 +91,18 @@ struct QueryRun {
     const MutexLock lock(mutex);
     return failed_at_ms;
   }
-  /// Why `what` of this query cannot be read here at the moment.
-  Error not_ready(std::string_view what) const {
+  /// The same in every process that has the same plan under this id.
+  std::uint64_t mark() const {
+    std::call_once(marked, [&] { the_mark = stable_hash(to_json(*plan)); });
+    return the_mark;
+  }
+  /// Why a partition cannot be read at the moment. `at`: the process that has it; empty: none has.
+  Error not_ready_partition(int partition, std::string_view at) const {
+    const std::string what = fmt::format("partition {} of {}", partition, plan->query_id);
     if (const auto reason = failed ? last_failure() : std::nullopt)
-      return external_error("{} is not ready here: the query has failed: {}", what, reason->message);
-    return external_error("{} is not ready here", what);
+      return external_error("{} is not ready: the query has failed: {}", what, reason->message);
+    if (at.empty()) return unavailable_error("{} is on its way to another process: ask again", what);
+    return unavailable_error("{} is not ready at {} yet: ask again", what, at);
   }
   std::optional<Error> last_failure() const {
     const MutexLock lock(mutex);
@@ -109,6 +117,8 @@ struct QueryRun {
  private:
   static constexpr std::chrono::minutes kHealthy{1};
 
+  mutable std::once_flag marked;
+  mutable std::uint64_t the_mark = 0;
   mutable Mutex mutex;
   std::optional<Error> failure GUARDED_BY(mutex);
   Clock::time_point failed_at GUARDED_BY(mutex), started_at GUARDED_BY(mutex) = Clock::now();

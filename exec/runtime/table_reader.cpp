@@ -28,59 +28,7 @@ std::shared_ptr<const PhysicalPlan> plan_above(const PhysicalPlan& keeper) {
                     {.service_id = {}, .query_id = keeper.query_id, .transient = true}));
 }
 
-/// The wider of two limits: none as soon as one side has none.
-std::optional<std::int64_t> wider(std::optional<std::int64_t> a, std::optional<std::int64_t> b, bool lower) {
-  if (!a || !b) return std::nullopt;
-  return lower ? std::min(*a, *b) : std::max(*a, *b);
-}
-
 }  // namespace
-
-void WindowRange::limit(const WindowLimit& limit, std::int64_t to) {
-  const bool start = limit.bound == PseudoColumn::window_start;
-  auto& min = start ? start_min : end_min;
-  auto& max = start ? start_max : end_max;
-  const auto raise = [&](std::int64_t least) { min = min ? std::max(*min, least) : least; };
-  const auto lower = [&](std::int64_t most) { max = max ? std::min(*max, most) : most; };
-  switch (limit.op) {
-    case CompareOp::equal:
-      raise(to);
-      lower(to);
-      break;
-    case CompareOp::less:
-      if (to == std::numeric_limits<std::int64_t>::min())
-        raise(0), lower(-1);
-      else
-        lower(to - 1);
-      break;
-    case CompareOp::less_equal:
-      lower(to);
-      break;
-    case CompareOp::greater:
-      if (to == std::numeric_limits<std::int64_t>::max())
-        raise(0), lower(-1);
-      else
-        raise(to + 1);
-      break;
-    case CompareOp::greater_equal:
-      raise(to);
-      break;
-    default:
-      break;
-  }
-}
-
-void WindowRange::include(const WindowRange& other) {
-  start_min = wider(start_min, other.start_min, true);
-  start_max = wider(start_max, other.start_max, false);
-  end_min = wider(end_min, other.end_min, true);
-  end_max = wider(end_max, other.end_max, false);
-}
-
-bool WindowRange::holds(std::int64_t start, std::int64_t end) const {
-  return (!start_min || start >= *start_min) && (!start_max || start <= *start_max) && (!end_min || end >= *end_min) &&
-         (!end_max || end <= *end_max);
-}
 
 TableReader::TableReader(std::shared_ptr<const PhysicalPlan> keeper) : keeper_(std::move(keeper)) {
   const PhysicalPlan& plan = *keeper_;
@@ -115,8 +63,7 @@ Result<int> TableReader::partition_of(std::span<const Value> key, int partitions
   return *bytes ? partition_for(**bytes, partitions) : 0;
 }
 
-Status TableReader::look_up(Store& store, std::span<const Value> key, const WindowRange& windows, Entries& out) const {
-  const std::string bytes = reader_->key(key);
+Status TableReader::look_up(Store& store, const std::string& bytes, const WindowRange& windows, Entries& out) const {
   const auto add = [&](std::string_view stored_key, std::string_view value) {
     out.emplace_back(stored_key, value);
     return true;
@@ -131,12 +78,11 @@ Status TableReader::look_up(Store& store, std::span<const Value> key, const Wind
   return store.get_windows(bytes, from, to, add);
 }
 
-Result<std::unique_ptr<StoreScan>> TableReader::scan(Store& store, const std::optional<Value>& from,
-                                                     const std::optional<Value>& to) const {
-  std::string first, last;
-  if (from) first = reader_->key(std::span(&*from, 1));
-  if (to) last = reader_->key(std::span(&*to, 1)) + std::string(kWindowTail, '\xff');
-  return store.snapshot(first, last);
+TableReader::Range TableReader::range(const std::optional<Value>& from, const std::optional<Value>& to) const {
+  Range range;
+  if (from) range.from = reader_->key(std::span(&*from, 1));
+  if (to) range.to = reader_->key(std::span(&*to, 1)) + std::string(kWindowTail, '\xff');
+  return range;
 }
 
 Result<Batch> TableReader::rows(const Entries& entries, const WindowRange& windows) {

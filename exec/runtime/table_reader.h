@@ -11,26 +11,16 @@
 #include "exec/formats/protobuf_defaults.h"
 #include "exec/operators/store_reader.h"
 #include "exec/runtime/row_pipeline.h"
+#include "exec/runtime/window_range.h"
 #include "exec/state/store.h"
 
 namespace millrace::inline exec {
-
-/// The windows that are wanted, inclusive.
-struct WindowRange {
-  std::optional<std::int64_t> start_min, start_max, end_min, end_max;
-
-  void limit(const WindowLimit& limit, std::int64_t to);
-  /// The windows of both, and perhaps more in between.
-  void include(const WindowRange& other);
-  bool holds(std::int64_t start, std::int64_t end) const;
-  bool is_open() const { return !start_min && !start_max && !end_min && !end_max; }
-};
 
 /// Reads the table that a query keeps, as the table's readers see it: values to keys of its store, entries of the store
 /// to rows of the query's result. Made once and used again; one thread at a time.
 class TableReader {
  public:
-  using Entries = std::vector<std::pair<std::string, std::string>>;
+  using Entries = StoreScan::Entries;
   /// Precondition: the plan has a materialization.
   static Result<std::unique_ptr<TableReader>> make(std::shared_ptr<const PhysicalPlan> keeper);
 
@@ -39,11 +29,16 @@ class TableReader {
   const std::string& store() const { return store_->name; }
   /// Partition that a key's rows are in.
   Result<int> partition_of(std::span<const Value> key, int partitions) const;
-  /// Adds the committed entries of a key.
-  Status look_up(Store& store, std::span<const Value> key, const WindowRange& windows, Entries& out) const;
-  /// The committed entries of a range of keys, inclusive, as they are now.
-  Result<std::unique_ptr<StoreScan>> scan(Store& store, const std::optional<Value>& from,
-                                          const std::optional<Value>& to) const;
+  /// A key as the store has it, without window.
+  std::string key_bytes(std::span<const Value> key) const { return reader_->key(key); }
+  /// Adds the committed entries of a key. Any thread.
+  Status look_up(Store& store, const std::string& key, const WindowRange& windows, Entries& out) const;
+  /// Where a scan of keys begins, and before which it ends; empty: nowhere.
+  struct Range {
+    std::string from, to;
+  };
+  /// Of the keys from one to the other, inclusive.
+  Range range(const std::optional<Value>& from, const std::optional<Value>& to) const;
   /// The rows of the query's result that these entries are, windows outside of `windows` left out.
   Result<Batch> rows(const Entries& entries, const WindowRange& windows);
 

@@ -349,6 +349,12 @@ bool Task::wrote_to(const TopicPartition& where) const {
                      [&](const StoreEntry& entry) { return entry.changelog == where.topic; });
 }
 
+Store* Task::find_store(std::string_view name) const {
+  for (const StoreEntry& entry : stores_)
+    if (entry.plan->name == name) return entry.store.get();
+  return nullptr;
+}
+
 StoreSlot Task::store(const std::string& name) {
   const auto plan = std::find_if(subtopology_.stores.begin(), subtopology_.stores.end(),
                                  [&](const StorePlan& known) { return known.name == name; });

@@ -63,6 +63,8 @@ class Task final : private TaskContext, private Emitter {
   const TaskPlace& place() const { return place_; }
   std::vector<std::unique_ptr<TaskInput>>& inputs() { return inputs_; }
   std::vector<StoreEntry>& stores() { return stores_; }
+  /// Null: it has none of that name.
+  Store* find_store(std::string_view name) const;
   const std::string& progress_name() const { return progress_key_; }
 
   /// True when the log holds records for this input that are not fetched yet (KIP-695).

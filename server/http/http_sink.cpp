@@ -13,6 +13,12 @@ ServiceError too_many_rows(std::int64_t most) {
                                " rows: ask for fewer (WHERE, LIMIT), or raise millrace.pull.max.rows");
 }
 
+void respond_error(Responder& responder, const ServiceError& error) {
+  Responder::Headers headers;
+  if (error.code / 100 == 503) headers.emplace_back("Retry-After", "1");
+  responder.respond(error.code / 100, "application/json", boost::json::serialize(error.to_json()), headers);
+}
+
 }  // namespace
 
 void HttpSink::watch() {
@@ -227,11 +233,11 @@ void HttpSink::shut_down() {
 }
 
 void HttpSink::fail(const ServiceError& error) {
-  responder_->respond(error.code / 100, "application/json", boost::json::serialize(error.to_json()));
+  respond_error(*responder_, error);
 }
 
 void QuickSink::fail(const ServiceError& error) {
-  responder_->respond(error.code / 100, "application/json", boost::json::serialize(error.to_json()));
+  respond_error(*responder_, error);
 }
 
 void QuickSink::begin(const QueryHeader& header) {

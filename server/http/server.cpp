@@ -260,6 +260,12 @@ class AsioHttpServer final : public HttpServer, private RequestHandler {
 
   std::shared_ptr<BodyReceiver> begin(HttpRequest& request, const std::shared_ptr<Responder>& responder) override {
     if (greet(request, *responder)) return nullptr;
+    if (is_peer_path(request.path)) {
+      if (!options_.peers.admits(request, security() != nullptr))
+        responder->respond(401, "application/json",
+                           boost::json::serialize(http_error(40100, "Unauthorized").to_json()));
+      return nullptr;
+    }
     if (const auto security = this->security())
       if (const auto refused = security->admit(request)) {
         note_refusal(request, *refused);
@@ -307,6 +313,11 @@ class AsioHttpServer final : public HttpServer, private RequestHandler {
       request.body = std::move(*text);
     }
     Service* service = begin_work();
+    if (service != nullptr && is_peer_path(request.path)) {
+      answer_peer(request, responder, service->engine(),
+                  [this](std::function<void()> work) { asio::post(queries_, std::move(work)); });
+      return done();
+    }
     // What is noted may have to wait, what is counted may be refused.
     const bool noted =
         (service != nullptr && service->audits()) || (options_.terms.rates && options_.terms.rates->limits_requests());

@@ -9,6 +9,7 @@
 
 #include "server/http/answer_terms.h"
 #include "server/http/limits.h"
+#include "server/http/peer_answers.h"
 #include "server/http/security.h"
 #include "server/http/tls.h"
 #include "server/session/service.h"
@@ -36,6 +37,7 @@ struct HttpOptions {
   TlsOptions tls;
   std::shared_ptr<const HttpSecurity> security;  // null: everybody may do everything
   HttpCors cors = {};
+  PeerTerms peers = {};
   AnswerTerms terms = {};
 };
 

@@ -194,6 +194,18 @@ Result<TlsContextPtr> make_tls_server(const TlsOptions& options) {
   return context;
 }
 
+Result<TlsContextPtr> make_tls_client(const TlsOptions& options) {
+  TlsContextPtr context(SSL_CTX_new(TLS_client_method()), SSL_CTX_free);
+  SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
+  if (options.trust_store.empty())
+    SSL_CTX_set_default_verify_paths(context.get());
+  else if (Status used = use_trust(*context, options); !used)
+    return used.error();
+  if (!options.key_store.empty())
+    if (Status used = use_keys(*context, options); !used) return used.error();
+  return context;
+}
+
 TlsSession::TlsSession(const TlsContextPtr& context) : context_(context), ssl_(SSL_new(context.get())) {
   SSL_set_bio(ssl_, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
   SSL_set_accept_state(ssl_);

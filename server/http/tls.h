@@ -25,6 +25,9 @@ struct TlsOptions {
 /// Made once, shared by the connections that began with it. Immutable, thread-safe.
 using TlsContextPtr = std::shared_ptr<SSL_CTX>;
 Result<TlsContextPtr> make_tls_server(const TlsOptions& options);
+/// For calls to others: trusts the trust store, or the system's certificates without one; shows its key where it has
+/// one.
+Result<TlsContextPtr> make_tls_client(const TlsOptions& options);
 
 /// TLS over bytes that others move. One thread at a time.
 class TlsSession {

@@ -36,7 +36,10 @@ ServiceError to_service_error(const SqlError& error, const std::string& statemen
 }
 
 ServiceError to_service_error(const Error& error) {
-  return service_error(error.fault == Fault::user ? kBadRequest : kServerError, error.message);
+  return service_error(error.fault == Fault::user          ? kBadRequest
+                       : error.fault == Fault::unavailable ? kTableNotReady
+                                                           : kServerError,
+                       error.message);
 }
 
 ServiceError service_error(int code, std::string message) {

@@ -9,7 +9,7 @@ namespace millrace::inline server {
 /// Codes of http-api.md.
 constexpr int kBadRequest = 40000, kBadStatement = 40001, kQueryEndpoint = 40002, kTooManyPushQueries = 40003,
               kNotAcceptable = 40600, kAssertionFailed = 41700, kTooManyRequests = 42900, kServerError = 50000,
-              kSequenceTimeout = 50301, kNotReady = 50302;
+              kSequenceTimeout = 50301, kNotReady = 50302, kTableNotReady = 50305;
 
 /// `statement`: text of the statement at fault, for the body. `plain` makes a generic error of a mistake that is not
 /// the parser's.

@@ -116,6 +116,7 @@ Status ServiceImpl::start() {
   engine.service_id = service_id;
   engine.process_id = options_.process_id;
   engine.advertised = options_.advertised;
+  engine.remote = options_.remote;
   engine.state_directory = options_.state_directory;
   engine.slots = static_cast<int>(config().integer("millrace.slots"));
   engine.workers = options_.workers;

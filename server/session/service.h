@@ -120,9 +120,10 @@ class Inserter {
 struct ServiceOptions {
   Config config;
   std::string process_id;
-  std::string advertised;       // host:port
-  std::string state_directory;  // empty: in memory
-  int workers = 1;              // 0: stepped (millrace test)
+  std::string advertised;                          // host:port
+  std::shared_ptr<RemoteTables> remote = nullptr;  // the way to the other processes; null: there are none
+  std::string state_directory;                     // empty: in memory
+  int workers = 1;                                 // 0: stepped (millrace test)
   std::string version;
   /// The time of rows inserted without one, in ms; the system's clock when empty.
   std::function<std::int64_t()> now;

@@ -46,7 +46,8 @@ Planned plan(const ast::ShowProperties&, const ast::Statement& statement, const 
     json::array list, overwritten, defaults;
     for (const Setting& setting : settings()) {
       auto it = session.effective.find(std::string(setting.name));
-      const bool set = it != session.effective.end(), secret = setting.name.ends_with(".password");
+      const bool set = it != session.effective.end(),
+                 secret = setting.name.ends_with(".password") || setting.name.ends_with(".secret");
       list.push_back(json::object{{"name", setting.name},
                                   {"scope", "KSQL"},
                                   {"value", !set     ? json::value(setting.fallback)

@@ -19,6 +19,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kLookAgain = 5ms;
+constexpr auto kWatchEvery = 100ms;
+constexpr auto kNoticing = 1s;  // several heartbeats
 
 std::string text_of(const rd_kafka_consumer_group_metadata_t* metadata) {
   void* bytes = nullptr;
@@ -60,6 +62,11 @@ std::uint64_t GroupFence::grant() {
   return grant_;
 }
 
+bool GroupFence::lost() {
+  const MutexLock lock(mutex_);
+  return consumer_ != nullptr && rd_kafka_assignment_lost(consumer_) != 0;
+}
+
 bool GroupFence::current() {
   if (!consumer_) return true;
   const Proof now(rd_kafka_consumer_group_metadata(consumer_), [](rd_kafka_consumer_group_metadata_t* metadata) {
@@ -75,9 +82,45 @@ GroupFence::Proof GroupFence::proof(std::uint64_t grant, std::chrono::millisecon
   return grant == grant_ ? proof_ : nullptr;
 }
 
+SessionWatch::SessionWatch(std::shared_ptr<GroupFence> fence, std::chrono::milliseconds session)
+    : fence_(std::move(fence)),
+      patience_(session / 2),
+      seen_alive_(Clock::now().time_since_epoch().count()),
+      thread_([this] { run(); }) {}
+
+SessionWatch::~SessionWatch() {
+  {
+    const MutexLock lock(mutex_);
+    ending_ = true;
+    wake_.notify_all();
+  }
+  thread_.join();
+}
+
+void SessionWatch::run() {
+  MutexLock lock(mutex_);
+  while (!wake_.wait_for(lock, kWatchEvery, [&]() REQUIRES(mutex_) { return ending_; })) {
+    const Clock::duration now = Clock::now().time_since_epoch();
+    if (now - Clock::duration(seen_alive_) > patience_) trusted_from_ = (now + kNoticing).count();
+    lost_ = fence_->lost();
+    seen_alive_ = now.count();
+  }
+}
+
+bool SessionWatch::is_current() const {
+  const Clock::rep now = Clock::now().time_since_epoch().count();
+  return now - seen_alive_ < patience_.count() && now >= trusted_from_ && !lost_;
+}
+
 }  // namespace kafka
 
 namespace {
+
+std::chrono::milliseconds session_of(const KafkaOptions& options) {
+  for (const auto& [name, value] : options.properties)
+    if (name == "session.timeout.ms") return std::chrono::milliseconds(std::atoll(value.c_str()));
+  return options.session_timeout;
+}
 
 constexpr std::chrono::milliseconds kRejoinFirst{100}, kRejoinLongest{5000};
 
@@ -106,7 +149,8 @@ KafkaMembership::KafkaMembership(KafkaLog& log, std::string group, std::string s
       slots_topic_(std::move(slots_topic)),
       slots_(slots),
       advertised_(std::move(advertised)),
-      fence_(std::make_shared<kafka::GroupFence>(slots_topic_)) {}
+      fence_(std::make_shared<kafka::GroupFence>(slots_topic_)),
+      watch_(fence_, session_of(log.options())) {}
 
 KafkaMembership::~KafkaMembership() {
   fence_->drop();
@@ -134,21 +178,23 @@ Status KafkaMembership::join(const std::string& member_id, Events events) {
 }
 
 Status KafkaMembership::subscribe() {
-  auto made = kafka::make_client(log_.options(), {.kind = kafka::ClientKind::consumer,
-                                                  .client_id = advertised_,
-                                                  .defaults = {{"session.timeout.ms", "10000"},
-                                                               {"heartbeat.interval.ms", "500"},
-                                                               {"max.poll.interval.ms", "120000"}},
-                                                  .fixed = {{"group.id", group_},
-                                                            {"group.instance.id", member_id_},
-                                                            {"partition.assignment.strategy", "cooperative-sticky"},
-                                                            {"enable.auto.commit", "false"},
-                                                            {"enable.auto.offset.store", "false"},
-                                                            {"auto.offset.reset", "latest"}},
-                                                  .callbacks = [this](rd_kafka_conf_s* conf) {
-                                                    rd_kafka_conf_set_opaque(conf, this);
-                                                    rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
-                                                  }});
+  const KafkaOptions& options = log_.options();
+  auto made =
+      kafka::make_client(options, {.kind = kafka::ClientKind::consumer,
+                                   .client_id = advertised_,
+                                   .defaults = {{"session.timeout.ms", std::to_string(options.session_timeout.count())},
+                                                {"heartbeat.interval.ms", std::to_string(options.heartbeat.count())},
+                                                {"max.poll.interval.ms", "120000"}},
+                                   .fixed = {{"group.id", group_},
+                                             {"group.instance.id", member_id_},
+                                             {"partition.assignment.strategy", "cooperative-sticky"},
+                                             {"enable.auto.commit", "false"},
+                                             {"enable.auto.offset.store", "false"},
+                                             {"auto.offset.reset", "latest"}},
+                                   .callbacks = [this](rd_kafka_conf_s* conf) {
+                                     rd_kafka_conf_set_opaque(conf, this);
+                                     rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
+                                   }});
   if (!made) return made.error();
   rd_kafka_poll_set_consumer(made->get());
   rd_kafka_topic_partition_list_t* topics = rd_kafka_topic_partition_list_new(1);

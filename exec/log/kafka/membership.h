@@ -1,10 +1,12 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "exec/log/kafka/client.h"
@@ -36,6 +38,8 @@ class GroupFence {
   void drop();
   /// Which grant holds now: goes up with every drop().
   std::uint64_t grant();
+  /// Whether the consumer has noticed that the group has gone on without it.
+  bool lost();
   /// Null: nothing to prove with, or `grant` is over. While the group has moved on and the process has not been told
   /// yet, waits for that, at most `wait`: a proof of the generation before would only be refused.
   Proof proof(std::uint64_t grant, std::chrono::milliseconds wait);
@@ -52,6 +56,28 @@ class GroupFence {
   std::uint64_t grant_ GUARDED_BY(mutex_) = 0;
 };
 
+/// Tells whether this process may trust in what it owned a moment ago. One that was stopped for longer than a session,
+/// and woke, does not know yet what it has lost. Thread-safe.
+class SessionWatch {
+ public:
+  SessionWatch(std::shared_ptr<GroupFence> fence, std::chrono::milliseconds session);
+  ~SessionWatch();
+  bool is_current() const;
+
+ private:
+  void run();
+
+  const std::shared_ptr<GroupFence> fence_;
+  const Clock::duration patience_;           // a gap in the life of the process that costs it no slots
+  std::atomic<Clock::rep> seen_alive_;       // ticks of the clock
+  std::atomic<Clock::rep> trusted_from_{0};  // when librdkafka must have noticed what there was to notice
+  std::atomic<bool> lost_{false};
+  Mutex mutex_;
+  std::condition_variable wake_;
+  bool ending_ GUARDED_BY(mutex_) = false;
+  std::thread thread_;
+};
+
 }  // namespace kafka
 
 /// A static, cooperative member of one consumer group on the slots topic; it never fetches from it. After leave() the
@@ -62,6 +88,7 @@ class KafkaMembership final : public Membership {
   ~KafkaMembership() override;
   Status join(const std::string& member_id, Events events) override;
   Status poll(std::chrono::milliseconds wait) override;
+  bool is_current() const override { return watch_.is_current(); }
   Result<std::vector<std::string>> owners() override;
   void leave() override;
 
@@ -82,6 +109,7 @@ class KafkaMembership final : public Membership {
   const int slots_;
   const std::string advertised_;
   const std::shared_ptr<kafka::GroupFence> fence_;
+  kafka::SessionWatch watch_;
   Mutex mutex_;  // poll and leave
   Events events_ GUARDED_BY(mutex_);
   std::string member_id_ GUARDED_BY(mutex_);

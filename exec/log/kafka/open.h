@@ -15,6 +15,8 @@ struct KafkaOptions {
   std::vector<std::pair<std::string, std::string>>
       properties;  // librdkafka settings given by the operator (security...)
   std::chrono::milliseconds commit_interval{2000};
+  /// A process of which the group hears nothing for so long loses its slots; how often it says that it is there.
+  std::chrono::milliseconds session_timeout{6000}, heartbeat{200};
 };
 /// Returns when a broker has answered, or with an external error after `wait`.
 Result<std::unique_ptr<Log>> open_kafka_log(const KafkaOptions& options, std::chrono::milliseconds wait);

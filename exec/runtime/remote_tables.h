@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "exec/data/result.h"
+#include "exec/runtime/window_range.h"
+
+/// Pull queries over what several processes keep: whoever is asked asks those that own the slots. What goes between
+/// processes is what their stores hold; the asker makes rows of it.
+namespace millrace::inline exec {
+
+/// Keys and values as a store has them.
+using TableEntries = std::vector<std::pair<std::string, std::string>>;
+using TableFound = std::function<void(Result<TableEntries>)>;
+
+/// One key of a table.
+struct TableKey {
+  std::string query;       // that keeps the table
+  std::uint64_t plan = 0;  // EngineImpl::mark_of its run: both sides must read the same into the bytes
+  int partition = 0;
+  std::string key;  // without window
+  WindowRange windows;
+};
+
+/// A range of a table's keys in some of its partitions.
+struct TableRange {
+  std::string query;
+  std::uint64_t plan = 0;
+  std::vector<int> partitions;
+  std::string from, to;  // [from, to); empty: no bound
+};
+
+/// What a range has, partition by partition in the order asked for.
+class TablePages {
+ public:
+  struct Page {
+    TableEntries entries;
+    bool last = false;  // of its partition
+  };
+  virtual ~TablePages() = default;
+  /// Waits. Not to be called again after the last page of the last partition, or an error. Fault::unavailable: a
+  /// partition is not owned and ready where it was asked for.
+  virtual Result<Page> next() = 0;
+};
+
+/// The way to the other processes of the service, by the address that each tells its group. Thread-safe.
+class RemoteTables {
+ public:
+  virtual ~RemoteTables() = default;
+  /// Calls `found` once, within some seconds, on a thread that it must not hold up. Fault::unavailable: the process
+  /// cannot be reached, or does not keep the partition.
+  virtual void look_up(const std::string& address, TableKey key, TableFound found) = 0;
+  /// Asks at once; next() waits for what has come.
+  virtual std::unique_ptr<TablePages> scan(const std::string& address, const TableRange& range) = 0;
+  /// Ends all that is under way with an error, and whatever is asked from now on. For good.
+  virtual void stop() = 0;
+};
+
+}  // namespace millrace::inline exec

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "exec/data/result.h"
+#include "exec/runtime/remote_tables.h"
+#include "server/http/tls.h"
+
+namespace millrace::inline server {
+
+struct PeerOptions {
+  std::string secret;  // of the service; empty: none
+  TlsOptions tls;      // the stores of this process: what it trusts, and what it shows
+};
+
+/// The other processes of the service, asked over their HTTP ports: look-ups that wait for the same process go
+/// together, over few connections that are kept. Has a thread of its own.
+class Peers {
+ public:
+  static Result<std::shared_ptr<RemoteTables>> make(const PeerOptions& options);
+};
+
+/// The parts of an advertised address: `host:port`, with `http://` or `https://` before it.
+struct PeerAddress {
+  std::string host, port;
+  bool tls = false;
+};
+PeerAddress parse_peer_address(std::string_view text);
+
+}  // namespace millrace::inline server
