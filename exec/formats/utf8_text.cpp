@@ -12,13 +12,11 @@ bool is_continuation(unsigned char c) {
   return (c & 0xC0) == 0x80;
 }
 
-/// Whether `second` may follow `lead`: no overlong forms, surrogates or code points beyond U+10FFFF.
+/// Whether `second` may follow `lead`: no overlong forms or code points beyond U+10FFFF.
 bool may_follow(unsigned char lead, unsigned char second) {
   switch (lead) {
     case 0xE0:
       return second >= 0xA0 && second < 0xC0;
-    case 0xED:
-      return second >= 0x80 && second < 0xA0;
     case 0xF0:
       return second >= 0x90 && second < 0xC0;
     case 0xF4:
@@ -45,8 +43,20 @@ std::size_t take_sequence(std::string_view text, bool& whole) {
     if (taken == 1 ? !may_follow(lead, next) : !is_continuation(next)) break;
     ++taken;
   }
-  whole = taken == length;
+  // Half of a surrogate pair is one broken sequence.
+  whole = taken == length && !(lead == 0xED && static_cast<unsigned char>(text[1]) >= 0xA0);
   return taken;
+}
+
+/// Gives `add` the pieces of a text that is UTF-8 in the end.
+template <class Add>
+void mend(std::string_view text, const Add& add) {
+  while (!text.empty()) {
+    bool whole;
+    const std::size_t taken = take_sequence(text, whole);
+    add(whole ? text.substr(0, taken) : std::string_view("\xEF\xBF\xBD"));
+    text.remove_prefix(taken);
+  }
 }
 
 }  // namespace
@@ -57,15 +67,18 @@ std::string_view as_utf8(std::string_view text, std::shared_ptr<Arena>& arena) {
   // A broken sequence of one byte becomes three.
   char* const begin = arena->allocate(text.size() * 3);
   char* out = begin;
-  while (!text.empty()) {
-    bool whole;
-    const std::size_t taken = take_sequence(text, whole);
-    const std::string_view piece = whole ? text.substr(0, taken) : "\xEF\xBF\xBD";
+  mend(text, [&](std::string_view piece) {
     std::memcpy(out, piece.data(), piece.size());
     out += piece.size();
-    text.remove_prefix(taken);
-  }
+  });
   return {begin, static_cast<std::size_t>(out - begin)};
+}
+
+std::string to_utf8(std::string text) {
+  if (simdjson::validate_utf8(text)) return text;
+  std::string out;
+  mend(text, [&](std::string_view piece) { out += piece; });
+  return out;
 }
 
 }  // namespace millrace::inline exec

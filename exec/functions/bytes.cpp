@@ -3,6 +3,7 @@
 #include <bit>
 #include <random>
 
+#include "exec/formats/utf8_text.h"
 #include "exec/functions/families.h"
 #include "exec/functions/scalar.h"
 #include "exec/functions/utf16.h"
@@ -87,24 +88,6 @@ Result<std::string> decode(Text text, Text name) {
   return user_error("unknown encoding '{}': use hex, utf8, ascii or base64", name);
 }
 
-/// Broken UTF-8 becomes replacement characters.
-std::string valid_utf8(Text bytes) {
-  std::string out;
-  while (!bytes.empty()) {
-    const auto lead = static_cast<unsigned char>(bytes.front());
-    const std::size_t width = lead < 0x80                   ? 1
-                              : lead >= 0xC2 && lead < 0xE0 ? 2
-                              : lead >= 0xE0 && lead < 0xF0 ? 3
-                              : lead >= 0xF0 && lead < 0xF5 ? 4
-                                                            : 0;
-    bool good = width > 0 && width <= bytes.size();
-    for (std::size_t i = 1; good && i < width; ++i) good = (static_cast<unsigned char>(bytes[i]) & 0xC0) == 0x80;
-    out += good ? bytes.substr(0, width) : Text("\xEF\xBF\xBD");
-    bytes.remove_prefix(good ? width : 1);
-  }
-  return out;
-}
-
 Result<std::string> encode(Text bytes, Text name, bool upper_hex) {
   switch (encoding_of(name)) {
     case Encoding::hex:
@@ -112,7 +95,7 @@ Result<std::string> encode(Text bytes, Text name, bool upper_hex) {
     case Encoding::base64:
       return base64_encode(bytes);
     case Encoding::utf8:
-      return valid_utf8(bytes);
+      return to_utf8(std::string(bytes));
     case Encoding::ascii: {
       std::string out;
       for (const char c : bytes)
@@ -197,7 +180,7 @@ std::optional<Text> uuid_of(Arena& arena, std::optional<BytesView> bytes) {
 std::optional<Text> chr(Arena& arena, std::int32_t point) {
   if (point < 0 || point > 0x10FFFF) return std::nullopt;
   std::string out;
-  utf16::append(static_cast<char32_t>(point), out);
+  utf16::append(point >= 0xD800 && point < 0xE000 ? U'?' : static_cast<char32_t>(point), out);
   return arena.copy(out);
 }
 

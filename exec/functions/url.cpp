@@ -1,5 +1,6 @@
 #include <charconv>
 
+#include "exec/formats/utf8_text.h"
 #include "exec/functions/families.h"
 #include "exec/functions/scalar.h"
 
@@ -29,7 +30,7 @@ std::optional<std::string> percent_decode(Text text, bool plus) {
       out += text[i];
     }
   }
-  return out;
+  return to_utf8(std::move(out));
 }
 
 /// The parts of a URI reference, still escaped.
