@@ -56,6 +56,8 @@ SchemaCache::Found SchemaCache::find(std::int32_t id) {
       return entry->second.found;
     }
     if (thread_.joinable()) {
+      if (wanted_.size() >= limit_) return {};  // asked for again
+      make_room(id);
       Entry& pending = entries_[id];
       pending.found = {};
       pending.used = ++clock_;
@@ -83,12 +85,15 @@ SchemaCache::Found SchemaCache::fetch(std::int32_t id) {
   return {State::ready, std::move(*parsed), {}};
 }
 
+void SchemaCache::make_room(std::int32_t id) {
+  if (entries_.size() < limit_ || entries_.contains(id)) return;
+  const auto oldest = std::ranges::min_element(entries_, {}, [](const auto& entry) { return entry.second.used; });
+  entries_.erase(oldest);
+}
+
 void SchemaCache::put(std::int32_t id, Found found) {
   const MutexLock lock(mutex_);
-  if (entries_.size() >= limit_ && !entries_.contains(id)) {
-    const auto oldest = std::ranges::min_element(entries_, {}, [](const auto& entry) { return entry.second.used; });
-    entries_.erase(oldest);
-  }
+  make_room(id);
   entries_[id] = {std::move(found), Clock::now(), ++clock_};
 }
 

@@ -55,6 +55,8 @@ class SchemaCache {
   Found fetch(std::int32_t id);
   void run();
   void put(std::int32_t id, Found found);
+  /// Forgets what was asked for longest ago where there is no place for this one.
+  void make_room(std::int32_t id) REQUIRES(mutex_);
 
   std::shared_ptr<SchemaRegistry> registry_;
   const std::size_t limit_;

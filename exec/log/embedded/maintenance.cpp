@@ -60,6 +60,7 @@ EmbeddedMaintenance::View EmbeddedMaintenance::look(const LocalPartitionPtr& par
 Status EmbeddedMaintenance::run_once(std::int64_t now) {
   std::uint64_t appended = 0;
   Status first_failure;
+  std::map<PartitionId, Progress> progress;  // of partitions that are still there
   expiring_ = now - expired_at_ >= kExpiryPause.count();
   if (expiring_) expired_at_ = now;
   for (const LocalTopicPtr& topic : log_.topics()) {
@@ -70,8 +71,10 @@ Status EmbeddedMaintenance::run_once(std::int64_t now) {
       }
       if (Status done = maintain(*topic, partition, now); !done && first_failure) first_failure = done;
       appended += look(partition, false).appended;
+      if (const auto known = progress_.find(partition->id); known != progress_.end()) progress.insert(*known);
     }
   }
+  progress_ = std::move(progress);
   appended_ = std::max(appended_, appended);
   if (dropped_ && appended_ - reclaimed_ >= limits_.reclaim_bytes) {
     reclaimed_ = appended_;
