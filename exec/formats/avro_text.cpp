@@ -91,10 +91,7 @@ class Printer {
     if (end_ - at < static_cast<std::ptrdiff_t>(sizeof(Float))) return nullptr;
     Float number;
     std::memcpy(&number, at, sizeof number);
-    if (number - number == 0)
-      out += double_text(number);
-    else
-      append_json_string(double_text(number), out);
+    append_json_double(number, out);
     return at + sizeof number;
   }
 
@@ -169,11 +166,7 @@ class Printer {
     const std::size_t begin = out.size();
     at = value(*node.element->fields[0].type, at, depth + 1);
     if (at == nullptr) return nullptr;
-    if (out[begin] != '"') {
-      const std::string key = out.substr(begin);
-      out.resize(begin);
-      append_json_string(key, out);
-    }
+    quote_json(begin, out);
     out += ':';
     return value(*node.element->fields[1].type, at, depth + 1);
   }

@@ -241,4 +241,19 @@ void append_json_string(std::string_view text, std::string& out) {
   out.resize(static_cast<std::size_t>(end - out.data()));
 }
 
+void append_json_double(double value, std::string& out) {
+  const std::string text = double_text(value);
+  if (std::isfinite(value))
+    out += text;
+  else
+    append_json_string(text, out);
+}
+
+void quote_json(std::size_t begin, std::string& out) {
+  if (out[begin] == '"') return;
+  const std::string text = out.substr(begin);
+  out.resize(begin);
+  append_json_string(text, out);
+}
+
 }  // namespace millrace::inline exec

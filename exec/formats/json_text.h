@@ -34,5 +34,9 @@ char* write_json_string(std::string_view text, char* out);
 
 /// As write_json_string, behind `out`.
 void append_json_string(std::string_view text, std::string& out);
+/// As write_double; a string where JSON has no number.
+void append_json_double(double value, std::string& out);
+/// Makes a string of the JSON that begins there, unless it is one: a key of an object.
+void quote_json(std::size_t begin, std::string& out);
 
 }  // namespace millrace::inline exec

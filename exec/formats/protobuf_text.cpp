@@ -104,11 +104,7 @@ class Printer {
       if (of_field.empty()) of_field.emplace_back();
     const std::size_t begin = out.size();
     if (!value(message.fields[0], pieces[0].back(), depth)) return false;
-    if (out[begin] != '"') {
-      const std::string key = out.substr(begin);
-      out.resize(begin);
-      append_json_string(key, out);
-    }
+    quote_json(begin, out);
     out += ':';
     return value(message.fields[1], pieces[1].back(), depth);
   }
@@ -119,10 +115,10 @@ class Printer {
         out += piece.bits != 0 ? "true" : "false";
         return true;
       case FieldKind::float_:
-        real(std::bit_cast<float>(static_cast<std::uint32_t>(piece.bits)));
+        append_json_double(std::bit_cast<float>(static_cast<std::uint32_t>(piece.bits)), out);
         return true;
       case FieldKind::double_:
-        real(std::bit_cast<double>(piece.bits));
+        append_json_double(std::bit_cast<double>(piece.bits), out);
         return true;
       case FieldKind::string:
         append_json_string(as_utf8(piece.bytes, arena_), out);
@@ -144,13 +140,6 @@ class Printer {
         out += std::to_string(proto::integer_of(field.kind, piece.bits));
         return true;
     }
-  }
-
-  void real(double number) {
-    if (number - number == 0)
-      out += double_text(number);
-    else
-      append_json_string(double_text(number), out);
   }
 
   void enumeration(const Field& field, std::int32_t number) {

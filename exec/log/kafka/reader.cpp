@@ -8,6 +8,7 @@
 #include <deque>
 #include <limits>
 
+#include "exec/log/header_spans.h"
 #include "exec/log/kafka/client.h"
 #include "exec/log/kafka/ends.h"
 #include "exec/log/kafka/log.h"
@@ -204,16 +205,12 @@ class FetchBuilder {
     record.timestamp = rd_kafka_message_timestamp(message, &type);
     record.offset = message->offset;
     const std::size_t count = add_headers(message, messages_->headers);
-    if (count != 0) spans_.emplace_back(fetch_.records.size() - 1, count);
+    spans_.add(fetch_.records.size() - 1, count);
     return message->key_len + message->len;
   }
 
   Fetch finish(int source, std::int64_t next_offset) {
-    std::size_t at = 0;
-    for (const auto& [record, count] : spans_) {
-      fetch_.records[record].headers = std::span<const HeaderView>(messages_->headers).subspan(at, count);
-      at += count;
-    }
+    spans_.set(fetch_.records, messages_->headers);
     fetch_.source = source;
     fetch_.next_offset = next_offset;
     fetch_.owner = std::move(messages_);
@@ -223,7 +220,7 @@ class FetchBuilder {
  private:
   std::shared_ptr<Messages> messages_;
   Fetch fetch_;
-  std::vector<std::pair<std::size_t, std::size_t>> spans_;
+  HeaderSpans spans_;
 };
 
 }  // namespace

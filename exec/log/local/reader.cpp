@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "exec/log/header_spans.h"
 #include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
@@ -36,7 +37,7 @@ class FetchBuilder {
         continue;
       }
       used = true;
-      if (header_count != 0) spans_.emplace_back(fetch_.records.size() - 1, header_count);
+      spans_.add(fetch_.records.size() - 1, header_count);
     }
     if (used) {
       owner_->batches.push_back(cursor.batch());
@@ -46,11 +47,7 @@ class FetchBuilder {
   }
 
   Fetch finish(int source, std::int64_t next_offset) {
-    std::size_t at = 0;
-    for (const auto& [record, count] : spans_) {
-      fetch_.records[record].headers = std::span<const HeaderView>(owner_->headers).subspan(at, count);
-      at += count;
-    }
+    spans_.set(fetch_.records, owner_->headers);
     fetch_.source = source;
     fetch_.next_offset = next_offset;
     fetch_.owner = std::move(owner_);
@@ -60,7 +57,7 @@ class FetchBuilder {
  private:
   Fetch fetch_;
   std::shared_ptr<FetchOwner> owner_ = std::make_shared<FetchOwner>();
-  std::vector<std::pair<std::size_t, std::uint32_t>> spans_;
+  HeaderSpans spans_;
   std::size_t bytes_ = 0;
 };
 
