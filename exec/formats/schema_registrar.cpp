@@ -100,7 +100,7 @@ std::optional<InferredSchema> SchemaRegistrar::find_schema(const SchemaSubject& 
     if (!found) return std::nullopt;
     source = std::move(*found);
   } else {
-    auto found = newest(subject_name(subject.topic, subject.is_key), kDoing);
+    auto found = newest(subject_of(subject.format, subject.topic, subject.is_key), kDoing);
     if (!found) return std::nullopt;
     found_id = found->id;
     source = std::move(found->schema);
@@ -118,7 +118,7 @@ std::shared_ptr<const WriterSchema> SchemaRegistrar::register_schema(const Schem
                                                                      const std::string& source,
                                                                      const std::vector<ColumnDef>& columns,
                                                                      bool only_new) {
-  const std::string name = subject_name(subject.topic, subject.is_key);
+  const std::string name = subject_of(subject.format, subject.topic, subject.is_key);
   const std::string doing = fmt::format("Could not register schema for topic: {}", subject.topic);
   if (only_new) {
     if (auto known = newest(name, doing)) {

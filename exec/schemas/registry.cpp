@@ -68,4 +68,9 @@ std::string subject_name(std::string_view topic, bool is_key) {
   return fmt::format("{}-{}", topic, is_key ? "key" : "value");
 }
 
+std::string subject_of(const FormatInfo& format, std::string_view topic, bool is_key) {
+  if (format.naming == SubjectNaming::topic) return subject_name(topic, is_key);
+  return format.naming == SubjectNaming::record ? format.full_name : fmt::format("{}-{}", topic, format.full_name);
+}
+
 }  // namespace millrace::inline exec

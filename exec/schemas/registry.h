@@ -88,5 +88,7 @@ Result<SchemaText> resolve(SchemaRegistry& registry, const SchemaSource& schema)
 
 /// <topic>-key or <topic>-value.
 std::string subject_name(std::string_view topic, bool is_key);
+/// The subject of a topic's keys or values in a format.
+std::string subject_of(const FormatInfo& format, std::string_view topic, bool is_key);
 
 }  // namespace millrace::inline exec

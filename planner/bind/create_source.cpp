@@ -128,8 +128,9 @@ void set_formats(const ast::CreateSource& statement, const BindContext& context,
                    fmt::format("Table elements and {}_SCHEMA_ID cannot both exist for create statement.",
                                with.key_schema_id && source.schema.key_count() > 0 ? "KEY" : "VALUE"));
   }
-  source.key_format = make_format(key_name, with.key_delimiter, true, with);
-  source.value_format = make_format(value ? *value : *value_default, with.value_delimiter, false, with);
+  source.key_format = make_format(key_name, with.key_delimiter, true, with, context.properties);
+  source.value_format =
+      make_format(value ? *value : *value_default, with.value_delimiter, false, with, context.properties);
   if (source.kind == RelationKind::stream && is_read_only(source.value_format))
     throw SqlError(Code::invalid_format, with.span,
                    fmt::format("Format '{}' tells the changes of a table: it makes a TABLE, not a STREAM.",

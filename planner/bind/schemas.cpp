@@ -79,12 +79,29 @@ std::vector<ColumnDef> value_columns(const Type& type, bool bare, const std::str
       .hint("WRAP_SINGLE_VALUE=false reads such values as one column");
 }
 
+/// Subjects that are named after a record need its name.
+void check_naming(const FormatInfo& format, bool is_key, bool bare, Span span) {
+  if (format.naming == SubjectNaming::topic || (!format.full_name.empty() && !bare)) return;
+  const char* part = is_key ? "KEY" : "VALUE";
+  const std::string strategy = fmt::format("ksql.schema.registry.{}.subject.name.strategy", part_word(is_key));
+  if (bare)
+    throw SqlError(Code::invalid_property, span,
+                   fmt::format("A {} that is no record has no name that its subject could have.", part_word(is_key)))
+        .hint(fmt::format("SET '{}'='TopicNameStrategy'", strategy));
+  throw SqlError(Code::invalid_property, span,
+                 fmt::format("{} names the subject after the record, which this statement does not name.", strategy))
+      .hint(require_format(format.name, span).has_full_name
+                ? fmt::format("{}_SCHEMA_FULL_NAME names it", part)
+                : fmt::format("schemas of {} have no name: SET '{}'='TopicNameStrategy'", format.name, strategy));
+}
+
 /// The columns that a registered schema gives one part of a source; nothing where there is none and need not be.
 std::vector<ColumnDef> infer_part(SourceDef& source, bool is_key, const WithProperties& with,
                                   const BindContext& context, bool optional) {
   FormatInfo& format = is_key ? source.key_format : source.value_format;
   const auto id = is_key ? with.key_schema_id : with.value_schema_id;
   SchemaLookup& schemas = require_registry(context, with.span);
+  if (!id) check_naming(format, is_key, false, with.span);
   const auto found = schemas.find_schema({format, source.topic, is_key}, id);
   if (!found) {
     if (optional && !id) return {};
@@ -102,6 +119,7 @@ void set_written(SourceDef& source, bool is_key, bool only_new, const BindContex
   const auto columns = is_key ? source.schema.keys() : source.schema.values();
   if (!def || !def->registry || columns.empty() || (format.schema && only_new) || is_read_only(format)) return;
   SchemaLookup& schemas = require_registry(context, {});
+  check_naming(format, is_key, columns.size() == 1 && (is_key ? has_bare_key(format, 1) : !format.wrap_single), {});
   format.schema = schemas.register_schema({format, source.topic, is_key}, source.name, columns, only_new);
 }
 

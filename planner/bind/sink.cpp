@@ -59,8 +59,9 @@ void set_sink_formats(SourceDef& sink, const BoundSelect& select, const WithProp
   const std::string value_name = written_name(value.value_or(value_source.name), value.has_value(), with.span);
   sink.key_format = make_format(
       key_name, inherited(with.key_delimiter, !key && key_name == select.key_format.name, select.key_format), true,
-      with);
-  sink.value_format = make_format(value_name, inherited(with.value_delimiter, !value, value_source), false, with);
+      with, context.properties);
+  sink.value_format =
+      make_format(value_name, inherited(with.value_delimiter, !value, value_source), false, with, context.properties);
   if (!value && !with.value_nullable) sink.value_format.nullable = value_source.nullable;
   if (!key && !with.key_nullable && key_name == select.key_format.name)
     sink.key_format.nullable = select.key_format.nullable;

@@ -273,7 +273,21 @@ WithProperties read_with(const ast::Properties& properties, WithKind kind) {
   return with;
 }
 
-FormatInfo make_format(const std::string& name, std::optional<char> delimiter, bool key, const WithProperties& with) {
+namespace {
+
+/// As Confluent's serializers call the strategies, with or without their package.
+SubjectNaming naming_of(bool key, const PropertyMap& properties) {
+  const std::string text =
+      setting_text(properties, fmt::format("ksql.schema.registry.{}.subject.name.strategy", key ? "key" : "value"));
+  const std::string name = upper(text.substr(text.rfind('.') + 1));
+  if (name == "RECORDNAMESTRATEGY") return SubjectNaming::record;
+  return name == "TOPICRECORDNAMESTRATEGY" ? SubjectNaming::topic_record : SubjectNaming::topic;
+}
+
+}  // namespace
+
+FormatInfo make_format(const std::string& name, std::optional<char> delimiter, bool key, const WithProperties& with,
+                       const PropertyMap& properties) {
   const auto& traits = require_format(name, with.span);
   FormatInfo format{.name = name};
   const auto refuse = [&](const char* config) {
@@ -303,6 +317,7 @@ FormatInfo make_format(const std::string& name, std::optional<char> delimiter, b
     if (!traits.has_nullable) refuse("nullableRepresentation");
     format.nullable = *nullable;
   }
+  if (traits.registry) format.naming = naming_of(key, properties);
   format.wrap_single = key ? traits.key_wraps_single : traits.wraps_by_default;
   return format;
 }

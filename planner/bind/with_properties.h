@@ -35,7 +35,8 @@ struct WithProperties {
 WithProperties read_with(const ast::Properties& properties, WithKind kind);
 
 /// A format with what the clause says of it. `configs` are checked against the format.
-FormatInfo make_format(const std::string& name, std::optional<char> delimiter, bool key, const WithProperties& with);
+FormatInfo make_format(const std::string& name, std::optional<char> delimiter, bool key, const WithProperties& with,
+                       const PropertyMap& properties);
 
 /// Value of a session or server property; nullopt when it is not set.
 std::optional<std::string> find_property(const PropertyMap& properties, const std::string& name);

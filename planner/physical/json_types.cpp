@@ -208,6 +208,7 @@ json::value write(const FormatInfo& format) {
       {"name", format.name}, {"delimiter", std::string(1, format.delimiter)}, {"wrap", format.wrap_single}};
   if (format.nullable != NullableRepresentation::none) out["nullable"] = static_cast<int>(format.nullable);
   if (!format.full_name.empty()) out["full_name"] = format.full_name;
+  if (format.naming != SubjectNaming::topic) out["naming"] = static_cast<int>(format.naming);
   if (format.schema) out["schema"] = write(*format.schema);
   return out;
 }
@@ -221,6 +222,8 @@ FormatInfo read_format(const json::value& value) {
   if (const auto* nullable = from.if_contains("nullable"))
     format.nullable = static_cast<NullableRepresentation>(nullable->to_number<int>());
   if (const auto* name = from.if_contains("full_name")) format.full_name = std::string(name->as_string());
+  if (const auto* naming = from.if_contains("naming"))
+    format.naming = static_cast<SubjectNaming>(naming->to_number<int>());
   if (const auto* schema = from.if_contains("schema")) format.schema = read_writer_schema(*schema);
   return format;
 }

@@ -75,7 +75,7 @@ void check_setting(const Setting& setting, std::string_view value) {
       return;
     default:
       if (setting.choices.empty()) return;
-      if (std::find(setting.choices.begin(), setting.choices.end(), lower(value)) == setting.choices.end())
+      if (std::ranges::none_of(setting.choices, [&](std::string_view one) { return lower(one) == lower(value); }))
         invalid(setting.name, value, fmt::format("String must be one of: {}", fmt::join(setting.choices, ", ")));
   }
 }

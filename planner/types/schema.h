@@ -64,6 +64,9 @@ struct WriterSchema {
 /// How PROTOBUF tells NULL from the default of a type: not at all, by `optional`, by wrapper messages.
 enum class NullableRepresentation : std::uint8_t { none, optional, wrapper };
 
+/// How a schema's subject is called: after the topic and the part, after the record, or after both.
+enum class SubjectNaming : std::uint8_t { topic, record, topic_record };
+
 /// A format as named in a WITH clause, with what it needs to know.
 struct FormatInfo {
   std::string name;  // upper case: JSON, KAFKA, DELIMITED, NONE, ...; ROW is our own internal one
@@ -73,12 +76,13 @@ struct FormatInfo {
   bool wrap_single = true;
   NullableRepresentation nullable = NullableRepresentation::none;
   std::string full_name = {};                            // of the record or message; empty: the usual one
+  SubjectNaming naming = SubjectNaming::topic;           // not topic: full_name is given
   std::shared_ptr<const WriterSchema> schema = nullptr;  // formats with a registry; null: not known (yet)
 
   friend bool operator==(const FormatInfo& a, const FormatInfo& b) {
     const bool same_schema = a.schema == b.schema || (a.schema && b.schema && *a.schema == *b.schema);
     return same_schema && a.name == b.name && a.delimiter == b.delimiter && a.wrap_single == b.wrap_single &&
-           a.nullable == b.nullable && a.full_name == b.full_name;
+           a.nullable == b.nullable && a.full_name == b.full_name && a.naming == b.naming;
   }
 };
 

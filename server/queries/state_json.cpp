@@ -87,6 +87,7 @@ json::object to_json(const FormatInfo& format) {
       {"name", format.name}, {"delimiter", std::string(1, format.delimiter)}, {"wrapSingle", format.wrap_single}};
   if (format.nullable != NullableRepresentation::none) object["nullable"] = static_cast<int>(format.nullable);
   if (!format.full_name.empty()) object["fullName"] = format.full_name;
+  if (format.naming != SubjectNaming::topic) object["naming"] = static_cast<int>(format.naming);
   if (format.schema) object["schema"] = to_json(*format.schema);
   return object;
 }
@@ -95,6 +96,8 @@ FormatInfo format_from(const json::object& object) {
   if (const auto* nullable = object.if_contains("nullable"))
     format.nullable = static_cast<NullableRepresentation>(nullable->to_number<int>());
   format.full_name = optional_text(object, "fullName").value_or("");
+  if (const auto* naming = object.if_contains("naming"))
+    format.naming = static_cast<SubjectNaming>(naming->to_number<int>());
   if (const auto* schema = object.if_contains("schema")) format.schema = writer_schema_from(schema->as_object());
   return format;
 }

@@ -24,7 +24,7 @@ boost::json::object source_descriptions(RelationKind kind, bool extended, const 
                                         const ShowContext& context);
 
 /// The newest schema of a topic's keys or values; no id where there is none, `error` where the registry cannot say.
-boost::json::object subject_json(const std::string& topic, bool is_key, SchemaRegistry& registry);
+boost::json::object subject_json(const std::string& subject, bool is_key, SchemaRegistry& registry);
 /// Those of a source's formats, with the ids that its rows are written by.
 boost::json::array schemas_json(const SourceDef& source, SchemaRegistry& registry);
 /// Those of a topic among the registry's subjects.

@@ -163,10 +163,13 @@ Planned plan(const ast::DropSource& drop, const ast::Statement& statement, const
   result.changes.push_back({Change::Kind::drop_source, name, {}, nullptr, nullptr});
   if (drop.delete_topic) {
     result.delete_topic = source->topic;
-    for (const bool is_key : {true, false})
-      if (const FormatDef* format = find_format((is_key ? source->key_format : source->value_format).name);
-          format != nullptr && format->registry)
-        result.delete_subjects.push_back(subject_name(source->topic, is_key));
+    for (const bool is_key : {true, false}) {
+      const FormatInfo& format = is_key ? source->key_format : source->value_format;
+      const FormatDef* def = find_format(format.name);
+      // A subject that is named after the record alone is that of other topics too.
+      if (def != nullptr && def->registry && format.naming != SubjectNaming::record)
+        result.delete_subjects.push_back(subject_of(format, source->topic, is_key));
+    }
   }
   result.message = fmt::format("Source `{}` (topic: {}) was dropped.", name, source->topic);
   return result;

@@ -9,7 +9,7 @@ namespace {
 
 json::object part_json(const SourceDef& source, bool is_key, SchemaRegistry& registry) {
   const FormatInfo& format = is_key ? source.key_format : source.value_format;
-  json::object part = subject_json(source.topic, is_key, registry);
+  json::object part = subject_json(subject_of(format, source.topic, is_key), is_key, registry);
   part["writtenBy"] = format.schema ? json::value(format.schema->id) : json::value();
   return part;
 }
@@ -21,8 +21,7 @@ bool has_schema(const FormatInfo& format, bool any_columns) {
 
 }  // namespace
 
-json::object subject_json(const std::string& topic, bool is_key, SchemaRegistry& registry) {
-  const std::string subject = subject_name(topic, is_key);
+json::object subject_json(const std::string& subject, bool is_key, SchemaRegistry& registry) {
   json::object out{{"part", is_key ? "KEY" : "VALUE"}, {"subject", subject}};
   auto found = registry.find(subject, 0);
   if (!found) {
@@ -48,7 +47,7 @@ json::array topic_schemas_json(const std::string& topic, const std::vector<std::
   json::array out;
   for (const bool is_key : {true, false})
     if (std::ranges::find(subjects, subject_name(topic, is_key)) != subjects.end())
-      out.push_back(subject_json(topic, is_key, registry));
+      out.push_back(subject_json(subject_name(topic, is_key), is_key, registry));
   return out;
 }
 
