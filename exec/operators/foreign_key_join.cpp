@@ -1,7 +1,7 @@
 #include <cstring>
-#include <set>
 
 #include "exec/operators/join_rows.h"
+#include "exec/state/pair_store.h"
 
 namespace millrace::inline exec {
 namespace {
@@ -28,18 +28,19 @@ LeftValue read_left(std::string_view bytes) {
 }
 
 /// Left rows meet the right row whose key an expression over them names. Both tables lie in one partition. Which left
-/// rows refer to a right key is kept in memory and made anew from the left store after a restart.
+/// rows refer to a right key is an index that is made anew from the left store after a restart.
 class ForeignKeyJoin final : public Operator {
  public:
   ForeignKeyJoin(const ForeignKeyJoinNode& node, const LowerContext& lower, std::unique_ptr<TableSide> left,
-                 std::unique_ptr<TableSide> right)
+                 std::unique_ptr<TableSide> right, PairStore& references)
       : context_(lower.context),
         outer_(node.type == JoinType::left),
         foreign_key_(node.foreign_key),
         left_(std::move(left)),
         right_(std::move(right)),
         rows_(lower.node, *node.left, *node.right, false),
-        emit_before_(lower.emit_before) {}
+        emit_before_(lower.emit_before),
+        references_(references) {}
 
   Status on_batch(int input, const Batch& in, Emitter& out) override {
     if (!known_)
@@ -47,20 +48,18 @@ class ForeignKeyJoin final : public Operator {
     if (Status taken = input == 0 ? take_left(in) : take_right(in); !taken) return taken;
     return rows_.flush(out);
   }
-  Status load(std::string_view) override {
-    known_ = false;
-    return {};
-  }
 
  private:
   Status find_references() {
-    references_.clear();
-    known_ = true;
-    return left_->store().scan({}, {}, [this](std::string_view key, std::string_view value) {
+    if (Status cleared = references_.clear(); !cleared) return cleared;
+    Status loaded;
+    Status scanned = left_->store().scan({}, {}, [&](std::string_view key, std::string_view value) {
       const LeftValue left = read_left(value.substr(sizeof(std::int64_t)));
-      if (left.foreign_key) references_.emplace(*left.foreign_key, key);
-      return true;
+      if (left.foreign_key) loaded = references_.load(*left.foreign_key, key);
+      return loaded.has_value();
     });
+    known_ = scanned && loaded;
+    return scanned ? loaded : scanned;
   }
   Status take_left(const Batch& in);
   void report(const RowErrors& errors, const Bitmap& failed, const Batch& in);
@@ -82,7 +81,7 @@ class ForeignKeyJoin final : public Operator {
   std::unique_ptr<TableSide> left_, right_;
   JoinRows rows_;
   bool emit_before_;
-  std::set<std::pair<std::string, std::string>> references_;  // right key, left key
+  PairStore& references_;  // right key, left key
   bool known_ = false;
   KeyBuffer one_, left_keys_, right_keys_;
   Encoded encoded_;
@@ -151,7 +150,7 @@ Status ForeignKeyJoin::take_left_row(const Batch& in, std::uint32_t row, Entry& 
     const LeftValue left = read_left(row_value(entry.value()).bytes());
     if (Status found = result_of(left.row, left.foreign_key, old, ignored); !found) return found;
     referred = left.foreign_key.has_value();
-    if (referred) references_.erase({std::string(*left.foreign_key), key});
+    if (referred) references_.remove(*left.foreign_key, key);
   }
   rows_.set_headers(in, row);
   if (in.kind(row) == RowKind::remove) {
@@ -163,7 +162,7 @@ Status ForeignKeyJoin::take_left_row(const Batch& in, std::uint32_t row, Entry& 
   }
   const std::string_view bytes = encoded_.row(row);
   if (Status found = result_of(bytes, foreign_key, now, timestamp); !found) return found;
-  if (foreign_key) references_.emplace(*foreign_key, key);
+  if (foreign_key) references_.add(*foreign_key, key);
   rows_.change(key, old, now, timestamp, emit_before_);
   store.put_row(entry, (*in.timestamps)[row], write_left(foreign_key, bytes));
   return {};
@@ -190,26 +189,30 @@ Status ForeignKeyJoin::change_right(std::string_view right_key, JoinRows::Bytes 
     if (outer_) return JoinRows::Pair{row, std::nullopt};
     return std::nullopt;
   };
-  for (auto it = references_.lower_bound({std::string(right_key), {}});
-       it != references_.end() && it->first == right_key; ++it) {
+  return references_.visit(right_key, [&](std::string_view left_key) -> Status {
     Entry* left = nullptr;
-    if (Status found = find_one(left_->store(), it->second, left); !found) return found;
-    if (left == nullptr) continue;
+    if (Status found = find_one(left_->store(), left_key, left); !found) return found;
+    if (left == nullptr) return {};
     const std::int64_t time = std::max(timestamp, value_timestamp(left->value()));
     const std::string_view row = read_left(row_value(left->value()).bytes()).row;
-    rows_.change(it->second, pair(row, old), pair(row, now), time, emit_before_);
-  }
-  return {};
+    rows_.change(left_key, pair(row, old), pair(row, now), time, emit_before_);
+    return {};
+  });
 }
 
 }  // namespace
 
 MadeOperator make_foreign_key_join(const ForeignKeyJoinNode& node, const LowerContext& lower) {
-  Result<std::unique_ptr<TableSide>> left = TableSide::make(*node.left, lower.store("left"));
+  Result<StoreSlot> slot = lower.store("left");
+  Result<std::unique_ptr<TableSide>> left = TableSide::make(*node.left, slot);
   if (!left) return left.error();
+  slot->prefix += "|references";
+  Result<std::unique_ptr<PairStore>> index = PairStore::open(*slot);
+  if (!index) return index.error();
+  auto* references = static_cast<PairStore*>(slot->attach_index(std::move(*index)));
   Result<std::unique_ptr<TableSide>> right = TableSide::make(*node.right, lower.store("right"));
   if (!right) return right.error();
-  return std::make_unique<ForeignKeyJoin>(node, lower, std::move(*left), std::move(*right));
+  return std::make_unique<ForeignKeyJoin>(node, lower, std::move(*left), std::move(*right), *references);
 }
 
 }  // namespace millrace::inline exec

@@ -364,15 +364,19 @@ StoreSlot Task::store(const std::string& name) {
   slot.prefix = state_name(*run_->plan, name, place_.partition);
   slot.changelog = !plan->changelog_topic.empty();
   slot.retention_ms = plan->retention_ms;
-  slot.attach = [this, plan = &*plan](std::unique_ptr<Store> store) {
+  const auto keep = [this, plan = &*plan](std::unique_ptr<Store> store, const std::string& changelog) {
     StoreEntry entry;
     entry.plan = plan;
     entry.counters = counters(subtopology_.name_of(*plan->owner));
-    entry.changelog = plan->changelog_topic;
+    entry.changelog = changelog;
     entry.store = std::move(store);
     stores_.push_back(std::move(entry));
     return stores_.back().store.get();
   };
+  slot.attach = [keep, plan = &*plan](std::unique_ptr<Store> store) {
+    return keep(std::move(store), plan->changelog_topic);
+  };
+  slot.attach_index = [keep](std::unique_ptr<Store> store) { return keep(std::move(store), {}); };
   return slot;
 }
 

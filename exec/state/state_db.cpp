@@ -305,16 +305,21 @@ class RocksStateDb final : public StateDb {
     return {};
   }
   Status drop_store(const std::string& name) override {
-    std::uint32_t id = 0;
+    std::vector<std::uint32_t> ids;
     {
       const MutexLock lock(mutex_);
-      const auto found = ids_.find(name);
-      if (found == ids_.end()) return {};
-      id = found->second;
+      if (const auto found = ids_.find(name); found != ids_.end()) ids.push_back(found->second);
+      const std::string index = name + "|";
+      for (auto it = ids_.lower_bound(index); it != ids_.end() && it->first.starts_with(index); ++it)
+        ids.push_back(it->second);
     }
-    const auto any = seek(id, {});
-    if (!any) return any.error();
-    return *any ? clear(id) : Status{};
+    for (const std::uint32_t id : ids) {
+      const auto any = seek(id, {});
+      if (!any) return any.error();
+      if (!*any) continue;
+      if (Status cleared = clear(id); !cleared) return cleared;
+    }
+    return {};
   }
 
  private:

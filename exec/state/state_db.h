@@ -82,7 +82,7 @@ class StateDb {
   virtual Status clear(std::uint32_t id) = 0;
   /// A copy of what is durable, as it is at one moment, in a new directory.
   virtual Status checkpoint(const std::string& directory) = 0;
-  /// Drops what is stored under exactly this name; nothing where there is nothing.
+  /// Drops what is stored under this name, and of indexes of it (`NAME|...`); nothing where there is nothing.
   virtual Status drop_store(const std::string& name) = 0;
   /// Drops every store whose name begins with `name_prefix`, positions included; durable on return.
   virtual Status drop(const std::string& name_prefix) = 0;

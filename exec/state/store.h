@@ -104,6 +104,8 @@ struct StoreSlot {
   bool changelog = true;
   std::optional<std::int64_t> retention_ms;
   std::function<Store*(std::unique_ptr<Store>)> attach;
+  /// The same for a store that is made anew from this one: it takes part in commits, and has no changelog.
+  std::function<Store*(std::unique_ptr<Store>)> attach_index = {};
 };
 
 }  // namespace millrace::inline exec

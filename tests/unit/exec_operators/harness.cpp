@@ -145,16 +145,18 @@ void Pipe::build() {
 }
 
 StoreSlot Pipe::store(const std::string& name) {
-  names_.push_back(name);
   StoreSlot slot;
   slot.db = settings_.db;
   slot.prefix = "q|" + name + "|0";
   for (const StorePlan& plan : subtopology_->stores)
     if (plan.name == name) slot.retention_ms = plan.retention_ms;
-  slot.attach = [this](std::unique_ptr<Store> made) {
+  const auto keep = [this](std::unique_ptr<Store> made, const std::string& as) {
+    names_.push_back(as);
     stores_.push_back(std::move(made));
     return stores_.back().get();
   };
+  slot.attach = [keep, name](std::unique_ptr<Store> made) { return keep(std::move(made), name); };
+  slot.attach_index = [keep, name](std::unique_ptr<Store> made) { return keep(std::move(made), name + "|index"); };
   return slot;
 }
 

@@ -1,0 +1,158 @@
+#include "exec/state/pair_store.h"
+
+#include <array>
+#include <optional>
+#include <utility>
+
+#include "exec/state/spill.h"
+
+namespace millrace::inline exec {
+namespace {
+
+class NoScan final : public StoreScan {
+ public:
+  Result<bool> next(std::size_t, Entries&) override { return false; }
+};
+
+/// The least key that no key with this prefix reaches; empty: there is none.
+std::string end_of_prefix(std::string_view prefix) {
+  std::string out(prefix);
+  while (!out.empty() && static_cast<unsigned char>(out.back()) == 0xff) out.pop_back();
+  if (!out.empty()) out.back() = static_cast<char>(static_cast<unsigned char>(out.back()) + 1);
+  return out;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<PairStore>> PairStore::open(const StoreSlot& slot) {
+  std::unique_ptr<PairStore> store(new PairStore());
+  store->db_ = slot.db;
+  if (slot.db == nullptr) return store;
+  const Result<std::uint32_t> id = slot.db->id(slot.prefix);
+  if (!id) return id.error();
+  store->id_ = *id;
+  const auto left = slot.db->seek(*id, {});
+  if (!left) return left.error();
+  if (*left)
+    if (Status cleared = slot.db->clear(*id); !cleared) return cleared.error();
+  return store;
+}
+
+void PairStore::put(Changes& changes, std::string_view first, std::string_view second, bool present) {
+  key_.assign(first).append(second);
+  const auto found = changes.find(key_);
+  if (found != changes.end()) {
+    found->second = present;
+    return;
+  }
+  dirty_bytes_ += key_.size() + kNodeBytes;
+  changes.emplace(key_, present);
+}
+
+/// Into what is committed. What RocksDB cannot have needs no trace once it is gone.
+void PairStore::merge(std::string key, bool present) {
+  const auto found = committed_.find(key);
+  if (found == committed_.end()) {
+    if (!present && !in_db_) return;
+    committed_bytes_ += key.size() + kNodeBytes;
+    committed_.emplace(std::move(key), present);
+  } else if (present || in_db_) {
+    found->second = present;
+  } else {
+    committed_bytes_ -= key.size() + kNodeBytes;
+    committed_.erase(found);
+  }
+}
+
+Status PairStore::load(std::string_view first, std::string_view second) {
+  merge(std::string(first).append(second), true);
+  return committed_bytes_ > kLoadBytes ? spill(0) : Status{};
+}
+
+Status PairStore::visit(std::string_view first, const VisitSecond& visit) const {
+  struct Layer {
+    Changes::const_iterator at, end;
+  };
+  std::array<Layer, 3> layers;  // the newest first
+  const std::string last = end_of_prefix(first);
+  std::size_t count = 0;
+  for (const Changes* changes : {&dirty_, &committing_, &committed_})
+    layers[count++] = {changes->lower_bound(first), last.empty() ? changes->end() : changes->lower_bound(last)};
+  const std::unique_ptr<StateDb::Cursor> stored = in_db_ ? db_->cursor(id_, first, last) : nullptr;
+  const auto in_store = [&] { return stored != nullptr && stored->valid(); };
+  while (true) {
+    std::optional<std::string_view> key;
+    for (const Layer& layer : layers)
+      if (layer.at != layer.end && (!key || layer.at->first < *key)) key = layer.at->first;
+    bool present = true;
+    if (in_store() && (!key || stored->key() < *key)) {
+      key = stored->key();
+    } else if (!key) {
+      break;
+    } else {
+      for (std::size_t i = layers.size(); i-- > 0;)
+        if (layers[i].at != layers[i].end && layers[i].at->first == *key) present = layers[i].at->second;
+    }
+    if (present)
+      if (Status visited = visit(key->substr(first.size())); !visited) return visited;
+    const bool step = in_store() && stored->key() == *key;
+    for (Layer& layer : layers)
+      if (layer.at != layer.end && layer.at->first == *key) ++layer.at;
+    if (step) stored->next();
+  }
+  return stored != nullptr ? stored->status() : Status{};
+}
+
+Status PairStore::begin_commit(ChangelogSink&) {
+  committing_.swap(dirty_);
+  return {};
+}
+
+void PairStore::commit_done(std::int64_t) {
+  dirty_bytes_ = 0;
+  for (const auto& [key, present] : dirty_) dirty_bytes_ += key.size() + kNodeBytes;
+  while (!committing_.empty()) {
+    auto node = committing_.extract(committing_.begin());
+    merge(std::move(node.key()), node.mapped());
+  }
+}
+
+void PairStore::roll_back() {
+  dirty_.clear();
+  committing_.clear();
+  dirty_bytes_ = 0;
+}
+
+Status PairStore::clear() {
+  roll_back();
+  committed_.clear();
+  committed_bytes_ = 0;
+  return std::exchange(in_db_, false) ? db_->clear(id_) : Status{};
+}
+
+Status PairStore::write(StateFile& file) {
+  if (Status begun = file.begin(id_, 0, committed_bytes_); !begun) return begun;
+  for (const auto& [key, present] : committed_) {
+    if (!present && !in_db_) continue;
+    if (Status put = present ? file.put(key, {}) : file.remove(key); !put) return put;
+  }
+  return {};
+}
+
+void PairStore::written() {
+  in_db_ = true;
+  committed_.clear();
+  committed_bytes_ = 0;
+}
+
+Status PairStore::spill(std::size_t) {
+  if (db_ == nullptr) return {};
+  Store* self = this;
+  return spill_stores(*db_, {&self, 1});
+}
+
+Result<std::unique_ptr<StoreScan>> PairStore::snapshot(std::string_view, std::string_view) {
+  return std::unique_ptr<StoreScan>(std::make_unique<NoScan>());
+}
+
+}  // namespace millrace::inline exec
