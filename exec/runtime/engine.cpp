@@ -44,7 +44,10 @@ void EngineImpl::stop(bool clean) {
   if (owners_) owners_->stop();
   if (house_.joinable()) house_.join();
   for (auto& worker : workers_) worker->stop(clean);
+  // What was committed is for the others to go on from; what they restore does not wait for our disk.
   if (membership_ && clean) membership_->leave();
+  if (clean)
+    for (auto& worker : workers_) worker->put_away();
   workers_.clear();
   {
     const MutexLock control(control_);

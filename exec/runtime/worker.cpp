@@ -91,7 +91,7 @@ void Worker::stop(bool clean) {
   if (clean) {
     call([this] {
       commit_all(kLastCommitWait);
-      spill_everything();
+      stopping_ = true;
     });
   }
   stopping_ = true;
@@ -100,6 +100,10 @@ void Worker::stop(bool clean) {
     thread_.join();
   }
   inbox_.serve();
+}
+
+void Worker::put_away() {
+  call([this] { spill_everything(); });
 }
 
 // Work on the worker's thread, or right here when it has none.

@@ -54,8 +54,10 @@ class Worker {
   ~Worker();
 
   void start();
-  /// Ends the thread. `clean`: commits, spills and waits first; else leaves everything as a crash would.
+  /// Ends the thread. `clean`: commits and waits first; else leaves everything as a crash would.
   void stop(bool clean);
+  /// Spills what is committed. After a clean stop.
+  void put_away();
 
   struct NewTask {
     std::shared_ptr<QueryRun> run;

@@ -159,13 +159,35 @@ TEST_F(KafkaMembershipTest, ARestartTakesItsSlotsBackAtOnce) {
   ASSERT_TRUE(eventually([&] { return first->owned().size() == kSlots / 2 && second.owned().size() == kSlots / 2; }));
   const auto before = first->owned();
   first->stop();
-  first->membership->leave();
-  first.reset();
+  first.reset();  // as one that dies
   const auto start = Clock::now();
   first = std::make_unique<Member>(*log_, prefix_, "first");
   ASSERT_TRUE(eventually([&] { return first->owned().size() == kSlots / 2; }));
   EXPECT_EQ(first->owned(), before);
   EXPECT_LT(Clock::now() - start, 2500ms);  // less than a session
+}
+
+TEST_F(KafkaMembershipTest, WhatOneLeavesTheOthersHaveAtOnce) {
+  Member first(*log_, prefix_, "first");
+  Member second(*log_, prefix_, "second");
+  ASSERT_TRUE(eventually([&] { return first.owned().size() == kSlots / 2 && second.owned().size() == kSlots / 2; }));
+  first.stop();
+  const auto start = Clock::now();
+  first.membership->leave();
+  ASSERT_TRUE(eventually([&] { return second.owned().size() == kSlots; }));
+  EXPECT_LT(Clock::now() - start, 1500ms);
+}
+
+TEST_F(KafkaMembershipTest, TheLastOneThatLeavesFindsItsSlotsAgain) {
+  auto only = std::make_unique<Member>(*log_, prefix_, "only");
+  ASSERT_TRUE(eventually([&] { return only->owned().size() == kSlots; }));
+  only->stop();
+  only->membership->leave();
+  only.reset();
+  const auto start = Clock::now();
+  only = std::make_unique<Member>(*log_, prefix_, "only");
+  ASSERT_TRUE(eventually([&] { return only->owned().size() == kSlots; }));
+  EXPECT_LT(Clock::now() - start, 2500ms);
 }
 
 TEST_F(KafkaMembershipTest, AMemberThatWasFencedJoinsAgain) {

@@ -122,6 +122,7 @@ std::chrono::milliseconds session_of(const KafkaOptions& options) {
   return options.session_timeout;
 }
 
+constexpr std::chrono::milliseconds kLeaveWait{2000}, kLeaveLook{10};
 constexpr std::chrono::milliseconds kRejoinFirst{100}, kRejoinLongest{5000};
 
 std::vector<SlotId> slots_of(const rd_kafka_topic_partition_list_t* partitions) {
@@ -303,13 +304,36 @@ Result<std::vector<std::string>> KafkaMembership::owners() {
   return owners;
 }
 
+bool KafkaMembership::is_member() {
+  const auto members = log_.admin().group(group_, slots_topic_);
+  return !members || std::ranges::any_of(*members, [&](const auto& one) { return one.client_id == advertised_; });
+}
+
+// A static member does not leave its group when it ends, but when it gives up its subscription. Where others can have
+// its slots, they shall have them at once; where it is alone, it finds them again sooner when it stays.
+void KafkaMembership::hand_over() {
+  const auto members = log_.admin().group(group_, slots_topic_);
+  if (!members || members->size() < 2) return;
+  const auto deadline = Clock::now() + kLeaveWait;
+  rd_kafka_unsubscribe(consumer_.get());
+  while (Clock::now() < deadline) {
+    if (rd_kafka_message_t* message = rd_kafka_consumer_poll(consumer_.get(), static_cast<int>(kLeaveLook.count())))
+      rd_kafka_message_destroy(message);
+    if (owned_.empty() && !is_member()) return;
+  }
+  spdlog::warn("membership: the group did not take the leave in time");
+}
+
 void KafkaMembership::leave() {
   const MutexLock lock(mutex_);
   rejoin_at_.reset();
   if (!consumer_) return;
   leaving_ = true;
   fence_->drop();
-  if (assigned_) rd_kafka_consumer_close(consumer_.get());
+  if (assigned_) {
+    hand_over();
+    rd_kafka_consumer_close(consumer_.get());
+  }
   let_go();
 }
 

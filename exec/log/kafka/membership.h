@@ -80,8 +80,9 @@ class SessionWatch {
 
 }  // namespace kafka
 
-/// A static, cooperative member of one consumer group on the slots topic; it never fetches from it. After leave() the
-/// group keeps its slots for a session timeout, so that a restart takes them back without moving any.
+/// A static, cooperative member of one consumer group on the slots topic; it never fetches from it. A member that dies
+/// keeps its slots for a session timeout, so that a restart takes them back without moving any; so does one that leaves
+/// when it is the last. What one of several leaves is shared out at once.
 class KafkaMembership final : public Membership {
  public:
   KafkaMembership(KafkaLog& log, std::string group, std::string slots_topic, int slots, std::string advertised);
@@ -99,6 +100,8 @@ class KafkaMembership final : public Membership {
  private:
   Status subscribe() REQUIRES(mutex_);
   void let_go() REQUIRES(mutex_);
+  void hand_over() REQUIRES(mutex_);
+  bool is_member();
   void start_over() REQUIRES(mutex_);
   void assign(rd_kafka_topic_partition_list_s* partitions) REQUIRES(mutex_);
   void unassign(rd_kafka_topic_partition_list_s* partitions) REQUIRES(mutex_);
