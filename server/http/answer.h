@@ -11,6 +11,8 @@
 
 namespace millrace::inline server {
 
+constexpr int kNoContent = 204;  // a status that never has a length
+
 class Connection;
 
 /// The answer to one request on its way from any thread, where Responder is called, to the thread of its connection,

@@ -14,7 +14,6 @@ namespace http = boost::beast::http;
 namespace {
 
 constexpr std::size_t kKeptBytes = 16 << 10;
-constexpr int kNoContent = 204;                    // never has a length
 constexpr std::size_t kMostPipelined = 256 << 10;  // pipelined requests that wait for their turn
 
 std::string_view reason(int status) {

@@ -14,7 +14,6 @@ namespace {
 
 constexpr std::int32_t kStreamWindow = 1 << 20;      // bytes that a peer may send ahead on one stream
 constexpr std::int32_t kConnectionWindow = 8 << 20;  // and on all of them
-constexpr int kNoContent = 204;                      // never has a length
 constexpr double kResetsPerSecond = 100, kMostResets = 1000;
 
 std::string_view view(const std::uint8_t* text, std::size_t size) {
