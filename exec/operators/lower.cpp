@@ -212,6 +212,8 @@ class Builder {
                                [&](const StreamStreamJoinNode& n) { return make_stream_stream_join(n, lower); },
                                [&](const TableTableJoinNode& n) { return make_table_table_join(n, lower); },
                                [&](const ForeignKeyJoinNode& n) { return make_foreign_key_join(n, lower); },
+                               [&](const GroupNode& n) { return make_group(n, lower); },
+                               [&](const SortNode& n) { return make_sort(n, lower); },
                                [&](const SourceNode&) { return unexpected("a source"); },
                                [&](const KeyLookupNode&) { return unexpected("a look-up"); },
                                [&](const StoreScanNode&) { return unexpected("a scan"); },

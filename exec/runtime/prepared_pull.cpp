@@ -21,8 +21,10 @@ PreparedPull::PreparedPull(std::shared_ptr<const PhysicalPlan> plan) : plan_(std
   ensure(plan_->subtopologies.size() == 1);
   NodePtr node = plan_->subtopologies.front().root;
   if (const auto* output = node->as<OutputNode>()) limit_ = output->limit;
-  for (; !inputs_of(*node).empty(); node = inputs_of(*node).front())
+  for (; !inputs_of(*node).empty(); node = inputs_of(*node).front()) {
+    once_ = once_ || node->as<GroupNode>() != nullptr || node->as<SortNode>() != nullptr;
     for_each_expression(*node, [&](const ExprPtr& expr) { find_parameters(*expr, computed_with_); });
+  }
   keys_ = node->as<KeyLookupNode>();
   scan_ = node->as<StoreScanNode>();
   ensure(keys_ != nullptr || scan_ != nullptr);
@@ -64,6 +66,7 @@ Result<std::unique_ptr<PullInstance>> PreparedPull::take(const std::shared_ptr<c
 }
 
 void PreparedPull::give_back(std::unique_ptr<PullInstance> instance) {
+  if (once_) return;
   const MutexLock lock(mutex_);
   if (idle_.size() < kIdleInstances) idle_.push_back(std::move(instance));
 }

@@ -41,6 +41,7 @@ class PreparedPull {
   const std::shared_ptr<const PhysicalPlan> plan_;
   const KeyLookupNode* keys_ = nullptr;
   const StoreScanNode* scan_ = nullptr;
+  bool once_ = false;  // operators keep what they were given: each run has its own
   std::optional<std::int64_t> limit_;
   std::vector<Type> computed_with_;  // types of the parameters, if there are any above the leaf
 

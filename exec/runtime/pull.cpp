@@ -56,7 +56,11 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
       const WindowRange* windows = &windows_;
       auto more = pull_->keys() != nullptr ? take_found(entries, windows) : take_scanned(entries);
       if (!more) return more.error();
-      if (!*more) return std::optional<Batch>();
+      if (!*more) {
+        if (std::exchange(finished_, true)) return std::optional<Batch>();
+        if (Status last = take(instance_->pipeline->finish()); !last) return last.error();
+        continue;
+      }
       if (entries.empty()) continue;
       if (Status run = run_plan(entries, *windows); !run) return run.error();
     }
@@ -232,7 +236,9 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
     auto rows = reader().rows(entries, windows);
     if (!rows) return rows.error();
     if (rows->rows == 0) return {};
-    auto made = instance_->pipeline->apply(*rows);
+    return take(instance_->pipeline->apply(*rows));
+  }
+  Status take(Result<std::vector<Batch>*> made) {
     if (!made) return made.error();
     ready_.swap(**made);
     ready_at_ = 0;
@@ -266,6 +272,7 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
   int partition_ = 0;
   std::vector<int> elsewhere_;  // partitions that are not here
   std::unique_ptr<ScanElsewhere> scan_elsewhere_;
+  bool finished_ = false;  // the plan has heard that there are no more rows
 
   std::vector<Batch> ready_;  // have gone through the plan
   std::size_t ready_at_ = 0;

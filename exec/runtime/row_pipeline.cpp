@@ -16,4 +16,10 @@ Result<std::vector<Batch>*> RowPipeline::apply(const Batch& rows) {
   return &out_;
 }
 
+Result<std::vector<Batch>*> RowPipeline::finish() {
+  out_.clear();
+  if (Status done = pipeline_->commit(); !done) return done.error();
+  return &out_;
+}
+
 }  // namespace millrace::inline exec

@@ -18,6 +18,8 @@ class RowPipeline final : private TaskContext, private Emitter {
   ParameterRow& values() { return values_; }
   /// What the rows of the plan's leaf become, in order: until the next call.
   Result<std::vector<Batch>*> apply(const Batch& rows);
+  /// What follows when there are no more rows. Only then, and once, do plans that group or sort give anything.
+  Result<std::vector<Batch>*> finish();
 
  private:
   explicit RowPipeline(std::shared_ptr<const PhysicalPlan> plan) : plan_(std::move(plan)) {}

@@ -58,7 +58,17 @@ struct BoundPull {
   Schema row;                      // what predicate and items refer to: the source's schema
   ExprPtr predicate;               // null: none. May use window bounds and ROWTIME
   std::vector<ProjectItem> items;  // role key for columns shown as KEY
-  std::optional<std::int64_t> limit;
+  std::optional<std::int64_t> limit, offset;
+  /// GROUP BY, or aggregates alone. Items, HAVING and the order are over the groups then: keys, then calls.
+  struct Groups {
+    std::vector<ProjectItem> keys;
+    std::vector<AggregateCall> calls;
+    ExprPtr having;  // null: none
+  };
+  std::optional<Groups> groups;
+  bool distinct = false;
+  std::vector<SortKey> order;  // over the items when `distinct`, else over what they are over
+  bool row_wise() const { return !groups && !distinct && order.empty() && !offset; }
   /// Where the rows are found. The predicate is still applied to what is found, unless the keys say it all.
   struct Access {
     std::vector<KeyAccess> keys;      // point look-ups; none: a scan
@@ -68,6 +78,7 @@ struct BoundPull {
   };
   Access access;
   std::vector<PullParameter> parameters;  // of ParameterExpr, by index
+  std::int64_t most_memory_bytes = 0;     // of what groups and sorts
 };
 
 /// INSERT VALUES, evaluated and coerced: one value per column of the schema.

@@ -5,8 +5,10 @@
 #include "parser/ast/format.h"
 #include "planner/bind/ast_rewrite.h"
 #include "planner/bind/coercion.h"
+#include "planner/bind/dialect.h"
 #include "planner/bind/pull_lookups.h"
 #include "planner/bind/pull_parameters.h"
+#include "planner/bind/select_aggregate.h"
 #include "planner/bind/select_items.h"
 #include "planner/bind/select_project.h"
 #include "planner/bind/source_checks.h"
@@ -25,6 +27,11 @@ class PullBinder {
  private:
   void check_pull_clauses() const;
   void check_pull_columns() const;
+  void read_order();
+  ast::ExprPtr ordered_by(const ast::ExprPtr& written) const;
+  void bind_order(BoundPull& bound, ExprBinder& binder) const;
+  ProjectItem bind_pull_item(ExprBinder& binder, const OutputItem& item, bool row_wise) const;
+  bool lifts_clauses() const { return lifts(Lifted::pull_clauses, context_.properties); }
   ExprPtr bind_pull_predicate();
   void check_key_literals(const ast::ExprPtr& expr) const;
   const ColumnDef* key_column(const ast::ExprPtr& expr) const;
@@ -36,6 +43,7 @@ class PullBinder {
   Scope scope_;
   Clauses clauses_;
   PullParameters parameters_;
+  std::vector<ast::ExprPtr> order_;  // qualified
 };
 
 void PullBinder::check_pull_clauses() const {
@@ -46,10 +54,11 @@ void PullBinder::check_pull_clauses() const {
   };
   refuse("JOIN", !query_.from.joins.empty(), query_.span);
   refuse("WINDOW", query_.window.has_value(), query_.window ? query_.window->span : query_.span);
-  refuse("GROUP BY", query_.group_by.has_value(), query_.group_by ? query_.group_by->span : query_.span);
+  const bool lifted = lifts_clauses();
+  refuse("GROUP BY", query_.group_by.has_value() && !lifted, query_.group_by ? query_.group_by->span : query_.span);
   refuse("PARTITION BY", query_.partition_by.has_value(),
          query_.partition_by ? query_.partition_by->span : query_.span);
-  refuse("HAVING", query_.having != nullptr, query_.having ? query_.having->span : query_.span);
+  refuse("HAVING", query_.having != nullptr && !lifted, query_.having ? query_.having->span : query_.span);
   if (query_.limit && *query_.limit < 0) {
     throw SqlError(Code::not_supported, query_.span,
                    "Pull queries don't support negative integers in the LIMIT clause." + pull_help());
@@ -73,11 +82,11 @@ void PullBinder::check_pull_columns() const {
   for (const auto& item : clauses_.items) check(item.expr, "SELECT");
   const bool star = std::ranges::any_of(
       query_.items, [](const ast::SelectItem& item) { return std::holds_alternative<ast::SelectStar>(item); });
-  if (star && query_.items.size() > 1) {
+  if (star && query_.items.size() > 1 && !lifts_clauses()) {
     throw SqlError(Code::not_supported, query_.span,
                    "Pull queries only support wildcards in the projects if they are the only expression");
   }
-  if (clauses_.aggregated) {
+  if (clauses_.aggregated && !lifts_clauses()) {
     throw SqlError(Code::not_supported, query_.span, "Pull queries don't support aggregate functions." + pull_help());
   }
 }
@@ -164,6 +173,24 @@ ExprPtr constant_of(const ast::ExprPtr& expr, const Type& type, bool time, const
   return as_literal(literal && bound->type == type ? literal->value : context.evaluate(*cast_to(bound, type)));
 }
 
+void refuse_on_stream(const ast::Query& query, const BoundPull& bound) {
+  const auto refuse = [](const char* clause, Span span) {
+    throw SqlError(Code::not_supported, span,
+                   fmt::format("Pull queries on streams don't support {}. A table can be asked so.", clause))
+        .hint("CREATE TABLE ... AS SELECT keeps an aggregate");
+  };
+  if (query.group_by) refuse("GROUP BY", query.group_by->span);
+  if (bound.groups) refuse("aggregate functions", query.span);
+  if (query.distinct) refuse("SELECT DISTINCT", query.span);
+  if (!query.order_by.empty()) refuse("ORDER BY", query.order_by.front().span);
+  if (query.offset) refuse("OFFSET", query.span);
+}
+
+/// Whether its values have an order.
+bool is_ordered(const Type& type) {
+  return type.kind() != TypeKind::array && type.kind() != TypeKind::map && type.kind() != TypeKind::structure;
+}
+
 PullSource make_pull_source(const SourceDef& def, const BindContext& context, const Scope& scope,
                             const PullParameters& parameters) {
   PullSource source{.def = def, .key_of = {}, .bound_of = {}, .constant = {}, .is_column = {}, .show = {}};
@@ -185,6 +212,93 @@ PullSource make_pull_source(const SourceDef& def, const BindContext& context, co
   return source;
 }
 
+/// An ordinal, the name of an item, or an expression over what the items are over.
+ast::ExprPtr PullBinder::ordered_by(const ast::ExprPtr& written) const {
+  if (const auto* ordinal = written->as<ast::IntegerLiteral>()) {
+    if (ordinal->value < 1 || static_cast<std::size_t>(ordinal->value) > clauses_.items.size())
+      throw SqlError(
+          Code::invalid_statement, written->span,
+          fmt::format("ORDER BY {}: the SELECT list has {} columns.", ordinal->value, clauses_.items.size()));
+    return clauses_.items[static_cast<std::size_t>(ordinal->value) - 1].expr;
+  }
+  if (const auto* column = written->as<ast::ColumnRef>(); column && !column->qualifier) {
+    const auto item = std::ranges::find(clauses_.items, column->name.text, &OutputItem::name);
+    if (item != clauses_.items.end()) return item->expr;
+  }
+  ast::ExprPtr expr = qualify(written, scope_);
+  check_resolved(expr, scope_, "ORDER BY");
+  return expr;
+}
+
+void PullBinder::read_order() {
+  for (const auto& item : query_.order_by) {
+    order_.push_back(ordered_by(item.expr));
+    const bool shown = std::ranges::any_of(
+        clauses_.items, [&](const OutputItem& output) { return ast::equal(*output.expr, *order_.back()); });
+    if (query_.distinct && !shown)
+      throw SqlError(Code::invalid_statement, item.span,
+                     "With SELECT DISTINCT, ORDER BY takes expressions of the SELECT list only.");
+  }
+  if (!query_.group_by && !clauses_.aggregated) return;
+  clauses_.aggregated = true;
+}
+
+/// Rows that are equal otherwise stand in the order of their keys, so that pages neither overlap nor skip.
+void PullBinder::bind_order(BoundPull& bound, ExprBinder& binder) const {
+  const auto add = [&](ExprPtr expr, bool descending = false, std::optional<bool> nulls_first = {}) {
+    bound.order.push_back({std::move(expr), descending, nulls_first.value_or(descending)});
+  };
+  const auto add_column = [&](std::size_t position, const ColumnDef& column) {
+    add(make_column(position, column.type, column.name));
+  };
+  for (std::size_t i = 0; i < order_.size(); ++i) {
+    const auto& item = query_.order_by[i];
+    const auto shown = std::ranges::find_if(
+        clauses_.items, [&](const OutputItem& output) { return ast::equal(*output.expr, *order_[i]); });
+    ExprPtr expr = bound.distinct
+                       ? make_column(static_cast<std::size_t>(shown - clauses_.items.begin()),
+                                     bound.items[static_cast<std::size_t>(shown - clauses_.items.begin())].column.type,
+                                     shown->name)
+                       : bind_item(binder, order_[i], scope_);
+    if (!is_ordered(expr->type))
+      throw SqlError(Code::type_mismatch, item.span, fmt::format("ORDER BY does not take {}.", expr->type.to_string()));
+    add(std::move(expr), item.descending, item.nulls_first);
+  }
+  if (bound.order.empty()) return;
+  const auto add_all = [&](const Schema& schema, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i)
+      if (is_ordered(schema.columns[i].type)) add_column(i, schema.columns[i]);
+  };
+  if (bound.distinct) {
+    for (std::size_t i = 0; i < bound.items.size(); ++i)
+      if (is_ordered(bound.items[i].column.type)) add_column(i, bound.items[i].column);
+  } else if (bound.groups) {
+    for (std::size_t i = 0; i < bound.groups->keys.size(); ++i)
+      if (is_ordered(bound.groups->keys[i].column.type)) add_column(i, bound.groups->keys[i].column);
+  } else {
+    add_all(bound.row, bound.row.key_count());
+    if (scope_.sources[0].def->window)
+      for (const auto pseudo : {PseudoColumn::window_start, PseudoColumn::window_end})
+        add(make_expr(PseudoExpr{pseudo}, Type::bigint(), {}));
+  }
+}
+
+/// `row_wise`: the item shows a row of the table, keys marked.
+ProjectItem PullBinder::bind_pull_item(ExprBinder& binder, const OutputItem& item, bool row_wise) const {
+  const SourceDef& def = *scope_.sources[0].def;
+  ProjectItem made = value_item(binder, input_, scope_, item);
+  if (def.kind != RelationKind::table || !row_wise) return made;
+  const auto* column = item.expr->as<ast::ColumnRef>();
+  const auto index = column ? def.schema.find(column->name.text) : std::nullopt;
+  const auto pseudo = column && !index ? pseudo_column_of(column->name.text) : std::nullopt;
+  const bool window = pseudo == PseudoColumn::window_start || pseudo == PseudoColumn::window_end;
+  const bool own_name = column && column->name.text == item.name;
+  if (own_name && (key_column(item.expr) || window)) made.column.role = ColumnRole::key;
+  if (own_name && index && def.schema.columns[*index].role == ColumnRole::header)
+    made.column = def.schema.columns[*index];
+  return made;
+}
+
 BoundPull PullBinder::bind() {
   if (find_flag(context_.properties, "ksql.pull.queries.enable") == false) {
     throw SqlError(Code::not_supported, query_.span,
@@ -199,10 +313,13 @@ BoundPull PullBinder::bind() {
   clauses_ = read_clauses(input_, scope_, names);
   check_pull_columns();
   check_clauses(input_, scope_, clauses_);
+  read_order();
   BoundPull bound;
   bound.source = def.name;
   bound.row = def.schema;
   bound.limit = query_.limit;
+  bound.offset = query_.offset;
+  bound.distinct = query_.distinct;
   const bool table = def.kind == RelationKind::table;
   if (table && clauses_.where)
     parameters_.lift(clauses_.where, liftable_, [this](const ast::ExprPtr& expr) {
@@ -210,25 +327,23 @@ BoundPull PullBinder::bind() {
       return binder.bind(expr);
     });
   bound.predicate = bind_pull_predicate();
+  Aggregation aggregation(input_, scope_, clauses_);
   ExprBinder binder(context_, scope_);
+  if (clauses_.aggregated) {
+    bound.groups = aggregation.group(order_);
+    binder.intercept = [&](const ast::ExprPtr& expr) { return aggregation.replace_item(expr); };
+  }
+  const bool row_wise = !bound.groups && !bound.distinct;
   for (const auto& item : clauses_.items) {
     // On a stream the query is run as a push query that ends, which binds the calls.
     const auto is_table_call = [&](const ast::Expression& e) {
       return is_call_of(context_.functions, e, FunctionKind::table);
     };
     if (!table && contains(item.expr, is_table_call)) continue;
-    ProjectItem made = value_item(binder, input_, scope_, item);
-    const auto* column = item.expr->as<ast::ColumnRef>();
-    const auto pseudo =
-        column && !def.schema.find(column->name.text) ? pseudo_column_of(column->name.text) : std::nullopt;
-    const bool window = pseudo == PseudoColumn::window_start || pseudo == PseudoColumn::window_end;
-    const bool own_name = column && column->name.text == item.name;
-    if (table && own_name && (key_column(item.expr) || window)) made.column.role = ColumnRole::key;
-    const auto index = column && own_name ? def.schema.find(column->name.text) : std::nullopt;
-    if (table && index && def.schema.columns[*index].role == ColumnRole::header)
-      made.column = def.schema.columns[*index];
-    bound.items.push_back(std::move(made));
+    bound.items.push_back(bind_pull_item(binder, item, row_wise));
   }
+  bind_order(bound, binder);
+  if (!table) refuse_on_stream(query_, bound);
   Schema shown;
   for (const auto& item : bound.items) shown.columns.push_back(item.column);
   check_duplicate_columns(shown, query_.span);
@@ -236,6 +351,7 @@ BoundPull PullBinder::bind() {
   source.key_of = [this](const ast::ExprPtr& expr) { return key_column(expr); };
   if (table) bound.access = find_access(clauses_.where, source);
   bound.parameters = parameters_.list();
+  bound.most_memory_bytes = setting_integer(context_.properties, "millrace.pull.max.memory.bytes");
   return bound;
 }
 

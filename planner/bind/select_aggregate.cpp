@@ -184,6 +184,31 @@ void Aggregation::check_final(bool windowed) const {
   }
 }
 
+BoundPull::Groups Aggregation::group(const std::vector<ast::ExprPtr>& order) {
+  check_grouping(input_, clauses_);
+  for (const auto& item : clauses_.items) collect(item.expr);
+  collect(clauses_.having);
+  for (const auto& expr : order) collect(expr);
+  check_non_aggregates(input_, scope_, clauses_);
+  for (const auto& expr : order) check_ordered(input_, scope_, clauses_, expr);
+  if (input_.query.group_by)
+    check_value_formats(scope_, "GROUP BY", Code::invalid_aggregate, input_.query.group_by->span);
+  BoundPull::Groups groups;
+  ExprBinder binder(input_.context, scope_);
+  for (const auto& expr : clauses_.group) {
+    ExprPtr bound = bind_item(binder, expr, scope_);
+    keys_.push_back({keys_.size(), bound->type, {expr}});
+    groups.keys.push_back({ColumnDef{.name = display(expr, scope_), .type = bound->type}, std::move(bound)});
+  }
+  for (const auto& call : aggregates_) calls_.push_back(bind_aggregate(*call->as<ast::Call>(), call));
+  groups.calls = calls_;
+  if (!clauses_.having) return groups;
+  ExprBinder having(input_.context, scope_);
+  having.intercept = [this](const ast::ExprPtr& expr) { return replace(expr); };
+  groups.having = bind_predicate(having, clauses_.having, scope_, "HAVING");
+  return groups;
+}
+
 void Aggregation::apply(KeyedPlan& plan, KeyChange& key) {
   check_grouping(input_, clauses_);
   for (const auto& item : clauses_.items) collect(item.expr);

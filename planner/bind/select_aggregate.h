@@ -15,6 +15,8 @@ class Aggregation {
       : input_(input), scope_(scope), clauses_(clauses) {}
 
   void apply(KeyedPlan& plan, KeyChange& key);
+  /// The same for rows that are read once: a pull query. `order`: of ORDER BY, qualified.
+  BoundPull::Groups group(const std::vector<ast::ExprPtr>& order);
   /// What an item of the SELECT list reads of the grouped rows; null: bind it as it is.
   ExprPtr replace_item(const ast::ExprPtr& expr) const;
   /// An accumulator holds an array, map or struct.
@@ -40,6 +42,8 @@ class Aggregation {
 
 /// Throws where GROUP BY, the SELECT list and HAVING do not fit each other.
 void check_grouping(const SelectInput& input, const Clauses& clauses);
+/// The same for an expression of ORDER BY.
+void check_ordered(const SelectInput& input, const Scope& scope, const Clauses& clauses, const ast::ExprPtr& expr);
 void check_non_aggregates(const SelectInput& input, const Scope& scope, const Clauses& clauses);
 
 /// The WINDOW clause with its defaults.

@@ -35,7 +35,7 @@ void check_group_expr(const SelectInput& input, const ast::ExprPtr& expr) {
                      fmt::format("GROUP BY does not support table functions: {} is a table function.",
                                  e.as<ast::Call>()->name.text));
     }
-    if (is_window_bound(e)) {
+    if (is_window_bound(e) && !input.pull) {
       throw SqlError(
           Code::invalid_window, e.span,
           fmt::format("Window bounds column {} can only be used in the SELECT clause of windowed aggregations",
@@ -72,7 +72,7 @@ void check_grouping(const SelectInput& input, const Clauses& clauses) {
                    std::ranges::any_of(clauses.items, [&](const OutputItem& item) {
                      return has_call_of(input.context.functions, item.expr, FunctionKind::aggregate);
                    });
-  if (!any) {
+  if (!any && !input.pull) {
     throw SqlError(Code::invalid_aggregate, input.query.group_by->span,
                    "GROUP BY requires aggregate functions in either the SELECT or HAVING clause.");
   }
@@ -107,6 +107,12 @@ void check_non_aggregates(const SelectInput& input, const Scope& scope, const Cl
     for_each_child(*expr, check_having);
   };
   if (clauses.having) check_having(clauses.having);
+}
+
+void check_ordered(const SelectInput& input, const Scope& scope, const Clauses& clauses, const ast::ExprPtr& expr) {
+  if (is_grouped(input, clauses, expr)) return;
+  throw SqlError(Code::invalid_aggregate, expr->span,
+                 fmt::format("Non-aggregate ORDER BY expression not part of GROUP BY: {}", display(expr, scope)));
 }
 
 std::optional<WindowSpec> window_spec(const ast::Query& query) {

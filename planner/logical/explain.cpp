@@ -45,6 +45,13 @@ std::string text_of(const TableCall& call) {
 std::string text_of(const AggregateCall& call) {
   return call_text(call);
 }
+std::string text_of(const SortKey& key) {
+  const bool usual = key.nulls_first == key.descending;
+  return text_of(key.expr) + (key.descending ? " DESC" : "") +
+         (usual             ? ""
+          : key.nulls_first ? " NULLS FIRST"
+                            : " NULLS LAST");
+}
 std::string text_of(const WindowLimit& limit) {
   static constexpr std::string_view kSigns[] = {"=", "<>", "<", "<=", ">", ">="};
   return fmt::format("{} {} {}", pseudo_column_name(limit.bound), kSigns[static_cast<std::size_t>(limit.op)],

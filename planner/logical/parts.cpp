@@ -23,4 +23,8 @@ bool same(const KeyAccess& a, const KeyAccess& b) {
   return same(a.key, b.key) && same(a.limits, b.limits);
 }
 
+bool same(const SortKey& a, const SortKey& b) {
+  return a.descending == b.descending && a.nulls_first == b.nulls_first && same(a.expr, b.expr);
+}
+
 }  // namespace millrace::inline planner

@@ -53,6 +53,13 @@ struct KeyAccess {
   std::vector<WindowLimit> limits = {};
 };
 
+/// `expr [DESC] [NULLS FIRST]`
+struct SortKey {
+  ExprPtr expr;
+  bool descending = false;
+  bool nulls_first = false;
+};
+
 enum class NullKey : std::uint8_t {
   keep,  // PARTITION BY and joins: a failing or NULL key expression gives a null key
   drop,  // GROUP BY: any NULL among the key columns drops the row, as does a null value
@@ -80,9 +87,11 @@ bool same(const TableCall& a, const TableCall& b);
 bool same(const AggregateCall& a, const AggregateCall& b);
 bool same(const WindowLimit& a, const WindowLimit& b);
 bool same(const KeyAccess& a, const KeyAccess& b);
+bool same(const SortKey& a, const SortKey& b);
 template <class T>
 concept HasParts = std::same_as<T, ExprPtr> || std::same_as<T, ProjectItem> || std::same_as<T, TableCall> ||
-    std::same_as<T, AggregateCall> || std::same_as<T, WindowLimit> || std::same_as<T, KeyAccess>;
+    std::same_as<T, AggregateCall> || std::same_as<T, WindowLimit> || std::same_as<T, KeyAccess> ||
+    std::same_as<T, SortKey>;
 template <HasParts T>
 bool same(const std::vector<T>& a, const std::vector<T>& b) {
   if (a.size() != b.size()) return false;
@@ -124,6 +133,11 @@ void for_each_expr(E& limit, F& f) {
   f(limit.value);
 }
 template <class E, class F>
+requires std::same_as<std::remove_const_t<E>, SortKey>
+void for_each_expr(E& key, F& f) {
+  f(key.expr);
+}
+template <class E, class F>
 requires std::same_as<std::remove_const_t<E>, KeyAccess>
 void for_each_expr(E& access, F& f) {
   for (auto& part : access.key) f(part);
@@ -146,6 +160,7 @@ std::string text_of(const TableCall& call);
 std::string text_of(const AggregateCall& call);
 std::string text_of(const WindowLimit& limit);
 std::string text_of(const KeyAccess& access);
+std::string text_of(const SortKey& key);
 template <HasParts T>
 std::string text_of(const std::vector<T>& parts) {
   std::string text;

@@ -13,6 +13,7 @@
 #include "planner/logical/filter_node.h"
 #include "planner/logical/flat_map_node.h"
 #include "planner/logical/foreign_key_join_node.h"
+#include "planner/logical/group_node.h"
 #include "planner/logical/key_lookup_node.h"
 #include "planner/logical/materialize_node.h"
 #include "planner/logical/output_node.h"
@@ -20,6 +21,7 @@
 #include "planner/logical/rekey_node.h"
 #include "planner/logical/repartition_node.h"
 #include "planner/logical/sink_node.h"
+#include "planner/logical/sort_node.h"
 #include "planner/logical/source_node.h"
 #include "planner/logical/store_scan_node.h"
 #include "planner/logical/stream_stream_join_node.h"
@@ -39,7 +41,7 @@ namespace millrace::inline planner {
 struct PlanNode : Relation {
   std::variant<SourceNode, FilterNode, ProjectNode, FlatMapNode, RekeyNode, RepartitionNode, CombineNode, AggregateNode,
                StreamTableJoinNode, StreamStreamJoinNode, TableTableJoinNode, ForeignKeyJoinNode, MaterializeNode,
-               SinkNode, OutputNode, KeyLookupNode, StoreScanNode>
+               SinkNode, OutputNode, KeyLookupNode, StoreScanNode, GroupNode, SortNode>
       node;
 
   template <class T>
@@ -80,6 +82,7 @@ struct QueryOptions {
   bool from_earliest = false;      // auto.offset.reset, for streams
   bool fail_on_bad_record = false;
   bool fail_on_bad_timestamp = false;
+  std::int64_t most_memory_bytes = 0;  // of a pull query's operators; 0: any
 };
 
 }  // namespace millrace::inline planner

@@ -93,6 +93,10 @@ json::value write(const KeyAccess& access) {
   return {{"key", std::move(key)}, {"limits", std::move(limits)}};
 }
 
+json::value write(const SortKey& key) {
+  return {{"expr", plan_json::write(key.expr)}, {"descending", key.descending}, {"nullsFirst", key.nulls_first}};
+}
+
 template <HasParts Part>
 json::value write(const std::vector<Part>& parts) {
   json::array out;
@@ -156,6 +160,9 @@ class Reader {
   void read(const json::value& from, KeyAccess& to) const {
     read(from.at("key"), to.key);
     read(from.at("limits"), to.limits);
+  }
+  void read(const json::value& from, SortKey& to) const {
+    to = {read_expr(from.at("expr"), functions_), from.at("descending").as_bool(), from.at("nullsFirst").as_bool()};
   }
   template <HasParts Part>
   void read(const json::value& from, std::vector<Part>& to) const {

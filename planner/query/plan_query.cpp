@@ -28,6 +28,20 @@ std::shared_ptr<const PhysicalPlan> plan_kept_table(NodePtr leaf, const QueryOpt
   return plan_query(make_node(MaterializeNode{.input = std::move(leaf), .emit_before = false}), options, context);
 }
 
+namespace {
+
+NodePtr each_once(NodePtr input) {
+  GroupNode once{.input = nullptr, .keys = {}, .calls = {}, .keep_null = true};
+  for (std::size_t i = 0; i < input->schema.size(); ++i) {
+    const ColumnDef& column = input->schema.columns[i];
+    once.keys.push_back({column, make_column(i, column.type, column.name)});
+  }
+  once.input = std::move(input);
+  return make_node(std::move(once));
+}
+
+}  // namespace
+
 std::shared_ptr<const PhysicalPlan> plan_pull(const BoundPull& bound, const PhysicalPlan& keeper,
                                               const PlanContext& context) {
   NodePtr node;
@@ -48,8 +62,21 @@ std::shared_ptr<const PhysicalPlan> plan_pull(const BoundPull& bound, const Phys
   }
   const bool filtered = bound.predicate && !(bound.access.says_all && !bound.access.keys.empty());
   if (filtered) node = make_node(FilterNode{.input = std::move(node), .predicate = bound.predicate});
+  if (bound.groups) {
+    node = make_node(GroupNode{.input = std::move(node), .keys = bound.groups->keys, .calls = bound.groups->calls});
+    if (bound.groups->having) node = make_node(FilterNode{.input = std::move(node), .predicate = bound.groups->having});
+  }
+  const auto ordered = [&](NodePtr input) {
+    if (bound.order.empty() && !bound.offset) return input;
+    return make_node(
+        SortNode{.input = std::move(input), .order = bound.order, .limit = bound.limit, .offset = bound.offset});
+  };
+  if (!bound.distinct) node = ordered(std::move(node));
   node = make_node(ProjectNode{.input = std::move(node), .items = bound.items});
-  return plan_query(make_node(OutputNode{.input = std::move(node), .limit = bound.limit}), QueryOptions{}, context);
+  if (bound.distinct) node = ordered(each_once(std::move(node)));
+  QueryOptions options;
+  options.most_memory_bytes = bound.most_memory_bytes;
+  return plan_query(make_node(OutputNode{.input = std::move(node), .limit = bound.limit}), options, context);
 }
 
 }  // namespace millrace::inline planner

@@ -140,6 +140,13 @@ void Session::apply(const ast::InsertSelect& statement) {
   add_query(std::move(bound), id, false);
 }
 
+void Session::apply(const ast::Select& statement) {
+  if (statement.query->emit == ast::Emit::none)
+    (void)plan_table_pull(*statement.query);
+  else
+    (void)plan_push(*statement.query);
+}
+
 void Session::apply(const ast::SetProperty& statement) {
   constexpr std::string_view prefix = "ksql.streams.";
   properties_[statement.name.starts_with(prefix) ? statement.name.substr(prefix.size()) : statement.name] =
@@ -206,6 +213,20 @@ std::shared_ptr<const PhysicalPlan> Session::plan_push(const ast::Query& query) 
                                   .transient = true},
                      .evaluate = evaluate_constant,
                      .rules_off = rules_off_});
+}
+
+std::shared_ptr<const PhysicalPlan> Session::plan_table_pull(const ast::Query& query) {
+  const BoundPull bound = bind_pull(query, context());
+  const SourcePtr source = catalog_.sources.at(bound.source);
+  const auto keeper = std::find_if(queries_.begin(), queries_.end(), [&](const PersistentQuery& known) {
+    return known.plan && known.plan->query_id == source->created_by;
+  });
+  if (keeper == queries_.end()) throw SqlError(Code::not_supported, query.span, "nobody keeps " + bound.source);
+  return plan_pull(
+      bound, *keeper->plan,
+      PlanContext{.physical = {.service_id = std::string(kServiceId), .query_id = "pull", .transient = true},
+                  .evaluate = evaluate_constant,
+                  .rules_off = rules_off_});
 }
 
 void Session::add_source(SourceDef source) {

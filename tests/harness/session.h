@@ -51,6 +51,9 @@ class Session : public TopicLookup {
   /// Plans a push query. Throws SqlError.
   std::shared_ptr<const PhysicalPlan> plan_push(const ast::Query& query);
 
+  /// Plans a pull query on a table. Throws SqlError.
+  std::shared_ptr<const PhysicalPlan> plan_table_pull(const ast::Query& query);
+
   std::optional<TopicInfo> find_topic(const std::string& name) override;
 
   /// As SET left it.
@@ -68,6 +71,7 @@ class Session : public TopicLookup {
   void apply(const ast::CreateSource& statement);
   void apply(const ast::CreateAs& statement);
   void apply(const ast::InsertSelect& statement);
+  void apply(const ast::Select& statement);
   void apply(const ast::SetProperty& statement);
   void apply(const ast::InsertValues& statement);
   void apply(const ast::AlterSource& statement);

@@ -27,7 +27,8 @@
 ///     bag counts, final counts               as expect, but in any order; only the newest value of each key
 ///     metric counts late_rows 1              of the query that fills the source, since its start
 ///     fails counts some text                 the query has stopped with an error that contains the text
-///     query                                  a push query over what is there now; its rows, in any order
+///     query                                  a push query over what is there now, or a pull query on a table (without
+///     EMIT); its rows, in any order unless it has ORDER BY
 ///     SELECT ... EMIT CHANGES;
 ///     ["a", 1]                               JSON; `tombstone ["a", null]` where a row is withdrawn
 ///     pull counts                            all rows that the table's query keeps, in any order

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <numeric>
 #include <stdexcept>
 #include <thread>
 
@@ -89,9 +90,11 @@ std::string row_text(const Batch& batch, std::size_t row, const std::vector<std:
   return (batch.kind(row) == RowKind::remove ? "tombstone " : "") + print_json(*harness::parse_json(text + "]"));
 }
 
-std::string compare_rows(std::vector<std::string> expected, std::vector<std::string> actual) {
-  std::sort(expected.begin(), expected.end());
-  std::sort(actual.begin(), actual.end());
+std::string compare_rows(std::vector<std::string> expected, std::vector<std::string> actual, bool ordered = false) {
+  if (!ordered) {
+    std::sort(expected.begin(), expected.end());
+    std::sort(actual.begin(), actual.end());
+  }
   if (expected == actual) return {};
   std::string problem = "other rows:";
   for (const auto& row : actual) problem += "\n    " + row;
@@ -288,6 +291,7 @@ std::string World::run(const QueryStep& step) {
     const auto statements = parse(step.text, session_.dialect());
     const auto* select = statements.at(0)->as<ast::Select>();
     if (!select) return "not a query";
+    if (select->query->emit == ast::Emit::none) return run_pull(*select->query, step);
     auto plan = session_.plan_push(*select->query);
     const auto* output = plan->subtopologies.back().root->as<OutputNode>();
     TransientEvents events;
@@ -309,6 +313,19 @@ std::string World::run(const QueryStep& step) {
   }
   if (failure) return "failed: " + failure->message;
   return ended ? compare_rows(step.rows, std::move(actual)) : "the query has not ended";
+}
+
+std::string World::run_pull(const ast::Query& query, const QueryStep& step) {
+  std::vector<std::string> actual;
+  const auto rows = checked(engine_->read_table(std::make_shared<PreparedPull>(session_.plan_table_pull(query)), {}));
+  const Status done = pull_all(*rows, [&](const Batch& batch) {
+    std::vector<std::size_t> order(batch.columns.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    for (std::size_t row = 0; row < batch.rows; ++row) actual.push_back(row_text(batch, row, order, false));
+    return true;
+  });
+  if (!done) return "failed: " + done.error().message;
+  return compare_rows(step.rows, std::move(actual), !query.order_by.empty());
 }
 
 std::string World::run(const PullStep& step) {

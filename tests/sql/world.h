@@ -48,6 +48,7 @@ class World {
     int partitions = 1;
   };
 
+  std::string run_pull(const ast::Query& query, const QueryStep& step);
   void start_engine();
   void restart();
   void start_queries();

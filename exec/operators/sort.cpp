@@ -1,0 +1,191 @@
+#include <algorithm>
+#include <numeric>
+#include <vector>
+
+#include "exec/data/footprint.h"
+#include "exec/operators/batch_ops.h"
+#include "exec/operators/finite.h"
+#include "exec/operators/lower.h"
+#include "exec/operators/row_evaluators.h"
+#include "planner/types/text_order.h"
+
+namespace millrace::inline exec {
+namespace {
+
+template <class T>
+int order_of(const Column& a, std::uint32_t x, const Column& b, std::uint32_t y) {
+  const T left = a.data.as<T>()[x], right = b.data.as<T>()[y];
+  return left < right ? -1 : right < left ? 1 : 0;
+}
+
+/// As `<` has it, NaN above all numbers. Neither is NULL.
+int compare_values(const Column& a, std::uint32_t x, const Column& b, std::uint32_t y) {
+  switch (a.type.kind()) {
+    case TypeKind::boolean:
+      return order_of<std::uint8_t>(a, x, b, y);
+    case TypeKind::integer:
+    case TypeKind::time:
+    case TypeKind::date:
+      return order_of<std::int32_t>(a, x, b, y);
+    case TypeKind::bigint:
+    case TypeKind::timestamp:
+      return order_of<std::int64_t>(a, x, b, y);
+    case TypeKind::double_: {
+      const double left = a.data.as<double>()[x], right = b.data.as<double>()[y];
+      if (left != left || right != right) return static_cast<int>(left != left) - static_cast<int>(right != right);
+      return left < right ? -1 : right < left ? 1 : 0;
+    }
+    case TypeKind::decimal:
+      return order_of<Int128>(a, x, b, y);
+    case TypeKind::string: {
+      const auto order = compare_text(a.data.as<std::string_view>()[x], b.data.as<std::string_view>()[y]);
+      return order < 0 ? -1 : order > 0 ? 1 : 0;
+    }
+    default:  // BYTES; the binder lets nothing else through
+      return a.data.as<std::string_view>()[x].compare(b.data.as<std::string_view>()[y]);
+  }
+}
+
+std::vector<ExprPtr> expressions_of(const std::vector<SortKey>& order) {
+  std::vector<ExprPtr> expressions;
+  for (const SortKey& key : order) expressions.push_back(key.expr);
+  return expressions;
+}
+
+/// Keeps batches as they are and sorts places in them. With a limit, what can no longer be among the first rows is
+/// dropped whenever twice as many have come together.
+class SortOperator final : public Operator {
+ public:
+  SortOperator(const SortNode& node, const LowerContext& lower)
+      : context_(lower.context),
+        order_(node.order),
+        keys_(expressions_of(node.order), *node.input, lower.context.parameters()),
+        offset_(static_cast<std::size_t>(node.offset.value_or(0))) {
+    if (node.limit) most_ = offset_ + static_cast<std::size_t>(*node.limit);
+    for (const ColumnDef& column : node.input->schema.columns) types_.push_back(column.type);
+  }
+
+  Status on_batch(int, const Batch& in, Emitter& out) override {
+    if (order_.empty()) return pass(in, out);
+    RowErrors errors;
+    sorted_by_.push_back(keys_.evaluate(in, std::nullopt, errors));
+    if (errors.count != 0) context_.report(errors, in);
+    const auto batch = static_cast<std::uint32_t>(batches_.size());
+    batches_.push_back(share(in));
+    held_ += 2 * footprint(in) + in.rows * sizeof(Pick);
+    for (std::uint32_t row = 0; row < in.rows; ++row) picks_.push_back({batch, row});
+    if (most_ && picks_.size() >= std::max(2 * *most_, kFewRows)) cut();
+    return check_memory(context_, held_);
+  }
+
+  Status on_commit(Emitter& out) override {
+    if (order_.empty()) return {};
+    sort();
+    const std::size_t end = std::min(picks_.size(), most_.value_or(picks_.size()));
+    for (std::size_t from = std::min(offset_, end); from < end; from += kMaxBatchRows) {
+      Batch batch = rows(std::span(picks_).subspan(from, std::min(kMaxBatchRows, end - from)));
+      if (Status given = out.batch(std::move(batch)); !given) return given;
+    }
+    return {};
+  }
+
+  std::size_t held_bytes() const override { return held_; }
+
+ private:
+  static constexpr std::size_t kFewRows = 2 * kMaxBatchRows;
+
+  Status pass(const Batch& in, Emitter& out) {
+    const std::size_t from = std::min(in.rows, offset_ - std::min(offset_, seen_));
+    const std::size_t to = most_ ? std::min(in.rows, *most_ - std::min(*most_, seen_)) : in.rows;
+    seen_ += in.rows;
+    if (from >= to) return {};
+    std::vector<std::uint32_t> wanted(to - from);
+    std::iota(wanted.begin(), wanted.end(), static_cast<std::uint32_t>(from));
+    return out.batch(gather(in, wanted));
+  }
+
+  bool less(const Pick& a, const Pick& b) const {
+    for (std::size_t k = 0; k < order_.size(); ++k) {
+      const Column& left = *sorted_by_[a.source][k];
+      const Column& right = *sorted_by_[b.source][k];
+      const bool left_null = left.is_null(a.row), right_null = right.is_null(b.row);
+      if (left_null || right_null) {
+        if (left_null != right_null) return left_null == order_[k].nulls_first;
+        continue;
+      }
+      const int order = compare_values(left, a.row, right, b.row);
+      if (order != 0) return (order < 0) != order_[k].descending;
+    }
+    // As they came.
+    return a.source != b.source ? a.source < b.source : a.row < b.row;
+  }
+  void sort() {
+    const auto by = [this](const Pick& a, const Pick& b) { return less(a, b); };
+    if (most_ && *most_ < picks_.size())
+      std::partial_sort(picks_.begin(), picks_.begin() + static_cast<std::ptrdiff_t>(*most_), picks_.end(), by);
+    else
+      std::sort(picks_.begin(), picks_.end(), by);
+  }
+
+  /// Leaves the first rows alone, in one batch.
+  void cut() {
+    sort();
+    picks_.resize(*most_);
+    std::vector<ColumnPtr> keys;
+    for (std::size_t k = 0; k < order_.size(); ++k)
+      keys.push_back(column(order_[k].expr->type, picks_, [&](std::size_t b) { return sorted_by_[b][k].get(); }));
+    Batch first = rows(picks_);
+    batches_.clear();
+    sorted_by_.clear();
+    held_ = 2 * footprint(first);
+    batches_.push_back(std::move(first));
+    sorted_by_.push_back(std::move(keys));
+    for (std::uint32_t row = 0; row < picks_.size(); ++row) picks_[row] = {0, row};
+  }
+
+  template <class Of>
+  ColumnPtr column(const Type& type, std::span<const Pick> picks, const Of& of) const {
+    std::vector<const Column*> sources;
+    for (std::size_t b = 0; b < batches_.size(); ++b) sources.push_back(of(b));
+    return interleave(type, sources, picks);
+  }
+  using Times = std::shared_ptr<const std::vector<std::int64_t>>;
+  Times times(std::span<const Pick> picks, Times Batch::*member) const {
+    if (batches_.front().*member == nullptr) return nullptr;
+    auto made = std::make_shared<std::vector<std::int64_t>>();
+    for (const Pick& pick : picks) made->push_back((*(batches_[pick.source].*member))[pick.row]);
+    return made;
+  }
+  Batch rows(std::span<const Pick> picks) const {
+    Batch made;
+    made.rows = picks.size();
+    for (std::size_t c = 0; c < types_.size(); ++c)
+      made.columns.push_back(column(types_[c], picks, [&](std::size_t b) { return batches_[b].columns[c].get(); }));
+    if (batches_.empty()) return made;
+    made.timestamps = times(picks, &Batch::timestamps);
+    made.window_start = times(picks, &Batch::window_start);
+    made.window_end = times(picks, &Batch::window_end);
+    return made;
+  }
+
+  OperatorContext& context_;
+  const std::vector<SortKey> order_;
+  RowEvaluators keys_;
+  const std::size_t offset_;
+  std::optional<std::size_t> most_;  // offset and limit
+  std::vector<Type> types_;          // of the columns
+
+  std::vector<Batch> batches_;
+  std::vector<std::vector<ColumnPtr>> sorted_by_;  // per batch
+  std::vector<Pick> picks_;
+  std::size_t held_ = 0;
+  std::size_t seen_ = 0;  // without an order
+};
+
+}  // namespace
+
+MadeOperator make_sort(const SortNode& node, const LowerContext& lower) {
+  return std::make_unique<SortOperator>(node, lower);
+}
+
+}  // namespace millrace::inline exec
