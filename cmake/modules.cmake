@@ -28,17 +28,17 @@ millrace_module(exec_functions IN exec/functions ALONE aggregates_offset.cpp dat
                 java_time_resolve.cpp java_zone.cpp json.cpp json_path.cpp lambda.cpp regex.cpp zone_rules.cpp USES exec_formats exec_expr exec_data planner_logical planner_catalog planner_types parser_error
                 LINKS fmt::fmt PkgConfig::ICU PkgConfig::XXHASH OpenSSL::Crypto Boost::url)
 millrace_module(exec_log IN exec/log USES exec_data planner_types parser_error LINKS fmt::fmt spdlog::spdlog PkgConfig::XXHASH)
-millrace_module(exec_log_local IN exec/log/local USES exec_log exec_data planner_types parser_error LINKS fmt::fmt spdlog::spdlog)
-millrace_module(exec_log_embedded IN exec/log/embedded USES exec_log_local exec_log exec_data planner_types parser_error
-                LINKS fmt::fmt spdlog::spdlog PkgConfig::ROCKSDB PkgConfig::XXHASH)
-millrace_module(exec_log_kafka IN exec/log/kafka ALONE reader.cpp USES exec_log exec_data planner_types parser_error LINKS fmt::fmt spdlog::spdlog PkgConfig::RDKAFKA)
+file(GLOB logs CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/exec/log/*/module.cmake)  # each adds its module to LOGS
+foreach(log ${logs})
+  include(${log})
+endforeach()
 millrace_module(exec_state IN exec/state USES exec_data exec_log planner_types parser_error LINKS fmt::fmt spdlog::spdlog PkgConfig::ROCKSDB PkgConfig::XXHASH)
 millrace_module(exec_operators IN exec/operators USES exec_state exec_formats exec_schemas exec_functions exec_expr exec_data exec_log planner_physical planner_logical planner_catalog
                 planner_types parser_error LINKS fmt::fmt spdlog::spdlog)
 millrace_module(exec_runtime IN exec/runtime USES exec_operators exec_state exec_formats exec_schemas exec_functions exec_expr exec_data exec_log_local exec_log planner_physical planner_logical
                 planner_catalog planner_types parser_error LINKS fmt::fmt spdlog::spdlog)
 
-set(EXEC exec_runtime exec_operators exec_log_kafka exec_log_embedded exec_log_local exec_log exec_formats exec_schemas_http exec_schemas exec_functions exec_expr exec_data exec_state)
+set(EXEC exec_runtime exec_operators ${LOGS} exec_log exec_formats exec_schemas_http exec_schemas exec_functions exec_expr exec_data exec_state)
 set(PLANNER planner_query planner_physical planner_rules planner_bind planner_logical planner_catalog planner_settings planner_types)
 set(PARSER parser_syntax parser_ast parser_error)
 millrace_module(server_config IN server/config USES planner_settings parser_error LINKS fmt::fmt)
