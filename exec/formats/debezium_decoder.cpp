@@ -1,3 +1,4 @@
+#include "exec/formats/codec.h"
 #include "exec/formats/debezium_format.h"
 #include "exec/formats/json_format.h"
 #include "exec/formats/json_scanner.h"
@@ -99,6 +100,11 @@ class DebeziumDecoder final : public Decoder {
 
 std::unique_ptr<Decoder> make_debezium_decoder(std::vector<ColumnDef> columns, std::vector<std::size_t> wanted) {
   return std::make_unique<DebeziumDecoder>(make_json_decoder(std::move(columns), std::move(wanted), false));
+}
+
+Codec debezium_json_codec() {
+  return {[](DecoderPlan plan) { return make_debezium_decoder(std::move(plan.columns), std::move(plan.wanted)); },
+          nullptr};
 }
 
 }  // namespace millrace::inline exec

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "exec/formats/codec.h"
 #include "exec/formats/column_writer.h"
 #include "exec/formats/csv_line.h"
 #include "exec/formats/delimited_format.h"
@@ -94,6 +95,13 @@ class DelimitedDecoder final : public Decoder {
 std::unique_ptr<Decoder> make_delimited_decoder(char delimiter, std::vector<ColumnDef> columns,
                                                 std::vector<std::size_t> wanted) {
   return std::make_unique<DelimitedDecoder>(delimiter, std::move(columns), wanted);
+}
+
+Codec delimited_codec() {
+  return {[](DecoderPlan plan) {
+            return make_delimited_decoder(plan.format.delimiter, std::move(plan.columns), std::move(plan.wanted));
+          },
+          [](EncoderPlan plan) { return make_delimited_encoder(plan.format.delimiter, std::move(plan.columns)); }};
 }
 
 }  // namespace millrace::inline exec

@@ -4,12 +4,8 @@
 #include <array>
 #include <utility>
 
-#include "exec/formats/debezium_format.h"
-#include "exec/formats/delimited_format.h"
-#include "exec/formats/json_format.h"
+#include "exec/formats/codec.h"
 #include "exec/formats/kafka_format.h"
-#include "exec/formats/row_format.h"
-#include "exec/formats/schema_format.h"
 #include "parser/error/ensure.h"
 #include "planner/catalog/formats.h"
 
@@ -22,86 +18,24 @@ bool is_bare(const FormatInfo& format, const std::vector<ColumnDef>& columns, bo
   return columns.size() == 1 && (is_key ? has_bare_key(format, 1) : !format.wrap_single);
 }
 
-std::optional<ColumnDef> only_column(const std::vector<ColumnDef>& columns) {
-  ensure(columns.size() <= 1);
-  return columns.empty() ? std::nullopt : std::optional(columns[0]);
-}
-
-struct DecoderPlan {
-  const FormatInfo& format;
-  std::vector<ColumnDef> columns;
-  std::vector<std::size_t> wanted;
-  bool bare;
-  SchemaCache* schemas;
-};
-struct EncoderPlan {
-  const FormatInfo& format;
-  std::vector<ColumnDef> columns;
-  bool bare;
-};
-
-std::unique_ptr<Decoder> schema_decoder(DecoderPlan plan) {
-  return make_schema_decoder(plan.format, std::move(plan.columns), std::move(plan.wanted), plan.bare, plan.schemas);
-}
-std::unique_ptr<Encoder> schema_encoder(EncoderPlan plan) {
-  return make_schema_encoder(plan.format, std::move(plan.columns), plan.bare);
-}
-
-// The planner lets nothing be written in formats that are only read.
-std::unique_ptr<Encoder> no_encoder(EncoderPlan) {
-  ensure(false);
-  return nullptr;
-}
-
-/// How a format is read and written; what it can carry is in the planner's row of the same name.
-struct Codec {
+struct NamedCodec {
   std::string_view name;
-  std::unique_ptr<Decoder> (*decoder)(DecoderPlan);
-  std::unique_ptr<Encoder> (*encoder)(EncoderPlan);
-};
-
-constexpr std::array kCodecs = {
-    Codec{
-        "JSON",
-        [](DecoderPlan plan) { return make_json_decoder(std::move(plan.columns), std::move(plan.wanted), plan.bare); },
-        [](EncoderPlan plan) { return make_json_encoder(std::move(plan.columns), plan.bare); }},
-    Codec{"DELIMITED",
-          [](DecoderPlan plan) {
-            return make_delimited_decoder(plan.format.delimiter, std::move(plan.columns), std::move(plan.wanted));
-          },
-          [](EncoderPlan plan) { return make_delimited_encoder(plan.format.delimiter, std::move(plan.columns)); }},
-    Codec{"KAFKA",
-          [](DecoderPlan plan) {
-            return make_kafka_decoder(plan.wanted.empty() ? std::nullopt : only_column(plan.columns));
-          },
-          [](EncoderPlan plan) { return make_kafka_encoder(only_column(plan.columns)); }},
-    Codec{"ROW", [](DecoderPlan plan) { return make_row_decoder(std::move(plan.columns), std::move(plan.wanted)); },
-          [](EncoderPlan plan) { return make_row_encoder(std::move(plan.columns)); }},
-    Codec{"NONE", [](DecoderPlan) { return make_kafka_decoder(std::nullopt); },
-          [](EncoderPlan) { return make_kafka_encoder(std::nullopt); }},
-    Codec{"AVRO", schema_decoder, schema_encoder},
-    Codec{"JSON_SR", schema_decoder, schema_encoder},
-    Codec{"PROTOBUF", schema_decoder, schema_encoder},
-    Codec{"PROTOBUF_NOSR", schema_decoder, schema_encoder},
-    Codec{"DEBEZIUM_JSON",
-          [](DecoderPlan plan) { return make_debezium_decoder(std::move(plan.columns), std::move(plan.wanted)); },
-          no_encoder},
-    Codec{"DEBEZIUM_AVRO", schema_decoder, no_encoder},
+  Codec codec;
 };
 
 const Codec& codec(const FormatInfo& format) {
-  const auto found = std::ranges::find(kCodecs, format.name, &Codec::name);
+  static const std::array kCodecs = {
+#define FORMAT(id, ...) NamedCodec{FormatDef __VA_ARGS__.name, id##_codec()},
+#include "planner/catalog/formats.inc"
+#undef FORMAT
+      NamedCodec{"ROW", row_codec()},
+  };
+  const auto found = std::ranges::find(kCodecs, format.name, &NamedCodec::name);
   ensure(found != kCodecs.end());
-  return *found;
+  return found->codec;
 }
 
 }  // namespace
-
-std::vector<std::string_view> codec_names() {
-  std::vector<std::string_view> names;
-  for (const Codec& one : kCodecs) names.push_back(one.name);
-  return names;
-}
 
 std::unique_ptr<Decoder> make_decoder(const FormatInfo& format, std::vector<ColumnDef> columns,
                                       std::vector<std::size_t> wanted, bool is_key, SchemaCache* schemas) {
@@ -114,7 +48,9 @@ std::unique_ptr<Decoder> make_decoder(const FormatInfo& format, std::vector<Colu
 std::unique_ptr<Encoder> make_encoder(const FormatInfo& format, std::vector<ColumnDef> columns, bool is_key) {
   if (is_key && columns.empty()) return make_kafka_encoder(std::nullopt);
   const bool bare = is_bare(format, columns, is_key);
-  return codec(format).encoder({format, std::move(columns), bare});
+  const auto make = codec(format).encoder;
+  ensure(make != nullptr);  // the planner lets nothing be written in formats that are only read
+  return make({format, std::move(columns), bare});
 }
 
 bool null_is_absent(const FormatInfo& format, std::span<const ColumnDef> columns) {

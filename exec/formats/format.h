@@ -76,9 +76,6 @@ bool null_is_absent(const FormatInfo& format, std::span<const ColumnDef> columns
 Result<std::optional<std::string>> encode_row(const FormatInfo& format, std::span<const ColumnDef> columns,
                                               std::span<const Value> values, bool is_key);
 
-/// Names of the formats that there are codecs for, for a test that the planner knows the same ones.
-std::vector<std::string_view> codec_names();
-
 /// Partition of a record: murmur2 of the serialized key as Java clients do. Precondition: a non-null key.
 std::int32_t partition_for(std::string_view key, std::int32_t partitions);
 

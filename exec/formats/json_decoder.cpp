@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "exec/formats/codec.h"
 #include "exec/formats/json_format.h"
 #include "exec/formats/json_layout.h"
 #include "exec/formats/json_reader.h"
@@ -184,6 +185,12 @@ std::unique_ptr<Decoder> make_json_decoder(std::vector<ColumnDef> columns, std::
     types.push_back(columns[index].type);
   }
   return std::make_unique<JsonDecoder>(std::move(names), types, bare);
+}
+
+Codec json_codec() {
+  return {
+      [](DecoderPlan plan) { return make_json_decoder(std::move(plan.columns), std::move(plan.wanted), plan.bare); },
+      [](EncoderPlan plan) { return make_json_encoder(std::move(plan.columns), plan.bare); }};
 }
 
 }  // namespace millrace::inline exec

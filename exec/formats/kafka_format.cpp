@@ -5,9 +5,11 @@
 #include <bit>
 #include <utility>
 
+#include "exec/formats/codec.h"
 #include "exec/formats/column_writer.h"
 #include "exec/formats/text_sink.h"
 #include "exec/formats/utf8_text.h"
+#include "parser/error/ensure.h"
 
 namespace millrace::inline exec {
 
@@ -173,6 +175,27 @@ std::unique_ptr<Decoder> make_kafka_decoder(const std::optional<ColumnDef>& colu
 std::unique_ptr<Encoder> make_kafka_encoder(const std::optional<ColumnDef>& column) {
   if (!column) return std::make_unique<NothingEncoder>();
   return std::make_unique<KafkaEncoder>(column->type.kind());
+}
+
+namespace {
+
+std::optional<ColumnDef> only_column(const std::vector<ColumnDef>& columns) {
+  ensure(columns.size() <= 1);
+  return columns.empty() ? std::nullopt : std::optional(columns[0]);
+}
+
+}  // namespace
+
+Codec kafka_codec() {
+  return {[](DecoderPlan plan) {
+            return make_kafka_decoder(plan.wanted.empty() ? std::nullopt : only_column(plan.columns));
+          },
+          [](EncoderPlan plan) { return make_kafka_encoder(only_column(plan.columns)); }};
+}
+
+Codec none_codec() {
+  return {[](DecoderPlan) { return make_kafka_decoder(std::nullopt); },
+          [](EncoderPlan) { return make_kafka_encoder(std::nullopt); }};
 }
 
 }  // namespace millrace::inline exec

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "exec/formats/codec.h"
 #include "exec/formats/column_writer.h"
 #include "exec/formats/row_format.h"
 #include "exec/formats/row_layout.h"
@@ -198,6 +199,11 @@ class RowDecoder final : public Decoder {
 
 std::unique_ptr<Decoder> make_row_decoder(std::vector<ColumnDef> columns, std::vector<std::size_t> wanted) {
   return std::make_unique<RowDecoder>(std::move(columns), wanted);
+}
+
+Codec row_codec() {
+  return {[](DecoderPlan plan) { return make_row_decoder(std::move(plan.columns), std::move(plan.wanted)); },
+          [](EncoderPlan plan) { return make_row_encoder(std::move(plan.columns)); }};
 }
 
 }  // namespace millrace::inline exec

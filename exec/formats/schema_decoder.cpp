@@ -4,6 +4,7 @@
 
 #include "exec/formats/avro_format.h"
 #include "exec/formats/avro_wire.h"
+#include "exec/formats/codec.h"
 #include "exec/formats/framing.h"
 #include "exec/formats/json_format.h"
 #include "exec/formats/protobuf_format.h"
@@ -263,6 +264,33 @@ std::unique_ptr<Decoder> make_schema_decoder(const FormatInfo& format, std::vect
   if (format.name == "JSON_SR")
     return std::make_unique<JsonSrDecoder>(make_json_decoder(std::move(columns), std::move(wanted), bare));
   return std::make_unique<RegistryDecoder>(format, columns, wanted, bare, schemas);
+}
+
+namespace {
+
+std::unique_ptr<Decoder> schema_decoder(DecoderPlan plan) {
+  return make_schema_decoder(plan.format, std::move(plan.columns), std::move(plan.wanted), plan.bare, plan.schemas);
+}
+std::unique_ptr<Encoder> schema_encoder(EncoderPlan plan) {
+  return make_schema_encoder(plan.format, std::move(plan.columns), plan.bare);
+}
+
+}  // namespace
+
+Codec avro_codec() {
+  return {schema_decoder, schema_encoder};
+}
+Codec json_sr_codec() {
+  return {schema_decoder, schema_encoder};
+}
+Codec protobuf_codec() {
+  return {schema_decoder, schema_encoder};
+}
+Codec protobuf_nosr_codec() {
+  return {schema_decoder, schema_encoder};
+}
+Codec debezium_avro_codec() {
+  return {schema_decoder, nullptr};
 }
 
 }  // namespace millrace::inline exec

@@ -10,8 +10,8 @@
 
 namespace millrace::inline planner {
 
-/// What a format can carry: one row for each, all that the planner knows of it. Reading and writing is the business of
-/// exec/formats, which has a row of the same name.
+/// What a format can carry: one row of formats.inc for each, all that the planner knows of it. Reading and writing is
+/// the business of exec/formats.
 struct FormatDef {
   std::string_view name;
 
