@@ -37,7 +37,9 @@ class Table:
         connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=60)
         connection.request(method, path, None if body is None else json.dumps(body), {"Content-Type": "application/json"})
         answer = connection.getresponse()
-        return answer.status, answer.read().decode()
+        text = answer.read().decode()
+        connection.close()
+        return answer.status, text
 
     def must(self, method, path, body):
         status, answer = self.ask(method, path, body)
