@@ -190,6 +190,12 @@ class Log {
                               const TopicConfig& config) = 0;  // an existing topic is a user error
   virtual Result<std::vector<TopicDescription>> list_topics() = 0;
   virtual Result<std::optional<TopicDescription>> describe_topic(const std::string& name) = 0;
+  /// How many partitions each of these topics has, 0 where there is none of that name; and as many topics at once as
+  /// the log can take: what one round trip tells is not asked in many.
+  virtual Result<std::vector<int>> partition_counts(std::span<const std::string> topics);
+  using NewTopic = std::pair<std::string, TopicConfig>;
+  /// None of them exists; some may, after an error.
+  virtual Status create_topics(std::span<const NewTopic> topics);
   virtual Status delete_topic(const std::string& name) = 0;
   /// Records before `offset` may be dropped.
   virtual Status truncate_before(const TopicPartition& partition, std::int64_t offset) = 0;
@@ -199,6 +205,8 @@ class Log {
   /// First offset and one past the last, asked from the log itself. `committed` false counts records and markers that a
   /// committed reader cannot see yet (needed for "to the end", design.md §5 Kafka).
   virtual Result<Bounds> bounds(const TopicPartition& partition, bool committed = true) = 0;
+  /// The same of many partitions.
+  virtual Result<std::vector<Bounds>> bounds_of(std::span<const TopicPartition> partitions, bool committed = true);
 
   virtual Result<std::unique_ptr<Reader>> reader(const std::string& client_id) = 0;
   /// Initialises at once: ends what a predecessor with this id left open. `membership` may be null (statements, INSERT

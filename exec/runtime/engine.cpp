@@ -128,47 +128,64 @@ Worker* EngineImpl::worker_of(const QueryRun& run, std::size_t subtopology, int 
   return worker < 0 ? nullptr : workers_[static_cast<std::size_t>(worker)].get();
 }
 
-Status EngineImpl::start_query(std::shared_ptr<const PhysicalPlan> plan) {
-  {
-    const MutexLock lock(mutex_);
-    if (runs_.contains(plan->query_id) || waiting_.contains(plan->query_id))
-      return user_error("the query {} is running already", plan->query_id);
+Status EngineImpl::start_queries(std::span<const Start> starts) {
+  // Accepted they are: when one cannot start now, the housekeeper tries again.
+  std::vector<const PhysicalPlan*> plans;
+  for (const Start& start : starts) plans.push_back(start.plan.get());
+  TopicSizes sizes(log_);
+  const Status known = sizes.look_up(plans);
+  std::vector<Result<QueryLayout>> layouts;
+  for (const PhysicalPlan* plan : plans) {
+    if (known) {
+      layouts.push_back(make_layout(sizes, *plan, slots_->slots()));
+    } else {
+      layouts.emplace_back(known.error());
+    }
   }
-  // Accepted it is: when it cannot start now, the housekeeper tries again.
-  auto layout = make_layout(log_, *plan, slots_->slots());
   const MutexLock control(control_);
-  if (!layout) {
-    put_off(plan, layout.error());
-    return {};
+  Runs runs;
+  Status outcome;
+  for (std::size_t i = 0; i < starts.size(); ++i) {
+    const std::string& id = starts[i].plan->query_id;
+    if (is_known(id)) {
+      if (outcome) outcome = user_error("the query {} is running already", id);
+    } else if (layouts[i]) {
+      runs.push_back(enlist(starts[i], std::move(*layouts[i])));
+    } else {
+      put_off(starts[i], layouts[i].error());
+    }
   }
-  return begin_query(plan, std::move(*layout), false);
+  launch(runs);
+  return outcome;
 }
 
-void EngineImpl::put_off(const std::shared_ptr<const PhysicalPlan>& plan, const Error& error) {
-  spdlog::error("query {}: {}", plan->query_id, error.message);
+bool EngineImpl::is_known(const std::string& query_id) {
   const MutexLock lock(mutex_);
-  Waiting& waiting = waiting_[plan->query_id];
+  return runs_.contains(query_id) || waiting_.contains(query_id);
+}
+
+void EngineImpl::put_off(const Start& start, const Error& error) {
+  const std::string& id = start.plan->query_id;
+  spdlog::error("query {}: {}", id, error.message);
+  const MutexLock lock(mutex_);
+  Waiting& waiting = waiting_[id];
   const bool again = waiting.plan != nullptr;
   waiting.wait = again ? std::min(2 * waiting.wait, options_.retry_longest) : options_.retry_first;
-  waiting.plan = plan;
+  waiting.plan = start.plan;
+  waiting.paused = start.paused;
   waiting.error = error;
   waiting.due = Clock::now() + waiting.wait;
   waiting.failed_at_ms = wall_clock_ms();
 }
 
 // Under control_.
-Status EngineImpl::begin_query(const std::shared_ptr<const PhysicalPlan>& plan, QueryLayout layout, bool paused) {
-  auto run = std::make_shared<QueryRun>(plan, std::move(layout));
-  run->paused = paused;
-  {
-    const MutexLock lock(mutex_);
-    auto& known = runs_[run->plan->query_id];
-    if (known) return user_error("the query {} is running already", run->plan->query_id);
-    known = run;
-    waiting_.erase(run->plan->query_id);
-  }
-  if (auto launched = launch(run, -1); !launched) run->fail(launched.error());
-  return {};
+std::shared_ptr<QueryRun> EngineImpl::enlist(const Start& start, QueryLayout layout) {
+  auto run = std::make_shared<QueryRun>(start.plan, std::move(layout));
+  run->paused = start.paused;
+  const MutexLock lock(mutex_);
+  runs_[start.plan->query_id] = run;
+  waiting_.erase(start.plan->query_id);
+  return run;
 }
 
 Status EngineImpl::stop_query(const std::string& query_id) {

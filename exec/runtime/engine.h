@@ -129,14 +129,27 @@ class Engine {
   static Result<std::unique_ptr<Engine>> start(Log& log, EngineOptions options, EngineEvents events);
   virtual ~Engine() = default;  // commits and stops cleanly
 
-  /// Submitter's half of starting a query: creates its internal topics and writes the first progress record of every
+  /// Submitter's half of starting queries: creates their internal topics and writes the first progress record of every
   /// task (start offsets as of now, `latest` meaning now). Idempotent.
-  virtual Status prepare(const PhysicalPlan& plan) = 0;
+  virtual Status prepare(std::span<const PhysicalPlan* const> plans) = 0;
+  Status prepare(const PhysicalPlan& plan) {
+    const PhysicalPlan* one = &plan;
+    return prepare({&one, 1});
+  }
   /// Takes back the progress records of a prepared query that the command log did not accept.
   virtual Status withdraw(const PhysicalPlan& plan) = 0;
-  /// Every process: runs the tasks whose slots it owns. A query that cannot start (its source topic is gone, the log
-  /// does not answer) is in QueryState::error and tried again; an error here says that there is such a query already.
-  virtual Status start_query(std::shared_ptr<const PhysicalPlan> plan) = 0;
+  struct Start {
+    std::shared_ptr<const PhysicalPlan> plan;
+    bool paused = false;
+  };
+  /// Every process: runs the tasks whose slots it owns. Queries that start together share the reading of a topic from
+  /// where they start. A query that cannot start (its source topic is gone, the log does not answer) is in
+  /// QueryState::error and tried again; an error here says that there was one of them already; the others have started.
+  virtual Status start_queries(std::span<const Start> starts) = 0;
+  Status start_query(std::shared_ptr<const PhysicalPlan> plan) {
+    const Start one{std::move(plan)};
+    return start_queries({&one, 1});
+  }
   virtual Status stop_query(const std::string& query_id) = 0;
   /// Submitter's half of dropping a query: deletes its internal topics, progress and state.
   virtual Status forget(const PhysicalPlan& plan) = 0;

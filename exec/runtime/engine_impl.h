@@ -29,9 +29,9 @@ class EngineImpl final : public Engine, private WorkerHost {
   ~EngineImpl() override;
   Status open();
 
-  Status prepare(const PhysicalPlan& plan) override;
+  Status prepare(std::span<const PhysicalPlan* const> plans) override;
   Status withdraw(const PhysicalPlan& plan) override;
-  Status start_query(std::shared_ptr<const PhysicalPlan> plan) override;
+  Status start_queries(std::span<const Start> starts) override;
   Status stop_query(const std::string& query_id) override;
   Status forget(const PhysicalPlan& plan) override;
   Status pause_query(const std::string& query_id) override;
@@ -77,14 +77,19 @@ class EngineImpl final : public Engine, private WorkerHost {
  private:
   // Slots (engine_slots.cpp)
   Status join();
-  Status begin_query(const std::shared_ptr<const PhysicalPlan>& plan, QueryLayout layout, bool paused);
-  void put_off(const std::shared_ptr<const PhysicalPlan>& plan, const Error& error);
+  using Runs = std::vector<std::shared_ptr<QueryRun>>;
+  bool is_known(const std::string& query_id);
+  std::shared_ptr<QueryRun> enlist(const Start& start, QueryLayout layout) REQUIRES(control_);
+  void put_off(const Start& start, const Error& error);
   void granted(const std::vector<SlotId>& slots);
   void given_up(const std::vector<SlotId>& slots, bool commit);
-  Status launch(const std::shared_ptr<QueryRun>& run, int only_worker);
+  void launch(const Runs& runs, int only_worker = -1) REQUIRES(control_);
+  using Dealt = std::vector<std::vector<Worker::NewTask>>;  // by worker
+  Status deal(const std::shared_ptr<QueryRun>& run, int only_worker, Dealt& dealt);
+  Runs all_runs();
   Result<Progress> progress_of(const QueryRun& run, std::size_t subtopology, int partition, SlotId slot);
   Result<bool> pass_over_lost(QueryRun& run, std::size_t subtopology, int partition, Progress& progress);
-  std::vector<SlotId> slots_of(const QueryRun& run);
+  std::vector<SlotId> owned_slots_of(const QueryRun& run);
   // Housekeeping
   void keep_house();
   void keep_house_once();
@@ -107,8 +112,13 @@ class EngineImpl final : public Engine, private WorkerHost {
   };
   Result<TableHere> table_here(const std::string& query, std::uint64_t plan);
 
-  Status create_topics(const PhysicalPlan& plan, const QueryLayout& layout);
-  Status write_progress(const PhysicalPlan& plan, const QueryLayout& layout, bool remove) REQUIRES(control_);
+  struct Prepared {
+    const PhysicalPlan& plan;
+    QueryLayout layout;
+  };
+  Result<std::vector<Prepared>> lay_out(std::span<const PhysicalPlan* const> plans, TopicSizes& sizes);
+  Status create_topics(const std::vector<Prepared>& prepared, TopicSizes& sizes);
+  Status write_progress(const std::vector<Prepared>& prepared, bool remove) REQUIRES(control_);
   Result<Progress> initial_progress(const QueryOptions& options, const SubtopologyLayout& layout, int partition);
   Result<Writer*> admin() REQUIRES(control_);
   void stop(bool clean);

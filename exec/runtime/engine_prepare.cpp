@@ -1,5 +1,8 @@
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <map>
+
 #include "exec/data/wall_clock.h"
 #include "exec/runtime/engine_impl.h"
 #include "parser/error/mutex.h"
@@ -17,43 +20,46 @@ bool expires(const PhysicalPlan& plan, const std::string& changelog) {
 
 }  // namespace
 
-Status EngineImpl::prepare(const PhysicalPlan& plan) {
+Result<std::vector<EngineImpl::Prepared>> EngineImpl::lay_out(std::span<const PhysicalPlan* const> plans,
+                                                              TopicSizes& sizes) {
+  if (auto known = sizes.look_up(plans); !known) return known.error();
+  std::vector<Prepared> prepared;
+  for (const PhysicalPlan* plan : plans) {
+    auto layout = make_layout(sizes, *plan, slots_->slots());
+    if (!layout) return layout.error();
+    prepared.push_back({*plan, std::move(*layout)});
+  }
+  return prepared;
+}
+
+Status EngineImpl::prepare(std::span<const PhysicalPlan* const> plans) {
   const MutexLock control(control_);
-  auto layout = make_layout(log_, plan, slots_->slots());
-  if (!layout) return layout.error();
-  if (auto made = create_topics(plan, *layout); !made) return made;
-  return write_progress(plan, *layout, false);
+  TopicSizes sizes(log_);
+  const auto prepared = lay_out(plans, sizes);
+  if (!prepared) return prepared.error();
+  if (auto made = create_topics(*prepared, sizes); !made) return made;
+  return write_progress(*prepared, false);
 }
 
-Status EngineImpl::create_topics(const PhysicalPlan& plan, const QueryLayout& layout) {
-  for (std::size_t i = 0; i < plan.topics.size(); ++i) {
-    auto found = log_.describe_topic(plan.topics[i].name);
-    if (!found) return found.error();
-    if (*found) continue;
-    TopicConfig config;
-    config.partitions = layout.topic_partitions[i];
-    config.replicas = options_.internal_replicas;
-    config.min_insync_replicas = options_.internal_min_insync;
-    config.retention_ms = -1;
-    config.short_segments = plan.topics[i].changelog;
-    // Only where the policy says delete does Kafka cut off what is about expired windows.
-    (expires(plan, plan.topics[i].name) ? config.compact_and_delete : config.compacted) = plan.topics[i].changelog;
-    if (auto made = log_.create_topic(plan.topics[i].name, config); !made) return made;
+Status EngineImpl::create_topics(const std::vector<Prepared>& prepared, TopicSizes& sizes) {
+  std::vector<Log::NewTopic> missing;
+  for (const auto& [plan, layout] : prepared) {
+    for (std::size_t i = 0; i < plan.topics.size(); ++i) {
+      const auto found = sizes.partitions(plan.topics[i].name);
+      if (!found) return found.error();
+      if (*found > 0) continue;
+      TopicConfig config;
+      config.partitions = layout.topic_partitions[i];
+      config.replicas = options_.internal_replicas;
+      config.min_insync_replicas = options_.internal_min_insync;
+      config.retention_ms = -1;
+      config.short_segments = plan.topics[i].changelog;
+      // Only where the policy says delete does Kafka cut off what is about expired windows.
+      (expires(plan, plan.topics[i].name) ? config.compact_and_delete : config.compacted) = plan.topics[i].changelog;
+      missing.emplace_back(plan.topics[i].name, config);
+    }
   }
-  return {};
-}
-
-Result<Progress> EngineImpl::initial_progress(const QueryOptions& options, const SubtopologyLayout& layout,
-                                              int partition) {
-  Progress progress;
-  for (const LayoutInput& input : layout.inputs) {
-    if (partition >= input.partitions) continue;
-    auto bounds = log_.bounds({input.topic, partition});
-    if (!bounds) return bounds.error();
-    const bool from_begin = input.internal || input.table || options.from_earliest;
-    progress.offsets.emplace_back(input.topic, from_begin ? bounds->begin : bounds->end);
-  }
-  return progress;
+  return missing.empty() ? Status{} : log_.create_topics(missing);
 }
 
 Result<Writer*> EngineImpl::admin() {
@@ -65,32 +71,85 @@ Result<Writer*> EngineImpl::admin() {
   return admin_.get();
 }
 
-Status EngineImpl::write_progress(const PhysicalPlan& plan, const QueryLayout& layout, bool remove) {
-  std::vector<SlotId> slots;
+namespace {
+
+/// A task of a plan, before there is one.
+struct Place {
+  const QueryOptions* options;
+  const SubtopologyLayout* layout;
+  int partition;
+  SlotId slot;
+  std::string key;  // of its progress
+};
+
+void add_places(const PhysicalPlan& plan, const QueryLayout& layout, std::vector<Place>& places) {
   for (std::size_t sub = 0; sub < layout.subtopologies.size(); ++sub)
     for (int partition = 0; partition < layout.subtopologies[sub].tasks; ++partition)
-      slots.push_back(layout.slot_of(sub, partition));
+      places.push_back({&plan.options, &layout.subtopologies[sub], partition, layout.slot_of(sub, partition),
+                        progress_key(plan, plan.subtopologies[sub].id, partition)});
+}
+
+std::vector<SlotId> slots_of(const std::vector<Place>& places) {
+  std::vector<SlotId> slots;
+  for (const Place& place : places) slots.push_back(place.slot);
   std::sort(slots.begin(), slots.end());
   slots.erase(std::unique(slots.begin(), slots.end()), slots.end());
-  if (auto done = slots_->refresh(slots); !done) return done;
+  return slots;
+}
+
+using InputBounds = Result<std::map<TopicPartition, Log::Bounds>>;
+/// Where each of their inputs begins and ends, asked for once.
+InputBounds bounds_of_inputs(Log& log, const std::vector<Place>& places) {
+  std::map<TopicPartition, Log::Bounds> bounds;
+  for (const Place& place : places)
+    for (const LayoutInput& input : place.layout->inputs)
+      if (place.partition < input.partitions) bounds[{input.topic, place.partition}];
+  std::vector<TopicPartition> partitions;
+  for (const auto& [partition, none] : bounds) partitions.push_back(partition);
+  const auto found = log.bounds_of(partitions);
+  if (!found) return found.error();
+  for (std::size_t i = 0; i < partitions.size(); ++i) bounds[partitions[i]] = (*found)[i];
+  return bounds;
+}
+
+Progress first_progress(const Place& place, const std::map<TopicPartition, Log::Bounds>& bounds) {
+  Progress progress;
+  for (const LayoutInput& input : place.layout->inputs) {
+    if (place.partition >= input.partitions) continue;
+    const Log::Bounds& found = bounds.at({input.topic, place.partition});
+    const bool from_begin = input.internal || input.table || place.options->from_earliest;
+    progress.offsets.emplace_back(input.topic, from_begin ? found.begin : found.end);
+  }
+  return progress;
+}
+
+}  // namespace
+
+Result<Progress> EngineImpl::initial_progress(const QueryOptions& options, const SubtopologyLayout& layout,
+                                              int partition) {
+  const std::vector<Place> one{{&options, &layout, partition, {}, {}}};
+  const auto bounds = bounds_of_inputs(log_, one);
+  if (!bounds) return bounds.error();
+  return first_progress(one.front(), *bounds);
+}
+
+Status EngineImpl::write_progress(const std::vector<Prepared>& prepared, bool remove) {
+  std::vector<Place> places;
+  for (const auto& [plan, layout] : prepared) add_places(plan, layout, places);
+  if (auto done = slots_->refresh(slots_of(places)); !done) return done;
+  std::erase_if(places, [&](const Place& place) { return slots_->find(place.slot, place.key).has_value() != remove; });
+  if (places.empty()) return {};
+  const auto bounds = remove ? InputBounds{} : bounds_of_inputs(log_, places);
+  if (!bounds) return bounds.error();
   auto writer = admin();
   if (!writer) return writer.error();
   auto topic = (*writer)->topic(slots_->topic());
   if (!topic) return topic.error();
   const std::int64_t now = wall_clock_ms();
-  for (std::size_t sub = 0; sub < layout.subtopologies.size(); ++sub) {
-    for (int partition = 0; partition < layout.subtopologies[sub].tasks; ++partition) {
-      const SlotId slot = layout.slot_of(sub, partition);
-      const std::string key = progress_key(plan, plan.subtopologies[sub].id, partition);
-      if (slots_->find(slot, key).has_value() != remove) continue;
-      std::optional<std::string> value;
-      if (!remove) {
-        auto progress = initial_progress(plan.options, layout.subtopologies[sub], partition);
-        if (!progress) return progress.error();
-        value = encode(*progress);
-      }
-      if (auto done = (*writer)->append(*topic, partition_of(slot), key, value, now); !done) return done;
-    }
+  for (const Place& place : places) {
+    std::optional<std::string> value;
+    if (!remove) value = encode(first_progress(place, *bounds));
+    if (auto done = (*writer)->append(*topic, partition_of(place.slot), place.key, value, now); !done) return done;
   }
   if (auto done = (*writer)->commit(); !done) return done;
   const auto state = (*writer)->commit_state(std::chrono::seconds{30});
@@ -102,18 +161,21 @@ Status EngineImpl::write_progress(const PhysicalPlan& plan, const QueryLayout& l
 
 Status EngineImpl::withdraw(const PhysicalPlan& plan) {
   const MutexLock control(control_);
-  auto layout = make_layout(log_, plan, slots_->slots());
-  if (!layout) return layout.error();
-  return write_progress(plan, *layout, true);
+  TopicSizes sizes(log_);
+  const PhysicalPlan* one = &plan;
+  const auto prepared = lay_out({&one, 1}, sizes);
+  if (!prepared) return prepared.error();
+  return write_progress(*prepared, true);
 }
 
 Status EngineImpl::forget(const PhysicalPlan& plan) {
   const MutexLock control(control_);
-  auto layout = make_layout(log_, plan, slots_->slots());
-  if (layout) {
-    if (auto done = write_progress(plan, *layout, true); !done) return done;
+  TopicSizes sizes(log_);
+  const PhysicalPlan* one = &plan;
+  if (const auto prepared = lay_out({&one, 1}, sizes)) {
+    if (auto done = write_progress(*prepared, true); !done) return done;
   } else {
-    spdlog::warn("query {}: progress stays in the slots topic: {}", plan.query_id, layout.error().message);
+    spdlog::warn("query {}: progress stays in the slots topic: {}", plan.query_id, prepared.error().message);
   }
   for (const InternalTopic& topic : plan.topics) {
     auto found = log_.describe_topic(topic.name);

@@ -1,6 +1,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "exec/runtime/engine_impl.h"
 #include "parser/error/mutex.h"
@@ -36,7 +37,6 @@ Status EngineImpl::join() {
 // A new slot goes to the worker that has the fewest; those that have one keep it.
 void EngineImpl::granted(const std::vector<SlotId>& slots) {
   const MutexLock control(control_);
-  std::vector<std::shared_ptr<QueryRun>> runs;
   {
     const MutexLock lock(mutex_);
     std::vector<int> load(workers_.size(), 0);
@@ -47,10 +47,15 @@ void EngineImpl::granted(const std::vector<SlotId>& slots) {
       slot_worker_[index_of(slot)] = static_cast<int>(least - load.begin());
       ++*least;
     }
-    for (const auto& [id, run] : runs_) runs.push_back(run);
   }
-  for (const auto& run : runs)
-    if (auto launched = launch(run, -1); !launched) run->fail(launched.error());
+  launch(all_runs());
+}
+
+EngineImpl::Runs EngineImpl::all_runs() {
+  Runs runs;
+  const MutexLock lock(mutex_);
+  for (const auto& [id, run] : runs_) runs.push_back(run);
+  return runs;
 }
 
 void EngineImpl::given_up(const std::vector<SlotId>& slots, bool commit) {
@@ -65,7 +70,8 @@ void EngineImpl::given_up(const std::vector<SlotId>& slots, bool commit) {
   for (auto& worker : workers_) worker->drop_tasks(gone, commit);
 }
 
-std::vector<SlotId> EngineImpl::slots_of(const QueryRun& run) {
+// With the first partitions of each subtopology: they tell which there were when the query was accepted.
+std::vector<SlotId> EngineImpl::owned_slots_of(const QueryRun& run) {
   std::vector<SlotId> slots;
   const MutexLock lock(mutex_);
   for (std::size_t sub = 0; sub < run.layout.subtopologies.size(); ++sub) {
@@ -74,8 +80,8 @@ std::vector<SlotId> EngineImpl::slots_of(const QueryRun& run) {
       if (slot_worker_[index_of(slot)] >= 0) slots.push_back(slot);
     }
   }
-  std::sort(slots.begin(), slots.end());
-  slots.erase(std::unique(slots.begin(), slots.end()), slots.end());
+  if (slots.empty()) return slots;
+  for (std::size_t sub = 0; sub < run.layout.subtopologies.size(); ++sub) slots.push_back(run.layout.slot_of(sub, 0));
   return slots;
 }
 
@@ -122,17 +128,39 @@ Result<bool> EngineImpl::pass_over_lost(QueryRun& run, std::size_t subtopology, 
   return moved;
 }
 
-// Adds the tasks whose slots are ours; those that run already stay as they are.
-Status EngineImpl::launch(const std::shared_ptr<QueryRun>& run, int only_worker) {
-  if (Clock::now() - run->lost_records_since > kChoiceHolds) run->lost_records.reset();
-  std::vector<SlotId> slots = slots_of(*run);
-  if (slots.empty()) return {};
-  // Their first partitions tell which there were when the query was accepted.
-  for (std::size_t sub = 0; sub < run->layout.subtopologies.size(); ++sub) slots.push_back(run->layout.slot_of(sub, 0));
+// Adds the tasks whose slots are ours; those that run already stay as they are. A worker gets all of its own at once,
+// so that those over one topic begin to read it together.
+void EngineImpl::launch(const Runs& runs, int only_worker) {
+  Runs ours;
+  std::vector<SlotId> slots;
+  for (const auto& run : runs) {
+    if (Clock::now() - run->lost_records_since > kChoiceHolds) run->lost_records.reset();
+    const std::vector<SlotId> owned = owned_slots_of(*run);
+    if (owned.empty()) continue;
+    slots.insert(slots.end(), owned.begin(), owned.end());
+    ours.push_back(run);
+  }
+  if (ours.empty()) return;
   std::sort(slots.begin(), slots.end());
   slots.erase(std::unique(slots.begin(), slots.end()), slots.end());
-  if (auto done = slots_->refresh(slots); !done) return done;
-  std::vector<std::vector<Worker::NewTask>> dealt(workers_.size());
+  if (auto done = slots_->refresh(slots); !done) {
+    for (const auto& run : ours) run->fail(done.error());
+    return;
+  }
+  Dealt dealt(workers_.size());
+  for (const auto& run : ours) {
+    Dealt its(workers_.size());
+    if (auto done = deal(run, only_worker, its); !done) {
+      run->fail(done.error());
+      continue;
+    }
+    for (std::size_t i = 0; i < its.size(); ++i) std::move(its[i].begin(), its[i].end(), std::back_inserter(dealt[i]));
+  }
+  for (std::size_t i = 0; i < dealt.size(); ++i)
+    if (!dealt[i].empty()) workers_[i]->add_tasks(std::move(dealt[i]));
+}
+
+Status EngineImpl::deal(const std::shared_ptr<QueryRun>& run, int only_worker, Dealt& dealt) {
   for (std::size_t sub = 0; sub < run->layout.subtopologies.size(); ++sub) {
     for (int partition = 0; partition < run->layout.subtopologies[sub].tasks; ++partition) {
       const SlotId slot = run->layout.slot_of(sub, partition);
@@ -150,8 +178,6 @@ Status EngineImpl::launch(const std::shared_ptr<QueryRun>& run, int only_worker)
           {run, {sub, partition, slot}, std::move(*progress), {}, *moved});
     }
   }
-  for (std::size_t i = 0; i < dealt.size(); ++i)
-    if (!dealt[i].empty()) workers_[i]->add_tasks(std::move(dealt[i]));
   return {};
 }
 
@@ -200,12 +226,10 @@ void EngineImpl::keep_house_once() {
 }
 
 void EngineImpl::restart_failed() {
-  std::vector<std::shared_ptr<QueryRun>> due;
-  {
-    const MutexLock lock(mutex_);
-    for (const auto& [id, run] : runs_)
-      if (run->failed && run->due(options_.retry_first, options_.retry_longest) <= Clock::now()) due.push_back(run);
-  }
+  std::vector<std::shared_ptr<QueryRun>> due = all_runs();
+  std::erase_if(due, [&](const auto& run) {
+    return !run->failed || run->due(options_.retry_first, options_.retry_longest) > Clock::now();
+  });
   for (const auto& run : due) {
     if (stopping_) return;
     const MutexLock control(control_);
@@ -213,17 +237,13 @@ void EngineImpl::restart_failed() {
     for (auto& worker : workers_) worker->drop_tasks([&](const Task& task) { return task.run_is(*run); }, false);
     ++run->restarts;
     run->started();
-    if (auto launched = launch(run, -1); !launched) run->fail(launched.error());
+    launch({run});
   }
 }
 
 // Topics that have got partitions since their queries were started: those start anew.
 void EngineImpl::look_for_partitions() {
-  std::vector<std::shared_ptr<QueryRun>> runs;
-  {
-    const MutexLock lock(mutex_);
-    for (const auto& [id, run] : runs_) runs.push_back(run);
-  }
+  const Runs runs = all_runs();
   std::map<std::string, int> counts;
   const auto count = [&](const std::string& topic) {
     const auto known = counts.find(topic);
@@ -238,7 +258,8 @@ void EngineImpl::look_for_partitions() {
       for (const LayoutInput& input : sub.inputs)
         grown = grown || (!input.internal && count(input.topic) > input.partitions);
     if (!grown) continue;
-    auto layout = make_layout(log_, *run->plan, slots_->slots());
+    TopicSizes sizes(log_);
+    auto layout = make_layout(sizes, *run->plan, slots_->slots());
     const MutexLock control(control_);
     if (!layout || find(run->plan->query_id) != run) continue;
     spdlog::warn("query {}: a source topic has got more partitions", run->plan->query_id);
@@ -247,8 +268,7 @@ void EngineImpl::look_for_partitions() {
       const MutexLock lock(mutex_);
       runs_.erase(run->plan->query_id);
     }
-    if (auto begun = begin_query(run->plan, std::move(*layout), run->paused); !begun)
-      spdlog::error("query {}: {}", run->plan->query_id, begun.error().message);
+    launch({enlist({run->plan, run->paused}, std::move(*layout))});
   }
 }
 
@@ -289,7 +309,8 @@ void EngineImpl::start_waiting() {
   const auto began = Clock::now();
   for (const auto& plan : due) {
     if (stopping_) return;
-    auto layout = make_layout(log_, *plan, slots_->slots());  // may take its time, and holds up nobody
+    TopicSizes sizes(log_);
+    auto layout = make_layout(sizes, *plan, slots_->slots());  // may take its time, and holds up nobody
     const MutexLock control(control_);
     bool paused = false;
     {
@@ -299,9 +320,9 @@ void EngineImpl::start_waiting() {
       paused = found->second.paused;
     }
     if (!layout) {
-      put_off(plan, layout.error());
-    } else if (auto begun = begin_query(plan, std::move(*layout), paused); !begun) {
-      spdlog::error("query {}: {}", plan->query_id, begun.error().message);
+      put_off({plan, paused}, layout.error());
+    } else {
+      launch({enlist({plan, paused}, std::move(*layout))});
     }
     if (Clock::now() - began > kLongHouse) return;  // the membership wants to be polled
   }
@@ -316,13 +337,7 @@ void EngineImpl::replace_fenced() {
   for (const int worker : fenced) {
     if (stopping_) return;
     const MutexLock control(control_);
-    std::vector<std::shared_ptr<QueryRun>> runs;
-    {
-      const MutexLock lock(mutex_);
-      for (const auto& [id, run] : runs_) runs.push_back(run);
-    }
-    for (const auto& run : runs)
-      if (auto launched = launch(run, worker); !launched) run->fail(launched.error());
+    launch(all_runs(), worker);
   }
 }
 

@@ -14,7 +14,8 @@ void collect_sources(const PlanNode& node, std::vector<const PlanNode*>& out) {
 
 class Planner {
  public:
-  Planner(Log& log, const PhysicalPlan& plan, QueryLayout& layout) : log_(log), plan_(plan), layout_(layout) {
+  Planner(TopicSizes& sizes, const PhysicalPlan& plan, QueryLayout& layout)
+      : sizes_(sizes), plan_(plan), layout_(layout) {
     layout_.topic_partitions.resize(plan.topics.size());
     for (std::size_t i = 0; i < plan.topics.size(); ++i) layout_.topic_partitions[i] = plan.topics[i].partitions;
   }
@@ -55,10 +56,10 @@ class Planner {
   Status count_external(SubtopologyLayout& placed) {
     for (LayoutInput& input : placed.inputs) {
       if (input.internal) continue;
-      auto found = log_.describe_topic(input.topic);
+      const auto found = sizes_.partitions(input.topic);
       if (!found) return found.error();
-      if (!*found) return user_error("the source topic {} does not exist", input.topic);
-      input.partitions = (*found)->config.partitions;
+      if (*found == 0) return user_error("the source topic {} does not exist", input.topic);
+      input.partitions = *found;
     }
     return {};
   }
@@ -67,9 +68,9 @@ class Planner {
   Status count_made(const SubtopologyLayout& placed) {
     for (const LayoutInput& input : placed.inputs) {
       if (!input.internal || layout_.topic_partitions[topic_index(input.topic)] > 0) continue;
-      auto found = log_.describe_topic(input.topic);
+      const auto found = sizes_.partitions(input.topic);
       if (!found) return found.error();
-      if (*found) layout_.topic_partitions[topic_index(input.topic)] = (*found)->config.partitions;
+      layout_.topic_partitions[topic_index(input.topic)] = *found;
     }
     return {};
   }
@@ -113,7 +114,7 @@ class Planner {
     return 1;
   }
 
-  Log& log_;
+  TopicSizes& sizes_;
   const PhysicalPlan& plan_;
   QueryLayout& layout_;
 };
@@ -138,10 +139,32 @@ SlotId QueryLayout::slot_of(std::size_t subtopology, int partition) const {
   return SlotId{static_cast<std::int32_t>(at % static_cast<std::uint64_t>(slots))};
 }
 
-Result<QueryLayout> make_layout(Log& log, const PhysicalPlan& plan, int slots) {
+Status TopicSizes::look_up(std::span<const PhysicalPlan* const> plans) {
+  std::vector<std::string> names;
+  for (const PhysicalPlan* plan : plans) {
+    for (const Subtopology& sub : plan->subtopologies)
+      for (const PlanNode* node : sources_of(*sub.root)) names.push_back(node->as<SourceNode>()->topic);
+    for (const InternalTopic& topic : plan->topics) names.push_back(topic.name);
+  }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  const auto counts = log_.partition_counts(names);
+  if (!counts) return counts.error();
+  for (std::size_t i = 0; i < names.size(); ++i) known_[names[i]] = (*counts)[i];
+  return {};
+}
+
+Result<int> TopicSizes::partitions(const std::string& topic) {
+  if (const auto known = known_.find(topic); known != known_.end()) return known->second;
+  const auto counts = log_.partition_counts({&topic, 1});
+  if (!counts) return counts.error();
+  return known_[topic] = counts->front();
+}
+
+Result<QueryLayout> make_layout(TopicSizes& sizes, const PhysicalPlan& plan, int slots) {
   QueryLayout layout;
   layout.slots = slots;
-  if (auto done = Planner(log, plan, layout).run(); !done) return done.error();
+  if (auto done = Planner(sizes, plan, layout).run(); !done) return done.error();
   return layout;
 }
 

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "exec/data/result.h"
@@ -34,8 +36,22 @@ struct QueryLayout {
   SlotId slot_of(std::size_t subtopology, int partition) const;
 };
 
-/// Asks the log how many partitions the sources have. A missing source topic is a user error.
-Result<QueryLayout> make_layout(Log& log, const PhysicalPlan& plan, int slots);
+/// How many partitions topics have, each asked for once.
+class TopicSizes {
+ public:
+  explicit TopicSizes(Log& log) : log_(log) {}
+  /// Asks for all topics of these plans at once, so that they need not be asked for one by one.
+  Status look_up(std::span<const PhysicalPlan* const> plans);
+  /// 0: there is no such topic.
+  Result<int> partitions(const std::string& topic);
+
+ private:
+  Log& log_;
+  std::unordered_map<std::string, int> known_;
+};
+
+/// Asks how many partitions the sources have. A missing source topic is a user error.
+Result<QueryLayout> make_layout(TopicSizes& sizes, const PhysicalPlan& plan, int slots);
 
 /// The same in every process and version.
 std::uint64_t stable_hash(std::string_view text);

@@ -30,7 +30,8 @@ TransientRun::~TransientRun() {
 }
 
 Status TransientRun::open() {
-  auto layout = make_layout(engine_.log(), *plan_, 1);
+  TopicSizes sizes(engine_.log());
+  auto layout = make_layout(sizes, *plan_, 1);
   if (!layout) return layout.error();
   if (auto made = make_exchange(*layout); !made) return made;
   run_ = std::make_shared<QueryRun>(plan_, std::move(*layout));

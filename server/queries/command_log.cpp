@@ -16,6 +16,8 @@ namespace millrace::inline server {
 namespace {
 
 constexpr std::chrono::milliseconds kPoll{500};
+// Whoever submits several commands appends them one right after the other, unless it has died meanwhile.
+constexpr std::chrono::milliseconds kFollowersWait{1000}, kFollowersPoll{50};
 
 class TopicCommandLog final : public CommandLog {
  public:
@@ -44,6 +46,7 @@ class TopicCommandLog final : public CommandLog {
     while (state()->next_sequence < bounds->end)
       if (Status polled = poll(); !polled) return polled;
     replaying_ = false;
+    awaited_ = 0;
     replayed(state());
     thread_ = std::thread([this] { run(); });
     return {};
@@ -54,23 +57,33 @@ class TopicCommandLog final : public CommandLog {
     return state_;
   }
 
-  Result<std::optional<CommandOutcome>> submit(const Command& command, std::chrono::milliseconds wait) override {
-    auto appended = log_.append_now({topic_, 0}, std::string_view(command.id),
-                                    std::string_view(command_to_json(command)), wall_clock_ms());
-    if (!appended) return appended.error();
+  Submitted submit(std::vector<Command> commands, std::chrono::milliseconds wait) override {
+    Submitted submitted;
+    std::vector<std::int64_t> sequences;
+    for (std::size_t i = 0; i < commands.size() && !submitted.error; ++i) {
+      commands[i].followers = static_cast<std::uint32_t>(commands.size() - 1 - i);
+      auto appended = log_.append_now({topic_, 0}, std::string_view(commands[i].id),
+                                      std::string_view(command_to_json(commands[i])), wall_clock_ms());
+      if (appended) {
+        sequences.push_back(*appended);
+      } else {
+        submitted.error = appended.error();
+      }
+    }
+    if (sequences.empty()) return submitted;
     MutexLock lock(mutex_);
-    applied_.wait_for(lock, wait, [&]() REQUIRES(mutex_) { return state_->next_sequence > *appended || failure_; });
-    if (failure_) return external_error("the command log cannot be applied: {}", *failure_);
-    auto it = outcomes_.find(*appended);
-    if (it == outcomes_.end()) return std::optional<CommandOutcome>();
-    CommandOutcome outcome = it->second;
-    outcomes_.erase(it);
-    return std::optional<CommandOutcome>(std::move(outcome));
+    applied_.wait_for(lock, wait, [&]() REQUIRES(mutex_) { return done_ > sequences.back() || failure_; });
+    if (failure_) return {{}, external_error("the command log cannot be applied: {}", *failure_)};
+    for (const std::int64_t sequence : sequences) {
+      auto found = outcomes_.extract(sequence);
+      submitted.outcomes.push_back(found ? std::optional(std::move(found.mapped())) : std::nullopt);
+    }
+    return submitted;
   }
 
   bool wait_for(std::int64_t sequence, std::chrono::milliseconds wait) override {
     MutexLock lock(mutex_);
-    return applied_.wait_for(lock, wait, [&]() REQUIRES(mutex_) { return state_->next_sequence > sequence; });
+    return applied_.wait_for(lock, wait, [&]() REQUIRES(mutex_) { return done_ > sequence; });
   }
 
   std::optional<std::string> failure() const override {
@@ -102,22 +115,17 @@ class TopicCommandLog final : public CommandLog {
   }
 
   Status poll() {
-    auto fetch = reader_->poll(kMaxFetch, kPoll);
-    if (!fetch) return fetch.error();
-    if (!*fetch) return {};
-    for (const RecordView& record : (*fetch)->records)
-      if (Status done = apply_record(record); !done) return done;
-    const MutexLock lock(mutex_);
-    if ((*fetch)->next_offset > state_->next_sequence) {
-      auto moved = std::make_shared<ServiceState>(*state_);
-      moved->next_sequence = (*fetch)->next_offset;
-      state_ = std::move(moved);
+    auto fetch = reader_->poll(kMaxFetch, applying_.empty() ? kPoll : kFollowersPoll);
+    if (fetch && *fetch) {
+      for (const RecordView& record : (*fetch)->records) apply_record(record);
+      move_on((*fetch)->next_offset);
     }
-    applied_.notify_all();
+    if (!applying_.empty() && (awaited_ == 0 || Clock::now() >= await_until_)) finish();
+    if (!fetch) return fetch.error();
     return {};
   }
 
-  Status apply_record(const RecordView& record) {
+  void apply_record(const RecordView& record) {
     CommandOutcome outcome{record.offset, false, std::nullopt};
     auto next = std::make_shared<ServiceState>(*state());
     next->next_sequence = record.offset + 1;
@@ -128,9 +136,9 @@ class TopicCommandLog final : public CommandLog {
         for (const auto& [name, reason] : command.unreadable)
           spdlog::error("command {}: {} is not available: {}", record.offset, name, reason);
         apply(*next, command);
-        publish(next, std::nullopt);
-        if (!replaying_ && events_.applied) events_.applied(command, next);
+        if (!replaying_) accepted_.push_back(command);
       }
+      awaited_ = std::max(command.followers, awaited_ > 0 ? awaited_ - 1 : 0);
     } catch (const std::exception& error) {
       // Nobody can tell what it was about; the others stand for themselves.
       spdlog::error("command {} cannot be read: {}", record.offset, error.what());
@@ -138,23 +146,42 @@ class TopicCommandLog final : public CommandLog {
       next->next_sequence = record.offset + 1;
       outcome.error = external_error("command {} cannot be read: {}", record.offset, error.what());
     }
-    publish(next, outcome);
-    return {};
+    {
+      const MutexLock lock(mutex_);
+      state_ = std::move(next);
+    }
+    if (replaying_) return;
+    if (applying_.empty()) await_until_ = Clock::now() + kFollowersWait;
+    applying_.push_back(std::move(outcome));
   }
 
-  void publish(std::shared_ptr<const ServiceState> state, std::optional<CommandOutcome> outcome) {
+  // Offsets that hold no commands.
+  void move_on(std::int64_t next) {
     const MutexLock lock(mutex_);
-    const bool done = outcome.has_value();
-    if (done && !replaying_) outcomes_[outcome->sequence] = std::move(*outcome);
-    // Waiters look at next_sequence: it moves only when everything that follows from the command is done.
-    if (!done) {
-      auto early = std::make_shared<ServiceState>(*state);
-      early->next_sequence = state_->next_sequence;
-      state = std::move(early);
+    if (next > state_->next_sequence) {
+      auto moved = std::make_shared<ServiceState>(*state_);
+      moved->next_sequence = next;
+      state_ = std::move(moved);
     }
-    state_ = std::move(state);
+    if (applying_.empty()) done_ = state_->next_sequence;
+    applied_.notify_all();
+  }
+
+  // What follows from the commands, then those who wait for them.
+  void finish() {
+    try {
+      if (events_.applied && !accepted_.empty()) events_.applied(accepted_);
+    } catch (const std::exception& error) {
+      spdlog::error("command log: {}", error.what());
+    }
+    const MutexLock lock(mutex_);
+    for (CommandOutcome& outcome : applying_) outcomes_[outcome.sequence] = std::move(outcome);
     while (outcomes_.size() > kKeptOutcomes) outcomes_.erase(outcomes_.begin());
-    if (done) applied_.notify_all();
+    accepted_.clear();
+    applying_.clear();
+    awaited_ = 0;
+    done_ = state_->next_sequence;
+    applied_.notify_all();
   }
 
   static constexpr std::size_t kMaxFetch = 1000;
@@ -166,12 +193,18 @@ class TopicCommandLog final : public CommandLog {
   Events events_;
   std::unique_ptr<Reader> reader_;
   bool replaying_ = false;
+  // Of the log's thread: commands that are in the state, and what they start has not been started.
+  std::vector<Command> accepted_;
+  std::vector<CommandOutcome> applying_;
+  std::uint32_t awaited_ = 0;  // commands that were submitted with them
+  Clock::time_point await_until_{};
   std::atomic<bool> stopping_ = false;
   std::thread thread_;
 
   mutable Mutex mutex_;
   std::condition_variable applied_;
   std::shared_ptr<const ServiceState> state_ GUARDED_BY(mutex_);
+  std::int64_t done_ GUARDED_BY(mutex_) = 0;  // everything that follows from the commands before it is done
   std::map<std::int64_t, CommandOutcome> outcomes_ GUARDED_BY(mutex_);  // of recent commands, whoever submitted them
   std::optional<std::string> failure_ GUARDED_BY(mutex_);
 };

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "exec/log/log.h"
 #include "server/queries/state.h"
@@ -22,8 +23,9 @@ struct CommandOutcome {
 class CommandLog {
  public:
   struct Events {
-    /// A command was accepted, in log order; runs on the log's thread. `state` is what it led to.
-    std::function<void(const Command& command, const StatePtr& state)> applied;
+    /// Commands were accepted, in log order: those that were submitted together are told together, as far as possible.
+    /// Runs on the log's thread.
+    std::function<void(const std::vector<Command>& commands)> applied;
   };
 
   /// Creates the topic when it is missing, replays it to its end, calls `replayed` with the outcome, then follows it on
@@ -34,8 +36,13 @@ class CommandLog {
   virtual ~CommandLog() = default;
 
   virtual StatePtr state() const = 0;
-  /// Appends and waits until it is applied here, at most `wait`; absent when the time was over.
-  virtual Result<std::optional<CommandOutcome>> submit(const Command& command, std::chrono::milliseconds wait) = 0;
+  /// How those fared that could be appended, absent where the time was over; and why the others could not.
+  struct Submitted {
+    std::vector<std::optional<CommandOutcome>> outcomes;
+    std::optional<Error> error;
+  };
+  /// Appends them, in this order, and waits until they are applied here, at most `wait`.
+  virtual Submitted submit(std::vector<Command> commands, std::chrono::milliseconds wait) = 0;
   /// Waits until at least `sequence` is applied; false when the time was over.
   virtual bool wait_for(std::int64_t sequence, std::chrono::milliseconds wait) = 0;
   /// Why the thread cannot go on, if it cannot: /healthcheck shows it.

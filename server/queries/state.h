@@ -73,6 +73,8 @@ struct Command {
   std::vector<Change> changes;
   /// What it changes in a way that this version of the program does not know: name of the object, and why.
   std::vector<std::pair<std::string, std::string>> unreadable = {};
+  /// So many more that were submitted with it follow: what all of them start begins together.
+  std::uint32_t followers = 0;
 };
 
 /// Applies the changes; the catalog version goes up by one.

@@ -215,11 +215,13 @@ std::string object_of(const json::value& change, const std::string& command_id) 
 std::string command_to_json(const Command& command) {
   json::array changes;
   for (const Change& change : command.changes) changes.push_back(to_json(change));
-  return json::serialize(json::object{{"format", kCommandFormat},
-                                      {"id", command.id},
-                                      {"version", command.version},
-                                      {"statement", command.statement},
-                                      {"changes", std::move(changes)}});
+  json::object object{{"format", kCommandFormat},
+                      {"id", command.id},
+                      {"version", command.version},
+                      {"statement", command.statement},
+                      {"changes", std::move(changes)}};
+  if (command.followers > 0) object["followers"] = command.followers;
+  return json::serialize(object);
 }
 
 Command command_from_json(std::string_view text_form, const FunctionCatalog& functions) {
@@ -229,6 +231,8 @@ Command command_from_json(std::string_view text_form, const FunctionCatalog& fun
   command.id = text(object, "id");
   command.version = object.at("version").to_number<std::uint64_t>();
   command.statement = text(object, "statement");
+  if (const auto* followers = object.if_contains("followers"))
+    command.followers = followers->to_number<std::uint32_t>();
   const std::int64_t format = object.at("format").as_int64();
   for (const json::value& change : object.at("changes").as_array()) {
     try {

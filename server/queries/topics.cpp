@@ -8,13 +8,13 @@
 namespace millrace::inline server {
 
 std::optional<TopicInfo> LogTopics::find_topic(const std::string& name) {
-  if (auto it = overlay_.find(name); it != overlay_.end()) return it->second;
+  if (auto it = known_.find(name); it != known_.end()) return it->second;
   auto described = log_.describe_topic(name);
   if (!described)
     throw SqlError(Code::external, {}, described.error().message, ErrorClass::general)
         .hint("is the Kafka cluster reachable?");
-  if (!*described) return std::nullopt;
-  return TopicInfo{(*described)->config.partitions, (*described)->config.replicas};
+  if (!*described) return known_[name] = std::nullopt;
+  return known_[name] = TopicInfo{(*described)->config.partitions, (*described)->config.replicas};
 }
 
 bool matches_topic_list(const std::string& topic, const std::string& patterns) {

@@ -1,6 +1,9 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <set>
+
 #include "exec/formats/schema_registrar.h"
 #include "parser/error/mutex.h"
 #include "server/session/service_impl.h"
@@ -11,9 +14,25 @@ namespace json = boost::json;
 namespace {
 
 constexpr int kMaxStaleRetries = 20;
+constexpr std::size_t kMostTogether = 200;  // statements
 
 SqlError general(Code code, const std::string& message) {
   return SqlError(code, {}, message, ErrorClass::general);
+}
+
+SqlError not_written(const Error& error) {
+  return general(Code::external, fmt::format("Could not write the statement to the command topic: {}", error.message));
+}
+
+/// It takes nothing away, and what it starts is not known to `state`.
+bool only_adds(const Mutation& mutation, const ServiceState& state) {
+  if (mutation.warning || mutation.changes.empty() || !mutation.forget.empty() || mutation.delete_topic ||
+      !mutation.delete_subjects.empty())
+    return false;
+  return std::ranges::all_of(mutation.changes, [&](const Change& change) {
+    if (change.kind == Change::Kind::start_query) return state.find_query(change.name) == nullptr;
+    return change.kind == Change::Kind::put_source || change.kind == Change::Kind::put_type;
+  });
 }
 
 /// With a semicolon.
@@ -38,11 +57,18 @@ Reply ServiceImpl::execute(const Request& request) {
       return reply;
     }
     auto session = std::make_shared<const SessionProperties>(session_properties(request));
-    for (Step& step : plan_request(parse_request(request, *session), session)) {
-      current = step.statement->text;
-      if (std::holds_alternative<Mutation>(step.planned))
-        if ((reply.error = limits_->admit_command())) break;
-      if (auto done = run(step)) reply.entities.push_back(std::move(*done));
+    std::vector<Step> steps = plan_request(parse_request(request, *session), session);
+    std::size_t admitted = 0;
+    for (std::size_t i = 0; i < steps.size();) {
+      current = steps[i].statement->text;
+      const auto together = std::span(steps).subspan(i, count_together(std::span(steps).subspan(i)));
+      if (const auto done = run_together(admit(together, i, admitted), reply.entities, current)) {
+        i += done;
+        continue;
+      }
+      const bool change = std::holds_alternative<Mutation>(steps[i].planned);
+      if (change && i >= admitted && (reply.error = limits_->admit_command())) break;
+      if (auto entity = run(steps[i++])) reply.entities.push_back(std::move(*entity));
     }
   } catch (const SqlError& error) {
     // Only the request's own properties are refused without a statement at fault.
@@ -130,17 +156,24 @@ std::optional<json::object> ServiceImpl::run(Step& step) {
   return std::nullopt;
 }
 
-void ServiceImpl::do_before(const Mutation& mutation) {
-  if (mutation.create_topic) {
-    const auto& [topic, topic_config] = *mutation.create_topic;
-    auto existing = log_.describe_topic(topic);
-    if (!existing) throw general(Code::external, existing.error().message);
-    if (!*existing)
-      if (Status made = log_.create_topic(topic, topic_config); !made)
-        throw general(Code::external, fmt::format("topic {}: {}", topic, made.error().message));
+void ServiceImpl::do_before(std::span<const Mutation* const> mutations) {
+  std::vector<std::string> names;
+  for (const Mutation* mutation : mutations)
+    if (mutation->create_topic) names.push_back(mutation->create_topic->first);
+  const auto existing = log_.partition_counts(names);
+  if (!existing) throw general(Code::external, existing.error().message);
+  std::vector<Log::NewTopic> missing;
+  std::vector<const PhysicalPlan*> plans;
+  std::size_t topic = 0;
+  for (const Mutation* mutation : mutations) {
+    if (mutation->create_topic && (*existing)[topic++] == 0) missing.push_back(*mutation->create_topic);
+    for (const auto& plan : mutation->prepare) plans.push_back(plan.get());
   }
-  for (const auto& plan : mutation.prepare)
-    if (Status prepared = engine_->prepare(*plan); !prepared) throw general(Code::external, prepared.error().message);
+  if (!missing.empty())
+    if (Status made = log_.create_topics(missing); !made)
+      throw general(Code::external, fmt::format("topic {}: {}", missing.front().first, made.error().message));
+  if (plans.empty()) return;
+  if (Status prepared = engine_->prepare(plans); !prepared) throw general(Code::external, prepared.error().message);
 }
 
 // Another statement was faster. What runs already keeps its progress: it was only to be replaced.
@@ -166,7 +199,6 @@ void ServiceImpl::do_after(const Mutation& mutation) {
 }
 
 json::object ServiceImpl::mutate(Step& step) {
-  const auto wait = std::chrono::milliseconds(config().integer("ksql.server.command.response.timeout.ms"));
   for (int attempt = 0; attempt < kMaxStaleRetries; ++attempt) {
     refresh(step);
     const auto& mutation = std::get<Mutation>(step.planned);
@@ -176,37 +208,108 @@ json::object ServiceImpl::mutate(Step& step) {
       warning["message"] = *mutation.warning;
       return warning;
     }
-    std::int64_t sequence = -1;
-    std::string status = "SUCCESS";
-    if (!mutation.changes.empty()) {
-      do_before(mutation);
-      auto outcome = commands_->submit({mutation.command_id, step.version, mutation.statement, mutation.changes}, wait);
-      if (!outcome)
-        throw general(Code::external,
-                      fmt::format("Could not write the statement to the command topic: {}", outcome.error().message));
-      if (*outcome && (*outcome)->stale) {
-        withdraw(mutation, *state());
-        continue;
-      }
-      if (*outcome) {
-        sequence = (*outcome)->sequence;
-        do_after(mutation);
-      } else {
-        status = "QUEUED";
-      }
+    if (mutation.changes.empty()) return status_entity(step, "SUCCESS", -1);
+    const Mutation* one = &mutation;
+    do_before({&one, 1});
+    const auto submitted = commands_->submit({command_of(step)}, response_wait());
+    if (submitted.error) throw not_written(*submitted.error);
+    const auto& outcome = submitted.outcomes.front();
+    if (outcome && outcome->stale) {
+      withdraw(mutation, *state());
+      continue;
     }
-    remember_status(mutation.command_id, status, mutation.message, mutation.query_id);
-    json::object done = entity("currentStatus", *step.statement);
-    done["statementText"] = ended(mutation.statement);
-    done["commandId"] = mutation.command_id;
-    done["commandStatus"] =
-        json::object{{"status", status},
-                     {"message", mutation.message},
-                     {"queryId", mutation.query_id ? json::value(*mutation.query_id) : json::value()}};
-    done["commandSequenceNumber"] = sequence;
-    return done;
+    if (outcome) do_after(mutation);
+    return accepted_entity(step, outcome);
   }
   throw general(Code::invalid_statement, "Other statements keep changing the catalog; try again.");
+}
+
+Command ServiceImpl::command_of(const Step& step) const {
+  const auto& mutation = std::get<Mutation>(step.planned);
+  return {mutation.command_id, step.version, mutation.statement, mutation.changes};
+}
+
+std::chrono::milliseconds ServiceImpl::response_wait() const {
+  return std::chrono::milliseconds(config().integer("ksql.server.command.response.timeout.ms"));
+}
+
+json::object ServiceImpl::status_entity(const Step& step, const std::string& status, std::int64_t sequence) {
+  const auto& mutation = std::get<Mutation>(step.planned);
+  remember_status(mutation.command_id, status, mutation.message, mutation.query_id);
+  json::object done = entity("currentStatus", *step.statement);
+  done["statementText"] = ended(mutation.statement);
+  done["commandId"] = mutation.command_id;
+  done["commandStatus"] =
+      json::object{{"status", status},
+                   {"message", mutation.message},
+                   {"queryId", mutation.query_id ? json::value(*mutation.query_id) : json::value()}};
+  done["commandSequenceNumber"] = sequence;
+  return done;
+}
+
+json::object ServiceImpl::accepted_entity(const Step& step, const std::optional<CommandOutcome>& outcome) {
+  return outcome ? status_entity(step, "SUCCESS", outcome->sequence) : status_entity(step, "QUEUED", -1);
+}
+
+// They start what they start together, and cost the log a few round trips in all. Statements that take something away,
+// or take over from a query that runs, go by themselves.
+std::size_t ServiceImpl::count_together(std::span<const Step> steps) const {
+  const StatePtr now = state();
+  if (steps.front().version != now->catalog.version || steps.front().sequence != now->next_sequence) return 0;
+  std::set<std::string> queries;
+  std::size_t count = 0;
+  for (const Step& step : steps.first(std::min(steps.size(), kMostTogether))) {
+    const auto* mutation = std::get_if<Mutation>(&step.planned);
+    const bool change = std::holds_alternative<SessionChange>(step.planned);
+    if (!change && (mutation == nullptr || !only_adds(*mutation, *now) || step.pretended)) break;
+    if (mutation != nullptr && mutation->query_id && !queries.insert(*mutation->query_id).second) break;
+    ++count;
+  }
+  return count;
+}
+
+// As many as the limit on statements lets pass; `admitted`: those before this one have passed already.
+std::span<const ServiceImpl::Step> ServiceImpl::admit(std::span<const Step> steps, std::size_t at,
+                                                      std::size_t& admitted) {
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    if (at + i < admitted) continue;
+    if (std::holds_alternative<Mutation>(steps[i].planned) && limits_->admit_command()) return steps.first(i);
+    admitted = at + i + 1;
+  }
+  return steps;
+}
+
+std::size_t ServiceImpl::run_together(std::span<const Step> together, json::array& entities, std::string& current) {
+  std::vector<const Mutation*> mutations;
+  std::vector<Command> commands;
+  for (const Step& step : together) {
+    const auto* mutation = std::get_if<Mutation>(&step.planned);
+    if (mutation == nullptr) continue;
+    mutations.push_back(mutation);
+    commands.push_back(command_of(step));
+  }
+  if (commands.size() < 2) return 0;
+  try {
+    do_before(mutations);
+  } catch (const SqlError&) {
+    return 0;  // one by one those before the one at fault are done, and it is known which one that is
+  }
+  const auto submitted = commands_->submit(std::move(commands), response_wait() * static_cast<int>(mutations.size()));
+  std::size_t command = 0;
+  for (std::size_t done = 0; done < together.size(); ++done) {
+    const Step& step = together[done];
+    if (!std::holds_alternative<Mutation>(step.planned)) continue;
+    current = step.statement->text;
+    if (command == submitted.outcomes.size()) throw not_written(*submitted.error);
+    const auto& outcome = submitted.outcomes[command];
+    if (outcome && outcome->stale) {  // and so are those behind it
+      for (; command < mutations.size(); ++command) withdraw(*mutations[command], *state());
+      return done;
+    }
+    entities.push_back(accepted_entity(step, outcome));
+    ++command;
+  }
+  return together.size();
 }
 
 Result<std::unique_ptr<RowInserter>> ServiceImpl::open_rows(SourcePtr source) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cmath>
 #include <ctime>
 #include <random>
@@ -134,10 +135,9 @@ Status ServiceImpl::start() {
       log_, engine, {.on_record_error = [this](const ProcessingError& error) { processing_log_->report(error); }});
   if (!started) return started.error();
   engine_ = std::move(*started);
-  auto commands =
-      CommandLog::open(log_, service_id, engine.internal_replicas, engine.internal_min_insync, functions_,
-                       [this](const StatePtr& state) { replayed(state); },
-                       {.applied = [this](const Command& command, const StatePtr& state) { applied(command, state); }});
+  auto commands = CommandLog::open(log_, service_id, engine.internal_replicas, engine.internal_min_insync, functions_,
+                                   [this](const StatePtr& state) { replayed(state); },
+                                   {.applied = [this](const std::vector<Command>& commands) { applied(commands); }});
   if (!commands) return commands.error();
   commands_ = std::move(*commands);
   create_processing_log();
@@ -172,16 +172,37 @@ void ServiceImpl::create_processing_log() {
 }
 
 void ServiceImpl::replayed(const StatePtr& state) {
-  for (const auto& [id, query] : state->queries) {
-    change_engine({Change::Kind::start_query, id, {}, nullptr, query});
-    if (query->paused) change_engine({Change::Kind::pause_query, id, {}, nullptr, nullptr});
-  }
+  std::vector<Engine::Start> starts;
+  for (const auto& [id, query] : state->queries) starts.push_back({query->plan, query->paused});
+  start_queries(starts);
 }
 
-void ServiceImpl::applied(const Command& command, const StatePtr&) {
-  for (const Change& change : command.changes) change_engine(change);
-  for (const auto& [name, reason] : command.unreadable)
-    if (engine_->status(name)) (void)engine_->stop_query(name);  // it is another one now
+void ServiceImpl::applied(const std::vector<Command>& commands) {
+  std::vector<Engine::Start> starts;
+  for (const Command& command : commands) {
+    for (const Change& change : command.changes) {
+      if (change.kind == Change::Kind::start_query) {
+        const auto same = [&](const Engine::Start& start) { return start.plan->query_id == change.query->id; };
+        if (std::ranges::any_of(starts, same)) start_queries(starts);
+        if (engine_->status(change.query->id)) (void)engine_->stop_query(change.query->id);  // CREATE OR REPLACE
+        starts.push_back({change.query->plan});
+      } else if (change.kind == Change::Kind::stop_query || change.kind == Change::Kind::pause_query ||
+                 change.kind == Change::Kind::resume_query) {
+        start_queries(starts);
+        change_engine(change);
+      }
+    }
+    for (const auto& [name, reason] : command.unreadable) {
+      start_queries(starts);
+      if (engine_->status(name)) (void)engine_->stop_query(name);  // it is another one now
+    }
+  }
+  start_queries(starts);
+}
+
+void ServiceImpl::start_queries(std::vector<Engine::Start>& starts) {
+  if (starts.empty()) return;
+  if (Status done = engine_->start_queries(std::exchange(starts, {})); !done) spdlog::error("{}", done.error().message);
 }
 
 namespace {
@@ -196,10 +217,6 @@ std::optional<Engine::GoOn> go_on(const std::string& offset_reset) {
 void ServiceImpl::change_engine(const Change& change) {
   Status done;
   switch (change.kind) {
-    case Change::Kind::start_query:
-      if (engine_->status(change.query->id)) (void)engine_->stop_query(change.query->id);  // CREATE OR REPLACE
-      done = engine_->start_query(change.query->plan);
-      break;
     case Change::Kind::stop_query:
       done = engine_->stop_query(change.name);
       break;

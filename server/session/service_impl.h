@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -95,8 +96,9 @@ class ServiceImpl final : public Service {
 
  private:
   void replayed(const StatePtr& state);
-  void applied(const Command& command, const StatePtr& state);
+  void applied(const std::vector<Command>& commands);
   void change_engine(const Change& change);
+  void start_queries(std::vector<Engine::Start>& starts);
   void create_processing_log();
   void open_audit();
   /// Whether a statement of a file of queries has been run before. Throws SqlError when another one runs in its place.
@@ -120,10 +122,20 @@ class ServiceImpl final : public Service {
   void refresh(Step& step);
   std::optional<boost::json::object> run(Step& step);
   boost::json::object mutate(Step& step);
+  /// How many of `steps`, from the first on, can be done at once: they only add to the catalog.
+  std::size_t count_together(std::span<const Step> steps) const;
+  std::span<const Step> admit(std::span<const Step> steps, std::size_t at, std::size_t& admitted);
+  /// Does them, and says how many of them are done; 0: the first one goes by itself. `current` is the text of the one
+  /// at fault when it throws.
+  std::size_t run_together(std::span<const Step> together, boost::json::array& entities, std::string& current);
+  Command command_of(const Step& step) const;
+  std::chrono::milliseconds response_wait() const;
+  boost::json::object status_entity(const Step& step, const std::string& status, std::int64_t sequence);
+  boost::json::object accepted_entity(const Step& step, const std::optional<CommandOutcome>& outcome);
   /// One row, durable on return.
   void insert(const RowInsert& insert);
   Result<std::unique_ptr<RowInserter>> open_rows(SourcePtr source);
-  void do_before(const Mutation& mutation);
+  void do_before(std::span<const Mutation* const> mutations);
   void withdraw(const Mutation& mutation, const ServiceState& before);
   void do_after(const Mutation& mutation);
   void remember_status(const std::string& command_id, const std::string& status, const std::string& message,

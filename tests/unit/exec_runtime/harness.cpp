@@ -60,10 +60,10 @@ void Bench::open() {
   auto started = Engine::start(*log, engine_options, events);
   if (!started) throw std::runtime_error(started.error().message);
   engine = std::move(*started);
-  for (const auto& plan : plans_) {
-    const auto done = engine->start_query(plan);
-    ASSERT_TRUE(done) << done.error().message;
-  }
+  std::vector<Engine::Start> starts;
+  for (const auto& plan : plans_) starts.push_back({plan});
+  const auto done = engine->start_queries(starts);
+  ASSERT_TRUE(done) << done.error().message;
 }
 
 void Bench::create(const std::string& topic, int partitions) {
@@ -112,6 +112,18 @@ void Bench::start(const PhysicalPlan& plan) {
   const auto prepared = engine->prepare(plan);
   ASSERT_TRUE(prepared) << prepared.error().message;
   join(plan);
+}
+
+void Bench::start_together(const std::vector<PhysicalPlan>& plans) {
+  std::vector<const PhysicalPlan*> all;
+  for (const PhysicalPlan& plan : plans) all.push_back(&plan);
+  const auto prepared = engine->prepare(all);
+  ASSERT_TRUE(prepared) << prepared.error().message;
+  std::vector<Engine::Start> starts;
+  for (const PhysicalPlan& plan : plans) starts.push_back({std::make_shared<const PhysicalPlan>(plan)});
+  for (const Engine::Start& start : starts) plans_.push_back(start.plan);
+  const auto started = engine->start_queries(starts);
+  ASSERT_TRUE(started) << started.error().message;
 }
 
 void Bench::join(const PhysicalPlan& plan) {

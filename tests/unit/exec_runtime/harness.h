@@ -53,6 +53,7 @@ class Bench {
   void join(const PhysicalPlan& plan);
   /// Prepares and starts.
   void start(const PhysicalPlan& plan);
+  void start_together(const std::vector<PhysicalPlan>& plans);
   void settle();
   /// The engine dies without a word and a new one takes over, with the same plans.
   void crash();

@@ -29,15 +29,20 @@ class Sharing : public testing::Test {
   Sharing() : bench_({.workers = 0}) {
     for (const char* topic : {"in", "all", "v", "s"}) bench_.create(topic, 1);
   }
-  void start_all() {
-    bench_.start(physical(sink(stream(), "all"), "ALL"));
-    bench_.start(physical(sink(only(stream(), 1), "v"), "V"));
-    bench_.start(physical(sink(only(stream(), 2), "s"), "S"));
+  static std::vector<PhysicalPlan> plans() {
+    return {physical(sink(stream(), "all"), "ALL"), physical(sink(only(stream(), 1), "v"), "V"),
+            physical(sink(only(stream(), 2), "s"), "S")};
   }
-  void feed(int from, int to) {
+  void start_all() {
+    for (const PhysicalPlan& plan : plans()) bench_.start(plan);
+  }
+  void append(int from, int to) {
     for (int i = from; i < to; ++i)
       bench_.feed("in", "k" + std::to_string(i),
                   R"({"V":)" + std::to_string(i) + R"(,"S":"s)" + std::to_string(i) + "\"}", i);
+  }
+  void feed(int from, int to) {
+    append(from, to);
     bench_.settle();
   }
   Bench bench_;
@@ -51,6 +56,24 @@ TEST_F(Sharing, RecordsAreDecodedOnceForAll) {
   EXPECT_THAT(bench_.read("v"), Contains(Row{"k7", R"({"V":7})", 7}));
   EXPECT_THAT(bench_.read("s"), Contains(Row{"k7", R"({"S":"s7"})", 7}));
   for (const char* topic : {"all", "v", "s"}) EXPECT_THAT(bench_.read(topic), SizeIs(100));
+}
+
+TEST_F(Sharing, ThoseWhoStartTogetherDecodeOnceWhatIsThere) {
+  append(0, 20'000);
+  bench_.start_together(plans());
+  bench_.settle();
+  EXPECT_EQ(bench_.engine->rows_decoded(), 20'000U);
+  for (const char* topic : {"all", "v", "s"}) EXPECT_THAT(bench_.read(topic), SizeIs(20'000));
+}
+
+TEST_F(Sharing, ThoseWhoAreResumedByOneStartDecodeOnceWhatTheyMissed) {
+  start_all();
+  feed(0, 10);
+  append(10, 20'000);
+  bench_.restart();
+  bench_.settle();
+  EXPECT_EQ(bench_.engine->rows_decoded(), 19'990U);
+  for (const char* topic : {"all", "v", "s"}) EXPECT_THAT(bench_.read(topic), SizeIs(20'000));
 }
 
 TEST_F(Sharing, ABadValueConcernsThoseWhoReadIt) {

@@ -72,6 +72,28 @@ TEST_F(Statements, DefineAppliesToTheStatementsAfterIt) {
   EXPECT_EQ(service_->catalog().find("X")->topic, "made");
 }
 
+TEST_F(Statements, QueriesOfOneRequestReadTogether) {
+  run(kStream);
+  for (int i = 0; i < 5000; ++i) ASSERT_EQ(insert("s", {{"k", std::to_string(i)}, {"v", i}}), "ok");
+  EXPECT_EQ(run("SET 'auto.offset.reset'='earliest'; CREATE STREAM a AS SELECT * FROM s WHERE v < 10; "
+                "CREATE STREAM b AS SELECT * FROM s WHERE v < 20; CREATE STREAM c AS SELECT * FROM b WHERE v < 5;"),
+            "currentStatus currentStatus currentStatus ");
+  ASSERT_TRUE(service_->wait_until_idle(std::chrono::seconds{20}));
+  EXPECT_EQ(service_->engine().rows_decoded(), 5020U);
+  EXPECT_EQ(times("A").size(), 10U);
+  EXPECT_EQ(times("C").size(), 5U);
+  EXPECT_EQ(service_->status("stream/`C`/create")->at("status"), "SUCCESS");
+  start({});  // and when they are read from the command log
+  EXPECT_EQ(service_->query_ids().size(), 3U);
+}
+
+TEST_F(Statements, WhatComesBeforeAStatementThatCannotBeDoneIsDone) {
+  EXPECT_THAT(run(std::string(kStream) + "CREATE STREAM a AS SELECT * FROM s; CREATE STREAM b WITH (replicas=3) AS "
+                                         "SELECT * FROM s; CREATE STREAM c AS SELECT * FROM s;"),
+              HasSubstr("currentStatus currentStatus 50000 topic B"));
+  EXPECT_THAT(service_->query_ids(), testing::ElementsAre(testing::StartsWith("CSAS_A_")));
+}
+
 TEST_F(Statements, VariablesAreReplacedOnce) {
   run("DEFINE a = '$${b}'; CREATE STREAM x (v INT) WITH (kafka_topic='${a}', partitions=1, value_format='JSON');",
       {{"B", "wrong"}});
