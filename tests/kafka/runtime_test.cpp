@@ -1,9 +1,13 @@
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 
 #include "exec/log/failpoint.h"
+#include "exec/runtime/progress.h"
+#include "exec/state/state_db.h"
 #include "parser/syntax/parse.h"
 #include "tests/harness/session.h"
 #include "tests/kafka/broker.h"
@@ -148,6 +152,41 @@ TEST_F(KafkaRuntimeTest, TwoProcessesShareAndTakeOver) {
   for (int i = 0; i < 600 && !both_done(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds{50});
   EXPECT_EQ(result(second), expected());
   EXPECT_EQ(second.read(prefix_ + "counts").size(), static_cast<std::size_t>(fed) + 300);
+}
+
+TEST_F(KafkaRuntimeTest, StateOfSlotsThatOthersOwnIsDropped) {
+  Bench::Options here = as("p1");
+  here.directory = std::filesystem::temp_directory_path() / ("millrace-elsewhere-" + std::to_string(::getpid()));
+  here.keep_state_elsewhere = std::chrono::milliseconds{400};
+  std::filesystem::remove_all(here.directory);
+  auto first = std::make_unique<Bench>(here);
+  const PhysicalPlan counts = plan(*first);
+  const auto stored = [&] {
+    auto db = StateDb::open({.directory = std::filesystem::path(here.directory) / "state"});
+    int partitions = 0;
+    for (int partition = 0; partition < 3; ++partition) {
+      const auto id = (*db)->id(state_name(counts, counts.subtopologies.back().stores.front().name, partition));
+      partitions += *(*db)->position(*id) > 0 ? 1 : 0;
+    }
+    return partitions;
+  };
+  first->start(counts);
+  feed(*first, 0, 300);
+  first->settle();
+  first->engine.reset();  // writes all state
+  ASSERT_EQ(stored(), 3);
+  first->restart();
+  Bench second(as("p2"));
+  second.join(counts);
+  int fed = 300;
+  for (; fed < 3000 && second.engine->status(counts.query_id)->rows_in == 0; fed += 30) {
+    feed(second, fed, fed + 30);
+    std::this_thread::sleep_for(std::chrono::milliseconds{50});
+  }
+  std::this_thread::sleep_for(std::chrono::seconds{2});
+  first.reset();
+  EXPECT_LT(stored(), 3);
+  std::filesystem::remove_all(here.directory);
 }
 
 }  // namespace

@@ -45,6 +45,7 @@ void Bench::open() {
   engine_options.state_memory_bytes = options.state_memory_bytes;
   engine_options.transient_memory_bytes = options.transient_memory_bytes;
   engine_options.commit_interval = options.commit_interval;
+  engine_options.keep_state_elsewhere = options.keep_state_elsewhere;
   engine_options.slots = 8;
   engine_options.workers = options.workers;
   engine_options.batch_rows = options.batch_rows;

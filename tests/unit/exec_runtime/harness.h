@@ -40,6 +40,7 @@ class Bench {
     std::string service = "default_";
     std::string process = "p1";
     std::chrono::milliseconds commit_interval{2000};
+    std::chrono::milliseconds keep_state_elsewhere{std::chrono::hours{1}};
   };
   explicit Bench(Options options);
   ~Bench();
