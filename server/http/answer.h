@@ -24,6 +24,8 @@ class Answer final : public Responder, public std::enable_shared_from_this<Answe
     std::string content_type;
     Headers headers;
     std::optional<std::size_t> length;  // absent: a stream
+    /// RFC 9110, 8.6: an answer without content never says so by a length.
+    bool tells_length() const { return length && status != 204; }
   };
 
   /// `id` tells the answers of one connection apart.

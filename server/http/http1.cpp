@@ -259,7 +259,7 @@ class Http1 final : public Protocol {
     text = "HTTP/1.1 ";
     text.append(fmt::format_int(head.status).c_str()).append(" ").append(reason(head.status));
     text.append("\r\nDate: ").append(http_date());
-    if (head.length && head.status != kNoContent)
+    if (head.tells_length())
       text.append("\r\nContent-Length: ").append(fmt::format_int(*head.length).c_str());
     else if (!head.length && wishes_.version >= 11)
       text += "\r\nTransfer-Encoding: chunked";

@@ -345,7 +345,7 @@ void Http2::submit_head(Stream& stream, const Answer::Head& head) {
   names.reserve(head.headers.size());
   std::vector<nghttp2_nv> fields = {header(":status", status), header("date", http_date())};
   if (!head.content_type.empty()) fields.push_back(header("content-type", head.content_type));
-  if (head.length && head.status != kNoContent) fields.push_back(header("content-length", length));
+  if (head.tells_length()) fields.push_back(header("content-length", length));
   for (const auto& [name, value] : head.headers) {
     std::string& lower = names.emplace_back(name);
     std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
