@@ -1,6 +1,6 @@
-// fuzz_schema_decoders [SECONDS [SEED]]: what AVRO, PROTOBUF and PROTOBUF_NOSR write is read back the same, and mangled
-// texts are refused or read, never more; so are mangled schemas, and changes as Debezium writes them. What is written
-// is shown by PRINT.
+// fuzz_schema_decoders [SECONDS [SEED]]: what AVRO, JSON_SR, PROTOBUF and PROTOBUF_NOSR write is read back the same,
+// and mangled texts are refused or read, never more; so are mangled schemas, answers of a registry, and changes as
+// Debezium writes them. What is written is shown by PRINT.
 #include <chrono>
 #include <iostream>
 #include <random>
@@ -8,9 +8,15 @@
 #include "exec/formats/framing.h"
 #include "exec/formats/print.h"
 #include "exec/formats/schema_registrar.h"
+#include "exec/schemas/avro_schema.h"
 #include "exec/schemas/compatibility.h"
+#include "exec/schemas/http/registry_answer.h"
+#include "exec/schemas/json_schema.h"
 #include "exec/schemas/local_registry.h"
+#include "exec/schemas/proto_schema.h"
 #include "exec/schemas/schema_cache.h"
+#include "exec/schemas/schema_forms.h"
+#include "exec/schemas/schema_json.h"
 #include "planner/catalog/formats.h"
 #include "tests/fuzz/mangle.h"
 #include "tests/unit/exec_formats/random_values.h"
@@ -48,8 +54,52 @@ struct Run {
 
   // Mangled schemas are refused or taken, nothing else.
   std::string check_schema_text(const SchemaSource& schema) {
-    const SchemaText text{mangle(schema.text, random), {}};
-    if (check_schema(schema.kind, text)) (void)reading_fault(schema.kind, text, {schema.text, {}});
+    const SchemaText text{mangle(schema.text, random), {}}, good{schema.text, {}};
+    for (const ContentPolicy policy : {ContentPolicy::strict, ContentPolicy::lenient}) {
+      if (const auto found = reading_fault(schema.kind, good, good, policy); !found || *found)
+        return "a schema does not read itself: " + (found ? **found : found.error().message);
+      (void)reading_fault(schema.kind, text, good, policy);
+      (void)reading_fault(schema.kind, good, text, policy);
+    }
+    (void)check_schema(schema.kind, text);
+    (void)canonical_form(schema.kind, text.text);
+    (void)normal_form(schema.kind, text);
+    const auto normal = normal_form(schema.kind, good);
+    if (!normal) return "no normal form: " + normal.error().message;
+    if (const auto again = normal_form(schema.kind, {*normal, {}}); !again || *again != *normal)
+      return "a normal form is not normal: " + *normal;
+    check_types(schema.kind, text);
+    return check_answers(schema);
+  }
+
+  static void check_types(SchemaKind kind, const SchemaText& text) {
+    if (kind == SchemaKind::json) {
+      (void)json_schema::sql_type(text);
+    } else if (kind == SchemaKind::avro) {
+      if (const auto parsed = avro::parse(text)) (void)avro::sql_type(*(*parsed)->root);
+    } else if (const auto parsed = proto::parse(text)) {
+      for (const proto::Message* message : (*parsed)->roots) (void)proto::sql_type(*message);
+    }
+  }
+
+  // A registry may answer with anything.
+  std::string check_answers(const SchemaSource& schema) {
+    SchemaSource source = schema;
+    source.references.push_back({"a", "b", 3});
+    boost::json::object answer{{"subject", "s"}, {"version", 2},           {"id", 7},
+                               {"message", "m"}, {"is_compatible", false}, {"messages", boost::json::array{"why"}}};
+    put_schema(answer, source, source.text);
+    const std::string body = boost::json::serialize(answer);
+    const auto version = registry_answer::version("s", body);
+    if (!version || version->id != 7 || !(version->schema == source)) return "an answer is not understood: " + body;
+    const std::string mangled = mangle(body, random), list = mangle(R"(["s-value", 1, 23])", random);
+    (void)registry_answer::schema(mangled);
+    (void)registry_answer::version("s", mangled);
+    (void)registry_answer::id(mangled);
+    (void)registry_answer::refusal(mangled);
+    (void)registry_answer::message(mangled);
+    (void)registry_answer::names(list);
+    (void)registry_answer::numbers(list);
     return {};
   }
 
@@ -152,7 +202,7 @@ int main(int argc, char** argv) {
   const auto stop = std::chrono::steady_clock::now() + seconds;
   int rounds = 0;
   for (; std::chrono::steady_clock::now() < stop; ++seed, ++rounds) {
-    for (const char* name : {"AVRO", "PROTOBUF", "PROTOBUF_NOSR"}) {
+    for (const char* name : {"AVRO", "JSON_SR", "PROTOBUF", "PROTOBUF_NOSR"}) {
       millrace::Run run(seed);
       const std::string problem = run.check(name);
       if (problem.empty()) continue;
@@ -160,6 +210,6 @@ int main(int argc, char** argv) {
       return 1;
     }
   }
-  std::cout << "fuzz_schema_decoders: " << rounds << " rounds of " << 3 * 16 << " texts, 0 failures\n";
+  std::cout << "fuzz_schema_decoders: " << rounds << " rounds of " << 4 * 16 << " texts, 0 failures\n";
   return 0;
 }

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "exec/schemas/http/http_exchange.h"
+#include "exec/schemas/http/registry_answer.h"
 #include "exec/schemas/schema_json.h"
 #include "planner/types/value.h"
 
@@ -18,39 +19,6 @@ namespace {
 namespace json = boost::json;
 namespace ssl = boost::asio::ssl;
 namespace urls = boost::urls;
-
-std::string text_of(const json::object& object, std::string_view name) {
-  const json::value* value = object.if_contains(name);
-  return value && value->is_string() ? std::string(value->as_string()) : "";
-}
-int number_of(const json::object& object, std::string_view name) {
-  const json::value* value = object.if_contains(name);
-  return value && value->is_int64() ? static_cast<int>(value->as_int64()) : 0;
-}
-
-Error not_understood() {
-  return external_error("the schema registry answers with something that is no answer of a schema registry");
-}
-
-Result<SchemaSource> schema_from(const json::object& from) {
-  SchemaSource out;
-  const std::string type = text_of(from, "schemaType");
-  const auto kind = find_schema_kind(type.empty() ? "AVRO" : type);
-  if (!kind) return user_error("the schema registry has a schema of unknown type {}", type);
-  out.kind = *kind;
-  const json::value* schema = from.if_contains("schema");
-  if (schema == nullptr || !schema->is_string()) return not_understood();
-  out.text = std::string(schema->as_string());
-  if (const json::value* references = from.if_contains("references"); references && references->is_array()) {
-    for (const json::value& item : references->as_array()) {
-      if (!item.is_object()) return not_understood();
-      const json::object& reference = item.as_object();
-      out.references.push_back(
-          {text_of(reference, "name"), text_of(reference, "subject"), number_of(reference, "version")});
-    }
-  }
-  return out;
-}
 
 std::string body_of(const SchemaSource& schema) {
   json::object out;
@@ -89,11 +57,9 @@ class HttpRegistry final : public SchemaRegistry {
     auto answer = ask("GET", {"schemas", "ids", std::to_string(id)});
     if (!answer) return answer.error();
     if (answer->status == 404) return std::optional<SchemaSource>();
-    auto object = object_in(*answer);
-    if (!object) return object.error();
-    auto schema = schema_from(*object);
-    if (!schema) return schema.error();
-    return std::optional(std::move(*schema));
+    if (answer->status / 100 != 2) return refused(*answer);
+    auto schema = registry_answer::schema(answer->body);
+    return schema ? Result<std::optional<SchemaSource>>(std::move(*schema)) : schema.error();
   }
 
   Result<std::optional<SubjectVersion>> find(const std::string& subject, int version) override {
@@ -101,52 +67,35 @@ class HttpRegistry final : public SchemaRegistry {
         ask("GET", {"subjects", subject, "versions", version <= 0 ? std::string("latest") : std::to_string(version)});
     if (!answer) return answer.error();
     if (answer->status == 404) return std::optional<SubjectVersion>();
-    auto object = object_in(*answer);
-    if (!object) return object.error();
-    auto schema = schema_from(*object);
-    if (!schema) return schema.error();
-    return std::optional(
-        SubjectVersion{subject, number_of(*object, "version"), number_of(*object, "id"), std::move(*schema)});
+    if (answer->status / 100 != 2) return refused(*answer);
+    auto found = registry_answer::version(subject, answer->body);
+    return found ? Result<std::optional<SubjectVersion>>(std::move(*found)) : found.error();
   }
 
   Result<std::vector<std::string>> subjects() override {
-    auto list = list_of(ask("GET", {"subjects"}));
-    if (!list) return list.error();
-    std::vector<std::string> out;
-    for (const json::value& item : *list)
-      if (item.is_string()) out.emplace_back(item.as_string());
-    return out;
+    const auto answer = list_of(ask("GET", {"subjects"}));
+    return answer ? registry_answer::names(*answer) : answer.error();
   }
 
   Result<std::vector<int>> versions(const std::string& subject) override {
-    auto list = list_of(ask("GET", {"subjects", subject, "versions"}));
-    if (!list) return list.error();
-    std::vector<int> out;
-    for (const json::value& item : *list)
-      if (item.is_int64()) out.push_back(static_cast<int>(item.as_int64()));
-    return out;
+    const auto answer = list_of(ask("GET", {"subjects", subject, "versions"}));
+    return answer ? registry_answer::numbers(*answer) : answer.error();
   }
 
   Result<std::int32_t> add(const std::string& subject, const SchemaSource& schema) override {
-    auto object = object_in(ask("POST", {"subjects", subject, "versions"}, body_of(schema)));
-    if (!object) return object.error();
-    return static_cast<std::int32_t>(number_of(*object, "id"));
+    auto answer = ask("POST", {"subjects", subject, "versions"}, body_of(schema));
+    if (!answer) return answer.error();
+    return answer->status / 100 == 2 ? registry_answer::id(answer->body) : refused(*answer);
   }
 
   Result<std::optional<std::string>> refusal(const std::string& subject, const SchemaSource& schema) override {
-    auto answer = ask("POST", {"compatibility", "subjects", subject, "versions", "latest"}, body_of(schema), true);
+    // Against all versions that the level looks at; not every registry can.
+    auto answer = ask("POST", {"compatibility", "subjects", subject, "versions"}, body_of(schema), true);
+    if (answer && (answer->status == 404 || answer->status == 405))
+      answer = ask("POST", {"compatibility", "subjects", subject, "versions", "latest"}, body_of(schema), true);
     if (!answer) return answer.error();
     if (answer->status == 404) return std::optional<std::string>();
-    auto object = object_in(*answer);
-    if (!object) return object.error();
-    const json::value* compatible = object->if_contains("is_compatible");
-    if (compatible == nullptr || !compatible->is_bool()) return not_understood();
-    if (compatible->as_bool()) return std::optional<std::string>();
-    std::string why;
-    if (const json::value* messages = object->if_contains("messages"); messages && messages->is_array())
-      for (const json::value& message : messages->as_array())
-        if (message.is_string()) why += (why.empty() ? "" : "; ") + std::string(message.as_string());
-    return std::optional(why.empty() ? std::string("the registry does not say why") : why);
+    return answer->status / 100 == 2 ? registry_answer::refusal(answer->body) : refused(*answer);
   }
 
   Result<bool> remove(const std::string& subject) override {
@@ -189,32 +138,18 @@ class HttpRegistry final : public SchemaRegistry {
   }
 
   static Error refused(const HttpAnswer& answer) {
-    boost::system::error_code error;
-    const json::value value = json::parse(answer.body, error);
-    const std::string why = !error && value.is_object() ? text_of(value.as_object(), "message") : "";
+    const std::string why = registry_answer::message(answer.body);
     if (answer.status == 401 || answer.status == 403)
       return user_error("the schema registry refuses us: {} ({})", answer.status == 401 ? "unauthorized" : "forbidden",
                         why.empty() ? "check ksql.schema.registry.basic.auth.user.info" : why);
     return user_error("{}; error code: {}", why.empty() ? "the schema registry refuses" : why, answer.status);
   }
 
-  static Result<json::object> object_in(const Result<HttpAnswer>& answer) {
+  static Result<std::string> list_of(Result<HttpAnswer> answer) {
     if (!answer) return answer.error();
+    if (answer->status == 404) return std::string("[]");
     if (answer->status / 100 != 2) return refused(*answer);
-    boost::system::error_code error;
-    json::value value = json::parse(answer->body, error);
-    if (error || !value.is_object()) return not_understood();
-    return std::move(value.as_object());
-  }
-
-  static Result<json::array> list_of(const Result<HttpAnswer>& answer) {
-    if (!answer) return answer.error();
-    if (answer->status == 404) return json::array();
-    if (answer->status / 100 != 2) return refused(*answer);
-    boost::system::error_code error;
-    json::value value = json::parse(answer->body, error);
-    if (error || !value.is_array()) return not_understood();
-    return std::move(value.as_array());
+    return std::move(answer->body);
   }
 
   const HttpRegistryOptions options_;
