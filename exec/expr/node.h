@@ -19,7 +19,6 @@ struct Operand {
 
   std::size_t row(std::size_t i) const { return constant ? 0 : i; }
   bool is_null(std::size_t i) const { return column->is_null(row(i)); }
-  bool has_nulls() const { return !column->nulls.empty() && column->nulls.count(column->size) > 0; }
   Value value(std::size_t i) const { return get_value(*column, row(i)); }
 };
 

@@ -16,7 +16,6 @@ inline constexpr std::array<std::string_view, 4> kQuarters{"1st quarter", "2nd q
 
 inline constexpr std::string_view kDateLetters = "GuyDMLdQqYwWEecFg";
 inline constexpr std::string_view kTimeLetters = "aBhKkHmsSAnN";
-inline constexpr std::string_view kZoneLetters = "VvzOXxZ";
 
 /// A part of the day, in minutes since midnight, its end not included; `night` runs over midnight.
 struct DayPeriod {

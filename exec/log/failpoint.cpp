@@ -47,12 +47,6 @@ void arm(std::string_view name, Action action) {
   detail::armed.store(1, std::memory_order_relaxed);
 }
 
-void disarm(std::string_view name) {
-  const MutexLock lock(registry().mutex);
-  const auto found = registry().points.find(name);
-  if (found != registry().points.end()) found->second.action.reset();
-}
-
 void disarm_all() {
   const MutexLock lock(registry().mutex);
   registry().points.clear();

@@ -34,7 +34,6 @@ struct Action {
 
 /// Replaces what was armed under `name`. A crash ends the process at once with status 42, as kill -9 would.
 void arm(std::string_view name, Action action);
-void disarm(std::string_view name);
 void disarm_all();
 /// Times `name` was reached since it was armed first; counting starts with arming.
 int hits(std::string_view name);

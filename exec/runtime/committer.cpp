@@ -48,7 +48,7 @@ bool Committer::large(const Activity& now) const {
 bool Committer::due(const Activity& now) const {
   if (under_way_) return false;
   const auto waited = Clock::now() - last_;
-  return setup_.at_once || wished_ || waited >= setup_.interval || (now.rested && waited >= gap()) || large(now);
+  return setup_.at_once || waited >= setup_.interval || (now.rested && waited >= gap()) || large(now);
 }
 
 // From the beginning of one commit to that of the next, when input runs dry. Where commits are dear (on a broker, which
@@ -60,7 +60,6 @@ std::chrono::milliseconds Committer::gap() const {
 }
 
 std::optional<Committer::Failure> Committer::begin(Tasks tasks) {
-  wished_ = false;
   tasks_.clear();
   if (auto hit = failpoint::hit(failpoint::kBeforeProgress); !hit) return Failure{nullptr, hit.error()};
   for (const auto& task : tasks) {

@@ -47,7 +47,6 @@ class Committer {
   bool large(const Activity& now) const;
   /// Whether it is time for the next commit. Some task is dirty.
   bool due(const Activity& now) const;
-  void wish() { wished_ = true; }
   /// When the next commit is due if input stays dry.
   Clock::time_point next() const { return last_ + gap(); }
 
@@ -77,7 +76,6 @@ class Committer {
   std::unique_ptr<Writer> writer_;
   std::vector<Task*> tasks_;  // in the commit under way
   bool under_way_ = false;
-  bool wished_ = false;
   Clock::time_point last_{};
   Clock::duration took_{};
 };

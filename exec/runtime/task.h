@@ -65,7 +65,6 @@ class Task final : private TaskContext, private Emitter {
   std::vector<StoreEntry>& stores() { return stores_; }
   /// Null: it has none of that name.
   Store* find_store(std::string_view name) const;
-  const std::string& progress_name() const { return progress_key_; }
 
   /// True when the log holds records for this input that are not fetched yet (KIP-695).
   using HasMore = std::function<bool(const TaskInput&)>;

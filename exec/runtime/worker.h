@@ -108,7 +108,6 @@ class Worker {
   /// Stops giving batches to tasks (a client that does not keep up).
   void hold(bool held) { held_ = held; }
   bool held() const { return held_; }
-  void commit_soon() { committer_->wish(); }
   /// Records decoded so far, each as often as it was. Any thread.
   std::uint64_t rows_decoded() const { return decoders_ ? decoders_->rows() : 0; }
 

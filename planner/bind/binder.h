@@ -37,7 +37,6 @@ struct BoundQuery {
   NodePtr root;  // SinkNode (persistent) or OutputNode (push)
   QueryOptions options;
   std::optional<SourceDef> sink;  // CSAS/CTAS: the source to create; INSERT: the target as it is
-  bool creates_sink = false;
   std::optional<TopicInfo> create_topic;
   std::optional<std::int64_t> retention_ms;
   std::vector<std::string> sources;     // names read, in FROM order

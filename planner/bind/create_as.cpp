@@ -67,7 +67,6 @@ BoundQuery bind_create_as(const ast::CreateAs& statement, const BindContext& con
   check_no_limit(*statement.query);
   check_result_kind(kind, select.root, statement.name.span);
   BoundQuery bound;
-  bound.creates_sink = true;
   bound.options = read_options(context.properties);
   for (const auto* source : select.sources) bound.sources.push_back(source->name);
   SourceDef& sink = bound.sink.emplace();

@@ -71,7 +71,6 @@ BoundSelect bind_select(const ast::Query& query, const BindContext& context, std
   for (const auto& source : scope.sources) result.sources.push_back(source.def);
   result.key_format = plan.key_format;
   result.null_key = plan.origin == KeyOrigin::partitioning && plan.keys.empty();
-  result.windowed_final = query.emit == ast::Emit::final;
   result.structured_aggregates = aggregation.structured();
   result.rewritten = rewrite_query(input, scope, clauses);
   return result;

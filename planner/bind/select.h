@@ -13,9 +13,8 @@ struct BoundSelect {
   NodePtr root;                    // a ProjectNode
   std::vector<std::size_t> order;  // positions of the root's columns in SELECT order
   std::vector<const SourceDef*> sources;
-  FormatInfo key_format;  // what the result's key would inherit
-  bool null_key = false;  // PARTITION BY NULL
-  bool windowed_final = false;
+  FormatInfo key_format;               // what the result's key would inherit
+  bool null_key = false;               // PARTITION BY NULL
   bool structured_aggregates = false;  // an accumulator holds an array, map or struct
   ast::Query rewritten;                // as error messages and catalogs print it
 };

@@ -92,10 +92,6 @@ const FormatDef* find_format(std::string_view name) {
   return found == kFormats.end() ? nullptr : &*found;
 }
 
-std::span<const FormatDef> all_formats() {
-  return kFormats;
-}
-
 std::string refusal(const FormatDef& format, const std::vector<ColumnDef>& columns) {
   if (columns.size() > format.max_columns) {
     const char* allowed =

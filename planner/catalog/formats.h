@@ -43,7 +43,6 @@ struct FormatDef {
 
 /// Null when the name is unknown. Precondition: upper case.
 const FormatDef* find_format(std::string_view name);
-std::span<const FormatDef> all_formats();
 
 /// Why the format cannot hold the columns; empty when it can.
 std::string refusal(const FormatDef& format, const std::vector<ColumnDef>& columns);

@@ -122,15 +122,6 @@ Int128 power_of_ten(int exponent) {
   return kPowers[static_cast<std::size_t>(exponent)];
 }
 
-int digit_count(Int128 unscaled) {
-  const UInt128 value = magnitude(unscaled);
-  int digits = 1;
-  while (digits <= kMaxDecimalDigits && value >= UInt128(kPowers[static_cast<std::size_t>(digits)])) {
-    if (++digits > kMaxDecimalDigits) break;
-  }
-  return digits;
-}
-
 bool fits(Int128 unscaled, int precision) {
   const Int128 bound = kPowers[static_cast<std::size_t>(std::min(precision, kMaxDecimalDigits))];
   return unscaled < bound && unscaled > -bound;

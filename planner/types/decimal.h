@@ -14,7 +14,6 @@ constexpr int kMaxDecimalDigits = 38;
 
 /// 10^exponent. Precondition: 0 <= exponent <= 38.
 Int128 power_of_ten(int exponent);
-int digit_count(Int128 unscaled);  // of the magnitude; 1 for zero
 /// |unscaled| < 10^precision.
 bool fits(Int128 unscaled, int precision);
 

@@ -72,7 +72,6 @@ void Connection::decrypt(std::string_view bytes) {
   const bool healthy = tls_->receive(bytes, text, out_);
   if (!text.empty()) {
     if (!protocol_ && greeting_.empty()) {
-      tls_user_ = tls_->peer_name();
       if (tls_->protocol() == "h2") protocol_ = make_http2(*this);
     }
     plain(text);

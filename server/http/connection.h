@@ -85,7 +85,6 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void lost();
   bool is_tls() const { return tls_ != nullptr; }
   const std::string& peer() const { return peer_; }
-  const std::string& tls_user() const { return tls_user_; }
   std::shared_ptr<Answer> make_answer(std::int32_t id) { return std::make_shared<Answer>(shared_from_this(), id); }
 
  private:
@@ -107,7 +106,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   ConnectionContext& context_;
   std::vector<char>& read_buffer_;
   std::unique_ptr<TlsSession> tls_;
-  std::string peer_, tls_user_;
+  std::string peer_;
   std::unique_ptr<Protocol> protocol_, replaced_;
   std::string greeting_;  // first bytes, until the protocol is known
   std::array<char, kFirstBytes> first_bytes_;

@@ -255,14 +255,4 @@ std::string_view TlsSession::protocol() const {
   return {reinterpret_cast<const char*>(name), size};
 }
 
-std::string TlsSession::peer_name() const {
-  const Certificate certificate(SSL_get1_peer_certificate(ssl_));
-  if (!certificate) return {};
-  const Bio text(BIO_new(BIO_s_mem()));
-  X509_NAME_print_ex(text.get(), X509_get_subject_name(certificate.get()), 0, XN_FLAG_RFC2253);
-  char* start = nullptr;
-  const long size = BIO_get_mem_data(text.get(), &start);
-  return {start, static_cast<std::size_t>(size)};
-}
-
 }  // namespace millrace::inline server

@@ -42,8 +42,6 @@ class TlsSession {
   bool ended() const { return ended_; }
   /// Chosen by ALPN; empty: none.
   std::string_view protocol() const;
-  /// Subject of the certificate that the peer showed, empty without one.
-  std::string peer_name() const;
 
  private:
   void collect(std::string& out);
