@@ -4,6 +4,7 @@
   run.py [WORKLOAD...] [--quick] [--events N] [--logs memory,embedded,kafka] [--peers] [--flink] [--runs N]
          [--workers N] [--kafka HOST:PORT] [--json FILE [--add]]
   run.py latency|pull|footprint|restore|growth [--logs embedded,kafka] [ARGUMENTS OF bench/NAME.py]
+  run.py soak [MINUTES] [ARGUMENTS OF bench/soak.py]
   run.py table FILE
 
 The first form runs w1-w5 (or those named): Millrace on each log; on Kafka also the same by hand on the client libraries
@@ -31,7 +32,7 @@ import tables
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.join(HERE, "..", "build")
 WORKLOADS = ("w1", "w2", "w3", "w4", "w5")
-TOOLS = ("latency", "pull", "footprint", "restore", "growth")
+TOOLS = ("latency", "pull", "footprint", "restore", "growth", "soak")
 
 
 @contextlib.contextmanager
@@ -138,7 +139,7 @@ def run_workloads(options):
 
 def run_tool(name, options, rest):
     """The tool on each log; it says itself what it measures."""
-    logs = [log for log in options.logs if log != "memory"]
+    logs = ["embedded"] if name == "soak" else [log for log in options.logs if log != "memory"]
     with broker_of(options, "kafka" in logs) as broker:
         for log in logs:
             place = ["--kafka", broker] if log == "kafka" else []
@@ -175,8 +176,8 @@ def main():
     if set(options.logs) - {"memory", "embedded", "kafka"}:
         parser.error("--logs names memory, embedded and kafka")
     first = options.what[0] if options.what else ""
-    if first in TOOLS and len(options.what) == 1:
-        return run_tool(first, options, rest)
+    if first in TOOLS and len(options.what) <= (2 if first == "soak" else 1):
+        return run_tool(first, options, options.what[1:] + rest)
     if rest:
         parser.error("unknown arguments: " + " ".join(rest))
     if first == "table" and len(options.what) == 2:
