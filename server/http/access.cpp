@@ -12,7 +12,6 @@
 #include "server/http/http_text.h"
 
 namespace millrace::inline server {
-namespace json = boost::json;
 namespace {
 
 constexpr int kForbidden = 40300, kTopicForbidden = 40301;
@@ -236,35 +235,17 @@ std::optional<ServiceError> Access::check_insert(const Principal& user, const st
   return denied(Privilege::write, name);
 }
 
-void Access::filter(const Principal& user, json::array& entities) const {
-  if (is_unlimited(user)) return;
-  const auto hidden = [&](const json::value& item) {
-    if (!item.is_object()) return false;
-    const json::value* name = item.get_object().if_contains("name");
-    if (name != nullptr && name->is_string()) return !sees(user, std::string_view(name->get_string()));
-    const json::value* sinks = item.get_object().if_contains("sinks");
-    if (sinks == nullptr || !sinks->is_array()) return false;
-    return std::any_of(sinks->get_array().begin(), sinks->get_array().end(), [&](const json::value& sink) {
-      return sink.is_string() && !sees(user, std::string_view(sink.get_string()));
-    });
-  };
-  for (json::value& entity : entities) {
-    if (!entity.is_object()) continue;
-    for (std::string_view list :
-         {"streams", "tables", "topics", "sourceDescriptions", "queries", "queryDescriptions", "connectors"}) {
-      json::value* items = entity.get_object().if_contains(list);
-      if (items == nullptr || !items->is_array()) continue;
-      json::array kept;
-      for (json::value& item : items->get_array())
-        if (!hidden(item)) kept.push_back(std::move(item));
-      *items = std::move(kept);
-    }
+std::optional<std::vector<std::string>> Access::names_in(std::string_view text, const Catalog& catalog) {
+  Needs needs(catalog);
+  try {
+    for (const auto& statement : parse(std::string(text))) needs.statement(*statement);
+  } catch (const SqlError&) {
+    return std::nullopt;
   }
-}
-
-void Access::cleanse(ServiceError& error) {
-  error.hint.clear();
-  if (const std::size_t at = error.message.find("\nDid you mean"); at != std::string::npos) error.message.resize(at);
+  std::vector<std::string> names = needs.shown();
+  for (const auto& need : needs.needs())
+    if (!need.name.empty()) names.push_back(need.name);
+  return names;
 }
 
 }  // namespace millrace::inline server

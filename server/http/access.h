@@ -1,6 +1,5 @@
 #pragma once
 
-#include <boost/json.hpp>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,10 +32,8 @@ class Access {
   std::optional<ServiceError> check(const Principal& user, const Request& request, const Catalog& catalog) const;
   std::optional<ServiceError> check_insert(const Principal& user, const std::string& target,
                                            const Catalog& catalog) const;
-  /// Leaves out of the entities of an answer what the user does not see.
-  void filter(const Principal& user, boost::json::array& entities) const;
-  /// An error without hints at names.
-  static void cleanse(ServiceError& error);
+  /// What the statements of a text deal with; nothing: it cannot be read.
+  static std::optional<std::vector<std::string>> names_in(std::string_view text, const Catalog& catalog);
 
  private:
   struct Grant {

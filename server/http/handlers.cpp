@@ -14,6 +14,7 @@
 #include "server/http/openapi_file.h"
 #include "server/http/operate.h"
 #include "server/http/schema_api.h"
+#include "server/http/visible.h"
 
 namespace millrace::inline server {
 namespace json = boost::json;
@@ -119,6 +120,11 @@ bool may_configure(const HttpRequest& request, const Exchange& exchange, const H
   return false;
 }
 
+/// Whether there is something that the user may not see.
+bool is_limited(const HttpRequest& request, const HandlerContext& context) {
+  return context.access != nullptr && request.user && !context.access->is_unlimited(*request.user);
+}
+
 /// Whom limits are for.
 std::string who_asks(const HttpRequest& request) {
   return request.user ? "user " + request.user->name : request.peer;
@@ -146,9 +152,10 @@ void ksql(const HttpRequest& request, const Exchange& exchange, const HandlerCon
   Reply reply = context.service->execute(asked);
   slow.over();
   audit(request, *context.service, "STATEMENT", asked.sql, reply.error ? &*reply.error : nullptr);
-  if (context.access != nullptr && request.user && !context.access->is_unlimited(*request.user)) {
-    context.access->filter(*request.user, reply.entities);
-    if (reply.error) Access::cleanse(*reply.error);
+  if (is_limited(request, context)) {
+    const Visible visible(*context.access, *request.user, context.service->catalog());
+    visible.filter(reply.entities);
+    if (reply.error) visible.cleanse(*reply.error);
   }
   if (reply.error) return answer_error(exchange, *reply.error);
   exchange->respond(200, media_type_name(*type), json::serialize(reply.entities));
@@ -166,7 +173,8 @@ void run_query(const Request& query, MediaType type, const HttpRequest& request,
                                                    context.terms.rates, who_asks(request), context.terms.pull_rows});
   Service::Started started = context.service->query(query, *sink);
   audit(request, *context.service, "QUERY", query.sql, started.error ? &*started.error : nullptr);
-  if (started.error && context.access != nullptr) Access::cleanse(*started.error);
+  if (started.error && is_limited(request, context))
+    Visible(*context.access, *request.user, context.service->catalog()).cleanse(*started.error);
   if (started.error) return sink->fail(*started.error);
   if (started.query) sink->own(std::move(started.query));
 }
@@ -211,6 +219,10 @@ void close_query(const HttpRequest& request, const Exchange& exchange, const Han
   const json::value* id = body->if_contains("queryId");
   if (id == nullptr || !id->is_string()) return answer_error(exchange, 40000, "The request has no 'queryId' field");
   const std::string name(id->get_string());
+  // Of a query that somebody else began nothing is told.
+  if (is_limited(request, context) && !context.access->allows(*request.user, Privilege::terminate) &&
+      context.streams.owner(name) != who_asks(request))
+    return answer_error(exchange, 40000, fmt::format("No query with id {}", name));
   if (!context.service->close_query(name))
     return answer_error(exchange, 40000, fmt::format("No query with id {}", name));
   exchange->respond(200, "", "");
@@ -220,6 +232,36 @@ template <json::object (Service::*Get)()>
 void get_object(const HttpRequest& request, const Exchange& exchange, const HandlerContext& context) {
   if (auto type = agree(request, exchange, kV1OrJson, MediaType::v1))
     exchange->respond(200, media_type_name(*type), json::serialize((context.service->*Get)()));
+}
+
+void statuses(const HttpRequest& request, const Exchange& exchange, const HandlerContext& context) {
+  auto type = agree(request, exchange, kV1OrJson, MediaType::v1);
+  if (!type) return;
+  json::object all = context.service->statuses();
+  if (is_limited(request, context)) {
+    const Visible visible(*context.access, *request.user, context.service->catalog());
+    json::object& commands = all.at("commandStatuses").as_object();
+    json::object kept;
+    for (auto& command : commands)
+      if (visible.command(command.key())) kept.insert_or_assign(command.key(), command.value());
+    commands = std::move(kept);
+  }
+  exchange->respond(200, media_type_name(*type), json::serialize(all));
+}
+
+/// Which server has which queries is for those who operate them.
+void cluster_status(const HttpRequest& request, const Exchange& exchange, const HandlerContext& context) {
+  auto type = agree(request, exchange, kV1OrJson, MediaType::v1);
+  if (!type) return;
+  json::object all = context.service->cluster_status();
+  if (is_limited(request, context) && !context.access->allows(*request.user, Privilege::terminate))
+    for (auto& host : all.at("clusterStatus").as_object()) {
+      json::object& state = host.value().as_object();
+      state["activeStandbyPerQuery"] = json::object();
+      if (json::value* lags = state.if_contains("hostStoreLags"); lags != nullptr && lags->is_object())
+        lags->as_object()["stateStoreLags"] = json::object();
+    }
+  exchange->respond(200, media_type_name(*type), json::serialize(all));
 }
 
 void metadata_id(const HttpRequest& request, const Exchange& exchange, const HandlerContext& context) {
@@ -319,8 +361,8 @@ constexpr Route kRoutes[] = {
     {"GET", "/ws/query", websocket_query, Pace::query},
     {"GET", "/info", get_object<&Service::info>, Pace::statement},
     {"GET", "/healthcheck", get_object<&Service::health>, Pace::statement},
-    {"GET", "/clusterStatus", get_object<&Service::cluster_status>, Pace::statement},
-    {"GET", "/status", get_object<&Service::statuses>},
+    {"GET", "/clusterStatus", cluster_status, Pace::statement},
+    {"GET", "/status", statuses},
     {"GET", "/v1/metadata", get_object<&Service::metadata>, Pace::statement},
     {"GET", "/v1/metadata/id", metadata_id, Pace::statement},
     {"GET", "/chc/ready", probe},
@@ -355,7 +397,10 @@ bool named_path(const HttpRequest& request, const Exchange& exchange, const Hand
   const std::string_view path = request.path;
   if (request.method != "GET") return false;
   if (path.starts_with(kStatus)) {
-    auto status = context.service->status(percent_decode(path.substr(kStatus.size())));
+    const std::string id = percent_decode(path.substr(kStatus.size()));
+    const bool visible = !is_limited(request, context) ||
+                         Visible(*context.access, *request.user, context.service->catalog()).command(id);
+    const auto status = visible ? context.service->status(id) : std::nullopt;
     if (!status)
       answer_error(exchange, 40400, "Command not found");
     else
@@ -377,7 +422,12 @@ bool named_path(const HttpRequest& request, const Exchange& exchange, const Hand
 bool schema_path(const HttpRequest& request, const Exchange& exchange, const HandlerContext& context) {
   LocalRegistry* registry = is_schema_path(request.path) ? context.service->local_registry() : nullptr;
   if (registry == nullptr) return false;
-  if (request.method != "GET" && !may_configure(request, exchange, context)) return true;
+  const auto sees = [&](const std::string& subject) {  // it is named after its topic
+    return context.access->sees(*request.user, subject.substr(0, subject.rfind('-')));
+  };
+  const bool visible =
+      request.method == "GET" && (!is_limited(request, context) || is_about(request.path, *registry, sees));
+  if (!visible && !may_configure(request, exchange, context)) return true;
   const SchemaAnswer answer = answer_schema_request(request, *registry);
   exchange->respond(answer.status, "application/vnd.schemaregistry.v1+json", answer.body);
   return true;

@@ -68,9 +68,11 @@ void HttpSink::begin(const QueryHeader& header) {
     send(std::move(text));
   }
   if (push_)
-    stream_ = streams_.add([weak = weak_from_this()] {
-      if (auto self = weak.lock()) self->shut_down();
-    });
+    stream_ = streams_.add(
+        [weak = weak_from_this()] {
+          if (auto self = weak.lock()) self->shut_down();
+        },
+        header.query_id, terms_.who);
 }
 
 /// Answers with an error instead of rows; those that come are passed over.

@@ -479,6 +479,26 @@ bool is_schema_path(std::string_view path) {
   return false;
 }
 
+bool is_about(std::string_view path, LocalRegistry& registry, const std::function<bool(const std::string&)>& sees) {
+  const std::vector<std::string> parts = parts_of(path);
+  if (parts.size() < 2) return false;
+  if (parts[0] == "subjects" || parts[0] == "config" || parts[0] == "mode") return sees(parts[1]);
+  if (parts[0] != "schemas" || parts.size() < 3 || parts[1] != "ids" || (parts.size() == 4 && parts[3] != "schema"))
+    return false;
+  int id = 0;
+  std::from_chars(parts[2].data(), parts[2].data() + parts[2].size(), id);
+  const auto subjects = registry.subjects(LocalRegistry::Which::all);
+  if (!subjects) return false;
+  for (const std::string& subject : *subjects) {
+    const auto versions = sees(subject) ? registry.versions(subject, LocalRegistry::Which::all) : std::vector<int>();
+    for (const int version : versions ? *versions : std::vector<int>())
+      if (const auto found = registry.find(subject, version, LocalRegistry::Which::all);
+          found && *found && (*found)->id == id)
+        return true;
+  }
+  return false;
+}
+
 SchemaAnswer answer_schema_request(const HttpRequest& request, LocalRegistry& registry) {
   try {
     return {200, json::serialize(SchemaApi(request, registry).answer())};

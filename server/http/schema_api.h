@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -10,6 +11,9 @@ namespace millrace::inline server {
 
 /// Whether the path belongs to the schema registry's API.
 bool is_schema_path(std::string_view path);
+
+/// Whether a path is about nothing but a subject, or a schema of one, that `sees` is true of.
+bool is_about(std::string_view path, LocalRegistry& registry, const std::function<bool(const std::string&)>& sees);
 
 struct SchemaAnswer {
   int status = 200;

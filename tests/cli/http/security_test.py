@@ -289,6 +289,58 @@ class Users(unittest.TestCase):
         self.assertNotIn("scrypt", text)
         self.assertNotIn("topsecret", text)
 
+    def test_nothing_shows_of_others(self):
+        """What there is of a source that `ann` does not see, wherever she looks."""
+        root = lambda text, path="/ksql", field="ksql": self.ksql("root", "r:oot", text, path, field)  # noqa: E731
+        for text in ("CREATE STREAM hidden_reads WITH (kafka_topic='hidden_reads') AS SELECT * FROM clicks;",
+                     "CREATE STREAM visible_of_hidden WITH (kafka_topic='visible_of_hidden') AS SELECT * FROM hidden;",
+                     "CREATE TYPE hidden_type AS STRUCT<a INT>; CREATE TYPE visible_type AS INT;",
+                     "CREATE STREAM hidden_avro (v INT) WITH (kafka_topic='hidden_avro', value_format='AVRO', partitions=1);",
+                     "CREATE STREAM visible_avro (v INT) WITH (kafka_topic='visible_avro', value_format='AVRO', partitions=1);"):
+            self.assertEqual(root(text).status, 200)
+        push = request(self.server.port, "POST", "/query-stream", {"sql": "SELECT v AS secret_column FROM hidden EMIT CHANGES;"},
+                       basic("root", "r:oot"), wait=False)
+        query = json.loads(push.chunk())["queryId"]
+        ann = basic("ann", "a")
+        for text in ("SHOW QUERIES;", "SHOW QUERIES EXTENDED;", "DESCRIBE clicks;", "DESCRIBE clicks EXTENDED;", "DESCRIBE visible_of_hidden;",
+                     "DESCRIBE STREAMS EXTENDED;", "SHOW STREAMS EXTENDED;", "SHOW TABLES EXTENDED;", "SHOW TYPES;", "SHOW ALL TOPICS EXTENDED;",
+                     "SHOW PROPERTIES;", "LIST TOPICS EXTENDED;", "SHOW CONNECTORS;"):
+            body = self.ksql("ann", "a", text).body.decode().replace("visible_of_hidden", "").replace("VISIBLE_OF_HIDDEN", "")
+            body = body.replace("ksql.hidden.topics", "").replace("(hidden)", "")
+            self.assertNotIn("hidden", body.lower(), text)
+            self.assertNotIn("SECRET_COLUMN", body.upper(), text)
+        self.assertIn("VISIBLE_TYPE", self.ksql("ann", "a", "SHOW TYPES;").body.decode())
+        self.assertIn("VISIBLE_OF_HIDDEN", self.ksql("ann", "a", "DESCRIBE visible_of_hidden;").body.decode())
+        for path in ("/status", "/clusterStatus"):
+            self.assertIn(b"HIDDEN", request(self.server.port, "GET", path, headers=basic("root", "r:oot")).body)
+            shown = request(self.server.port, "GET", path, headers=ann).body.decode().upper()
+            self.assertNotIn("HIDDEN", shown.replace("VISIBLE_OF_HIDDEN", ""), path)
+        self.assertIn(b"CLICKS", request(self.server.port, "GET", "/status", headers=ann).body)
+        for path, wanted in (("/status/stream/%60HIDDEN%60/create", 404), ("/status/stream/%60CLICKS%60/create", 200), ("/debug/tasks", 403),
+                             ("/metrics", 403), ("/debug/log-level", 403), ("/subjects", 403), ("/schemas", 403), ("/schemas/ids/1", 403),
+                             ("/schemas/ids/2", 200), ("/schemas/ids/2/subjects", 403), ("/subjects/hidden_avro-value/versions/1", 403),
+                             ("/subjects/visible_avro-value/versions/1", 200)):
+            self.assertEqual(request(self.server.port, "GET", path, headers=ann).status, wanted, path)
+        # A source of one's own that others read: their names are not told.
+        self.assertEqual(self.ksql("ann", "a", "CREATE STREAM mine_r WITH (kafka_topic='mine_r') AS SELECT * FROM clicks;").status, 200)
+        self.assertEqual(root("CREATE STREAM hidden_of_mine WITH (kafka_topic='hidden_of_mine') AS SELECT * FROM mine_r;").status, 200)
+        self.assertIn("HIDDEN_OF_MINE", root("DROP STREAM mine_r;").body.decode())
+        refused = self.ksql("ann", "a", "DROP STREAM mine_r;")
+        self.assertEqual(refused.status, 400)
+        self.assertIn("(hidden)", refused.json()["message"])
+        self.assertNotIn("HIDDEN_OF_MINE", refused.body.decode())
+        # Nobody ends the push queries of others.
+        answer = self.ksql("ann", "a", query, "/close-query", "queryId")
+        self.assertEqual((answer.status, answer.json()["message"]), (400, f"No query with id {query}"))
+        own = request(self.server.port, "POST", "/query-stream", {"sql": "SELECT * FROM clicks EMIT CHANGES;"}, ann, wait=False)
+        self.assertEqual(self.ksql("ann", "a", json.loads(own.chunk())["queryId"], "/close-query", "queryId").status, 200)
+        own.connection.close()
+        self.assertEqual(self.ksql("root", "r:oot", query, "/close-query", "queryId").status, 200)
+        push.connection.close()
+        for text in ("DROP STREAM hidden_of_mine;", "DROP STREAM mine_r;", "DROP STREAM hidden_reads;", "DROP STREAM visible_of_hidden;",
+                     "DROP TYPE hidden_type; DROP TYPE visible_type;", "DROP STREAM hidden_avro;", "DROP STREAM visible_avro;"):
+            self.assertEqual(root(text).status, 200, text)
+
     def test_no_grants_means_nothing(self):
         self.denied(self.ksql("none", "c", "SELECT * FROM clicks;", "/query"))
         self.assertEqual(self.ksql("none", "c", "SHOW STREAMS;").json()[0]["streams"], [])
