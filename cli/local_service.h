@@ -13,7 +13,7 @@ struct LocalOptions {
   Config config;
   std::string kafka;                     // HOST:PORT list; empty: embedded log
   std::string advertised;                // host:port
-  std::shared_ptr<RemoteTables> remote;  // the way to the other processes of the service; null: none is asked
+  std::shared_ptr<ServicePeers> remote;  // the way to the other processes of the service; null: none is asked
   int workers = 0;                       // 0: one per core
   bool memory = false;                   // the log keeps everything in memory
 };

@@ -154,6 +154,8 @@ class Membership {
   virtual bool is_current() const { return true; }
   /// Which process (its advertised address) owns each slot, as the group knows it; empty string when nobody does.
   virtual Result<std::vector<std::string>> owners() = 0;
+  /// The processes of the group, by their advertised addresses.
+  virtual Result<std::vector<std::string>> members() = 0;
   virtual void leave() = 0;
 };
 

@@ -159,6 +159,9 @@ class Engine {
   enum class GoOn : std::uint8_t { at_begin, at_end };
   virtual Status resume_query(const std::string& query_id, std::optional<GoOn> lost = std::nullopt) = 0;
   virtual std::optional<QueryStatus> status(const std::string& query_id) = 0;
+  /// The processes of the service by their addresses, this one's among them; an external error when the group does not
+  /// answer. Waits for it.
+  virtual Result<std::vector<std::string>> processes() = 0;
   /// How many slots this process owns at the moment.
   virtual int owned_slots() const = 0;
   /// Records of source topics that were decoded for persistent queries, each as often as it was: once for all that

@@ -37,6 +37,7 @@ class EngineImpl final : public Engine, private WorkerHost {
   Status pause_query(const std::string& query_id) override;
   Status resume_query(const std::string& query_id, std::optional<GoOn> lost) override;
   std::optional<QueryStatus> status(const std::string& query_id) override;
+  Result<std::vector<std::string>> processes() override;
   int owned_slots() const override;
   Result<std::shared_ptr<TableRows>> read_table(const std::shared_ptr<PreparedPull>& pull,
                                                 const std::vector<Value>& values) override;

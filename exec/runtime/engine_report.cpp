@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "exec/runtime/engine_impl.h"
 
 /// What an operator asks of a running engine.
@@ -34,6 +36,17 @@ std::vector<TaskStatus> EngineImpl::tasks() {
         all.push_back(report(*task, worker.is_restoring(*task), static_cast<int>(i)));
     });
   }
+  return all;
+}
+
+Result<std::vector<std::string>> EngineImpl::processes() {
+  std::vector<std::string> all;
+  if (has_others()) {
+    auto members = membership_->members();
+    if (!members) return members.error();
+    all = std::move(*members);
+  }
+  if (std::ranges::find(all, options_.advertised) == all.end()) all.push_back(options_.advertised);
   return all;
 }
 

@@ -123,14 +123,18 @@ bool PeerTerms::admits(const HttpRequest& request, bool users_are_known) const {
 }
 
 bool is_peer_path(std::string_view path) {
-  return path == kLookUpsPath || path == kScanPath;
+  return path == kLookUpsPath || path == kScanPath || path == kReportPath;
 }
 
-void answer_peer(const HttpRequest& request, const std::shared_ptr<Responder>& responder, Engine& engine,
+void answer_peer(const HttpRequest& request, const std::shared_ptr<Responder>& responder, Service& service,
                  const std::function<void(std::function<void()>)>& post) {
   if (request.method != "POST") return responder->respond(405, "", "", {{"Allow", "POST"}});
-  if (request.path == kLookUpsPath) return answer_look_ups(request, responder, engine);
-  post([request, responder, &engine, post] { answer_scan(request, responder, engine, post); });
+  if (request.path == kLookUpsPath) return answer_look_ups(request, responder, service.engine());
+  if (request.path == kReportPath)
+    return post([responder, &service] {
+      responder->respond(200, "application/json", boost::json::serialize(service.report()));
+    });
+  post([request, responder, &engine = service.engine(), post] { answer_scan(request, responder, engine, post); });
 }
 
 }  // namespace millrace::inline server

@@ -4,8 +4,8 @@
 #include <memory>
 #include <string>
 
-#include "exec/runtime/engine.h"
 #include "server/http/exchange.h"
+#include "server/session/service.h"
 
 namespace millrace::inline server {
 
@@ -19,9 +19,9 @@ struct PeerTerms {
 /// Whether another process of the service asks this.
 bool is_peer_path(std::string_view path);
 
-/// Answers it from what this process keeps. A scan goes on after the return, on threads that `post` gives work to; all
-/// that it holds goes with its connection.
-void answer_peer(const HttpRequest& request, const std::shared_ptr<Responder>& responder, Engine& engine,
+/// Answers it from what this process keeps. A scan goes on after the return, on threads that `post` gives work to,
+/// which may wait; all that it holds goes with its connection.
+void answer_peer(const HttpRequest& request, const std::shared_ptr<Responder>& responder, Service& service,
                  const std::function<void(std::function<void()>)>& post);
 
 }  // namespace millrace::inline server

@@ -11,7 +11,8 @@
 /// version of its form first. What does not read is nothing.
 namespace millrace::inline server {
 
-constexpr std::string_view kLookUpsPath = "/internal/look-ups", kScanPath = "/internal/scan";
+constexpr std::string_view kLookUpsPath = "/internal/look-ups", kScanPath = "/internal/scan",
+                           kReportPath = "/internal/report";
 constexpr std::string_view kPeerScheme = "Millrace ";  // of the Authorization header, before the secret
 constexpr std::string_view kPeerType = "application/octet-stream";
 

@@ -27,6 +27,7 @@ constexpr std::size_t kLinesForKeys = 2;    // to one process at a time
 constexpr std::size_t kKeysTogether = 256;  // in one request
 constexpr std::size_t kPagesAhead = 4;      // of a scan, that wait for whoever reads it
 constexpr std::chrono::hours kForever{24};
+constexpr std::chrono::seconds kReportWait{2};
 
 Error stopping() {
   return unavailable_error("this process is stopping");
@@ -85,6 +86,15 @@ class PeerPages final : public TablePages {
   asio::io_context& io_;
 };
 
+/// What processes say of themselves, as far as they have.
+struct GatheredReports {
+  explicit GatheredReports(std::size_t count) : reports(count, unavailable_error("no answer in time")), left(count) {}
+  Mutex mutex;
+  std::condition_variable came;
+  std::vector<Result<std::string>> reports GUARDED_BY(mutex);
+  std::size_t left GUARDED_BY(mutex);
+};
+
 struct WaitingKey {
   TableKey key;
   TableFound found;
@@ -98,7 +108,7 @@ struct Peer {
   std::vector<std::unique_ptr<PeerLine>> idle;
 };
 
-class PeersImpl final : public RemoteTables {
+class PeersImpl final : public ServicePeers {
  public:
   PeersImpl(TlsContextPtr tls, const std::string& secret)
       : tls_(tls.get()), authorization_(secret.empty() ? "" : std::string(kPeerScheme) + secret) {
@@ -131,6 +141,19 @@ class PeersImpl final : public RemoteTables {
     return pages;
   }
 
+  std::vector<Result<std::string>> reports(const std::vector<std::string>& addresses) override {
+    const auto gathered = std::make_shared<GatheredReports>(addresses.size());
+    {
+      const MutexLock lock(mutex_);
+      if (stopped_) return std::vector<Result<std::string>>(addresses.size(), stopping());
+      for (std::size_t i = 0; i < addresses.size(); ++i)
+        asio::co_spawn(io_, ask_report(addresses[i], i, gathered), asio::detached);
+    }
+    MutexLock lock(gathered->mutex);
+    gathered->came.wait_for(lock, kReportWait, [&]() REQUIRES(gathered->mutex) { return gathered->left == 0; });
+    return gathered->reports;
+  }
+
   void stop() override {
     {
       const MutexLock lock(mutex_);
@@ -160,12 +183,17 @@ class PeersImpl final : public RemoteTables {
     }
     std::set<Peer*> asked;
     for (auto& [address, key] : arrived) {
-      Peer& peer = peers_[address];
-      if (peer.address.empty()) peer.address = address;
+      Peer& peer = peer_at(address);
       peer.waiting.push_back(std::move(key));
       asked.insert(&peer);
     }
     for (Peer* peer : asked) send_waiting(*peer);
+  }
+
+  Peer& peer_at(const std::string& address) {
+    Peer& peer = peers_[address];
+    if (peer.address.empty()) peer.address = address;
+    return peer;
   }
 
   void send_waiting(Peer& peer) {
@@ -234,10 +262,20 @@ class PeersImpl final : public RemoteTables {
     for (const WaitingKey& key : batch) key.found(why);
   }
 
+  asio::awaitable<void> ask_report(std::string address, std::size_t i, std::shared_ptr<GatheredReports> gathered) {
+    Peer& peer = peer_at(address);
+    auto line = take_line(peer);
+    if (closing_) line->close();
+    auto report = co_await line->exchange(kReportPath, "");
+    give_back(peer, std::move(line));
+    const MutexLock lock(gathered->mutex);
+    gathered->reports[i] = std::move(report);
+    if (--gathered->left == 0) gathered->came.notify_all();
+  }
+
   asio::awaitable<void> read_scan(std::string address, std::string request, std::size_t partitions,
                                   std::shared_ptr<PeerScan> scan) {
-    Peer& peer = peers_[address];
-    if (peer.address.empty()) peer.address = address;
+    Peer& peer = peer_at(address);
     auto line = take_line(peer);
     if (closing_) line->close();
     Status outcome = co_await line->begin(kScanPath, request);
@@ -297,10 +335,10 @@ class PeersImpl final : public RemoteTables {
 
 }  // namespace
 
-Result<std::shared_ptr<RemoteTables>> Peers::make(const PeerOptions& options) {
+Result<std::shared_ptr<ServicePeers>> Peers::make(const PeerOptions& options) {
   auto tls = make_tls_client(options.tls);
   if (!tls) return tls.error();
-  return std::shared_ptr<RemoteTables>(std::make_shared<PeersImpl>(std::move(*tls), options.secret));
+  return std::shared_ptr<ServicePeers>(std::make_shared<PeersImpl>(std::move(*tls), options.secret));
 }
 
 PeerAddress parse_peer_address(std::string_view text) {

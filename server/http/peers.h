@@ -4,8 +4,8 @@
 #include <string>
 
 #include "exec/data/result.h"
-#include "exec/runtime/remote_tables.h"
 #include "server/http/tls.h"
+#include "server/session/service.h"
 
 namespace millrace::inline server {
 
@@ -18,7 +18,7 @@ struct PeerOptions {
 /// together, over few connections that are kept. Has a thread of its own.
 class Peers {
  public:
-  static Result<std::shared_ptr<RemoteTables>> make(const PeerOptions& options);
+  static Result<std::shared_ptr<ServicePeers>> make(const PeerOptions& options);
 };
 
 /// The parts of an advertised address: `host:port`, with `http://` or `https://` before it.

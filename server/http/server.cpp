@@ -314,7 +314,7 @@ class AsioHttpServer final : public HttpServer, private RequestHandler {
     }
     Service* service = begin_work();
     if (service != nullptr && is_peer_path(request.path)) {
-      answer_peer(request, responder, service->engine(),
+      answer_peer(request, responder, *service,
                   [this](std::function<void()> work) { asio::post(queries_, std::move(work)); });
       return done();
     }

@@ -149,9 +149,14 @@ std::optional<json::object> ServiceImpl::run(Step& step) {
       const MutexLock lock(push_queries_->mutex);
       for (const auto& [id, running] : push_queries_->running) push_queries.emplace_back(id, running.text);
     }
+    std::optional<OtherProcesses> others;
+    const auto ask_others = [&]() -> const OtherProcesses& {
+      if (!others) others = other_processes();
+      return *others;
+    };
     return show->entity({state(), log_, *engine_, functions_, config(), *step.session, options_.advertised,
-                         std::move(push_queries), [this](const std::string& id) { return close_query(id); },
-                         *registry_});
+                         std::move(push_queries), [this](const std::string& id) { return close_query(id); }, *registry_,
+                         ask_others});
   }
   return std::nullopt;
 }

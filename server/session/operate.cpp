@@ -42,46 +42,6 @@ json::array ServiceImpl::tasks() {
   return list;
 }
 
-json::object ServiceImpl::cluster_status() {
-  const StatePtr known = state();
-  json::object queries, lags;
-  for (const auto& [id, query] : known->queries)
-    queries[id] = json::object{{"activeStores", json::array{}},
-                               {"activePartitions", json::array{}},
-                               {"standByStores", json::array{}},
-                               {"standByPartitions", json::array{}}};
-  for (const TaskStatus& task : engine_->tasks()) {
-    json::value* query = queries.if_contains(task.query_id);
-    if (query == nullptr) continue;
-    json::array& partitions = query->as_object()["activePartitions"].as_array();
-    for (const TaskStatus::Input& input : task.inputs) {
-      partitions.push_back(json::object{{"topic", input.topic}, {"partition", task.partition}});
-      json::value& store = lags[fmt::format("{}#{}", task.query_id, input.topic)];
-      if (store.is_null()) store = json::object{{"lagByPartition", json::object{}}};
-      const auto bounds = log_.bounds({input.topic, task.partition});
-      const std::int64_t end = bounds ? bounds->end : input.committed;
-      store.as_object()["lagByPartition"].as_object()[std::to_string(task.partition)] =
-          json::object{{"currentOffsetPosition", input.committed},
-                       {"endOffsetPosition", end},
-                       {"offsetLag", std::max<std::int64_t>(0, end - input.committed)}};
-    }
-    for (const Subtopology& part : known->queries.at(task.query_id)->plan->subtopologies) {
-      if (part.id != task.subtopology) continue;
-      json::array& stores = query->as_object()["activeStores"].as_array();
-      for (const StorePlan& store : part.stores)
-        if (std::ranges::find(stores, json::value(store.name)) == stores.end()) stores.emplace_back(store.name);
-    }
-  }
-  const std::int64_t now = wall_clock_ms();
-  return {{"clusterStatus",
-           json::object{{options_.advertised,
-                         json::object{{"hostAlive", true},
-                                      {"lastStatusUpdateMs", now},
-                                      {"activeStandbyPerQuery", std::move(queries)},
-                                      {"hostStoreLags",
-                                       json::object{{"stateStoreLags", std::move(lags)}, {"updateTimeMs", now}}}}}}}};
-}
-
 Result<std::string> ServiceImpl::back_up(const std::string& name) {
   namespace fs = std::filesystem;
   const std::string root = config().text("millrace.backup.directory");

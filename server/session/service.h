@@ -117,11 +117,18 @@ class Inserter {
   virtual std::optional<ServiceError> flush() = 0;
 };
 
+/// The way to the other processes of the service.
+class ServicePeers : public RemoteTables {
+ public:
+  /// What each says of itself (Service::report), in the order asked for. Waits for the slowest, two seconds at most.
+  virtual std::vector<Result<std::string>> reports(const std::vector<std::string>& addresses) = 0;
+};
+
 struct ServiceOptions {
   Config config;
   std::string process_id;
   std::string advertised;                          // host:port
-  std::shared_ptr<RemoteTables> remote = nullptr;  // the way to the other processes; null: there are none
+  std::shared_ptr<ServicePeers> remote = nullptr;  // the way to the other processes; null: there are none
   std::string state_directory;                     // empty: in memory
   int workers = 1;                                 // 0: stepped (millrace test)
   std::string version;
@@ -160,6 +167,8 @@ class Service {
   virtual boost::json::object info() = 0;    // /info
   virtual boost::json::object health() = 0;  // /healthcheck
   virtual boost::json::object cluster_status() = 0;
+  /// What this process says of itself to others: `queries`, their states by id; `status`, its part of /clusterStatus.
+  virtual boost::json::object report() = 0;
   virtual boost::json::object metadata() = 0;  // /v1/metadata
   virtual boost::json::object statuses() = 0;  // /status
   virtual std::optional<boost::json::object> status(const std::string& command_id) = 0;

@@ -46,6 +46,7 @@ class ServiceImpl final : public Service {
   boost::json::object info() override;
   boost::json::object health() override;
   boost::json::object cluster_status() override;
+  boost::json::object report() override;
   boost::json::object metadata() override;
   boost::json::object statuses() override;
   std::optional<boost::json::object> status(const std::string& command_id) override;
@@ -138,6 +139,9 @@ class ServiceImpl final : public Service {
   void do_before(std::span<const Mutation* const> mutations);
   void withdraw(const Mutation& mutation, const ServiceState& before);
   void do_after(const Mutation& mutation);
+  /// Asks the other processes of the service how they are.
+  OtherProcesses other_processes();
+  boost::json::object own_status();
   void remember_status(const std::string& command_id, const std::string& status, const std::string& message,
                        const std::optional<std::string>& query_id);
 
@@ -160,6 +164,8 @@ class ServiceImpl final : public Service {
   const std::shared_ptr<QueryLimits> limits_;
   PullCache pulls_;
   PullThreads pull_threads_;  // gone before the engine
+  Mutex heard_mutex_;
+  std::map<std::string, std::int64_t> heard_ GUARDED_BY(heard_mutex_);  // when another process answered last, ms
   Mutex statuses_mutex_;
   std::map<std::string, boost::json::object> statuses_ GUARDED_BY(statuses_mutex_);  // of the newest commands, by id
   std::deque<std::string> status_order_ GUARDED_BY(statuses_mutex_);                 // their ids, oldest first

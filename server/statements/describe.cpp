@@ -10,9 +10,29 @@ namespace millrace::inline server {
 namespace json = boost::json;
 namespace {
 
-/// How far the tasks of a query that run here have come in what they read.
+using ReadPositions = std::map<std::string, std::map<int, std::int64_t>>;  // next offsets, by topic and partition
+
+/// What another process says of how far it has come, from its part of /clusterStatus.
+void add_positions(const json::value& report, const std::string& query_id, ReadPositions& read) {
+  boost::system::error_code missing;
+  const json::value* lags = report.find_pointer("/status/hostStoreLags/stateStoreLags", missing);
+  if (lags == nullptr || !lags->is_object()) return;
+  const std::string prefix = query_id + "#";
+  for (const auto& [store, lag] : lags->get_object()) {
+    const json::value* partitions =
+        std::string_view(store).starts_with(prefix) ? lag.find_pointer("/lagByPartition", missing) : nullptr;
+    if (partitions == nullptr || !partitions->is_object()) continue;
+    for (const auto& [partition, position] : partitions->get_object())
+      if (const json::value* offset = position.find_pointer("/currentOffsetPosition", missing);
+          offset && offset->is_int64())
+        read[std::string(store).substr(prefix.size())][std::atoi(std::string(partition).c_str())] = offset->get_int64();
+  }
+}
+
+/// How far the tasks of a query have come in what they read, wherever they run.
 json::array topic_summaries(const std::string& query_id, const ShowContext& context) {
-  std::map<std::string, std::map<int, std::int64_t>> read;
+  ReadPositions read;
+  for (const auto& [host, report] : context.others()) add_positions(report, query_id, read);
   for (const TaskStatus& task : context.engine.tasks()) {
     if (task.query_id != query_id) continue;
     for (const TaskStatus::Input& input : task.inputs) read[input.topic][task.partition] = input.committed;
@@ -37,7 +57,7 @@ json::object source_description(const SourceDef& source, bool extended, const Sh
   for (const QueryPtr& query : state->readers_of(source.name)) readers.push_back(query_json(*query, context));
   for (const QueryPtr& query : state->writers_of(source.name)) writers.push_back(query_json(*query, context));
   int partitions = 0, replicas = 0;
-  std::uint64_t rows = 0, errors = 0;
+  std::int64_t rows = 0, errors = 0;
   if (extended) {
     LogTopics topics(context.log);
     if (auto topic = topics.find_topic(source.topic)) {
@@ -45,9 +65,9 @@ json::object source_description(const SourceDef& source, bool extended, const Sh
       replicas = topic->replicas;
     }
     for (const QueryPtr& query : state->writers_of(source.name)) {
-      if (auto status = context.engine.status(query->id)) {
-        rows += status->rows_out;
-        errors += status->bad_records;
+      for (const HostQuery& one : query_at_hosts(*query, context)) {
+        rows += one.rows_out;
+        errors += one.bad_records;
       }
       summaries.push_back(json::object{
           {"groupId", fmt::format("_confluent-ksql-{}query_{}", context.config.text("ksql.service.id"), query->id)},

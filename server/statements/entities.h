@@ -19,6 +19,18 @@ boost::json::object query_json(const QueryInfo& query, const ShowContext& contex
 /// What `queryType` says.
 inline constexpr std::string_view kPersistentQuery = "PERSISTENT", kPushQuery = "PUSH", kPullQuery = "PULL";
 std::string_view state_name(QueryState state);
+/// How a query stands at every process of the service, this one first.
+struct HostQuery {
+  std::string host, state;
+  std::string error;            // why it is in ERROR, or failed last
+  std::int64_t error_time = 0;  // ms; 0: never
+  std::int64_t rows_out = 0, bad_records = 0;
+};
+std::vector<HostQuery> query_at_hosts(const QueryInfo& query, const ShowContext& context);
+/// Of all of them together: the one that most wants somebody to look.
+std::string worst_state(const std::vector<HostQuery>& hosts);
+/// What Service::report says of a query.
+boost::json::object query_report(const QueryInfo& query, Engine& engine);
 /// All streams or all tables as DESCRIBE shows them.
 boost::json::object source_descriptions(RelationKind kind, bool extended, const ast::Statement& statement,
                                         const ShowContext& context);

@@ -23,17 +23,18 @@ struct Explained {
   std::string sink;
 };
 
-/// `id` empty: of a statement that does not run.
+/// `at`: the processes where it runs; none: it is a statement that does not.
 json::object query_description(const std::string& id, const Explained& query, const PropertyMap& overrides,
-                               const ShowContext& context) {
+                               const std::vector<HostQuery>& at, const ShowContext& context) {
   const PhysicalPlan& plan = *query.plan;
-  auto status = id.empty() ? std::nullopt : context.engine.status(id);
   json::array errors;
-  if (status && !status->error.empty())
-    errors.push_back(
-        json::object{{"timestamp", status->error_time}, {"errorMessage", status->error}, {"type", "UNKNOWN"}});
   json::object hosts, overridden;
-  if (status) hosts[context.host] = std::string(state_name(status->state));
+  for (const HostQuery& one : at) {
+    hosts[one.host] = one.state;
+    if (one.error.empty()) continue;
+    const std::string message = at.size() == 1 ? one.error : fmt::format("{}: {}", one.host, one.error);
+    errors.push_back(json::object{{"timestamp", one.error_time}, {"errorMessage", message}, {"type", "UNKNOWN"}});
+  }
   for (const auto& [name, value] : overrides) overridden[name] = value;
   return {{"id", id},
           {"statementText", query.statement},
@@ -49,7 +50,7 @@ json::object query_description(const std::string& id, const Explained& query, co
           {"queryErrors", std::move(errors)},
           {"tasksMetadata", json::array{}},
           {"consumerGroupId", context.config.text("ksql.service.id")},
-          {"state", status ? json::value(state_name(status->state)) : json::value()}};
+          {"state", at.empty() ? json::value() : json::value(worst_state(at))}};
 }
 
 /// What the node is, as EXPLAIN shows it.
@@ -102,7 +103,7 @@ json::value analysis(const QueryInfo& query, const ShowContext& context) {
 
 json::object describe_query(const QueryInfo& query, const ShowContext& context) {
   return query_description(query.id, {kPersistentQuery, query.statement, query.plan, query.sources, query.sink},
-                           query.properties, context);
+                           query.properties, query_at_hosts(query, context), context);
 }
 
 SqlError runs_no_query(const ast::Statement& statement) {
@@ -175,7 +176,7 @@ Planned plan(const ast::Explain& explain, const ast::Statement& statement, const
         .hint("SHOW QUERIES lists them");
   return Show{[&statement, explained = explain_statement(*explain.statement, context)](const ShowContext& now) {
     json::object object = entity("queryDescription", statement);
-    object["queryDescription"] = query_description("", explained, now.session.overrides, now);
+    object["queryDescription"] = query_description("", explained, now.session.overrides, {}, now);
     return object;
   }};
 }

@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -58,6 +59,9 @@ struct SessionChange {
   std::function<void(SessionProperties&)> apply;
 };
 
+/// What the other processes of the service say of themselves, by address (Service::report); null: no answer.
+using OtherProcesses = std::map<std::string, boost::json::value>;
+
 /// What a statement that only reads looks at when its turn comes.
 struct ShowContext {
   StatePtr state;
@@ -70,6 +74,7 @@ struct ShowContext {
   std::vector<std::pair<std::string, std::string>> push_queries;  // that run here: id, text
   std::function<bool(const std::string&)> close_query;            // as Service::close_query
   SchemaRegistry& registry;
+  std::function<const OtherProcesses&()> others;  // asked when it is first called
 };
 
 /// A statement that only reads: gives its entity (http-api.md). Throws SqlError.

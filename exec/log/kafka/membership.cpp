@@ -304,6 +304,15 @@ Result<std::vector<std::string>> KafkaMembership::owners() {
   return owners;
 }
 
+Result<std::vector<std::string>> KafkaMembership::members() {
+  const auto members = log_.admin().group(group_, slots_topic_);
+  if (!members) return members.error();
+  std::vector<std::string> addresses;
+  for (const auto& member : *members) addresses.push_back(member.client_id);
+  std::sort(addresses.begin(), addresses.end());
+  return addresses;
+}
+
 bool KafkaMembership::is_member() {
   const auto members = log_.admin().group(group_, slots_topic_);
   return !members || std::ranges::any_of(*members, [&](const auto& one) { return one.client_id == advertised_; });

@@ -91,6 +91,7 @@ class KafkaMembership final : public Membership {
   Status poll(std::chrono::milliseconds wait) override;
   bool is_current() const override { return watch_.is_current(); }
   Result<std::vector<std::string>> owners() override;
+  Result<std::vector<std::string>> members() override;
   void leave() override;
 
   std::shared_ptr<kafka::GroupFence> fence() const { return fence_; }

@@ -20,6 +20,7 @@ class LocalMembership final : public Membership {
   /// Sleeps for `wait` when there is nothing to tell; leave() ends that.
   Status poll(std::chrono::milliseconds wait) override;
   Result<std::vector<std::string>> owners() override;
+  Result<std::vector<std::string>> members() override { return std::vector{advertised_}; }
   void leave() override;
 
  private:
