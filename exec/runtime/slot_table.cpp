@@ -26,23 +26,25 @@ Result<std::unique_ptr<SlotTable>> SlotTable::open(Log& log, std::string topic, 
 
 Status SlotTable::start_reading(Reader& reader, std::span<const SlotId> slots, std::vector<int>& sources,
                                 std::vector<std::int64_t>& ends) {
-  for (const SlotId slot : slots) {
-    const TopicPartition partition{topic_, partition_of(slot)};
-    auto bounds = log_.bounds(partition, false);
-    if (!bounds) return bounds.error();
+  std::vector<TopicPartition> partitions;
+  for (const SlotId slot : slots) partitions.push_back({topic_, partition_of(slot)});
+  const auto bounds = log_.bounds_of(partitions, false);
+  if (!bounds) return bounds.error();
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    const auto& [begin, end] = (*bounds)[i];
     std::int64_t from = 0;
     {
       const MutexLock lock(mutex_);
-      Slot& known = slots_[index_of(slot)];
-      known.position = std::max(known.position, bounds->begin);
+      Slot& known = slots_[index_of(slots[i])];
+      known.position = std::max(known.position, begin);
       from = known.position;
     }
-    ends.push_back(bounds->end);
-    if (from >= bounds->end) {
+    ends.push_back(end);
+    if (from >= end) {
       sources.push_back(-1);
       continue;
     }
-    auto source = reader.add(partition, from);
+    auto source = reader.add(partitions[i], from);
     if (!source) return source.error();
     sources.push_back(*source);
   }

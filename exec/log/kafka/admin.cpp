@@ -117,6 +117,21 @@ rd_kafka_resp_err_t ask_bounds(rd_kafka_t* client, const TopicPartition& partiti
   return code;
 }
 
+/// The first offset, or one past the last, of each partition; -1 where that did not come, empty when nothing did.
+std::vector<std::int64_t> ask_offsets(rd_kafka_t* client, std::span<const TopicPartition> partitions,
+                                      std::int64_t which) {
+  const PartitionsPtr list(rd_kafka_topic_partition_list_new(static_cast<int>(partitions.size())));
+  for (const auto& [topic, partition] : partitions)
+    rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), partition)->offset = which;
+  std::vector<std::int64_t> offsets;
+  if (rd_kafka_offsets_for_times(client, list.get(), kTryMs) != RD_KAFKA_RESP_ERR_NO_ERROR) return offsets;
+  for (const auto& [topic, partition] : partitions) {
+    const auto* found = rd_kafka_topic_partition_list_find(list.get(), topic.c_str(), partition);
+    offsets.push_back(found == nullptr || found->err != RD_KAFKA_RESP_ERR_NO_ERROR ? -1 : found->offset);
+  }
+  return offsets;
+}
+
 bool has_leaders(const rd_kafka_metadata_topic& topic) {
   return std::all_of(topic.partitions, topic.partitions + topic.partition_cnt,
                      [](const rd_kafka_metadata_partition& partition) { return partition.leader >= 0; });
@@ -196,34 +211,85 @@ void Admin::remember(const std::string& name) {
   made_[name] = Clock::now();
 }
 
-Status Admin::create(const std::string& name, const TopicConfig& config) {
-  const std::string doing = fmt::format("create topic '{}'", name);
-  std::array<char, 256> text{};
-  const NewTopicPtr topic(
-      rd_kafka_NewTopic_new(name.c_str(), config.partitions, config.replicas, text.data(), text.size()));
-  if (!topic) return user_error("Kafka: {}: {}", doing, text.data());
-  set_config(topic.get(), config);
-  rd_kafka_NewTopic_t* topics[] = {topic.get()};
-  const auto event = request(
-      uncommitted_.get(), RD_KAFKA_ADMIN_OP_CREATETOPICS, doing, ending_,
-      [&](auto* options, auto* queue) { rd_kafka_CreateTopics(uncommitted_.get(), topics, 1, options, queue); });
+Status Admin::create(std::span<const Log::NewTopic> topics) {
+  const std::string doing = topics.size() == 1 ? fmt::format("create topic '{}'", topics.front().first)
+                                               : fmt::format("create {} topics", topics.size());
+  std::vector<NewTopicPtr> owned;
+  std::vector<rd_kafka_NewTopic_t*> asked;
+  for (const auto& [name, config] : topics) {
+    std::array<char, 256> text{};
+    owned.emplace_back(
+        rd_kafka_NewTopic_new(name.c_str(), config.partitions, config.replicas, text.data(), text.size()));
+    if (!owned.back()) return user_error("Kafka: create topic '{}': {}", name, text.data());
+    set_config(owned.back().get(), config);
+    asked.push_back(owned.back().get());
+  }
+  const auto event =
+      request(uncommitted_.get(), RD_KAFKA_ADMIN_OP_CREATETOPICS, doing, ending_, [&](auto* options, auto* queue) {
+        rd_kafka_CreateTopics(uncommitted_.get(), asked.data(), asked.size(), options, queue);
+      });
   if (!event) return event.error();
   std::size_t count = 0;
   const auto* results = rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event->get()), &count);
   // Somebody else was quicker, and not every broker has heard of it.
-  if (count > 0 && rd_kafka_topic_result_error(results[0]) == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) remember(name);
+  for (std::size_t i = 0; i < count; ++i)
+    if (rd_kafka_topic_result_error(results[i]) == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
+      remember(rd_kafka_topic_result_name(results[i]));
   if (Status created = first_error(results, count, doing); !created) return created;
+  return wait_until_settled(topics, doing);
+}
+
+Status Admin::wait_until_settled(std::span<const Log::NewTopic> topics, std::string_view doing) {
+  std::vector<std::string> left;
+  std::vector<int> partitions;
+  for (const auto& [name, config] : topics) {
+    left.push_back(name);
+    partitions.push_back(config.partitions);
+  }
   const auto deadline = Clock::now() + kPropagation;
   while (Clock::now() < deadline && !ending_.over()) {
-    bool settled = false;
-    const auto found = shape(name, &settled);
-    if (found && *found && settled && (*found)->config.partitions == config.partitions) {
-      remember(name);
-      return {};
+    const auto found = sizes(left);
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      if (found[i] && found[i]->settled && found[i]->partitions == partitions[i]) {
+        remember(left[i]);
+        continue;
+      }
+      if (kept < i) left[kept] = std::move(left[i]);
+      partitions[kept++] = partitions[i];
     }
+    left.resize(kept);
+    partitions.resize(kept);
+    if (left.empty()) return {};
     std::this_thread::sleep_for(kPollInterval);
   }
   return external_error("Kafka: {}: its partitions have no leaders yet", doing);
+}
+
+/// What one round trip tells of these topics; absent where that is nothing. 0 partitions: there is no such topic.
+std::vector<std::optional<Admin::Size>> Admin::sizes(std::span<const std::string> topics) {
+  std::vector<std::optional<Size>> sizes(topics.size());
+  // What a client holds is what it asks about when it is not told which.
+  std::vector<TopicPtr> held;
+  std::unordered_map<std::string_view, std::size_t> wanted;
+  for (std::size_t i = 0; i < topics.size(); ++i) {
+    auto topic = open_topic(uncommitted_.get(), topics[i]);
+    if (!topic) continue;
+    held.push_back(std::move(*topic));
+    wanted.emplace(topics[i], i);
+  }
+  if (held.empty()) return sizes;
+  const rd_kafka_metadata_t* answer = nullptr;
+  if (rd_kafka_metadata(uncommitted_.get(), 0, nullptr, &answer, kTryMs) != RD_KAFKA_RESP_ERR_NO_ERROR) return sizes;
+  const MetadataPtr metadata(answer);
+  for (int i = 0; i < metadata->topic_cnt; ++i) {
+    const rd_kafka_metadata_topic& found = metadata->topics[i];
+    const auto at = wanted.find(found.topic);
+    if (at == wanted.end()) continue;
+    if (is_unknown(found.err)) sizes[at->second] = Size{};
+    if (found.err == RD_KAFKA_RESP_ERR_NO_ERROR) sizes[at->second] = Size{found.partition_cnt, has_leaders(found)};
+  }
+  return sizes;
 }
 
 Status Admin::remove(const std::string& name) {
@@ -338,6 +404,21 @@ Result<int> Admin::partition_count(const std::string& name) {
   return (*found)->config.partitions;
 }
 
+Result<std::vector<int>> Admin::partition_counts(std::span<const std::string> topics) {
+  std::vector<int> counts;
+  const auto found = topics.size() > 1 ? sizes(topics) : std::vector<std::optional<Size>>(topics.size());
+  for (std::size_t i = 0; i < topics.size(); ++i) {
+    if (found[i] && (found[i]->partitions > 0 || !made_lately(topics[i]))) {
+      counts.push_back(found[i]->partitions);
+      continue;
+    }
+    const auto one = known_shape(topics[i]);
+    if (!one) return one.error();
+    counts.push_back(*one ? (*one)->config.partitions : 0);
+  }
+  return counts;
+}
+
 // Of a topic that was made just now the brokers hear one after another.
 Result<std::optional<TopicDescription>> Admin::known_shape(const std::string& name) {
   auto found = shape(name);
@@ -381,6 +462,26 @@ Result<Log::Bounds> Admin::bounds(const TopicPartition& partition, bool committe
                             partition.partition, rd_kafka_err2str(code));
     std::this_thread::sleep_for(kPollInterval);
   }
+}
+
+Result<std::vector<Log::Bounds>> Admin::bounds_of(std::span<const TopicPartition> partitions, bool committed) {
+  rd_kafka_t* client = committed ? committed_.get() : uncommitted_.get();
+  std::vector<std::int64_t> begins, ends;
+  if (partitions.size() > 1) {
+    begins = ask_offsets(client, partitions, RD_KAFKA_OFFSET_BEGINNING);
+    ends = ask_offsets(client, partitions, RD_KAFKA_OFFSET_END);
+  }
+  std::vector<Log::Bounds> all;
+  for (std::size_t i = 0; i < partitions.size(); ++i) {
+    if (i < begins.size() && i < ends.size() && begins[i] >= 0 && ends[i] >= 0) {
+      all.push_back({begins[i], ends[i]});
+      continue;
+    }
+    const auto one = bounds(partitions[i], committed);
+    if (!one) return one.error();
+    all.push_back(*one);
+  }
+  return all;
 }
 
 Result<std::int64_t> Admin::committed_end(const TopicPartition& partition, std::chrono::milliseconds wait) {

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -22,16 +23,20 @@ class Admin {
 
   /// Until a broker answers; an external error after `wait`.
   Status connect(std::chrono::milliseconds wait);
-  Status create(const std::string& topic, const TopicConfig& config);
+  Status create(std::span<const Log::NewTopic> topics);
   Result<std::vector<TopicDescription>> list();
   Result<std::optional<TopicDescription>> describe(const std::string& topic);
   Status remove(const std::string& topic);
   Status truncate_before(const TopicPartition& partition, std::int64_t offset);
   Result<Log::Bounds> bounds(const TopicPartition& partition, bool committed);
+  /// Many in two round trips to each leader.
+  Result<std::vector<Log::Bounds>> bounds_of(std::span<const TopicPartition> partitions, bool committed);
   /// The end for a committed reader of a partition that exists. One round trip.
   Result<std::int64_t> committed_end(const TopicPartition& partition, std::chrono::milliseconds wait);
   /// A topic that does not exist is a user error.
   Result<int> partition_count(const std::string& topic);
+  /// 0: there is no such topic. Many in one round trip.
+  Result<std::vector<int>> partition_counts(std::span<const std::string> topics);
   /// How many bytes a record's key and value may have; no limit where the cluster does not tell.
   std::size_t largest_record(const std::string& topic);
   Result<std::string> cluster_id();
@@ -50,6 +55,12 @@ class Admin {
         uncommitted_(std::move(uncommitted)),
         committed_(std::move(committed)) {}
   Result<std::optional<TopicDescription>> shape(const std::string& topic, bool* settled = nullptr);
+  struct Size {
+    int partitions = 0;
+    bool settled = false;  // every partition has a leader
+  };
+  std::vector<std::optional<Size>> sizes(std::span<const std::string> topics);
+  Status wait_until_settled(std::span<const Log::NewTopic> topics, std::string_view doing);
   using OnConfig =
       std::function<void(const std::string& topic, std::string_view name, std::string_view value, bool own)>;
   Status read_configs(const std::vector<std::string>& topics, const OnConfig& on_config);

@@ -45,9 +45,16 @@ Receipts receipts;
 }  // namespace
 
 Status KafkaLog::create_topic(const std::string& name, const TopicConfig& config) {
-  Status created = admin_->create(name, config);
+  const NewTopic one{name, config};
+  return create_topics({&one, 1});
+}
+Status KafkaLog::create_topics(std::span<const NewTopic> topics) {
+  Status created = admin_->create(topics);
   ++topics_version_;
   return created;
+}
+Result<std::vector<int>> KafkaLog::partition_counts(std::span<const std::string> topics) {
+  return admin_->partition_counts(topics);
 }
 Result<std::vector<TopicDescription>> KafkaLog::list_topics() {
   return admin_->list();
@@ -66,6 +73,9 @@ Status KafkaLog::truncate_before(const TopicPartition& partition, std::int64_t o
 }
 Result<Log::Bounds> KafkaLog::bounds(const TopicPartition& partition, bool committed) {
   return admin_->bounds(partition, committed);
+}
+Result<std::vector<Log::Bounds>> KafkaLog::bounds_of(std::span<const TopicPartition> partitions, bool committed) {
+  return admin_->bounds_of(partitions, committed);
 }
 Result<std::string> KafkaLog::cluster_id() {
   return admin_->cluster_id();

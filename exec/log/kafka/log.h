@@ -23,9 +23,12 @@ class KafkaLog final : public Log {
   Status create_topic(const std::string& name, const TopicConfig& config) override;
   Result<std::vector<TopicDescription>> list_topics() override;
   Result<std::optional<TopicDescription>> describe_topic(const std::string& name) override;
+  Result<std::vector<int>> partition_counts(std::span<const std::string> topics) override;
+  Status create_topics(std::span<const NewTopic> topics) override;
   Status delete_topic(const std::string& name) override;
   Status truncate_before(const TopicPartition& partition, std::int64_t offset) override;
   Result<Bounds> bounds(const TopicPartition& partition, bool committed) override;
+  Result<std::vector<Bounds>> bounds_of(std::span<const TopicPartition> partitions, bool committed) override;
   Result<std::unique_ptr<Reader>> reader(const std::string& client_id) override;
   Result<std::unique_ptr<Writer>> writer(const std::string& transactional_id, Membership* membership) override;
   Result<std::unique_ptr<Membership>> membership(const std::string& group, const std::string& slots_topic,
