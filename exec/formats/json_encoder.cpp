@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "exec/formats/json_format.h"
 #include "exec/formats/json_text.h"
@@ -19,6 +21,9 @@ struct Node {
   const Column* column = nullptr;
   const std::byte* data = nullptr;
   bool nullable = false;
+  bool leave_out_null = false;  // by the object it is in, which is sparse then: its prefixes are names alone
+  bool sparse = false;
+  bool choice = false;  // STRUCT: the one field that has a value stands for the whole
 
   /// A copy of fixed size where that is enough, beyond the prefix's end too. Room: prefix.size() and kNumberRoom.
   char* write_prefix(char* out) const {
@@ -32,24 +37,40 @@ struct Node {
   }
 };
 
-std::string field_prefix(std::string_view name, bool first) {
-  std::string prefix(first ? "{" : ",");
+bool is_sparse(const std::vector<json_schema::Shape>& shapes) {
+  return std::ranges::any_of(shapes, &json_schema::Shape::leave_out_null);
+}
+
+std::string field_prefix(std::string_view name, bool first, bool sparse) {
+  std::string prefix(sparse ? "" : first ? "{" : ",");
   append_json_string(name, prefix);
   prefix += ':';
   return prefix;
 }
 
-Node make_node(const Type& type, std::string prefix) {
+using Shape = json_schema::Shape;
+
+/// `shape`: null where nothing says how it is written.
+Node make_node(const Type& type, std::string prefix, const Shape* shape) {
   Node node{.kind = type.kind(), .scale = type.scale(), .prefix = std::move(prefix), .children = {}};
   if (node.prefix.size() <= sizeof node.short_prefix) write_text(node.prefix, node.short_prefix);
-  if (node.kind == TypeKind::array) node.children.push_back(make_node(type.element(), ""));
+  node.choice = shape && shape->choice;
+  node.leave_out_null = shape && shape->leave_out_null;
+  node.sparse = shape && is_sparse(shape->children);
+  const auto child = [&](const Type& inner, std::string before) {
+    const Shape* known = shape ? &shape->children[node.children.size()] : nullptr;
+    node.children.push_back(make_node(inner, std::move(before), known));
+  };
+  if (node.kind == TypeKind::array) child(type.element(), "");
   if (node.kind == TypeKind::map) {
-    node.children.push_back(make_node(type.key(), ""));
-    node.children.push_back(make_node(type.value(), ""));
+    child(type.key(), "");
+    child(type.value(), "");
   }
   if (node.kind == TypeKind::structure)
-    for (const StructField& field : type.fields())
-      node.children.push_back(make_node(field.type, field_prefix(field.name, node.children.empty())));
+    for (std::size_t i = 0; i < type.fields().size(); ++i)
+      child(type.fields()[i].type,
+            node.choice ? ""
+                        : field_prefix(shape ? shape->children[i].name : type.fields()[i].name, i == 0, node.sparse));
   return node;
 }
 
@@ -62,10 +83,13 @@ void bind(Node& node, const Column& column) {
 
 class JsonEncoder final : public Encoder {
  public:
-  JsonEncoder(const std::vector<ColumnDef>& columns, bool bare, std::string frame)
-      : bare_(bare), frame_(std::move(frame)) {
-    for (const ColumnDef& column : columns)
-      nodes_.push_back(make_node(column.type, bare ? "" : field_prefix(column.name, nodes_.empty())));
+  JsonEncoder(const std::vector<ColumnDef>& columns, bool bare, std::string frame, const std::vector<Shape>& shapes)
+      : bare_(bare), sparse_(!bare && is_sparse(shapes)), frame_(std::move(frame)) {
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      const Shape* shape = shapes.empty() ? nullptr : &shapes[i];
+      const std::string& name = shape ? shape->name : columns[i].name;
+      nodes_.push_back(make_node(columns[i].type, bare ? "" : field_prefix(name, i == 0, sparse_), shape));
+    }
   }
 
   Status encode(std::span<const ColumnPtr> columns, std::size_t rows, Encoded& out) override {
@@ -73,7 +97,10 @@ class JsonEncoder final : public Encoder {
     sink_.start(out);
     for (std::size_t row = 0; row < rows; ++row) {
       sink_.append(frame_);
-      write_fields(nodes_, row, !bare_);
+      if (sparse_)
+        write_sparse(nodes_, row);
+      else
+        write_fields(nodes_, row, !bare_);
       sink_.end_row();
     }
     sink_.finish();
@@ -143,7 +170,12 @@ class JsonEncoder final : public Encoder {
         write_map(node, row);
         break;
       case TypeKind::structure:
-        write_fields(node.children, row, true);
+        if (node.choice)
+          write_choice(node, row);
+        else if (node.sparse)
+          write_sparse(node.children, row);
+        else
+          write_fields(node.children, row, true);
         break;
       default:
         break;
@@ -160,6 +192,22 @@ class JsonEncoder final : public Encoder {
     out = base64_write(bytes, out);
     *out++ = '"';
     sink_.advance(out);
+  }
+
+  void write_sparse(const std::vector<Node>& nodes, std::size_t row) {
+    bool first = true;
+    for (const Node& node : nodes) {
+      if (node.leave_out_null && node.nullable && node.column->is_null(row)) continue;
+      sink_.append(std::exchange(first, false) ? "{" : ",");
+      write(node, row);
+    }
+    sink_.append(first ? "{}" : "}");
+  }
+
+  void write_choice(const Node& node, std::size_t row) {
+    for (const Node& child : node.children)
+      if (!child.nullable || !child.column->is_null(row)) return write(child, row);
+    sink_.append("null");
   }
 
   void write_array(const Node& node, std::size_t row) {
@@ -188,15 +236,16 @@ class JsonEncoder final : public Encoder {
   }
 
   std::vector<Node> nodes_;
-  bool bare_;
+  const bool bare_, sparse_;
   std::string frame_;
   TextSink sink_;
 };
 
 }  // namespace
 
-std::unique_ptr<Encoder> make_json_encoder(std::vector<ColumnDef> columns, bool bare, std::string frame) {
-  return std::make_unique<JsonEncoder>(columns, bare, std::move(frame));
+std::unique_ptr<Encoder> make_json_encoder(std::vector<ColumnDef> columns, bool bare, std::string frame,
+                                           const std::vector<json_schema::Shape>& shapes) {
+  return std::make_unique<JsonEncoder>(columns, bare, std::move(frame), shapes);
 }
 
 }  // namespace millrace::inline exec

@@ -62,7 +62,11 @@ Result<std::unique_ptr<Encoder>> make_protobuf(proto::FilePtr file, const std::s
 Result<std::unique_ptr<Encoder>> make(const FormatInfo& format, const WriterSchema& schema,
                                       const std::vector<ColumnDef>& columns, bool bare) {
   const std::string frame = schema_frame(schema.id);
-  if (format.name == "JSON_SR") return make_json_encoder(columns, bare, frame);
+  if (format.name == "JSON_SR") {
+    const auto shapes = json_schema::shapes_for(schema.schema, columns, bare);
+    if (!shapes) return shapes.error();
+    return make_json_encoder(columns, bare, frame, *shapes);
+  }
   auto parsed = parse_schema(*schema_kind_of_format(format.name), schema.schema);
   if (!parsed) return parsed.error();
   if ((*parsed)->proto) return make_protobuf((*parsed)->proto, format.full_name, frame, columns);
