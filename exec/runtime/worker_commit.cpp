@@ -105,6 +105,7 @@ bool Worker::roll_back() {
   for (const auto& task : tasks_) {
     if (restoring_.contains(task.get())) continue;
     if (auto done = task->roll_back(); !done) task->run().fail(done.error());
+    activate(*task);
   }
   for (Feeds* feeds : {feeds_.get(), exchange_.get()})
     if (feeds != nullptr) feeds->rewind();

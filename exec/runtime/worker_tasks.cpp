@@ -50,6 +50,7 @@ Status Worker::subscribe(Task& task) {
     if (task.run().paused) feeds.exclude(*input, true);
   }
   measure_lag(task);
+  activate(task);  // others may wait to hear that it has nothing
   return {};
 }
 

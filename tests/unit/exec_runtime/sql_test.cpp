@@ -196,6 +196,22 @@ TEST_P(SqlTest, OldStateIsMadeAnewFromTheChangelog) {
   wall_clock_ahead_ms = 0;
 }
 
+// Nobody waits for a partition that has nothing.
+TEST_P(SqlTest, EmptyPartitionsHoldUpNobody) {
+  Bench bench(options());
+  run(bench,
+      "CREATE STREAM orders (id STRING KEY, item STRING, n INT) WITH (kafka_topic='orders', value_format='JSON');"
+      "CREATE TABLE counts AS SELECT item, COUNT(*) AS c FROM orders WINDOW TUMBLING (SIZE 1 HOUR, GRACE PERIOD 0 "
+      "SECONDS) GROUP BY item;");
+  bench.settle();
+  for (int i = 0; i < 4; ++i) {
+    bench.feed("orders", "x", order("a", i), i * 10'000'000, 1);
+    step(bench);
+  }
+  bench.settle();
+  EXPECT_EQ(pull(bench).size(), 4U);
+}
+
 // Partitions of very different density are read side by side in time, so that none closes the windows of another.
 TEST_P(SqlTest, ACatchUpLosesNoRowBehindARepartition) {
   constexpr std::int64_t kHour = 3'600'000;
