@@ -90,6 +90,9 @@ void fill(std::vector<WindowLimit>& value) {
 void fill(std::vector<KeyAccess>& value) {
   value = {{.key = {literal(9)}, .limits = {{PseudoColumn::window_start, CompareOp::equal, literal(10)}}}};
 }
+void fill(std::vector<SortKey>& value) {
+  value = {{literal(11), true, true}};
+}
 
 template <class Node>
 void fill_inputs(Node& node) {
