@@ -14,6 +14,9 @@
 namespace millrace::inline server {
 namespace {
 
+template <class T, class... Ts>
+concept OneOf = (std::same_as<T, Ts> || ...);
+
 constexpr int kForbidden = 40300, kTopicForbidden = 40301;
 constexpr std::array<std::string_view, 6> kPrivileges = {"READ", "WRITE", "CREATE", "DROP", "TERMINATE", "CONFIGURE"};
 
@@ -126,8 +129,14 @@ class Needs {
     else
       need(Privilege::terminate, "");
   }
+  // Lists, which are filtered; what belongs to the session alone; what a server does not run.
   template <class Node>
-  void visit(const Node&) {}  // lists, which are filtered, and what belongs to the session alone
+  requires OneOf<Node, ast::ShowSources, ast::ShowTopics, ast::ShowQueries, ast::ShowFunctions, ast::ShowProperties,
+                 ast::ShowTypes, ast::ShowVariables, ast::ShowConnectors, ast::ShowConnectorPlugins,
+                 ast::DescribeStreams, ast::DescribeFunction, ast::DescribeConnector, ast::SetProperty,
+                 ast::UnsetProperty, ast::DefineVariable, ast::UndefineVariable, ast::AssertSchema, ast::AssertValues,
+                 ast::AssertSource, ast::RunScript>
+  void visit(const Node&) {}
 
   const Catalog& catalog_;
   std::vector<Need> needs_;
