@@ -144,29 +144,33 @@ FunctionVariant decimal_rounding(bool truncate, bool with_places) {
 }
 
 FunctionFamily rounding_functions() {
-  return {define(FunctionKind::scalar, "MATHEMATICAL",
-                 {"ROUND",
-                  "The nearest whole number, or the value rounded to so many places. Ties go up.",
-                  {scalar<keep>({"value"}, OnNull::fail), scalar<widen>({"value"}, OnNull::fail),
-                   scalar<round_whole>({"value"}), scalar<round_double<false>>({"value", "places"}),
-                   decimal_rounding(false, false), decimal_rounding(false, true)},
-                  {{"ROUND(5)", "CAST(5 AS BIGINT)"},
-                   {"ROUND(-2.5E0)", "CAST(-2 AS BIGINT)"},
-                   {"ROUND(0.49999999999999994E0)", "CAST(0 AS BIGINT)"},
-                   {"ROUND(4503599627370497.0E0)", "4503599627370497"},
-                   {"ROUND(1.236E0, 2)", "1.24E0"},
-                   {"ROUND(12.345, 2)", "12.350"},
-                   {"CAST(ROUND(9.99) AS STRING)", "'10'"},
-                   {"CAST(ROUND(-9.99, 1) AS STRING)", "'-10.00'"}}}),
-          define(FunctionKind::scalar, "MATHEMATICAL",
-                 {"TRUNC",
-                  "The value without its fraction, or cut after so many places.",
-                  {scalar<keep>({"value"}), scalar<widen>({"value"}), scalar<truncate_whole>({"value"}),
-                   scalar<round_double<true>>({"value", "places"}), decimal_rounding(true, false),
-                   decimal_rounding(true, true)},
-                  {{"TRUNC(-1.9E0)", "CAST(-1 AS BIGINT)"},
-                   {"TRUNC(1.239E0, 2)", "1.23E0"},
-                   {"TRUNC(12.345, 2)", "12.340"}}})};
+  return {
+      define(
+          FunctionKind::scalar, "MATHEMATICAL",
+          {"ROUND",
+           "The nearest whole number, or the value rounded to so many places. Ties go up. Rounding a DECIMAL may need "
+           "one digit more than its type has (9.99 becomes 10): cast it to a wider one before it is stored, or its "
+           "readers refuse the record.",
+           {scalar<keep>({"value"}, OnNull::fail), scalar<widen>({"value"}, OnNull::fail),
+            scalar<round_whole>({"value"}), scalar<round_double<false>>({"value", "places"}),
+            decimal_rounding(false, false), decimal_rounding(false, true)},
+           {{"ROUND(5)", "CAST(5 AS BIGINT)"},
+            {"ROUND(-2.5E0)", "CAST(-2 AS BIGINT)"},
+            {"ROUND(0.49999999999999994E0)", "CAST(0 AS BIGINT)"},
+            {"ROUND(4503599627370497.0E0)", "4503599627370497"},
+            {"ROUND(1.236E0, 2)", "1.24E0"},
+            {"ROUND(12.345, 2)", "12.350"},
+            {"CAST(ROUND(9.99) AS STRING)", "'10'"},
+            {"CAST(ROUND(-9.99, 1) AS STRING)", "'-10.00'"}}}),
+      define(FunctionKind::scalar, "MATHEMATICAL",
+             {"TRUNC",
+              "The value without its fraction, or cut after so many places.",
+              {scalar<keep>({"value"}), scalar<widen>({"value"}), scalar<truncate_whole>({"value"}),
+               scalar<round_double<true>>({"value", "places"}), decimal_rounding(true, false),
+               decimal_rounding(true, true)},
+              {{"TRUNC(-1.9E0)", "CAST(-1 AS BIGINT)"},
+               {"TRUNC(1.239E0, 2)", "1.23E0"},
+               {"TRUNC(12.345, 2)", "12.340"}}})};
 }
 
 }  // namespace millrace::inline exec

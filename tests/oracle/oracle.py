@@ -5,7 +5,7 @@ oracle.py TEST_SQL [--seconds N | --queries N] [--seed N] [--keep DIR]
 
 Writes data files in the format of tests/sql whose expected rows DuckDB has computed over the whole input at once, and
 has TEST_SQL run them in its variants: batches of one row and of many, rules off, one change per commit, crashes after
-every feed, two workers. Exit status 1 when a file comes out differently; it is kept in DIR (build/oracle by default).
+every feed or a random record, two workers. Exit status 1 when a file comes out differently; it is kept in DIR (build/oracle by default).
 """
 import argparse
 import json
@@ -26,7 +26,7 @@ FILES_AT_ONCE = 40
 QUERIES_PER_FILE = 30
 # Each set of files runs plainly and in two others.
 VARIANTS = ["one_row_batches", "rules_off", "restart", "last_values", "last_values_restart", "two_workers",
-            "two_workers_restart", "last_values_on_disk"]
+            "two_workers_restart", "last_values_on_disk", "crash_midway", "crash_midway_on_disk"]
 
 
 def json_text(value):

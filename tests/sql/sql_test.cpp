@@ -22,6 +22,13 @@ const std::vector<Variant>& variants() {
       {.name = "last_values_restart", .rules_off = {}, .restart = true, .last_values = true},
       {.name = "two_workers", .rules_off = {}, .workers = 2},
       {.name = "two_workers_restart", .rules_off = {}, .restart = true, .workers = 2},
+      {.name = "crash_midway", .rules_off = {}, .midway = true, .workers = 2},
+      {.name = "crash_midway_on_disk",
+       .rules_off = {},
+       .midway = true,
+       .on_disk = true,
+       .last_values = true,
+       .workers = 2},
       {.name = "last_values_on_disk", .rules_off = {}, .restart = true, .on_disk = true, .last_values = true}};
   return kVariants;
 }

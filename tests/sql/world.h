@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <random>
 #include <set>
 #include <string>
 #include <vector>
@@ -20,6 +21,7 @@ struct Variant {
   std::set<std::string> rules_off;
   bool restart = false;  // the engine crashes after every feed and another takes over
   bool clean = false;    // ... or stops cleanly
+  bool midway = false;   // the engine crashes after a random record of every feed, at whatever it has come to
   bool on_disk = false;  // state in RocksDB as well
   /// Tables give one change per key and commit; only the newest value of each key is compared then.
   bool last_values = false;
@@ -68,6 +70,7 @@ class World {
   std::map<std::string, std::shared_ptr<const PhysicalPlan>> started_;  // by query id
   std::map<std::string, QueryStatus> before_;                           // counters of engines that are gone
   std::map<std::string, Tap> taps_;
+  std::minstd_rand random_;
 };
 
 }  // namespace millrace::sql_test

@@ -37,7 +37,8 @@ def without_padding(text):
 class Messages(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.server = Server(MILLRACE, "--set", "ksql.assert.topic.default.timeout.ms=10", "--set", "ksql.assert.schema.default.timeout.ms=10")
+        cls.server = Server(MILLRACE, "--set", "millrace.dialect=ksql", "--set", "ksql.assert.topic.default.timeout.ms=10",
+                            "--set", "ksql.assert.schema.default.timeout.ms=10")
 
     @classmethod
     def tearDownClass(cls):
