@@ -89,10 +89,9 @@ class HttpRegistry final : public SchemaRegistry {
   }
 
   Result<std::optional<std::string>> refusal(const std::string& subject, const SchemaSource& schema) override {
-    // Against all versions that the level looks at; not every registry can.
-    auto answer = ask("POST", {"compatibility", "subjects", subject, "versions"}, body_of(schema), true);
-    if (answer && (answer->status == 404 || answer->status == 405))
-      answer = ask("POST", {"compatibility", "subjects", subject, "versions", "latest"}, body_of(schema), true);
+    // Against the newest alone: asked about all versions, some registries look at more than the level says. What a
+    // transitive level refuses is refused when it is added.
+    auto answer = ask("POST", {"compatibility", "subjects", subject, "versions", "latest"}, body_of(schema), true);
     if (!answer) return answer.error();
     if (answer->status == 404) return std::optional<std::string>();
     return answer->status / 100 == 2 ? registry_answer::refusal(answer->body) : refused(*answer);
