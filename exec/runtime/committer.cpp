@@ -11,7 +11,8 @@ namespace {
 
 constexpr std::size_t kPendingLimit = 32 << 20;  // bytes in the open transaction that make it end
 constexpr std::size_t kDirtyLimit = 128 << 20;   // likewise bytes of changed state
-constexpr std::chrono::milliseconds kLongestGap{40};
+constexpr Clock::duration kLongestGap = std::chrono::milliseconds{40};
+constexpr int kShare = 20;  // at most one part in so many of a worker's time goes into what commits begin with
 
 }  // namespace
 
@@ -53,13 +54,14 @@ bool Committer::due(const Activity& now) const {
 
 // From the beginning of one commit to that of the next, when input runs dry. Where commits are dear (on a broker, which
 // pays for each as well), they pause for as long as they last.
-std::chrono::milliseconds Committer::gap() const {
-  if (setup_.gap.count() == 0) return setup_.gap;
-  const auto twice = std::chrono::duration_cast<std::chrono::milliseconds>(2 * took_);
-  return std::max(setup_.gap, std::min(twice, kLongestGap));
+Clock::duration Committer::gap() const {
+  const Clock::duration least = setup_.gap;
+  if (least == Clock::duration{}) return least;
+  return std::max(least, std::min(std::max(2 * took_, kShare * began_for_), kLongestGap));
 }
 
 std::optional<Committer::Failure> Committer::begin(Tasks tasks) {
+  const auto began = Clock::now();
   tasks_.clear();
   if (auto hit = failpoint::hit(failpoint::kBeforeProgress); !hit) return Failure{nullptr, hit.error()};
   for (const auto& task : tasks) {
@@ -69,6 +71,7 @@ std::optional<Committer::Failure> Committer::begin(Tasks tasks) {
       return Failure{done.error().retriable() ? nullptr : task.get(), done.error()};
   }
   last_ = Clock::now();
+  began_for_ = last_ - began;
   if (auto done = writer_->commit(); !done) return Failure{nullptr, done.error()};
   under_way_ = true;
   return std::nullopt;

@@ -22,7 +22,7 @@ class Committer {
     Membership* membership = nullptr;  // null: not fenced
     std::string name;                  // transactional id
     std::chrono::milliseconds interval{2000};
-    std::chrono::milliseconds gap{4};
+    std::chrono::milliseconds gap{1};
     std::size_t state_memory_bytes = 0;
     bool at_once = false;  // transient queries: whenever there is something
   };
@@ -68,7 +68,7 @@ class Committer {
   void abort();
 
  private:
-  std::chrono::milliseconds gap() const;
+  Clock::duration gap() const;
 
   const Setup setup_;
   TaskEnvironment& environment_;
@@ -77,7 +77,7 @@ class Committer {
   std::vector<Task*> tasks_;  // in the commit under way
   bool under_way_ = false;
   Clock::time_point last_{};
-  Clock::duration took_{};
+  Clock::duration took_{}, began_for_{};
 };
 
 }  // namespace millrace::inline exec

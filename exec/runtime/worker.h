@@ -40,7 +40,7 @@ struct WorkerSetup {
   int index = 0;
   std::string name;  // client and transactional id
   std::chrono::milliseconds commit_interval{2000};
-  std::chrono::milliseconds commit_gap{4};  // at least, between commits when input runs dry; 0: none
+  std::chrono::milliseconds commit_gap{1};  // at least, between commits when input runs dry; 0: none
   std::size_t state_memory_bytes = 256 << 20;
   bool truncate_changelogs = false;  // embedded: what RocksDB holds durably is not needed in the log
   bool threaded = true;
