@@ -223,6 +223,13 @@ TEST(Aggregates, Collections) {
   for (std::int64_t i = 0; i < 40000; ++i) many.emplace_back(i % 20000);
   ASSERT_TRUE(distinct.add({column_of(Type::bigint(), many)}));
   EXPECT_NEAR(static_cast<double>(distinct.result().as<std::int64_t>()), 20000, 600);
+  for (const int count : {7, 8, 9, 33, 1024}) {
+    Driver exact("COUNT_DISTINCT", 0, {Type::string()}, Type::bigint());
+    Value::List texts;
+    for (int i = 0; i < 3 * count; ++i) texts.emplace_back("text number " + std::to_string(i % count));
+    ASSERT_TRUE(exact.add({column_of(Type::string(), texts)}));
+    EXPECT_EQ(exact.result(), Value(std::int64_t{count}));
+  }
 }
 
 TEST(Aggregates, Top) {
