@@ -214,6 +214,8 @@ class Builder {
                                [&](const ForeignKeyJoinNode& n) { return make_foreign_key_join(n, lower); },
                                [&](const GroupNode& n) { return make_group(n, lower); },
                                [&](const SortNode& n) { return make_sort(n, lower); },
+                               [&](const LatestNode& n) { return make_latest(n, lower); },
+                               [&](const TopicScanNode&) { return unexpected("a topic"); },
                                [&](const SourceNode&) { return unexpected("a source"); },
                                [&](const KeyLookupNode&) { return unexpected("a look-up"); },
                                [&](const StoreScanNode&) { return unexpected("a scan"); },

@@ -37,6 +37,7 @@ MadeOperator make_stream_table_join(const StreamTableJoinNode& node, const Lower
 MadeOperator make_stream_stream_join(const StreamStreamJoinNode& node, const LowerContext& lower);
 MadeOperator make_table_table_join(const TableTableJoinNode& node, const LowerContext& lower);
 MadeOperator make_group(const GroupNode& node, const LowerContext& lower);
+MadeOperator make_latest(const LatestNode& node, const LowerContext& lower);
 MadeOperator make_sort(const SortNode& node, const LowerContext& lower);
 MadeOperator make_foreign_key_join(const ForeignKeyJoinNode& node, const LowerContext& lower);
 

@@ -6,6 +6,7 @@
 #include "exec/operators/batch_ops.h"
 #include "exec/operators/finite.h"
 #include "exec/operators/lower.h"
+#include "exec/operators/picked_rows.h"
 #include "exec/operators/row_evaluators.h"
 #include "planner/types/text_order.h"
 
@@ -60,9 +61,9 @@ class SortOperator final : public Operator {
       : context_(lower.context),
         order_(node.order),
         keys_(expressions_of(node.order), *node.input, lower.context.parameters()),
-        offset_(static_cast<std::size_t>(node.offset.value_or(0))) {
+        offset_(static_cast<std::size_t>(node.offset.value_or(0))),
+        batches_(node.input->schema) {
     if (node.limit) most_ = offset_ + static_cast<std::size_t>(*node.limit);
-    for (const ColumnDef& column : node.input->schema.columns) types_.push_back(column.type);
   }
 
   Status on_batch(int, const Batch& in, Emitter& out) override {
@@ -70,8 +71,7 @@ class SortOperator final : public Operator {
     RowErrors errors;
     sorted_by_.push_back(keys_.evaluate(in, std::nullopt, errors));
     if (errors.count != 0) context_.report(errors, in);
-    const auto batch = static_cast<std::uint32_t>(batches_.size());
-    batches_.push_back(share(in));
+    const std::uint32_t batch = batches_.add(in);
     held_ += 2 * footprint(in) + in.rows * sizeof(Pick);
     for (std::uint32_t row = 0; row < in.rows; ++row) picks_.push_back({batch, row});
     if (most_ && picks_.size() >= std::max(2 * *most_, kFewRows)) cut();
@@ -83,8 +83,8 @@ class SortOperator final : public Operator {
     sort();
     const std::size_t end = std::min(picks_.size(), most_.value_or(picks_.size()));
     for (std::size_t from = std::min(offset_, end); from < end; from += kMaxBatchRows) {
-      Batch batch = rows(std::span(picks_).subspan(from, std::min(kMaxBatchRows, end - from)));
-      if (Status given = out.batch(std::move(batch)); !given) return given;
+      const std::span<const Pick> part = std::span(picks_).subspan(from, std::min(kMaxBatchRows, end - from));
+      if (Status given = out.batch(batches_.rows(part)); !given) return given;
     }
     return {};
   }
@@ -132,40 +132,17 @@ class SortOperator final : public Operator {
     sort();
     picks_.resize(*most_);
     std::vector<ColumnPtr> keys;
-    for (std::size_t k = 0; k < order_.size(); ++k)
-      keys.push_back(column(order_[k].expr->type, picks_, [&](std::size_t b) { return sorted_by_[b][k].get(); }));
-    Batch first = rows(picks_);
+    for (std::size_t k = 0; k < order_.size(); ++k) {
+      std::vector<const Column*> sources;
+      for (const auto& sorted : sorted_by_) sources.push_back(sorted[k].get());
+      keys.push_back(interleave(order_[k].expr->type, sources, picks_));
+    }
+    const Batch first = batches_.rows(picks_);
     batches_.clear();
-    sorted_by_.clear();
+    batches_.add(first);
+    sorted_by_.assign(1, std::move(keys));
     held_ = 2 * footprint(first);
-    batches_.push_back(std::move(first));
-    sorted_by_.push_back(std::move(keys));
     for (std::uint32_t row = 0; row < picks_.size(); ++row) picks_[row] = {0, row};
-  }
-
-  template <class Of>
-  ColumnPtr column(const Type& type, std::span<const Pick> picks, const Of& of) const {
-    std::vector<const Column*> sources;
-    for (std::size_t b = 0; b < batches_.size(); ++b) sources.push_back(of(b));
-    return interleave(type, sources, picks);
-  }
-  using Times = std::shared_ptr<const std::vector<std::int64_t>>;
-  Times times(std::span<const Pick> picks, Times Batch::*member) const {
-    if (batches_.front().*member == nullptr) return nullptr;
-    auto made = std::make_shared<std::vector<std::int64_t>>();
-    for (const Pick& pick : picks) made->push_back((*(batches_[pick.source].*member))[pick.row]);
-    return made;
-  }
-  Batch rows(std::span<const Pick> picks) const {
-    Batch made;
-    made.rows = picks.size();
-    for (std::size_t c = 0; c < types_.size(); ++c)
-      made.columns.push_back(column(types_[c], picks, [&](std::size_t b) { return batches_[b].columns[c].get(); }));
-    if (batches_.empty()) return made;
-    made.timestamps = times(picks, &Batch::timestamps);
-    made.window_start = times(picks, &Batch::window_start);
-    made.window_end = times(picks, &Batch::window_end);
-    return made;
   }
 
   OperatorContext& context_;
@@ -173,9 +150,8 @@ class SortOperator final : public Operator {
   RowEvaluators keys_;
   const std::size_t offset_;
   std::optional<std::size_t> most_;  // offset and limit
-  std::vector<Type> types_;          // of the columns
 
-  std::vector<Batch> batches_;
+  KeptBatches batches_;
   std::vector<std::vector<ColumnPtr>> sorted_by_;  // per batch
   std::vector<Pick> picks_;
   std::size_t held_ = 0;

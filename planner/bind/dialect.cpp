@@ -10,6 +10,7 @@ bool lifts(Lifted what, const PropertyMap& properties) {
   switch (what) {
     case Lifted::default_values:
     case Lifted::pull_clauses:
+    case Lifted::plain_tables:
       return dialect_of(properties) == Dialect::millrace;
   }
   return false;

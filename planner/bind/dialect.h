@@ -12,6 +12,7 @@ namespace millrace::inline planner {
 enum class Lifted : std::uint8_t {
   default_values,  // INSERT ... VALUES (1, DEFAULT)
   pull_clauses,    // pull queries with GROUP BY, HAVING, aggregates, ORDER BY, OFFSET, DISTINCT
+  plain_tables,    // pull queries on CREATE TABLE over a topic
 };
 
 /// What `millrace.dialect` says.

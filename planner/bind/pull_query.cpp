@@ -146,8 +146,10 @@ ExprPtr PullBinder::bind_pull_predicate() {
   }
 }
 
-void require_queryable(const SourceDef& source, Span span) {
-  if (source.kind == RelationKind::stream || source.from_query || source.read_only) return;
+void require_queryable(const SourceDef& source, const PropertyMap& properties, Span span) {
+  if (lifts(Lifted::plain_tables, properties) || source.kind == RelationKind::stream || source.from_query ||
+      source.read_only)
+    return;
   throw SqlError(
       Code::not_supported, span,
       fmt::format(
@@ -171,19 +173,6 @@ ExprPtr constant_of(const ast::ExprPtr& expr, const Type& type, bool time, const
   }
   if (!is_constant(*bound) || !can_widen(bound->type, type)) return nullptr;
   return as_literal(literal && bound->type == type ? literal->value : context.evaluate(*cast_to(bound, type)));
-}
-
-void refuse_on_stream(const ast::Query& query, const BoundPull& bound) {
-  const auto refuse = [](const char* clause, Span span) {
-    throw SqlError(Code::not_supported, span,
-                   fmt::format("Pull queries on streams don't support {}. A table can be asked so.", clause))
-        .hint("CREATE TABLE ... AS SELECT keeps an aggregate");
-  };
-  if (query.group_by) refuse("GROUP BY", query.group_by->span);
-  if (bound.groups) refuse("aggregate functions", query.span);
-  if (query.distinct) refuse("SELECT DISTINCT", query.span);
-  if (!query.order_by.empty()) refuse("ORDER BY", query.order_by.front().span);
-  if (query.offset) refuse("OFFSET", query.span);
 }
 
 /// Whether its values have an order.
@@ -308,7 +297,7 @@ BoundPull PullBinder::bind() {
   check_pull_clauses();
   scope_ = open_sources(input_);
   const SourceDef& def = *scope_.sources[0].def;
-  require_queryable(def, query_.from.first.name.span);
+  require_queryable(def, context_.properties, query_.from.first.name.span);
   ItemNames names(scope_);
   clauses_ = read_clauses(input_, scope_, names);
   check_pull_columns();
@@ -334,16 +323,13 @@ BoundPull PullBinder::bind() {
     binder.intercept = [&](const ast::ExprPtr& expr) { return aggregation.replace_item(expr); };
   }
   const bool row_wise = !bound.groups && !bound.distinct;
+  const bool passes_rows = row_wise && query_.order_by.empty() && !query_.offset;
   for (const auto& item : clauses_.items) {
-    // On a stream the query is run as a push query that ends, which binds the calls.
-    const auto is_table_call = [&](const ast::Expression& e) {
-      return is_call_of(context_.functions, e, FunctionKind::table);
-    };
-    if (!table && contains(item.expr, is_table_call)) continue;
+    // On a stream a query that passes rows on is run as a push query that ends, which binds the calls.
+    if (!table && passes_rows && has_call_of(context_.functions, item.expr, FunctionKind::table)) continue;
     bound.items.push_back(bind_pull_item(binder, item, row_wise));
   }
   bind_order(bound, binder);
-  if (!table) refuse_on_stream(query_, bound);
   Schema shown;
   for (const auto& item : bound.items) shown.columns.push_back(item.column);
   check_duplicate_columns(shown, query_.span);

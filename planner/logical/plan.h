@@ -15,6 +15,7 @@
 #include "planner/logical/foreign_key_join_node.h"
 #include "planner/logical/group_node.h"
 #include "planner/logical/key_lookup_node.h"
+#include "planner/logical/latest_node.h"
 #include "planner/logical/materialize_node.h"
 #include "planner/logical/output_node.h"
 #include "planner/logical/project_node.h"
@@ -27,6 +28,7 @@
 #include "planner/logical/stream_stream_join_node.h"
 #include "planner/logical/stream_table_join_node.h"
 #include "planner/logical/table_table_join_node.h"
+#include "planner/logical/topic_scan_node.h"
 #include "planner/types/schema.h"
 
 /// The plan of a query: a tree of plain immutable nodes, sources at the leaves. The same nodes serve the
@@ -41,7 +43,7 @@ namespace millrace::inline planner {
 struct PlanNode : Relation {
   std::variant<SourceNode, FilterNode, ProjectNode, FlatMapNode, RekeyNode, RepartitionNode, CombineNode, AggregateNode,
                StreamTableJoinNode, StreamStreamJoinNode, TableTableJoinNode, ForeignKeyJoinNode, MaterializeNode,
-               SinkNode, OutputNode, KeyLookupNode, StoreScanNode, GroupNode, SortNode>
+               SinkNode, OutputNode, KeyLookupNode, StoreScanNode, GroupNode, SortNode, TopicScanNode, LatestNode>
       node;
 
   template <class T>

@@ -40,6 +40,28 @@ NodePtr each_once(NodePtr input) {
   return make_node(std::move(once));
 }
 
+/// What a pull query does with the rows of its leaf. `filtered`: the leaf may give rows that the predicate does not
+/// accept.
+std::shared_ptr<const PhysicalPlan> plan_above(NodePtr node, const BoundPull& bound, bool filtered,
+                                               const PlanContext& context) {
+  if (filtered && bound.predicate) node = make_node(FilterNode{.input = std::move(node), .predicate = bound.predicate});
+  if (bound.groups) {
+    node = make_node(GroupNode{.input = std::move(node), .keys = bound.groups->keys, .calls = bound.groups->calls});
+    if (bound.groups->having) node = make_node(FilterNode{.input = std::move(node), .predicate = bound.groups->having});
+  }
+  const auto ordered = [&](NodePtr input) {
+    if (bound.order.empty() && !bound.offset) return input;
+    return make_node(
+        SortNode{.input = std::move(input), .order = bound.order, .limit = bound.limit, .offset = bound.offset});
+  };
+  if (!bound.distinct) node = ordered(std::move(node));
+  node = make_node(ProjectNode{.input = std::move(node), .items = bound.items});
+  if (bound.distinct) node = ordered(each_once(std::move(node)));
+  QueryOptions options;
+  options.most_memory_bytes = bound.most_memory_bytes;
+  return plan_query(make_node(OutputNode{.input = std::move(node), .limit = bound.limit}), options, context);
+}
+
 }  // namespace
 
 std::shared_ptr<const PhysicalPlan> plan_pull(const BoundPull& bound, const PhysicalPlan& keeper,
@@ -60,23 +82,20 @@ std::shared_ptr<const PhysicalPlan> plan_pull(const BoundPull& bound, const Phys
                                    .from = bound.access.from,
                                    .to = bound.access.to});
   }
-  const bool filtered = bound.predicate && !(bound.access.says_all && !bound.access.keys.empty());
-  if (filtered) node = make_node(FilterNode{.input = std::move(node), .predicate = bound.predicate});
-  if (bound.groups) {
-    node = make_node(GroupNode{.input = std::move(node), .keys = bound.groups->keys, .calls = bound.groups->calls});
-    if (bound.groups->having) node = make_node(FilterNode{.input = std::move(node), .predicate = bound.groups->having});
-  }
-  const auto ordered = [&](NodePtr input) {
-    if (bound.order.empty() && !bound.offset) return input;
-    return make_node(
-        SortNode{.input = std::move(input), .order = bound.order, .limit = bound.limit, .offset = bound.offset});
-  };
-  if (!bound.distinct) node = ordered(std::move(node));
-  node = make_node(ProjectNode{.input = std::move(node), .items = bound.items});
-  if (bound.distinct) node = ordered(each_once(std::move(node)));
+  const bool exact = bound.access.says_all && !bound.access.keys.empty();
+  return plan_above(std::move(node), bound, !exact, context);
+}
+
+TopicPullPlan plan_topic_pull(const BoundPull& bound, const NodePtr& leaf, const PlanContext& context) {
   QueryOptions options;
-  options.most_memory_bytes = bound.most_memory_bytes;
-  return plan_query(make_node(OutputNode{.input = std::move(node), .limit = bound.limit}), options, context);
+  options.from_earliest = true;
+  TopicPullPlan plan;
+  plan.below = plan_query(make_node(OutputNode{.input = leaf, .limit = {}}), options, context);
+  NodePtr rows = make_node(
+      TopicScanNode{.name = bound.source, .rows = leaf->schema, .kind = leaf->kind, .window_of_rows = leaf->window});
+  if (leaf->kind == RelationKind::table) rows = make_node(LatestNode{.input = std::move(rows)});
+  plan.above = plan_above(std::move(rows), bound, true, context);
+  return plan;
 }
 
 }  // namespace millrace::inline planner

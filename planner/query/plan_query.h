@@ -32,4 +32,11 @@ std::shared_ptr<const PhysicalPlan> plan_kept_table(NodePtr leaf, const QueryOpt
 std::shared_ptr<const PhysicalPlan> plan_pull(const BoundPull& bound, const PhysicalPlan& keeper,
                                               const PlanContext& context);
 
+/// A pull query whose rows are those of a topic: `below` reads it, `above` is run over what it gives.
+struct TopicPullPlan {
+  std::shared_ptr<const PhysicalPlan> below, above;
+};
+/// `leaf`: the source of a stream or table.
+TopicPullPlan plan_topic_pull(const BoundPull& bound, const NodePtr& leaf, const PlanContext& context);
+
 }  // namespace millrace::inline planner

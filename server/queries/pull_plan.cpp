@@ -4,11 +4,33 @@
 
 namespace millrace::inline server {
 
+const QueryInfo* keeper_of(const SourceDef& source, const ServiceState& state) {
+  const QueryInfo* keeper = source.created_by.empty() ? nullptr : state.find_query(source.created_by);
+  return keeper != nullptr && keeper->plan->materialization ? keeper : nullptr;
+}
+
+bool reads_topic(const BoundPull& bound, const ServiceState& state) {
+  const SourceDef& source = *state.catalog.find(bound.source);
+  if (source.kind == RelationKind::stream) return !bound.row_wise();
+  // A table of a query that keeps nothing, or source tables that are not kept, are refused as before.
+  return source.created_by.empty() && !source.from_query && !source.read_only;
+}
+
+TopicPullPlan plan_topic_pull(const BoundPull& bound, const BindContext& context, const PlanContext& planning) {
+  ast::Query all;
+  all.items.emplace_back(ast::SelectStar{});
+  all.from.first.name.text = bound.source;
+  all.emit = ast::Emit::changes;
+  NodePtr leaf = bind_push(all, context).root;
+  while (leaf->as<SourceNode>() == nullptr) leaf = inputs_of(*leaf).front();
+  return plan_topic_pull(bound, leaf, planning);
+}
+
 std::shared_ptr<const PhysicalPlan> plan_table_pull(const BoundPull& bound, const ServiceState& state,
                                                     const PlanContext& context) {
   const SourceDef& source = *state.catalog.find(bound.source);
-  const QueryInfo* keeper = source.created_by.empty() ? nullptr : state.find_query(source.created_by);
-  if (keeper == nullptr || !keeper->plan->materialization)
+  const QueryInfo* keeper = keeper_of(source, state);
+  if (keeper == nullptr)
     throw SqlError(Code::invalid_statement, {},
                    fmt::format("The `{0}` table isn't queryable. To derive a queryable table, you can do 'CREATE TABLE "
                                "QUERYABLE_{0} AS SELECT * FROM {0}'. "
@@ -17,11 +39,14 @@ std::shared_ptr<const PhysicalPlan> plan_table_pull(const BoundPull& bound, cons
   return plan_pull(bound, *keeper->plan, context);
 }
 
-BoundQuery bind_stream_pull(const ast::Query& query, const BindContext& context) {
+BoundPull bind_stream_pull(const ast::Query& query, const BindContext& context) {
   if (!setting_flag(context.properties, "ksql.query.pull.stream.enabled"))
     throw SqlError(Code::invalid_statement, query.span, "Pull queries on streams are disabled.")
         .hint("ksql.query.pull.stream.enabled=true allows them; EMIT CHANGES makes it a push query");
-  (void)bind_pull(query, context);
+  return bind_pull(query, context);
+}
+
+BoundQuery bind_passing_pull(const ast::Query& query, const BindContext& context) {
   ast::Query push = query;
   push.emit = ast::Emit::changes;
   BoundQuery bound = bind_push(push, context);

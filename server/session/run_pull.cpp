@@ -2,6 +2,7 @@
 
 #include "exec/data/wall_clock.h"
 #include "exec/expr/evaluator.h"
+#include "exec/runtime/topic_pull.h"
 #include "server/queries/plan_context.h"
 #include "server/queries/pull_plan.h"
 #include "server/session/pull_cache.h"
@@ -69,6 +70,13 @@ Service::Started run_table_pull(const ast::Query& query, const Request& request,
                                "to enable this feature.",
                                kPullDocs));
   const StatePtr state = service.state();
+  if (const SourceDef* source = state->catalog.find(query.from.first.name.text);
+      source != nullptr && source->created_by.empty()) {
+    LogTopics topics(service.log());
+    const BoundPull bound =
+        bind_pull(query, {state->catalog, service.functions(), topics, session.effective, evaluate_constant});
+    if (reads_topic(bound, *state)) return run_topic_pull(bound, session, service, sink);
+  }
   StatementShape& shape = scratch_shape();
   if (read_shape(request, shape)) {
     const KnownPullPtr known = plan_known(query, request, &shape, session, service, *state);
@@ -79,6 +87,31 @@ Service::Started run_table_pull(const ast::Query& query, const Request& request,
     }
   }
   return begin_pull(*plan_known(query, request, nullptr, session, service, *state), {}, service, sink);
+}
+
+Service::Started run_topic_pull(const BoundPull& bound, const SessionProperties& session, ServiceImpl& service,
+                                ResultSink& sink) {
+  if (auto refused = service.limits().admit_pull(sink)) return {nullptr, std::move(refused)};
+  ++service.pull_count;
+  auto rows = service.read_topic(bound, session);
+  if (!rows) return {nullptr, to_service_error(rows.error())};
+  const bool table = service.state()->catalog.find(bound.source)->kind == RelationKind::table;
+  QueryHeader header = header_of({});
+  header.table = table;
+  for (const ProjectItem& item : bound.items) header.schema.columns.push_back(item.column);
+  return start_pull(std::move(header), std::move(*rows), sink, service.pull_threads());
+}
+
+Result<std::shared_ptr<TableRows>> ServiceImpl::read_topic(const BoundPull& bound, const SessionProperties& session) {
+  const StatePtr now = state();
+  LogTopics topics(log());
+  const BindContext context{now->catalog, functions(), topics, session.effective, evaluate_constant};
+  TopicPullPlan plan =
+      plan_topic_pull(bound, context, plan_context(next_transient_id(bound.source), true, session.effective, config()));
+  const std::chrono::milliseconds wait(config().integer("millrace.pull.materialize.timeout.ms"));
+  auto rows = TopicPull::start(*engine_, std::move(plan.below), std::move(plan.above), wait);
+  if (!rows) return rows.error();
+  return std::shared_ptr<TableRows>(std::move(*rows));
 }
 
 std::optional<Service::Started> ServiceImpl::known_pull(const Request& request, ResultSink& sink) {

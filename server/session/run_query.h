@@ -12,6 +12,9 @@ Service::Started run_table_pull(const ast::Query& query, const Request& request,
                                 ServiceImpl& service, ResultSink& sink);
 Service::Started run_stream_pull(const ast::Query& query, const SessionProperties& session, ServiceImpl& service,
                                  ResultSink& sink);
+/// A pull query that reads_topic().
+Service::Started run_topic_pull(const BoundPull& bound, const SessionProperties& session, ServiceImpl& service,
+                                ResultSink& sink);
 Service::Started run_print(const ast::Print& print, bool until_end, ServiceImpl& service, ResultSink& sink);
 
 }  // namespace millrace::inline server

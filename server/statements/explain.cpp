@@ -110,17 +110,29 @@ SqlError runs_no_query(const ast::Statement& statement) {
   return SqlError(Code::invalid_statement, statement.span, "The provided statement does not run a ksql query");
 }
 
-Explained explain_select(const ast::Statement& select, const ast::Query& query, const StatementContext& context) {
+Explained explain_pull(const ast::Statement& select, const ast::Query& query, const StatementContext& context) {
   const PlanContext planning = plan_context("explained", true, context.session.effective, context.config);
   const SourceDef* source = context.state.catalog.find(query.from.first.name.text);
-  const bool pull = query.emit == ast::Emit::none;
-  if (pull && source != nullptr && source->kind == RelationKind::table) {
-    const BoundPull bound = bind_pull(query, context.bind());
-    return {kPullQuery, ast::format(select), plan_table_pull(bound, context.state, planning), {bound.source}, ""};
+  const bool stream = source != nullptr && source->kind == RelationKind::stream;
+  const BoundPull bound = stream ? bind_stream_pull(query, context.bind()) : bind_pull(query, context.bind());
+  std::shared_ptr<const PhysicalPlan> plan;
+  if (reads_topic(bound, context.state)) {
+    plan = plan_topic_pull(bound, context.bind(), planning).above;
+  } else if (stream) {
+    const BoundQuery passing = bind_passing_pull(query, context.bind());
+    plan = plan_query(passing.root, passing.options, planning);
+  } else {
+    plan = plan_table_pull(bound, context.state, planning);
   }
-  BoundQuery bound = pull ? bind_stream_pull(query, context.bind()) : bind_push(query, context.bind());
-  auto plan = plan_query(bound.root, bound.options, planning);
-  return {pull ? kPullQuery : kPushQuery, ast::format(select), std::move(plan), std::move(bound.sources), ""};
+  return {kPullQuery, ast::format(select), std::move(plan), {bound.source}, ""};
+}
+
+Explained explain_select(const ast::Statement& select, const ast::Query& query, const StatementContext& context) {
+  if (query.emit == ast::Emit::none) return explain_pull(select, query, context);
+  BoundQuery bound = bind_push(query, context.bind());
+  auto plan =
+      plan_query(bound.root, bound.options, plan_context("explained", true, context.session.effective, context.config));
+  return {kPushQuery, ast::format(select), std::move(plan), std::move(bound.sources), ""};
 }
 
 Explained explain_statement(const ast::Statement& inner, const StatementContext& context) {

@@ -142,7 +142,7 @@ void Session::apply(const ast::InsertSelect& statement) {
 
 void Session::apply(const ast::Select& statement) {
   if (statement.query->emit == ast::Emit::none)
-    (void)plan_table_pull(*statement.query);
+    (void)plan_pull(*statement.query);
   else
     (void)plan_push(*statement.query);
 }
@@ -215,18 +215,24 @@ std::shared_ptr<const PhysicalPlan> Session::plan_push(const ast::Query& query) 
                      .rules_off = rules_off_});
 }
 
-std::shared_ptr<const PhysicalPlan> Session::plan_table_pull(const ast::Query& query) {
+Session::Pull Session::plan_pull(const ast::Query& query) {
   const BoundPull bound = bind_pull(query, context());
   const SourcePtr source = catalog_.sources.at(bound.source);
+  const PlanContext planning{.physical = {.service_id = std::string(kServiceId), .query_id = "pull", .transient = true},
+                             .evaluate = evaluate_constant,
+                             .rules_off = rules_off_};
   const auto keeper = std::find_if(queries_.begin(), queries_.end(), [&](const PersistentQuery& known) {
     return known.plan && known.plan->query_id == source->created_by;
   });
-  if (keeper == queries_.end()) throw SqlError(Code::not_supported, query.span, "nobody keeps " + bound.source);
-  return plan_pull(
-      bound, *keeper->plan,
-      PlanContext{.physical = {.service_id = std::string(kServiceId), .query_id = "pull", .transient = true},
-                  .evaluate = evaluate_constant,
-                  .rules_off = rules_off_});
+  if (source->kind == RelationKind::table && keeper != queries_.end())
+    return {millrace::plan_pull(bound, *keeper->plan, planning), {}};
+  ast::Query all;
+  all.items.emplace_back(ast::SelectStar{});
+  all.from.first.name.text = bound.source;
+  all.emit = ast::Emit::changes;
+  NodePtr leaf = bind_push(all, context()).root;
+  while (leaf->as<SourceNode>() == nullptr) leaf = inputs_of(*leaf).front();
+  return {nullptr, plan_topic_pull(bound, leaf, planning)};
 }
 
 void Session::add_source(SourceDef source) {

@@ -15,6 +15,7 @@
 #include "parser/syntax/parse.h"
 #include "planner/bind/binder.h"
 #include "planner/physical/plan.h"
+#include "planner/query/plan_query.h"
 
 namespace millrace::harness {
 
@@ -51,8 +52,12 @@ class Session : public TopicLookup {
   /// Plans a push query. Throws SqlError.
   std::shared_ptr<const PhysicalPlan> plan_push(const ast::Query& query);
 
-  /// Plans a pull query on a table. Throws SqlError.
-  std::shared_ptr<const PhysicalPlan> plan_table_pull(const ast::Query& query);
+  /// Plans a pull query: over the table that a query keeps, or over a topic. Throws SqlError.
+  struct Pull {
+    std::shared_ptr<const PhysicalPlan> table;
+    TopicPullPlan topic;  // when `table` is null
+  };
+  Pull plan_pull(const ast::Query& query);
 
   std::optional<TopicInfo> find_topic(const std::string& name) override;
 

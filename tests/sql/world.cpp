@@ -12,6 +12,7 @@
 #include "cli/testing/wire.h"
 #include "exec/formats/format.h"
 #include "exec/log/local/memory.h"
+#include "exec/runtime/topic_pull.h"
 #include "parser/syntax/parse.h"
 #include "tests/harness/checked.h"
 #include "tests/harness/running.h"
@@ -324,7 +325,14 @@ std::string World::run(const QueryStep& step) {
 
 std::string World::run_pull(const ast::Query& query, const QueryStep& step) {
   std::vector<std::string> actual;
-  const auto rows = checked(engine_->read_table(std::make_shared<PreparedPull>(session_.plan_table_pull(query)), {}));
+  const auto plan = session_.plan_pull(query);
+  std::shared_ptr<TableRows> rows;
+  if (plan.table) {
+    rows = checked(engine_->read_table(std::make_shared<PreparedPull>(plan.table), {}));
+  } else {
+    rows = checked(TopicPull::start(*engine_, plan.topic.below, plan.topic.above, kLongestWait));
+    if (variant_.workers == 0) settle();
+  }
   const Status done = pull_all(*rows, [&](const Batch& batch) {
     std::vector<std::size_t> order(batch.columns.size());
     std::iota(order.begin(), order.end(), std::size_t{0});

@@ -91,8 +91,14 @@ INSTANTIATE_TEST_SUITE_P(
                 "unknown_source at 1:13: Cannot insert values into an unknown stream/table: `NOPE`"},
         Mistake{"INSERT INTO T (LABEL) VALUES ('x');",
                 "invalid_insert at 1:13: Failed to insert values into 'T'. Value for primary key column(s) ID is "
-                "required for tables"},
-        Mistake{"SELECT * FROM T;", "not_supported at 1:15: The `T` table isn't queryable."}));
+                "required for tables"}));
+
+TEST(Dialect, PlainTablesAreAskedInOne) {
+  BindSession session;
+  EXPECT_EQ(session.error("SELECT * FROM T;"), "no error");
+  session.set("millrace.dialect", "ksql");
+  EXPECT_TRUE(session.error("SELECT * FROM T;").starts_with("not_supported at 1:15: The `T` table isn't queryable."));
+}
 
 }  // namespace
 }  // namespace millrace
