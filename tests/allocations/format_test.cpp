@@ -15,8 +15,8 @@ namespace millrace::allocations {
 namespace {
 
 constexpr std::size_t kFew = 64, kMany = kMaxBatchRows;
-// What grows with a batch doubles: some steps for each buffer, and nothing for a row.
-constexpr std::uint64_t kGrowth = 200;
+// What grows with a batch doubles: some steps for a buffer, and nothing for a row.
+constexpr std::uint64_t kGrowth = 20;
 
 const std::vector<ColumnDef>& columns() {
   static const std::vector<ColumnDef> all = {
