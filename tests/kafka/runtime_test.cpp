@@ -5,8 +5,11 @@
 #include <filesystem>
 #include <map>
 
+#include "exec/data/column.h"
+#include "exec/data/wall_clock.h"
 #include "exec/log/failpoint.h"
 #include "exec/runtime/progress.h"
+#include "exec/state/key_codec.h"
 #include "exec/state/state_db.h"
 #include "parser/syntax/parse.h"
 #include "tests/harness/session.h"
@@ -152,6 +155,58 @@ TEST_F(KafkaRuntimeTest, TwoProcessesShareAndTakeOver) {
   for (int i = 0; i < 600 && !both_done(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds{50});
   EXPECT_EQ(result(second), expected());
   EXPECT_EQ(second.read(prefix_ + "counts").size(), static_cast<std::size_t>(fed) + 300);
+}
+
+// A changelog forgets removals after a day. State that has not been written for half of that may have keys that are
+// gone.
+TEST_F(KafkaRuntimeTest, OldStateIsMadeAnewFromTheChangelog) {
+  Bench::Options here = as("p1");
+  here.directory = std::filesystem::temp_directory_path() / ("millrace-old-" + std::to_string(::getpid()));
+  std::filesystem::remove_all(here.directory);
+  Bench bench(here);
+  const PhysicalPlan counts = plan(bench);
+  const ColumnDef column{"ITEM", Type::string(), ColumnRole::key, {}};
+  const Value name(std::string("ghost"));
+  const std::string ghost = encode_key({&name, 1}, {&column, 1});
+  // In how many partitions a key lies that was there once; `put`: puts it there.
+  const auto ghosts = [&](bool put) {
+    auto db = StateDb::open({.directory = std::filesystem::path(here.directory) / "state"});
+    int found = 0;
+    for (int partition = 0; partition < 3; ++partition) {
+      const auto id = (*db)->id(state_name(counts, counts.subtopologies.back().stores.front().name, partition));
+      const auto cursor = (*db)->cursor(*id, {}, {});
+      if (put && cursor->valid()) {
+        auto file = (*db)->new_file();
+        EXPECT_TRUE((*file)->begin(*id, *(*db)->position(*id), 0));
+        EXPECT_TRUE((*file)->put(ghost, cursor->value()));
+        EXPECT_TRUE((*file)->finish());
+      }
+      std::vector<std::optional<std::string>> values;
+      EXPECT_TRUE((*db)->multi_get(*id, {&ghost, 1}, values));
+      found += values.front().has_value() ? 1 : 0;
+    }
+    return found;
+  };
+  bench.start(counts);
+  feed(bench, 0, 300);
+  bench.settle();
+  bench.engine.reset();  // writes all state
+  const int partitions = ghosts(true);
+  ASSERT_GT(partitions, 0);
+  bench.restart();
+  feed(bench, 300, 600);
+  bench.settle();
+  bench.engine->kill();
+  bench.engine.reset();
+  ASSERT_EQ(ghosts(false), partitions);  // nothing says that they are gone
+  wall_clock_ahead_ms = std::chrono::milliseconds(std::chrono::hours{13}).count();
+  bench.restart();
+  bench.settle();
+  wall_clock_ahead_ms = 0;
+  EXPECT_EQ(result(bench), expected());
+  bench.engine.reset();
+  EXPECT_EQ(ghosts(false), 0);
+  std::filesystem::remove_all(here.directory);
 }
 
 TEST_F(KafkaRuntimeTest, StateOfSlotsThatOthersOwnIsDropped) {

@@ -4,10 +4,6 @@
 #include <sstream>
 
 #include "exec/data/column.h"
-#include "exec/data/wall_clock.h"
-#include "exec/runtime/progress.h"
-#include "exec/state/key_codec.h"
-#include "exec/state/state_db.h"
 #include "parser/syntax/parse.h"
 #include "tests/harness/session.h"
 #include "tests/harness/table_pull.h"
@@ -147,61 +143,13 @@ TEST_P(SqlTest, CountsInWindows) {
   EXPECT_EQ(pull(bench).size(), 10U);
 }
 
-// A changelog forgets removals after a day. State that has not been written for half of that may have keys that are
-// gone.
-TEST_P(SqlTest, OldStateIsMadeAnewFromTheChangelog) {
-  if (GetParam().embedded || GetParam().workers == 0) GTEST_SKIP() << "changelogs are all there is; one way suffices";
-  auto with = options();
-  with.state = true;
-  Bench bench(with);
-  run(bench,
-      "CREATE STREAM orders (id STRING KEY, item STRING, n INT) WITH (kafka_topic='orders', value_format='JSON', "
-      "partitions=1);"
-      "CREATE TABLE counts AS SELECT id, COUNT(*) AS c FROM orders GROUP BY id;");
-  bench.feed("orders", "x", order("a", 1), 1);
-  bench.settle();
-  bench.engine.reset();  // writes all state
-  // A key that was there once, and whose removal the changelog does not hold any more.
-  const PhysicalPlan& plan = *session_->queries().back().plan;
-  {
-    auto db = StateDb::open({.directory = bench.directory / "state"});
-    ASSERT_TRUE(db) << db.error().message;
-    bool written = false;
-    for (int partition = 0; partition < 3; ++partition) {
-      const auto id = (*db)->id(state_name(plan, plan.subtopologies.back().stores.front().name, partition));
-      const auto cursor = (*db)->cursor(*id, {}, {});
-      if (!cursor->valid()) continue;
-      const ColumnDef column{"ID", Type::string(), ColumnRole::key, {}};
-      const Value ghost(std::string("ghost"));
-      auto file = (*db)->new_file();
-      ASSERT_TRUE((*file)->begin(*id, *(*db)->position(*id), 0));
-      ASSERT_TRUE((*file)->put(encode_key({&ghost, 1}, {&column, 1}), cursor->value()));
-      ASSERT_TRUE((*file)->finish());
-      written = true;
-    }
-    ASSERT_TRUE(written);
-  }
-  bench.restart();
-  bench.feed("orders", "x", order("a", 2), 2);
-  bench.settle();
-  EXPECT_EQ(pull(bench, {key("ghost")}).size(), 1U);  // nothing says that it is gone
-  EXPECT_EQ(pull(bench, {key("x")}), (std::vector<std::string>{"x 2 @2"}));
-  bench.engine->kill();
-  bench.engine.reset();
-  wall_clock_ahead_ms = std::chrono::milliseconds(std::chrono::hours{13}).count();
-  bench.restart();
-  bench.settle();
-  EXPECT_EQ(pull(bench, {key("ghost")}).size(), 0U);
-  EXPECT_EQ(pull(bench, {key("x")}), (std::vector<std::string>{"x 2 @2"}));
-  wall_clock_ahead_ms = 0;
-}
-
 // Nobody waits for a partition that has nothing.
 TEST_P(SqlTest, EmptyPartitionsHoldUpNobody) {
   Bench bench(options());
   run(bench,
       "CREATE STREAM orders (id STRING KEY, item STRING, n INT) WITH (kafka_topic='orders', value_format='JSON');"
-      "CREATE TABLE counts AS SELECT item, COUNT(*) AS c FROM orders WINDOW TUMBLING (SIZE 1 HOUR, GRACE PERIOD 0 "
+      "CREATE TABLE counts AS SELECT item, COUNT(*) AS c FROM orders WINDOW TUMBLING (SIZE 1 HOUR, RETENTION 9 DAYS, "
+      "GRACE PERIOD 0 "
       "SECONDS) GROUP BY item;");
   bench.settle();
   for (int i = 0; i < 4; ++i) {
@@ -227,7 +175,8 @@ TEST_P(SqlTest, ACatchUpLosesNoRowBehindARepartition) {
   }
   run(bench,
       "CREATE STREAM orders (id STRING KEY, item STRING, n INT) WITH (kafka_topic='orders', value_format='JSON');"
-      "CREATE TABLE counts AS SELECT item, COUNT(*) AS c FROM orders WINDOW TUMBLING (SIZE 1 HOUR, GRACE PERIOD 0 "
+      "CREATE TABLE counts AS SELECT item, COUNT(*) AS c FROM orders WINDOW TUMBLING (SIZE 1 HOUR, RETENTION 9 DAYS, "
+      "GRACE PERIOD 0 "
       "SECONDS) GROUP BY item;",
       {{"auto.offset.reset", "earliest"}});
   step(bench);

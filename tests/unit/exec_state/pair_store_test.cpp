@@ -87,7 +87,7 @@ TEST_P(PairStoreTest, EqualsASetThroughCommitsAndSpills) {
     committed.emplace(i % 6, i);
   }
   current = committed;
-  for (int step = 0; step < 2000; ++step) {
+  for (int step = 0; step < 400; ++step) {
     switch (random() % 12) {
       case 0:
         if (committing) break;
