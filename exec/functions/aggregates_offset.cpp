@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 
 #include "exec/functions/aggregate_state.h"
 #include "exec/functions/families.h"
@@ -61,6 +62,143 @@ struct OffsetOps {
     column.values_mut<T>()[row] = s.value;
     if (!s.set || s.null) column.nulls.set(row, column.size);
   }
+};
+
+/// One text, or bytes. A state points to what is held, in one piece; null: nothing was seen. What it encodes is what
+/// OffsetListOps reads and writes.
+template <bool Latest>
+class TextAtOffset final : public Aggregate {
+ public:
+  explicit TextAtOffset(const AggregateSpec& spec) : type_(spec.result), keep_nulls_(keeps_nulls(spec)) {}
+
+  Layout layout() const override { return {sizeof(Held*), alignof(Held*), false}; }
+  const Type& type() const override { return type_; }
+  void init(std::byte* state) const override { slot(state) = nullptr; }
+  void destroy(std::byte* state) const override { ::operator delete(slot(state)); }
+  void copy(const std::byte* from, std::byte* to) const override {
+    slot(to) = nullptr;
+    if (const Held* held = slot(from)) put(slot(to), held->sequence, held->text());
+  }
+
+  Status update(std::span<std::byte* const> states, std::size_t offset, std::span<const ColumnPtr> arguments,
+                std::span<const std::uint32_t> rows) const override {
+    const Column& column = *arguments[0];
+    const auto* texts = column.data.as<std::string_view>();
+    const std::int64_t first = reserve_sequence(rows.size());
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      Held*& held = slot(states[i] + offset);
+      const bool null = column.is_null(rows[i]);
+      if ((null && !keep_nulls_) || (!Latest && held != nullptr)) continue;
+      put(held, first + static_cast<std::int64_t>(i), null ? std::nullopt : std::optional(texts[rows[i]]));
+    }
+    return {};
+  }
+  Status undo(std::span<std::byte* const>, std::size_t, std::span<const ColumnPtr>,
+              std::span<const std::uint32_t>) const override {
+    return {};
+  }
+  bool supports_undo() const override { return false; }
+
+  Status merge(std::byte* into, const std::byte* from) const override {
+    if (const Held* held = slot(from)) meet(slot(into), held->sequence, held->text());
+    return {};
+  }
+  Status merge_encoded(std::span<std::byte* const> states, std::size_t offset,
+                       std::span<std::string_view> encoded) const override {
+    for (std::size_t i = 0; i < states.size(); ++i) {
+      Read from;
+      if (!read(encoded[i], from)) return malformed_state();
+      if (from.seen) meet(slot(states[i] + offset), from.sequence, from.text);
+    }
+    return {};
+  }
+  void encode(const std::byte* state, std::string& out) const override {
+    const Held* held = slot(state);
+    codec::put(held != nullptr, out);
+    if (held == nullptr) return;
+    codec::put_unsigned(1, out);
+    codec::put(held->sequence, out);
+    const auto text = held->text();
+    codec::put(text.has_value(), out);
+    if (text) codec::put_text(*text, out);
+  }
+  bool decode(std::string_view& in, std::byte* state) const override {
+    Read from;
+    if (!read(in, from)) return false;
+    slot(state) = nullptr;
+    if (from.seen) put(slot(state), from.sequence, from.text);
+    return true;
+  }
+
+  ColumnPtr result(std::span<const std::byte* const> states, std::size_t offset) const override {
+    auto column = make_column(type_, states.size());
+    auto arena = std::make_shared<Arena>();
+    auto* texts = column->values_mut<std::string_view>();
+    for (std::size_t row = 0; row < states.size(); ++row) {
+      const Held* held = slot(states[row] + offset);
+      const auto text = held == nullptr ? std::nullopt : held->text();
+      if (text) {
+        texts[row] = arena->copy(*text);
+      } else {
+        column->nulls.set(row, column->size);
+      }
+    }
+    column->keep.push_back(std::move(arena));
+    return column;
+  }
+
+ private:
+  struct Held {
+    std::int64_t sequence;
+    std::uint32_t size, capacity;
+    bool null;
+
+    char* bytes() { return reinterpret_cast<char*>(this + 1); }
+    const char* bytes() const { return reinterpret_cast<const char*>(this + 1); }
+    std::optional<std::string_view> text() const {
+      if (null) return std::nullopt;
+      return std::string_view(bytes(), size);
+    }
+  };
+  struct Read {
+    bool seen = false;
+    std::int64_t sequence = 0;
+    std::optional<std::string_view> text;
+  };
+
+  static Held*& slot(std::byte* state) { return *reinterpret_cast<Held**>(state); }
+  static const Held* slot(const std::byte* state) { return *reinterpret_cast<Held* const*>(state); }
+
+  static void put(Held*& held, std::int64_t sequence, std::optional<std::string_view> text) {
+    const auto size = static_cast<std::uint32_t>(text ? text->size() : 0);
+    if (held == nullptr || held->capacity < size || held->capacity / 4 > size + sizeof(Held)) {
+      ::operator delete(held);
+      held = nullptr;
+      held = new (::operator new(sizeof(Held) + size)) Held{0, 0, size, false};
+    }
+    held->sequence = sequence;
+    held->size = size;
+    held->null = !text;
+    if (size > 0) std::memcpy(held->bytes(), text->data(), size);
+  }
+  static void meet(Held*& into, std::int64_t sequence, std::optional<std::string_view> text) {
+    if (into == nullptr || (Latest ? into->sequence <= sequence : sequence < into->sequence)) put(into, sequence, text);
+  }
+  static bool read(std::string_view& in, Read& from) {
+    bool present = false;
+    std::uint64_t count = 0;
+    if (!codec::get(in, present)) return false;
+    if (!present) return true;
+    if (!codec::get_unsigned(in, count) || count > 1) return false;
+    if (count == 0) return true;
+    bool text = false;
+    from.seen = true;
+    if (!codec::get(in, from.sequence) || !codec::get(in, text)) return false;
+    return !text || codec::get_text(in, from.text.emplace());
+  }
+
+  const Type type_;
+  const bool keep_nulls_;
 };
 
 /// The first or last `limit` values of any type; without a number, one value and no array.
@@ -150,6 +288,9 @@ std::unique_ptr<Aggregate> make_single(const AggregateSpec& spec) {
       return make_fixed<Latest, double>(spec);
     case TypeKind::decimal:
       return make_fixed<Latest, Int128>(spec);
+    case TypeKind::string:
+    case TypeKind::bytes:
+      return std::make_unique<TextAtOffset<Latest>>(spec);
     default:
       return heap_aggregate<OffsetListOps<Latest>>()(spec);
   }

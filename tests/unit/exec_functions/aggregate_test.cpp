@@ -200,6 +200,34 @@ TEST(Aggregates, ByOffset) {
   EXPECT_EQ(first.result(), Value(std::string("x")));
 }
 
+TEST(Aggregates, TextsByOffset) {
+  const auto text = [](std::size_t size, char letter) { return Value(std::string(size, letter)); };
+  const auto texts = [&](const Value::List& values) { return std::vector{column_of(Type::string(), values)}; };
+  for (const bool keep_nulls : {false, true}) {
+    std::vector<Value> constants;
+    if (keep_nulls) constants.emplace_back(false);
+    Driver latest("LATEST_BY_OFFSET", keep_nulls ? 1 : 0, {Type::string()}, Type::string(), constants);
+    EXPECT_TRUE(latest.result().is_null());
+    for (const auto& value : {text(3, 'a'), text(4000, 'b'), text(0, ' '), text(900, 'c')}) {
+      ASSERT_TRUE(latest.add(texts({text(1, 'x'), value})));
+      EXPECT_EQ(latest.result(), value);
+    }
+    ASSERT_TRUE(latest.add(texts({Value()})));
+    EXPECT_EQ(latest.result(), keep_nulls ? Value() : text(900, 'c'));
+    ASSERT_TRUE(latest.add(texts({text(5, 'd')}), 1));
+    latest.merge();
+    EXPECT_EQ(latest.result(), text(5, 'd'));
+    ASSERT_TRUE(latest.add(texts({text(6, 'e')}), 1));
+    latest.merge_encoded();
+    EXPECT_EQ(latest.result(), text(6, 'e'));
+  }
+  Driver earliest("EARLIEST_BY_OFFSET", 0, {Type::string()}, Type::string());
+  ASSERT_TRUE(earliest.add(texts({text(2, 'b')}), 1));
+  ASSERT_TRUE(earliest.add(texts({text(2, 'a')})));
+  earliest.merge_encoded();
+  EXPECT_EQ(earliest.result(), text(2, 'b'));
+}
+
 TEST(Aggregates, Collections) {
   const Type list = Type::array(Type::integer());
   Driver all("COLLECT_LIST", 0, {Type::integer()}, list);
