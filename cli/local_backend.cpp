@@ -1,7 +1,10 @@
+#include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <thread>
 
 #include "cli/backend.h"
+#include "exec/data/wall_clock.h"
 #include "parser/error/mutex.h"
 #include "parser/syntax/parse.h"
 #include "server/session/service.h"
@@ -82,6 +85,7 @@ class LocalBackend final : public Backend {
                                   std::optional<std::int64_t>) override {
     settle_before_insert(sql);
     Reply reply = service_.execute({.sql = sql, .properties = properties, .variables = variables});
+    last_insert_ms_ = wall_clock_ms();
     StatementAnswer answer;
     for (json::value& entity : reply.entities) answer.entities.push_back(std::move(entity.as_object()));
     if (reply.error) answer.error = reply.error->to_json();
@@ -115,7 +119,7 @@ class LocalBackend final : public Backend {
 
  private:
   /// What a query sees of several sources must not depend on how far it has got: an INSERT into another source than the
-  /// one before waits until all queries have taken in what is there.
+  /// one before waits until all queries have taken in what is there, and is later than it.
   void settle_before_insert(const std::string& sql) {
     std::string target;
     try {
@@ -125,7 +129,11 @@ class LocalBackend final : public Backend {
       return;  // the service says what is wrong
     }
     if (target.empty()) return;
-    if (!last_target_.empty() && target != last_target_) service_.wait_until_idle(kSettle);
+    if (!last_target_.empty() && target != last_target_) {
+      service_.wait_until_idle(kSettle);
+      // A query that starts later takes rows by time: those of two sources must not be of the same millisecond.
+      while (wall_clock_ms() <= last_insert_ms_) std::this_thread::sleep_for(std::chrono::microseconds(100));
+    }
     last_target_ = target;
   }
   void drain(QueueSink& sink, RunningQuery* query, RowReceiver& receiver,
@@ -158,7 +166,8 @@ class LocalBackend final : public Backend {
   }
 
   Service& service_;
-  std::string last_target_;  // of the last INSERT
+  std::string last_target_;          // of the last INSERT
+  std::int64_t last_insert_ms_ = 0;  // no row is later that is there
   std::atomic<bool> interrupted_ = false;
 };
 
