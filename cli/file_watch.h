@@ -19,7 +19,7 @@ class FileWatch {
   };
   std::vector<Stamp> look() const;
 
-  const std::vector<std::string> paths_;
+  std::vector<std::string> paths_;
   std::vector<Stamp> known_, seen_;
 };
 

@@ -148,8 +148,7 @@ void reload_users(HttpServer& http, const Config& config) {
 
 /// Until a signal that ends the server. SIGHUP reads certificates, users and grants again, and so does a change of
 /// their files.
-int wait_for_end(StopSignal& signals, HttpServer& http, const Config& config) {
-  FileWatch users(security_files(config)), certificates(certificate_files(config));
+int wait_for_end(StopSignal& signals, HttpServer& http, const Config& config, FileWatch users, FileWatch certificates) {
   constexpr std::chrono::seconds kBetweenLooks{1};
   while (true) {
     const int signal = signals.wait(kBetweenLooks);
@@ -207,6 +206,8 @@ int serve(const Options& options) {
   auto directory = DataDirectory::open(options.get("data").value_or("millrace-data"));
   if (!directory) return failed(directory.error());
   raise_descriptor_limit();
+  // Before they are read: no change is missed.
+  FileWatch users(security_files(local.config)), certificates(certificate_files(local.config));
   auto network = network_options(options.all("listen"), local.config);
   if (!network) return failed(network.error());
   warn_of_open_doors(*network);
@@ -240,7 +241,8 @@ int serve(const Options& options) {
           std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began).count()),
       log_name.c_str());
   std::fflush(stdout);
-  spdlog::info("{}: stopping", strsignal(wait_for_end(stop_signal, **http, config)));
+  spdlog::info("{}: stopping",
+               strsignal(wait_for_end(stop_signal, **http, config, std::move(users), std::move(certificates))));
   std::thread(leave_in_the_end).detach();
   (*service)->log().end_within(kCleanStop);
   (*http)->stop();

@@ -67,7 +67,10 @@ Reply ServiceImpl::execute(const Request& request) {
         continue;
       }
       const bool change = std::holds_alternative<Mutation>(steps[i].planned);
-      if (change && i >= admitted && (reply.error = limits_->admit_command())) break;
+      if (change && i >= admitted && (reply.error = limits_->admit_command())) {
+        reply.error->statement = steps[i].statement->text;
+        break;
+      }
       if (auto entity = run(steps[i++])) reply.entities.push_back(std::move(*entity));
     }
   } catch (const SqlError& error) {
