@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <optional>
 
 #include "exec/functions/java_time.h"
@@ -27,12 +29,16 @@ struct Moment {
 };
 
 std::string number(std::int64_t value, int width) {
-  if (value < 0) return fmt::format("-{:0{}}", -value, width);
-  return fmt::format("{:0{}}", value, width);
+  std::array<char, 20> digits{};
+  const char* end = std::to_chars(digits.begin(), digits.end(), value < 0 ? -value : value).ptr;
+  const auto count = static_cast<std::size_t>(end - digits.data());
+  std::string text(value < 0 ? 1 : 0, '-');
+  text.append(static_cast<std::size_t>(width) > count ? static_cast<std::size_t>(width) - count : 0, '0');
+  return text.append(digits.data(), count);
 }
 
 std::string year(std::int64_t value, int count) {
-  if (count == 2) return fmt::format("{:02}", (value < 0 ? -value : value) % 100);
+  if (count == 2) return number((value < 0 ? -value : value) % 100, 2);
   std::string text = number(value, count);
   // More digits than letters are told apart from what follows by a sign.
   return count >= 4 && value >= 0 && text.size() > static_cast<std::size_t>(count) ? "+" + text : text;
