@@ -86,11 +86,13 @@ def main(program):
             serialized = json.loads(ask(keeper.port, "GET", "/schemas/ids/2?format=serialized")[1])["schema"]
             expect(base64.b64decode(serialized)[-6:], b"proto3", "a Protobuf schema serialized")
             expect(ask(keeper.port, "GET", "/subjects/p-value/versions/1/schema"), (200, json.dumps(message["schema"])), "its text")
-            expect(ask(keeper.port, "POST", "/subjects/q-value/versions", {"schema": serialized, "schemaType": "PROTOBUF"}), (200, '{"id":3}'),
-                   "what clients without a parser register")
+            unparsed = {"schema": serialized, "schemaType": "PROTOBUF"}
+            expect(ask(keeper.port, "POST", "/subjects/q-value/versions", unparsed), (200, '{"id":2}'), "the same schema serialized")
+            for subject in ("p-value", "p-value?permanent=true", "q-value", "q-value?permanent=true"):
+                expect(ask(keeper.port, "DELETE", f"/subjects/{subject}"), (200, "[1]"), "forgetting")
+            expect(ask(keeper.port, "POST", "/subjects/q-value/versions", unparsed), (200, '{"id":3}'), "what clients without a parser register")
             expect(user.run("CREATE STREAM q WITH (kafka_topic='q', value_format='PROTOBUF', partitions=1);")[0], 200, "reading it")
-            for subject in ("p-value", "q-value"):
-                expect(ask(keeper.port, "DELETE", f"/subjects/{subject}"), (200, "[1]"), "deleting")
+            expect(ask(keeper.port, "DELETE", "/subjects/q-value"), (200, "[1]"), "deleting")
 
             expect(user.run("CREATE STREAM i WITH (kafka_topic='in', value_format='AVRO', partitions=1);"
                             "CREATE STREAM o WITH (value_format='PROTOBUF') AS SELECT user, n + 1 AS m FROM i;")[0], 200, "creating")
