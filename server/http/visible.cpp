@@ -75,6 +75,10 @@ void Visible::filter(json::object& entity) const {
       filter(value.get_object());
     } else if (name == "sourceConstraints" && value.is_array()) {
       keep_if(value, [&](const json::value& item) { return source(item); });
+    } else if (name == "queryOffsetSummaries" && value.is_array()) {
+      for (json::value& group : value.get_array())
+        if (json::value* topics = group.is_object() ? group.get_object().if_contains("topicSummaries") : nullptr)
+          keep_if(*topics, [&](const json::value& item) { return source(item.at("kafkaTopic")); });
     } else if (name == "types" && value.is_object()) {
       json::object kept;
       for (auto& type : value.get_object())

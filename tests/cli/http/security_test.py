@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """TLS, users and grants: security_test.py MILLRACE."""
 import base64
+import concurrent.futures
 import json
 import os
 import shutil
@@ -295,7 +296,7 @@ class Users(unittest.TestCase):
         for text in ("CREATE STREAM hidden_reads WITH (kafka_topic='hidden_reads') AS SELECT * FROM clicks;",
                      "CREATE STREAM visible_of_hidden WITH (kafka_topic='visible_of_hidden') AS SELECT * FROM hidden;",
                      "CREATE TYPE hidden_type AS STRUCT<a INT>; CREATE TYPE visible_type AS INT;",
-                     "CREATE STREAM hidden_avro (v INT) WITH (kafka_topic='hidden_avro', value_format='AVRO', partitions=1);",
+                     "CREATE STREAM hidden_avro (h INT) WITH (kafka_topic='hidden_avro', value_format='AVRO', partitions=1);",
                      "CREATE STREAM visible_avro (v INT) WITH (kafka_topic='visible_avro', value_format='AVRO', partitions=1);"):
             self.assertEqual(root(text).status, 200)
         push = request(self.server.port, "POST", "/query-stream", {"sql": "SELECT v AS secret_column FROM hidden EMIT CHANGES;"},
@@ -361,8 +362,10 @@ class Users(unittest.TestCase):
         self.assertIn("CLICKS", shell().stdout)
 
     def test_zz_guessing_is_slowed_down(self):
-        statuses = [request(self.server.port, "GET", "/info", headers=basic("root", f"guess{i}")).status for i in range(30)]
-        self.assertEqual(statuses[-1], 429)
+        def guess(i):
+            return request(self.server.port, "GET", "/info", headers=basic("root", f"guess{i}")).status
+        with concurrent.futures.ThreadPoolExecutor(8) as guessers:  # faster than failures are forgotten, on any machine
+            self.assertIn(429, list(guessers.map(guess, range(60))))
         self.assertEqual(request(self.server.port, "GET", "/info", headers=basic("ann", "a")).status, 200)  # is remembered
 
 
