@@ -24,7 +24,7 @@ def flags(build):
         for word, before in zip(words, ["", *words]):
             if before == "-isystem":
                 found["-isystem" + word] = None
-            elif word.startswith(("-I", "-D", "-std", "-fno-char8_t")) and not word.startswith("-DMILLRACE_"):
+            elif word.startswith(("-I", "-D", "-std")) and not word.startswith("-DMILLRACE_"):
                 found[word] = None
     return list(found)
 
