@@ -42,6 +42,17 @@ class Former(unittest.TestCase):
         self.assertEqual(sorted(server.rows(NAMED))[-1], ["bob", "/end", "Bob B."])
         for query in server.sql("SHOW QUERIES;")[0]["queries"]:
             self.assertEqual(query["state"], "RUNNING", query)
+        self.replaced(server)
+
+    def replaced(self, server):
+        """A query of a version whose plans do not say how it was bound takes over as any does, and refuses as any does."""
+        server.sql("CREATE OR REPLACE TABLE by_user AS SELECT user, COUNT(*) AS n, SUM(price) AS total, COLLECT_LIST(url) AS urls,"
+                   " COUNT(*) * 10 AS tens FROM clicks GROUP BY user;"
+                   "INSERT INTO clicks (ROWTIME, user, url, ms, price) VALUES (77000, 'bob', '/', 5, 1.00);")
+        self.became(server, "SELECT user, n, tens FROM by_user WHERE user = 'bob';", [["bob", 3, 30]])
+        with self.assertRaisesRegex(Exception, "must have matching aggregationFunctions"):
+            server.sql("CREATE OR REPLACE TABLE by_url AS SELECT url, COUNT(*) AS n, MIN(ms) AS longest FROM clicks"
+                       " WINDOW TUMBLING (SIZE 1 MINUTE, GRACE PERIOD 1 HOUR) GROUP BY url;")
 
     def became(self, server, sql, expected):
         def same():
