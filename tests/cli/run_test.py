@@ -72,7 +72,8 @@ class Run(unittest.TestCase):
     def test_mistakes_say_what_to_write(self):
         self.assertIn("single quotes", run(CLICKS + 'INSERT INTO clicks VALUES ("ann", \'/\', 1);', status=1))
         self.assertIn("hint: a reserved word is a name only in back-quotes: `AT`",
-                      run("CREATE STREAM s (at INT) WITH (kafka_topic='s', partitions=1, value_format='JSON');", status=1))
+                      run("SET 'millrace.dialect'='ksql'; CREATE STREAM s (at INT) WITH (kafka_topic='s', partitions=1, value_format='JSON');",
+                          status=1))
         self.assertIn("PARTITION BY column 'NOPE' cannot be resolved",
                       run(CLICKS + "CREATE STREAM p AS SELECT * FROM clicks PARTITION BY nope;", status=1))
         long = run(CLICKS + f"SELECT {', '.join(f'url AS u{i}' for i in range(100))}, nope FROM clicks EMIT CHANGES;", status=1)
