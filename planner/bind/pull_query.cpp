@@ -228,8 +228,11 @@ void PullBinder::read_order() {
       throw SqlError(Code::invalid_statement, item.span,
                      "With SELECT DISTINCT, ORDER BY takes expressions of the SELECT list only.");
   }
-  if (!query_.group_by && !clauses_.aggregated) return;
-  clauses_.aggregated = true;
+  clauses_.aggregated = clauses_.aggregated || std::ranges::any_of(order_, [&](const ast::ExprPtr& expr) {
+                          return has_call_of(context_.functions, expr, FunctionKind::aggregate);
+                        });
+  if (clauses_.having && !clauses_.aggregated)
+    throw SqlError(Code::invalid_aggregate, clauses_.having->span, "HAVING requires a GROUP BY clause.");
 }
 
 /// Rows that are equal otherwise stand in the order of their keys, so that pages neither overlap nor skip.
