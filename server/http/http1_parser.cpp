@@ -17,6 +17,7 @@ std::string_view view(boost::beast::string_view text) {
 
 /// RFC 9112, 5.2: a field value that goes on in the next line. Others may read it in another way.
 bool has_fold(std::string_view head) {
+  if (head.starts_with("\r\n")) return false;  // the head's end alone; what follows is the body
   head = head.substr(0, head.find("\r\n\r\n"));
   return head.find("\n ") != std::string_view::npos || head.find("\n\t") != std::string_view::npos;
 }
@@ -38,7 +39,8 @@ Http1Parser::Http1Parser(std::size_t header_bytes) {
 std::size_t Http1Parser::feed(std::string_view bytes, boost::beast::error_code& error) {
   const bool knew_header = is_header_done();
   const std::size_t used = put(boost::asio::const_buffer(bytes.data(), bytes.size()), error);
-  if (!knew_header && is_header_done() && has_fold(bytes.substr(0, used))) refusal_ = 400;
+  // A field is taken as a whole, however many pieces it comes in.
+  if (!knew_header && has_fold(bytes.substr(0, used))) refusal_ = 400;
   return used;
 }
 

@@ -40,6 +40,8 @@ std::string http1_text(Random& random) {
                                                    "HTTP2-Settings: AAMAAABkAAQAAP__",
                                                    "Authorization: Basic YTpi",
                                                    "X-Empty:",
+                                                   "X-Folded: a\r\n b",
+                                                   "Connection: Upgrade",
                                                    "Content-Encoding: gzip",
                                                    "Upgrade: websocket",
                                                    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="};
@@ -48,7 +50,7 @@ std::string http1_text(Random& random) {
     text += kLines[random.below(kLines.size())] + "\r\nHost: x\r\n";
     for (std::size_t n = random.below(5); n > 0; --n) text += kFields[random.below(kFields.size())] + "\r\n";
     text += "\r\n";
-    if (random.one_in(2)) text += random.one_in(2) ? "5\r\nhello\r\n0\r\n\r\n" : "hello";
+    if (random.one_in(2)) text += random.one_in(2) ? "5\r\nhello\r\n0\r\n\r\n" : "h\n lo";
   }
   return mangle(text, random);
 }

@@ -108,6 +108,15 @@ TEST(Http1Parser, Refusals) {
   EXPECT_EQ(refusal(many), 431);
 }
 
+TEST(Http1Parser, FoldedFieldsInPiecesOfAnySize) {
+  const std::string text = "GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n z\r\nAccept: b\r\n\r\n";
+  const std::string body = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nx\n y";
+  for (std::size_t step : {1, 2, 3, 7, 1000}) {
+    EXPECT_EQ(parse_http(text, step).refusal, 400) << step;
+    EXPECT_EQ(parse_http(body, step).refusal, 0) << step;
+  }
+}
+
 TEST(Http1Parser, Smuggling) {
   for (const char* fields :
        {"Content-Length: 3\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 3",
