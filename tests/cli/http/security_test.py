@@ -307,7 +307,7 @@ class Users(unittest.TestCase):
                      "DESCRIBE STREAMS EXTENDED;", "SHOW STREAMS EXTENDED;", "SHOW TABLES EXTENDED;", "SHOW TYPES;", "SHOW ALL TOPICS EXTENDED;",
                      "SHOW PROPERTIES;", "LIST TOPICS EXTENDED;", "SHOW CONNECTORS;"):
             body = self.ksql("ann", "a", text).body.decode().replace("visible_of_hidden", "").replace("VISIBLE_OF_HIDDEN", "")
-            body = body.replace("ksql.hidden.topics", "").replace("(hidden)", "")
+            body = body.replace("ksql.hidden.topics", "").replace("(hidden)", "").replace("[hidden]", "")
             self.assertNotIn("hidden", body.lower(), text)
             self.assertNotIn("SECRET_COLUMN", body.upper(), text)
         self.assertIn("VISIBLE_TYPE", self.ksql("ann", "a", "SHOW TYPES;").body.decode())
