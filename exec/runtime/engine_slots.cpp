@@ -169,6 +169,8 @@ Status EngineImpl::deal(const std::shared_ptr<QueryRun>& run, int only_worker, D
         const MutexLock lock(mutex_);
         worker = slot_worker_[index_of(slot)];
       }
+      // Before the first of them runs: it must not take those to come for absent.
+      if (run->pace) run->pace->expect(sub, partition, worker >= 0);
       if (worker < 0 || (only_worker >= 0 && worker != only_worker)) continue;
       auto progress = progress_of(*run, sub, partition, slot);
       if (!progress) return progress.error();

@@ -69,11 +69,17 @@ std::size_t Pace::join(std::size_t subtopology, int partition, const void* worke
   return member;
 }
 
-void Pace::leave(std::size_t member) {
+void Pace::expect(std::size_t subtopology, int partition, bool here) {
+  if (subtopologies_[subtopology].inputs == Inputs::none) return;
+  Member& member = members_[subtopologies_[subtopology].first + static_cast<std::size_t>(partition)];
+  if (member.worker == nullptr) member.at = member.committed = here ? kUnknown : kNothing;
+}
+
+void Pace::leave(std::size_t member, bool returns) {
   const void* worker = members_[member].worker.exchange(nullptr);
-  members_[member].at = kNothing;
+  members_[member].at = returns ? kUnknown : kNothing;
   if (members_[member].waits.exchange(false)) --waiting_;
-  has_committed(member, kNothing);
+  has_committed(member, returns ? kUnknown : kNothing);
   const MutexLock lock(mutex_);
   const auto found = workers_.find(worker);
   if (found != workers_.end() && --found->second.first == 0) workers_.erase(found);

@@ -34,7 +34,10 @@ class Pace {
 
   /// A task of the subtopology. `worker` stands for the one that it is on, `wake` wakes that.
   std::size_t join(std::size_t subtopology, int partition, const void* worker, std::function<void()> wake);
-  void leave(std::size_t member);
+  /// `returns`: it is going to be made again.
+  void leave(std::size_t member, bool returns);
+  /// Before any of them joins: whether this process is going to have the task.
+  void expect(std::size_t subtopology, int partition, bool here);
 
   /// The time of the member's next row.
   void is_at(std::size_t member, std::int64_t time) { members_[member].at = time; }

@@ -50,7 +50,7 @@ Task::Task(std::shared_ptr<QueryRun> run, TaskPlace place, const TaskEnvironment
 Task::~Task() {
   for (StoreEntry& entry : stores_) count_state(entry, 0);
   report_lag(0);
-  if (pace_ != nullptr) pace_->leave(pace_member_);
+  if (pace_ != nullptr) pace_->leave(pace_member_, returns_);
 }
 
 Result<std::unique_ptr<Task>> Task::make(std::shared_ptr<QueryRun> run, TaskPlace place,

@@ -73,6 +73,8 @@ class Task final : private TaskContext, private Emitter {
   Result<Step> step(const HasMore& has_more);
   /// An input has got something.
   void arrived();
+  /// It goes, and another is going to be made in its place.
+  void will_return() { returns_ = true; }
 
   /// Something happened since the last begin_commit.
   bool dirty() const { return dirty_; }
@@ -142,7 +144,7 @@ class Task final : private TaskContext, private Emitter {
   Progress committed_, committing_;
   bool dirty_ = false;
   Pace* pace_ = nullptr;  // of run_; null: it is nobody's concern how far it is
-  bool all_keep_pace_ = false;
+  bool all_keep_pace_ = false, returns_ = false;
   std::size_t pace_member_ = 0;
   std::int64_t told_ = Pace::kUnknown, told_at_commit_ = Pace::kUnknown;  // where it is
   std::int64_t last_told_ = Pace::kUnknown;                               // while it had rows

@@ -122,6 +122,7 @@ void Worker::back_off(const Error& error) {
 // Tasks and writer go; what is committed is read again from the log once a new writer has ended what this one left.
 void Worker::fenced() {
   for (const auto& task : tasks_) {
+    task->will_return();
     unsubscribe(*task);
     restorer_->forget(*task);
     if (restoring_.contains(task.get())) --task->run().restoring;

@@ -50,7 +50,21 @@ TEST(Pace, NobodyGoesFurtherThanTheWindowOfTheLast) {
   EXPECT_EQ(moved.pace->limit(a), Pace::kNothing);
   moved.pace->is_at(b, 0);
   EXPECT_EQ(moved.pace->limit(a), 109);
-  moved.pace->leave(b);
+  moved.pace->leave(b, false);
+  EXPECT_EQ(moved.pace->limit(a), Pace::kNothing);
+  moved.pace->leave(moved.pace->join(0, 1, &here, {}), true);
+  EXPECT_EQ(moved.pace->limit(a), Pace::kUnknown);
+}
+
+TEST(Pace, ThoseToComeAreWaitedFor) {
+  Moved moved({WindowType::tumbling, 100, 100, 0, 1000});
+  moved.pace->expect(0, 0, true);
+  moved.pace->expect(0, 1, true);
+  moved.pace->expect(1, 0, true);
+  int here = 0;
+  const std::size_t a = moved.pace->join(0, 0, &here, {});
+  EXPECT_EQ(moved.pace->limit(a), Pace::kUnknown);
+  moved.pace->expect(0, 1, false);
   EXPECT_EQ(moved.pace->limit(a), Pace::kNothing);
 }
 
