@@ -337,6 +337,11 @@ const std::map<std::string, Print, std::less<>>& printers() {
        [](const auto& e, const auto& o) {
          return message_table(text(e.at("commandStatus").as_object(), "message"), o);
        }},
+      {"rows_changed",
+       [](const auto& e, const auto& o) {
+         const auto rows = e.at("rows").template to_number<std::int64_t>();
+         return message_table(fmt::format("{} {} changed", rows, rows == 1 ? "row" : "rows"), o);
+       }},
       {"warning_entity", [](const auto& e, const auto& o) { return message_table(text(e, "message"), o); }},
       {"streams", [](const auto& e, const auto& o) { return print_sources(e, "streams", "Stream", o); }},
       {"tables", [](const auto& e, const auto& o) { return print_sources(e, "tables", "Table", o); }},

@@ -103,7 +103,8 @@ std::vector<ServiceImpl::Step> ServiceImpl::plan_request(const std::vector<ast::
     try {
       Planned planned = plan_statement(*statement, {*sandbox, functions_, topics, *session, config(), &schemas});
       if (std::holds_alternative<QueryStatement>(planned)) throw WrongEndpoint{statement->text};
-      if (fixed_ && (std::holds_alternative<Mutation>(planned) || std::holds_alternative<RowInsert>(planned)))
+      if (fixed_ && (std::holds_alternative<Mutation>(planned) || std::holds_alternative<RowInsert>(planned) ||
+                     std::holds_alternative<RowChangeStatement>(planned)))
         throw general(Code::read_only, "This server runs the statements of ksql.queries.file, and takes no others.");
       steps.push_back({statement, session, sandbox->catalog.version, sandbox->next_sequence, std::move(planned),
                        schemas.registered() > 0});
@@ -145,6 +146,12 @@ std::optional<json::object> ServiceImpl::run(Step& step) {
   if (std::holds_alternative<RowInsert>(step.planned)) {
     refresh(step);
     insert(std::get<RowInsert>(step.planned));
+  }
+  if (std::holds_alternative<RowChangeStatement>(step.planned)) {
+    refresh(step);
+    json::object done = entity("rows_changed", *step.statement);
+    done["rows"] = change_rows(std::get<RowChangeStatement>(step.planned), *step.session);
+    return done;
   }
   if (const auto* show = std::get_if<Show>(&step.planned)) {
     std::vector<std::pair<std::string, std::string>> push_queries;
@@ -342,6 +349,36 @@ void ServiceImpl::insert(const RowInsert& insert) {
   if (!rows) checked(rows.error());
   for (const BoundInsert::Row& row : insert.bound.rows) checked((*rows)->add(row.values, row.time.value_or(now())));
   checked((*rows)->flush());
+}
+
+std::size_t ServiceImpl::change_rows(const RowChangeStatement& change, const SessionProperties& session) {
+  const auto checked = [&](const Status& done) {
+    if (!done)
+      throw general(Code::external,
+                    fmt::format("Failed to change rows of {}: {}", change.source->name, done.error().message));
+  };
+  const MutexLock lock(row_changes_);
+  std::vector<std::vector<Value>> found;
+  if (change.bound.reads()) {
+    auto rows = read_topic(change.bound.found, session);
+    if (!rows) checked(rows.error());
+    checked(pull_all(**rows, [&](const Batch& batch) {
+      for (std::size_t row = 0; row < batch.rows; ++row) {
+        auto& values = found.emplace_back();
+        for (const ColumnPtr& column : batch.columns) values.push_back(get_value(*column, row));
+      }
+      return true;
+    }));
+  }
+  auto writer = open_rows(change.source);
+  if (!writer) checked(writer.error());
+  const std::vector<RowChange> changes = row_changes(change.bound, std::move(found));
+  for (const RowChange& row : changes) {
+    const std::int64_t time = row.time.value_or(now());
+    checked(row.removed ? (*writer)->remove(row.values, time) : (*writer)->add(row.values, time));
+  }
+  checked((*writer)->flush());
+  return changes.size();
 }
 
 }  // namespace millrace::inline server

@@ -137,6 +137,8 @@ class ServiceImpl final : public Service {
   boost::json::object accepted_entity(const Step& step, const std::optional<CommandOutcome>& outcome);
   /// One row, durable on return.
   void insert(const RowInsert& insert);
+  /// How many records were written, all in one transaction.
+  std::size_t change_rows(const RowChangeStatement& change, const SessionProperties& session);
   Result<std::unique_ptr<RowInserter>> open_rows(SourcePtr source);
   void do_before(std::span<const Mutation* const> mutations);
   void withdraw(const Mutation& mutation, const ServiceState& before);
@@ -161,6 +163,7 @@ class ServiceImpl final : public Service {
   std::shared_ptr<PushQueries> push_queries_ = std::make_shared<PushQueries>();
   std::atomic<std::uint64_t> transient_count_ = 0;
   std::atomic<std::uint64_t> keyless_ = 0;
+  Mutex row_changes_;  // held from reading a table to writing what becomes of its rows
   const std::shared_ptr<InsertWriters> insert_writers_;
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   const std::shared_ptr<QueryLimits> limits_;

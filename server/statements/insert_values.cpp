@@ -28,14 +28,17 @@ namespace {
 Planned plan(const ast::InsertOnce&, const ast::Statement& statement, const StatementContext&) {
   not_built("INSERT INTO ... ONCE", statement);
 }
-Planned plan(const ast::UpsertValues&, const ast::Statement& statement, const StatementContext&) {
-  not_built("UPSERT", statement);
+Planned plan(const ast::UpsertValues& upsert, const ast::Statement&, const StatementContext& context) {
+  SourcePtr source = insert_target(upsert.target, context);
+  return RowChangeStatement{std::move(source), bind_upsert(upsert, context.bind())};
 }
-Planned plan(const ast::UpdateRows&, const ast::Statement& statement, const StatementContext&) {
-  not_built("UPDATE", statement);
+Planned plan(const ast::UpdateRows& update, const ast::Statement&, const StatementContext& context) {
+  SourcePtr source = insert_target(update.target, context);
+  return RowChangeStatement{std::move(source), bind_update(update, context.bind())};
 }
-Planned plan(const ast::DeleteRows&, const ast::Statement& statement, const StatementContext&) {
-  not_built("DELETE", statement);
+Planned plan(const ast::DeleteRows& rows, const ast::Statement&, const StatementContext& context) {
+  SourcePtr source = insert_target(rows.target, context);
+  return RowChangeStatement{std::move(source), bind_delete(rows, context.bind())};
 }
 
 }  // namespace millrace::inline server

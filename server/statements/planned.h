@@ -16,6 +16,7 @@
 #include "parser/ast/statement.h"
 #include "parser/syntax/parse.h"
 #include "planner/bind/binder.h"
+#include "planner/bind/change_rows.h"
 #include "server/config/config.h"
 #include "server/queries/state.h"
 
@@ -54,6 +55,12 @@ struct RowInsert {
   BoundInsert bound;
 };
 
+/// UPSERT, UPDATE or DELETE.
+struct RowChangeStatement {
+  SourcePtr source;
+  BoundChange bound;
+};
+
 /// A change of the session, for the statements that follow in the request.
 struct SessionChange {
   std::function<void(SessionProperties&)> apply;
@@ -86,7 +93,7 @@ struct Show {
 struct QueryStatement {};
 
 /// What a statement amounts to, worked out against one state and not done yet. It refers to the statement.
-using Planned = std::variant<Mutation, RowInsert, SessionChange, Show, QueryStatement>;
+using Planned = std::variant<Mutation, RowInsert, RowChangeStatement, SessionChange, Show, QueryStatement>;
 
 /// What a statement is planned against. Borrowed for the call.
 struct StatementContext {

@@ -34,16 +34,26 @@ Status RowInserter::add(std::span<const Value> row, std::int64_t time) {
   if (!value) return value.error();
   const std::int32_t partition =
       *key ? partition_for(**key, static_cast<int>(partitions_)) : static_cast<std::int32_t>(turn_++ % partitions_);
-  Row encoded{partition, std::move(*key), std::move(*value), time};
+  return take({partition, std::move(*key), std::move(*value), time});
+}
+
+Status RowInserter::remove(std::span<const Value> key, std::int64_t time) {
+  auto bytes = encode_row(source_->key_format, keys_, key, true);
+  if (!bytes) return bytes.error();
+  if (!*bytes) return user_error("a row without a key cannot be removed");
+  return take({partition_for(**bytes, static_cast<int>(partitions_)), std::move(*bytes), std::nullopt, time});
+}
+
+Status RowInserter::take(Row row) {
   if (!writing_ && !single_) {
-    single_ = std::move(encoded);
+    single_ = std::move(row);
     return {};
   }
   if (Status begun = begin(); !begun) return begun;
   writing_ = true;
   if (single_)
     if (Status done = write(*std::exchange(single_, std::nullopt)); !done) return done;
-  return write(encoded);
+  return write(row);
 }
 
 Status RowInserter::flush() {

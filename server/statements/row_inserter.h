@@ -24,6 +24,8 @@ class RowInserter {
   const SourceDef& source() const { return *source_; }
   /// `row`: the key columns, then the value columns. `time` in ms. The row is durable with the next `flush`.
   Status add(std::span<const Value> row, std::int64_t time);
+  /// The row of this key goes: a record without a value.
+  Status remove(std::span<const Value> key, std::int64_t time);
   Status flush();
 
  private:
@@ -32,6 +34,7 @@ class RowInserter {
     std::optional<std::string> key, value;
     std::int64_t time;
   };
+  Status take(Row row);
   Status write(const Row& row);
   Status begin();
 

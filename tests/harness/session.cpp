@@ -155,18 +155,33 @@ void Session::apply(const ast::SetProperty& statement) {
 
 void Session::apply(const ast::InsertValues& statement) {
   const BoundInsert bound = bind_insert_values(statement, context());
-  const SourceDef& target = *catalog_.find(bound.target);
-  const std::size_t keys = target.schema.key_count();
+  for (const BoundInsert::Row& row : bound.rows) keep(*catalog_.find(bound.target), row.values, false, row.time);
+}
+
+void Session::keep(const SourceDef& target, std::span<const Value> row, bool removed,
+                   std::optional<std::int64_t> time) {
   const auto key_columns = target.schema.keys(), value_columns = target.schema.values();
-  for (const BoundInsert::Row& inserted : bound.rows) {
-    const std::span<const Value> row(inserted.values);
-    auto key = encode_row(target.key_format, key_columns, row.first(keys), true);
-    auto value = encode_row(target.value_format, value_columns, row.subspan(keys, value_columns.size()), false);
-    if (!key || !value)
-      throw SqlError(Code::invalid_insert, Span{}, (!key ? key.error() : value.error()).message, ErrorClass::general);
-    records_[target.topic].push_back(
-        {.key = *key, .value = *value, .timestamp = inserted.time.value_or(wall_clock_ms()), .headers = {}});
+  auto key = encode_row(target.key_format, key_columns, row.first(key_columns.size()), true);
+  if (!key) throw SqlError(Code::invalid_insert, Span{}, key.error().message, ErrorClass::general);
+  StoredRecord record{.key = *key, .value = std::nullopt, .timestamp = time.value_or(wall_clock_ms()), .headers = {}};
+  if (!removed) {
+    auto value =
+        encode_row(target.value_format, value_columns, row.subspan(key_columns.size(), value_columns.size()), false);
+    if (!value) throw SqlError(Code::invalid_insert, Span{}, value.error().message, ErrorClass::general);
+    record.value = *value;
   }
+  records_[target.topic].push_back(std::move(record));
+}
+
+std::optional<BoundChange> Session::bind_change(const ast::Statement& statement) {
+  if (const auto* upsert = statement.as<ast::UpsertValues>()) return bind_upsert(*upsert, context());
+  if (const auto* update = statement.as<ast::UpdateRows>()) return bind_update(*update, context());
+  if (const auto* rows = statement.as<ast::DeleteRows>()) return bind_delete(*rows, context());
+  return std::nullopt;
+}
+
+void Session::write(const BoundChange& change, const std::vector<RowChange>& rows) {
+  for (const RowChange& row : rows) keep(*catalog_.find(change.target), row.values, row.removed, row.time);
 }
 
 void Session::apply(const ast::AlterSource& statement) {
@@ -218,21 +233,28 @@ std::shared_ptr<const PhysicalPlan> Session::plan_push(const ast::Query& query) 
 Session::Pull Session::plan_pull(const ast::Query& query) {
   const BoundPull bound = bind_pull(query, context());
   const SourcePtr source = catalog_.sources.at(bound.source);
-  const PlanContext planning{.physical = {.service_id = std::string(kServiceId), .query_id = "pull", .transient = true},
-                             .evaluate = evaluate_constant,
-                             .rules_off = rules_off_};
   const auto keeper = std::find_if(queries_.begin(), queries_.end(), [&](const PersistentQuery& known) {
     return known.plan && known.plan->query_id == source->created_by;
   });
   if (source->kind == RelationKind::table && keeper != queries_.end())
-    return {millrace::plan_pull(bound, *keeper->plan, planning), {}};
+    return {millrace::plan_pull(bound, *keeper->plan, pull_context()), {}};
+  return {nullptr, plan_topic(bound)};
+}
+
+PlanContext Session::pull_context() const {
+  return {.physical = {.service_id = std::string(kServiceId), .query_id = "pull", .transient = true},
+          .evaluate = evaluate_constant,
+          .rules_off = rules_off_};
+}
+
+TopicPullPlan Session::plan_topic(const BoundPull& bound) {
   ast::Query all;
   all.items.emplace_back(ast::SelectStar{});
   all.from.first.name.text = bound.source;
   all.emit = ast::Emit::changes;
   NodePtr leaf = bind_push(all, context()).root;
   while (leaf->as<SourceNode>() == nullptr) leaf = inputs_of(*leaf).front();
-  return {nullptr, plan_topic_pull(bound, leaf, planning)};
+  return plan_topic_pull(bound, leaf, pull_context());
 }
 
 void Session::add_source(SourceDef source) {

@@ -14,6 +14,7 @@
 #include "parser/ast/statement.h"
 #include "parser/syntax/parse.h"
 #include "planner/bind/binder.h"
+#include "planner/bind/change_rows.h"
 #include "planner/physical/plan.h"
 #include "planner/query/plan_query.h"
 
@@ -58,6 +59,11 @@ class Session : public TopicLookup {
     TopicPullPlan topic;  // when `table` is null
   };
   Pull plan_pull(const ast::Query& query);
+  TopicPullPlan plan_topic(const BoundPull& bound);
+  /// UPSERT, UPDATE or DELETE, bound; absent for another statement. Throws SqlError.
+  std::optional<BoundChange> bind_change(const ast::Statement& statement);
+  /// Keeps what a change writes among `records()`.
+  void write(const BoundChange& change, const std::vector<RowChange>& rows);
 
   std::optional<TopicInfo> find_topic(const std::string& name) override;
 
@@ -88,6 +94,8 @@ class Session : public TopicLookup {
   std::vector<PersistentQuery>::iterator query_into(const std::string& sink);
   void add_query(BoundQuery bound, const std::string& query_id, bool replace);
   BindContext context();
+  PlanContext pull_context() const;
+  void keep(const SourceDef& target, std::span<const Value> row, bool removed, std::optional<std::int64_t> time);
   const std::set<std::string> rules_off_;
   const FunctionCatalog& functions_;
   std::shared_ptr<LocalRegistry> registry_ = std::make_shared<LocalRegistry>();

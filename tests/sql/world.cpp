@@ -213,7 +213,7 @@ void World::settle() {
 std::string World::run(const StatementStep& step) {
   try {
     for (const auto& statement : parse(step.text, session_.dialect())) {
-      session_.apply(statement);
+      if (!change_rows(*statement)) session_.apply(statement);
       create_topics();
       append_inserted();
       start_queries();
@@ -323,6 +323,29 @@ std::string World::run(const QueryStep& step) {
   return ended ? compare_rows(step.rows, std::move(actual)) : "the query has not ended";
 }
 
+std::shared_ptr<TableRows> World::read_topic(const TopicPullPlan& plan) {
+  auto rows = checked(TopicPull::start(*engine_, plan.below, plan.above, kLongestWait));
+  if (variant_.workers == 0) settle();
+  return rows;
+}
+
+bool World::change_rows(const ast::Statement& statement) {
+  const auto change = session_.bind_change(statement);
+  if (!change) return false;
+  std::vector<std::vector<Value>> found;
+  if (change->reads()) {
+    checked(pull_all(*read_topic(session_.plan_topic(change->found)), [&](const Batch& batch) {
+      for (std::size_t row = 0; row < batch.rows; ++row) {
+        auto& values = found.emplace_back();
+        for (const ColumnPtr& column : batch.columns) values.push_back(get_value(*column, row));
+      }
+      return true;
+    }));
+  }
+  session_.write(*change, row_changes(*change, std::move(found)));
+  return true;
+}
+
 std::string World::run_pull(const ast::Query& query, const QueryStep& step) {
   std::vector<std::string> actual;
   const auto plan = session_.plan_pull(query);
@@ -330,8 +353,7 @@ std::string World::run_pull(const ast::Query& query, const QueryStep& step) {
   if (plan.table) {
     rows = checked(engine_->read_table(std::make_shared<PreparedPull>(plan.table), {}));
   } else {
-    rows = checked(TopicPull::start(*engine_, plan.topic.below, plan.topic.above, kLongestWait));
-    if (variant_.workers == 0) settle();
+    rows = read_topic(plan.topic);
   }
   const Status done = pull_all(*rows, [&](const Batch& batch) {
     std::vector<std::size_t> order(batch.columns.size());

@@ -51,6 +51,9 @@ class World {
   };
 
   std::string run_pull(const ast::Query& query, const QueryStep& step);
+  std::shared_ptr<TableRows> read_topic(const TopicPullPlan& plan);
+  /// Whether the statement was UPSERT, UPDATE or DELETE.
+  bool change_rows(const ast::Statement& statement);
   void start_engine();
   void restart();
   void start_queries();
