@@ -151,7 +151,7 @@ class TopicCommandLog final : public CommandLog {
       state_ = std::move(next);
     }
     if (replaying_) return;
-    if (applying_.empty()) await_until_ = Clock::now() + kFollowersWait;
+    await_until_ = Clock::now() + kFollowersWait;
     applying_.push_back(std::move(outcome));
   }
 
