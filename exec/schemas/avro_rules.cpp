@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "exec/schemas/reading_rules.h"
@@ -56,7 +57,28 @@ const avro::Field* exact(const avro::Node& record, std::string_view name) {
 class AvroCheck {
  public:
   Finding check(const avro::Node& reader, const avro::Node& writer) {
-    if (!seen_.insert({&reader, &writer}).second) return {};
+    const Pair pair{&reader, &writer};
+    if (const auto known = failed_.find(pair); known != failed_.end()) return known->second;
+    if (++steps_ > kMaxSteps || level_ > kMaxLevel) return "TOO_COMPLEX: too many unions, or types in types";
+    const std::size_t mark = trail_.size();
+    if (!seen_.insert(pair).second) return {};
+    trail_.push_back(pair);
+    ++level_;
+    Finding found = either(reader, writer);
+    --level_;
+    if (!found) return {};
+    // What was taken for good on the way is looked at again where it is met again.
+    for (; trail_.size() > mark; trail_.pop_back()) seen_.erase(trail_.back());
+    failed_.emplace(pair, *found);
+    return found;
+  }
+
+ private:
+  using Pair = std::pair<const avro::Node*, const avro::Node*>;
+  static constexpr std::size_t kMaxSteps = 100'000;
+  static constexpr int kMaxLevel = 1000;
+
+  Finding either(const avro::Node& reader, const avro::Node& writer) {
     if (writer.kind == Kind::union_) {
       for (const avro::Node* branch : writer.branches)
         if (Finding found = check(reader, *branch)) return found;
@@ -64,21 +86,10 @@ class AvroCheck {
     }
     if (reader.kind == Kind::union_) {
       for (const avro::Node* branch : reader.branches)
-        if (fits(*branch, writer)) return {};
+        if (!check(*branch, writer)) return {};
       return fmt::format("MISSING_UNION_BRANCH: the reader's union lacks a branch for {}", avro::branch_name(writer));
     }
     return same_kind(reader, writer);
-  }
-
- private:
-  using Pair = std::pair<const avro::Node*, const avro::Node*>;
-
-  /// A branch that does not fit leaves nothing behind: what is under way is taken for good only while it is.
-  bool fits(const avro::Node& reader, const avro::Node& writer) {
-    const std::set<Pair> before = seen_;
-    if (!check(reader, writer)) return true;
-    seen_ = before;
-    return false;
   }
 
   Finding same_kind(const avro::Node& reader, const avro::Node& writer) {
@@ -122,6 +133,10 @@ class AvroCheck {
   }
 
   std::set<Pair> seen_;
+  std::vector<Pair> trail_;  // of seen_, in order
+  std::map<Pair, std::string> failed_;
+  std::size_t steps_ = 0;
+  int level_ = 0;
 };
 
 }  // namespace

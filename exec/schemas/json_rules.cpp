@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <regex>
 #include <set>
 
@@ -18,7 +19,6 @@ using json_schema::Documents;
 struct Place {
   const json::value* value = nullptr;
   std::size_t document = 0;
-  friend auto operator<=>(const Place&, const Place&) = default;
 };
 
 const json::value* part(const json::object& schema, std::string_view name) {
@@ -116,8 +116,8 @@ bool constrains(const json::object& schema) {
 /// Which values the reader accepts, part by part: each must accept all that the writer accepts.
 class JsonCheck {
  public:
-  JsonCheck(const Documents& reader, const Documents& writer, ContentPolicy policy)
-      : reader_(reader), writer_(writer), strict_(policy == ContentPolicy::strict) {}
+  JsonCheck(const Documents& reader, const Documents& writer, ContentPolicy policy, int depth = 0)
+      : reader_(reader), writer_(writer), strict_(policy == ContentPolicy::strict), depth_(depth) {}
 
   Result<Finding> check() {
     Finding found = schema({&reader_.root(), 0}, {&writer_.root(), 0}, "");
@@ -127,6 +127,9 @@ class JsonCheck {
 
  private:
   static constexpr std::size_t kMaxPath = 2000;
+  static constexpr std::size_t kMaxSteps = 20'000;
+  static constexpr int kMaxNegations = 8, kMaxLevel = 400;
+  using Pair = std::pair<const json::object*, const json::object*>;
 
   /// Follows references.
   Place looked_up(Place place, const Documents& documents) {
@@ -151,7 +154,6 @@ class JsonCheck {
     if (path.size() > kMaxPath) return {};
     now = looked_up(now, reader_);
     old = looked_up(old, writer_);
-    if (!seen_.insert({now, old}).second) return {};
     if (is_false(*old.value)) return {};
     const json::object* reader = now.value->if_object();
     if (reader == nullptr)
@@ -161,17 +163,31 @@ class JsonCheck {
     return combined(*reader, now.document, writer ? *writer : kAnything, old.document, path);
   }
 
-  bool fits(Place now, Place old, const std::string& path) {
-    const auto before = seen_;
-    if (!schema(now, old, path)) return true;
-    seen_ = before;
-    return false;
-  }
+  bool fits(Place now, Place old, const std::string& path) { return !schema(now, old, path); }
 
   // --- allOf, oneOf, anyOf, not
 
+  /// Once for each pair: what is under way, as in circles, is taken for good until it is found not to be.
   Finding combined(const json::object& now, std::size_t now_in, const json::object& old, std::size_t old_in,
                    const std::string& path) {
+    const Pair pair{&now, &old};
+    if (const auto known = failed_.find(pair); known != failed_.end()) return known->second;
+    if (++steps_ > kMaxSteps || level_ > kMaxLevel) return "TOO_COMPLEX: at " + at(path);
+    const std::size_t mark = trail_.size();
+    if (!seen_.insert(pair).second) return {};
+    trail_.push_back(pair);
+    ++level_;
+    Finding found = conjuncts(now, now_in, old, old_in, path);
+    --level_;
+    if (!found) return {};
+    // What was taken for good on the way is looked at again where it is met again.
+    for (; trail_.size() > mark; trail_.pop_back()) seen_.erase(trail_.back());
+    failed_.emplace(pair, *found);
+    return found;
+  }
+
+  Finding conjuncts(const json::object& now, std::size_t now_in, const json::object& old, std::size_t old_in,
+                    const std::string& path) {
     for (const char* word : {"oneOf", "anyOf"}) {
       // Of a choice of the writer each branch must be accepted; what stands beside it says more of each.
       const json::array* branches = array_part(old, word);
@@ -187,10 +203,7 @@ class JsonCheck {
     }
     if (const json::array* parts = array_part(old, "allOf"); parts && constrains(now)) {
       const bool fitting = std::ranges::any_of(*parts, [&](const json::value& one) {
-        const auto before = seen_;
-        if (!reader_accepts(now, now_in, {&one, old_in}, path)) return true;
-        seen_ = before;
-        return false;
+        return !reader_accepts(now, now_in, {&one, old_in}, path);
       });
       if (fitting) return {};
     }
@@ -204,8 +217,9 @@ class JsonCheck {
     }
     if (const json::value* excluded = part(now, "not")) {
       const json::value* before = part(old, "not");
-      if (before == nullptr || !JsonCheck(writer_, reader_, strict_ ? ContentPolicy::strict : ContentPolicy::lenient)
-                                    .fits({before, old_in}, {excluded, now_in}, path))
+      const auto policy = strict_ ? ContentPolicy::strict : ContentPolicy::lenient;
+      if (before == nullptr || depth_ >= kMaxNegations ||
+          !JsonCheck(writer_, reader_, policy, depth_ + 1).fits({before, old_in}, {excluded, now_in}, path))
         return "NOT_TYPE_EXTENDED: at " + at(path);
     }
     return constrains(now) ? itself(now, now_in, old, old_in, path) : Finding();
@@ -502,7 +516,12 @@ class JsonCheck {
   const Documents& reader_;
   const Documents& writer_;
   const bool strict_;
-  std::set<std::pair<Place, Place>> seen_;
+  const int depth_;  // of `not` in `not`
+  std::set<Pair> seen_;
+  std::vector<Pair> trail_;  // of seen_, in order
+  std::map<Pair, std::string> failed_;
+  std::size_t steps_ = 0;
+  int level_ = 0;
   std::optional<Error> broken_;
 };
 

@@ -115,6 +115,15 @@ class ShapeMaker {
   }
 
   Result<Shape> value(const Type& type, Place place, const std::string& name) {
+    if (++steps_ > kMaxSteps || depth_ >= kMaxDepth)
+      return user_error("the JSON Schema holds itself, or is too complex: {}", name);
+    ++depth_;
+    auto shape = shape_of(type, place, name);
+    --depth_;
+    return shape;
+  }
+
+  Result<Shape> shape_of(const Type& type, Place place, const std::string& name) {
     const auto opened = open(place);
     if (!opened) return opened.error();
     Shape shape{name, false, false, {}};
@@ -206,7 +215,8 @@ class ShapeMaker {
 
   /// The property of a name, else of that name in capitals; null value: there is none.
   Result<std::pair<std::string, Place>> property(const json::object& schema, std::size_t document,
-                                                 const std::string& name) const {
+                                                 const std::string& name, int depth = 0) const {
+    if (depth > kMaxHops) return user_error("the JSON Schema holds itself");
     if (const json::value* properties = part(schema, "properties")) {
       const json::object& all = properties->as_object();
       const auto exact = all.find(name);
@@ -220,7 +230,7 @@ class ShapeMaker {
         const auto opened = open({&one, document});
         if (!opened) return opened.error();
         if (!opened->value->is_object()) continue;
-        auto found = property(opened->value->as_object(), opened->document, name);
+        auto found = property(opened->value->as_object(), opened->document, name, depth + 1);
         if (!found || found->second.value != nullptr) return found;
       }
     return std::pair(std::string(), Place{nullptr, document});
@@ -257,7 +267,8 @@ class ShapeMaker {
     return out;
   }
 
-  static constexpr int kMaxHops = 32;
+  static constexpr int kMaxHops = 32, kMaxDepth = 64, kMaxSteps = 100'000;
+  int depth_ = 0, steps_ = 0;
   const Documents& documents_;
 };
 

@@ -5,6 +5,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "exec/schemas/json_schema.h"
+
 namespace millrace {
 namespace {
 
@@ -104,6 +106,30 @@ TEST(Compatibility, EachLevelLooksAtWhatItSays) {
   EXPECT_FALSE(allowed(full, {plain}, needed));
   EXPECT_TRUE(allowed(full_transitive, {plain}, optional));
   EXPECT_FALSE(allowed(backward, {plain}, {SchemaKind::json, {"{}", {}}}));
+}
+
+TEST(Compatibility, StandsSchemasThatHoldThemselves) {
+  const std::vector<std::string> circles = {
+      R"({"allOf":[{"$ref":"#"},{"$ref":"#"}]})",
+      R"({"oneOf":[{"$ref":"#"},{"$ref":"#"}]})",
+      R"({"$ref":"#"})",
+      R"({"not":{"$ref":"#"}})",
+      R"({"type":"array","items":{"$ref":"#"}})",
+      R"({"anyOf":[{"allOf":[{"$ref":"#"},{"type":"string"}]},{"oneOf":[{"$ref":"#"},{"type":"object"}]}]})"};
+  for (const std::string& reader : circles)
+    for (const std::string& writer : circles) EXPECT_TRUE(reading_fault(SchemaKind::json, {reader, {}}, {writer, {}}));
+  const std::vector<ColumnDef> columns = {{"A", Type::structure({{"X", Type::integer()}})}};
+  for (const std::string& schema : circles) (void)json_schema::shapes_for({schema, {}}, columns, false);
+}
+
+TEST(Compatibility, GivesUpOnWhatIsTooComplex) {
+  // Each level has two branches that differ in nothing but what lies deepest.
+  std::string old = R"({"const":0})", next = R"({"const":1})";
+  for (int level = 0; level < 12; ++level)
+    for (std::string* text : {&old, &next}) *text = R"({"anyOf":[)" + *text + "," + *text + "]}";
+  const auto found = reading_fault(SchemaKind::json, {next, {}}, {old, {}});
+  ASSERT_TRUE(found);
+  EXPECT_TRUE(found->has_value());
 }
 
 TEST(CheckSchema, RefusesWhatCannotBeRegistered) {

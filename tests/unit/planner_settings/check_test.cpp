@@ -20,6 +20,8 @@ TEST(Settings, OfASessionAreChecked) {
   EXPECT_EQ(refusal("ksql.streams.auto.offset.reset", "EARLIEST"), "");
   EXPECT_EQ(refusal("auto.offset.reset", "middle"),
             "Invalid value middle for configuration auto.offset.reset: String must be one of: latest, earliest");
+  EXPECT_EQ(refusal("ksql.schema.registry.key.subject.name.strategy", "recordnamestrategy"), "");
+  EXPECT_NE(refusal("ksql.schema.registry.key.subject.name.strategy", "MyStrategy"), "");
   for (const char* name : {"no.such", "ksql.streams.producer.linger.ms"})
     EXPECT_EQ(refusal(name, "1"), std::string("Unknown property: ") + name);
 }
