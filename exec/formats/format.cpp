@@ -57,21 +57,4 @@ bool null_is_absent(const FormatInfo& format, std::span<const ColumnDef> columns
   return columns.size() == 1 && (format.name == "KAFKA" || !format.wrap_single);
 }
 
-Result<std::optional<std::string>> encode_row(const FormatInfo& format, std::span<const ColumnDef> columns,
-                                              std::span<const Value> values, bool is_key) {
-  ensure(columns.size() == values.size());
-  if (format.name == "NONE") return std::optional<std::string>();
-  bool all_null = true;
-  std::vector<ColumnPtr> boxes;
-  for (std::size_t i = 0; i < columns.size(); ++i) {
-    all_null &= values[i].is_null();
-    boxes.push_back(make_constant_column(values[i], columns[i].type, 1));
-  }
-  if (all_null && (is_key || null_is_absent(format, columns))) return std::optional<std::string>();
-  Encoded out;
-  const auto encoder = make_encoder(format, {columns.begin(), columns.end()}, is_key);
-  if (const Status status = encoder->encode(boxes, 1, out); !status) return status.error();
-  return std::optional<std::string>(std::move(out.bytes));
-}
-
 }  // namespace millrace::inline exec

@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "exec/formats/format.h"
-
 namespace millrace::inline server {
 namespace {
 
@@ -16,8 +14,8 @@ std::optional<std::string_view> view(const std::optional<std::string>& text) {
 RowInserter::RowInserter(SourcePtr source, int partitions, Log& log, std::shared_ptr<InsertWriters> writers,
                          std::uint64_t first_turn)
     : source_(std::move(source)),
-      keys_(source_->schema.keys()),
-      values_(source_->schema.values()),
+      keys_(source_->key_format, source_->schema.keys(), true),
+      values_(source_->value_format, source_->schema.values(), false),
       partitions_(static_cast<std::uint64_t>(partitions)),
       log_(log),
       writers_(std::move(writers)),
@@ -28,9 +26,9 @@ RowInserter::~RowInserter() {
 }
 
 Status RowInserter::add(std::span<const Value> row, std::int64_t time) {
-  auto key = encode_row(source_->key_format, keys_, row.first(keys_.size()), true);
+  auto key = keys_.encode(row.first(keys_.columns()));
   if (!key) return key.error();
-  auto value = encode_row(source_->value_format, values_, row.subspan(keys_.size(), values_.size()), false);
+  auto value = values_.encode(row.subspan(keys_.columns(), values_.columns()));
   if (!value) return value.error();
   const std::int32_t partition =
       *key ? partition_for(**key, static_cast<int>(partitions_)) : static_cast<std::int32_t>(turn_++ % partitions_);
@@ -38,7 +36,7 @@ Status RowInserter::add(std::span<const Value> row, std::int64_t time) {
 }
 
 Status RowInserter::remove(std::span<const Value> key, std::int64_t time) {
-  auto bytes = encode_row(source_->key_format, keys_, key, true);
+  auto bytes = keys_.encode(key);
   if (!bytes) return bytes.error();
   if (!*bytes) return user_error("a row without a key cannot be removed");
   return take({partition_for(**bytes, static_cast<int>(partitions_)), std::move(*bytes), std::nullopt, time});

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "exec/formats/boxed_encoder.h"
 #include "planner/catalog/catalog.h"
 #include "planner/types/value.h"
 #include "server/statements/insert_writers.h"
@@ -39,7 +40,7 @@ class RowInserter {
   Status begin();
 
   const SourcePtr source_;
-  const std::vector<ColumnDef> keys_, values_;
+  BoxedEncoder keys_, values_;
   const std::uint64_t partitions_;
   Log& log_;
   const std::shared_ptr<InsertWriters> writers_;
