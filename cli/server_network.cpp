@@ -71,6 +71,12 @@ TlsOptions tls_of(const Config& config) {
   return tls;
 }
 
+HttpLimits limits_of(const Config& config) {
+  HttpLimits limits;
+  limits.idle_time = std::chrono::seconds(config.integer("ksql.idle.connection.timeout.seconds"));
+  return limits;
+}
+
 HttpCors cors_of(const Config& config) {
   HttpCors cors{.origins = list_of(config.text("access.control.allow.origin"))};
   if (const auto methods = config.find("access.control.allow.methods"); methods && !methods->empty())
@@ -148,7 +154,7 @@ Result<HttpOptions> network_options(const std::vector<std::string>& addresses, c
   auto security = network_security(config);
   if (!security) return security.error();
   return HttpOptions{.listeners = listeners_of(addresses, config),
-                     .limits = {},
+                     .limits = limits_of(config),
                      .tls = tls_of(config),
                      .security = std::move(*security),
                      .cors = cors_of(config),

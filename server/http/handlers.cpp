@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <optional>
 #include <regex>
 
@@ -102,8 +103,12 @@ Request to_request(const json::object& body, std::string_view text_field, std::s
   request.properties = property_map(body, {properties_field});
   request.variables = variable_map(body);
   request.request_properties = property_map(body, {"requestProperties"});
-  if (const json::value* number = body.if_contains("commandSequenceNumber"); number != nullptr && number->is_int64())
-    request.command_sequence_number = number->get_int64();
+  if (const json::value* number = body.if_contains("commandSequenceNumber"); number != nullptr && !number->is_null()) {
+    const std::string text = scalar_text(*number);  // clients send texts too
+    std::int64_t sequence = 0;
+    if (std::from_chars(text.data(), text.data() + text.size(), sequence).ec == std::errc())
+      request.command_sequence_number = sequence;
+  }
   return request;
 }
 

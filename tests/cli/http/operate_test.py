@@ -12,7 +12,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from wire import Server, request  # noqa: E402
+from wire import Connection, Server, message, request  # noqa: E402
 
 MILLRACE = ""
 V1 = "application/vnd.ksql.v1+json"
@@ -410,6 +410,20 @@ class Limits(Served):
         pull({"sql": "SELECT * FROM s;"}, 200)
         for body in (point, {"sql": "SELECT * FROM t;"}, {"sql": "SELECT * FROM s;"}):
             pull(body, 429, "Host is at bandwidth rate limit for pull queries.")
+
+    def test_idle_connections_are_closed(self):
+        server = Server(MILLRACE, "--set", "ksql.idle.connection.timeout.seconds=1")
+        self.addCleanup(server.close)
+        idle = Connection(server.port)
+        self.addCleanup(idle.close)
+        began = time.time()
+        self.assertEqual(idle.send(message("GET", "/info")).answer().status, 200)
+        self.assertEqual(idle.stream.read(), b"")
+        self.assertGreater(time.time() - began, 0.9)
+
+    def test_sequence_numbers(self):
+        for number in (0, "0", None, 0.0):
+            self.assertEqual(self.post("/ksql", {"ksql": "SHOW TYPES;", "commandSequenceNumber": number}).status, 200)
 
     def test_one_at_a_time(self):
         server = Server(MILLRACE, "--set", "ksql.query.pull.max.concurrent.requests=1")
