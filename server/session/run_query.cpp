@@ -145,6 +145,28 @@ bool is_scalable(const ast::Query& query, const SessionProperties& session, cons
          query.from.joins.empty() && !query.window && !query.group_by && !query.partition_by && !query.having;
 }
 
+/// Counts a push query from when it is asked for until it is among those that run.
+class StartingPush {
+ public:
+  StartingPush(ServiceImpl::PushQueries& queries, std::int64_t most) : queries_(queries) {
+    const MutexLock lock(queries_.mutex);
+    allowed_ = static_cast<std::int64_t>(queries_.running.size()) + queries_.starting < most;
+    if (allowed_) ++queries_.starting;
+  }
+  ~StartingPush() {
+    if (!allowed_) return;
+    const MutexLock lock(queries_.mutex);
+    --queries_.starting;
+  }
+  StartingPush(const StartingPush&) = delete;
+  StartingPush& operator=(const StartingPush&) = delete;
+  bool allowed() const { return allowed_; }
+
+ private:
+  ServiceImpl::PushQueries& queries_;
+  bool allowed_ = false;
+};
+
 constexpr std::string_view kTokenProperty = "request.ksql.query.push.continuation.token";
 
 /// Sets from where the query goes on, and whether it gives tokens. An error: it cannot.
@@ -178,11 +200,8 @@ std::optional<ServiceError> set_position(const PhysicalPlan& plan, const Request
 
 Service::Started run_push(const ast::Query& query, const Request& request, const SessionProperties& session,
                           ServiceImpl& service, ResultSink& sink) {
-  const auto running = [&] {
-    const MutexLock lock(service.push_queries()->mutex);
-    return static_cast<std::int64_t>(service.push_queries()->running.size());
-  }();
-  if (running >= service.config().integer("ksql.max.push.queries"))
+  const StartingPush starting(*service.push_queries(), service.config().integer("ksql.max.push.queries"));
+  if (!starting.allowed())
     return {nullptr, service_error(kTooManyPushQueries, "Maximum number of push queries exceeded")};
   const StatePtr state = service.state();
   LogTopics topics(service.log());

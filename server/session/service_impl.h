@@ -83,6 +83,7 @@ class ServiceImpl final : public Service {
     };
     Mutex mutex;
     std::map<std::string, Running> running GUARDED_BY(mutex);  // by query id
+    std::int64_t starting GUARDED_BY(mutex) = 0;               // that are not there yet
   };
   const std::shared_ptr<PushQueries>& push_queries() { return push_queries_; }
   PullCache& pulls() { return pulls_; }

@@ -421,6 +421,21 @@ class Limits(Served):
         self.assertEqual(idle.stream.read(), b"")
         self.assertGreater(time.time() - began, 0.9)
 
+    def test_push_queries_that_begin_at_once(self):
+        server = Server(MILLRACE, "--set", "ksql.max.push.queries=3")
+        self.addCleanup(server.close)
+        run(server, "CREATE STREAM s (v INT) WITH (kafka_topic='s', value_format='JSON', partitions=1);")
+        asked = [Connection(server.port).send(message("POST", "/query-stream", {"sql": "SELECT * FROM s EMIT CHANGES;"})) for _ in range(40)]
+        self.assertEqual(sorted(one.answer().status for one in asked), [200] * 3 + [400] * 37)
+        for one in asked:
+            one.close()
+
+        def one_more():
+            answer = request(server.port, "POST", "/query-stream", {"sql": "SELECT * FROM s EMIT CHANGES;"}, wait=False)
+            answer.connection.close()
+            return answer.status == 200
+        wait_for(one_more)
+
     def test_sequence_numbers(self):
         for number in (0, "0", None, 0.0):
             self.assertEqual(self.post("/ksql", {"ksql": "SHOW TYPES;", "commandSequenceNumber": number}).status, 200)
