@@ -23,6 +23,7 @@
 #include "server/http/gzip.h"
 #include "server/http/handlers.h"
 #include "server/http/http_errors.h"
+#include "server/http/http_text.h"
 #include "server/http/insert_stream.h"
 #include "server/http/operate.h"
 
@@ -303,13 +304,15 @@ class AsioHttpServer final : public HttpServer, private RequestHandler {
   /// statements, so that neither holds up the other. What needs no waiting is answered right here.
   void handle(HttpRequest&& request, std::shared_ptr<Responder> responder) override {
     if (takes_gzip(request)) responder = gzip_responder(std::move(responder));
-    if (const auto encoding = request.header("content-encoding"); encoding && *encoding != "identity") {
-      auto text = *encoding == "gzip" ? gunzip(request.body, options_.limits.body_bytes) : std::nullopt;
+    const std::string encoding = lower(request.header("content-encoding").value_or(""));
+    if (!encoding.empty() && encoding != "identity") {
+      const bool known = encoding == "gzip" || encoding == "x-gzip";
+      auto text = known ? gunzip(request.body, options_.limits.body_bytes) : std::nullopt;
       if (!text)
-        return responder->respond(*encoding == "gzip" ? 400 : 415, "application/json",
-                                  boost::json::serialize(http_error(*encoding == "gzip" ? 40000 : 41500,
-                                                                    "The body's Content-Encoding cannot be read")
-                                                             .to_json()));
+        return responder->respond(
+            known ? 400 : 415, "application/json",
+            boost::json::serialize(
+                http_error(known ? 40000 : 41500, "The body's Content-Encoding cannot be read").to_json()));
       request.body = std::move(*text);
     }
     Service* service = begin_work();

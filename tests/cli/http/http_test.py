@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The HTTP API byte by byte: http_test.py MILLRACE [unittest arguments]. MILLRACE_TEST_BROKER: on that Kafka cluster."""
 import base64
+import gzip
 import json
 import os
 import socket
@@ -524,6 +525,13 @@ class Connections(unittest.TestCase):
     def test_a_byte_order_mark_before_json(self):
         answer = request(server.port, "POST", "/ksql", b'\xef\xbb\xbf{"ksql":"SHOW TYPES;"}')
         self.assertEqual(answer.status, 200, answer.body)
+
+    def test_encoded_bodies(self):
+        body = gzip.compress(b'{"ksql":"SHOW TYPES;"}')
+        for name, wanted in (("gzip", 200), ("GZIP", 200), ("x-gzip", 200), ("identity", 400), ("br", 415)):
+            answer = request(server.port, "POST", "/ksql", body, [("Content-Encoding", name)])
+            self.assertEqual(answer.status, wanted, name)
+        self.assertEqual(request(server.port, "POST", "/ksql", b"none", [("Content-Encoding", "gzip")]).status, 400)
 
     def test_garbage(self):
         for data in (b"\x00\x01\x02\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"):
