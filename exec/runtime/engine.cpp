@@ -50,7 +50,7 @@ void EngineImpl::stop(bool clean) {
     for (auto& worker : workers_) worker->put_away();
   workers_.clear();
   {
-    const MutexLock control(control_);
+    const MutexLock submitting(submitting_);
     admin_.reset();
   }
   owners_.reset();

@@ -119,9 +119,9 @@ class EngineImpl final : public Engine, private WorkerHost {
   };
   Result<std::vector<Prepared>> lay_out(std::span<const PhysicalPlan* const> plans, TopicSizes& sizes);
   Status create_topics(const std::vector<Prepared>& prepared, TopicSizes& sizes);
-  Status write_progress(const std::vector<Prepared>& prepared, bool remove) REQUIRES(control_);
+  Status write_progress(const std::vector<Prepared>& prepared, bool remove) REQUIRES(submitting_);
   Result<Progress> initial_progress(const QueryOptions& options, const SubtopologyLayout& layout, int partition);
-  Result<Writer*> admin() REQUIRES(control_);
+  Result<Writer*> admin() REQUIRES(submitting_);
   void stop(bool clean);
 
   Log& log_;
@@ -137,6 +137,7 @@ class EngineImpl final : public Engine, private WorkerHost {
   std::map<std::string, std::shared_ptr<const TableReader>> readers_ GUARDED_BY(readers_mutex_);  // by query
 
   Mutex control_;        // one change of queries or slots at a time; held while workers are called
+  Mutex submitting_;     // one submitter's work at a time: slots go and come while the log makes and deletes topics
   mutable Mutex mutex_;  // never held while a worker is called
   std::map<std::string, std::shared_ptr<QueryRun>> runs_ GUARDED_BY(mutex_);
   struct Waiting {
@@ -150,7 +151,7 @@ class EngineImpl final : public Engine, private WorkerHost {
   std::map<std::string, Waiting> waiting_ GUARDED_BY(mutex_);  // queries of which the log has not told the topics yet
   std::vector<int> slot_worker_ GUARDED_BY(mutex_);            // -1: not ours
   std::vector<Clock::time_point> slot_owned_ GUARDED_BY(mutex_);  // when it was last seen to be ours
-  std::unique_ptr<Writer> admin_ GUARDED_BY(control_);
+  std::unique_ptr<Writer> admin_ GUARDED_BY(submitting_);
   std::list<TransientRun*> stepped_;
 
   Mutex notes_mutex_;  // what workers leave for the housekeeper

@@ -33,7 +33,7 @@ Result<std::vector<EngineImpl::Prepared>> EngineImpl::lay_out(std::span<const Ph
 }
 
 Status EngineImpl::prepare(std::span<const PhysicalPlan* const> plans) {
-  const MutexLock control(control_);
+  const MutexLock submitting(submitting_);
   TopicSizes sizes(log_);
   const auto prepared = lay_out(plans, sizes);
   if (!prepared) return prepared.error();
@@ -160,7 +160,7 @@ Status EngineImpl::write_progress(const std::vector<Prepared>& prepared, bool re
 }
 
 Status EngineImpl::withdraw(const PhysicalPlan& plan) {
-  const MutexLock control(control_);
+  const MutexLock submitting(submitting_);
   TopicSizes sizes(log_);
   const PhysicalPlan* one = &plan;
   const auto prepared = lay_out({&one, 1}, sizes);
@@ -169,7 +169,7 @@ Status EngineImpl::withdraw(const PhysicalPlan& plan) {
 }
 
 Status EngineImpl::forget(const PhysicalPlan& plan) {
-  const MutexLock control(control_);
+  const MutexLock submitting(submitting_);
   TopicSizes sizes(log_);
   const PhysicalPlan* one = &plan;
   if (const auto prepared = lay_out({&one, 1}, sizes)) {

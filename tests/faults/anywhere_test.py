@@ -107,6 +107,12 @@ class AnywhereTest(unittest.TestCase):
         owned = [server.metric("owned_slots") for server in servers]
         return sum(owned) == 64 and min(owned) > 0
 
+    def states(self, server):
+        """The states of the query as a server counts them, and the hosts that it knows to be alive."""
+        hosts = server.get("/clusterStatus")["clusterStatus"]
+        return (server.sql("SHOW QUERIES;")[0]["queries"][0]["statusCount"],
+                sorted(host for host, status in hosts.items() if status["hostAlive"]), len(hosts))
+
     def all_agree(self, servers):
         want = {f"k{i}": self.numbers.sent for i in range(KEYS)}
         return all({k: c for k, c in server.rows("SELECT k, c FROM counts;")} == want for server in servers)
@@ -121,6 +127,10 @@ class AnywhereTest(unittest.TestCase):
         else:
             self.assertEqual(self.servers[index].stop(), 0, self.servers[index].log()[-2000:])
         began = time.monotonic()
+        if how == "kill":
+            counts, alive, known = self.states(rest[0])
+            self.assertEqual((len(alive), known), (2, 3))
+            self.assertEqual(counts.get("UNRESPONSIVE"), 1, counts)
         eventually(lambda: self.spread(rest), 30, "the others take its slots", 0.02)
         taken = time.monotonic() - began
         time.sleep(1)
@@ -140,6 +150,11 @@ class AnywhereTest(unittest.TestCase):
         self.addCleanup(self.numbers.stop)
         eventually(lambda: len(self.servers[2].rows("SELECT k, c FROM counts;")) == KEYS, 60, "every key has come")
         self.seen = {f"k{i}": 1 for i in range(KEYS)}
+        addresses = sorted(f"127.0.0.1:{server.port}" for server in self.servers)
+        for server in self.servers:
+            eventually(lambda: self.states(server) == ({"RUNNING": 3}, addresses, 3), 30, "it knows of all")
+            rows = server.rows("SELECT k, c FROM counts EMIT CHANGES LIMIT 20;", {"auto.offset.reset": "earliest"})
+            self.assertEqual(len([row for row in rows if isinstance(row, list)]), 20)
         askers = [Asker(self, server, SEED + i) for i, server in enumerate(self.servers)]
         for asker in askers:
             asker.start()
