@@ -68,10 +68,16 @@ class EngineImpl final : public Engine, private WorkerHost {
   SlotOwners& owners() { return *owners_; }
   /// The same in every process of this service that has the same plan of the query.
   std::uint64_t mark_of(const QueryRun& run) const { return run.mark() ^ service_mark_; }
-  /// Asks the owner of a partition that is not here; where that fails, once more whoever the group then says it is.
-  /// Precondition: has_others().
-  void look_up_elsewhere(const std::shared_ptr<QueryRun>& run, std::size_t subtopology, TableKey key, TableFound found,
-                         bool looked = false);
+  /// A key of a partition that is not here.
+  struct KeyElsewhere {
+    std::shared_ptr<QueryRun> run;
+    std::size_t subtopology = 0;
+    TableKey key;
+    TableFound found;
+    bool looked = false;  // the group was asked for its owner
+  };
+  /// Asks the owner; where that fails, once more whoever the group then says it is. Precondition: has_others().
+  void look_up_elsewhere(const std::shared_ptr<KeyElsewhere>& asked);
   void add_stepped(TransientRun& run);
   void remove_stepped(TransientRun& run);
 
@@ -111,6 +117,7 @@ class EngineImpl final : public Engine, private WorkerHost {
     std::shared_ptr<QueryRun> run;
     std::shared_ptr<const TableReader> reader;
   };
+  void look_for_owner(const std::shared_ptr<KeyElsewhere>& asked);
   Result<TableHere> table_here(const std::string& query, std::uint64_t plan);
 
   struct Prepared {

@@ -136,12 +136,13 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
     if (!engine_.has_others()) return answered(lookup, not_ready(lookup.partition));
     TableKey key{run_->plan->query_id, engine_.mark_of(*run_), lookup.partition, reader().key_bytes(lookup.key),
                  lookup.windows};
-    engine_.look_up_elsewhere(run_, reader().subtopology(), std::move(key),
-                              [self = shared_from_this(), &lookup](Result<TableEntries> found) {
-                                if (!found) return self->answered(lookup, found.error());
-                                lookup.entries = std::move(*found);
-                                self->answered(lookup, {});
-                              });
+    const auto found = [self = shared_from_this(), &lookup](Result<TableEntries> entries) {
+      if (!entries) return self->answered(lookup, entries.error());
+      lookup.entries = std::move(*entries);
+      self->answered(lookup, {});
+    };
+    engine_.look_up_elsewhere(std::make_shared<EngineImpl::KeyElsewhere>(
+        EngineImpl::KeyElsewhere{run_, reader().subtopology(), std::move(key), found}));
   }
 
   void answered(Lookup& lookup, const Status& outcome) {

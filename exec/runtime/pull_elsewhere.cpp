@@ -4,25 +4,22 @@
 
 namespace millrace::inline exec {
 
-void EngineImpl::look_up_elsewhere(const std::shared_ptr<QueryRun>& run, std::size_t subtopology, TableKey key,
-                                   TableFound found, bool looked) {
-  const std::string owner = owners_->of(run->layout.slot_of(subtopology, key.partition));
-  auto once_more = [this, run, subtopology, key, found]() mutable {
-    owners_->look([this, run, subtopology, key = std::move(key), found = std::move(found)]() mutable {
-      look_up_elsewhere(run, subtopology, std::move(key), std::move(found), true);
-    });
-  };
+void EngineImpl::look_up_elsewhere(const std::shared_ptr<KeyElsewhere>& asked) {
+  QueryRun& run = *asked->run;
+  const std::string owner = owners_->of(run.layout.slot_of(asked->subtopology, asked->key.partition));
   if (owner.empty() || owner == options_.advertised) {
-    if (!looked) return once_more();
-    return found(run->not_ready_partition(key.partition, owner));
+    if (!asked->looked) return look_for_owner(asked);
+    return asked->found(run.not_ready_partition(asked->key.partition, owner));
   }
-  if (looked) return options_.remote->look_up(owner, std::move(key), std::move(found));
-  TableKey sent = key;
-  options_.remote->look_up(owner, std::move(sent),
-                           [once_more = std::move(once_more), found](Result<TableEntries> answer) mutable {
-                             if (!answer && answer.error().fault == Fault::unavailable) return once_more();
-                             found(std::move(answer));
-                           });
+  options_.remote->look_up(owner, asked->key, [this, asked](Result<TableEntries> answer) {
+    if (!answer && answer.error().fault == Fault::unavailable && !asked->looked) return look_for_owner(asked);
+    asked->found(std::move(answer));
+  });
+}
+
+void EngineImpl::look_for_owner(const std::shared_ptr<KeyElsewhere>& asked) {
+  asked->looked = true;
+  owners_->look([this, asked] { look_up_elsewhere(asked); });
 }
 
 ScanElsewhere::ScanElsewhere(EngineImpl& engine, std::shared_ptr<QueryRun> run, std::size_t subtopology,

@@ -1,6 +1,7 @@
 #include "server/http/peer_line.h"
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/connect.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -20,7 +21,7 @@ constexpr std::size_t kPieceSize = 64 << 10;
 /// TCP, with TLS over it or without.
 struct PeerLine::Stream {
   explicit Stream(asio::io_context& io) : tcp(io) {}
-  using executor_type = beast::tcp_stream::executor_type;
+  using executor_type = asio::ip::tcp::socket::executor_type;
   executor_type get_executor() { return tcp.get_executor(); }
   template <class Buffers, class Token>
   auto async_read_some(const Buffers& buffers, Token&& token) {
@@ -33,8 +34,8 @@ struct PeerLine::Stream {
                : tcp.async_write_some(buffers, std::forward<Token>(token));
   }
 
-  beast::tcp_stream tcp;
-  std::optional<asio::ssl::stream<beast::tcp_stream&>> tls;
+  asio::ip::tcp::socket tcp;
+  std::optional<asio::ssl::stream<asio::ip::tcp::socket&>> tls;
 };
 
 PeerLine::PeerLine(asio::io_context& io, std::string address, asio::ssl::context& tls, std::string authorization)
@@ -47,12 +48,23 @@ PeerLine::PeerLine(asio::io_context& io, std::string address, asio::ssl::context
 PeerLine::~PeerLine() = default;
 
 Error PeerLine::failure(const std::string& why) const {
-  return unavailable_error("the process at {} does not answer: {}", address_, why);
+  return unavailable_error("the process at {} does not answer: {}", address_, late_ ? "not in time" : why);
+}
+
+void PeerLine::expect_within(std::chrono::milliseconds wait) {
+  deadline_ = std::chrono::steady_clock::now() + wait;
 }
 
 void PeerLine::close() {
   closed_ = true;
-  if (stream_) stream_->tcp.close();
+  beast::error_code ignored;
+  if (stream_) stream_->tcp.close(ignored);
+}
+
+void PeerLine::check_time(std::chrono::steady_clock::time_point now) {
+  if (now < deadline_) return;
+  late_ = true;
+  close();
 }
 
 PeerLine::Task<Status> PeerLine::connect() {
@@ -63,8 +75,8 @@ PeerLine::Task<Status> PeerLine::connect() {
   asio::ip::tcp::resolver resolver(io_);
   auto [error, found] = co_await resolver.async_resolve(parts_.host, parts_.port, kAwait);
   if (!error) {
-    stream_->tcp.expires_after(kConnectWait);
-    auto [refused, where] = co_await stream_->tcp.async_connect(found, kAwait);
+    expect_within(kConnectWait);
+    auto [refused, where] = co_await asio::async_connect(stream_->tcp, found, kAwait);
     error = refused;
   }
   if (!error && parts_.tls) {
@@ -80,7 +92,7 @@ PeerLine::Task<Status> PeerLine::connect() {
     co_return failure(error.message());
   }
   beast::error_code ignored;
-  stream_->tcp.socket().set_option(asio::ip::tcp::no_delay(true), ignored);
+  stream_->tcp.set_option(asio::ip::tcp::no_delay(true), ignored);
   co_return Status();
 }
 
@@ -92,7 +104,7 @@ PeerLine::Task<Status> PeerLine::send(std::string_view path, const std::string& 
   if (!authorization_.empty()) request.set(http::field::authorization, authorization_);
   request.body() = body;
   request.prepare_payload();
-  stream_->tcp.expires_after(kAnswerWait);
+  expect_within(kAnswerWait);
   auto [unsent, written] = co_await http::async_write(*stream_, request, kAwait);
   if (unsent) co_return failure(unsent.message());
   answer_.emplace();
@@ -122,26 +134,27 @@ PeerLine::Task<Status> PeerLine::begin(std::string_view path, const std::string&
                         : "HTTP status " + std::to_string(status));
 }
 
-PeerLine::Task<Result<std::string>> PeerLine::more() {
-  std::string piece;
-  while (piece.empty() && !answer_->is_done()) {
-    piece.resize(kPieceSize);
-    answer_->get().body().data = piece.data();
-    answer_->get().body().size = piece.size();
+PeerLine::Task<Result<std::string_view>> PeerLine::more() {
+  std::string_view got;
+  piece_.resize(kPieceSize);
+  while (got.empty() && !answer_->is_done()) {
+    answer_->get().body().data = piece_.data();
+    answer_->get().body().size = piece_.size();
     answer_->get().body().more = true;
-    stream_->tcp.expires_after(kAnswerWait);
+    expect_within(kAnswerWait);
     auto [error, read] = co_await http::async_read_some(*stream_, input_, *answer_, kAwait);
-    piece.resize(kPieceSize - answer_->get().body().size);
+    got = {piece_.data(), kPieceSize - answer_->get().body().size};
     if (error && error != http::error::need_buffer) {
       stream_.reset();
       co_return failure(error.message());
     }
   }
-  if (piece.empty()) {
+  deadline_ = std::chrono::steady_clock::time_point::max();
+  if (got.empty()) {
     if (!answer_->keep_alive()) stream_.reset();
     under_way_ = false;
   }
-  co_return piece;
+  co_return got;
 }
 
 PeerLine::Task<Result<std::string>> PeerLine::exchange(std::string_view path, const std::string& body) {

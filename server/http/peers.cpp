@@ -26,6 +26,7 @@ namespace {
 constexpr std::size_t kLinesForKeys = 2;    // to one process at a time
 constexpr std::size_t kKeysTogether = 256;  // in one request
 constexpr std::size_t kPagesAhead = 4;      // of a scan, that wait for whoever reads it
+constexpr std::chrono::milliseconds kTick{500};
 constexpr std::chrono::hours kForever{24};
 constexpr std::chrono::seconds kReportWait{2};
 
@@ -113,6 +114,7 @@ class PeersImpl final : public ServicePeers {
   PeersImpl(TlsContextPtr tls, const std::string& secret)
       : tls_(tls.get()), authorization_(secret.empty() ? "" : std::string(kPeerScheme) + secret) {
     SSL_CTX_up_ref(tls.get());  // tls_ gives back one
+    tick();
     thread_ = std::thread([this] { io_.run(); });
   }
   ~PeersImpl() override { stop(); }
@@ -168,12 +170,23 @@ class PeersImpl final : public ServicePeers {
       }
       for (PeerLine* line : in_use_) line->close();
       for (PeerScan* scan : waiting_scans_) scan->room.cancel();
+      clock_.cancel();
       keep_running_.reset();
     });
     thread_.join();
   }
 
  private:
+  void tick() {
+    clock_.expires_after(kTick);
+    clock_.async_wait([this](boost::system::error_code stopped) {
+      if (stopped) return;
+      const auto now = std::chrono::steady_clock::now();
+      for (PeerLine* line : in_use_) line->check_time(now);
+      tick();
+    });
+  }
+
   void take_arrived() {
     std::vector<std::pair<std::string, WaitingKey>> arrived;
     {
@@ -317,6 +330,7 @@ class PeersImpl final : public ServicePeers {
 
   asio::io_context io_{1};
   asio::executor_work_guard<asio::io_context::executor_type> keep_running_{io_.get_executor()};
+  asio::steady_timer clock_{io_};
   asio::ssl::context tls_;
   const std::string authorization_;
 

@@ -122,11 +122,11 @@ class AnywhereTest(unittest.TestCase):
         for asker in askers:
             asker.longest = 0.0
         self.down.add(self.servers[index])
+        began = time.monotonic()
         if how == "kill":
             self.servers[index].kill()
         else:
             self.assertEqual(self.servers[index].stop(), 0, self.servers[index].log()[-2000:])
-        began = time.monotonic()
         if how == "kill":
             counts, alive, known = self.states(rest[0])
             self.assertEqual((len(alive), known), (2, 3))
