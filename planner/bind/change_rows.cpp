@@ -6,6 +6,7 @@
 
 #include "planner/bind/ast_rewrite.h"
 #include "planner/bind/coercion.h"
+#include "planner/bind/select_clauses.h"
 
 namespace millrace::inline planner {
 namespace {
@@ -134,7 +135,52 @@ BoundChange bind_delete(const ast::DeleteRows& statement, const BindContext& con
   return change;
 }
 
+BoundChange bind_insert_once(const ast::InsertOnce& statement, const BindContext& context) {
+  const SourceDef& target = require_insert_target(statement.target, context);
+  if (target.kind == RelationKind::table) (void)require_table(statement.target, context);
+  if (statement.query->emit != ast::Emit::none)
+    throw SqlError(Code::invalid_statement, statement.query->span,
+                   "INSERT INTO ... ONCE takes a query that ends: one without EMIT.");
+  for (const auto& item : statement.query->items)
+    if (const auto* single = std::get_if<ast::SelectExpr>(&item);
+        single && has_call_of(context.functions, single->expr, FunctionKind::table))
+      throw SqlError(Code::not_supported, single->span, "INSERT INTO ... ONCE does not take table functions.")
+          .hint("INSERT INTO ... SELECT does");
+  BoundChange change{
+      .kind = BoundChange::Kind::insert, .target = target.name, .found = bind_pull(*statement.query, context)};
+  const std::vector<ColumnDef> columns = written_columns(target);
+  change.items.resize(columns.size());
+  for (std::size_t i = 0; i < change.found.items.size(); ++i) {
+    ProjectItem& item = change.found.items[i];
+    const ast::ExprPtr written = make_ast_column("", item.column.name, statement.query->span);
+    const std::size_t column =
+        require_column({.text = item.column.name, .quoted = true, .span = statement.query->span}, columns, target);
+    // What is grouped by its values keeps its type.
+    if (!change.found.distinct) item.expr = fitted(item, columns[column], *written);
+    if (item.expr->type != columns[column].type)
+      throw SqlError(Code::type_mismatch, statement.query->span,
+                     fmt::format("Column `{}` is {}, but what the query gives is {}.", item.column.name,
+                                 columns[column].type.to_string(), item.expr->type.to_string()));
+    item.column.type = columns[column].type;
+    change.items[column] = i;
+  }
+  for (std::size_t key = 0; target.kind == RelationKind::table && key < target.schema.key_count(); ++key)
+    if (!change.items[key])
+      throw SqlError(Code::invalid_insert, statement.query->span,
+                     fmt::format("The query gives no primary key column `{}`.", columns[key].name));
+  return change;
+}
+
 namespace {
+
+std::vector<RowChange> inserted(const BoundChange& change, std::vector<std::vector<Value>> found) {
+  std::vector<RowChange> changes;
+  for (auto& row : found) {
+    RowChange& made = changes.emplace_back();
+    for (const auto& item : change.items) made.values.push_back(item ? std::move(row[*item]) : Value());
+  }
+  return changes;
+}
 
 std::vector<RowChange> upserted(const BoundChange& change, std::vector<std::vector<Value>> found) {
   const std::size_t keys = change.found.row.key_count();
@@ -160,6 +206,7 @@ std::vector<RowChange> upserted(const BoundChange& change, std::vector<std::vect
 
 std::vector<RowChange> row_changes(const BoundChange& change, std::vector<std::vector<Value>> found) {
   if (change.kind == BoundChange::Kind::upsert) return upserted(change, std::move(found));
+  if (change.kind == BoundChange::Kind::insert) return inserted(change, std::move(found));
   std::vector<RowChange> changes;
   const bool removed = change.kind == BoundChange::Kind::remove;
   for (auto& values : change.reads() ? std::move(found) : change.keys) changes.push_back({values, removed});

@@ -360,15 +360,20 @@ std::size_t ServiceImpl::change_rows(const RowChangeStatement& change, const Ses
   const MutexLock lock(row_changes_);
   std::vector<std::vector<Value>> found;
   if (change.bound.reads()) {
-    auto rows = read_topic(change.bound.found, session);
+    const auto most = static_cast<std::size_t>(config().integer("millrace.insert.once.max.rows"));
+    auto rows = read_rows(change.bound.found, session);
     if (!rows) checked(rows.error());
     checked(pull_all(**rows, [&](const Batch& batch) {
       for (std::size_t row = 0; row < batch.rows; ++row) {
         auto& values = found.emplace_back();
         for (const ColumnPtr& column : batch.columns) values.push_back(get_value(*column, row));
       }
-      return true;
+      return found.size() <= most;
     }));
+    if (found.size() > most)
+      throw general(Code::invalid_insert,
+                    fmt::format("The statement concerns more than {} rows; nothing was written.", most))
+          .hint("millrace.insert.once.max.rows sets the limit");
   }
   auto writer = open_rows(change.source);
   if (!writer) checked(writer.error());

@@ -114,6 +114,14 @@ Result<std::shared_ptr<TableRows>> ServiceImpl::read_topic(const BoundPull& boun
   return std::shared_ptr<TableRows>(std::move(*rows));
 }
 
+Result<std::shared_ptr<TableRows>> ServiceImpl::read_rows(const BoundPull& bound, const SessionProperties& session) {
+  const StatePtr now = state();
+  const bool stream = now->catalog.find(bound.source)->kind == RelationKind::stream;
+  if (stream || reads_topic(bound, *now)) return read_topic(bound, session);
+  auto plan = plan_table_pull(bound, *now, plan_context("pull", true, session.effective, config()));
+  return engine_->read_table(std::make_shared<PreparedPull>(std::move(plan)), {});
+}
+
 std::optional<Service::Started> ServiceImpl::known_pull(const Request& request, ResultSink& sink) {
   StatementShape& shape = scratch_shape();
   if (!read_shape(request, shape)) return std::nullopt;

@@ -96,6 +96,8 @@ class ServiceImpl final : public Service {
   SourcePtr writable(const SourcePtr& source);
   /// The rows of a pull query that reads_topic(); they wait for its end. Throws SqlError.
   Result<std::shared_ptr<TableRows>> read_topic(const BoundPull& bound, const SessionProperties& session);
+  /// The rows of any pull query without parameters. Throws SqlError.
+  Result<std::shared_ptr<TableRows>> read_rows(const BoundPull& bound, const SessionProperties& session);
   std::atomic<std::uint64_t> pull_count{0}, push_count{0}, statement_count{0}, error_count{0};
 
  private:

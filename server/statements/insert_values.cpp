@@ -17,16 +17,9 @@ Planned plan(const ast::InsertValues& insert, const ast::Statement&, const State
   return RowInsert{std::move(source), bind_insert_values(insert, context.bind())};
 }
 
-namespace {
-
-[[noreturn]] void not_built(const char* what, const ast::Statement& statement) {
-  throw SqlError(Code::not_supported, statement.span, fmt::format("{} is not supported yet.", what));
-}
-
-}  // namespace
-
-Planned plan(const ast::InsertOnce&, const ast::Statement& statement, const StatementContext&) {
-  not_built("INSERT INTO ... ONCE", statement);
+Planned plan(const ast::InsertOnce& insert, const ast::Statement&, const StatementContext& context) {
+  SourcePtr source = insert_target(insert.target, context);
+  return RowChangeStatement{std::move(source), bind_insert_once(insert, context.bind())};
 }
 Planned plan(const ast::UpsertValues& upsert, const ast::Statement&, const StatementContext& context) {
   SourcePtr source = insert_target(upsert.target, context);

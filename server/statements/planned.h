@@ -55,7 +55,7 @@ struct RowInsert {
   BoundInsert bound;
 };
 
-/// UPSERT, UPDATE or DELETE.
+/// UPSERT, UPDATE, DELETE, or INSERT INTO ... ONCE.
 struct RowChangeStatement {
   SourcePtr source;
   BoundChange bound;

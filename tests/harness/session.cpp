@@ -176,6 +176,7 @@ void Session::keep(const SourceDef& target, std::span<const Value> row, bool rem
 std::optional<BoundChange> Session::bind_change(const ast::Statement& statement) {
   if (const auto* upsert = statement.as<ast::UpsertValues>()) return bind_upsert(*upsert, context());
   if (const auto* update = statement.as<ast::UpdateRows>()) return bind_update(*update, context());
+  if (const auto* insert = statement.as<ast::InsertOnce>()) return bind_insert_once(*insert, context());
   if (const auto* rows = statement.as<ast::DeleteRows>()) return bind_delete(*rows, context());
   return std::nullopt;
 }
@@ -231,7 +232,10 @@ std::shared_ptr<const PhysicalPlan> Session::plan_push(const ast::Query& query) 
 }
 
 Session::Pull Session::plan_pull(const ast::Query& query) {
-  const BoundPull bound = bind_pull(query, context());
+  return plan_pull(bind_pull(query, context()));
+}
+
+Session::Pull Session::plan_pull(const BoundPull& bound) {
   const SourcePtr source = catalog_.sources.at(bound.source);
   const auto keeper = std::find_if(queries_.begin(), queries_.end(), [&](const PersistentQuery& known) {
     return known.plan && known.plan->query_id == source->created_by;

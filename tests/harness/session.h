@@ -59,8 +59,9 @@ class Session : public TopicLookup {
     TopicPullPlan topic;  // when `table` is null
   };
   Pull plan_pull(const ast::Query& query);
+  Pull plan_pull(const BoundPull& bound);
   TopicPullPlan plan_topic(const BoundPull& bound);
-  /// UPSERT, UPDATE or DELETE, bound; absent for another statement. Throws SqlError.
+  /// UPSERT, UPDATE, DELETE or INSERT ... ONCE, bound; absent for another statement. Throws SqlError.
   std::optional<BoundChange> bind_change(const ast::Statement& statement);
   /// Keeps what a change writes among `records()`.
   void write(const BoundChange& change, const std::vector<RowChange>& rows);

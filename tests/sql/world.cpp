@@ -323,8 +323,9 @@ std::string World::run(const QueryStep& step) {
   return ended ? compare_rows(step.rows, std::move(actual)) : "the query has not ended";
 }
 
-std::shared_ptr<TableRows> World::read_topic(const TopicPullPlan& plan) {
-  auto rows = checked(TopicPull::start(*engine_, plan.below, plan.above, kLongestWait));
+std::shared_ptr<TableRows> World::read(const harness::Session::Pull& plan) {
+  if (plan.table) return checked(engine_->read_table(std::make_shared<PreparedPull>(plan.table), {}));
+  auto rows = checked(TopicPull::start(*engine_, plan.topic.below, plan.topic.above, kLongestWait));
   if (variant_.workers == 0) settle();
   return rows;
 }
@@ -334,7 +335,7 @@ bool World::change_rows(const ast::Statement& statement) {
   if (!change) return false;
   std::vector<std::vector<Value>> found;
   if (change->reads()) {
-    checked(pull_all(*read_topic(session_.plan_topic(change->found)), [&](const Batch& batch) {
+    checked(pull_all(*read(session_.plan_pull(change->found)), [&](const Batch& batch) {
       for (std::size_t row = 0; row < batch.rows; ++row) {
         auto& values = found.emplace_back();
         for (const ColumnPtr& column : batch.columns) values.push_back(get_value(*column, row));
@@ -348,13 +349,7 @@ bool World::change_rows(const ast::Statement& statement) {
 
 std::string World::run_pull(const ast::Query& query, const QueryStep& step) {
   std::vector<std::string> actual;
-  const auto plan = session_.plan_pull(query);
-  std::shared_ptr<TableRows> rows;
-  if (plan.table) {
-    rows = checked(engine_->read_table(std::make_shared<PreparedPull>(plan.table), {}));
-  } else {
-    rows = read_topic(plan.topic);
-  }
+  const auto rows = read(session_.plan_pull(query));
   const Status done = pull_all(*rows, [&](const Batch& batch) {
     std::vector<std::size_t> order(batch.columns.size());
     std::iota(order.begin(), order.end(), std::size_t{0});

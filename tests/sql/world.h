@@ -51,8 +51,8 @@ class World {
   };
 
   std::string run_pull(const ast::Query& query, const QueryStep& step);
-  std::shared_ptr<TableRows> read_topic(const TopicPullPlan& plan);
-  /// Whether the statement was UPSERT, UPDATE or DELETE.
+  std::shared_ptr<TableRows> read(const harness::Session::Pull& plan);
+  /// Whether the statement was UPSERT, UPDATE, DELETE or INSERT ... ONCE.
   bool change_rows(const ast::Statement& statement);
   void start_engine();
   void restart();
