@@ -14,10 +14,13 @@ std::size_t length(std::string_view text);
 /// Byte offset of code unit `unit`; the size of the text when it has fewer. Inside a surrogate pair: the character's
 /// start.
 std::size_t offset(std::string_view text, std::size_t unit);
+/// A character that `from` cuts in two is taken whole.
 inline std::string_view slice(std::string_view text, std::size_t from, std::size_t to) {
-  const std::size_t begin = offset(text, from);
-  const std::size_t end = to <= from ? begin : begin + offset(text.substr(begin), to - from);
-  return text.substr(begin, end - begin);
+  const std::string_view rest = text.substr(offset(text, from));
+  if (to <= from) return rest.substr(0, 0);
+  const bool inside = from > 0 && !rest.empty() && static_cast<unsigned char>(rest[0]) >= 0xF0 &&
+                      offset(text, from - 1) == offset(text, from);
+  return rest.substr(0, offset(rest, to - from + (inside ? 1 : 0)));
 }
 /// The code point at the front, removed from the text. Broken bytes give U+FFFD.
 char32_t next(std::string_view& text);
