@@ -208,29 +208,32 @@ std::int64_t MapStore::complete_from() const {
   return INT64_MIN;
 }
 
-Status MapStore::load_windows(std::string_view prefix, std::int64_t from, std::int64_t to, std::vector<Entry*>& out) {
+Status MapStore::load_windows(std::string_view prefix, std::int64_t from, std::int64_t to, Cursor& cursor,
+                              std::vector<Entry*>& out) {
   const std::int64_t first = std::max<std::int64_t>(from, 0);
+  KeyBuffer keys;
   for (auto it = segments_.lower_bound(segment_id(first)); it != segments_.end() && it->first * span_ < to; ++it) {
-    Segment& segment = *it->second;
-    if (segment.complete) continue;
-    const std::string head = segment_prefix(segment.id);
-    std::string begin = head + std::string(prefix), end = begin;
+    if (it->second->complete) continue;
+    std::string begin = segment_prefix(it->first);
+    const std::size_t head = begin.size();
+    begin.append(prefix);
+    const std::size_t suffix = begin.size();
     append_window(first, begin);
-    end.append(options_.window_bytes + 1, '\xff');
-    KeyBuffer keys;
-    Status scanned = db_->scan(id_, begin, end, [&](std::string_view key, std::string_view) {
-      if (key.size() != head.size() + prefix.size() + options_.window_bytes) return true;
-      if (window_of(key) >= to) return false;
-      keys.bytes.append(key.substr(head.size()));
+    if (!cursor) cursor = db_->cursor(id_, {}, {});
+    for (cursor->seek(begin); cursor->valid(); cursor->next()) {
+      const std::string_view key = cursor->key();
+      if (!key.starts_with(std::string_view(begin).substr(0, suffix))) break;
+      if (key.size() != suffix + options_.window_bytes) continue;
+      if (window_of(key) >= to) break;
+      keys.bytes.append(key.substr(head));
       keys.ends.push_back(static_cast<std::uint32_t>(keys.bytes.size()));
-      return true;
-    });
-    if (!scanned) return scanned;
-    std::vector<Entry*> found(keys.size());
-    if (Status looked_up = find(keys, found); !looked_up) return looked_up;
-    for (Entry* entry : found)
-      if (entry != nullptr) out.push_back(entry);
+    }
+    if (Status read = cursor->status(); !read) return read;
   }
+  std::vector<Entry*> found(keys.size());
+  if (Status looked_up = find(keys, found); !looked_up) return looked_up;
+  for (Entry* entry : found)
+    if (entry != nullptr) out.push_back(entry);
   return {};
 }
 

@@ -69,8 +69,11 @@ class MapStore final : public Store {
   /// The value of `from`, a present entry, goes over to `to`, which has none; `from` is removed.
   void move_value(Entry& from, Entry& to);
   /// Present entries whose key is `prefix` and a window in [from, to), RocksDB included; only from segments that memory
-  /// has not all of. One seek for each of them.
-  Status load_windows(std::string_view prefix, std::int64_t from, std::int64_t to, std::vector<Entry*>& out);
+  /// has not all of. One seek for each of them, of a cursor that is made where there is none: for a row of such calls
+  /// without a change in between.
+  using Cursor = std::unique_ptr<StateDb::Cursor>;
+  Status load_windows(std::string_view prefix, std::int64_t from, std::int64_t to, Cursor& cursor,
+                      std::vector<Entry*>& out);
   /// No look-up of windows from here on will have to ask RocksDB.
   std::int64_t complete_from() const;
   /// Calls `visit` for every present entry with a window in [from, to), in no order. What memory lacks is read from

@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::size_t kSuffix = 2 * kWindowBytes;
 // A key that memory lacks is looked for in each of them that may hold it.
-constexpr std::int64_t kMostSegments = 64;
+constexpr std::int64_t kMostSegments = 8;
 
 std::string_view without_window(std::string_view key) {
   return key.substr(0, key.size() - kSuffix);
@@ -92,10 +92,10 @@ OrderedStore::Known& OrderedStore::known(std::string_view key) {
   return found != lists_.end() ? found->second : lists_.emplace(key, Known{}).first->second;
 }
 
-Status OrderedStore::load(Known& known, std::string_view key, std::int64_t from) {
+Status OrderedStore::load(Known& known, std::string_view key, std::int64_t from, MapStore::Cursor& cursor) {
   if (from >= known.whole_from) return {};
   loaded_.clear();
-  if (Status read = map_->load_windows(key, from, known.whole_from, loaded_); !read) return read;
+  if (Status read = map_->load_windows(key, from, known.whole_from, cursor, loaded_); !read) return read;
   for (Entry* entry : loaded_) {
     const std::string_view full = map_->key(*entry);
     add_item(known.list, {start_of(full), end_of(full), entry});
@@ -108,10 +108,11 @@ Status OrderedStore::lists(const KeyBuffer& keys, std::span<const std::int64_t> 
   prepare();
   out.clear();
   const std::int64_t complete_from = map_->complete_from();
+  MapStore::Cursor cursor;
   for (std::size_t i = 0; i < keys.size(); ++i) {
     Known& found = known(keys[i]);
     if (from[i] < complete_from)
-      if (Status loaded = load(found, keys[i], from[i]); !loaded) return loaded;
+      if (Status loaded = load(found, keys[i], from[i], cursor); !loaded) return loaded;
     out.push_back(&found.list);  // node based: stays where it is
   }
   return {};
@@ -122,10 +123,11 @@ Status OrderedStore::find_lists(const KeyBuffer& keys, std::span<const std::int6
   prepare();
   out.clear();
   const std::int64_t complete_from = map_->complete_from();
+  MapStore::Cursor cursor;
   for (std::size_t i = 0; i < keys.size(); ++i) {
     if (from[i] < complete_from) {
       Known& found = known(keys[i]);
-      if (Status loaded = load(found, keys[i], from[i]); !loaded) return loaded;
+      if (Status loaded = load(found, keys[i], from[i], cursor); !loaded) return loaded;
       out.push_back(&found.list);
     } else {
       const auto found = lists_.find(keys[i]);

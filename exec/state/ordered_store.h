@@ -107,7 +107,7 @@ class OrderedStore final : public Store {
   void forget();
   void prepare();
   Known& known(std::string_view key);
-  Status load(Known& known, std::string_view key, std::int64_t from);
+  Status load(Known& known, std::string_view key, std::int64_t from, MapStore::Cursor& cursor);
   void drop_empty();
   void rebuild();
   void dropped(std::span<Entry* const> entries);

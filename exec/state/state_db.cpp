@@ -191,23 +191,28 @@ class FileWriter final : public StateFile {
 
 class RocksCursor final : public StateDb::Cursor {
  public:
-  RocksCursor(rocksdb::DB& db, const std::string& begin, std::string end) : end_(std::move(end)), upper_(end_) {
+  RocksCursor(rocksdb::DB& db, std::string begin, std::string end)
+      : begin_(std::move(begin)), end_(std::move(end)), upper_(end_) {
     rocksdb::ReadOptions read;
     read.iterate_upper_bound = &upper_;
     it_.reset(db.NewIterator(read));
-    it_->Seek(begin);
+    it_->Seek(begin_);
   }
   bool valid() const override { return it_->Valid(); }
   std::string_view key() const override { return view(it_->key()).substr(5); }
   std::string_view value() const override { return view(it_->value()); }
   void next() override { it_->Next(); }
+  void seek(std::string_view from) override {
+    const std::string key = begin_.substr(0, 5).append(from);
+    it_->Seek(std::max<std::string_view>(key, begin_));
+  }
   Status status() const override {
     if (!it_->status().ok()) return disk_error(it_->status(), "cannot scan");
     return {};
   }
 
  private:
-  const std::string end_;
+  const std::string begin_, end_;
   const Slice upper_;
   std::unique_ptr<rocksdb::Iterator> it_;
 };

@@ -71,6 +71,8 @@ class StateDb {
     virtual std::string_view key() const = 0;
     virtual std::string_view value() const = 0;
     virtual void next() = 0;
+    /// On to the first key at or after `from`, within the range.
+    virtual void seek(std::string_view from) = 0;
     virtual Status status() const = 0;
   };
   virtual std::unique_ptr<Cursor> cursor(std::uint32_t id, std::string_view from, std::string_view to) = 0;
