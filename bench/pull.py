@@ -2,11 +2,12 @@
 """Pull queries by key over HTTP keep-alive, with wrk.
 
   bench/pull.py [--binary build/millrace] [--kafka HOST:PORT] [--keys 1000000] [--seconds 10] [--connections 32]
-                [--ingest ROWS_PER_SECOND] [--restart] [--profile FILE]
+                [--ingest ROWS_PER_SECOND] [--restart] [--profile FILE] [--h2c STREAMS]
 
 Builds a table of KEYS rows (id BIGINT, COUNT(*), the newest text), then asks for random keys on /query and
 /query-stream; then again while rows are inserted. --restart also kills the server (kill -9) and measures until the
-first good answer of a pull query.
+first good answer of a pull query. --h2c compares HTTP/1.1 with HTTP/2 over as many connections, STREAMS requests at a
+time on each, with h2load (Debian's nghttp2-client).
 """
 
 import argparse
@@ -65,6 +66,23 @@ def wrk(server, path, options):
         path, rate, p50, p99, cpu / total * 1e6, "  BAD ANSWERS " + bad.group(1) if bad else ""), flush=True)
 
 
+def h2load(server, name, options, *arguments):
+    """One key, again and again: h2load sends one body."""
+    body = os.path.join(server.directory, "body.json")
+    with open(body, "w") as file:
+        json.dump({"sql": "SELECT * FROM counts WHERE id = %d;" % (options.keys // 2)}, file)
+    cpu = server.cpu_seconds()
+    out = subprocess.run(
+        ["h2load", "-t1", "-c%d" % options.connections, "-D%d" % options.seconds, "-d", body, "-H",
+         "content-type: application/json", *arguments, "http://127.0.0.1:%d/query-stream" % server.port],
+        capture_output=True, text=True, check=True).stdout
+    cpu = server.cpu_seconds() - cpu
+    rate = float(re.search(r"([\d.]+) req/s", out).group(1))
+    done, failed = (int(re.search(r"(\d+) %s" % what, out).group(1)) for what in ("succeeded", "failed"))
+    print("%-14s %8.0f requests/s  server CPU %5.1f us/request%s" % (
+        name, rate, cpu / max(1, done) * 1e6, "  FAILED %d" % failed if failed else ""), flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", default=HERE + "/../build/millrace")
@@ -75,6 +93,7 @@ def main():
     parser.add_argument("--ingest", type=int, default=20000)
     parser.add_argument("--restart", action="store_true")
     parser.add_argument("--profile", help="perf record -g of the first run, into FILE")
+    parser.add_argument("--h2c", type=int, metavar="STREAMS")
     parser.add_argument("--set", action="append", default=[])
     options = parser.parse_args()
     extra = [part for one in options.set for part in ("--set", one)]
@@ -93,6 +112,10 @@ def main():
             if perf:
                 perf.wait()
                 perf = None
+        if options.h2c:
+            h2load(server, "HTTP/1.1", options, "--h1")
+            h2load(server, "h2c, 1 stream", options, "-m1")
+            h2load(server, "h2c, %d streams" % options.h2c, options, "-m%d" % options.h2c)
         if options.ingest:
             ingest = Ingest(server, options.keys, options.ingest)
             ingest.start()
