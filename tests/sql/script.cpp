@@ -92,8 +92,10 @@ class Reader {
     if (parts[0] == "fails" && parts.size() >= 3)
       return FailsStep{upper(parts[1]), trim(line.substr(line.find(parts[1]) + parts[1].size()))};
     if (parts[0] == "query" && parts.size() == 1) {
-      std::string text = sql();
-      return QueryStep{std::move(text), result_rows()};
+      QueryStep step{sql(), {}, {}};
+      if (at_ < lines_.size() && lines_[at_].starts_with("error ")) step.failure = trim(lines_[at_++].substr(6));
+      step.rows = result_rows();
+      return step;
     }
     if (parts[0] == "pull" && parts.size() == 2) return PullStep{upper(parts[1]), result_rows()};
     fail("not a step: " + line);

@@ -31,6 +31,7 @@
 ///     EMIT); its rows, in any order unless it has ORDER BY
 ///     SELECT ... EMIT CHANGES;
 ///     ["a", 1]                               JSON; `tombstone ["a", null]` where a row is withdrawn
+///     error some text                        instead of rows: it fails while it runs, and says so
 ///     pull counts                            all rows that the table's query keeps, in any order
 ///     ["a", 0, 10000, 1]                     key columns, window bounds, value columns
 ///
@@ -67,6 +68,7 @@ struct FailsStep {
 };
 struct QueryStep {
   std::string text;
+  std::string failure;  // part of why it must fail while it runs; empty: it must not
   std::vector<std::string> rows;
 };
 struct PullStep {
