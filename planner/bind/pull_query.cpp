@@ -238,6 +238,8 @@ void PullBinder::read_order() {
 /// Rows that are equal otherwise stand in the order of their keys, so that pages neither overlap nor skip.
 void PullBinder::bind_order(BoundPull& bound, ExprBinder& binder) const {
   const auto add = [&](ExprPtr expr, bool descending = false, std::optional<bool> nulls_first = {}) {
+    const auto decided = [&](const SortKey& key) { return equal(*key.expr, *expr); };
+    if (std::ranges::any_of(bound.order, decided)) return;
     bound.order.push_back({std::move(expr), descending, nulls_first.value_or(descending)});
   };
   const auto add_column = [&](std::size_t position, const ColumnDef& column) {
