@@ -1,5 +1,8 @@
 #include "exec/runtime/prepared_pull.h"
 
+#include <algorithm>
+#include <array>
+
 #include "parser/error/ensure.h"
 
 namespace millrace::inline exec {
@@ -15,6 +18,16 @@ void find_parameters(const Expr& expr, std::vector<Type>& types) {
   for_each_child(expr, [&](const ExprPtr& child) { find_parameters(*child, types); });
 }
 
+/// Whether what a node gives does not depend on the order of its rows. Of grouped rows the order says nothing.
+bool forgets_order(const PlanNode& node) {
+  if (const auto* sort = node.as<SortNode>()) return !sort->order.empty();
+  const auto* group = node.as<GroupNode>();
+  constexpr std::array<std::string_view, 5> kOfAnyOrder = {"COUNT", "SUM", "AVG", "MIN", "MAX"};
+  return group != nullptr && std::all_of(group->calls.begin(), group->calls.end(), [&](const AggregateCall& call) {
+           return std::find(kOfAnyOrder.begin(), kOfAnyOrder.end(), call.function->name) != kOfAnyOrder.end();
+         });
+}
+
 }  // namespace
 
 PreparedPull::PreparedPull(std::shared_ptr<const PhysicalPlan> plan) : plan_(std::move(plan)) {
@@ -22,7 +35,10 @@ PreparedPull::PreparedPull(std::shared_ptr<const PhysicalPlan> plan) : plan_(std
   NodePtr node = plan_->subtopologies.front().root;
   if (const auto* output = node->as<OutputNode>()) limit_ = output->limit;
   for (; !inputs_of(*node).empty(); node = inputs_of(*node).front()) {
-    once_ = once_ || node->as<GroupNode>() != nullptr || node->as<SortNode>() != nullptr;
+    if (node->as<GroupNode>() != nullptr || node->as<SortNode>() != nullptr) {
+      once_ = true;
+      any_order_ = forgets_order(*node);  // the lowest one decides
+    }
     for_each_expression(*node, [&](const ExprPtr& expr) { find_parameters(*expr, computed_with_); });
   }
   keys_ = node->as<KeyLookupNode>();

@@ -30,6 +30,8 @@ class PreparedPull {
   /// The query that keeps the rows.
   const std::string& keeper() const { return keys_ != nullptr ? keys_->query : scan_->query; }
   std::optional<std::int64_t> limit() const { return limit_; }
+  /// The plan gives the same whatever the order of the rows that it reads.
+  bool any_order() const { return any_order_; }
 
   Result<std::unique_ptr<PullInstance>> take(const std::shared_ptr<const PhysicalPlan>& keeper,
                                              const std::vector<Value>& values);
@@ -41,6 +43,7 @@ class PreparedPull {
   const std::shared_ptr<const PhysicalPlan> plan_;
   const KeyLookupNode* keys_ = nullptr;
   const StoreScanNode* scan_ = nullptr;
+  bool any_order_ = false;
   bool once_ = false;  // operators keep what they were given: each run has its own
   std::optional<std::int64_t> limit_;
   std::vector<Type> computed_with_;  // types of the parameters, if there are any above the leaf

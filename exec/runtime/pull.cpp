@@ -204,6 +204,7 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
         auto scan = store->snapshot(range.from, range.to);
         if (!scan) return scan.error();
         scan_ = std::move(*scan);
+        if (pull_->any_order()) scan_->any_order();
         return {};
       });
       if (!here) return here.error();

@@ -20,6 +20,7 @@ class SnapshotScan final : public StoreScan {
     cursors_.push_back({std::move(cursor), prefix});
   }
 
+  void any_order() override { any_order_ = true; }
   Result<bool> next(std::size_t limit, Entries& out) override {
     if (!ready_) start();
     for (std::size_t taken = 0; taken < limit; ++taken) {
@@ -50,7 +51,9 @@ class SnapshotScan final : public StoreScan {
 
   void start() {
     ready_ = true;
-    std::sort(items_.begin(), items_.end(), [this](const Item& a, const Item& b) { return key(a) < key(b); });
+    // What is merged must be in order.
+    if (!any_order_ || !cursors_.empty())
+      std::sort(items_.begin(), items_.end(), [this](const Item& a, const Item& b) { return key(a) < key(b); });
     for (std::size_t i = 0; i < cursors_.size(); ++i)
       if (cursors_[i].cursor->valid()) heap_.push_back(i);
     std::make_heap(heap_.begin(), heap_.end(), later());
@@ -95,7 +98,7 @@ class SnapshotScan final : public StoreScan {
   std::size_t next_ = 0;
   std::vector<Stored> cursors_;
   std::vector<std::size_t> heap_;  // of cursors that are not at their end, the smallest key first
-  bool ready_ = false;
+  bool ready_ = false, any_order_ = false;
 };
 
 }  // namespace

@@ -33,6 +33,8 @@ class StoreScan {
  public:
   using Entries = std::vector<std::pair<std::string, std::string>>;
   virtual ~StoreScan() = default;
+  /// Before the first `next`: the entries may come in any order, which can be had sooner.
+  virtual void any_order() {}
   /// Adds the next entries in the order of their keys, at most `limit`; false when there are no more.
   virtual Result<bool> next(std::size_t limit, Entries& out) = 0;
 };
