@@ -63,18 +63,43 @@ std::vector<T> in_order(const std::vector<T>& list, const std::vector<std::size_
   return result;
 }
 
+/// Counts a push query from when it is asked for until it is among those that run.
+class StartingPush {
+ public:
+  StartingPush(ServiceImpl::PushQueries& queries, std::int64_t most) : queries_(queries) {
+    const MutexLock lock(queries_.mutex);
+    counted_ = static_cast<std::int64_t>(queries_.running.size()) + queries_.starting < most;
+    if (counted_) ++queries_.starting;
+  }
+  ~StartingPush() {
+    const MutexLock lock(queries_.mutex);
+    if (counted_) --queries_.starting;
+  }
+  StartingPush(const StartingPush&) = delete;
+  StartingPush& operator=(const StartingPush&) = delete;
+  bool allowed() const { return counted_; }
+
+ private:
+  friend void enlist(const std::shared_ptr<TransientRun>& run, const struct TransientTerms& terms,
+                     ServiceImpl::PushQueries& registry);
+  ServiceImpl::PushQueries& queries_;
+  bool counted_ = false;
+};
+
 /// How a transient query runs.
 struct TransientTerms {
   std::string text;  // of the statement
   bool until_end = false;
   std::optional<std::string> resumable;  // the topic that tokens tell the position in; nothing: no tokens
   std::vector<std::int64_t> from;        // position to begin at
+  StartingPush* starting = nullptr;      // where it is counted so far
 };
 
 /// Lists the query among those that run here.
-void enlist(const std::shared_ptr<TransientRun>& run, const std::string& text, ServiceImpl::PushQueries& registry) {
+void enlist(const std::shared_ptr<TransientRun>& run, const TransientTerms& terms, ServiceImpl::PushQueries& registry) {
   const MutexLock lock(registry.mutex);
-  registry.running[run->id] = {text, [weak = std::weak_ptr(run)] {
+  if (terms.starting != nullptr && std::exchange(terms.starting->counted_, false)) --registry.starting;
+  registry.running[run->id] = {terms.text, [weak = std::weak_ptr(run)] {
                                  auto target = weak.lock();
                                  if (!target) return;
                                  std::unique_ptr<TransientQuery> query;
@@ -104,7 +129,7 @@ Service::Started start_transient(std::shared_ptr<const PhysicalPlan> plan, const
   auto seen = std::make_shared<std::int64_t>(0);
   TransientEvents events;
   events.on_begin = [&] {
-    enlist(run, terms.text, *registry);
+    enlist(run, terms, *registry);
     QueryHeader shown = header;
     shown.schema.columns = in_order(header.schema.columns, order);
     sink.begin(shown);
@@ -145,28 +170,6 @@ bool is_scalable(const ast::Query& query, const SessionProperties& session, cons
          query.from.joins.empty() && !query.window && !query.group_by && !query.partition_by && !query.having;
 }
 
-/// Counts a push query from when it is asked for until it is among those that run.
-class StartingPush {
- public:
-  StartingPush(ServiceImpl::PushQueries& queries, std::int64_t most) : queries_(queries) {
-    const MutexLock lock(queries_.mutex);
-    allowed_ = static_cast<std::int64_t>(queries_.running.size()) + queries_.starting < most;
-    if (allowed_) ++queries_.starting;
-  }
-  ~StartingPush() {
-    if (!allowed_) return;
-    const MutexLock lock(queries_.mutex);
-    --queries_.starting;
-  }
-  StartingPush(const StartingPush&) = delete;
-  StartingPush& operator=(const StartingPush&) = delete;
-  bool allowed() const { return allowed_; }
-
- private:
-  ServiceImpl::PushQueries& queries_;
-  bool allowed_ = false;
-};
-
 constexpr std::string_view kTokenProperty = "request.ksql.query.push.continuation.token";
 
 /// Sets from where the query goes on, and whether it gives tokens. An error: it cannot.
@@ -200,7 +203,7 @@ std::optional<ServiceError> set_position(const PhysicalPlan& plan, const Request
 
 Service::Started run_push(const ast::Query& query, const Request& request, const SessionProperties& session,
                           ServiceImpl& service, ResultSink& sink) {
-  const StartingPush starting(*service.push_queries(), service.config().integer("ksql.max.push.queries"));
+  StartingPush starting(*service.push_queries(), service.config().integer("ksql.max.push.queries"));
   if (!starting.allowed())
     return {nullptr, service_error(kTooManyPushQueries, "Maximum number of push queries exceeded")};
   const StatePtr state = service.state();
@@ -215,6 +218,7 @@ Service::Started run_push(const ast::Query& query, const Request& request, const
   if (auto refused = set_position(*plan, request, session, service.log(), terms)) return {nullptr, *refused};
   if (is_scalable(query, session, state->catalog))
     if (auto refused = service.limits().admit_push(sink)) return {nullptr, std::move(refused)};
+  terms.starting = &starting;
   ++service.push_count;
   const QueryHeader header{id, plan->result, true, plan->kind == RelationKind::table};
   return start_transient(plan, terms, header, service, sink);
