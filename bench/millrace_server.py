@@ -22,7 +22,7 @@ class Server:
         self.binary, self.kafka, self.options = binary, kafka, list(options)
         self.own_directory = directory is None
         self.directory = directory or tempfile.mkdtemp(prefix="millrace-bench-")
-        self.service = "bench%d_" % os.getpid()
+        self.service = os.path.basename(self.directory) + "_"  # on one broker another server is another service
         self.port = free_port()
         self.process = None
 
