@@ -507,32 +507,8 @@ Result<std::string> Admin::cluster_id() {
   return text;
 }
 
-Result<std::vector<Admin::GroupMember>> Admin::group(const std::string& name, const std::string& topic) {
-  const std::string doing = fmt::format("describe group '{}'", name);
-  const char* names[] = {name.c_str()};
-  const auto event = request(uncommitted_.get(), RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, doing, ending_,
-                             [&](auto* options, auto* queue) {
-                               rd_kafka_DescribeConsumerGroups(uncommitted_.get(), names, 1, options, queue);
-                             });
-  if (!event) return event.error();
-  std::size_t groups = 0;
-  const auto* answer = rd_kafka_DescribeConsumerGroups_result_groups(
-      rd_kafka_event_DescribeConsumerGroups_result(event->get()), &groups);
-  std::vector<GroupMember> members;
-  for (std::size_t g = 0; g < groups; ++g) {
-    if (const auto* error = rd_kafka_ConsumerGroupDescription_error(answer[g]))
-      return error_of(rd_kafka_error_code(error), doing, rd_kafka_error_string(error));
-    for (std::size_t m = 0; m < rd_kafka_ConsumerGroupDescription_member_count(answer[g]); ++m) {
-      const auto* member = rd_kafka_ConsumerGroupDescription_member(answer[g], m);
-      GroupMember& found = members.emplace_back();
-      found.client_id = rd_kafka_MemberDescription_client_id(member);
-      const auto* assignment = rd_kafka_MemberDescription_assignment(member);
-      const auto* owned = assignment ? rd_kafka_MemberAssignment_partitions(assignment) : nullptr;
-      for (int i = 0; owned && i < owned->cnt; ++i)
-        if (topic == owned->elems[i].topic) found.partitions.push_back(owned->elems[i].partition);
-    }
-  }
-  return members;
+Result<std::vector<GroupMember>> Admin::group(const std::string& name, const std::string& topic) {
+  return group_members(uncommitted_.get(), name, topic, ending_);
 }
 
 }  // namespace millrace::inline exec::kafka

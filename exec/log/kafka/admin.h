@@ -9,6 +9,7 @@
 
 #include "exec/log/kafka/client.h"
 #include "exec/log/kafka/ending.h"
+#include "exec/log/kafka/group.h"
 #include "exec/log/kafka/open.h"
 #include "exec/log/log.h"
 #include "parser/error/mutex.h"
@@ -40,10 +41,7 @@ class Admin {
   /// How many bytes a record's key and value may have; no limit where the cluster does not tell.
   std::size_t largest_record(const std::string& topic);
   Result<std::string> cluster_id();
-  struct GroupMember {
-    std::string client_id;
-    std::vector<std::int32_t> partitions;  // of the topic asked for
-  };
+  /// See group_members().
   Result<std::vector<GroupMember>> group(const std::string& name, const std::string& topic);
   /// Of everything that stands on this log.
   Ending& ending() { return ending_; }
