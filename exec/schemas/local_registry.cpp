@@ -328,9 +328,8 @@ void LocalRegistry::replay_add(const RegistryChange& change) {
     schemas_.try_emplace(id, change.schema);
   }
   auto& versions = subjects_[change.subject];
-  const auto is_known = [&](const Version& version) {
-    return !version.hidden && known != ids_.end() && version.id == known->second;
-  };
+  const std::optional<std::int32_t> own = known != ids_.end() ? std::optional(known->second) : std::nullopt;
+  const auto is_known = [&](const Version& version) { return !version.hidden && version.id == own; };
   // Whoever added it meanwhile was quicker; what was written by the id chosen here can be read all the same.
   if (std::ranges::any_of(versions, is_known)) return;
   ids_.try_emplace(same, id);
