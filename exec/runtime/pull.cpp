@@ -153,9 +153,7 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
   Error not_ready(int partition) const { return run_->not_ready_partition(partition, engine_.options().advertised); }
 
   Status look_up(Lookup& lookup, Task& task) {
-    Store* store = task.find_store(reader().store());
-    if (store == nullptr) return Error{Fault::bug, "the store of the table is missing"};
-    return reader().look_up(*store, reader().key_bytes(lookup.key), lookup.windows, lookup.entries);
+    return reader().look_up(task, reader().key_bytes(lookup.key), lookup.windows, lookup.entries);
   }
 
   /// Waits for the worker of a partition. False: it is not here, or not ready.
@@ -198,10 +196,7 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
     if (partition_ >= partitions()) return take_elsewhere(entries);
     if (scan_ == nullptr) {
       auto here = visit(partition_, [&](Task& task) -> Status {
-        Store* store = task.find_store(reader().store());
-        if (store == nullptr) return Error{Fault::bug, "the store of the table is missing"};
-        const TableReader::Range range = reader().range(from_, to_);
-        auto scan = store->snapshot(range.from, range.to);
+        auto scan = reader().snapshot(task, reader().range(from_, to_));
         if (!scan) return scan.error();
         scan_ = std::move(*scan);
         if (pull_->any_order()) scan_->any_order();

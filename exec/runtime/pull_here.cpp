@@ -34,14 +34,11 @@ class PagesHere final : public TablePages {
     Worker* worker = engine_.worker_of(*run_, reader_->subtopology(), partition);
     Status outcome;
     const auto snapshot = [&](Task& task) {
-      Store* store = task.find_store(reader_->store());
-      if (store == nullptr) {
-        outcome = Error{Fault::bug, "the store of the table is missing"};
-      } else if (auto scan = store->snapshot(range_.from, range_.to)) {
+      auto scan = reader_->snapshot(task, {range_.from, range_.to});
+      if (scan)
         scan_ = std::move(*scan);
-      } else {
+      else
         outcome = scan.error();
-      }
     };
     const bool here = worker != nullptr && worker->visit_task(*run_, reader_->subtopology(), partition, snapshot);
     if (!here || !engine_.is_current()) return run_->not_ready_partition(partition, engine_.options().advertised);
@@ -89,10 +86,8 @@ void EngineImpl::look_up_here(TableKey key, TableFound found) {
   worker->visit_soon({run, subtopology, partition,
                       [this, run, reader = table->reader, key = std::move(key), found = std::move(found)](Task* task) {
                         if (task == nullptr) return found(run->not_ready_partition(key.partition, options_.advertised));
-                        Store* store = task->find_store(reader->store());
-                        if (store == nullptr) return found(Error{Fault::bug, "the store of the table is missing"});
                         TableEntries entries;
-                        if (Status read = reader->look_up(*store, key.key, key.windows, entries); !read)
+                        if (Status read = reader->look_up(*task, key.key, key.windows, entries); !read)
                           return found(read.error());
                         if (!is_current()) return found(run->not_ready_partition(key.partition, options_.advertised));
                         found(std::move(entries));

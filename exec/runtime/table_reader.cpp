@@ -5,6 +5,7 @@
 
 #include "exec/formats/format.h"
 #include "exec/runtime/layout.h"
+#include "exec/runtime/task.h"
 #include "parser/error/ensure.h"
 
 namespace millrace::inline exec {
@@ -63,7 +64,21 @@ Result<int> TableReader::partition_of(std::span<const Value> key, int partitions
   return *bytes ? partition_for(**bytes, partitions) : 0;
 }
 
-Status TableReader::look_up(Store& store, const std::string& bytes, const WindowRange& windows, Entries& out) const {
+Result<Store*> TableReader::store_of(Task& task) const {
+  if (Store* store = task.find_store(store_->name)) return store;
+  return Error{Fault::bug, "the store of the table is missing"};
+}
+
+Result<std::unique_ptr<StoreScan>> TableReader::snapshot(Task& task, const Range& range) const {
+  const auto store = store_of(task);
+  if (!store) return store.error();
+  return (*store)->snapshot(range.from, range.to);
+}
+
+Status TableReader::look_up(Task& task, const std::string& bytes, const WindowRange& windows, Entries& out) const {
+  const auto found = store_of(task);
+  if (!found) return found.error();
+  Store& store = **found;
   const auto add = [&](std::string_view stored_key, std::string_view value) {
     out.emplace_back(stored_key, value);
     return true;

@@ -16,6 +16,8 @@
 
 namespace millrace::inline exec {
 
+class Task;
+
 /// Reads the table that a query keeps, as the table's readers see it: values to keys of its store, entries of the store
 /// to rows of the query's result. Made once and used again; one thread at a time.
 class TableReader {
@@ -26,24 +28,26 @@ class TableReader {
 
   const PhysicalPlan& keeper() const { return *keeper_; }
   std::size_t subtopology() const { return subtopology_; }
-  const std::string& store() const { return store_->name; }
   /// Partition that a key's rows are in.
   Result<int> partition_of(std::span<const Value> key, int partitions) const;
   /// A key as the store has it, without window.
   std::string key_bytes(std::span<const Value> key) const { return reader_->key(key); }
-  /// Adds the committed entries of a key. Any thread.
-  Status look_up(Store& store, const std::string& key, const WindowRange& windows, Entries& out) const;
+  /// Adds the committed entries of a key. The task is one of subtopology() of keeper(). The thread of its worker.
+  Status look_up(Task& task, const std::string& key, const WindowRange& windows, Entries& out) const;
   /// Where a scan of keys begins, and before which it ends; empty: nowhere.
   struct Range {
     std::string from, to;
   };
   /// Of the keys from one to the other, inclusive.
   Range range(const std::optional<Value>& from, const std::optional<Value>& to) const;
+  /// The committed entries of a range as they are now, to be read on any thread. Task and thread as for look_up().
+  Result<std::unique_ptr<StoreScan>> snapshot(Task& task, const Range& range) const;
   /// The rows of the query's result that these entries are, windows outside of `windows` left out.
   Result<Batch> rows(const Entries& entries, const WindowRange& windows);
 
  private:
   explicit TableReader(std::shared_ptr<const PhysicalPlan> keeper);
+  Result<Store*> store_of(Task& task) const;
 
   const std::shared_ptr<const PhysicalPlan> keeper_;
   std::size_t subtopology_ = 0;
