@@ -11,10 +11,14 @@ std::size_t footprint(const Column& column) {
   return bytes;
 }
 
-std::size_t footprint(const Batch& batch) {
-  std::size_t bytes = batch.rows * sizeof(std::int64_t);
-  for (const ColumnPtr& column : batch.columns) bytes += footprint(*column);
+std::size_t footprint(std::span<const ColumnPtr> columns) {
+  std::size_t bytes = 0;
+  for (const ColumnPtr& column : columns) bytes += footprint(*column);
   return bytes;
+}
+
+std::size_t footprint(const Batch& batch) {
+  return batch.rows * sizeof(std::int64_t) + footprint(batch.columns);
 }
 
 }  // namespace millrace::inline exec

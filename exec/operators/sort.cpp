@@ -72,7 +72,7 @@ class SortOperator final : public Operator {
     sorted_by_.push_back(keys_.evaluate(in, std::nullopt, errors));
     if (errors.count != 0) context_.report(errors, in);
     const std::uint32_t batch = batches_.add(in);
-    held_ += footprint(in) + footprint_of(sorted_by_.back()) + in.rows * sizeof(Pick);
+    held_ += footprint(in) + footprint(sorted_by_.back()) + in.rows * sizeof(Pick);
     for (std::uint32_t row = 0; row < in.rows; ++row) picks_.push_back({batch, row});
     if (most_ && picks_.size() >= std::max(2 * *most_, kFewRows)) cut();
     return check_memory(context_, held_);
@@ -92,11 +92,6 @@ class SortOperator final : public Operator {
   std::size_t held_bytes() const override { return held_; }
 
  private:
-  static std::size_t footprint_of(const std::vector<ColumnPtr>& columns) {
-    std::size_t bytes = 0;
-    for (const ColumnPtr& column : columns) bytes += footprint(*column);
-    return bytes;
-  }
   static constexpr std::size_t kFewRows = 2 * kMaxBatchRows;
 
   Status pass(const Batch& in, Emitter& out) {
@@ -145,7 +140,7 @@ class SortOperator final : public Operator {
     const Batch first = batches_.rows(picks_);
     batches_.clear();
     batches_.add(first);
-    held_ = footprint(first) + footprint_of(keys) + picks_.size() * sizeof(Pick);
+    held_ = footprint(first) + footprint(keys) + picks_.size() * sizeof(Pick);
     sorted_by_.assign(1, std::move(keys));
     for (std::uint32_t row = 0; row < picks_.size(); ++row) picks_[row] = {0, row};
   }
