@@ -2,7 +2,6 @@
 column, the value goes in by INSERT and comes back as the table says, and what is written by itself has the schema, or the
 bytes, that the table has."""
 import base64
-import http.client
 import json
 import os
 import re
@@ -34,12 +33,8 @@ class Table:
         self.server, self.count, self.problems = server, 0, []
 
     def ask(self, method, path, body=None):
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=60)
-        connection.request(method, path, None if body is None else json.dumps(body), {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        text = answer.read().decode()
-        connection.close()
-        return answer.status, text
+        status, text = self.server.request(method, path, None if body is None else json.dumps(body), 60)
+        return status, text.decode()
 
     def must(self, method, path, body):
         status, answer = self.ask(method, path, body)

@@ -70,6 +70,15 @@ class KafkaRuntimeTest : public testing::Test {
     await_markers();
     (void)bench;
   }
+  // From 300 on, until the process has got slots of the query. How many there are then.
+  int feed_until_it_reads(Bench& bench, const PhysicalPlan& query) {
+    int fed = 300;
+    for (; fed < 3000 && bench.engine->status(query.query_id)->rows_in == 0; fed += 30) {
+      feed(bench, fed, fed + 30);
+      std::this_thread::sleep_for(std::chrono::milliseconds{50});
+    }
+    return fed;
+  }
   // A broker says committed before every partition has the marker that makes the rows visible.
   void await_markers() {
     for (int partition = 0; partition < 3; ++partition)
@@ -141,11 +150,7 @@ TEST_F(KafkaRuntimeTest, TwoProcessesShareAndTakeOver) {
   first->settle();
   Bench second(as("p2"));
   second.join(counts);
-  int fed = 300;
-  for (; fed < 3000 && second.engine->status(counts.query_id)->rows_in == 0; fed += 30) {
-    feed(second, fed, fed + 30);
-    std::this_thread::sleep_for(std::chrono::milliseconds{50});
-  }
+  const int fed = feed_until_it_reads(second, counts);
   const auto both_done = [&] { return result(second) == expected(); };
   for (int i = 0; i < 600 && !both_done(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds{50});
   EXPECT_EQ(result(second), expected());
@@ -233,11 +238,7 @@ TEST_F(KafkaRuntimeTest, StateOfSlotsThatOthersOwnIsDropped) {
   first->restart();
   Bench second(as("p2"));
   second.join(counts);
-  int fed = 300;
-  for (; fed < 3000 && second.engine->status(counts.query_id)->rows_in == 0; fed += 30) {
-    feed(second, fed, fed + 30);
-    std::this_thread::sleep_for(std::chrono::milliseconds{50});
-  }
+  feed_until_it_reads(second, counts);
   std::this_thread::sleep_for(std::chrono::seconds{2});
   first.reset();
   EXPECT_LT(stored(), 3);

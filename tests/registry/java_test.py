@@ -1,7 +1,6 @@
 """Avro for Java as the other side: it reads what INSERT wrote and writes what SELECT reads, by the same schemas and by ones
 that evolved, and judges the cases of tests/unit/exec_schemas as Millrace does. Needs no broker."""
 import base64
-import http.client
 import json
 import os
 import subprocess
@@ -67,13 +66,9 @@ class Java(unittest.TestCase):
         return self.java.stdout.readline().rstrip("\n")
 
     def ask(self, method, path, body=None):
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=60)
-        connection.request(method, path, None if body is None else json.dumps(body), {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        text = answer.read().decode()
-        connection.close()
-        self.assertEqual(answer.status, 200, text)
-        return text
+        status, text = self.server.request(method, path, None if body is None else json.dumps(body), 60)
+        self.assertEqual(status, 200, text)
+        return text.decode()
 
     def register(self, subject, schema):
         return json.loads(self.ask("POST", f"/subjects/{subject}/versions", {"schema": json.dumps(schema)}))["id"]
