@@ -188,6 +188,13 @@ ONLY: 'ONLY';
 UPSERT: 'UPSERT';
 UPDATE: 'UPDATE';
 ONCE: 'ONCE';
+UNBOUNDED: 'UNBOUNDED';
+TTL: 'TTL';
+READY: 'READY';
+BROADCAST: 'BROADCAST';
+FOR: 'FOR';
+SYSTEM_TIME: 'SYSTEM_TIME';
+OF: 'OF';
 
 // Values and names
 STRING: '\'' (~'\'' | '\'\'')* '\'';

@@ -25,5 +25,5 @@ freeWord
     | 'SUBJECT' | 'SYSTEM' | 'TABLES' | 'TIME' | 'TIMEOUT' | 'TIMESTAMP' | 'TOPIC' | 'TYPE' | 'TYPES' | 'VARIABLES'
     | 'ZONE'
     | 'ORDER' | 'ASC' | 'DESC' | 'NULLS' | 'FIRST' | 'LAST' | 'OFFSET' | 'ROWS' | 'FETCH' | 'ONLY' | 'UPSERT' | 'UPDATE'
-    | 'ONCE'
+    | 'ONCE' | 'UNBOUNDED' | 'TTL' | 'READY' | 'BROADCAST' | 'FOR' | 'SYSTEM_TIME' | 'OF'
     ;

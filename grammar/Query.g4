@@ -25,11 +25,12 @@ selectItem
     | expression (('AS'? name) | '->' '*')?
     ;
 
-sourceReference: name ('AS'? alias=name)?;
+sourceReference: (name | reading=('READY' | 'BROADCAST') '(' name ')') asOf? ('AS'? alias=name)?;
+asOf: 'FOR' 'SYSTEM_TIME' 'AS' 'OF' operand;
 
 joinedSource: joinKind? 'JOIN' sourceReference within? 'ON' expression;
 joinKind: 'INNER' | ('LEFT' | 'RIGHT' | 'FULL') 'OUTER'?;
-within: 'WITHIN' (duration | '(' duration ',' duration ')') gracePeriod?;
+within: 'WITHIN' (duration | '(' duration ',' duration ')' | 'UNBOUNDED' ('TTL' duration)?) gracePeriod?;
 
 window
     : name? ( 'TUMBLING' '(' 'SIZE' duration windowBounds ')'

@@ -30,10 +30,39 @@ void Printer::item(const SelectItem& item) {
 }
 
 void Printer::source(const FromSource& source) {
+  if (source.reading != Reading::plain) text(source.reading == Reading::ready ? "READY(" : "BROADCAST(");
   name(source.name);
+  if (source.reading != Reading::plain) text(")");
+  if (source.as_of) {
+    text(" FOR SYSTEM_TIME AS OF ");
+    primary(source.as_of);
+  }
   if (!source.alias) return;
   text(" ");
   name(*source.alias);
+}
+
+void Printer::within(const Within& within) {
+  const bool same = within.before.millis == within.after.millis;
+  if (within.unbounded) {
+    text(" WITHIN UNBOUNDED");
+    if (within.ttl) {
+      text(" TTL ");
+      duration(*within.ttl);
+    }
+  } else {
+    text(same ? " WITHIN " : " WITHIN (");
+    duration(within.before);
+    if (!same) {
+      text(", ");
+      duration(within.after);
+      text(")");
+    }
+  }
+  if (within.grace) {
+    text(" GRACE PERIOD ");
+    duration(*within.grace);
+  }
 }
 
 void Printer::join(const JoinedSource& join) {
@@ -42,20 +71,7 @@ void Printer::join(const JoinedSource& join) {
   text(kWords.at(static_cast<std::size_t>(join.kind)));
   text(" JOIN ");
   source(join.source);
-  if (join.within) {
-    const bool same = join.within->before.millis == join.within->after.millis;
-    text(same ? " WITHIN " : " WITHIN (");
-    duration(join.within->before);
-    if (!same) {
-      text(", ");
-      duration(join.within->after);
-      text(")");
-    }
-    if (join.within->grace) {
-      text(" GRACE PERIOD ");
-      duration(*join.within->grace);
-    }
-  }
+  if (join.within) within(*join.within);
   text(" ON (");
   expression(*join.on);
   text(")");

@@ -38,6 +38,7 @@ class Printer {
 
   void item(const SelectItem& item);
   void source(const FromSource& source);
+  void within(const Within& within);
   void join(const JoinedSource& join);
   void window(const Window& window);
   void grouping(std::string_view words, const Grouping& grouping);

@@ -35,15 +35,21 @@ struct SelectStructStar {  // `expr->*`
 using SelectItem = std::variant<SelectExpr, SelectStar, SelectStructStar>;
 
 enum class JoinKind : std::uint8_t { inner, left, right, full };
-/// WITHIN n unit sets before = after.
+/// WITHIN n unit sets before = after. WITHIN UNBOUNDED leaves both empty.
 struct Within {
   Duration before, after;
   std::optional<Duration> grace;
   Span span;
+  bool unbounded = false;
+  std::optional<Duration> ttl;  // of WITHIN UNBOUNDED
 };
+/// READY(t): nothing is joined before t has been read. BROADCAST(t): every task holds all of t.
+enum class Reading : std::uint8_t { plain, ready, broadcast };
 struct FromSource {
   Identifier name;
   std::optional<Identifier> alias;
+  Reading reading = Reading::plain;
+  ExprPtr as_of = nullptr;  // FOR SYSTEM_TIME AS OF; null when absent
   const Identifier& visible_name() const { return alias ? *alias : name; }
 };
 struct JoinedSource {

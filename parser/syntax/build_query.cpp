@@ -93,6 +93,9 @@ ast::SelectItem Builder::select_item(P::SelectItemContext* context) {
 ast::FromSource Builder::from_source(P::SourceReferenceContext* context) {
   ast::FromSource source;
   source.name = name(context->name(0));
+  if (context->reading != nullptr)
+    source.reading = context->reading->getType() == P::READY ? ast::Reading::ready : ast::Reading::broadcast;
+  if (context->asOf() != nullptr) source.as_of = operand(context->asOf()->operand());
   if (context->alias != nullptr) source.alias = name(context->alias);
   return source;
 }
@@ -109,8 +112,13 @@ ast::JoinedSource Builder::joined_source(P::JoinedSourceContext* context) {
 
 ast::Within Builder::within(P::WithinContext* context) {
   ast::Within within;
-  within.before = duration(context->duration(0));
-  within.after = context->duration().size() == 2 ? duration(context->duration(1)) : within.before;
+  within.unbounded = context->UNBOUNDED() != nullptr;
+  if (within.unbounded) {
+    if (context->TTL() != nullptr) within.ttl = duration(context->duration(0));
+  } else {
+    within.before = duration(context->duration(0));
+    within.after = context->duration().size() == 2 ? duration(context->duration(1)) : within.before;
+  }
   within.grace = grace(context->gracePeriod());
   within.span = span(context);
   return within;

@@ -11,9 +11,9 @@ namespace {
 using L = grammar::MillraceLexer;
 using antlr4::Token;
 
-constexpr std::array<std::size_t, 13> kNewWords = {L::ORDER,  L::ASC,    L::DESC, L::NULLS, L::FIRST,
-                                                   L::LAST,   L::OFFSET, L::ROWS, L::FETCH, L::ONLY,
-                                                   L::UPSERT, L::UPDATE, L::ONCE};
+constexpr std::array<std::size_t, 20> kNewWords = {
+    L::ORDER,  L::ASC,    L::DESC, L::NULLS,     L::FIRST, L::LAST,  L::OFFSET,    L::ROWS, L::FETCH,       L::ONLY,
+    L::UPSERT, L::UPDATE, L::ONCE, L::UNBOUNDED, L::TTL,   L::READY, L::BROADCAST, L::FOR,  L::SYSTEM_TIME, L::OF};
 constexpr std::array<std::size_t, 3> kNewTokens = {L::SELECT_DISTINCT, L::DELETE_ROWS, L::ROW_COMMA};
 
 /// The words that are no names by themselves in `millrace` either.

@@ -78,6 +78,18 @@ void check_source_names(const SelectInput& input, const Scope& scope) {
   }
 }
 
+/// What the grammar has and nothing runs yet.
+void check_reading(const ast::FromSource& source) {
+  const auto refuse = [&](std::string_view what, std::string_view instead) {
+    throw SqlError(Code::not_supported, source.name.span, fmt::format("{} is not supported yet.", what))
+        .hint(std::string(instead));
+  };
+  if (source.as_of) refuse("FOR SYSTEM_TIME AS OF", "without it a row meets the newest row of the table");
+  if (source.reading == ast::Reading::ready) refuse("READY", "without it rows meet what has been read of the table");
+  if (source.reading == ast::Reading::broadcast)
+    refuse("BROADCAST", "without it the two are joined by the table's primary key");
+}
+
 void check_functions(const SelectInput& input, const Scope& scope, const Clauses& clauses) {
   ExprBinder binder(input.context, scope);
   for (const auto* root : clauses.roots()) {
@@ -96,6 +108,7 @@ Scope open_sources(const SelectInput& input) {
   std::vector<const ast::FromSource*> from{&input.query.from.first};
   for (const auto& join : input.query.from.joins) from.push_back(&join.source);
   for (const auto* source : from) {
+    check_reading(*source);
     const SourceDef& def = require_source(input.context.catalog, source->name);
     if (input.persistent() && def.kind == RelationKind::table && def.window) {
       throw SqlError(Code::invalid_statement, source->name.span,

@@ -22,6 +22,10 @@ std::set<std::string> sources_of(const ast::ExprPtr& expr) {
 
 JoinStep analyse_join(const SelectInput& input, const Scope& scope, std::size_t index) {
   const auto& clause = input.query.from.joins[index];
+  if (clause.within && clause.within->unbounded) {
+    throw SqlError(Code::not_supported, clause.within->span, "WITHIN UNBOUNDED is not supported yet.")
+        .hint("give WITHIN a duration");
+  }
   const auto on = qualify(clause.on, scope);
   check_resolved(on, scope, "JOIN ON");
   const auto* comparison = on->as<ast::Comparison>();

@@ -27,12 +27,18 @@ SelectItem RandomSql::item() {
 }
 
 FromSource RandomSql::source() {
-  return {name(), maybe(name())};
+  FromSource made{name(), maybe(name())};
+  if (chance(5)) made.reading = chance() ? Reading::ready : Reading::broadcast;
+  if (chance(5)) made.as_of = expression(kDepth);
+  return made;
 }
 
 JoinedSource RandomSql::join() {
   JoinedSource made{static_cast<JoinKind>(below(4)), source(), std::nullopt, expression(kDepth), {}};
-  if (chance()) made.within = Within{duration(), duration(), maybe(duration()), {}};
+  if (chance()) {
+    made.within = Within{duration(), duration(), maybe(duration()), {}};
+    if (chance(4)) made.within = Within{{}, {}, maybe(duration()), {}, true, maybe(duration())};
+  }
   return made;
 }
 

@@ -51,6 +51,10 @@ TEST(Dialect, NewClausesAreThatOfOne) {
            "UPDATE t SET a = a + 1, b = NULL WHERE a > 1;",
            "DELETE FROM t WHERE a = 1;",
            "DELETE FROM t;",
+           "SELECT * FROM a JOIN b WITHIN UNBOUNDED ON a.x = b.x;",
+           "SELECT * FROM a JOIN b WITHIN UNBOUNDED TTL 3 DAYS GRACE PERIOD 1 HOUR ON a.x = b.x;",
+           "SELECT * FROM a JOIN BROADCAST(b) ON a.x % 10 = b.x LEFT JOIN READY(t) r ON a.x = r.x;",
+           "SELECT * FROM a JOIN t FOR SYSTEM_TIME AS OF a.ROWTIME - 5 AS r ON a.x = r.x;",
        }) {
     const auto statements = parse(text);
     ASSERT_EQ(statements.size(), 1U) << text;
@@ -60,8 +64,10 @@ TEST(Dialect, NewClausesAreThatOfOne) {
 }
 
 TEST(Dialect, NewWordsAreNames) {
-  for (const char* text : {"SELECT order, asc, first, rows FROM update order WHERE offset = 1;",
-                           "CREATE STREAM upsert (once INT, fetch STRING);"}) {
+  for (const char* text :
+       {"SELECT order, asc, first, rows FROM update order WHERE offset = 1;",
+        "CREATE STREAM upsert (once INT, fetch STRING);",
+        "SELECT ttl, of, system_time, unbounded FROM broadcast for JOIN ready ready ON ready.x = for.x;"}) {
     EXPECT_EQ(problem(text, Dialect::ksql), "") << text;
     EXPECT_TRUE(ast::equal(*parse_statement(text, Dialect::ksql), *parse_statement(text))) << text;
   }
