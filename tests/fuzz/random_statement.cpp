@@ -36,7 +36,7 @@ FromSource RandomSql::source() {
 JoinedSource RandomSql::join() {
   JoinedSource made{static_cast<JoinKind>(below(4)), source(), std::nullopt, expression(kDepth), {}};
   if (chance()) {
-    made.within = Within{duration(), duration(), maybe(duration()), {}};
+    made.within = Within{duration(), duration(), maybe(duration()), {}, false, {}};
     if (chance(4)) made.within = Within{{}, {}, maybe(duration()), {}, true, maybe(duration())};
   }
   return made;
