@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "cli/commands.h"
-#include "cli/testing/log_records.h"
 #include "cli/testing/wire.h"
 #include "exec/log/local/memory.h"
 #include "parser/ast/format.h"
@@ -74,8 +73,7 @@ TestBed::TestBed(Dialect dialect) : log_(make_memory_log()) {
 TestBed::~TestBed() = default;
 
 void TestBed::declare_topic(const std::string& name, int replicas) {
-  if (!checked(log_->describe_topic(name)))
-    checked(log_->create_topic(name, TopicConfig{.partitions = 1, .replicas = replicas, .retention_ms = -1}));
+  checked(log_.declare(name, TopicConfig{.partitions = 1, .replicas = replicas, .retention_ms = -1}));
 }
 
 void TestBed::run(const ast::Statement& statement) {
@@ -112,16 +110,15 @@ void TestBed::feed(const harness::RecordSpec& record) {
   } catch (const std::exception& error) {
     throw TestFailure(TestFailure::Kind::statement, fmt::format("an input for {}: {}", record.topic, error.what()));
   }
-  checked(harness::append(*log_, {record.topic, 0}, stored));
+  checked(log_.append(record.topic, stored));
   note_time(record.topic);
   settle({});
 }
 
 const std::vector<harness::StoredRecord>& TestBed::records(const std::string& topic) {
-  Tap& tap = taps_[topic];
-  if (!tap.reader) tap.reader = checked(harness::open_reader(*log_, topic, 1));
-  std::ranges::move(checked(harness::drain(*tap.reader)), std::back_inserter(tap.records));
-  return tap.records;
+  std::vector<harness::StoredRecord>& all = records_[topic];
+  std::ranges::move(checked(log_.take(topic)), std::back_inserter(all));
+  return all;
 }
 
 SourcePtr TestBed::source_on(const std::string& topic) const {

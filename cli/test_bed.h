@@ -7,8 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/testing/record_spec.h"
-#include "exec/log/log.h"
+#include "cli/testing/test_log.h"
 #include "parser/ast/statement.h"
 #include "parser/syntax/parse.h"
 #include "server/session/service.h"
@@ -49,18 +48,14 @@ class TestBed {
   SourcePtr source_on(const std::string& topic) const;
 
  private:
-  struct Tap {
-    std::unique_ptr<Reader> reader;
-    std::vector<harness::StoredRecord> records;
-  };
   void settle(Span at);
   void note_time(const std::string& topic);
 
   PropertyMap properties_;
   std::int64_t clock_ = 0;  // time of the newest row inserted or fed
-  std::unique_ptr<Log> log_;
+  harness::TestLog log_;
   std::unique_ptr<Service> service_;
-  std::map<std::string, Tap> taps_;
+  std::map<std::string, std::vector<harness::StoredRecord>> records_;  // by topic
 };
 
 }  // namespace millrace::inline cli

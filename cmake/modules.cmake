@@ -54,7 +54,7 @@ if(CMAKE_CXX_FLAGS_DEBUG MATCHES "fsanitize=thread")
 endif()
 
 # Records of tests as JSON texts: `millrace test`, the conformance runner, SQL data files.
-millrace_module(cli_testing IN cli/testing ALONE avro_wire.cpp proto_wire.cpp USES exec_log exec_schemas exec_data planner_catalog planner_types parser_error LINKS fmt::fmt)
+millrace_module(cli_testing IN cli/testing ALONE avro_wire.cpp proto_wire.cpp USES exec_log exec_formats exec_schemas exec_data planner_catalog planner_types parser_error LINKS fmt::fmt)
 millrace_module(cli IN cli USES cli_testing server_http server_session server_statements server_queries server_config ${EXEC} ${PLANNER} ${PARSER}
                 LINKS fmt::fmt spdlog::spdlog Boost::json Boost::url OpenSSL::SSL PkgConfig::EDIT Threads::Threads)
 set_source_files_properties(cli/version.cpp PROPERTIES COMPILE_DEFINITIONS MILLRACE_VERSION="${PROJECT_VERSION}")

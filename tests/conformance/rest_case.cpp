@@ -9,7 +9,7 @@
 #include <map>
 #include <thread>
 
-#include "cli/testing/log_records.h"
+#include "cli/testing/test_log.h"
 #include "cli/testing/wire.h"
 #include "exec/formats/format.h"
 #include "exec/log/local/memory.h"
@@ -128,12 +128,8 @@ class RestRun {
     }
     for (const auto* list : {&test_.inputs, &test_.outputs})
       for (const RecordSpec& record : *list) topics.declare_topic(record.topic, {.partitions = kRestPartitions});
-    for (const auto& [name, info] : topics.topics()) {
-      if (harness::checked(log_->describe_topic(name))) continue;
-      TopicConfig config;
-      config.partitions = info.partitions;
-      harness::checked(log_->create_topic(name, config));
-    }
+    for (const auto& [name, info] : topics.topics())
+      harness::checked(log_.declare(name, {.partitions = info.partitions}));
   }
 
   /// With the same ids.
@@ -173,14 +169,10 @@ class RestRun {
             (next == waiting.end() || it->second.front()->timestamp < next->second.front()->timestamp))
           next = it;
       const std::string& topic = next->first;
-      append(topic, harness::checked(log_->describe_topic(topic))->config.partitions,
-             encode_record(*next->second.front(), *source_on(topic), &service_->registry()));
+      harness::checked(
+          log_.append(topic, encode_record(*next->second.front(), *source_on(topic), &service_->registry())));
       next->second.pop_front();
     }
-  }
-  void append(const std::string& topic, std::int32_t partitions, const StoredRecord& record) {
-    const std::int32_t partition = record.key ? partition_for(*record.key, partitions) : 0;
-    harness::checked(harness::append(*log_, {topic, partition}, record));
   }
 
   std::string run_query(const std::string& sql, bool produce_when_running) {
@@ -308,7 +300,7 @@ class RestRun {
   }
 
   const Case& test_;
-  std::unique_ptr<Log> log_;
+  harness::TestLog log_;
   std::unique_ptr<Service> service_;
   std::unique_ptr<HttpServer> http_;
   std::unique_ptr<HttpClient> client_;

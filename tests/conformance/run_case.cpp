@@ -7,6 +7,7 @@
 #include "tests/conformance/post_check.h"
 #include "tests/conformance/run_query.h"
 #include "tests/conformance/test_functions.h"
+#include "tests/harness/checked.h"
 
 namespace millrace::conformance {
 namespace {
@@ -191,7 +192,7 @@ std::string run_checked(const Case& test, const RunOptions& options) {
   if (session.queries().empty() && !test.expected_exception) return "no query was made";
   try {
     for (const auto& query : session.queries()) run_query(session, test, query, options);
-  } catch (const QueryFailure& failure) {
+  } catch (const harness::Failure& failure) {
     const Failure seen{.rank = 3, .message = failure.what(), .detail = failure.what()};
     return test.expected_exception ? check_expected(test, seen) : fmt::format("the query failed: {}", failure.what());
   }

@@ -1,60 +1,48 @@
 #include "tests/conformance/run_query.h"
 
-#include <memory>
-
-#include "cli/testing/log_records.h"
 #include "cli/testing/wire.h"
 #include "exec/log/local/memory.h"
-#include "tests/harness/running.h"
+#include "tests/harness/bed.h"
+#include "tests/harness/checked.h"
 
 namespace millrace::conformance {
 namespace {
 
-template <class T>
-T checked(Result<T> result) {
-  if (!result) throw QueryFailure(result.error().message);
-  return std::move(*result);
-}
-void checked(const Status& status) {
-  if (!status) throw QueryFailure(status.error().message);
-}
+using harness::checked;
 
-/// One query on a memory log of its own. Every topic has one partition, as the harness feeds it.
+/// One query on a log of its own. Every topic has one partition, as the harness feeds it.
 class Stage {
  public:
   Stage(const Session& session, const PersistentQuery& query, const RunOptions& options)
-      : query_(query), log_(make_memory_log()) {
-    for (const auto& topic : query.source_topics) create(topic);
-    create(query.sink_topic);
-    EngineOptions engine;
-    engine.process_id = "conformance";
-    engine.workers = 0;
-    engine.batch_rows = options.batch_rows;
-    engine_ = harness::start_engine(*log_, session, engine);
-    auto plan = std::make_shared<PhysicalPlan>(*query.plan);
-    for (auto& topic : plan->topics) topic.partitions = 1;
-    checked(engine_->prepare(*plan));
-    checked(engine_->start_query(plan));
-    reader_ = checked(harness::open_reader(*log_, query.sink_topic, 1));
+      : query_(query), bed_(harness::TestLog(make_memory_log()), engine_options(session, options)) {
+    for (const auto& topic : query.source_topics) checked(bed_.log.declare(topic));
+    checked(bed_.log.declare(query.sink_topic));
+    PhysicalPlan plan = *query.plan;
+    for (auto& topic : plan.topics) topic.partitions = 1;
+    bed_.start(plan);
   }
 
   void push(const std::string& topic, const StoredRecord& record, std::vector<StoredRecord>& emitted) {
-    checked(harness::append(*log_, {topic, 0}, record));
-    checked(engine_->run_until_idle());
-    if (const auto status = engine_->status(query_.plan->query_id); status && status->state == QueryState::error)
-      throw QueryFailure(status->error);
-    for (StoredRecord& out : checked(harness::drain(*reader_))) emitted.push_back(std::move(out));
+    checked(bed_.log.append(topic, record));
+    bed_.settle();
+    if (const auto status = bed_.engine->status(query_.plan->query_id); status && status->state == QueryState::error)
+      throw harness::Failure(status->error);
+    for (StoredRecord& out : checked(bed_.log.take(query_.sink_topic))) emitted.push_back(std::move(out));
   }
 
  private:
-  void create(const std::string& topic) {
-    if (!checked(log_->describe_topic(topic))) checked(log_->create_topic(topic, TopicConfig{}));
+  static EngineOptions engine_options(const Session& session, const RunOptions& options) {
+    EngineOptions engine;
+    engine.service_id = std::string(harness::kServiceId);
+    engine.process_id = "conformance";
+    engine.workers = 0;
+    engine.batch_rows = options.batch_rows;
+    engine.schemas = session.schemas();
+    return engine;
   }
 
   const PersistentQuery& query_;
-  std::unique_ptr<Log> log_;
-  std::unique_ptr<Engine> engine_;
-  std::unique_ptr<Reader> reader_;
+  harness::Bed bed_;
 };
 
 StoredRecord encode(Session& session, const RecordSpec& spec) {

@@ -11,8 +11,6 @@
 #include "exec/runtime/progress.h"
 #include "exec/state/key_codec.h"
 #include "exec/state/state_db.h"
-#include "parser/syntax/parse.h"
-#include "tests/harness/session.h"
 #include "tests/kafka/broker.h"
 #include "tests/unit/exec_runtime/harness.h"
 
@@ -41,19 +39,13 @@ class KafkaRuntimeTest : public testing::Test {
     options.process = process;
     return options;
   }
-  PhysicalPlan plan(Bench& bench) {
-    harness::Session session({}, {});
-    const auto statements =
-        parse("CREATE STREAM orders (id STRING KEY, item STRING, n INT) WITH (kafka_topic='" + prefix_ +
-              "orders', value_format='JSON', partitions=3);"
-              "CREATE TABLE " +
-              table_ + " WITH (kafka_topic='" + prefix_ +
-              "counts') AS SELECT item, COUNT(*) AS c, SUM(n) AS s FROM orders GROUP BY item;");
-    session.declare_topics_of(statements, 3);
-    for (const auto& statement : statements) session.apply(statement);
-    for (const auto& [topic, info] : session.topics())
-      if (auto known = bench.log->describe_topic(topic); known && !*known) bench.create(topic, info.partitions);
-    return *session.queries().front().plan;
+  PhysicalPlan plan(Bench& bench) const {
+    return bench.plan("CREATE STREAM orders (id STRING KEY, item STRING, n INT) WITH (kafka_topic='" + prefix_ +
+                          "orders', value_format='JSON', partitions=3);"
+                          "CREATE TABLE " +
+                          table_ + " WITH (kafka_topic='" + prefix_ +
+                          "counts') AS SELECT item, COUNT(*) AS c, SUM(n) AS s FROM orders GROUP BY item;",
+                      3);
   }
   void feed(Bench& bench, int from, int to) {
     auto writer = log_->writer(prefix_ + "feeder", nullptr).value();

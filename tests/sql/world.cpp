@@ -8,14 +8,11 @@
 #include <stdexcept>
 #include <thread>
 
-#include "cli/testing/log_records.h"
 #include "cli/testing/wire.h"
-#include "exec/formats/format.h"
 #include "exec/log/local/memory.h"
 #include "exec/runtime/topic_pull.h"
 #include "parser/syntax/parse.h"
 #include "tests/harness/checked.h"
-#include "tests/harness/running.h"
 #include "tests/harness/table_pull.h"
 
 namespace millrace::sql_test {
@@ -152,94 +149,49 @@ std::string compare_last(const std::vector<RecordSpec>& expected, const std::vec
 
 World::World(const Variant& variant)
     : variant_(variant),
-      log_(make_memory_log()),
       session_(variant.last_values ? PropertyMap{{"cache.max.bytes.buffering", "10485760"}} : PropertyMap{},
                variant.rules_off) {
+  EngineOptions options;
+  options.service_id = std::string(harness::kServiceId);
+  options.process_id = "sql-test";
+  options.schemas = session_.schemas();
+  options.workers = variant_.workers;
+  options.batch_rows = variant_.batch_rows;
   if (variant.on_disk) {
     std::string name = (std::filesystem::temp_directory_path() / "millrace-sql-XXXXXX").string();
     if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary directory");
     state_ = name;
+    options.state_directory = name;
   }
-  start_engine();
+  bed_ = std::make_unique<harness::Bed>(harness::TestLog(make_memory_log()), options);
 }
 
 World::~World() {
-  engine_.reset();
+  bed_.reset();
   std::error_code ignored;
   if (!state_.empty()) std::filesystem::remove_all(state_, ignored);
 }
 
-void World::start_engine() {
-  EngineOptions options;
-  options.process_id = "sql-test";
-  options.workers = variant_.workers;
-  options.batch_rows = variant_.batch_rows;
-  options.state_directory = state_.string();
-  engine_ = harness::start_engine(*log_, session_, options);
-}
-
 void World::restart() {
-  for (const auto& [id, plan] : started_) {
-    const auto status = engine_->status(id);
+  for (const auto& query : session_.queries()) {
+    const auto status = query.plan ? bed_->engine->status(query.plan->query_id) : std::nullopt;
     if (!status) continue;
-    QueryStatus& sum = before_[id];
+    QueryStatus& sum = before_[query.plan->query_id];
     sum.late_rows += status->late_rows;
     sum.bad_records += status->bad_records;
     sum.rows_in += status->rows_in;
     sum.rows_out += status->rows_out;
     sum.operators.insert(sum.operators.end(), status->operators.begin(), status->operators.end());
   }
-  if (!variant_.clean) engine_->kill();
-  engine_.reset();
-  started_.clear();
-  start_engine();
-  start_queries();
-}
-
-void World::start_queries() {
-  for (const auto& query : session_.queries()) {
-    if (!query.plan) continue;
-    auto& started = started_[query.plan->query_id];
-    if (started == query.plan) continue;
-    if (started) checked(engine_->stop_query(query.plan->query_id));  // CREATE OR REPLACE
-    started = query.plan;
-    checked(engine_->prepare(*query.plan));
-    checked(engine_->start_query(query.plan));
-  }
-}
-
-void World::create_topics() {
-  for (const auto& [name, info] : session_.topics())
-    if (!checked(log_->describe_topic(name)))
-      checked(log_->create_topic(name, TopicConfig{.partitions = info.partitions}));
-}
-
-void World::append(const std::string& topic, const StoredRecord& record) {
-  const int partitions = session_.topics().at(topic).partitions;
-  const std::int32_t partition = record.key ? partition_for(*record.key, partitions) : 0;
-  checked(harness::append(*log_, {topic, partition}, record));
-}
-
-void World::append_inserted() {
-  for (auto& [topic, records] : session_.records()) {
-    for (const auto& record : records) append(topic, record);
-    records.clear();
-  }
-}
-
-void World::settle() {
-  if (variant_.workers == 0) return checked(engine_->run_until_idle());
-  if (!engine_->wait_until_idle(kLongestWait)) throw std::runtime_error("the queries do not come to rest");
+  variant_.clean ? bed_->restart() : bed_->crash();
 }
 
 std::string World::run(const StatementStep& step) {
   try {
     for (const auto& statement : parse(step.text, session_.dialect())) {
       if (!change_rows(*statement)) session_.apply(statement);
-      create_topics();
-      append_inserted();
-      start_queries();
-      settle();
+      bed_->follow(session_);
+      bed_->settle();
     }
   } catch (const SqlError& error) {
     if (step.error.empty()) return fmt::format("failed: {}", error.what());
@@ -267,15 +219,15 @@ std::string World::run(const FeedStep& step) {
   if (!source) return "no source " + step.source;
   const std::size_t crash = variant_.midway ? random_() % std::max<std::size_t>(step.rows.size(), 1) : step.rows.size();
   for (std::size_t i = 0; i < step.rows.size(); ++i) {
-    append(source->topic, harness::encode_record(step.rows[i], *source, &session_.registry()));
+    checked(bed_->log.append(source->topic, harness::encode_record(step.rows[i], *source, &session_.registry())));
     if (i != crash) continue;
     std::this_thread::sleep_for(std::chrono::microseconds(random_() % 1000));
     restart();
   }
-  settle();
+  bed_->settle();
   if (variant_.restart) {
     restart();
-    settle();
+    bed_->settle();
   }
   return {};
 }
@@ -285,13 +237,14 @@ std::string World::run(const ExpectStep& step) {
   if (!source) return "no source " + step.source;
   const auto* query = query_into(step.source);
   if (query)
-    if (const auto status = engine_->status(query->plan->query_id); status && status->state == QueryState::error)
+    if (const auto status = bed_->engine->status(query->plan->query_id); status && status->state == QueryState::error)
       return "the query failed: " + status->error;
-  const auto actual = drain(source->topic);
+  const auto actual = checked(bed_->log.take(source->topic));
   using Compare = ExpectStep::Compare;
   const bool coalesced = variant_.last_values && source->kind == RelationKind::table && step.compare == Compare::all;
   if (coalesced || step.compare == Compare::last) return compare_last(step.rows, actual, *source, session_.registry());
-  return compare_all(step.rows, actual, *source, step.compare == Compare::all && tap(source->topic).partitions == 1,
+  return compare_all(step.rows, actual, *source,
+                     step.compare == Compare::all && session_.topics().at(source->topic).partitions == 1,
                      session_.registry());
 }
 
@@ -301,13 +254,13 @@ std::string World::run(const MetricStep& step) {
   if (variant_.midway) return {};  // what was worked off and not committed is counted twice
   const std::string& id = query->plan->query_id;
   std::uint64_t value = counter(before_[id], step.metric);
-  if (const auto status = engine_->status(id)) value += counter(*status, step.metric);
+  if (const auto status = bed_->engine->status(id)) value += counter(*status, step.metric);
   return value == step.value ? "" : fmt::format("{} is {}", step.metric, value);
 }
 
 std::string World::run(const FailsStep& step) {
   const auto* query = query_into(step.source);
-  const auto status = query ? engine_->status(query->plan->query_id) : std::nullopt;
+  const auto status = query ? bed_->engine->status(query->plan->query_id) : std::nullopt;
   if (!status) return "no query fills " + step.source;
   if (status->state != QueryState::error) return "the query has not failed";
   return status->error.find(step.text) != std::string::npos ? "" : "it failed with: " + status->error;
@@ -333,8 +286,8 @@ std::string World::run(const QueryStep& step) {
       failure = std::move(error);
       ended = true;
     };
-    const auto query = checked(engine_->run_transient(plan, true, std::move(events)));
-    if (variant_.workers == 0) settle();
+    const auto query = checked(bed_->engine->run_transient(plan, true, std::move(events)));
+    if (variant_.workers == 0) bed_->settle();
     const auto deadline = std::chrono::steady_clock::now() + kLongestWait;
     while (variant_.workers > 0 && !ended && std::chrono::steady_clock::now() < deadline)
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -347,9 +300,9 @@ std::string World::run(const QueryStep& step) {
 }
 
 std::shared_ptr<TableRows> World::read(const harness::Session::Pull& plan) {
-  if (plan.table) return checked(engine_->read_table(std::make_shared<PreparedPull>(plan.table), {}));
-  auto rows = checked(TopicPull::start(*engine_, plan.topic.below, plan.topic.above, kLongestWait));
-  if (variant_.workers == 0) settle();
+  if (plan.table) return checked(bed_->engine->read_table(std::make_shared<PreparedPull>(plan.table), {}));
+  auto rows = checked(TopicPull::start(*bed_->engine, plan.topic.below, plan.topic.above, kLongestWait));
+  if (variant_.workers == 0) bed_->settle();
   return rows;
 }
 
@@ -388,7 +341,7 @@ std::string World::run(const PullStep& step) {
   const auto* query = query_into(step.source);
   if (!query) return "no query fills " + step.source;
   std::vector<std::string> actual;
-  checked(pull_table(*engine_, *query->plan, {}, [&](const Batch& batch) {
+  checked(pull_table(*bed_->engine, *query->plan, {}, [&](const Batch& batch) {
     for (std::size_t row = 0; row < batch.rows; ++row) {
       std::vector<std::size_t> order(batch.columns.size());
       for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
@@ -397,18 +350,6 @@ std::string World::run(const PullStep& step) {
     return true;
   }));
   return compare_rows(step.rows, std::move(actual));
-}
-
-World::Tap& World::tap(const std::string& topic) {
-  Tap& tap = taps_[topic];
-  if (tap.reader) return tap;
-  tap.partitions = session_.topics().at(topic).partitions;
-  tap.reader = checked(harness::open_reader(*log_, topic, tap.partitions));
-  return tap;
-}
-
-std::vector<StoredRecord> World::drain(const std::string& topic) {
-  return checked(harness::drain(*tap(topic).reader));
 }
 
 const harness::PersistentQuery* World::query_into(const std::string& source) const {

@@ -8,8 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "exec/runtime/engine.h"
-#include "tests/harness/session.h"
+#include "tests/harness/bed.h"
 #include "tests/sql/script.h"
 
 namespace millrace::sql_test {
@@ -28,7 +27,7 @@ struct Variant {
   int workers = 0;  // threads; 0: all on the test's own
 };
 
-/// A catalog, a memory log and an engine that steps run against.
+/// A session and a bed that its statements run on, step by step.
 class World {
  public:
   explicit World(const Variant& variant);
@@ -45,34 +44,18 @@ class World {
   std::string run(const PullStep& step);
 
  private:
-  struct Tap {  // reads what a topic got since the last look
-    std::unique_ptr<Reader> reader;
-    int partitions = 1;
-  };
-
   std::string run_pull(const ast::Query& query, const QueryStep& step);
   std::shared_ptr<TableRows> read(const harness::Session::Pull& plan);
   /// Whether the statement was UPSERT, UPDATE, DELETE or INSERT ... ONCE.
   bool change_rows(const ast::Statement& statement);
-  void start_engine();
   void restart();
-  void start_queries();
-  void create_topics();
-  void append(const std::string& topic, const harness::StoredRecord& record);
-  void append_inserted();
-  void settle();
-  Tap& tap(const std::string& topic);
-  std::vector<harness::StoredRecord> drain(const std::string& topic);
   const harness::PersistentQuery* query_into(const std::string& source) const;
 
   const Variant& variant_;
   std::filesystem::path state_;  // a directory of its own; empty: in memory
-  std::unique_ptr<Log> log_;
-  std::unique_ptr<Engine> engine_;
   harness::Session session_;
-  std::map<std::string, std::shared_ptr<const PhysicalPlan>> started_;  // by query id
-  std::map<std::string, QueryStatus> before_;                           // counters of engines that are gone
-  std::map<std::string, Tap> taps_;
+  std::unique_ptr<harness::Bed> bed_;
+  std::map<std::string, QueryStatus> before_;  // counters of engines that are gone, by query id
   std::minstd_rand random_;
 };
 

@@ -150,10 +150,9 @@ TEST(LostState, StateAheadOfItsLogIsBuiltAgain) {
   bench.restart();  // a clean stop spills
   bench.engine->kill();
   bench.engine.reset();
-  bench.own_log.reset();
+  bench.log = harness::TestLog(std::unique_ptr<Log>());
   std::filesystem::remove_all(bench.directory / "log");
-  bench.own_log = std::move(*open_embedded_log({.directory = bench.directory / "log"}));
-  bench.log = bench.own_log.get();
+  bench.log = harness::TestLog(std::move(*open_embedded_log({.directory = bench.directory / "log"})));
   bench.create("in", 1);
   bench.create("out", 1);
   bench.create(plan.topics.front().name, 1);

@@ -3,8 +3,6 @@
 #include <thread>
 
 #include "exec/log/local/memory.h"
-#include "parser/syntax/parse.h"
-#include "tests/harness/session.h"
 #include "tests/unit/exec_runtime/harness.h"
 
 namespace millrace::runtime_test {
@@ -19,15 +17,6 @@ class FaultyLogTest : public testing::Test {
     options.workers = 2;
     options.shared = &log_;
     return options;
-  }
-  /// The plan of the only query; its topics are made.
-  PhysicalPlan plan(Bench& bench, const std::string& sql) {
-    harness::Session session({}, {});
-    const auto statements = parse(sql);
-    session.declare_topics_of(statements, 1);
-    for (const auto& statement : statements) session.apply(statement);
-    for (const auto& [topic, info] : session.topics()) bench.create(topic, info.partitions);
-    return *session.queries().front().plan;
   }
   template <class Condition>
   static bool eventually(Condition&& condition) {
@@ -47,7 +36,7 @@ constexpr const char* kJoin =
 TEST_F(FaultyLogTest, AJoinWaitsForWhatTheLogHoldsHoweverLong) {
   log_.held_topic = "items";
   Bench bench(options());
-  const PhysicalPlan join = plan(bench, kJoin);
+  const PhysicalPlan join = bench.plan(kJoin, 1);
   bench.feed("items", "a", R"({"PRICE":5})", 1);
   bench.feed("orders", "a", R"({"N":1})", 2);
   log_.held = true;
@@ -64,7 +53,7 @@ TEST_F(FaultyLogTest, AJoinWaitsForWhatTheLogHoldsHoweverLong) {
 TEST_F(FaultyLogTest, AQueryWhoseTopicsCannotBeLookedUpStartsLater) {
   Bench::Options with = options();
   Bench bench(with);
-  const PhysicalPlan join = plan(bench, kJoin);
+  const PhysicalPlan join = bench.plan(kJoin, 1);
   ASSERT_TRUE(bench.engine->prepare(join));
   log_.unreachable = true;
   bench.join(join);
@@ -85,7 +74,7 @@ TEST_F(FaultyLogTest, LagIsWhatIsNotCommittedYet) {
   Bench::Options slow = options();
   slow.commit_interval = 60s;
   Bench bench(slow);
-  const PhysicalPlan join = plan(bench, kJoin);
+  const PhysicalPlan join = bench.plan(kJoin, 1);
   bench.feed("orders", "a", R"({"N":1})", 2);
   bench.start(join);
   ASSERT_TRUE(eventually([&] { return bench.engine->status(join.query_id)->rows_out == 1; }));

@@ -7,70 +7,62 @@
 #include "exec/log/embedded/open.h"
 #include "exec/log/local/memory.h"
 #include "planner/query/plan_query.h"
+#include "tests/harness/checked.h"
 
 namespace millrace::runtime_test {
 
-Bench::Bench(Options the_options) : options(the_options) {
+namespace {
+
+std::filesystem::path fresh_directory() {
   static int count = 0;
-  directory = std::filesystem::temp_directory_path() /
-              ("millrace-runtime-" + std::to_string(::getpid()) + "-" + std::to_string(++count));
-  if (!options.directory.empty()) directory = options.directory;
-  log = options.shared;
-  if (log != nullptr) {
-  } else if (options.embedded) {
-    EmbeddedOptions embedded;
-    embedded.directory = directory / "log";
-    std::filesystem::create_directories(directory);
-    auto opened = open_embedded_log(embedded);
-    if (!opened) throw std::runtime_error(opened.error().message);
-    own_log = std::move(*opened);
-  } else {
-    own_log = make_memory_log();
-  }
-  if (own_log) log = own_log.get();
-  open();
+  return std::filesystem::temp_directory_path() /
+         ("millrace-runtime-" + std::to_string(::getpid()) + "-" + std::to_string(++count));
 }
+
+harness::TestLog open_log(const Bench::Options& options, const std::filesystem::path& directory) {
+  if (options.shared != nullptr) return harness::TestLog(*options.shared);
+  if (!options.embedded) return harness::TestLog(make_memory_log());
+  std::filesystem::create_directories(directory);
+  return harness::TestLog(harness::checked(open_embedded_log({.directory = directory / "log"})));
+}
+
+EngineOptions engine_options(const Bench::Options& options, const std::filesystem::path& directory) {
+  EngineOptions engine;
+  engine.service_id = options.service;
+  engine.process_id = options.process;
+  engine.advertised = options.process + ":8088";
+  engine.state_memory_bytes = options.state_memory_bytes;
+  engine.transient_memory_bytes = options.transient_memory_bytes;
+  engine.commit_interval = options.commit_interval;
+  engine.keep_state_elsewhere = options.keep_state_elsewhere;
+  engine.slots = 8;
+  engine.workers = options.workers;
+  engine.batch_rows = options.batch_rows;
+  if (!options.state) return engine;
+  std::filesystem::create_directories(directory);
+  engine.state_directory = directory / "state";
+  return engine;
+}
+
+}  // namespace
+
+Bench::Bench(const Options& the_options)
+    : Bench(the_options,
+            the_options.directory.empty() ? fresh_directory() : std::filesystem::path(the_options.directory)) {}
+
+Bench::Bench(const Options& the_options, std::filesystem::path the_directory)
+    : Bed(open_log(the_options, the_directory), engine_options(the_options, the_directory)),
+      options(the_options),
+      directory(std::move(the_directory)) {}
 
 Bench::~Bench() {
   engine.reset();
-  own_log.reset();
+  log = harness::TestLog(std::unique_ptr<Log>());
   if (options.directory.empty()) std::filesystem::remove_all(directory);
 }
 
-void Bench::open() {
-  EngineOptions engine_options;
-  engine_options.service_id = options.service;
-  engine_options.process_id = options.process;
-  engine_options.advertised = options.process + ":8088";
-  engine_options.state_memory_bytes = options.state_memory_bytes;
-  engine_options.transient_memory_bytes = options.transient_memory_bytes;
-  engine_options.commit_interval = options.commit_interval;
-  engine_options.keep_state_elsewhere = options.keep_state_elsewhere;
-  engine_options.slots = 8;
-  engine_options.workers = options.workers;
-  engine_options.batch_rows = options.batch_rows;
-  if (options.state) {
-    engine_options.state_directory = directory / "state";
-    std::filesystem::create_directories(directory);
-  }
-  EngineEvents events;
-  events.on_record_error = [this](const ProcessingError& error) {
-    const std::lock_guard lock(mutex_);
-    errors.push_back(error);
-  };
-  auto started = Engine::start(*log, engine_options, events);
-  if (!started) throw std::runtime_error(started.error().message);
-  engine = std::move(*started);
-  std::vector<Engine::Start> starts;
-  for (const auto& plan : plans_) starts.push_back({plan});
-  const auto done = engine->start_queries(starts);
-  ASSERT_TRUE(done) << done.error().message;
-}
-
 void Bench::create(const std::string& topic, int partitions) {
-  TopicConfig config;
-  config.partitions = partitions;
-  ASSERT_TRUE(log->create_topic(topic, config));
+  ASSERT_TRUE(log->create_topic(topic, {.partitions = partitions}));
 }
 
 void Bench::feed(const std::string& topic, std::optional<std::string> key, std::optional<std::string> value,
@@ -107,45 +99,6 @@ std::vector<Row> Bench::sorted(const std::string& topic) {
   auto rows = read(topic);
   std::sort(rows.begin(), rows.end());
   return rows;
-}
-
-void Bench::start(const PhysicalPlan& plan) {
-  const auto prepared = engine->prepare(plan);
-  ASSERT_TRUE(prepared) << prepared.error().message;
-  join(plan);
-}
-
-void Bench::start_together(const std::vector<PhysicalPlan>& plans) {
-  std::vector<const PhysicalPlan*> all;
-  for (const PhysicalPlan& plan : plans) all.push_back(&plan);
-  const auto prepared = engine->prepare(all);
-  ASSERT_TRUE(prepared) << prepared.error().message;
-  std::vector<Engine::Start> starts;
-  for (const PhysicalPlan& plan : plans) starts.push_back({std::make_shared<const PhysicalPlan>(plan)});
-  for (const Engine::Start& start : starts) plans_.push_back(start.plan);
-  const auto started = engine->start_queries(starts);
-  ASSERT_TRUE(started) << started.error().message;
-}
-
-void Bench::join(const PhysicalPlan& plan) {
-  plans_.push_back(std::make_shared<const PhysicalPlan>(plan));
-  const auto started = engine->start_query(plans_.back());
-  ASSERT_TRUE(started) << started.error().message;
-}
-
-void Bench::settle() {
-  ASSERT_TRUE(engine->wait_until_idle(std::chrono::seconds{20}));
-}
-
-void Bench::crash() {
-  engine->kill();
-  engine.reset();
-  open();
-}
-
-void Bench::restart() {
-  engine.reset();
-  open();
 }
 
 NodePtr source(const std::string& topic, RelationKind kind) {

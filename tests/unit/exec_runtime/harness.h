@@ -8,10 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "exec/log/log.h"
-#include "exec/runtime/engine.h"
 #include "planner/logical/plan.h"
 #include "planner/physical/plan.h"
+#include "tests/harness/bed.h"
 
 namespace millrace::runtime_test {
 
@@ -25,8 +24,8 @@ inline std::ostream& operator<<(std::ostream& out, const Row& row) {
   return out << row.key << " | " << row.value << " | " << row.timestamp;
 }
 
-/// A log, an engine on it, and short ways to feed and read.
-class Bench {
+/// A bed on one of the logs, and short ways to feed and read it.
+class Bench : public harness::Bed {
  public:
   struct Options {
     int workers = 0;
@@ -42,35 +41,21 @@ class Bench {
     std::chrono::milliseconds commit_interval{2000};
     std::chrono::milliseconds keep_state_elsewhere{std::chrono::hours{1}};
   };
-  explicit Bench(Options options);
+  explicit Bench(const Options& options);
   ~Bench();
 
   void create(const std::string& topic, int partitions);
   void feed(const std::string& topic, std::optional<std::string> key, std::optional<std::string> value,
             std::int64_t timestamp, int partition = -1);
+  /// All of the topic, partition by partition.
   std::vector<Row> read(const std::string& topic);
   std::vector<Row> sorted(const std::string& topic);
-  /// Starts what another process has prepared.
-  void join(const PhysicalPlan& plan);
-  /// Prepares and starts.
-  void start(const PhysicalPlan& plan);
-  void start_together(const std::vector<PhysicalPlan>& plans);
-  void settle();
-  /// The engine dies without a word and a new one takes over, with the same plans.
-  void crash();
-  void restart();
 
-  Options options;
-  std::filesystem::path directory;
-  std::unique_ptr<Log> own_log;
-  Log* log = nullptr;
-  std::unique_ptr<Engine> engine;
-  std::vector<ProcessingError> errors;
+  const Options options;
+  const std::filesystem::path directory;
 
  private:
-  void open();
-  std::mutex mutex_;
-  std::vector<std::shared_ptr<const PhysicalPlan>> plans_;
+  Bench(const Options& options, std::filesystem::path directory);
 };
 
 /// Source of (K STRING KEY, V BIGINT, S STRING), key format KAFKA, value format JSON.

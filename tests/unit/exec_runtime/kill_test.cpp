@@ -6,8 +6,6 @@
 #include <map>
 #include <random>
 
-#include "parser/syntax/parse.h"
-#include "tests/harness/session.h"
 #include "tests/harness/table_pull.h"
 #include "tests/unit/exec_runtime/harness.h"
 
@@ -37,19 +35,14 @@ class KillTest : public testing::Test {
     options.commit_interval = std::chrono::milliseconds{20};
     return options;
   }
-  PhysicalPlan plan(Bench& bench) {
-    harness::Session session({{"cache.max.bytes.buffering", "10000000"}}, {});
-    const auto statements = parse(
+  static PhysicalPlan plan(Bench& bench) {
+    return bench.plan(
         "CREATE STREAM orders (id STRING KEY, item STRING, n INT) WITH (kafka_topic='orders', value_format='JSON', "
         "partitions=3);"
         "CREATE TABLE counts WITH (kafka_topic='counts') AS SELECT item, COUNT(*) AS c, SUM(n) AS s FROM orders GROUP "
         "BY "
-        "item;");
-    session.declare_topics_of(statements, 3);
-    for (const auto& statement : statements) session.apply(statement);
-    for (const auto& [topic, info] : session.topics())
-      if (auto known = bench.log->describe_topic(topic); known && !*known) bench.create(topic, info.partitions);
-    return *session.queries().front().plan;
+        "item;",
+        3, {{"cache.max.bytes.buffering", "10000000"}});
   }
   void feed() {
     Bench bench(options());
@@ -67,7 +60,7 @@ class KillTest : public testing::Test {
     ASSERT_EQ(writer->commit_state(std::chrono::seconds{30}).outcome, Writer::Outcome::committed);
   }
   /// Runs in a process of its own until it is killed.
-  pid_t start() {
+  pid_t start() noexcept {
     const pid_t child = ::fork();
     if (child != 0) return child;
     Bench bench(options());

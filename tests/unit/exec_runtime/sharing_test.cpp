@@ -29,12 +29,16 @@ class Sharing : public testing::Test {
   Sharing() : bench_({.workers = 0}) {
     for (const char* topic : {"in", "all", "v", "s"}) bench_.create(topic, 1);
   }
-  static std::vector<PhysicalPlan> plans() {
-    return {physical(sink(stream(), "all"), "ALL"), physical(sink(only(stream(), 1), "v"), "V"),
-            physical(sink(only(stream(), 2), "s"), "S")};
+  static std::vector<Bench::Plan> plans() {
+    std::vector<Bench::Plan> all;
+    for (const auto& [root, id] :
+         {std::pair{sink(stream(), "all"), "ALL"}, std::pair{sink(only(stream(), 1), "v"), "V"},
+          std::pair{sink(only(stream(), 2), "s"), "S"}})
+      all.push_back(std::make_shared<const PhysicalPlan>(physical(root, id)));
+    return all;
   }
   void start_all() {
-    for (const PhysicalPlan& plan : plans()) bench_.start(plan);
+    for (const Bench::Plan& plan : plans()) bench_.start({plan});
   }
   void append(int from, int to) {
     for (int i = from; i < to; ++i)
@@ -60,7 +64,7 @@ TEST_F(Sharing, RecordsAreDecodedOnceForAll) {
 
 TEST_F(Sharing, ThoseWhoStartTogetherDecodeOnceWhatIsThere) {
   append(0, 20'000);
-  bench_.start_together(plans());
+  bench_.start(plans());
   bench_.settle();
   EXPECT_EQ(bench_.engine->rows_decoded(), 20'000U);
   for (const char* topic : {"all", "v", "s"}) EXPECT_THAT(bench_.read(topic), SizeIs(20'000));

@@ -28,12 +28,9 @@ class SqlTest : public testing::TestWithParam<SqlWay> {
     session_ = std::make_unique<harness::Session>(properties, std::set<std::string>{});
     const auto statements = parse(sql);
     session_->declare_topics_of(statements, 3);
-    std::size_t started = 0;
     for (const auto& statement : statements) {
       session_->apply(statement);
-      for (const auto& [topic, info] : session_->topics())
-        if (auto known = bench.log->describe_topic(topic); known && !*known) bench.create(topic, info.partitions);
-      for (; started < session_->queries().size(); ++started) bench.start(*session_->queries()[started].plan);
+      bench.follow(*session_);
     }
   }
   void step(Bench& bench) {
