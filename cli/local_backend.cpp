@@ -110,7 +110,7 @@ class LocalBackend final : public Backend {
   }
 
   void interrupt() override { interrupted_ = true; }
-  Result<json::object> info() override { return service_.info().at("KsqlServerInfo").as_object(); }
+  Result<json::object> info() override { return service_.document(Document::info).at("KsqlServerInfo").as_object(); }
   Result<bool> is_valid_property(const std::string& name, std::string& why) override {
     auto problem = service_.check_property(name);
     if (problem) why = problem->message;

@@ -8,16 +8,12 @@
 #include <fstream>
 
 #include "parser/syntax/parse.h"
-#include "server/http/http_errors.h"
 #include "server/http/http_text.h"
+#include "server/session/errors.h"
 
 namespace millrace::inline server {
 namespace {
 
-template <class T, class... Ts>
-concept OneOf = (std::same_as<T, Ts> || ...);
-
-constexpr int kForbidden = 40300, kTopicForbidden = 40301;
 constexpr std::array<std::string_view, 6> kPrivileges = {"READ", "WRITE", "CREATE", "DROP", "TERMINATE", "CONFIGURE"};
 
 bool matches(std::string_view pattern, std::string_view name) {
@@ -50,104 +46,11 @@ std::vector<std::string> words_of(std::string_view line) {
   return words;
 }
 
-/// What one statement needs, gathered from its tree.
-class Needs {
- public:
-  struct Need {
-    Privilege privilege;
-    std::string name;
-  };
-  explicit Needs(const Catalog& catalog) : catalog_(catalog) {}
-
-  void statement(const ast::Statement& statement) {
-    std::visit([this](const auto& node) { visit(node); }, statement.node);
-  }
-  const std::vector<Need>& needs() const { return needs_; }
-  const std::vector<std::string>& shown() const { return shown_; }
-
- private:
-  void need(Privilege privilege, std::string name) { needs_.push_back({privilege, std::move(name)}); }
-  void query(const ast::QueryPtr& query) {
-    need(Privilege::read, query->from.first.name.text);
-    for (const auto& join : query->from.joins) need(Privilege::read, join.source.name.text);
-  }
-  void changed(const std::string& table) {
-    need(Privilege::read, table);
-    need(Privilege::write, table);
-  }
-  static std::optional<std::string> topic_of(const ast::Properties& properties) {
-    for (const auto& property : properties)
-      if (upper(property.name) == "KAFKA_TOPIC")
-        if (const auto* text = property.value->as<ast::StringLiteral>()) return text->value;
-    return std::nullopt;
-  }
-
-  void visit(const ast::CreateSource& node) {
-    need(Privilege::create, node.name.text);
-    // Who may declare a source over a topic may read and fill it.
-    const std::string topic = topic_of(node.properties).value_or(node.name.text);
-    need(Privilege::read, topic);
-    if (!node.read_only) need(Privilege::write, topic);
-  }
-  void visit(const ast::CreateAs& node) {
-    need(Privilege::create, node.name.text);
-    if (auto topic = topic_of(node.properties)) need(Privilege::write, *topic);
-    query(node.query);
-  }
-  void visit(const ast::InsertSelect& node) {
-    need(Privilege::write, node.target.text);
-    query(node.query);
-  }
-  void visit(const ast::InsertValues& node) { need(Privilege::write, node.target.text); }
-  void visit(const ast::InsertOnce& node) {
-    need(Privilege::write, node.target.text);
-    query(node.query);
-  }
-  // These answer with how many rows there were, and so tell what is in the table.
-  void visit(const ast::UpsertValues& node) { changed(node.target.text); }
-  void visit(const ast::UpdateRows& node) { changed(node.target.text); }
-  void visit(const ast::DeleteRows& node) { changed(node.target.text); }
-  void visit(const ast::AlterSource& node) { need(Privilege::create, node.name.text); }
-  void visit(const ast::DropSource& node) {
-    need(Privilege::drop, node.name.text);
-    const SourceDef* source = catalog_.find(node.name.text);
-    if (node.delete_topic && source != nullptr) need(Privilege::drop, source->topic);
-  }
-  void visit(const ast::CreateType& node) { need(Privilege::create, node.name.text); }
-  void visit(const ast::DropType& node) { need(Privilege::drop, node.name.text); }
-  void visit(const ast::CreateConnector&) { need(Privilege::configure, ""); }
-  void visit(const ast::DropConnector&) { need(Privilege::configure, ""); }
-  void visit(const ast::AlterSystem&) { need(Privilege::configure, ""); }
-  void visit(const ast::ControlQuery&) { need(Privilege::terminate, ""); }
-  void visit(const ast::Select& node) { query(node.query); }
-  void visit(const ast::Print& node) { need(Privilege::read, node.topic.text); }
-  void visit(const ast::DescribeSource& node) { shown_.push_back(node.name.text); }
-  void visit(const ast::AssertTopic& node) { shown_.push_back(node.topic.text); }
-  void visit(const ast::Explain& node) {
-    if (node.statement)
-      statement(*node.statement);
-    else
-      need(Privilege::terminate, "");
-  }
-  // Lists, which are filtered; what belongs to the session alone; what a server does not run.
-  template <class Node>
-  requires OneOf<Node, ast::ShowSources, ast::ShowTopics, ast::ShowQueries, ast::ShowFunctions, ast::ShowProperties,
-                 ast::ShowTypes, ast::ShowVariables, ast::ShowConnectors, ast::ShowConnectorPlugins,
-                 ast::DescribeStreams, ast::DescribeFunction, ast::DescribeConnector, ast::SetProperty,
-                 ast::UnsetProperty, ast::DefineVariable, ast::UndefineVariable, ast::AssertSchema, ast::AssertValues,
-                 ast::AssertSource, ast::RunScript>
-  void visit(const Node&) {}
-
-  const Catalog& catalog_;
-  std::vector<Need> needs_;
-  std::vector<std::string> shown_;
-};
-
 ServiceError denied(Privilege privilege, const std::string& name) {
-  if (name.empty()) return http_error(kForbidden, "You are forbidden from using this cluster.");
+  if (name.empty()) return service_error(kForbidden, "You are forbidden from using this cluster.");
   std::string verb(kPrivileges[static_cast<std::size_t>(privilege)]);
   std::transform(verb.begin() + 1, verb.end(), verb.begin() + 1, [](unsigned char c) { return std::tolower(c); });
-  return http_error(kTopicForbidden, fmt::format("Authorization denied to {} on topic(s): [{}]", verb, name));
+  return service_error(kTopicForbidden, fmt::format("Authorization denied to {} on topic(s): [{}]", verb, name));
 }
 
 }  // namespace
@@ -220,18 +123,18 @@ bool Access::sees(const Principal& user, std::string_view name) const {
 
 std::optional<ServiceError> Access::check(const Principal& user, const Request& request, const Catalog& catalog) const {
   if (is_unlimited(user)) return std::nullopt;
-  Needs needs(catalog);
+  Needs needs{.catalog = catalog};
   try {
     const std::string text = request.sql.find("${") == std::string::npos
                                  ? request.sql
                                  : substitute_variables(request.sql, request.variables);
-    for (const auto& statement : parse(text)) needs.statement(*statement);
+    for (const auto& statement : parse(text)) add_needs(*statement, needs);
   } catch (const SqlError&) {
     return std::nullopt;
   }
-  for (const auto& [privilege, name] : needs.needs())
+  for (const auto& [privilege, name] : needs.privileges)
     if (!allows(user, privilege, name)) return denied(privilege, name);
-  for (const std::string& name : needs.shown())
+  for (const std::string& name : needs.shown)
     if (!sees(user, name)) return denied(Privilege::read, name);
   return std::nullopt;
 }
@@ -245,14 +148,14 @@ std::optional<ServiceError> Access::check_insert(const Principal& user, const st
 }
 
 std::optional<std::vector<std::string>> Access::names_in(std::string_view text, const Catalog& catalog) {
-  Needs needs(catalog);
+  Needs needs{.catalog = catalog};
   try {
-    for (const auto& statement : parse(std::string(text))) needs.statement(*statement);
+    for (const auto& statement : parse(std::string(text))) add_needs(*statement, needs);
   } catch (const SqlError&) {
     return std::nullopt;
   }
-  std::vector<std::string> names = needs.shown();
-  for (const auto& need : needs.needs())
+  std::vector<std::string> names = needs.shown;
+  for (const auto& need : needs.privileges)
     if (!need.name.empty()) names.push_back(need.name);
   return names;
 }

@@ -7,13 +7,11 @@
 #include <vector>
 
 #include "exec/data/result.h"
-#include "parser/ast/statement.h"
 #include "server/http/credentials.h"
 #include "server/session/service.h"
+#include "server/statements/privileges.h"
 
 namespace millrace::inline server {
-
-enum class Privilege : std::uint8_t { read, write, create, drop, terminate, configure };
 
 /// What each role may do, from a file of lines `GRANT privilege, ... [ON pattern, ...] TO role, ...;`. Names of sources
 /// and topics are compared without regard to case; `*` in a pattern stands for any characters. What is not granted is

@@ -8,7 +8,6 @@
 #include <optional>
 #include <regex>
 
-#include "server/http/http_errors.h"
 #include "server/http/http_sink.h"
 #include "server/http/http_text.h"
 #include "server/http/media_type.h"
@@ -16,6 +15,7 @@
 #include "server/http/operate.h"
 #include "server/http/schema_api.h"
 #include "server/http/visible.h"
+#include "server/session/errors.h"
 
 namespace millrace::inline server {
 namespace json = boost::json;
@@ -26,13 +26,6 @@ using Exchange = std::shared_ptr<Responder>;
 constexpr std::array kV1OrJson = {MediaType::v1, MediaType::json};
 constexpr std::array kAll = {MediaType::delimited, MediaType::json, MediaType::v1, MediaType::protobuf};
 constexpr std::string_view kJson = "application/json";
-
-void answer_error(const Exchange& exchange, const ServiceError& error, const Responder::Headers& headers = {}) {
-  exchange->respond(error.code / 100, kJson, json::serialize(error.to_json()), headers);
-}
-void answer_error(const Exchange& exchange, int code, std::string message, const Responder::Headers& headers = {}) {
-  answer_error(exchange, http_error(code, std::move(message)), headers);
-}
 
 void not_acceptable(const Exchange& exchange) {
   exchange->respond(406, kJson, R"({"@type":"generic_error","error_code":40600,"message":"Not Acceptable"})");
@@ -54,11 +47,11 @@ std::optional<json::object> body_object(const HttpRequest& request, const Exchan
     text.remove_prefix(kByteOrderMark.size());
   json::value value = json::parse(text, problem);
   if (problem) {
-    answer_error(exchange, 40000, fmt::format("Failed to decode request body: {}", problem.message()));
+    answer_error(exchange, kBadRequest, fmt::format("Failed to decode request body: {}", problem.message()));
     return std::nullopt;
   }
   if (!value.is_object()) {
-    answer_error(exchange, 40000, "Failed to decode request body: expected a JSON object");
+    answer_error(exchange, kBadRequest, "Failed to decode request body: expected a JSON object");
     return std::nullopt;
   }
   return std::move(value.as_object());
@@ -68,7 +61,7 @@ std::optional<json::object> body_object(const HttpRequest& request, const Exchan
 bool has_text(const json::object& body, std::string_view field, const Exchange& exchange) {
   const json::value* text = body.if_contains(field);
   if (text != nullptr && text->is_string()) return true;
-  answer_error(exchange, 40000, fmt::format("The request has no '{}' field with a text", field));
+  answer_error(exchange, kBadRequest, fmt::format("The request has no '{}' field with a text", field));
   return false;
 }
 
@@ -117,14 +110,6 @@ std::optional<ServiceError> forbidden(const Request& asked, const HttpRequest& r
   if (context.access == nullptr || !request.user) return std::nullopt;
   return context.access->check(*request.user, asked, context.service->catalog());
 }
-/// For what concerns the server as a whole. False after a 403.
-bool may_configure(const HttpRequest& request, const Exchange& exchange, const HandlerContext& context) {
-  if (context.access == nullptr || !request.user || context.access->allows(*request.user, Privilege::configure))
-    return true;
-  answer_error(exchange, 40300, "You are forbidden from using this cluster.");
-  return false;
-}
-
 /// Whether there is something that the user may not see.
 bool is_limited(const HttpRequest& request, const HandlerContext& context) {
   return context.access != nullptr && request.user && !context.access->is_unlimited(*request.user);
@@ -138,7 +123,7 @@ std::string who_asks(const HttpRequest& request) {
 bool may_ask(const HttpRequest& request, const Exchange& exchange, const HandlerContext& context) {
   const auto& rates = context.terms.rates;
   if (!rates || rates->take_request(who_asks(request), UserRates::Clock::now())) return true;
-  answer_error(exchange, 42900, "Too many requests in this second", {{"Retry-After", "1"}});
+  answer_error(exchange, kTooManyRequests, "Too many requests in this second", {{"Retry-After", "1"}});
   return false;
 }
 
@@ -199,7 +184,7 @@ void query(const HttpRequest& request, const Exchange& exchange, const HandlerCo
 /// `GET /ws/query?request=…`, after the upgrade; its answer goes out in frames.
 void websocket_query(const HttpRequest& request, const Exchange& exchange, const HandlerContext& context) {
   if (!request.websocket)
-    return answer_error(exchange, 42600, "This endpoint takes WebSockets only", {{"Upgrade", "websocket"}});
+    return answer_error(exchange, kUpgradeRequired, "This endpoint takes WebSockets only", {{"Upgrade", "websocket"}});
   HttpRequest inner;
   inner.body = query_value(request.query, "request");
   auto body = body_object(inner, exchange);
@@ -222,27 +207,28 @@ void close_query(const HttpRequest& request, const Exchange& exchange, const Han
   auto body = body_object(request, exchange);
   if (!body) return;
   const json::value* id = body->if_contains("queryId");
-  if (id == nullptr || !id->is_string()) return answer_error(exchange, 40000, "The request has no 'queryId' field");
+  if (id == nullptr || !id->is_string())
+    return answer_error(exchange, kBadRequest, "The request has no 'queryId' field");
   const std::string name(id->get_string());
   // Of a query that somebody else began nothing is told.
   if (is_limited(request, context) && !context.access->allows(*request.user, Privilege::terminate) &&
       context.streams.owner(name) != who_asks(request))
-    return answer_error(exchange, 40000, fmt::format("No query with id {}", name));
+    return answer_error(exchange, kBadRequest, fmt::format("No query with id {}", name));
   if (!context.service->close_query(name))
-    return answer_error(exchange, 40000, fmt::format("No query with id {}", name));
+    return answer_error(exchange, kBadRequest, fmt::format("No query with id {}", name));
   exchange->respond(200, "", "");
 }
 
-template <json::object (Service::*Get)()>
-void get_object(const HttpRequest& request, const Exchange& exchange, const HandlerContext& context) {
+template <Document which>
+void show(const HttpRequest& request, const Exchange& exchange, const HandlerContext& context) {
   if (auto type = agree(request, exchange, kV1OrJson, MediaType::v1))
-    exchange->respond(200, media_type_name(*type), json::serialize((context.service->*Get)()));
+    exchange->respond(200, media_type_name(*type), json::serialize(context.service->document(which)));
 }
 
 void statuses(const HttpRequest& request, const Exchange& exchange, const HandlerContext& context) {
   auto type = agree(request, exchange, kV1OrJson, MediaType::v1);
   if (!type) return;
-  json::object all = context.service->statuses();
+  json::object all = context.service->document(Document::statuses);
   if (is_limited(request, context)) {
     const Visible visible(*context.access, *request.user, context.service->catalog());
     json::object& commands = all.at("commandStatuses").as_object();
@@ -258,7 +244,7 @@ void statuses(const HttpRequest& request, const Exchange& exchange, const Handle
 void cluster_status(const HttpRequest& request, const Exchange& exchange, const HandlerContext& context) {
   auto type = agree(request, exchange, kV1OrJson, MediaType::v1);
   if (!type) return;
-  json::object all = context.service->cluster_status();
+  json::object all = context.service->document(Document::cluster_status);
   if (is_limited(request, context) && !context.access->allows(*request.user, Privilege::terminate))
     for (auto& host : all.at("clusterStatus").as_object()) {
       json::object& state = host.value().as_object();
@@ -271,7 +257,8 @@ void cluster_status(const HttpRequest& request, const Exchange& exchange, const 
 
 void metadata_id(const HttpRequest& request, const Exchange& exchange, const HandlerContext& context) {
   if (auto type = agree(request, exchange, kV1OrJson, MediaType::v1))
-    exchange->respond(200, media_type_name(*type), json::serialize(context.service->metadata().at("clusterId")));
+    exchange->respond(200, media_type_name(*type),
+                      json::serialize(context.service->document(Document::metadata).at("clusterId")));
 }
 
 /// Whether a topic is in the `deleteTopicList` of /ksql/terminate: names or regular expressions.
@@ -315,7 +302,7 @@ void terminate_cluster(const HttpRequest& request, const Exchange& exchange, con
   try {
     if (auto problem = drop_everything(*body, *context.service)) return answer_error(exchange, *problem);
   } catch (const std::regex_error& error) {
-    return answer_error(exchange, 40000, fmt::format("deleteTopicList: {}", error.what()));
+    return answer_error(exchange, kBadRequest, fmt::format("deleteTopicList: {}", error.what()));
   }
   const json::object status{{"status", "SUCCESS"}, {"message", "The cluster is terminated"}, {"queryId", nullptr}};
   const json::array answer{json::object{{"@type", "currentStatus"},
@@ -364,11 +351,11 @@ constexpr Route kRoutes[] = {
     {"POST", "/lag", heartbeat},
     {"GET", "/openapi.json", openapi},
     {"GET", "/ws/query", websocket_query, Pace::query},
-    {"GET", "/info", get_object<&Service::info>, Pace::statement},
-    {"GET", "/healthcheck", get_object<&Service::health>, Pace::statement},
+    {"GET", "/info", show<Document::info>, Pace::statement},
+    {"GET", "/healthcheck", show<Document::health>, Pace::statement},
     {"GET", "/clusterStatus", cluster_status, Pace::statement},
     {"GET", "/status", statuses},
-    {"GET", "/v1/metadata", get_object<&Service::metadata>, Pace::statement},
+    {"GET", "/v1/metadata", show<Document::metadata>, Pace::statement},
     {"GET", "/v1/metadata/id", metadata_id, Pace::statement},
     {"GET", "/chc/ready", probe},
     {"GET", "/chc/live", probe},
@@ -407,7 +394,7 @@ bool named_path(const HttpRequest& request, const Exchange& exchange, const Hand
                          Visible(*context.access, *request.user, context.service->catalog()).command(id);
     const auto status = visible ? context.service->status(id) : std::nullopt;
     if (!status)
-      answer_error(exchange, 40400, "Command not found");
+      answer_error(exchange, kNotFound, "Command not found");
     else
       exchange->respond(200, media_type_name(MediaType::v1), json::serialize(*status));
     return true;
@@ -451,10 +438,10 @@ void not_ready(const HttpRequest& request, const Exchange& exchange, ServiceStag
                                  ? R"({"isHealthy":false,"details":{},"serverState":"INITIALIZING"})"
                                  : R"({"isHealthy":false,"details":{},"serverState":"TERMINATING"})");
   if (stage == ServiceStage::terminated)
-    return answer_error(exchange, 50304, "The server is terminated until it is started again");
+    return answer_error(exchange, kTerminated, "The server is terminated until it is started again");
   if (stage == ServiceStage::starting)
-    return answer_error(exchange, 50302, "The server is not ready yet", {{"Retry-After", "10"}});
-  answer_error(exchange, 50303, "The server is shutting down");
+    return answer_error(exchange, kNotReady, "The server is not ready yet", {{"Retry-After", "10"}});
+  answer_error(exchange, kStopping, "The server is shutting down");
 }
 
 }  // namespace
@@ -491,13 +478,13 @@ void handle(const HttpRequest& request, const Exchange& exchange, const HandlerC
     if (route != nullptr) return route->run(request, exchange, context);
     if (named_path(request, exchange, context) || schema_path(request, exchange, context)) return;
   } catch (const std::exception& error) {
-    return answer_error(exchange, 50000, error.what());
+    return answer_error(exchange, kServerError, error.what());
   }
   if (request.method == "OPTIONS" && request.path == "*")
     return exchange->respond(204, "", "", {{"Allow", "GET, HEAD, POST, OPTIONS"}});
   if (known || request.path == "/inserts-stream")
-    return answer_error(exchange, 40500, "Method Not Allowed", {{"Allow", allowed_methods(request.path)}});
-  answer_error(exchange, 40400, "Not Found");
+    return answer_error(exchange, kMethodNotAllowed, "Method Not Allowed", {{"Allow", allowed_methods(request.path)}});
+  answer_error(exchange, kNotFound, "Not Found");
 }
 
 }  // namespace millrace::inline server

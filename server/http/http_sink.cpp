@@ -1,7 +1,7 @@
 #include "server/http/http_sink.h"
 
 #include "parser/error/mutex.h"
-#include "server/http/http_errors.h"
+#include "server/session/errors.h"
 
 namespace millrace::inline server {
 namespace {
@@ -9,8 +9,8 @@ namespace {
 constexpr std::size_t kPullFlushBytes = 64 << 10;
 
 ServiceError too_many_rows(std::int64_t most) {
-  return http_error(41300, "The result has more than " + std::to_string(most) +
-                               " rows: ask for fewer (WHERE, LIMIT), or raise millrace.pull.max.rows");
+  return service_error(kTooLarge, "The result has more than " + std::to_string(most) +
+                                      " rows: ask for fewer (WHERE, LIMIT), or raise millrace.pull.max.rows");
 }
 
 void respond_error(Responder& responder, const ServiceError& error) {
@@ -51,7 +51,7 @@ void HttpSink::begin(const QueryHeader& header) {
   if (auto refused = layout_refusal(type_, header)) return refuse(*refused);
   if (push_ && terms_.rates) {
     permit_ = terms_.rates->begin_push(terms_.who);
-    if (!permit_) return refuse(http_error(40003, "Maximum number of push queries exceeded"));
+    if (!permit_) return refuse(service_error(kTooManyPushQueries, "Maximum number of push queries exceeded"));
   }
   apart_ = push_ || type_ == MediaType::frames;
   watch();
@@ -225,7 +225,7 @@ void HttpSink::shut_down() {
     shutting_down_ = true;
   }
   release([self = shared_from_this()] {
-    self->end(std::nullopt, ServiceError{.code = 50303,
+    self->end(std::nullopt, ServiceError{.code = kStopping,
                                          .message = "The server is shutting down",
                                          .statement = {},
                                          .span = {},

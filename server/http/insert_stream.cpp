@@ -5,7 +5,7 @@
 #include <array>
 
 #include "parser/error/mutex.h"
-#include "server/http/http_errors.h"
+#include "server/session/errors.h"
 #include "server/session/service.h"
 
 namespace millrace::inline server {
@@ -76,11 +76,11 @@ void InsertStream::work() {
       take_lines(arrived, complete && !aborted);
       if (!done_) flush();
     } catch (const std::exception& error) {
-      fail(http_error(50000, error.what()), rows_);
+      fail(service_error(kServerError, error.what()), rows_);
     }
     consumed(arrived.size());
     if (done_) continue;
-    if (shutting_down && !complete) fail(http_error(50303, "The server is shutting down"), rows_);
+    if (shutting_down && !complete) fail(service_error(kStopping, "The server is shutting down"), rows_);
     if (complete) finish();
   }
 }
@@ -90,7 +90,7 @@ void InsertStream::take_lines(std::string_view text, bool last) {
     const std::size_t end = text.find('\n');
     if (end == std::string_view::npos) {
       rest_ += text;
-      if (rest_.size() > kLongestLine) fail(http_error(41300, "a row is too large"), rows_);
+      if (rest_.size() > kLongestLine) fail(service_error(kTooLarge, "a row is too large"), rows_);
       break;
     }
     if (rest_.empty()) {
@@ -111,9 +111,9 @@ bool InsertStream::take_row(std::string_view line) {
   if (!inserter_) return open(line);
   boost::system::error_code bad;
   const json::value row = json::parse(line, bad);
-  const std::optional<ServiceError> problem = bad || !row.is_object()
-                                                  ? http_error(40000, "A row must be one JSON object on a line")
-                                                  : inserter_->insert(row.get_object());
+  const std::optional<ServiceError> problem =
+      bad || !row.is_object() ? service_error(kBadRequest, "A row must be one JSON object on a line")
+                              : inserter_->insert(row.get_object());
   if (problem) {
     flush();  // what came before a bad row stays inserted
     if (!done_) fail(*problem, rows_);
@@ -130,13 +130,13 @@ bool InsertStream::open(std::string_view line) {
     return false;
   };
   const auto type = negotiate(accept_, kOffered, MediaType::delimited);
-  if (!type) return refuse(http_error(40600, "Not Acceptable"));
+  if (!type) return refuse(service_error(kNotAcceptable, "Not Acceptable"));
   type_ = *type;
   boost::system::error_code bad;
   const json::value arguments = json::parse(line, bad);
   const json::value* target = !bad && arguments.is_object() ? arguments.get_object().if_contains("target") : nullptr;
   if (target == nullptr || !target->is_string())
-    return refuse(http_error(40000, "The first line of /inserts-stream must be an object with a 'target'"));
+    return refuse(service_error(kBadRequest, "The first line of /inserts-stream must be an object with a 'target'"));
   if (auto denied = check_(std::string(target->get_string()))) return refuse(*denied);
   PropertyMap properties;
   if (const json::value* given = arguments.get_object().if_contains("properties");

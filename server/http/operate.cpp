@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include "server/http/http_errors.h"
 #include "server/http/slow_request.h"
 #include "server/queries/audit_log.h"
+#include "server/session/errors.h"
 
 namespace millrace::inline server {
 namespace json = boost::json;
@@ -17,16 +17,6 @@ constexpr std::string_view kJson = "application/json";
 void answer(const Exchange& exchange, const json::value& body) {
   exchange->respond(200, kJson, json::serialize(body));
 }
-void answer_error(const Exchange& exchange, int code, std::string message) {
-  exchange->respond(code / 100, kJson, json::serialize(http_error(code, std::move(message)).to_json()));
-}
-
-bool may_configure(const HttpRequest& request, const Exchange& exchange, const HandlerContext& context) {
-  if (context.access == nullptr || !request.user || context.access->allows(*request.user, Privilege::configure))
-    return true;
-  answer_error(exchange, 40300, "You are forbidden from using this cluster.");
-  return false;
-}
 
 /// The text of a field of the body; empty after an answer with 40000.
 std::string field_of(const HttpRequest& request, const Exchange& exchange, std::string_view name) {
@@ -34,7 +24,7 @@ std::string field_of(const HttpRequest& request, const Exchange& exchange, std::
   const json::value body = json::parse(request.body, bad);
   const json::value* field = !bad && body.is_object() ? body.get_object().if_contains(name) : nullptr;
   if (field != nullptr && field->is_string() && !field->get_string().empty()) return std::string(field->get_string());
-  answer_error(exchange, 40000, fmt::format("The request has no '{}' field with a text", name));
+  answer_error(exchange, kBadRequest, fmt::format("The request has no '{}' field with a text", name));
   return {};
 }
 
@@ -44,6 +34,21 @@ json::object level_object() {
 }
 
 }  // namespace
+
+void answer_error(const Exchange& exchange, const ServiceError& error, const Responder::Headers& headers) {
+  exchange->respond(error.code / 100, kJson, json::serialize(error.to_json()), headers);
+}
+
+void answer_error(const Exchange& exchange, int code, std::string message, const Responder::Headers& headers) {
+  answer_error(exchange, service_error(code, std::move(message)), headers);
+}
+
+bool may_configure(const HttpRequest& request, const Exchange& exchange, const HandlerContext& context) {
+  if (context.access == nullptr || !request.user || context.access->allows(*request.user, Privilege::configure))
+    return true;
+  answer_error(exchange, kForbidden, "You are forbidden from using this cluster.");
+  return false;
+}
 
 bool set_log_level(std::string_view level) {
   constexpr std::pair<std::string_view, spdlog::level::level_enum> kLevels[] = {{"debug", spdlog::level::debug},
@@ -60,7 +65,7 @@ bool set_log_level(std::string_view level) {
 }
 
 void debug_tasks(const HttpRequest& request, const Exchange& exchange, const HandlerContext& context) {
-  if (may_configure(request, exchange, context)) answer(exchange, json::object{{"tasks", context.service->tasks()}});
+  if (may_configure(request, exchange, context)) answer(exchange, context.service->document(Document::tasks));
 }
 
 void show_log_level(const HttpRequest& request, const Exchange& exchange, const HandlerContext& context) {
@@ -72,7 +77,7 @@ void change_log_level(const HttpRequest& request, const Exchange& exchange, cons
   const std::string level = field_of(request, exchange, "level");
   if (level.empty()) return;
   if (!set_log_level(level))
-    return answer_error(exchange, 40000, fmt::format("'{}' is no log level: debug, info, warn, error", level));
+    return answer_error(exchange, kBadRequest, fmt::format("'{}' is no log level: debug, info, warn, error", level));
   answer(exchange, level_object());
 }
 
@@ -81,7 +86,8 @@ void back_up(const HttpRequest& request, const Exchange& exchange, const Handler
   const std::string name = field_of(request, exchange, "name");
   if (name.empty()) return;
   const auto path = context.service->back_up(name);
-  if (!path) return answer_error(exchange, path.error().fault == Fault::user ? 40000 : 50000, path.error().message);
+  if (!path)
+    return answer_error(exchange, path.error().fault == Fault::user ? kBadRequest : kServerError, path.error().message);
   answer(exchange, json::object{{"path", *path}});
 }
 

@@ -5,14 +5,14 @@
 #include <atomic>
 
 #include "parser/error/mutex.h"
-#include "server/http/http_errors.h"
 #include "server/http/peer_wire.h"
+#include "server/session/errors.h"
 
 namespace millrace::inline server {
 namespace {
 
 void refuse_peer(Responder& responder, std::string why) {
-  const ServiceError error = http_error(40000, std::move(why));
+  const ServiceError error = service_error(kBadRequest, std::move(why));
   responder.respond(400, "application/json", boost::json::serialize(error.to_json()));
 }
 
@@ -132,7 +132,7 @@ void answer_peer(const HttpRequest& request, const std::shared_ptr<Responder>& r
   if (request.path == kLookUpsPath) return answer_look_ups(request, responder, service.engine());
   if (request.path == kReportPath)
     return post([responder, &service] {
-      responder->respond(200, "application/json", boost::json::serialize(service.report()));
+      responder->respond(200, "application/json", boost::json::serialize(service.document(Document::report)));
     });
   post([request, responder, &engine = service.engine(), post] { answer_scan(request, responder, engine, post); });
 }

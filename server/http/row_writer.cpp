@@ -9,7 +9,7 @@
 #include "exec/schemas/proto_schema.h"
 #include "planner/catalog/formats.h"
 #include "planner/types/base64.h"
-#include "server/http/http_errors.h"
+#include "server/session/errors.h"
 
 namespace millrace::inline server {
 namespace json = boost::json;
@@ -187,7 +187,8 @@ class ProtobufRows final : public V1Writer {
     }
     begin(out);
     if (!fault_) {
-      out += "{\"errorMessage\":" + json::serialize(http_error(50000, fault_.error().message).to_json()) + "}";
+      out +=
+          "{\"errorMessage\":" + json::serialize(service_error(kServerError, fault_.error().message).to_json()) + "}";
       return separate(out);
     }
     const std::string_view bytes = encoded_.row(row);
@@ -235,7 +236,7 @@ std::optional<ServiceError> layout_refusal(MediaType type, const QueryHeader& he
   if (type != MediaType::protobuf || header.text) return std::nullopt;
   const std::string reason = refusal(*find_format(ProtobufRows::kFormat), header.schema.columns);
   if (reason.empty()) return std::nullopt;
-  return http_error(40600, "Not Acceptable: " + reason);
+  return service_error(kNotAcceptable, "Not Acceptable: " + reason);
 }
 
 std::unique_ptr<RowWriter> make_row_writer(MediaType type, bool buffered) {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <array>
 
-#include "server/http/http_errors.h"
 #include "server/http/http_text.h"
+#include "server/session/errors.h"
 
 namespace millrace::inline server {
 namespace {
@@ -56,16 +56,16 @@ std::optional<ServiceError> HttpSecurity::admit(HttpRequest& request) const {
   Principal user;
   switch (find_user(request, user)) {
     case Credentials::Outcome::too_many:
-      return http_error(42900, "Too many failed attempts");
+      return service_error(kTooManyRequests, "Too many failed attempts");
     case Credentials::Outcome::unknown:
-      return http_error(40100, "Unauthorized");
+      return service_error(kUnauthorized, "Unauthorized");
     default:
       break;
   }
   const bool welcome = roles.empty() || std::any_of(user.roles.begin(), user.roles.end(), [&](const std::string& role) {
                          return std::find(roles.begin(), roles.end(), role) != roles.end();
                        });
-  if (!welcome) return http_error(40300, "You are forbidden from using this cluster.");
+  if (!welcome) return service_error(kForbidden, "You are forbidden from using this cluster.");
   request.user = std::move(user);
   return std::nullopt;
 }

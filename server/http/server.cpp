@@ -22,10 +22,10 @@
 #include "server/http/connection.h"
 #include "server/http/gzip.h"
 #include "server/http/handlers.h"
-#include "server/http/http_errors.h"
 #include "server/http/http_text.h"
 #include "server/http/insert_stream.h"
 #include "server/http/operate.h"
+#include "server/session/errors.h"
 
 namespace millrace::inline server {
 namespace asio = boost::asio;
@@ -264,14 +264,14 @@ class AsioHttpServer final : public HttpServer, private RequestHandler {
     if (is_peer_path(request.path)) {
       if (!options_.peers.admits(request, security() != nullptr))
         responder->respond(401, "application/json",
-                           boost::json::serialize(http_error(40100, "Unauthorized").to_json()));
+                           boost::json::serialize(service_error(kUnauthorized, "Unauthorized").to_json()));
       return nullptr;
     }
     if (const auto security = this->security())
       if (const auto refused = security->admit(request)) {
         note_refusal(request, *refused);
         HttpHeaders headers;
-        if (refused->code == 40100) headers.emplace_back("WWW-Authenticate", security->challenge());
+        if (refused->code == kUnauthorized) headers.emplace_back("WWW-Authenticate", security->challenge());
         responder->respond(refused->code / 100, "application/json", boost::json::serialize(refused->to_json()),
                            headers);
         return nullptr;
@@ -309,10 +309,10 @@ class AsioHttpServer final : public HttpServer, private RequestHandler {
       const bool known = encoding == "gzip" || encoding == "x-gzip";
       auto text = known ? gunzip(request.body, options_.limits.body_bytes) : std::nullopt;
       if (!text)
-        return responder->respond(
-            known ? 400 : 415, "application/json",
-            boost::json::serialize(
-                http_error(known ? 40000 : 41500, "The body's Content-Encoding cannot be read").to_json()));
+        return responder->respond(known ? 400 : 415, "application/json",
+                                  boost::json::serialize(service_error(known ? kBadRequest : kUnknownEncoding,
+                                                                       "The body's Content-Encoding cannot be read")
+                                                             .to_json()));
       request.body = std::move(*text);
     }
     Service* service = begin_work();

@@ -12,35 +12,6 @@
 /// What operators ask of a service.
 namespace millrace::inline server {
 namespace json = boost::json;
-namespace {
-
-std::string_view activity(const TaskStatus& task) {
-  return task.restoring ? "RESTORING" : task.dirty ? "UNCOMMITTED" : "COMMITTED";
-}
-
-}  // namespace
-
-json::array ServiceImpl::tasks() {
-  json::array list;
-  for (const TaskStatus& task : engine_->tasks()) {
-    json::array inputs;
-    for (const TaskStatus::Input& input : task.inputs)
-      inputs.push_back(json::object{{"topic", input.topic},
-                                    {"committedOffset", input.committed},
-                                    {"consumedOffset", input.consumed},
-                                    {"fetchedOffset", input.accepted}});
-    list.push_back(json::object{{"query", task.query_id},
-                                {"subtopology", task.subtopology},
-                                {"partition", task.partition},
-                                {"slot", task.slot},
-                                {"worker", task.worker},
-                                {"state", activity(task)},
-                                {"lag", task.lag < 0 ? json::value() : json::value(task.lag)},
-                                {"stateBytes", task.state_bytes},
-                                {"inputs", std::move(inputs)}});
-  }
-  return list;
-}
 
 Result<std::string> ServiceImpl::back_up(const std::string& name) {
   namespace fs = std::filesystem;

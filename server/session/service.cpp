@@ -284,33 +284,6 @@ std::vector<std::string> ServiceImpl::query_ids() {
   return ids;
 }
 
-json::object ServiceImpl::info() {
-  auto cluster = log_.cluster_id();
-  return {{"KsqlServerInfo", json::object{{"version", options_.version},
-                                          {"kafkaClusterId", cluster ? *cluster : std::string()},
-                                          {"ksqlServiceId", config().text("ksql.service.id")},
-                                          {"serverStatus", commands_->failure() ? "ERROR" : "RUNNING"}}}};
-}
-
-json::object ServiceImpl::health() {
-  const bool log_healthy = log_.describe_topic("_health").has_value();
-  const bool commands_healthy = !commands_->failure();
-  auto part = [](bool healthy) { return json::object{{"isHealthy", healthy}}; };
-  return {{"isHealthy", log_healthy && commands_healthy},
-          {"details", json::object{{"metastore", part(commands_healthy)},
-                                   {"kafka", part(log_healthy)},
-                                   {"commandRunner", part(commands_healthy)}}},
-          {"serverState", "READY"}};
-}
-
-json::object ServiceImpl::metadata() {
-  auto cluster = log_.cluster_id();
-  json::object scope{{"path", json::array{}},
-                     {"clusters", json::object{{"kafka-cluster", cluster ? *cluster : std::string()},
-                                               {"ksql-cluster", config().text("ksql.service.id")}}}};
-  return {{"version", options_.version}, {"clusterId", json::object{{"scope", std::move(scope)}, {"id", ""}}}};
-}
-
 json::object ServiceImpl::statuses() {
   const MutexLock lock(statuses_mutex_);
   json::object all;

@@ -120,7 +120,7 @@ class Inserter {
 /// The way to the other processes of the service.
 class ServicePeers : public RemoteTables {
  public:
-  /// What each says of itself (Service::report), in the order asked for. Waits for the slowest, two seconds at most.
+  /// What each says of itself (Document::report), in the order asked for. Waits for the slowest, two seconds at most.
   virtual std::vector<Result<std::string>> reports(const std::vector<std::string>& addresses) = 0;
 };
 
@@ -134,6 +134,18 @@ struct ServiceOptions {
   std::string version;
   /// The time of rows inserted without one, in ms; the system's clock when empty.
   std::function<std::int64_t()> now;
+};
+
+/// What is told of the service as it is (http-api.md): what GET endpoints answer.
+enum class Document : std::uint8_t {
+  info,            // /info
+  health,          // /healthcheck
+  cluster_status,  // /clusterStatus
+  metadata,        // /v1/metadata
+  statuses,        // /status
+  tasks,           // /debug/tasks
+  report,          // to other processes of the service: `queries`, their states by id; `status`, its part of
+                   // /clusterStatus
 };
 
 /// Thread-safe. `log` must outlive it.
@@ -164,17 +176,10 @@ class Service {
   };
   virtual OpenedInserter inserter(const std::string& target, const PropertyMap& properties) = 0;
 
-  virtual boost::json::object info() = 0;    // /info
-  virtual boost::json::object health() = 0;  // /healthcheck
-  virtual boost::json::object cluster_status() = 0;
-  /// What this process says of itself to others: `queries`, their states by id; `status`, its part of /clusterStatus.
-  virtual boost::json::object report() = 0;
-  virtual boost::json::object metadata() = 0;  // /v1/metadata
-  virtual boost::json::object statuses() = 0;  // /status
+  virtual boost::json::object document(Document which) = 0;
   virtual std::optional<boost::json::object> status(const std::string& command_id) = 0;
   virtual std::optional<ServiceError> check_property(const std::string& name) = 0;
-  virtual std::string metrics() = 0;       // Prometheus text
-  virtual boost::json::array tasks() = 0;  // /debug/tasks
+  virtual std::string metrics() = 0;  // Prometheus text
   /// A copy of the embedded log and the state under millrace.backup.directory; where it is.
   virtual Result<std::string> back_up(const std::string& name) = 0;
   /// Whether there is an audit stream.

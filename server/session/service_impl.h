@@ -43,16 +43,10 @@ class ServiceImpl final : public Service {
   bool quick_query(const Request& request, const std::shared_ptr<QuickAnswer>& answer) override;
   bool close_query(const std::string& query_id) override;
   OpenedInserter inserter(const std::string& target, const PropertyMap& properties) override;
-  boost::json::object info() override;
-  boost::json::object health() override;
-  boost::json::object cluster_status() override;
-  boost::json::object report() override;
-  boost::json::object metadata() override;
-  boost::json::object statuses() override;
+  boost::json::object document(Document which) override;
   std::optional<boost::json::object> status(const std::string& command_id) override;
   std::optional<ServiceError> check_property(const std::string& name) override;
   std::string metrics() override;
-  boost::json::array tasks() override;
   Result<std::string> back_up(const std::string& name) override;
   bool audits() const override { return audit_ != nullptr; }
   void audit(const AuditEntry& entry) override;
@@ -66,6 +60,7 @@ class ServiceImpl final : public Service {
   // For the parts of the implementation that lie in files of their own.
   StatePtr state() const { return commands_->state(); }
   Log& log() { return log_; }
+  bool replays_commands() const { return !commands_->failure(); }
   const Config& config() const { return options_.config; }
   const ServiceOptions& options() const { return options_; }
   const FunctionCatalog& functions() const { return functions_; }
@@ -149,6 +144,9 @@ class ServiceImpl final : public Service {
   /// Asks the other processes of the service how they are.
   OtherProcesses other_processes();
   boost::json::object own_status();
+  boost::json::object cluster_status();
+  boost::json::object report();
+  boost::json::object statuses();
   void remember_status(const std::string& command_id, const std::string& status, const std::string& message,
                        const std::optional<std::string>& query_id);
 

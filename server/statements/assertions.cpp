@@ -107,4 +107,8 @@ Planned plan(const ast::AssertSchema& check, const ast::Statement& statement, co
   return Show{[&](const ShowContext& context) { return assert_schema(check, statement, context); }};
 }
 
+void need(const ast::AssertTopic& check, Needs& needs) {
+  needs.shown.push_back(check.topic.text);
+}
+
 }  // namespace millrace::inline server

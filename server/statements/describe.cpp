@@ -137,4 +137,8 @@ Planned plan(const ast::DescribeStreams& describe, const ast::Statement& stateme
   }};
 }
 
+void need(const ast::DescribeSource& describe, Needs& needs) {
+  needs.shown.push_back(describe.name.text);
+}
+
 }  // namespace millrace::inline server

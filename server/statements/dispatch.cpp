@@ -11,6 +11,15 @@ Planned plan_statement(const ast::Statement& statement, const StatementContext& 
   return std::visit([&](const auto& node) { return plan(node, statement, context); }, statement.node);
 }
 
+void add_needs(const ast::Statement& statement, Needs& needs) {
+  std::visit([&](const auto& node) { need(node, needs); }, statement.node);
+}
+
+void Needs::add(const ast::Query& query) {
+  add(Privilege::read, query.from.first.name.text);
+  for (const auto& join : query.from.joins) add(Privilege::read, join.source.name.text);
+}
+
 SqlError general_error(Code code, const std::string& message) {
   return SqlError(code, {}, message, ErrorClass::general);
 }

@@ -48,4 +48,20 @@ Planned plan(const ast::RunScript&, const ast::Statement& statement, const State
   throw test_only(statement);
 }
 
+void need(const ast::Select& select, Needs& needs) {
+  needs.add(*select.query);
+}
+
+void need(const ast::Print& print, Needs& needs) {
+  needs.add(Privilege::read, print.topic.text);
+}
+
+void need(const ast::CreateConnector&, Needs& needs) {
+  needs.add(Privilege::configure);
+}
+
+void need(const ast::DropConnector&, Needs& needs) {
+  needs.add(Privilege::configure);
+}
+
 }  // namespace millrace::inline server

@@ -204,4 +204,11 @@ Planned plan(const ast::ShowQueries& show, const ast::Statement& statement, cons
   }};
 }
 
+void need(const ast::Explain& explain, Needs& needs) {
+  if (explain.statement)
+    add_needs(*explain.statement, needs);
+  else
+    needs.add(Privilege::terminate);
+}
+
 }  // namespace millrace::inline server

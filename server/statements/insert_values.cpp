@@ -34,4 +34,30 @@ Planned plan(const ast::DeleteRows& rows, const ast::Statement&, const Statement
   return RowChangeStatement{std::move(source), bind_delete(rows, context.bind())};
 }
 
+void need_changes(const ast::Identifier& table, Needs& needs) {
+  needs.add(Privilege::read, table.text);
+  needs.add(Privilege::write, table.text);
+}
+
+void need(const ast::InsertValues& insert, Needs& needs) {
+  needs.add(Privilege::write, insert.target.text);
+}
+
+void need(const ast::InsertOnce& insert, Needs& needs) {
+  needs.add(Privilege::write, insert.target.text);
+  needs.add(*insert.query);
+}
+
+void need(const ast::UpsertValues& upsert, Needs& needs) {
+  need_changes(upsert.target, needs);
+}
+
+void need(const ast::UpdateRows& update, Needs& needs) {
+  need_changes(update.target, needs);
+}
+
+void need(const ast::DeleteRows& rows, Needs& needs) {
+  need_changes(rows.target, needs);
+}
+
 }  // namespace millrace::inline server

@@ -66,7 +66,7 @@ struct SessionChange {
   std::function<void(SessionProperties&)> apply;
 };
 
-/// What the other processes of the service say of themselves, by address (Service::report); null: no answer.
+/// What the other processes of the service say of themselves, by address (Document::report); null: no answer.
 using OtherProcesses = std::map<std::string, boost::json::value>;
 
 /// What a statement that only reads looks at when its turn comes.

@@ -92,4 +92,8 @@ Planned plan(const ast::ShowVariables&, const ast::Statement& statement, const S
   }};
 }
 
+void need(const ast::AlterSystem&, Needs& needs) {
+  needs.add(Privilege::configure);
+}
+
 }  // namespace millrace::inline server

@@ -222,4 +222,19 @@ Planned plan(const ast::ControlQuery& control, const ast::Statement& statement, 
   return result;
 }
 
+void need(const ast::CreateAs& create, Needs& needs) {
+  needs.add(Privilege::create, create.name.text);
+  if (auto topic = topic_property(create.properties)) needs.add(Privilege::write, *topic);
+  needs.add(*create.query);
+}
+
+void need(const ast::InsertSelect& insert, Needs& needs) {
+  needs.add(Privilege::write, insert.target.text);
+  needs.add(*insert.query);
+}
+
+void need(const ast::ControlQuery&, Needs& needs) {
+  needs.add(Privilege::terminate);
+}
+
 }  // namespace millrace::inline server

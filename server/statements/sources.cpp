@@ -4,6 +4,7 @@
 #include <set>
 
 #include "parser/ast/format.h"
+#include "parser/syntax/letter_case.h"
 #include "planner/bind/canonical.h"
 #include "planner/bind/scope.h"
 #include "planner/bind/source_checks.h"
@@ -173,6 +174,31 @@ Planned plan(const ast::DropSource& drop, const ast::Statement& statement, const
   }
   result.message = fmt::format("Source `{}` (topic: {}) was dropped.", name, source->topic);
   return result;
+}
+
+std::optional<std::string> topic_property(const ast::Properties& properties) {
+  for (const auto& property : properties)
+    if (upper_case(property.name) == "KAFKA_TOPIC")
+      if (const auto* text = property.value->as<ast::StringLiteral>()) return text->value;
+  return std::nullopt;
+}
+
+void need(const ast::CreateSource& create, Needs& needs) {
+  needs.add(Privilege::create, create.name.text);
+  // Who may declare a source over a topic may read and fill it.
+  const std::string topic = topic_property(create.properties).value_or(create.name.text);
+  needs.add(Privilege::read, topic);
+  if (!create.read_only) needs.add(Privilege::write, topic);
+}
+
+void need(const ast::AlterSource& alter, Needs& needs) {
+  needs.add(Privilege::create, alter.name.text);
+}
+
+void need(const ast::DropSource& drop, Needs& needs) {
+  needs.add(Privilege::drop, drop.name.text);
+  const SourceDef* source = needs.catalog.find(drop.name.text);
+  if (drop.delete_topic && source != nullptr) needs.add(Privilege::drop, source->topic);
 }
 
 }  // namespace millrace::inline server

@@ -48,4 +48,12 @@ Planned plan(const ast::ShowTypes&, const ast::Statement& statement, const State
   }};
 }
 
+void need(const ast::CreateType& create, Needs& needs) {
+  needs.add(Privilege::create, create.name.text);
+}
+
+void need(const ast::DropType& drop, Needs& needs) {
+  needs.add(Privilege::drop, drop.name.text);
+}
+
 }  // namespace millrace::inline server
