@@ -110,7 +110,10 @@ CreateSource RandomSql::create_source() {
 InsertValues RandomSql::insert_values() {
   InsertValues made{name(), {}, {expressions(kDepth, 1)}};
   const std::size_t width = made.rows.front().size();
-  while (chance()) made.rows.push_back(expressions(kDepth, width));
+  while (chance()) {
+    made.rows.emplace_back();
+    for (std::size_t i = 0; i < width; ++i) made.rows.back().push_back(expression(kDepth));
+  }
   if (chance()) made.columns = names(width);
   return made;
 }
