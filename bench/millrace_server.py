@@ -96,6 +96,17 @@ class Server:
                     return int(line.split()[1]) * 1024
         raise KeyError(field)
 
+    def working_seconds(self):
+        """CPU seconds of the threads with a name of their own: without those that take requests in."""
+        total, process = 0, "/proc/%d/" % self.process.pid
+        with open(process + "comm") as comm:
+            unnamed = comm.read()
+        for task in os.listdir(process + "task"):
+            with open(process + "task/%s/comm" % task) as comm, open(process + "task/%s/schedstat" % task) as stat:
+                if comm.read() != unnamed:
+                    total += int(stat.read().split()[0])
+        return total / 1e9
+
     def cpu_seconds(self):
         with open("/proc/%d/stat" % self.process.pid) as stat:
             fields = stat.read().rsplit(")", 1)[1].split()

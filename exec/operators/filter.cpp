@@ -1,7 +1,10 @@
 #include <fmt/format.h>
 
+#include <optional>
+
 #include "exec/operators/batch_ops.h"
 #include "exec/operators/lower.h"
+#include "exec/operators/predicate_index.h"
 
 namespace millrace::inline exec {
 namespace {
@@ -10,7 +13,12 @@ namespace {
 class StreamFilter final : public Operator {
  public:
   StreamFilter(const FilterNode& node, OperatorContext& context)
-      : predicate_(node.predicate, context.parameters()), context_(context) {}
+      : predicate_(node.predicate, context.parameters()), context_(context) {
+    const auto* source = node.input->as<SourceNode>();
+    if (source == nullptr || source->internal || context.predicates() == nullptr) return;
+    indexed_ = context.predicates()->add(*source, node.predicate);
+    if (indexed_ && indexed_->rest()) rest_.emplace(indexed_->rest(), context.parameters());
+  }
 
   Status on_batch(int, const Batch& in, Emitter& out) override {
     if (!any_set(in.null_values, in.rows)) return filter(in, out);
@@ -22,14 +30,24 @@ class StreamFilter final : public Operator {
 
  private:
   Status filter(const Batch& in, Emitter& out) {
+    if (!indexed_ || !indexed_->select(in, selected_)) return filter(in, predicate_, out);
+    if (!rest_ || selected_.empty()) return hand_on(in, out);
+    return filter(is_all(selected_, in.rows) ? share(in) : gather(in, selected_), *rest_, out);
+  }
+  Status filter(const Batch& in, Evaluator& predicate, Emitter& out) {
     RowErrors errors;
-    predicate_.select(in, errors, selected_);
+    predicate.select(in, errors, selected_);
     if (errors.count != 0) context_.report(errors, in);
+    return hand_on(in, out);
+  }
+  Status hand_on(const Batch& in, Emitter& out) {
     if (selected_.empty()) return {};
     return out.batch(is_all(selected_, in.rows) ? share(in) : gather(in, selected_));
   }
 
   Evaluator predicate_;
+  std::unique_ptr<PredicateIndex::Member> indexed_;  // null: the predicate is not of the kind
+  std::optional<Evaluator> rest_;                    // what it leaves to say
   OperatorContext& context_;
   std::vector<std::uint32_t> selected_;
 };

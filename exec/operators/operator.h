@@ -31,6 +31,8 @@ struct OperatorCounters {
   std::atomic<std::int64_t> state_bytes{0};
 };
 
+class PredicateIndexes;
+
 /// What a task gives its operators. Lives as long as they do; same thread. `step`: the operator's name in the plan
 /// (Subtopology::steps).
 class TaskContext {
@@ -47,6 +49,8 @@ class TaskContext {
   virtual const QueryOptions& options() const = 0;
   /// What the parameters of the plan stand for now; null where it has none.
   virtual const ParameterRow* parameters() const { return nullptr; }
+  /// Of the filters that may get the same columns; null: there are no others.
+  virtual PredicateIndexes* predicates() { return nullptr; }
 };
 
 /// The same for one operator, which need not know its name.
@@ -59,6 +63,7 @@ class OperatorContext {
   void late_rows(std::uint64_t count) { task_.late_rows(step_, count); }
   const QueryOptions& options() const { return task_.options(); }
   const ParameterRow* parameters() const { return task_.parameters(); }
+  PredicateIndexes* predicates() { return task_.predicates(); }
   const std::string& step() const { return step_; }
 
  private:

@@ -24,7 +24,7 @@ Result<std::unique_ptr<SlotTable>> SlotTable::open(Log& log, std::string topic, 
   return std::unique_ptr<SlotTable>(new SlotTable(log, std::move(topic), found->partitions));
 }
 
-Status SlotTable::start_reading(Reader& reader, std::span<const SlotId> slots, std::vector<int>& sources,
+Status SlotTable::start_reading(std::span<const SlotId> slots, std::vector<int>& sources,
                                 std::vector<std::int64_t>& ends) {
   std::vector<TopicPartition> partitions;
   for (const SlotId slot : slots) partitions.push_back({topic_, partition_of(slot)});
@@ -44,7 +44,7 @@ Status SlotTable::start_reading(Reader& reader, std::span<const SlotId> slots, s
       sources.push_back(-1);
       continue;
     }
-    auto source = reader.add(partitions[i], from);
+    auto source = reader_->add(partitions[i], from);
     if (!source) return source.error();
     sources.push_back(*source);
   }
@@ -53,15 +53,24 @@ Status SlotTable::start_reading(Reader& reader, std::span<const SlotId> slots, s
 
 Status SlotTable::refresh(std::span<const SlotId> slots) {
   const MutexLock one(reading_);
-  auto reader = log_.reader("slots");
-  if (!reader) return reader.error();
+  if (!reader_) {
+    auto made = log_.reader_to_end("slots");
+    if (!made) return made.error();
+    reader_ = std::move(*made);
+  }
+  Status done = read_to_end(slots);
+  if (!done) reader_.reset();  // with whatever it was still to read
+  return done;
+}
+
+Status SlotTable::read_to_end(std::span<const SlotId> slots) {
   std::vector<int> sources;
   std::vector<std::int64_t> ends;
-  if (auto started = start_reading(**reader, slots, sources, ends); !started) return started;
+  if (auto started = start_reading(slots, sources, ends); !started) return started;
   auto left = std::count_if(sources.begin(), sources.end(), [](int source) { return source >= 0; });
   const auto deadline = Clock::now() + kReadTimeout;
   while (left > 0) {
-    auto fetch = (*reader)->poll(kProgressRecordsPerPoll, kPollWait);
+    auto fetch = reader_->poll(kProgressRecordsPerPoll, kPollWait);
     if (!fetch) return fetch.error();
     if (!*fetch) {
       if (Clock::now() > deadline) return external_error("cannot read {} to its end", topic_);
@@ -73,7 +82,7 @@ Status SlotTable::refresh(std::span<const SlotId> slots) {
     const MutexLock lock(mutex_);
     apply(slots_[index_of(slots[index])], **fetch);
     if ((*fetch)->next_offset >= ends[index]) {
-      (*reader)->remove(*at);
+      reader_->remove(*at);
       *at = -1;
       --left;
     }

@@ -39,8 +39,9 @@ class SlotTable {
   };
   SlotTable(Log& log, std::string topic, int slots)
       : log_(log), topic_(std::move(topic)), count_(slots), slots_(slots) {}
-  Status start_reading(Reader& reader, std::span<const SlotId> slots, std::vector<int>& sources,
-                       std::vector<std::int64_t>& ends);
+  Status read_to_end(std::span<const SlotId> slots) REQUIRES(reading_);
+  Status start_reading(std::span<const SlotId> slots, std::vector<int>& sources, std::vector<std::int64_t>& ends)
+      REQUIRES(reading_);
   void apply(Slot& slot, const Fetch& fetch);
 
   Log& log_;
@@ -48,7 +49,8 @@ class SlotTable {
   const int count_;
   mutable Mutex mutex_;
   std::vector<Slot> slots_ GUARDED_BY(mutex_);
-  Mutex reading_;  // one refresh at a time
+  Mutex reading_;                                        // one refresh at a time
+  std::unique_ptr<Reader> reader_ GUARDED_BY(reading_);  // null: to be made
 };
 
 }  // namespace millrace::inline exec

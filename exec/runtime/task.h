@@ -33,8 +33,9 @@ struct TaskEnvironment {
   const EngineEvents* events = nullptr;
   std::size_t batch_rows = kMaxBatchRows;
   SourceSetup sources;
-  std::string slots_topic;          // empty: no progress records
-  std::function<void()> wake = {};  // ends the worker's sleep; any thread
+  PredicateIndexes* predicates = nullptr;  // null: every filter compares for itself
+  std::string slots_topic;                 // empty: no progress records
+  std::function<void()> wake = {};         // ends the worker's sleep; any thread
 };
 
 /// One subtopology on one partition: inputs, operators, stores. Driven by one worker. No exception of its code leaves
@@ -127,6 +128,7 @@ class Task final : private TaskContext, private Emitter {
   void late_rows(std::string_view step, std::uint64_t count) override;
   OperatorCounters* counters(const std::string& step) override { return &run_->counters_of(step); }
   const QueryOptions& options() const override { return run_->options; }
+  PredicateIndexes* predicates() override { return environment_.predicates; }
   // Emitter: what reaches the root
   Status batch(Batch&& batch) override;
 

@@ -1,5 +1,6 @@
 #include "exec/runtime/worker.h"
 
+#include <pthread.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -32,6 +33,7 @@ Worker::Worker(WorkerSetup setup, TaskEnvironment environment)
   if (setup_.exchange != nullptr) return;  // one query alone
   decoders_.emplace(environment_.sources.schemas);
   environment_.sources.decoders = &*decoders_;
+  environment_.predicates = &predicates_;
 }
 
 Worker::~Worker() {
@@ -84,6 +86,7 @@ void Worker::start() {
 }
 
 void Worker::run() {
+  pthread_setname_np(pthread_self(), fmt::format("worker-{}", setup_.index).c_str());
   while (!stopping_) iterate(kIdleWait);
 }
 

@@ -11,6 +11,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "exec/operators/predicate_index.h"
 #include "exec/runtime/committer.h"
 #include "exec/runtime/feeds.h"
 #include "exec/runtime/inbox.h"
@@ -167,6 +168,7 @@ class Worker {
   WorkerSetup setup_;
   TaskEnvironment environment_;
   std::optional<SharedDecoders> decoders_;
+  PredicateIndexes predicates_;
   Inbox inbox_;
   std::unique_ptr<Feeds> feeds_, exchange_;
   std::unique_ptr<Committer> committer_;

@@ -82,7 +82,10 @@ Result<std::string> KafkaLog::cluster_id() {
 }
 
 Result<std::unique_ptr<Reader>> KafkaLog::reader(const std::string& client_id) {
-  return KafkaReader::make(*this, client_id);
+  return KafkaReader::make(*this, client_id, KafkaReader::Purpose::follow);
+}
+Result<std::unique_ptr<Reader>> KafkaLog::reader_to_end(const std::string& client_id) {
+  return KafkaReader::make(*this, client_id, KafkaReader::Purpose::to_end);
 }
 
 Result<std::unique_ptr<Writer>> KafkaLog::writer(const std::string& transactional_id, Membership* membership) {

@@ -31,10 +31,10 @@ struct QueueDeleter {
   }
 };
 
-kafka::Settings tuning(const KafkaReader::Share& share) {
+kafka::Settings tuning(const KafkaReader::Share& share, KafkaReader::Purpose purpose) {
   return {
       // A committed end that follows records only shows in the next answer: it must not be long in coming.
-      {"fetch.wait.max.ms", "100"},
+      {"fetch.wait.max.ms", purpose == KafkaReader::Purpose::to_end ? "5" : "100"},
       {"fetch.message.max.bytes", std::to_string(share.fetched_bytes)},
       {"fetch.max.bytes", "16777216"},
       {"fetch.error.backoff.ms", "50"},
@@ -236,10 +236,12 @@ const KafkaReader::Share& KafkaReader::share_of(std::size_t partitions) {
 }
 
 Result<std::shared_ptr<KafkaReader::Client>> KafkaReader::make_client(KafkaLog& log, const std::string& client_id,
-                                                                      const Share& share) {
+                                                                      Purpose purpose, const Share& share) {
   auto client = std::make_shared<Client>();
-  kafka::ClientSetup setup{
-      .kind = kafka::ClientKind::consumer, .client_id = client_id, .defaults = tuning(share), .fixed = fixed()};
+  kafka::ClientSetup setup{.kind = kafka::ClientKind::consumer,
+                           .client_id = client_id,
+                           .defaults = tuning(share, purpose),
+                           .fixed = fixed()};
   setup.callbacks = [&](rd_kafka_conf_s* conf) {
     rd_kafka_conf_set_opaque(conf, client.get());
     rd_kafka_conf_set_error_cb(conf, Client::on_error);
@@ -250,16 +252,18 @@ Result<std::shared_ptr<KafkaReader::Client>> KafkaReader::make_client(KafkaLog& 
   return client;
 }
 
-Result<std::unique_ptr<Reader>> KafkaReader::make(KafkaLog& log, const std::string& client_id) {
+Result<std::unique_ptr<Reader>> KafkaReader::make(KafkaLog& log, const std::string& client_id, Purpose purpose) {
   const Share& share = share_of(1);
-  auto client = make_client(log, client_id, share);
+  auto client = make_client(log, client_id, purpose, share);
   if (!client) return client.error();
-  return std::unique_ptr<Reader>(new KafkaReader(log, client_id, std::move(*client), share));
+  return std::unique_ptr<Reader>(new KafkaReader(log, client_id, purpose, std::move(*client), share));
 }
 
-KafkaReader::KafkaReader(KafkaLog& log, std::string client_id, std::shared_ptr<Client> client, const Share& share)
+KafkaReader::KafkaReader(KafkaLog& log, std::string client_id, Purpose purpose, std::shared_ptr<Client> client,
+                         const Share& share)
     : log_(log),
       client_id_(std::move(client_id)),
+      purpose_(purpose),
       client_(std::move(client)),
       share_(&share),
       line_(std::make_unique<Line>()),
@@ -269,7 +273,8 @@ KafkaReader::KafkaReader(KafkaLog& log, std::string client_id, std::shared_ptr<C
           })) {}
 
 KafkaReader::~KafkaReader() {
-  for (std::size_t i = 0; i < sources_.size(); ++i) remove(static_cast<int>(i));
+  for (const auto& source : sources_)
+    if (source) source->stop();
 }
 
 KafkaReader::Source* KafkaReader::find(int source) {
@@ -278,6 +283,7 @@ KafkaReader::Source* KafkaReader::find(int source) {
 }
 
 Result<std::int64_t> KafkaReader::start_of(const TopicPartition& partition, std::int64_t offset, std::int64_t& end) {
+  if (purpose_ == Purpose::to_end && offset >= 0) return end = offset;
   auto bounds = log_.bounds(partition, true);
   if (!bounds) return bounds.error();
   end = bounds->end;
@@ -300,7 +306,7 @@ Status KafkaReader::make_room() {
       std::count_if(sources_.begin(), sources_.end(), [](const auto& source) { return source != nullptr; });
   const Share& share = share_of(static_cast<std::size_t>(reading) + 1);
   if (share.partitions <= share_->partitions) return {};
-  auto client = make_client(log_, client_id_, share);
+  auto client = make_client(log_, client_id_, purpose_, share);
   if (!client) return client.error();
   for (const auto& source : sources_) {
     if (!source) continue;
@@ -340,6 +346,9 @@ void KafkaReader::remove(int source) {
   if (!found) return;
   found->stop();
   sources_[static_cast<std::size_t>(source)].reset();
+  // Nothing is asked about its sources, so no answer about one that was can come late.
+  if (purpose_ == Purpose::to_end)
+    while (!sources_.empty() && !sources_.back()) sources_.pop_back();
 }
 
 void KafkaReader::pause(int source) {

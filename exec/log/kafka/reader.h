@@ -18,10 +18,11 @@ class EndAsker;
 /// them, not copied.
 class KafkaReader final : public Reader {
  public:
-  static Result<std::unique_ptr<Reader>> make(KafkaLog& log, const std::string& client_id);
+  enum class Purpose : std::uint8_t { follow, to_end };  // to_end: as Log::reader_to_end
+  static Result<std::unique_ptr<Reader>> make(KafkaLog& log, const std::string& client_id, Purpose purpose);
   ~KafkaReader() override;
 
-  /// Asks the log for the partition's bounds: two or three round trips.
+  /// To follow it asks the log for the partition's bounds: two or three round trips.
   Result<int> add(const TopicPartition& partition, std::int64_t offset) override;
   void remove(int source) override;
   void pause(int source) override;
@@ -43,9 +44,11 @@ class KafkaReader final : public Reader {
   struct Client;
   struct Line;
   struct Source;
-  KafkaReader(KafkaLog& log, std::string client_id, std::shared_ptr<Client> client, const Share& share);
+  KafkaReader(KafkaLog& log, std::string client_id, Purpose purpose, std::shared_ptr<Client> client,
+              const Share& share);
   static const Share& share_of(std::size_t partitions);
-  static Result<std::shared_ptr<Client>> make_client(KafkaLog& log, const std::string& client_id, const Share& share);
+  static Result<std::shared_ptr<Client>> make_client(KafkaLog& log, const std::string& client_id, Purpose purpose,
+                                                     const Share& share);
   Status make_room();
   Source* find(int source);
   Result<std::optional<Fetch>> take(int handle, Source& source, std::size_t max_records);
@@ -55,6 +58,7 @@ class KafkaReader final : public Reader {
 
   KafkaLog& log_;
   const std::string client_id_;
+  const Purpose purpose_;
   std::shared_ptr<Client> client_;  // shared with the fetches handed out
   const Share* share_;
   const std::unique_ptr<Line> line_;

@@ -1,5 +1,7 @@
 #include "exec/log/local/log.h"
 
+#include <pthread.h>
+
 #include "exec/log/failpoint.h"
 #include "exec/log/local/membership.h"
 #include "exec/log/local/reader.h"
@@ -27,7 +29,11 @@ Status check_topic(const std::string& name, const TopicConfig& config) {
 Result<std::unique_ptr<LocalLog>> LocalLog::open(std::unique_ptr<LocalStorage> storage, Options options) {
   std::unique_ptr<LocalLog> log(new LocalLog(std::move(storage), options));
   if (Status loaded = log->load_topics(); !loaded) return loaded.error();
-  if (log->storage_) log->committer_ = std::thread([raw = log.get()] { raw->commit_loop(); });
+  if (log->storage_)
+    log->committer_ = std::thread([raw = log.get()] {
+      pthread_setname_np(pthread_self(), "log");
+      raw->commit_loop();
+    });
   return log;
 }
 
