@@ -211,9 +211,6 @@ class Log {
   virtual Result<std::vector<Bounds>> bounds_of(std::span<const TopicPartition> partitions, bool committed = true);
 
   virtual Result<std::unique_ptr<Reader>> reader(const std::string& client_id) = 0;
-  /// For short reads, each from an offset that the log has up to an end that it has told: poll() says soon that markers
-  /// and gaps are all that is left, and nothing is asked beside.
-  virtual Result<std::unique_ptr<Reader>> reader_to_end(const std::string& client_id) { return reader(client_id); }
   /// Initialises at once: ends what a predecessor with this id left open. `membership` may be null (statements, INSERT
   /// VALUES): no fence then.
   virtual Result<std::unique_ptr<Writer>> writer(const std::string& transactional_id, Membership* membership) = 0;
@@ -233,6 +230,9 @@ class Log {
   /// This process is about to end: whatever waits for the other side, now or later, gives up when `wait` is over, a
   /// commit with its outcome unknown. Any thread; for good.
   virtual void end_within(std::chrono::milliseconds /*wait*/) {}
+  /// For short reads, each from an offset that the log has up to an end that it has told: poll() says soon that markers
+  /// and gaps are all that is left, and nothing is asked beside.
+  virtual Result<std::unique_ptr<Reader>> reader_to_end(const std::string& client_id) { return reader(client_id); }
 };
 
 }  // namespace millrace::inline exec

@@ -453,6 +453,41 @@ TEST_P(LogContract, AReaderKnowsWhenItHasEverything) {
   }
 }
 
+TEST_P(LogContract, AReaderToTheEndReadsOneStretchAfterAnother) {
+  const std::string name = topic("stretches", 2);
+  auto out = writer("w");
+  const int handle = *out->topic(name);
+  auto made = log().reader_to_end("contract");
+  ASSERT_TRUE(made) << made.error().message;
+  Reader& from = **made;
+  std::vector<std::int64_t> next(2, 0);
+  for (int round = 0; round < 4; ++round) {
+    for (int i = 0; i < 3; ++i)
+      for (const std::int32_t partition : {0, 1})
+        ASSERT_TRUE(out->append(handle, partition, "k", std::to_string(i), i));
+    commit(*out);
+    std::size_t seen = 0;
+    for (const std::int32_t partition : {0, 1}) {
+      const auto bounds = log().bounds({name, partition}, false);
+      ASSERT_TRUE(bounds);
+      const auto source = from.add({name, partition}, next[static_cast<std::size_t>(partition)]);
+      ASSERT_TRUE(source) << source.error().message;
+      const auto give_up = Clock::now() + 30s;
+      while (next[static_cast<std::size_t>(partition)] < bounds->end && Clock::now() < give_up) {
+        const auto fetch = from.poll(100, 100ms);
+        ASSERT_TRUE(fetch) << fetch.error().message;
+        if (!*fetch) continue;
+        EXPECT_EQ((*fetch)->source, *source);
+        seen += (*fetch)->records.size();
+        next[static_cast<std::size_t>(partition)] = (*fetch)->next_offset;
+      }
+      EXPECT_GE(next[static_cast<std::size_t>(partition)], bounds->end);
+      from.remove(*source);
+    }
+    EXPECT_EQ(seen, 6U);
+  }
+}
+
 TEST_P(LogContract, NobodyWaitsForWhatWasTruncated) {
   const std::string name = topic("gone");
   auto out = writer("w");
