@@ -5,6 +5,7 @@
          [--workers N] [--kafka HOST:PORT] [--json FILE [--add]]
   run.py latency|pull|footprint|restore|growth [--logs embedded,kafka] [ARGUMENTS OF bench/NAME.py]
   run.py soak [MINUTES] [ARGUMENTS OF bench/soak.py]
+  run.py batch [WORKLOAD...] [ARGUMENTS OF bench/batch.py]
   run.py table FILE
 
 The first form runs w1-w5 (or those named): Millrace on each log; on Kafka also the same by hand on the client libraries
@@ -32,7 +33,7 @@ import tables
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.join(HERE, "..", "build")
 WORKLOADS = ("w1", "w2", "w3", "w4", "w5")
-TOOLS = ("latency", "pull", "footprint", "restore", "growth", "soak")
+TOOLS = ("latency", "pull", "footprint", "restore", "growth", "soak", "batch")
 
 
 @contextlib.contextmanager
@@ -137,6 +138,15 @@ def run_workloads(options):
     print(tables.all_of(document))
 
 
+def run_batch(options, rest):
+    python = os.path.join(options.build, "oracle_venv", "bin", "python")
+    rest = ["--runs", str(options.runs), *rest]
+    if options.quick:
+        rest = ["--events", str(options.events), *rest]
+    subprocess.run([sys.executable, os.path.join(HERE, "batch.py"), "--binary", options.binary, "--python", python, *rest],
+                   check=True)
+
+
 def run_tool(name, options, rest):
     """The tool on each log; it says itself what it measures."""
     logs = ["embedded"] if name == "soak" else [log for log in options.logs if log != "memory"]
@@ -176,6 +186,8 @@ def main():
     if set(options.logs) - {"memory", "embedded", "kafka"}:
         parser.error("--logs names memory, embedded and kafka")
     first = options.what[0] if options.what else ""
+    if first == "batch":
+        return run_batch(options, options.what[1:] + rest)
     if first in TOOLS and len(options.what) <= (2 if first == "soak" else 1):
         return run_tool(first, options, options.what[1:] + rest)
     if rest:
