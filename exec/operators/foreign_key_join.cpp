@@ -28,7 +28,7 @@ LeftValue read_left(std::string_view bytes) {
 }
 
 /// Left rows meet the right row whose key an expression over them names. Both tables lie in one partition. Which left
-/// rows refer to a right key is an index that is made anew from the left store after a restart.
+/// rows refer to a right key is an index of the left store.
 class ForeignKeyJoin final : public Operator {
  public:
   ForeignKeyJoin(const ForeignKeyJoinNode& node, const LowerContext& lower, std::unique_ptr<TableSide> left,
@@ -40,25 +40,32 @@ class ForeignKeyJoin final : public Operator {
         right_(std::move(right)),
         rows_(lower.node, *node.left, *node.right, false),
         emit_before_(lower.emit_before),
-        references_(references) {}
+        references_(references) {
+    references_.fill_by([this](bool all) { return find_references(all); });
+  }
 
   Status on_batch(int input, const Batch& in, Emitter& out) override {
-    if (!known_)
-      if (Status found = find_references(); !found) return found;
+    if (Status found = references_.ready(); !found) return found;
     if (Status taken = input == 0 ? take_left(in) : take_right(in); !taken) return taken;
     return rows_.flush(out);
   }
 
  private:
-  Status find_references() {
-    if (Status cleared = references_.clear(); !cleared) return cleared;
+  Status find_references(bool all) {
     Status loaded;
+    if (!all) {
+      left_->store().for_each([&](const Entry& entry) {
+        if (!loaded || !entry.present()) return;
+        const LeftValue left = read_left(row_value(entry.value()).bytes());
+        if (left.foreign_key) loaded = references_.load(*left.foreign_key, left_->store().key(entry));
+      });
+      return loaded;
+    }
     Status scanned = left_->store().scan({}, {}, [&](std::string_view key, std::string_view value) {
       const LeftValue left = read_left(value.substr(sizeof(std::int64_t)));
       if (left.foreign_key) loaded = references_.load(*left.foreign_key, key);
       return loaded.has_value();
     });
-    known_ = scanned && loaded;
     return scanned ? loaded : scanned;
   }
   Status take_left(const Batch& in);
@@ -82,7 +89,6 @@ class ForeignKeyJoin final : public Operator {
   JoinRows rows_;
   bool emit_before_;
   PairStore& references_;  // right key, left key
-  bool known_ = false;
   KeyBuffer one_, left_keys_, right_keys_;
   Encoded encoded_;
 };
@@ -193,8 +199,9 @@ Status ForeignKeyJoin::change_right(std::string_view right_key, JoinRows::Bytes 
     Entry* left = nullptr;
     if (Status found = find_one(left_->store(), left_key, left); !found) return found;
     if (left == nullptr) return {};
+    const auto [foreign_key, row] = read_left(row_value(left->value()).bytes());
+    if (foreign_key != right_key) return {};  // it refers to another one now
     const std::int64_t time = std::max(timestamp, value_timestamp(left->value()));
-    const std::string_view row = read_left(row_value(left->value()).bytes()).row;
     rows_.change(left_key, pair(row, old), pair(row, now), time, emit_before_);
     return {};
   });
@@ -207,7 +214,7 @@ MadeOperator make_foreign_key_join(const ForeignKeyJoinNode& node, const LowerCo
   Result<std::unique_ptr<TableSide>> left = TableSide::make(*node.left, slot);
   if (!left) return left.error();
   slot->prefix += "|references";
-  Result<std::unique_ptr<PairStore>> index = PairStore::open(*slot);
+  Result<std::unique_ptr<PairStore>> index = PairStore::open(*slot, &(*left)->store());
   if (!index) return index.error();
   auto* references = static_cast<PairStore*>(slot->attach_index(std::move(*index)));
   Result<std::unique_ptr<TableSide>> right = TableSide::make(*node.right, lower.store("right"));

@@ -84,6 +84,10 @@ class MapStore final : public Store {
   std::optional<std::int64_t> segment_end(std::int64_t window) const;
   /// Keys in memory.
   std::size_t size() const;
+  /// Changelog offset that the committed values stand for: what durable_position() is once they are written.
+  std::int64_t committed_position() const { return committed_end_; }
+  /// What is replayed goes past memory.
+  bool in_bulk() const { return bulk_ != nullptr; }
   /// Calls `visit` on every entry in memory, present or not.
   template <class Visitor>
   void for_each(Visitor visit) const {

@@ -24,18 +24,45 @@ std::string end_of_prefix(std::string_view prefix) {
 
 }  // namespace
 
-Result<std::unique_ptr<PairStore>> PairStore::open(const StoreSlot& slot) {
+Result<std::unique_ptr<PairStore>> PairStore::open(const StoreSlot& slot, const MapStore* of) {
   std::unique_ptr<PairStore> store(new PairStore());
   store->db_ = slot.db;
+  store->of_ = of;
+  store->known_ = of == nullptr;
   if (slot.db == nullptr) return store;
   const Result<std::uint32_t> id = slot.db->id(slot.prefix);
   if (!id) return id.error();
   store->id_ = *id;
   const auto left = slot.db->seek(*id, {});
   if (!left) return left.error();
-  if (*left)
-    if (Status cleared = slot.db->clear(*id); !cleared) return cleared.error();
+  store->in_db_ = left->has_value();
+  if (of != nullptr) {
+    const Result<std::int64_t> position = slot.db->position(*id);
+    if (!position) return position.error();
+    store->durable_ = *position;
+  } else if (Status cleared = store->clear(); !cleared) {
+    return cleared.error();
+  }
   return store;
+}
+
+Status PairStore::fill() {
+  const bool all = !in_step();
+  if (all)
+    if (Status cleared = clear(); !cleared) return cleared;
+  filling_ = all;
+  const Status filled = fill_(all);
+  filling_ = false;
+  known_ = filled.has_value();
+  return filled;
+}
+
+/// Whenever the other store writes, so that both stand for the same. Nobody waits for a small one alone.
+bool PairStore::has_to_write() const {
+  if (db_ == nullptr) return false;
+  if (of_ == nullptr || filling_) return committed_bytes_ > kWorthAFile;
+  if (!known_) return in_step() && of_->has_to_write() && !of_->in_bulk();
+  return committed_bytes_ > kWorthAFile || of_->has_to_write() || durable_ != of_->durable_position();
 }
 
 void PairStore::put(Changes& changes, std::string_view first, std::string_view second, bool present) {
@@ -66,7 +93,7 @@ void PairStore::merge(std::string key, bool present) {
 
 Status PairStore::load(std::string_view first, std::string_view second) {
   merge(std::string(first).append(second), true);
-  return committed_bytes_ > kLoadBytes ? spill(0) : Status{};
+  return (filling_ || of_ == nullptr) && committed_bytes_ > kLoadBytes ? spill(0) : Status{};
 }
 
 Status PairStore::visit(std::string_view first, const VisitSecond& visit) const {
@@ -127,11 +154,15 @@ Status PairStore::clear() {
   roll_back();
   committed_.clear();
   committed_bytes_ = 0;
+  durable_ = 0;
   return std::exchange(in_db_, false) ? db_->clear(id_) : Status{};
 }
 
 Status PairStore::write(StateFile& file) {
-  if (Status begun = file.begin(id_, 0, committed_bytes_); !begun) return begun;
+  if (!known_ && !filling_)  // what was replayed so far; `ready` adds what comes after it
+    if (Status added = fill_(false); !added) return added;
+  writing_ = filling_ || of_ == nullptr ? 0 : of_->committed_position();
+  if (Status begun = file.begin(id_, writing_, committed_bytes_); !begun) return begun;
   for (const auto& [key, present] : committed_) {
     if (!present && !in_db_) continue;
     if (Status put = present ? file.put(key, {}) : file.remove(key); !put) return put;
@@ -140,7 +171,8 @@ Status PairStore::write(StateFile& file) {
 }
 
 void PairStore::written() {
-  in_db_ = true;
+  in_db_ = in_db_ || !committed_.empty();
+  durable_ = writing_;
   committed_.clear();
   committed_bytes_ = 0;
 }

@@ -151,6 +151,164 @@ TEST_P(PairStoreTest, DoesNotGrowInMemoryOverRocksDb) {
   EXPECT_EQ(seen, kPairs / 100);
 }
 
+/// Numbers that refer to their rest by ten, in a store with an index beside it; the process dies and comes back.
+class IndexTest : public testing::Test {
+ protected:
+  struct Log final : ChangelogSink {
+    Status put(std::string_view key, std::optional<std::string_view>) override {
+      records.emplace_back(key);
+      return {};
+    }
+    std::vector<std::string> records;
+  };
+  void SetUp() override {
+    std::filesystem::remove_all(directory_);
+    auto opened = StateDb::open({.directory = directory_});
+    ASSERT_TRUE(opened) << opened.error().message;
+    db_ = std::move(*opened);
+    open();
+  }
+  void TearDown() override {
+    index_.reset();
+    store_.reset();
+    db_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+  void open() {
+    StoreSlot slot{.db = db_.get(), .prefix = "q|left|0", .changelog = true, .retention_ms = {}, .attach = {}};
+    auto made = MapStore::open(slot, {.layout = {&row_layout(), [](const ValueLayout*) {}}});
+    ASSERT_TRUE(made) << made.error().message;
+    store_ = std::move(*made);
+    slot.prefix += "|x";
+    auto index = PairStore::open(slot, store_.get());
+    ASSERT_TRUE(index) << index.error().message;
+    index_ = std::move(*index);
+    index_->fill_by([this](bool all) {
+      fills_ += all ? "all " : "memory ";
+      Status loaded;
+      if (all) {
+        EXPECT_TRUE(store_->scan({}, {}, [&](std::string_view key, std::string_view) {
+          loaded = index_->load(key_of_rest(key), key);
+          return loaded.has_value();
+        }));
+      } else {
+        store_->for_each([&](const Entry& entry) {
+          if (entry.present()) loaded = index_->load(key_of_rest(store_->key(entry)), store_->key(entry));
+        });
+      }
+      return loaded;
+    });
+  }
+  static std::string key_of_rest(std::string_view key) {
+    for (int i = 0; i < 100; ++i)
+      if (pair_part(i) == key) return pair_part(i % 10);
+    return {};
+  }
+  void add(int number) {
+    ASSERT_TRUE(index_->ready());
+    KeyBuffer key;
+    key.bytes = pair_part(number);
+    key.ends.push_back(static_cast<std::uint32_t>(key.bytes.size()));
+    Entry* entry = nullptr;
+    ASSERT_TRUE(store_->find_or_create(key, {&entry, 1}));
+    store_->put_row(*entry, 5, "row");
+    index_->add(pair_part(number % 10), key.bytes);
+    for (Store* each : {static_cast<Store*>(store_.get()), static_cast<Store*>(index_.get())}) {
+      ASSERT_TRUE(each->begin_commit(log_));
+      each->commit_done(static_cast<std::int64_t>(log_.records.size()));
+    }
+  }
+  void spill_both() {
+    Store* both[] = {store_.get(), index_.get()};
+    ASSERT_TRUE(spill_stores(*db_, both));
+  }
+  void replay(std::size_t to) {
+    for (auto at = static_cast<std::size_t>(store_->committed_position()); at < to; ++at) {
+      const std::string value = std::string(sizeof(std::int64_t), '\0') + "row";
+      const RecordView record{.key = log_.records[at],
+                              .value = value,
+                              .timestamp = 0,
+                              .offset = static_cast<std::int64_t>(at),
+                              .headers = {}};
+      ASSERT_TRUE(store_->restore({&record, 1}));
+    }
+  }
+  void crash() {
+    index_.reset();
+    store_.reset();
+    fills_.clear();
+    open();
+  }
+  void restored() {
+    replay(log_.records.size());
+    ASSERT_TRUE(store_->restored(static_cast<std::int64_t>(log_.records.size())));
+  }
+  std::size_t count(int rest) {
+    EXPECT_TRUE(index_->ready());
+    std::size_t seen = 0;
+    EXPECT_TRUE(index_->visit(pair_part(rest), [&](std::string_view) -> Status { return ++seen, Status(); }));
+    return seen;
+  }
+
+  const std::string directory_ =
+      std::filesystem::temp_directory_path() / ("millrace_index_" + std::to_string(getpid()));
+  std::unique_ptr<StateDb> db_;
+  std::unique_ptr<MapStore> store_;
+  std::unique_ptr<PairStore> index_;
+  Log log_;
+  std::string fills_;
+};
+
+TEST_F(IndexTest, AStartAddsWhatWasReplayedOnly) {
+  for (int i = 0; i < 30; ++i) add(i);
+  spill_both();
+  for (int i = 30; i < 35; ++i) add(i);
+  for (int start = 0; start < 2; ++start) {
+    crash();
+    restored();
+    EXPECT_EQ(count(1), 4u);
+    EXPECT_EQ(count(7), 3u);
+    EXPECT_EQ(fills_, "memory ");
+  }
+  spill_both();  // at a clean stop
+  crash();
+  restored();
+  EXPECT_EQ(count(1), 4u);
+  EXPECT_EQ(fills_, "memory ");
+}
+
+TEST_F(IndexTest, AStopBeforeAnythingCameKeepsStep) {
+  for (int i = 0; i < 30; ++i) add(i);
+  spill_both();
+  for (int i = 30; i < 35; ++i) add(i);
+  crash();
+  replay(32);
+  spill_both();  // in the middle
+  restored();
+  spill_both();
+  crash();
+  restored();
+  EXPECT_EQ(count(1), 4u);
+  EXPECT_EQ(count(4), 4u);
+  EXPECT_EQ(fills_, "memory ");
+}
+
+TEST_F(IndexTest, WhatIsNotInStepIsMadeAnew) {
+  for (int i = 0; i < 30; ++i) add(i);
+  spill_both();
+  for (int i = 30; i < 35; ++i) add(i);
+  ASSERT_TRUE(store_->spill(0));
+  crash();
+  restored();
+  EXPECT_EQ(count(1), 4u);
+  EXPECT_EQ(fills_, "all ");
+  spill_both();
+  crash();
+  restored();
+  EXPECT_EQ(count(1), 4u);
+  EXPECT_EQ(fills_, "memory ");
+}
+
 INSTANTIATE_TEST_SUITE_P(, PairStoreTest, testing::Bool(),
                          [](const auto& info) { return info.param ? "disk" : "memory"; });
 
