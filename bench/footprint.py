@@ -52,7 +52,8 @@ def many_partitions(options):
         server.sql("CREATE STREAM some AS SELECT k, v, text FROM wide WHERE v %% 100 = 0;"
                    "CREATE TABLE n AS SELECT v %% 10 AS d, COUNT(*) AS n FROM wide WINDOW TUMBLING (SIZE 1 HOUR) "
                    "GROUP BY v %% 10;" % ())
-        most, end = 0, time.monotonic() + 300
+        began, cpu = time.monotonic(), server.cpu_seconds()
+        most, end = 0, began + 300
         while time.monotonic() < end:
             most = max(most, server.status("VmRSS"))
             status = server.request("GET", "/metrics", None).decode()
@@ -63,8 +64,9 @@ def many_partitions(options):
             time.sleep(0.05)
         else:
             raise SystemExit("the queries do not catch up: lags %s" % lags)
-        print("%d partitions, %d events: RSS %.1f MB before, %.1f MB at most (peak %.1f MB)" % (
-            options.partitions, options.events, idle / 1e6, most / 1e6, server.status("VmHWM") / 1e6))
+        print("%d partitions, %d events: RSS %.1f MB before, %.1f MB at most (peak %.1f MB); %.1f s, CPU %.2f s" % (
+            options.partitions, options.events, idle / 1e6, most / 1e6, server.status("VmHWM") / 1e6,
+            time.monotonic() - began, server.cpu_seconds() - cpu), flush=True)
 
 
 def main():

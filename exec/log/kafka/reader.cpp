@@ -21,9 +21,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t kMaxBatch = 8192;
-// librdkafka stops fetching a partition at so many queued messages, or at the bytes of its share.
-constexpr int kQueuedMessages = 25'000;
-
 struct QueueDeleter {
   void operator()(rd_kafka_queue_t* queue) const {
     rd_kafka_queue_cb_event_enable(queue, nullptr, nullptr);  // returns when no callback runs any more
@@ -38,7 +35,7 @@ kafka::Settings tuning(const KafkaReader::Share& share, KafkaReader::Purpose pur
       {"fetch.message.max.bytes", std::to_string(share.fetched_bytes)},
       {"fetch.max.bytes", "16777216"},
       {"fetch.error.backoff.ms", "50"},
-      {"queued.min.messages", std::to_string(kQueuedMessages)},
+      {"queued.min.messages", std::to_string(share.queued_messages)},
       {"queued.max.messages.kbytes", std::to_string(share.queued_bytes >> 10)},
       {"check.crcs", "false"},
   };
@@ -99,6 +96,7 @@ struct KafkaReader::Source {
   std::int64_t skipped = 0;
   std::size_t run_bytes = 0;       // handed out since the queue was found empty
   std::size_t unwoken_bytes = 0;   // handed out since librdkafka was last woken
+  std::size_t unwoken = 0;         // the same in messages
   std::optional<Error> trouble{};  // to report when the records before it have been handed out
   bool begun = false;              // something has come
   bool at_end = false;             // the last that came was the committed end
@@ -124,7 +122,7 @@ struct KafkaReader::Source {
     if (!opened) return opened.error();
     topic = std::move(*opened);
     queue.reset(rd_kafka_queue_new(client));
-    run_bytes = unwoken_bytes = 0;
+    run_bytes = unwoken_bytes = unwoken = 0;
     drained = true;
     filled_up = at_end = false;
     rd_kafka_queue_cb_event_enable(queue.get(), filled, this);
@@ -226,11 +224,13 @@ class FetchBuilder {
 }  // namespace
 
 /// Memory does not grow with what is read: the more partitions, the less is fetched of each ahead of its turn.
+/// librdkafka stops fetching a partition at so many bytes or messages that wait; a message takes it 400 bytes beside
+/// its own.
 const KafkaReader::Share& KafkaReader::share_of(std::size_t partitions) {
-  static constexpr std::array<Share, 4> kShares{{{4, 16 << 20, 2 << 20},
-                                                 {16, 2 << 20, 1 << 20},
-                                                 {64, 512 << 10, 256 << 10},
-                                                 {std::numeric_limits<std::size_t>::max(), 128 << 10, 128 << 10}}};
+  static constexpr std::array<Share, 4> kShares{{{4, 16 << 20, 2 << 20, 25'000},
+                                                 {16, 2 << 20, 512 << 10, 5'000},
+                                                 {64, 256 << 10, 64 << 10, 1'200},
+                                                 {std::numeric_limits<std::size_t>::max(), 64 << 10, 32 << 10, 400}}};
   return *std::find_if(kShares.begin(), kShares.end(),
                        [&](const Share& share) { return partitions <= share.partitions; });
 }
@@ -458,7 +458,7 @@ Result<std::optional<Fetch>> KafkaReader::poll(std::size_t max_records, std::chr
 /// emptied; a seek to where it stands anyway does.
 void KafkaReader::fetch_again(Source& source) {
   source.filled_up = false;
-  source.unwoken_bytes = 0;
+  source.unwoken_bytes = source.unwoken = 0;
   if (!source.at_end) rd_kafka_seek(source.topic.get(), source.name.partition, source.position, 0);
 }
 
@@ -466,7 +466,8 @@ Result<std::optional<Fetch>> KafkaReader::take(int handle, Source& source, std::
   rd_kafka_message_t* batch[kMaxBatch];
   client_->told.reset();
   source.filled_up = source.filled_up || source.unwoken_bytes >= share_->queued_bytes / 2 ||
-                     rd_kafka_queue_length(source.queue.get()) >= kQueuedMessages;
+                     source.unwoken >= share_->queued_messages / 2 ||
+                     rd_kafka_queue_length(source.queue.get()) >= share_->queued_messages;
   const ssize_t count = rd_kafka_consume_batch_queue(source.queue.get(), 0, batch, max_records);
   if (client_->told) source.trouble = trouble_of(source.name, client_->told->first, client_->told->second);
   if (count <= 0) {
@@ -485,12 +486,13 @@ Result<std::optional<Fetch>> KafkaReader::take(int handle, Source& source, std::
       const std::size_t bytes = builder.add(message);
       source.run_bytes += bytes;
       source.unwoken_bytes += bytes;
+      ++source.unwoken;
       source.position = message->offset + 1;
       source.at_end = false;
     } else if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
       source.position = std::max(source.position, message->offset);
       source.filled_up = false;
-      source.unwoken_bytes = 0;
+      source.unwoken_bytes = source.unwoken = 0;
       source.at_end = source.position >= source.end;
       if (!source.at_end) {  // the log has told of more, perhaps after it sent this: to be asked again
         source.end = source.position;

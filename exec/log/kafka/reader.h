@@ -37,7 +37,7 @@ class KafkaReader final : public Reader {
 
   /// What a client that reads up to so many partitions holds ready of each.
   struct Share {
-    std::size_t partitions, queued_bytes, fetched_bytes;
+    std::size_t partitions, queued_bytes, fetched_bytes, queued_messages;
   };
 
  private:
