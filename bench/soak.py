@@ -1,19 +1,21 @@
 #!/usr/bin/env python3
 """Whether a server that runs for long keeps growing.
 
-  bench/soak.py [MINUTES] [--binary build/millrace] [--memory MB] [--rate ROWS]
+  bench/soak.py [MINUTES] [--binary build/millrace] [--memory MB] [--rate ROWS] [--kafka HOST:PORT]
 
-Mixed load on the embedded log at a third of what the machine can do (measured first, --rate skips that): windows and
+Mixed load on the embedded log, or on Kafka, at a third of what the machine can do (measured first, --rate skips that): windows and
 sessions that expire, a stream-stream join of keys that come once, a join with a table, a foreign-key join, a filter.
 Event time runs sixty times as fast as the clock. Resident memory, state on disk and all of the data directory every ten
 seconds; at the end how they grew over the second half, in MB a minute. Fails when what was held at the end is more than
-a tenth above what was held at half time.
+a tenth above what was held at half time. On Kafka it is told what the internal topics have on the broker's disk as well: at
+half time, at the end, and what an hour of the same would leave if they kept growing as they did in between.
 """
 
 import argparse
 import json
 import os
 import random
+import subprocess
 import sys
 import time
 
@@ -23,6 +25,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SPEED = 60
 USERS, STEP = 5000, 4000
 KEEP = "retention_ms=60000"
+KEEP_KAFKA = "retention_ms=-1"  # of rows that are years old a broker keeps nothing
 QUERIES = """
 CREATE STREAM shown (id BIGINT KEY, who STRING, price INT, ts BIGINT)
   WITH (kafka_topic='shown', partitions=2, key_format='KAFKA', value_format='JSON', timestamp='ts', {keep});
@@ -119,10 +122,35 @@ def measure(server, began):
 NAMES = ("RSS", "state on disk", "data directory")
 
 
-def run(server, load, minutes, rate):
+def internal_topics(server):
+    """Bytes on the broker's disk of the server's own topics, by kind."""
+    out = subprocess.run([os.path.join(HERE, "../tests/kafka/broker.sh"), "run", "org.apache.kafka.tools.LogDirsCommand",
+                          "--bootstrap-server", server.kafka, "--describe"], capture_output=True, check=True, timeout=120)
+    brokers = json.loads(next(line for line in out.stdout.decode().splitlines() if line.startswith("{")))["brokers"]
+    sizes = {}
+    for partition in (p for broker in brokers for directory in broker["logDirs"] for p in directory["partitions"]):
+        topic = partition["partition"].rsplit("-", 1)[0]
+        if server.service not in topic:
+            continue
+        kind = next((kind for kind in ("changelog", "repartition", "slots", "command") if kind in topic), "other")
+        sizes[kind] = sizes.get(kind, 0) + partition["size"]
+    return sizes
+
+
+def tell_topics(half, end, minutes):
+    for kind in sorted(end):
+        before, after = half.get(kind, 0) / 1e6, end[kind] / 1e6
+        print("internal topics, %s: %.1f MB at half time, %.1f MB at the end; an hour would leave %.0f MB" % (
+            kind, before, after, after + max(0.0, after - before) / (minutes / 2) * (60 - minutes)), flush=True)
+
+
+def run(server, load, minutes, rate, at_half):
     began = time.monotonic()
     first, samples, due = load.sent, [], 0.0
     while time.monotonic() - began < minutes * 60:
+        if at_half and time.monotonic() - began > minutes * 30:
+            at_half()
+            at_half = None
         elapsed = time.monotonic() - began
         if load.sent - first < rate * elapsed:
             load.step()
@@ -155,16 +183,21 @@ def main():
     parser.add_argument("--binary", default=HERE + "/../build/millrace")
     parser.add_argument("--memory", type=int, default=32, help="state in memory, MB")
     parser.add_argument("--rate", type=float, help="rows a second")
+    parser.add_argument("--kafka")
     options = parser.parse_args()
     settings = ["--set", "millrace.state.memory.bytes=%d" % (options.memory << 20)]
-    with Server(options.binary, options=settings) as server:
+    with Server(options.binary, options.kafka, options=settings) as server:
         server.start()
-        server.sql(QUERIES.format(keep=KEEP))
+        server.sql(QUERIES.format(keep=KEEP_KAFKA if options.kafka else KEEP))
         load = Load(server)
         load.people(3 * USERS)
         rate = options.rate or capacity(server, load) / 3
         print("%.0f rows a second for %g minutes, %d MB for state" % (rate, options.minutes, options.memory), flush=True)
-        grown = judge(run(server, load, options.minutes, rate))
+        half = {}
+        at_half = (lambda: half.update(internal_topics(server))) if options.kafka else None
+        grown = judge(run(server, load, options.minutes, rate, at_half))
+        if options.kafka:
+            tell_topics(half, internal_topics(server), options.minutes)
         states = [query["state"] for query in server.sql("SHOW QUERIES;")[0]["queries"]]
         print("queries: %s" % json.dumps({state: states.count(state) for state in set(states)}))
         return 1 if grown or set(states) != {"RUNNING"} else 0

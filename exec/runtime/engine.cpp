@@ -43,6 +43,7 @@ void EngineImpl::stop(bool clean) {
   if (options_.remote) options_.remote->stop();
   if (owners_) owners_->stop();
   if (house_.joinable()) house_.join();
+  if (paces_) paces_->stop();
   for (auto& worker : workers_) worker->stop(clean);
   // What was committed is for the others to go on from; what they restore does not wait for our disk.
   if (membership_ && clean) membership_->leave();
@@ -87,6 +88,7 @@ Status EngineImpl::open() {
     const auto cluster = log_.cluster_id();
     if (!cluster) return cluster.error();
     service_mark_ = stable_hash(options_.service_id + "@" + *cluster);
+    paces_ = std::make_unique<PaceWatch>(log_, slots_->topic(), [this] { return all_runs(); });
   }
   const int count = std::max(1, options_.workers);
   for (int i = 0; i < count; ++i) {
@@ -182,6 +184,7 @@ void EngineImpl::put_off(const Start& start, const Error& error) {
 std::shared_ptr<QueryRun> EngineImpl::enlist(const Start& start, QueryLayout layout) {
   auto run = std::make_shared<QueryRun>(start.plan, std::move(layout));
   run->paused = start.paused;
+  if (run->pace && paces_) run->pace->look_elsewhere_by([this] { paces_->look(); });
   const MutexLock lock(mutex_);
   runs_[start.plan->query_id] = run;
   waiting_.erase(start.plan->query_id);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "exec/runtime/engine.h"
+#include "exec/runtime/pace_watch.h"
 #include "exec/runtime/query_run.h"
 #include "exec/runtime/slot_owners.h"
 #include "exec/runtime/slot_table.h"
@@ -138,6 +139,7 @@ class EngineImpl final : public Engine, private WorkerHost {
   std::unique_ptr<SlotTable> slots_;
   std::unique_ptr<Membership> membership_;
   std::unique_ptr<SlotOwners> owners_;  // null: nobody else is asked
+  std::unique_ptr<PaceWatch> paces_;    // null: there are no other processes
   std::uint64_t service_mark_ = 0;      // no other service, on whatever cluster, is taken for this one
   std::vector<std::unique_ptr<Worker>> workers_;
   Mutex readers_mutex_;

@@ -1,12 +1,22 @@
 #include "exec/runtime/pace.h"
 
 #include <algorithm>
+#include <chrono>
+
+#include "exec/log/log.h"
 
 namespace millrace::inline exec {
 namespace {
 
 // The rest of a grace period is for rows that are late within their own partition.
 constexpr std::int64_t kShareOfGrace = 4;
+// Of those in other processes: how long one that had nothing is taken to have nothing, and after how long it is looked
+// for again, so that nobody has to wait while rows keep coming.
+constexpr std::chrono::milliseconds kEndedFor{1000}, kLookAgain{300};
+
+std::int64_t now_ms(std::chrono::milliseconds later = {}) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now().time_since_epoch() + later).count();
+}
 
 bool reads(const Subtopology& reader, const Subtopology& writer) {
   const auto* sink = writer.root->as<SinkNode>();
@@ -39,6 +49,7 @@ std::unique_ptr<Pace> Pace::of(const PhysicalPlan& plan, const QueryLayout& layo
     Part& part = pace->subtopologies_[i];
     part.inputs = feeds[i] ? Inputs::all : beside ? Inputs::external : Inputs::none;
     part.first = members;
+    part.tasks = layout.subtopologies[i].tasks;
     if (part.inputs != Inputs::none) members += static_cast<std::size_t>(layout.subtopologies[i].tasks);
   }
   if (members < 2) return nullptr;
@@ -60,6 +71,7 @@ void Pace::collect(const PlanNode& node) {
 
 std::size_t Pace::join(std::size_t subtopology, int partition, const void* worker, std::function<void()> wake) {
   const std::size_t member = subtopologies_[subtopology].first + static_cast<std::size_t>(partition);
+  set_elsewhere(members_[member], false);
   members_[member].worker = worker;
   members_[member].at = members_[member].committed = kUnknown;
   const MutexLock lock(mutex_);
@@ -72,14 +84,52 @@ std::size_t Pace::join(std::size_t subtopology, int partition, const void* worke
 void Pace::expect(std::size_t subtopology, int partition, bool here) {
   if (subtopologies_[subtopology].inputs == Inputs::none) return;
   Member& member = members_[subtopologies_[subtopology].first + static_cast<std::size_t>(partition)];
-  if (member.worker == nullptr) member.at = member.committed = here ? kUnknown : kNothing;
+  if (member.worker != nullptr) return;
+  const bool elsewhere = !here && look_ != nullptr;
+  if (elsewhere && member.elsewhere) return;  // what was told of it holds
+  set_elsewhere(member, elsewhere);
+  member.at = member.committed = here || elsewhere ? kUnknown : kNothing;
+}
+
+void Pace::set_elsewhere(Member& member, bool elsewhere) {
+  member.ended_until = 0;
+  if (member.elsewhere.exchange(elsewhere) != elsewhere) elsewhere_ += elsewhere ? 1 : -1;
+}
+
+std::vector<Pace::Elsewhere> Pace::elsewhere() const {
+  std::vector<Elsewhere> out;
+  for (std::size_t sub = 0; sub < subtopologies_.size(); ++sub) {
+    const Part& part = subtopologies_[sub];
+    if (part.inputs == Inputs::none) continue;
+    for (int partition = 0; partition < part.tasks; ++partition) {
+      const std::size_t member = part.first + static_cast<std::size_t>(partition);
+      if (members_[member].elsewhere) out.push_back({member, sub, partition});
+    }
+  }
+  return out;
+}
+
+void Pace::is_elsewhere(std::size_t member, std::int64_t time, bool ended) {
+  Member& one = members_[member];
+  if (!one.elsewhere) return;  // it has come here meanwhile
+  one.ended_until = ended ? now_ms(kEndedFor) : 0;
+  one.committed = time;
+}
+
+void Pace::looked() {
+  look_again_ = now_ms(kLookAgain);
+  if (waiting_ > 0) wake_others(nullptr);
 }
 
 void Pace::leave(std::size_t member, bool returns) {
   const void* worker = members_[member].worker.exchange(nullptr);
-  members_[member].at = returns ? kUnknown : kNothing;
+  // Whoever gets it next is told from its progress, unless that is this process.
+  const bool elsewhere = !returns && look_ != nullptr;
+  const std::int64_t left_at = returns || elsewhere ? kUnknown : kNothing;
+  set_elsewhere(members_[member], elsewhere);
+  members_[member].at = left_at;
   if (members_[member].waits.exchange(false)) --waiting_;
-  has_committed(member, returns ? kUnknown : kNothing);
+  has_committed(member, left_at);
   const MutexLock lock(mutex_);
   const auto found = workers_.find(worker);
   if (found != workers_.end() && --found->second.first == 0) workers_.erase(found);
@@ -88,9 +138,13 @@ void Pace::leave(std::size_t member, bool returns) {
 void Pace::has_committed(std::size_t member, std::int64_t time) {
   Member& mine = members_[member];
   if (mine.committed.exchange(time) == time || waiting_ == 0) return;
+  wake_others(mine.worker);
+}
+
+void Pace::wake_others(const void* worker) {
   const MutexLock lock(mutex_);
   for (Member& other : members_) {
-    if (!other.waits || other.worker == mine.worker || !other.waits.exchange(false)) continue;
+    if (!other.waits || other.worker == worker || !other.waits.exchange(false)) continue;
     --waiting_;
     const auto found = workers_.find(other.worker);
     if (found != workers_.end() && found->second.second) found->second.second();
@@ -99,10 +153,13 @@ void Pace::has_committed(std::size_t member, std::int64_t time) {
 
 std::int64_t Pace::limit(std::size_t member) const {
   const void* worker = members_[member].worker;
+  const std::int64_t now = shared() ? now_ms() : 0;
+  if (shared() && now >= look_again_) look_();
   std::int64_t last = kNothing;
   for (std::size_t i = 0; i < members_.size(); ++i) {
     if (i == member) continue;
     const Member& other = members_[i];
+    if (other.elsewhere && now < other.ended_until) continue;
     last = std::min(last, other.worker == worker ? other.at.load() : other.committed.load());
   }
   return reach(last);
@@ -125,6 +182,7 @@ std::int64_t Pace::reach(std::int64_t time) const {
 
 void Pace::waits(std::size_t member) {
   if (!members_[member].waits.exchange(true)) ++waiting_;
+  if (shared()) look_();
 }
 
 }  // namespace millrace::inline exec

@@ -17,7 +17,8 @@ namespace millrace::inline exec {
 /// Keeps the partitions of a query that is behind near each other in event time. Where rows are moved between
 /// partitions, those of a partition that ran hours ahead would close the windows that the rows of another still have to
 /// come to. So nobody goes further than whoever is last allows. Among the tasks of one worker, whose transaction
-/// everything goes into, it counts where they are; between workers, what they have committed. Thread-safe.
+/// everything goes into, it counts where they are; between workers, what they have committed; of those that other
+/// processes run, what their progress records say (PaceWatch). Thread-safe.
 class Pace {
  public:
   /// Nothing is known of those who come next; nobody may pass.
@@ -36,8 +37,22 @@ class Pace {
   std::size_t join(std::size_t subtopology, int partition, const void* worker, std::function<void()> wake);
   /// `returns`: it is going to be made again.
   void leave(std::size_t member, bool returns);
+  /// Other processes may run what this one does not; `look` has `elsewhere` told soon. Before anything else is called.
+  void look_elsewhere_by(std::function<void()> look) { look_ = std::move(look); }
   /// Before any of them joins: whether this process is going to have the task.
   void expect(std::size_t subtopology, int partition, bool here);
+
+  /// Whether another process runs one of the tasks.
+  bool shared() const { return elsewhere_ > 0; }
+  struct Elsewhere {
+    std::size_t member = 0, subtopology = 0;
+    int partition = 0;
+  };
+  std::vector<Elsewhere> elsewhere() const;
+  /// Where a member in another process was when it was last looked for. `ended`: nothing was waiting for it then.
+  void is_elsewhere(std::size_t member, std::int64_t time, bool ended);
+  /// All of `elsewhere()` have been told.
+  void looked();
 
   /// The time of the member's next row.
   void is_at(std::size_t member, std::int64_t time) { members_[member].at = time; }
@@ -54,10 +69,13 @@ class Pace {
     std::atomic<std::int64_t> at{kNothing}, committed{kNothing};
     std::atomic<const void*> worker{nullptr};
     std::atomic<bool> waits{false};
+    std::atomic<bool> elsewhere{false};
+    std::atomic<std::int64_t> ended_until{0};  // one elsewhere: it counts as having nothing
   };
   struct Part {
     Inputs inputs = Inputs::none;
     std::size_t first = 0;  // member
+    int tasks = 0;
   };
   /// What an operator allows for: its windows, or just some time.
   struct Rule {
@@ -67,11 +85,15 @@ class Pace {
   Pace() = default;
   void collect(const PlanNode& node);
   std::int64_t reach(std::int64_t time) const;
+  void set_elsewhere(Member& member, bool elsewhere);
+  void wake_others(const void* worker);
 
   std::vector<Part> subtopologies_;
   std::vector<Rule> rules_;
   std::vector<Member> members_;
-  std::atomic<int> waiting_{0};
+  std::atomic<int> waiting_{0}, elsewhere_{0};
+  std::atomic<std::int64_t> look_again_{0};  // when what is known of those elsewhere is old
+  std::function<void()> look_;               // null: there are no other processes
   Mutex mutex_;
   std::map<const void*, std::pair<int, std::function<void()>>> workers_ GUARDED_BY(mutex_);  // members, how to wake
 };

@@ -111,6 +111,8 @@ std::string encode(const Progress& progress) {
     for (const std::int64_t number : {witness.offset, witness.timestamp, static_cast<std::int64_t>(witness.hash)})
       put_varint(out, static_cast<std::uint64_t>(number));
   }
+  put_varint(out, progress.pace ? 1 : 0);
+  if (progress.pace) put_varint(out, static_cast<std::uint64_t>(*progress.pace));
   return out;
 }
 
@@ -141,6 +143,8 @@ Result<Progress> decode_progress(std::string_view bytes) {
       witness.hash = cursor.varint();
       progress.witnesses.emplace_back(std::move(topic), witness);
     }
+    if (cursor.ok && !cursor.bytes.empty() && cursor.varint() == 1)
+      progress.pace = static_cast<std::int64_t>(cursor.varint());
   }
   if (!cursor.ok) return external_error("a progress record is cut short");
   return progress;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,6 +22,8 @@ struct Progress {
   OperatorStates operators;                                   // Pipeline::save(); meaningless while sequence is 0
 
   std::vector<std::pair<std::string, Witness>> witnesses;  // input topic, a record of it before the offset
+  /// Of a task that keeps the pace of others (Pace): the time of its next row, or of its last ones while it has none.
+  std::optional<std::int64_t> pace;
 
   std::int64_t offset_of(std::string_view topic, std::int64_t otherwise) const;
   /// Its offset is -1 where there is none.

@@ -145,6 +145,7 @@ void Task::join_pace() {
   const Pace::Inputs inputs = pace != nullptr ? pace->inputs(place_.subtopology) : Pace::Inputs::none;
   if (inputs == Pace::Inputs::none) return;
   all_keep_pace_ = inputs == Pace::Inputs::all;
+  last_told_ = committed_.pace.value_or(Pace::kUnknown);
   pace_member_ = pace->join(place_.subtopology, place_.partition, &environment_, environment_.wake);
   pace_ = pace;
 }
@@ -172,6 +173,15 @@ void Task::tell_pace(std::int64_t time) {
 
 void Task::arrived() {
   if (pace_ != nullptr && told_ == Pace::kNothing) tell_pace(last_told_);
+}
+
+bool Task::untold() const {
+  if (pace_ == nullptr || !pace_->shared() || dirty_ || committing_.sequence != 0) return false;
+  if (told_ == Pace::kUnknown) return false;
+  if (told_ != Pace::kNothing) return committed_.pace != told_;
+  return std::any_of(inputs_.begin(), inputs_.end(), [&](const auto& input) {
+    return keeps_pace(*input) && input->consumed() > committed_.offset_of(input->partition().topic, 0);
+  });
 }
 
 std::size_t Task::paced_rows(const TaskInput& input, std::size_t rows) {
@@ -212,7 +222,10 @@ Result<Task::Step> Task::step_once(const HasMore& has_more) {
   if (pace_ != nullptr) tell_pace(has_more);
   if (*chosen == nullptr) return blocked ? Step::blocked : Step::nothing;
   if (keeps_pace(**chosen)) rows = paced_rows(**chosen, rows);
-  if (rows == 0) return Step::paced;
+  if (rows == 0) {
+    dirty_ = dirty_ || untold();
+    return Step::paced;
+  }
   dirty_ = true;
   if (auto given = give(**chosen, rows); !given) return given.error();
   return Step::worked;
@@ -257,6 +270,8 @@ Progress Task::now() const {
     if (input->witness().offset >= 0) progress.witnesses.emplace_back(input->partition().topic, input->witness());
   }
   progress.operators = pipeline_->save();
+  if (pace_ != nullptr)
+    if (const std::int64_t at = told_ == Pace::kNothing ? last_told_ : told_; at != Pace::kUnknown) progress.pace = at;
   return progress;
 }
 

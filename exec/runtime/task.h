@@ -74,6 +74,8 @@ class Task final : private TaskContext, private Emitter {
   Result<Step> step(const HasMore& has_more);
   /// An input has got something.
   void arrived();
+  /// Other processes wait for its place in time, and the log does not know it: it is to be marked dirty.
+  bool untold() const;
   /// It goes, and another is going to be made in its place.
   void will_return() { returns_ = true; }
 

@@ -59,8 +59,11 @@ void Worker::measure_lags() {
   const auto now = Clock::now();
   if (setup_.exchange != nullptr || now - last_lag_look_ < kLagLook) return;
   last_lag_look_ = now;
-  for (const auto& task : tasks_)
+  for (const auto& task : tasks_) {
     if (task->lag() != 0 || task->dirty() || active_set_.contains(task.get())) measure_lag(*task);
+    // It has come to its end, over markers and gaps that are no rows.
+    if (task->untold() && !task->run().failed && !task->run().paused) task->mark_dirty();
+  }
 }
 
 void Worker::measure_lag(Task& task) {

@@ -84,6 +84,41 @@ TEST(Pace, BetweenWorkersWhatIsCommittedCounts) {
   EXPECT_EQ(woken, 1);
 }
 
+TEST(Pace, ThoseInOtherProcessesAreLookedFor) {
+  Moved moved({WindowType::tumbling, 100, 100, 0, 1000});
+  Pace& pace = *moved.pace;
+  int here = 0, looks = 0, woken = 0;
+  pace.look_elsewhere_by([&] { ++looks; });
+  pace.expect(0, 0, true);
+  pace.expect(0, 1, false);
+  EXPECT_TRUE(pace.shared());
+  const std::size_t a = pace.join(0, 0, &here, [&] { ++woken; });
+  EXPECT_EQ(pace.limit(a), Pace::kUnknown);
+  pace.waits(a);
+  EXPECT_GE(looks, 2);
+  ASSERT_EQ(pace.elsewhere().size(), 1U);
+  const Pace::Elsewhere other = pace.elsewhere().front();
+  EXPECT_EQ(other.partition, 1);
+  pace.is_elsewhere(other.member, 250, false);
+  pace.looked();
+  EXPECT_EQ(woken, 1);
+  looks = 0;
+  EXPECT_EQ(pace.limit(a), 299);
+  EXPECT_EQ(looks, 0);  // it was looked for just now
+  pace.expect(0, 1, false);
+  EXPECT_EQ(pace.limit(a), 299);
+  pace.is_elsewhere(other.member, 250, true);
+  EXPECT_EQ(pace.limit(a), Pace::kNothing);
+  pace.expect(0, 1, true);  // it comes here
+  EXPECT_FALSE(pace.shared());
+  const std::size_t b = pace.join(0, 1, &here, {});
+  pace.is_elsewhere(other.member, 50, true);
+  EXPECT_EQ(pace.limit(a), Pace::kUnknown);
+  pace.leave(b, false);  // and goes to another again
+  EXPECT_TRUE(pace.shared());
+  EXPECT_EQ(pace.limit(a), Pace::kUnknown);
+}
+
 TEST(Pace, IsNoConcernWhereNobodyMindsTheTime) {
   PhysicalPlan plan;
   plan.subtopologies.push_back(
