@@ -178,7 +178,7 @@ TEST_P(EngineTest, AFailedCommitChangesNothing) {
     bench.feed("in", "a", value(1, "x"), 1);
     failpoint::arm(place, action);
     ASSERT_TRUE(bench.engine->resume_query("Q1"));
-    bench.settle();
+    ASSERT_TRUE(bench.engine->wait_until_idle(std::chrono::seconds{20}));
     EXPECT_GE(failpoint::hits(place), 1);
   }
   bench.settle();
