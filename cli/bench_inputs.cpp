@@ -30,7 +30,7 @@ TopicConfig keep_for_ever(int partitions) {
 /// Appends records in transactions of a bounded size. The first failure ends it.
 class Filler {
  public:
-  Filler(std::unique_ptr<Writer> writer, int topic) : writer_(std::move(writer)), topic_(topic) {}
+  Filler(std::unique_ptr<Writer> writer, TopicHandle topic) : writer_(std::move(writer)), topic_(topic) {}
 
   void add(const InputRecord& record) {
     if (!status_) return;
@@ -51,7 +51,7 @@ class Filler {
 
  private:
   std::unique_ptr<Writer> writer_;
-  int topic_;
+  TopicHandle topic_;
   std::int64_t count_ = 0;
   Status status_;
 };

@@ -51,7 +51,7 @@ class Bench {
   std::string directory_;
   std::unique_ptr<Log> log_;
   std::unique_ptr<Writer> writer_;
-  int topic_ = 0;
+  TopicHandle topic_{};
   const std::string key_ = std::string(12, 'k');
   const std::string value_ = std::string(195, 'v');
 };

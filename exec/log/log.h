@@ -85,6 +85,9 @@ class Reader {
   virtual void wake() = 0;
 };
 
+/// A topic as a writer knows it: no number of a partition, which it stands beside.
+enum class TopicHandle : std::int32_t {};
+
 /// One atomic unit after another. A worker owns one writer; one thread uses it.
 ///
 /// Appends gather in the open transaction. `commit` closes it and returns at once; the next transaction is open then,
@@ -93,15 +96,18 @@ class Reader {
 class Writer {
  public:
   virtual ~Writer() = default;
-  /// A handle for a topic that exists. Cached; cheap to call again. `track`: commits report where its records went
-  /// (changelogs).
-  virtual Result<int> topic(const std::string& name, bool track = false) = 0;
-  virtual std::int32_t partitions(int topic) const = 0;
+  /// A handle for a topic that exists, good until forget_topics() lets go of it. Cached; cheap to call again. `track`:
+  /// commits report where its records went (changelogs).
+  virtual Result<TopicHandle> topic(const std::string& name, bool track = false) = 0;
+  /// Lets go of topics that topic() was not asked for since `before`, but for those with records in a transaction that
+  /// has not ended. For writers that live longer than topics do. How many are left.
+  virtual std::size_t forget_topics(Clock::time_point before) = 0;
+  virtual std::int32_t partitions(TopicHandle topic) const = 0;
   /// For writers that live long: learns how many partitions the topic has now, if that was not asked lately.
   /// Precondition: nothing is in the open transaction, and no commit is under way.
-  virtual Status refresh(int /*topic*/) { return {}; }
+  virtual Status refresh(TopicHandle /*topic*/) { return {}; }
   /// The bytes are copied (or handed over) before it returns. `partition` must exist. `timestamp` in ms.
-  virtual Status append(int topic, std::int32_t partition, std::optional<std::string_view> key,
+  virtual Status append(TopicHandle topic, std::int32_t partition, std::optional<std::string_view> key,
                         std::optional<std::string_view> value, std::int64_t timestamp,
                         std::span<const HeaderView> headers = {}) = 0;
   /// Records appended and bytes in the open transaction.
@@ -112,7 +118,7 @@ class Writer {
   virtual Status commit() = 0;
   enum class Outcome : std::uint8_t { none, pending, committed, failed };
   struct Appended {
-    int topic;
+    TopicHandle topic;
     std::int32_t partition;
     std::int64_t next_offset;  // one past the last record this transaction appended there
   };

@@ -12,6 +12,9 @@ namespace {
 constexpr std::size_t kPendingLimit = 32 << 20;  // bytes in the open transaction that make it end
 constexpr std::size_t kDirtyLimit = 128 << 20;   // likewise bytes of changed state
 constexpr Clock::duration kLongestGap = std::chrono::milliseconds{40};
+// Queries come and go, and so do the topics that a worker writes to.
+constexpr std::chrono::hours kTopicsKept{1};
+constexpr std::chrono::minutes kTidyGap{1};
 constexpr int kShare = 20;  // at most one part in so many of a worker's time goes into what commits begin with
 
 }  // namespace
@@ -89,6 +92,10 @@ Committer::End Committer::end(std::chrono::milliseconds wait) {
     took_ = Clock::now() - last_;
     for (Task* task : tasks_) task->commit_done(state.appended);
     end.tasks = std::exchange(tasks_, {});
+    if (const auto now = Clock::now(); now - tidied_ > kTidyGap) {
+      tidied_ = now;
+      writer_->forget_topics(now - kTopicsKept);
+    }
     return end;
   }
   end.error = std::move(state.error);

@@ -76,7 +76,7 @@ class Committer {
   std::unique_ptr<Writer> writer_;
   std::vector<Task*> tasks_;  // in the commit under way
   bool under_way_ = false;
-  Clock::time_point last_{};
+  Clock::time_point last_{}, tidied_ = Clock::now();
   Clock::duration took_{}, began_for_{};
 };
 

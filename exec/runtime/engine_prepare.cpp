@@ -86,7 +86,7 @@ void add_places(const PhysicalPlan& plan, const QueryLayout& layout, std::vector
   for (std::size_t sub = 0; sub < layout.subtopologies.size(); ++sub)
     for (int partition = 0; partition < layout.subtopologies[sub].tasks; ++partition)
       places.push_back({&plan.options, &layout.subtopologies[sub], partition, layout.slot_of(sub, partition),
-                        progress_key(plan, plan.subtopologies[sub].id, partition)});
+                        progress_key(plan, plan.subtopologies[sub], partition)});
 }
 
 std::vector<SlotId> slots_of(const std::vector<Place>& places) {

@@ -86,11 +86,11 @@ std::vector<SlotId> EngineImpl::owned_slots_of(const QueryRun& run) {
 }
 
 Result<Progress> EngineImpl::progress_of(const QueryRun& run, std::size_t subtopology, int partition, SlotId slot) {
-  const auto key = progress_key(*run.plan, run.plan->subtopologies[subtopology].id, partition);
+  const auto key = progress_key(*run.plan, run.plan->subtopologies[subtopology], partition);
   if (const auto found = slots_->find(slot, key)) return decode_progress(*found);
   // It was written when the query was accepted, so it is lost, unless the partition has come since.
   const SubtopologyLayout& layout = run.layout.subtopologies[subtopology];
-  const auto first = progress_key(*run.plan, run.plan->subtopologies[subtopology].id, 0);
+  const auto first = progress_key(*run.plan, run.plan->subtopologies[subtopology], 0);
   const bool grown = partition > 0 && slots_->find(run.layout.slot_of(subtopology, 0), first);
   if (grown && !run.plan->subtopologies[subtopology].stores.empty())
     return user_error(

@@ -87,8 +87,8 @@ std::string state_name(const PhysicalPlan& plan, const std::string& store, int p
   return fmt::format("{}|{}|{}", filed_under(plan), store, partition);
 }
 
-std::string progress_key(const PhysicalPlan& plan, int subtopology, int partition) {
-  return fmt::format("{}/{}/{}", filed_under(plan), subtopology, partition);
+std::string progress_key(const PhysicalPlan& plan, const Subtopology& subtopology, int partition) {
+  return fmt::format("{}/{}/{}", filed_under(plan), subtopology.id, partition);
 }
 
 std::string encode(const Progress& progress) {

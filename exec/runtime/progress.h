@@ -35,7 +35,7 @@ std::string filed_under(const PhysicalPlan& plan);
 /// What a partition of a store is filed under in the state database (StoreSlot::prefix).
 std::string state_name(const PhysicalPlan& plan, const std::string& store, int partition);
 /// Key of a task's record: the same for every process.
-std::string progress_key(const PhysicalPlan& plan, int subtopology, int partition);
+std::string progress_key(const PhysicalPlan& plan, const Subtopology& subtopology, int partition);
 std::string encode(const Progress& progress);
 /// Reads what this version and earlier ones wrote. External error when the bytes are not a progress record.
 Result<Progress> decode_progress(std::string_view bytes);

@@ -40,7 +40,7 @@ Status SinkStage::write(const Batch& batch, Writer& writer, std::uint64_t& rows_
   return append_all(gather(batch, kept), *topic, partitions, writer, rows_out);
 }
 
-Status SinkStage::append_all(const Batch& batch, int topic, std::int32_t partitions, Writer& writer,
+Status SinkStage::append_all(const Batch& batch, TopicHandle topic, std::int32_t partitions, Writer& writer,
                              std::uint64_t& rows_out) {
   if (auto done = encode(batch); !done) return done;
   written_.resize(static_cast<std::size_t>(partitions));
@@ -120,8 +120,8 @@ std::optional<std::string_view> SinkStage::value_of(const Batch& batch, std::siz
   return value_scratch_;
 }
 
-Status SinkStage::append_row(const Batch& batch, std::size_t row, std::int64_t time, int topic, std::int32_t partitions,
-                             Writer& writer) {
+Status SinkStage::append_row(const Batch& batch, std::size_t row, std::int64_t time, TopicHandle topic,
+                             std::int32_t partitions, Writer& writer) {
   std::int32_t partition = 0;
   const auto key = key_of(batch, row, partitions, partition);
   const auto value = value_of(batch, row);

@@ -40,9 +40,10 @@ class SinkStage {
 
  private:
   Status find_unfit(const Batch& batch, Bitmap& skip);
-  Status append_all(const Batch& batch, int topic, std::int32_t partitions, Writer& writer, std::uint64_t& rows_out);
+  Status append_all(const Batch& batch, TopicHandle topic, std::int32_t partitions, Writer& writer,
+                    std::uint64_t& rows_out);
   Status encode(const Batch& batch);
-  Status append_row(const Batch& batch, std::size_t row, std::int64_t time, int topic, std::int32_t partitions,
+  Status append_row(const Batch& batch, std::size_t row, std::int64_t time, TopicHandle topic, std::int32_t partitions,
                     Writer& writer);
   std::optional<std::string_view> key_of(const Batch& batch, std::size_t row, std::int32_t partitions,
                                          std::int32_t& partition);

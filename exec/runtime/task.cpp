@@ -11,7 +11,7 @@ namespace {
 
 class WriterChangelog final : public ChangelogSink {
  public:
-  WriterChangelog(Writer& writer, int topic, std::int32_t partition)
+  WriterChangelog(Writer& writer, TopicHandle topic, std::int32_t partition)
       : writer_(writer), topic_(topic), partition_(partition), now_(wall_clock_ms()) {}
   Status put(std::string_view key, std::optional<std::string_view> value) override {
     return writer_.append(topic_, partition_, key, value, now_);
@@ -19,7 +19,7 @@ class WriterChangelog final : public ChangelogSink {
 
  private:
   Writer& writer_;
-  int topic_;
+  TopicHandle topic_;
   std::int32_t partition_;
   std::int64_t now_;
 };
@@ -44,7 +44,7 @@ Task::Task(std::shared_ptr<QueryRun> run, TaskPlace place, const TaskEnvironment
       place_(place),
       environment_(environment),
       subtopology_(run_->plan->subtopologies[place.subtopology]),
-      progress_key_(progress_key(*run_->plan, subtopology_.id, place.partition)),
+      progress_key_(progress_key(*run_->plan, subtopology_, place.partition)),
       batch_rows_(std::min(environment.batch_rows, rows_at_once(windows_per_row(*subtopology_.root)))) {}
 
 Task::~Task() {
@@ -300,12 +300,10 @@ Status Task::commit_stores() {
       if (auto done = entry.store->begin_commit(none); !done) return done;
       continue;
     }
-    if (entry.changelog_topic < 0) {
-      auto topic = environment_.writer->topic(entry.changelog, true);
-      if (!topic) return topic.error();
-      entry.changelog_topic = *topic;
-    }
-    WriterChangelog changelog(*environment_.writer, entry.changelog_topic, place_.partition);
+    auto topic = environment_.writer->topic(entry.changelog, true);
+    if (!topic) return topic.error();
+    entry.changelog_topic = *topic;
+    WriterChangelog changelog(*environment_.writer, *topic, place_.partition);
     if (auto done = entry.store->begin_commit(changelog); !done) return done;
   }
   return {};

@@ -45,10 +45,10 @@ class Task final : private TaskContext, private Emitter {
   struct StoreEntry {
     const StorePlan* plan = nullptr;
     std::unique_ptr<Store> store;
-    std::string changelog;                 // empty: none
-    OperatorCounters* counters = nullptr;  // of its step
-    std::size_t counted_bytes = 0;         // that they know
-    int changelog_topic = -1;              // handle of the writer, made at the first commit
+    std::string changelog;                            // empty: none
+    OperatorCounters* counters = nullptr;             // of its step
+    std::size_t counted_bytes = 0;                    // that they know
+    std::optional<TopicHandle> changelog_topic = {};  // of the commit that was begun last
     std::int64_t changelog_end = 0, changelog_begin = 0;
   };
 

@@ -32,6 +32,7 @@ Result<std::unique_ptr<Writer>> InsertWriters::take() {
 }
 
 void InsertWriters::give(std::unique_ptr<Writer> writer) {
+  writer->forget_topics(Clock::now() - kKeptFor);
   const MutexLock lock(mutex_);
   if (idle_.size() < kKept) idle_.push_back({std::move(writer), Clock::now()});
 }

@@ -47,7 +47,7 @@ class RowInserter {
   std::uint64_t turn_;
   std::optional<Row> single_;       // added, and nothing else since the last flush
   std::unique_ptr<Writer> writer_;  // taken when a second row comes
-  int topic_ = 0;                   // the writer's number for it
+  TopicHandle topic_{};             // the writer's number for it
   bool writing_ = false;            // the writer has a transaction that is not known to be committed
 };
 

@@ -28,12 +28,12 @@ Fetch make_fetch(std::vector<std::string> keys, std::vector<std::string> values,
 }
 
 struct Line::Changelog final : ChangelogSink {
-  Changelog(Writer& the_writer, int the_topic) : writer(the_writer), topic(the_topic) {}
+  Changelog(Writer& the_writer, TopicHandle the_topic) : writer(the_writer), topic(the_topic) {}
   Status put(std::string_view key, std::optional<std::string_view> value) override {
     return writer.append(topic, 0, key, value, 0);
   }
   Writer& writer;
-  int topic;
+  TopicHandle topic;
 };
 
 Line::Line(Log& log, const PhysicalPlan& plan, std::size_t subtopology)

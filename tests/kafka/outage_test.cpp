@@ -49,7 +49,7 @@ TEST_F(KafkaOutage, WorkGoesOnWhenTheBrokerReturns) {
   auto writer = std::move(*log->writer(topic, nullptr));
   auto reader = std::move(*log->reader("outage"));
   ASSERT_TRUE(reader->add({topic, 0}, kOffsetBeginning));
-  const int out = *writer->topic(topic);
+  const auto out = *writer->topic(topic);
   ASSERT_TRUE(writer->append(out, 0, "k", "before", 1));
   ASSERT_TRUE(writer->commit());
   ASSERT_EQ(writer->commit_state(30s).outcome, Writer::Outcome::committed);

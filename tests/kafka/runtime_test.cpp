@@ -49,7 +49,7 @@ class KafkaRuntimeTest : public testing::Test {
   }
   void feed(Bench& bench, int from, int to) {
     auto writer = log_->writer(prefix_ + "feeder", nullptr).value();
-    const int topic = writer->topic(prefix_ + "orders").value();
+    const auto topic = writer->topic(prefix_ + "orders").value();
     for (int i = from; i < to; ++i) {
       const std::string key = "id" + std::to_string(i);
       const std::string value = R"({"ITEM":"i)" + std::to_string(i % 10) + R"(","N":)" + std::to_string(i) + "}";

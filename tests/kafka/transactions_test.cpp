@@ -15,7 +15,7 @@ TEST(KafkaTransactions, LargeOnesKeepOrderAcrossOverlappingCommits) {
   const std::string topic = unique_prefix() + "large";
   ASSERT_TRUE(log->create_topic(topic, {.partitions = kPartitions}));
   auto writer = std::move(*log->writer(topic, nullptr));
-  const int out = *writer->topic(topic, true);
+  const auto out = *writer->topic(topic, true);
   const std::string filler(150, 'x');
   std::map<std::int32_t, std::int64_t> reported;
   for (int i = 0; i < kRecords; ++i) {
@@ -59,7 +59,7 @@ TEST(KafkaTransactions, AReaderWithFullQueuesGivesEveryRecordOnce) {
   const std::string topic = unique_prefix() + "full";
   ASSERT_TRUE(log->create_topic(topic, {.partitions = kPartitions}));
   auto writer = std::move(*log->writer(topic, nullptr));
-  const int out = *writer->topic(topic);
+  const auto out = *writer->topic(topic);
   int written = 0;
   for (int round = 0; round < kRounds; ++round) {
     for (int i = 0; i < kRecords; ++i, ++written)
@@ -114,7 +114,7 @@ TEST(KafkaTransactions, BoundsTellCommittedFromWritten) {
   auto writer = std::move(*log->writer(topic, nullptr));
   // Far more than the writer keeps to itself while the transaction is open.
   const std::string value(1000, 'v');
-  const int out = *writer->topic(topic);
+  const auto out = *writer->topic(topic);
   for (int i = 0; i < 20'000; ++i) ASSERT_TRUE(writer->append(out, 0, "k", value, 1));
   const auto deadline = Clock::now() + 30s;
   while (log->bounds({topic, 0}, false)->end < 2 && Clock::now() < deadline) {
@@ -148,7 +148,7 @@ TEST(KafkaReader, KnowsOfMoreBehindWhatWasAborted) {
   auto writer = std::move(*log->writer(topic, nullptr));
   // The writer keeps the last of it to itself.
   const std::string large(100'000, 'x');
-  const int out = *writer->topic(topic);
+  const auto out = *writer->topic(topic);
   const auto deadline = Clock::now() + 30s;
   const auto begin = Clock::now();
   while (log->bounds({topic, 0}, false)->end < 80 && Clock::now() < begin + 8s)

@@ -99,7 +99,8 @@ Status EmbeddedMaintenance::maintain(const LocalTopic& topic, const LocalPartiti
 Status EmbeddedMaintenance::expire(const LocalPartitionPtr& partition, std::int64_t retention_ms, std::int64_t now) {
   const View view = look(partition, false);
   if (view.begin >= view.end || view.deleted) return {};
-  const auto kept = store_.first_offset_since(partition->id, now - retention_ms, view.begin, view.end);
+  const auto kept =
+      store_.first_offset_since(partition->id, {.from = view.begin, .until = view.end}, now - retention_ms);
   if (!kept) return kept.error();
   const MutexLock lock(log_.mutex());
   log_.advance_begin(*partition, *kept);

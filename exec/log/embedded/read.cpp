@@ -117,15 +117,14 @@ Status EmbeddedStore::drop_before(PartitionId partition, std::int64_t begin) {
   });
 }
 
-Result<std::int64_t> EmbeddedStore::first_offset_since(PartitionId partition, std::int64_t time, std::int64_t from,
-                                                       std::int64_t until) {
+Result<std::int64_t> EmbeddedStore::first_offset_since(PartitionId partition, Offsets among, std::int64_t time) {
   ReadLock lock(index_->mutex);
   if (!index_->db) return failure("reading", "the log is closed after an error");
   PartitionIterator iterator(*index_->db, partition);
-  for (iterator.seek(from); iterator.valid() && iterator.base() < until; iterator.next())
-    if (iterator.location().append_time >= time) return std::max(from, iterator.base());
+  for (iterator.seek(among.from); iterator.valid() && iterator.base() < among.until; iterator.next())
+    if (iterator.location().append_time >= time) return std::max(among.from, iterator.base());
   if (!iterator.status().ok()) return failure("reading", iterator.status().ToString());
-  return until;
+  return among.until;
 }
 
 Result<std::int64_t> EmbeddedStore::compacted_to(PartitionId partition) {

@@ -45,10 +45,11 @@ class EmbeddedStore final : public LocalStorage {
   // For maintenance. Not synced by themselves: to lose them only means to do them again.
   /// Remembers the beginning and forgets the batches that lie wholly before it.
   Status drop_before(PartitionId partition, std::int64_t begin);
-  /// Offset of the first batch from `from` on that was appended at or after `time` (ms), or `until` when there is none
-  /// before.
-  Result<std::int64_t> first_offset_since(PartitionId partition, std::int64_t time, std::int64_t from,
-                                          std::int64_t until);
+  struct Offsets {
+    std::int64_t from, until;
+  };
+  /// Offset of the first batch of these that was appended at or after `time` (ms), or `until` when there is none.
+  Result<std::int64_t> first_offset_since(PartitionId partition, Offsets among, std::int64_t time);
   Result<std::int64_t> compacted_to(PartitionId partition);
   Status set_compacted_to(PartitionId partition, std::int64_t offset);
   /// Replaces batches by others that hold what is left of them, in one step.

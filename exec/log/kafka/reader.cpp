@@ -273,13 +273,13 @@ KafkaReader::KafkaReader(KafkaLog& log, std::string client_id, Purpose purpose, 
           })) {}
 
 KafkaReader::~KafkaReader() {
-  for (const auto& source : sources_)
-    if (source) source->stop();
+  for (const auto& [handle, source] : sources_) source->stop();
+  sources_.clear();
 }
 
 KafkaReader::Source* KafkaReader::find(int source) {
-  return static_cast<std::size_t>(source) < sources_.size() ? sources_[static_cast<std::size_t>(source)].get()
-                                                            : nullptr;
+  const auto found = sources_.find(source);
+  return found == sources_.end() ? nullptr : found->second.get();
 }
 
 Result<std::int64_t> KafkaReader::start_of(const TopicPartition& partition, std::int64_t offset, std::int64_t& end) {
@@ -302,14 +302,11 @@ Result<std::int64_t> KafkaReader::start_of(const TopicPartition& partition, std:
 
 /// How much is fetched ahead is a setting of the client: for many partitions another one takes its place.
 Status KafkaReader::make_room() {
-  const auto reading =
-      std::count_if(sources_.begin(), sources_.end(), [](const auto& source) { return source != nullptr; });
-  const Share& share = share_of(static_cast<std::size_t>(reading) + 1);
+  const Share& share = share_of(sources_.size() + 1);
   if (share.partitions <= share_->partitions) return {};
   auto client = make_client(log_, client_id_, purpose_, share);
   if (!client) return client.error();
-  for (const auto& source : sources_) {
-    if (!source) continue;
+  for (const auto& [handle, source] : sources_) {
     if (auto started = source->start((*client)->handle.get()); !started) {
       source->trouble = started.error();
       source->line_up();
@@ -321,15 +318,15 @@ Status KafkaReader::make_room() {
 }
 
 Result<int> KafkaReader::add(const TopicPartition& partition, std::int64_t offset) {
-  for (const auto& source : sources_)
-    if (source && source->name == partition)
+  for (const auto& [handle, source] : sources_)
+    if (source->name == partition)
       return Error{Fault::bug,
                    fmt::format("topic '{}' partition {} is being read already", partition.topic, partition.partition)};
   if (auto made = make_room(); !made) return made.error();
   auto source = std::make_unique<Source>();
   const auto start = start_of(partition, offset, source->end);
   if (!start) return start.error();
-  const int handle = static_cast<int>(sources_.size());
+  const int handle = next_handle_++;
   source->line = line_.get();
   source->handle = handle;
   source->name = partition;
@@ -337,7 +334,7 @@ Result<int> KafkaReader::add(const TopicPartition& partition, std::int64_t offse
   source->told = offset < 0 ? *start : offset;
   source->skipped = *start - source->told;
   if (auto started = source->start(client_->handle.get()); !started) return started.error();
-  sources_.push_back(std::move(source));
+  sources_.emplace(handle, std::move(source));
   return handle;
 }
 
@@ -345,10 +342,7 @@ void KafkaReader::remove(int source) {
   Source* found = find(source);
   if (!found) return;
   found->stop();
-  sources_[static_cast<std::size_t>(source)].reset();
-  // Nothing is asked about its sources, so no answer about one that was can come late.
-  if (purpose_ == Purpose::to_end)
-    while (!sources_.empty() && !sources_.back()) sources_.pop_back();
+  sources_.erase(source);
 }
 
 void KafkaReader::pause(int source) {
@@ -376,8 +370,8 @@ void KafkaReader::wake() {
 }
 
 std::int64_t KafkaReader::skipped(int source) const {
-  const auto at = static_cast<std::size_t>(source);
-  return at < sources_.size() && sources_[at] ? sources_[at]->skipped : 0;
+  const auto found = sources_.find(source);
+  return found == sources_.end() ? 0 : found->second->skipped;
 }
 
 std::int64_t KafkaReader::known_end(int source) {

@@ -2,7 +2,7 @@
 
 #include <memory>
 #include <string>
-#include <vector>
+#include <unordered_map>
 
 #include "exec/log/log.h"
 
@@ -62,7 +62,9 @@ class KafkaReader final : public Reader {
   std::shared_ptr<Client> client_;  // shared with the fetches handed out
   const Share* share_;
   const std::unique_ptr<Line> line_;
-  std::vector<std::unique_ptr<Source>> sources_;
+  // By handle; none is given twice, so that what is still said of a removed one means nothing.
+  std::unordered_map<int, std::unique_ptr<Source>> sources_;
+  int next_handle_ = 0;
   int at_fault_ = -1;
   const std::unique_ptr<kafka::EndAsker> ends_;  // last: its thread answers into the line
 };

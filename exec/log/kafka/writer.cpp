@@ -73,7 +73,7 @@ KafkaWriter::~KafkaWriter() {
   // Readers wait for the end of what has been written; what cannot be aborted now ends by the log's timeout.
   if (sent_ || must_reopen_) static_cast<void>(transactions_->abort(0ms).has_value());
   // Records that are still out end now, and tell us.
-  topics_.clear();
+  topics_.each([](Topic& topic) { topic.handle.reset(); });
   client_.reset();
 }
 
@@ -93,29 +93,45 @@ void KafkaWriter::failed(const char* topic, std::int32_t partition, int code) {
   refused_.push_back(where);
 }
 
-Result<int> KafkaWriter::topic(const std::string& name, bool track) {
-  int handle = -1;
-  if (const auto found = handles_.find(name); found != handles_.end()) {
-    handle = found->second;
-  } else {
+Result<TopicHandle> KafkaWriter::topic(const std::string& name, bool track) {
+  auto handle = topics_.handle(name);
+  if (!handle) {
     const std::uint64_t version = log_.topics_version();
     const auto partitions = log_.admin().partition_count(name);
     if (!partitions) return partitions.error();
     auto opened = kafka::open_topic(client_.get(), name);
     if (!opened) return opened.error();
-    handle = static_cast<int>(topics_.size());
-    topics_.push_back({name, std::move(*opened), std::vector<kafka::Lane*>(static_cast<std::size_t>(*partitions)),
-                       false, log_.admin().largest_record(name), Clock::now(), version});
-    handles_[name] = handle;
+    handle = topics_.add(name, {name,
+                                std::move(*opened),
+                                std::vector<std::unique_ptr<kafka::Lane>>(static_cast<std::size_t>(*partitions)),
+                                {},
+                                false,
+                                log_.admin().largest_record(name),
+                                {},
+                                Clock::now(),
+                                version});
   }
-  Topic& found = topics_[static_cast<std::size_t>(handle)];
+  Topic& found = *topics_.find(*handle);
   found.track = found.track || track;
-  return handle;
+  found.wanted = Clock::now();
+  return *handle;
+}
+
+std::size_t KafkaWriter::forget_topics(Clock::time_point before) {
+  const bool under_way = committing_.load(std::memory_order_acquire);  // `closed_` is the other thread's then
+  const auto has = [](const std::vector<Touched>& lanes, TopicHandle topic) {
+    return std::ranges::any_of(lanes, [&](const Touched& touched) { return touched.topic == topic; });
+  };
+  return topics_.forget([&](TopicHandle handle, const Topic& topic) {
+    return !under_way && topic.wanted < before && !has(open_, handle) && !has(closed_, handle);
+  });
 }
 
 // A topic may have got partitions, or been made anew with fewer.
-Status KafkaWriter::refresh(int handle) {
-  Topic& topic = topics_[static_cast<std::size_t>(handle)];
+Status KafkaWriter::refresh(TopicHandle handle) {
+  Topic* known = topics_.find(handle);
+  if (known == nullptr) return forgotten_topic();
+  Topic& topic = *known;
   const auto now = Clock::now();
   const std::uint64_t version = log_.topics_version();
   if (version == topic.version && now - topic.asked < kCountAge) return {};
@@ -124,6 +140,8 @@ Status KafkaWriter::refresh(int handle) {
   const auto count = static_cast<std::size_t>(*partitions);
   if (count != topic.lanes.size()) {
     if (Status refreshed = kafka::refresh_topic(client_.get(), topic.handle.get()); !refreshed) return refreshed;
+    for (std::size_t lost = count; lost < topic.lanes.size(); ++lost)
+      if (topic.lanes[lost]) topic.surplus.push_back(std::move(topic.lanes[lost]));
     topic.lanes.resize(count);
   }
   topic.asked = now;
@@ -131,14 +149,18 @@ Status KafkaWriter::refresh(int handle) {
   return {};
 }
 
-std::int32_t KafkaWriter::partitions(int topic) const {
-  return static_cast<std::int32_t>(topics_[static_cast<std::size_t>(topic)].lanes.size());
+std::int32_t KafkaWriter::partitions(TopicHandle topic) const {
+  const Topic* found = topics_.find(topic);
+  return found == nullptr ? 0 : static_cast<std::int32_t>(found->lanes.size());
 }
 
-Status KafkaWriter::append(int topic, std::int32_t partition, std::optional<std::string_view> key,
+Status KafkaWriter::append(TopicHandle topic, std::int32_t partition, std::optional<std::string_view> key,
                            std::optional<std::string_view> value, std::int64_t timestamp,
                            std::span<const HeaderView> headers) {
-  Topic& target = topics_[static_cast<std::size_t>(topic)];
+  Topic* known = topics_.find(topic);
+  if (known == nullptr) [[unlikely]]
+    return forgotten_topic();
+  Topic& target = *known;
   if (static_cast<std::size_t>(partition) >= target.lanes.size()) [[unlikely]]
     return Error{Fault::bug, fmt::format("topic '{}' has no partition {}", target.name, partition)};
   if (timestamp < 0) [[unlikely]]
@@ -149,9 +171,10 @@ Status KafkaWriter::append(int topic, std::int32_t partition, std::optional<std:
   if (bytes > target.largest_record) [[unlikely]]
     return user_error("topic '{}' partition {} takes records of up to {} bytes (max.message.bytes); this one has {}",
                       target.name, partition, target.largest_record, bytes);
-  kafka::Lane*& lane = target.lanes[static_cast<std::size_t>(partition)];
-  if (lane == nullptr) [[unlikely]]
-    lane = &lanes_.emplace_back(target.handle.get(), partition, pool_, bell_);
+  std::unique_ptr<kafka::Lane>& place = target.lanes[static_cast<std::size_t>(partition)];
+  if (place == nullptr) [[unlikely]]
+    place = std::make_unique<kafka::Lane>(target.handle.get(), partition, pool_, bell_);
+  kafka::Lane* const lane = place.get();
   if (!lane->touched) [[unlikely]] {
     if (open_.empty()) grant_ = transactions_->grant();
     lane->touched = true;
@@ -330,7 +353,7 @@ Writer::CommitState KafkaWriter::commit_state(std::chrono::milliseconds wait) {
   }
   if (state.outcome == Outcome::failed) drop_open();
   // They may have been deleted or set up anew: the next one to write there asks.
-  for (const TopicPartition& where : state.refused) handles_.erase(where.topic);
+  for (const TopicPartition& where : state.refused) topics_.retire(where.topic);
   return state;
 }
 

@@ -15,6 +15,7 @@
 #include "exec/log/kafka/produce.h"
 #include "exec/log/kafka/transactions.h"
 #include "exec/log/log.h"
+#include "exec/log/writer_topics.h"
 #include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
@@ -32,10 +33,11 @@ class KafkaWriter final : public Writer, private kafka::Acknowledgements {
   /// Waits for a commit under way, but not for a cluster that does not answer.
   ~KafkaWriter() override;
 
-  Result<int> topic(const std::string& name, bool track) override;
-  std::int32_t partitions(int topic) const override;
-  Status refresh(int topic) override;
-  Status append(int topic, std::int32_t partition, std::optional<std::string_view> key,
+  Result<TopicHandle> topic(const std::string& name, bool track) override;
+  std::size_t forget_topics(Clock::time_point before) override;
+  std::int32_t partitions(TopicHandle topic) const override;
+  Status refresh(TopicHandle topic) override;
+  Status append(TopicHandle topic, std::int32_t partition, std::optional<std::string_view> key,
                 std::optional<std::string_view> value, std::int64_t timestamp,
                 std::span<const HeaderView> headers) override;
   std::size_t pending_bytes() const override { return pending_bytes_; }
@@ -48,15 +50,17 @@ class KafkaWriter final : public Writer, private kafka::Acknowledgements {
   struct Topic {
     std::string name;
     kafka::TopicPtr handle;
-    std::vector<kafka::Lane*> lanes;  // null: nothing was appended yet
+    std::vector<std::unique_ptr<kafka::Lane>> lanes;         // null: nothing was appended yet
+    std::vector<std::unique_ptr<kafka::Lane>> surplus = {};  // of partitions that the topic has lost
     bool track;
     std::size_t largest_record;  // that the topic takes
+    Clock::time_point wanted;    // when topic() was asked for it
     // When the cluster last told how many partitions there are.
     Clock::time_point asked;
     std::uint64_t version;
   };
   struct Touched {
-    int topic;
+    TopicHandle topic;
     std::int32_t partition;
     bool track;
     kafka::Lane* lane;
@@ -81,12 +85,10 @@ class KafkaWriter final : public Writer, private kafka::Acknowledgements {
   // What librdkafka points into; outlives the client.
   kafka::ChunkPool pool_;
   kafka::Bell bell_;
-  std::deque<kafka::Lane> lanes_;
+  WriterTopics<Topic> topics_;  // the worker's
   kafka::ClientPtr client_;
   std::optional<kafka::Transactions> transactions_;
   // The worker's.
-  std::deque<Topic> topics_;
-  std::unordered_map<std::string, int> handles_;
   std::vector<Touched> open_;  // lanes with records of the open transaction
   std::size_t pending_bytes_ = 0;
   std::uint64_t grant_ = 0;   // under which the open transaction was begun

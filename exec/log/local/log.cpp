@@ -195,8 +195,9 @@ Result<std::unique_ptr<Writer>> LocalLog::writer(const std::string& transactiona
     // With the commit lock: what the predecessor has under way is in the log before we return, or never will be.
     const MutexLock commit_lock(commit_mutex_);
     const MutexLock lock(mutex_);
+    std::erase_if(fences_, [](const auto& fence) { return fence.second.expired(); });  // nothing is left to be fenced
     auto& current = fences_[transactional_id];
-    if (current) current->store(true);
+    if (const auto predecessor = current.lock()) predecessor->store(true);
     current = fenced;
   }
   return std::unique_ptr<Writer>(std::make_unique<LocalWriter>(*this, transactional_id, std::move(fenced)));

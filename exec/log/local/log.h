@@ -58,7 +58,7 @@ struct LocalTransaction {
   struct Part {
     LocalPartitionPtr partition;
     std::shared_ptr<RecordBatch> batch;
-    int tracked = -1;  // the writer's topic handle when it wants to know the offsets
+    std::optional<TopicHandle> tracked = {};  // when its writer wants to know the offsets
   };
   std::vector<Part> parts;
   std::shared_ptr<const std::atomic<bool>> fenced;      // null: not fenced by anyone
@@ -136,7 +136,7 @@ class LocalLog final : public Log {
   std::map<std::string, LocalTopicPtr, std::less<>> topics_ GUARDED_BY(mutex_);
   std::uint32_t next_topic_id_ GUARDED_BY(mutex_) = 1;
   std::map<std::string, std::string, std::less<>> group_owners_ GUARDED_BY(mutex_);
-  std::unordered_map<std::string, std::shared_ptr<std::atomic<bool>>> fences_ GUARDED_BY(mutex_);
+  std::unordered_map<std::string, std::weak_ptr<std::atomic<bool>>> fences_ GUARDED_BY(mutex_);
   std::size_t tail_bytes_ GUARDED_BY(mutex_) = 0;
   std::deque<std::pair<std::weak_ptr<LocalPartition>, std::int64_t>>
       tail_order_;  // partition, base offset; oldest first

@@ -71,13 +71,12 @@ void unlisten(LocalPartition& partition, const LocalReader* reader, int source) 
 
 LocalReader::~LocalReader() {
   const MutexLock lock(log_.mutex());
-  for (std::size_t i = 0; i < sources_.size(); ++i)
-    if (sources_[i]) unlisten(*sources_[i]->partition, this, static_cast<int>(i));
+  for (const auto& [handle, source] : sources_) unlisten(*source->partition, this, handle);
 }
 
 LocalReader::Source* LocalReader::find(int source) {
-  return static_cast<std::size_t>(source) < sources_.size() ? sources_[static_cast<std::size_t>(source)].get()
-                                                            : nullptr;
+  const auto found = sources_.find(source);
+  return found == sources_.end() ? nullptr : found->second.get();
 }
 
 Result<int> LocalReader::add(const TopicPartition& name, std::int64_t offset) {
@@ -90,14 +89,14 @@ Result<int> LocalReader::add(const TopicPartition& name, std::int64_t offset) {
   if (offset < 0 || offset > found.end)
     return user_error("topic '{}' partition {}: offset {} lies outside the log, which ends at {}", name.topic,
                       name.partition, offset, found.end);
-  const int handle = static_cast<int>(sources_.size());
+  const int handle = next_handle_++;
   auto source = std::make_unique<Source>();
   source->partition = *partition;
   source->position = std::max(offset, found.begin);
   source->told = offset;
   source->skipped = source->position - offset;
   found.listeners.push_back({this, handle});
-  sources_.push_back(std::move(source));
+  sources_.emplace(handle, std::move(source));
   enqueue(handle);
   return handle;
 }
@@ -107,7 +106,7 @@ void LocalReader::remove(int source) {
   Source* found = find(source);
   if (!found) return;
   unlisten(*found->partition, this, source);
-  sources_[static_cast<std::size_t>(source)].reset();
+  sources_.erase(source);
 }
 
 void LocalReader::pause(int source) {
@@ -124,7 +123,7 @@ void LocalReader::resume(int source) {
 }
 
 void LocalReader::enqueue(int source) {
-  Source& found = *sources_[static_cast<std::size_t>(source)];
+  Source& found = *sources_.at(source);
   if (found.ready || found.paused) return;
   found.ready = true;
   ready_.push_back(source);
@@ -144,8 +143,8 @@ void LocalReader::wake() {
 
 // Unchecked: what this thread alone changes it may read without the lock.
 std::int64_t LocalReader::skipped(int source) const UNCHECKED_LOCKS {
-  const auto at = static_cast<std::size_t>(source);
-  return at < sources_.size() && sources_[at] ? sources_[at]->skipped : 0;
+  const auto found = sources_.find(source);
+  return found == sources_.end() ? 0 : found->second->skipped;
 }
 
 std::int64_t LocalReader::known_end(int source) {

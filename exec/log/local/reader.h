@@ -3,7 +3,7 @@
 #include <condition_variable>
 #include <deque>
 #include <memory>
-#include <vector>
+#include <unordered_map>
 
 #include "exec/log/local/log.h"
 #include "exec/log/record_batch.h"
@@ -56,7 +56,9 @@ class LocalReader final : public Reader {
   void fill_from_tail(Source& source, std::size_t max_records) REQUIRES(log_.mutex());
 
   LocalLog& log_;
-  std::vector<std::unique_ptr<Source>> sources_ GUARDED_BY(log_.mutex());
+  // By handle; none is given twice, so that what is still said of a removed one means nothing.
+  std::unordered_map<int, std::unique_ptr<Source>> sources_ GUARDED_BY(log_.mutex());
+  int next_handle_ GUARDED_BY(log_.mutex()) = 0;
   std::deque<int> ready_ GUARDED_BY(log_.mutex());
   std::condition_variable event_;
   bool woken_ GUARDED_BY(log_.mutex()) = false;

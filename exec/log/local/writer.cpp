@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t kMaxBatchBytes = 128 * 1024;
 constexpr std::uint32_t kMaxBatchRecords = 4096;
 
-void note(std::vector<Writer::Appended>& list, int topic, std::int32_t partition, std::int64_t next_offset) {
+void note(std::vector<Writer::Appended>& list, TopicHandle topic, std::int32_t partition, std::int64_t next_offset) {
   const auto same = std::find_if(list.begin(), list.end(), [&](const Writer::Appended& entry) {
     return entry.topic == topic && entry.partition == partition;
   });
@@ -41,8 +41,8 @@ struct LocalWriter::Commit {
       if (status) {
         state.outcome = Outcome::committed;
         for (const auto& part : transaction.parts)
-          if (part.tracked >= 0)
-            note(state.appended, part.tracked, part.partition->id.partition, part.batch->next_offset());
+          if (part.tracked)
+            note(state.appended, *part.tracked, part.partition->id.partition, part.batch->next_offset());
       } else {
         state.outcome = Outcome::failed;
         state.error = status.error();
@@ -69,29 +69,39 @@ LocalWriter::~LocalWriter() {
   commit_->ended.wait(lock, [&]() REQUIRES(commit_->mutex) { return commit_->idle(); });
 }
 
-Result<int> LocalWriter::topic(const std::string& name, bool track) {
+Result<TopicHandle> LocalWriter::topic(const std::string& name, bool track) {
   auto topic = log_.find_topic(name);
-  const auto found = handles_.find(name);
   if (!topic) return topic.error();
-  if (found != handles_.end() && topics_[static_cast<std::size_t>(found->second)].topic == *topic) {
-    auto& known = topics_[static_cast<std::size_t>(found->second)];
-    known.track = known.track || track;
-    return found->second;
+  if (const auto handle = topics_.handle(name)) {
+    Topic& known = *topics_.find(*handle);
+    known.asked = Clock::now();
+    if (known.topic == *topic) {
+      known.track = known.track || track;
+      return *handle;
+    }
   }
-  const int handle = static_cast<int>(topics_.size());
-  topics_.push_back({*topic, track, std::vector<Buffer>((*topic)->partitions.size())});
-  handles_[name] = handle;
-  return handle;
+  return topics_.add(name, {*topic, track, std::vector<Buffer>((*topic)->partitions.size()), Clock::now()});
 }
 
-std::int32_t LocalWriter::partitions(int topic) const {
-  return static_cast<std::int32_t>(topics_[static_cast<std::size_t>(topic)].buffers.size());
+std::size_t LocalWriter::forget_topics(Clock::time_point before) {
+  return topics_.forget([&](TopicHandle handle, const Topic& topic) {
+    return topic.asked < before &&
+           std::ranges::none_of(touched_, [&](const auto& touched) { return touched.first == handle; });
+  });
 }
 
-Status LocalWriter::append(int topic, std::int32_t partition, std::optional<std::string_view> key,
+std::int32_t LocalWriter::partitions(TopicHandle topic) const {
+  const Topic* found = topics_.find(topic);
+  return found == nullptr ? 0 : static_cast<std::int32_t>(found->buffers.size());
+}
+
+Status LocalWriter::append(TopicHandle topic, std::int32_t partition, std::optional<std::string_view> key,
                            std::optional<std::string_view> value, std::int64_t timestamp,
                            std::span<const HeaderView> headers) {
-  Topic& target = topics_[static_cast<std::size_t>(topic)];
+  Topic* known = topics_.find(topic);
+  if (known == nullptr) [[unlikely]]
+    return forgotten_topic();
+  Topic& target = *known;
   if (static_cast<std::size_t>(partition) >= target.buffers.size()) [[unlikely]]
     return Error{Fault::bug, fmt::format("topic '{}' has no partition {}", target.topic->stored.name, partition)};
   Buffer& buffer = target.buffers[static_cast<std::size_t>(partition)];
@@ -111,12 +121,12 @@ std::unique_ptr<LocalTransaction> LocalWriter::close_transaction() {
   auto transaction = std::make_unique<LocalTransaction>();
   transaction->fenced = fenced_;
   for (const auto& [topic, partition] : touched_) {
-    Topic& target = topics_[static_cast<std::size_t>(topic)];
+    Topic& target = *topics_.find(topic);
     Buffer& buffer = target.buffers[static_cast<std::size_t>(partition)];
     if (!buffer.open.empty()) buffer.sealed.push_back(buffer.open.seal());
     for (auto& batch : buffer.sealed)
-      transaction->parts.push_back(
-          {target.topic->partitions[static_cast<std::size_t>(partition)], std::move(batch), target.track ? topic : -1});
+      transaction->parts.push_back({target.topic->partitions[static_cast<std::size_t>(partition)], std::move(batch),
+                                    target.track ? std::optional(topic) : std::nullopt});
     buffer.sealed.clear();
     buffer.touched = false;
   }
@@ -163,7 +173,7 @@ Writer::CommitState LocalWriter::commit_state(std::chrono::milliseconds wait) {
 
 void LocalWriter::drop_open() {
   for (const auto& [topic, partition] : touched_) {
-    Buffer& buffer = topics_[static_cast<std::size_t>(topic)].buffers[static_cast<std::size_t>(partition)];
+    Buffer& buffer = topics_.find(topic)->buffers[static_cast<std::size_t>(partition)];
     buffer.open.clear();
     buffer.sealed.clear();
     buffer.touched = false;

@@ -8,6 +8,7 @@
 
 #include "exec/log/local/log.h"
 #include "exec/log/record_batch.h"
+#include "exec/log/writer_topics.h"
 
 namespace millrace::inline exec {
 
@@ -17,9 +18,10 @@ class LocalWriter final : public Writer {
   /// Waits for a commit under way.
   ~LocalWriter() override;
 
-  Result<int> topic(const std::string& name, bool track) override;
-  std::int32_t partitions(int topic) const override;
-  Status append(int topic, std::int32_t partition, std::optional<std::string_view> key,
+  Result<TopicHandle> topic(const std::string& name, bool track) override;
+  std::size_t forget_topics(Clock::time_point before) override;
+  std::int32_t partitions(TopicHandle topic) const override;
+  Status append(TopicHandle topic, std::int32_t partition, std::optional<std::string_view> key,
                 std::optional<std::string_view> value, std::int64_t timestamp,
                 std::span<const HeaderView> headers) override;
   std::size_t pending_bytes() const override { return pending_bytes_; }
@@ -38,6 +40,7 @@ class LocalWriter final : public Writer {
     LocalTopicPtr topic;
     bool track;
     std::vector<Buffer> buffers;  // by partition
+    Clock::time_point asked;
   };
   /// Shared with the transaction under way.
   struct Commit;
@@ -48,9 +51,8 @@ class LocalWriter final : public Writer {
   LocalLog& log_;
   const std::string id_;
   const std::shared_ptr<const std::atomic<bool>> fenced_;
-  std::vector<Topic> topics_;
-  std::unordered_map<std::string, int> handles_;
-  std::vector<std::pair<int, std::int32_t>> touched_;
+  WriterTopics<Topic> topics_;
+  std::vector<std::pair<TopicHandle, std::int32_t>> touched_;
   std::size_t pending_bytes_ = 0;
   const std::shared_ptr<Commit> commit_;
 };

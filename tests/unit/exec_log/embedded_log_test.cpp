@@ -115,7 +115,7 @@ TEST_F(EmbeddedLog, ReadsOnFromDiskIntoMemory) {
   open(64 * 1024);
   ASSERT_TRUE(log_->create_topic("long", {}));
   auto writer = std::move(*log_->writer("w", nullptr));
-  const int topic = *writer->topic("long");
+  const auto topic = *writer->topic("long");
   auto reader = std::move(*log_->reader("r"));
   ASSERT_TRUE(reader->add({"long", 0}, 0));
   const std::string padding(200, 'x');
@@ -186,7 +186,7 @@ TEST_F(EmbeddedLog, CompactionInSmallPassesEqualsOnePass) {
   open(0);
   ASSERT_TRUE(log_->create_topic("c", {.compacted = true}));
   auto writer = std::move(*log_->writer("w", nullptr));
-  const int topic = *writer->topic("c");
+  const auto topic = *writer->topic("c");
   std::mt19937 random(7);
   std::map<std::string, std::string> expected;
   for (int i = 0; i < 20'000; ++i) {
@@ -239,7 +239,7 @@ TEST_F(EmbeddedLog, AReaderInTheMiddleOfWhatCompactionRemovedGoesOn) {
 TEST_F(EmbeddedLog, AFailedWriteLeavesNothing) {
   ASSERT_TRUE(log_->create_topic("t", {}));
   auto writer = std::move(*log_->writer("w", nullptr));
-  const int topic = *writer->topic("t");
+  const auto topic = *writer->topic("t");
   failpoint::arm(failpoint::kLogWrite, {.error = external_error("no disk")});
   ASSERT_TRUE(writer->append(topic, 0, "k", "lost", 1));
   EXPECT_EQ(commit(*writer).outcome, Writer::Outcome::failed);
@@ -282,7 +282,7 @@ TEST_F(EmbeddedLog, ACrashBetweenWriteAndIndexKeepsTheTransaction) {
   if (child == 0) {
     auto log = std::move(*open_embedded_log({.directory = directory_.path()}));
     auto writer = std::move(*log->writer("w", nullptr));
-    const int topic = *writer->topic("t");
+    const auto topic = *writer->topic("t");
     failpoint::arm(failpoint::kLogIndex, {.kind = failpoint::Action::Kind::crash});
     for (int partition = 0; partition < 2; ++partition) (void)writer->append(topic, partition, "k", "v", 1);
     commit(*writer);
@@ -302,7 +302,7 @@ int write_against_a_limit(const std::string& directory) {
   auto log = std::move(*open_embedded_log({.directory = directory}));
   if (!log->create_topic("t", {.partitions = 2})) return 10;
   auto writer = std::move(*log->writer("w", nullptr));
-  const int topic = *writer->topic("t");
+  const auto topic = *writer->topic("t");
   const std::string padding(1000, 'x');
   const auto transaction = [&](int number) {
     for (int i = 0; i < 200; ++i)
@@ -364,7 +364,7 @@ TEST(EmbeddedLogOnAFullDisk, FailsClearlyKeepsWhatWasCommittedAndRecovers) {
   if (!*log->describe_topic("t")) (void)log->create_topic("t", {.partitions = 3});
   const auto run = [&](char name) {
     auto writer = std::move(*log->writer(std::string(1, name), nullptr));
-    const int topic = *writer->topic("t");
+    const auto topic = *writer->topic("t");
     int number = 0;
     for (const auto& record : read_all(*log, "t", 0))
       if ((*record.key)[0] == name) number = std::max(number, std::stoi(*record.value) + 1);

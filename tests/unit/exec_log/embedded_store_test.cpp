@@ -238,8 +238,8 @@ TEST(EmbeddedLogUnderStress, ReadersSeeEveryRecordOnceWhileMaintenanceRuns) {
   });
   std::thread producer([&] {
     auto writer = std::move(*api.writer("w", nullptr));
-    const int compacted = *writer->topic("compacted");
-    const int plain = *writer->topic("plain");
+    const auto compacted = *writer->topic("compacted");
+    const auto plain = *writer->topic("plain");
     const std::string padding(100, 'x');
     for (int i = 0; i < kRecords; ++i) {
       const std::string number = std::to_string(i);
@@ -305,8 +305,8 @@ constexpr std::int64_t kKept = 500;  // records of "plain" that truncation leave
     }
   });
   auto writer = std::move(*api.writer("w", nullptr));
-  const int compacted = *writer->topic("compacted");
-  const int plain = *writer->topic("plain");
+  const auto compacted = *writer->topic("compacted");
+  const auto plain = *writer->topic("plain");
   for (std::int64_t number = api.bounds({"plain", 0})->end / kKeys;; ++number) {
     for (int key = 0; key < kKeys; ++key) {
       (void)writer->append(compacted, 0, std::to_string(key), std::to_string(number), number);

@@ -133,7 +133,7 @@ TEST_P(LogContract, ATopicMadeAgainIsEmpty) {
 TEST_P(LogContract, RecordsComeBackAsWritten) {
   const std::string name = topic("bytes");
   auto out = writer("w");
-  const int handle = *out->topic(name);
+  const auto handle = *out->topic(name);
   EXPECT_EQ(out->partitions(handle), 1);
   const std::string large(300'000, 'x');
   const std::vector<HeaderView> headers{{"trace", "1"}, {"none", std::nullopt}, {"", ""}};
@@ -169,7 +169,7 @@ TEST_P(LogContract, RecordsComeBackAsWritten) {
 TEST_P(LogContract, NothingIsVisibleBeforeCommitOrAfterAbort) {
   const std::string name = topic("atomic", 2);
   auto out = writer("w");
-  const int handle = *out->topic(name);
+  const auto handle = *out->topic(name);
   ASSERT_TRUE(out->append(handle, 0, "a", "dropped", 1));
   EXPECT_EQ(log().bounds({name, 0})->end, 0);
   ASSERT_TRUE(out->abort());
@@ -194,8 +194,8 @@ TEST_P(LogContract, CommitsReportWhereTrackedRecordsWent) {
   const std::string tracked = topic("changelog", 2);
   const std::string other = topic("output");
   auto out = writer("w");
-  const int changelog = *out->topic(tracked, true);
-  const int output = *out->topic(other);
+  const auto changelog = *out->topic(tracked, true);
+  const auto output = *out->topic(other);
   EXPECT_EQ(*out->topic(tracked, true), changelog);
   for (int round = 1; round <= 3; ++round) {
     ASSERT_TRUE(out->append(changelog, 1, "k", "v", 1));
@@ -212,12 +212,52 @@ TEST_P(LogContract, CommitsReportWhereTrackedRecordsWent) {
   }
 }
 
+TEST_P(LogContract, WritersLetGoOfTopicsThatNobodyAsksFor) {
+  const std::string kept = topic("kept"), gone = topic("gone"), open = topic("open");
+  auto out = writer("w");
+  for (const std::string& name : {kept, gone}) ASSERT_TRUE(out->append(*out->topic(name), 0, "k", "v", 1));
+  ASSERT_TRUE(out->commit());
+  ASSERT_EQ(ended(*out).outcome, Writer::Outcome::committed);
+  const auto old = *out->topic(gone);
+  ASSERT_TRUE(out->append(*out->topic(open), 0, "k", "in the open transaction", 1));
+  const auto before = Clock::now();
+  const auto known = *out->topic(kept);
+  EXPECT_EQ(out->forget_topics(before), 2U);
+  EXPECT_FALSE(out->append(old, 0, "k", "v", 1));
+  EXPECT_EQ(*out->topic(kept), known);
+  ASSERT_TRUE(out->append(*out->topic(gone), 0, "k", "again", 1));
+  ASSERT_TRUE(out->commit());
+  ASSERT_EQ(ended(*out).outcome, Writer::Outcome::committed);
+  for (const auto& [name, count] : {std::pair{kept, 1U}, std::pair{gone, 2U}, std::pair{open, 1U}})
+    EXPECT_THAT(read_all(name, 0), SizeIs(count)) << name;
+  EXPECT_EQ(out->forget_topics(Clock::now()), 0U);
+}
+
+TEST_P(LogContract, AHandleOfARemovedPartitionMeansNothing) {
+  const std::string name = topic("again");
+  auto out = writer("w");
+  ASSERT_TRUE(out->append(*out->topic(name), 0, "k", "v", 1));
+  ASSERT_TRUE(out->commit());
+  ASSERT_EQ(ended(*out).outcome, Writer::Outcome::committed);
+  auto reader = std::move(*log().reader("again"));
+  const int first = *reader->add({name, 0}, kOffsetBeginning);
+  reader->remove(first);
+  const int second = *reader->add({name, 0}, kOffsetBeginning);
+  EXPECT_NE(first, second);
+  reader->pause(first);
+  reader->ask_end(first);
+  EXPECT_TRUE(reader->ended(first));
+  const auto fetch = reader->poll(10, 10s);
+  ASSERT_TRUE(fetch && *fetch);
+  EXPECT_EQ((*fetch)->source, second);
+}
+
 TEST_P(LogContract, AppendsGoOnWhileACommitIsUnderWay) {
   const std::string name = topic("overlap");
   std::atomic<int> called{0};
   auto out = writer("w");
   out->on_commit_done([&] { ++called; });
-  const int handle = *out->topic(name);
+  const auto handle = *out->topic(name);
   for (int i = 0; i < 50; ++i) {
     ASSERT_TRUE(out->append(handle, 0, "k", std::to_string(i), i));
     ASSERT_TRUE(out->commit());
@@ -233,7 +273,7 @@ TEST_P(LogContract, AppendsGoOnWhileACommitIsUnderWay) {
 TEST_P(LogContract, AFailedCommitLeavesNothingAndTheWriterGoesOn) {
   const std::string name = topic("failing", 2);
   auto out = writer("w");
-  const int handle = *out->topic(name);
+  const auto handle = *out->topic(name);
   ASSERT_TRUE(out->append(handle, 0, "k", "before", 1));
   commit(*out);
   failpoint::arm(failpoint::kBeforeEnd, {.error = external_error("made to fail")});
@@ -255,7 +295,7 @@ TEST_P(LogContract, AFailedCommitLeavesNothingAndTheWriterGoesOn) {
 TEST_P(LogContract, ASecondWriterWithTheSameIdFencesTheFirst) {
   const std::string name = topic("fenced");
   auto first = writer("w");
-  const int handle = *first->topic(name);
+  const auto handle = *first->topic(name);
   ASSERT_TRUE(first->append(handle, 0, "k", "one", 1));
   commit(*first);
   ASSERT_TRUE(first->append(handle, 0, "k", "zombie", 1));
@@ -268,7 +308,7 @@ TEST_P(LogContract, ASecondWriterWithTheSameIdFencesTheFirst) {
   } else {
     EXPECT_EQ(refused.error().fault, Fault::fenced);
   }
-  const int other = *second->topic(name);
+  const auto other = *second->topic(name);
   ASSERT_TRUE(second->append(other, 0, "k", "two", 1));
   commit(*second);
   EXPECT_THAT(values(name), ElementsAre("one", "two"));
@@ -294,7 +334,7 @@ TEST_P(LogContract, ReadersStartWhereAsked) {
 TEST_P(LogContract, PollHonoursItsLimitInsideABatch) {
   const std::string name = topic("limits");
   auto out = writer("w");
-  const int handle = *out->topic(name);
+  const auto handle = *out->topic(name);
   const std::vector<HeaderView> headers{{"h", "x"}};
   for (int i = 0; i < 10; ++i) ASSERT_TRUE(out->append(handle, 0, "k", std::to_string(i), i, headers));
   commit(*out);
@@ -326,7 +366,7 @@ TEST_P(LogContract, PollHonoursItsLimitInsideABatch) {
 TEST_P(LogContract, EveryPartitionGetsItsTurn) {
   const std::string name = topic("fair", 3);
   auto out = writer("w");
-  const int handle = *out->topic(name);
+  const auto handle = *out->topic(name);
   for (int i = 0; i < 300; ++i) ASSERT_TRUE(out->append(handle, i % 3, "k", "v", i));
   commit(*out);
   auto from = reader();
@@ -378,7 +418,7 @@ TEST_P(LogContract, AWaitingReaderSeesACommitOfAnotherThread) {
   constexpr int kRecords = 2000;
   std::thread producer([&] {
     auto out = writer("w");
-    const int handle = *out->topic(name);
+    const auto handle = *out->topic(name);
     for (int i = 0; i < kRecords; ++i) {
       EXPECT_TRUE(out->append(handle, 0, "k", std::to_string(i), i));
       if (i % 50 == 49) {
@@ -404,7 +444,7 @@ TEST_P(LogContract, AWaitingReaderSeesACommitOfAnotherThread) {
 TEST_P(LogContract, TruncationMovesTheBeginning) {
   const std::string name = topic("truncated");
   auto out = writer("w");
-  const int handle = *out->topic(name);
+  const auto handle = *out->topic(name);
   for (int i = 0; i < 10; ++i) ASSERT_TRUE(out->append(handle, 0, "k", std::to_string(i), i));
   commit(*out);
   ASSERT_TRUE(log().truncate_before({name, 0}, 7));
@@ -425,7 +465,7 @@ TEST_P(LogContract, TruncationMovesTheBeginning) {
 TEST_P(LogContract, AReaderKnowsWhenItHasEverything) {
   const std::string name = topic("everything");
   auto out = writer("w");
-  const int handle = *out->topic(name);
+  const auto handle = *out->topic(name);
   const auto has_everything = [](Reader& from, int source) {
     const auto give_up = Clock::now() + 30s;
     while (!from.ended(source) && Clock::now() < give_up) {
@@ -491,7 +531,7 @@ TEST_P(LogContract, AReaderToTheEndReadsOneStretchAfterAnother) {
 TEST_P(LogContract, NobodyWaitsForWhatWasTruncated) {
   const std::string name = topic("gone");
   auto out = writer("w");
-  const int handle = *out->topic(name);
+  const auto handle = *out->topic(name);
   for (int i = 0; i < 10; ++i) ASSERT_TRUE(out->append(handle, 0, "k", std::to_string(i), i));
   commit(*out);
   const std::int64_t end = log().bounds({name, 0})->end;
@@ -552,7 +592,7 @@ TEST_P(LogContract, ReopeningKeepsEverything) {
   EXPECT_FALSE(id.empty());
   {
     auto out = writer("w");
-    const int handle = *out->topic(name);
+    const auto handle = *out->topic(name);
     for (int i = 0; i < 1000; ++i) ASSERT_TRUE(out->append(handle, i % 2, "k", std::to_string(i), i));
     commit(*out);
     ASSERT_TRUE(log().truncate_before({name, 0}, 100));

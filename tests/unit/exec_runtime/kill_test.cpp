@@ -48,7 +48,7 @@ class KillTest : public testing::Test {
     Bench bench(options());
     plan(bench);
     auto writer = bench.log->writer("feeder", nullptr).value();
-    const int topic = writer->topic("orders").value();
+    const auto topic = writer->topic("orders").value();
     for (int i = 0; i < kEvents; ++i) {
       const int item = static_cast<int>((static_cast<std::int64_t>(i) * 7919) % kKeys);
       const std::string value = R"({"ITEM":"i)" + std::to_string(item) + R"(","N":)" + std::to_string(i) + "}";
