@@ -78,8 +78,14 @@ void Bed::join(const PhysicalPlan& plan) {
 }
 
 void Bed::settle(std::chrono::milliseconds longest) {
-  if (options_.workers == 0) return checked(engine->run_until_idle());
-  if (!engine->wait_until_idle(longest)) throw Failure("the queries do not come to rest");
+  if (options_.workers > 0) {
+    if (!engine->wait_until_idle(longest)) throw Failure("the queries do not come to rest");
+    return;
+  }
+  // Commits that fail are tried again.
+  const auto deadline = Clock::now() + longest;
+  for (Status done = engine->run_until_idle(); !done; done = engine->run_until_idle())
+    if (Clock::now() >= deadline) return checked(done);
 }
 
 void Bed::crash() {
