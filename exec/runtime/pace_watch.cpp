@@ -10,7 +10,7 @@ constexpr std::chrono::milliseconds kReadsAtMost{50};
 constexpr std::chrono::milliseconds kPause{5};    // between two looks
 constexpr std::chrono::milliseconds kAgain{200};  // after the log has not answered
 constexpr std::chrono::seconds kFollowsFor{60};   // after the last question
-constexpr std::size_t kRecordsPerPoll = 4096;
+constexpr std::size_t kPaceRecordsPerPoll = 4096;
 
 }  // namespace
 
@@ -106,7 +106,7 @@ Status PaceWatch::follow(const std::vector<Watched>& watched) {
 Status PaceWatch::read_records() {
   const auto until = Clock::now() + kReadsAtMost;
   while (Clock::now() < until) {
-    auto fetch = reader_->poll(kRecordsPerPoll, kRecordsWait);
+    auto fetch = reader_->poll(kPaceRecordsPerPoll, kRecordsWait);
     if (!fetch) return fetch.error();
     if (!*fetch) break;
     for (const RecordView& record : (*fetch)->records) {
