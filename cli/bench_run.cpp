@@ -12,6 +12,7 @@
 #include "cli/bench_format.h"
 #include "cli/commands.h"
 #include "cli/terminal.h"
+#include "parser/error/letter_case.h"
 
 namespace millrace::inline cli::bench {
 namespace {
@@ -60,7 +61,7 @@ Status fill_here(const Workload& workload, const RunOptions& options) {
 class Run {
  public:
   Run(Service& service, const Workload& workload, const std::string& topic) : service_(service), workload_(workload) {
-    for (const auto& [name, value] : workload.variables) variables_[upper_text(name)] = value;
+    for (const auto& [name, value] : workload.variables) variables_[upper_case(name)] = value;
     variables_["RESULT"] = topic;
   }
 

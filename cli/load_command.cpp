@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/connection_options.h"
 #include "cli/options.h"
+#include "parser/error/letter_case.h"
 #include "server/http/client.h"
 
 namespace millrace::inline cli {
@@ -60,11 +61,6 @@ std::map<std::string, std::string> column_types(HttpClient& client, const std::s
   return types;
 }
 
-std::string upper(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::toupper(c); });
-  return text;
-}
-
 std::vector<std::string> split_csv(const std::string& line, char delimiter) {
   std::vector<std::string> fields(1);
   bool quoted = false;
@@ -95,7 +91,7 @@ class CsvRows {
       : delimiter_(delimiter) {
     for (const std::string& name : split_csv(header, delimiter)) {
       auto it = types.find(name);
-      if (it == types.end()) it = types.find(upper(name));
+      if (it == types.end()) it = types.find(upper_case(name));
       if (it == types.end())
         throw LoadError(fmt::format("the CSV header names column '{}', which the stream does not have", name));
       const bool number =

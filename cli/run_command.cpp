@@ -14,6 +14,7 @@
 #include "cli/options.h"
 #include "cli/session.h"
 #include "cli/terminal.h"
+#include "parser/error/letter_case.h"
 
 namespace millrace::inline cli {
 namespace {
@@ -94,7 +95,7 @@ int run_command(const std::vector<std::string>& arguments) {
   session.properties()["auto.offset.reset"] = "earliest";
   for (const std::string& definition : options.all("define")) {
     auto [name, value] = split_definition(definition);
-    session.variables()[upper_text(name)] = value;
+    session.variables()[upper_case(name)] = value;
   }
   return run_script(session, text);
 }

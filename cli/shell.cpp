@@ -10,6 +10,7 @@
 
 #include "cli/commands.h"
 #include "cli/terminal.h"
+#include "parser/error/letter_case.h"
 
 namespace millrace::inline cli {
 namespace json = boost::json;
@@ -149,7 +150,7 @@ bool Shell::run_command(const std::string& line) {
   std::string text = trimmed(line);
   while (!text.empty() && text.back() == ';') text = trimmed(text.substr(0, text.size() - 1));
   const std::size_t space = std::min(text.find_first_of(" \t"), text.size());
-  std::string command = upper_text(text.substr(0, space));
+  std::string command = upper_case(text.substr(0, space));
   return run_words(command, trimmed(text.substr(space)));
 }
 
@@ -171,13 +172,13 @@ bool Shell::run_words(const std::string& command, const std::string& rest) {
       for (const std::string& entry : editor_->history()) show(fmt::format("{:4}: {}\n", ++number, entry));
     return true;
   }
-  if (command == "RUN" && upper_text(rest).starts_with("SCRIPT")) return run_script_file(trimmed(rest.substr(6))), true;
-  if (command == "SET" && upper_text(rest).starts_with("CLI ")) return change_cli_setting(trimmed(rest.substr(4)));
+  if (command == "RUN" && upper_case(rest).starts_with("SCRIPT")) return run_script_file(trimmed(rest.substr(6))), true;
+  if (command == "SET" && upper_case(rest).starts_with("CLI ")) return change_cli_setting(trimmed(rest.substr(4)));
   return false;
 }
 
 void Shell::change_output(const std::string& rest) {
-  const std::string format = upper_text(unquoted(rest));
+  const std::string format = upper_case(unquoted(rest));
   if (format.empty())
     return show(fmt::format("Current output format: {}\n",
                             session_.options().format == OutputFormat::json ? "JSON" : "TABULAR"));
@@ -201,7 +202,7 @@ void Shell::change_server(const std::string& rest) {
 }
 
 void Shell::change_pipelining(const std::string& rest) {
-  const std::string setting = upper_text(unquoted(rest));
+  const std::string setting = upper_case(unquoted(rest));
   if (setting.empty())
     return show(fmt::format("Current request-pipelining configuration: {}\n", session_.pipelining ? "ON" : "OFF"));
   if (setting != "ON" && setting != "OFF")
@@ -213,7 +214,7 @@ void Shell::change_pipelining(const std::string& rest) {
 
 void Shell::change_spool(const std::string& rest) {
   const std::string path = unquoted(rest);
-  if (upper_text(path) == "OFF") {
+  if (upper_case(path) == "OFF") {
     if (spool_ == nullptr) return session_.print_error("No spool is open.");
     std::fclose(std::exchange(spool_, nullptr));
     return show(fmt::format("Spool written to {}\n", spool_path_));
@@ -228,7 +229,7 @@ void Shell::change_spool(const std::string& rest) {
 
 bool Shell::change_cli_setting(const std::string& rest) {
   const std::size_t space = std::min(rest.find_first_of(" \t"), rest.size());
-  const std::string name = upper_text(rest.substr(0, space)), value = upper_text(unquoted(rest.substr(space)));
+  const std::string name = upper_case(rest.substr(0, space)), value = upper_case(unquoted(rest.substr(space)));
   if (name == "WRAP" && (value == "ON" || value == "OFF")) {
     session_.options().wrap = value == "ON";
   } else if (name == "COLUMN-WIDTH" && !value.empty() &&

@@ -11,6 +11,7 @@
 #include "cli/options.h"
 #include "cli/shell.h"
 #include "cli/terminal.h"
+#include "parser/error/letter_case.h"
 #include "server/config/config.h"
 
 namespace millrace::inline cli {
@@ -114,7 +115,7 @@ void apply_options(const Options& options, Session& session) {
     session.query_timeout = std::chrono::milliseconds(positive("query-timeout", *limit));
   for (const std::string& definition : options.all("define")) {
     auto [name, value] = split_definition(definition);
-    session.variables()[upper_text(name)] = value;
+    session.variables()[upper_case(name)] = value;
   }
   if (auto file = options.get("config-file")) {
     Config config;

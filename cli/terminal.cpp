@@ -11,6 +11,7 @@
 #include <iterator>
 
 #include "cli/options.h"
+#include "parser/error/letter_case.h"
 
 namespace millrace::inline cli {
 
@@ -25,7 +26,7 @@ PrintOptions print_options(const std::optional<std::string>& output) {
   PrintOptions options;
   options.width = terminal_width();
   options.color = isatty(STDOUT_FILENO) != 0;
-  const std::string format = upper_text(output.value_or("TABULAR"));
+  const std::string format = upper_case(output.value_or("TABULAR"));
   if (format == "JSON")
     options.format = OutputFormat::json;
   else if (format != "TABULAR")
@@ -38,11 +39,6 @@ std::string read_file_or_stdin(const std::string& path) {
   std::ifstream file(path);
   if (!file) throw UsageError(fmt::format("cannot read {}", path));
   return {std::istreambuf_iterator<char>(file), {}};
-}
-
-std::string upper_text(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  return text;
 }
 
 }  // namespace millrace::inline cli

@@ -13,6 +13,5 @@ int terminal_width();
 PrintOptions print_options(const std::optional<std::string>& output);
 /// The whole of a file, or of standard input for "-"; UsageError when it cannot be read.
 std::string read_file_or_stdin(const std::string& path);
-std::string upper_text(std::string text);
 
 }  // namespace millrace::inline cli

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "cli/testing/wire.h"
+#include "parser/error/letter_case.h"
 
 namespace millrace::inline cli::harness {
 namespace {
@@ -73,7 +74,7 @@ class Comparison {
       std::string found_name = name;
       const Json* found = actual.find(name);
       if (!found || found->is_null()) {
-        for (char& c : found_name) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+        found_name = upper_case(name);
         found = actual.find(found_name);
       }
       if (!same(value, found ? *found : kAbsent, type_of(type, found_name))) return false;

@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "parser/error/letter_case.h"
 #include "planner/types/value.h"
 
 namespace millrace::inline cli::harness {
@@ -25,8 +26,7 @@ RecordSpec read_record(const Json& from) {
     record.has_timestamp = true;
   }
   if (const Json* window = from.find("window"); window && window->is_object()) {
-    std::string type = window->text_of("type");
-    for (char& c : type) c = static_cast<char>(std::tolower(c));
+    const std::string type = lower_case(window->text_of("type"));
     record.window = RecordSpec::Window{.start = to_int(window->text_of("start", "0")),
                                        .end = to_int(window->text_of("end", "0")),
                                        .session = type == "session"};

@@ -2,6 +2,7 @@
 
 #include "exec/functions/declare.h"
 #include "exec/functions/families.h"
+#include "parser/error/letter_case.h"
 
 namespace millrace::inline exec {
 namespace {
@@ -97,8 +98,7 @@ Result<Value> array_sort(Arguments arguments, const CallTypes&) {
   return sorted(arguments[0].items(), true);
 }
 Result<Value> array_sort_direction(Arguments arguments, const CallTypes&) {
-  std::string direction = arguments[1].as<std::string>();
-  for (char& c : direction) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  const std::string direction = upper_case(arguments[1].as<std::string>());
   if (direction == "ASC" || direction == "ASCENDING") return sorted(arguments[0].items(), true);
   if (direction == "DESC" || direction == "DESCENDING") return sorted(arguments[0].items(), false);
   return Value();

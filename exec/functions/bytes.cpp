@@ -7,17 +7,12 @@
 #include "exec/functions/families.h"
 #include "exec/functions/scalar.h"
 #include "exec/functions/utf16.h"
+#include "parser/error/letter_case.h"
 
 namespace millrace::inline exec {
 namespace {
 
 using Text = std::string_view;
-
-std::string lower(Text text) {
-  std::string out(text);
-  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return out;
-}
 
 std::string hex(Text bytes, bool upper) {
   const char* digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
@@ -57,7 +52,7 @@ bool from_hex(Text text, std::string& bytes) {
 
 enum class Encoding : std::uint8_t { hex, utf8, ascii, base64, unknown };
 Encoding encoding_of(Text name) {
-  const std::string known = lower(name);
+  const std::string known = lower_case(name);
   if (known == "hex") return Encoding::hex;
   if (known == "utf8") return Encoding::utf8;
   if (known == "ascii") return Encoding::ascii;
@@ -129,7 +124,7 @@ Result<Text> reencode(Arena& arena, Text text, Text from, Text to) {
 
 template <class T>
 Result<T> number_in_order(BytesView bytes, Text order) {
-  const std::string name = lower(order);
+  const std::string name = lower_case(order);
   if (name != "big_endian" && name != "little_endian")
     return user_error("the byte order must be BIG_ENDIAN or LITTLE_ENDIAN, got {}", order);
   if (bytes.data.size() != sizeof(T)) return user_error("{} bytes needed, got {}", sizeof(T), bytes.data.size());

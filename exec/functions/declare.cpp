@@ -4,14 +4,10 @@
 #include <cctype>
 #include <stdexcept>
 
+#include "parser/error/letter_case.h"
+
 namespace millrace::inline exec {
 namespace {
-
-std::string upper(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return std::toupper(c); });
-  return out;
-}
 
 /// Reads one signature from front to back.
 class SignatureReader {
@@ -184,7 +180,7 @@ FunctionVariant parse_signature(std::string_view signature) {
 
 FunctionDef define(FunctionKind kind, std::string_view category, DefinitionSpec spec) {
   FunctionDef def;
-  def.name = upper(spec.name);
+  def.name = upper_case(spec.name);
   def.display_name = spec.name;
   def.kind = kind;
   def.category = category;

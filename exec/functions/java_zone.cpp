@@ -11,16 +11,12 @@
 
 #include "exec/functions/java_time.h"
 #include "exec/functions/zone_rules.h"
+#include "parser/error/letter_case.h"
 #include "planner/types/civil.h"
 
 namespace millrace::inline exec {
 namespace {
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return out;
-}
 icu::UnicodeString wide(std::string_view text) {
   return icu::UnicodeString::fromUTF8({text.data(), static_cast<std::int32_t>(text.size())});
 }
@@ -247,7 +243,7 @@ NameTable make_time_names() {
     for (const auto type : {UTZNM_LONG_GENERIC, UTZNM_LONG_STANDARD, UTZNM_LONG_DAYLIGHT, UTZNM_SHORT_GENERIC}) {
       icu::UnicodeString text;
       time_names()->getMetaZoneDisplayName(*meta, type, text);
-      if (!text.isEmpty() && !zone.isEmpty()) table.emplace(lower(narrow(text)), narrow(zone));
+      if (!text.isEmpty() && !zone.isEmpty()) table.emplace(lower_case(narrow(text)), narrow(zone));
     }
   }
   return table;
@@ -276,19 +272,17 @@ Result<const Zone*> Zone::find(std::string_view name) {
 Result<const Zone*> Zone::find_any_case(std::string_view name) {
   static const NameTable regions = [] {
     NameTable table{{"z", "Z"}};
-    for (const std::string& region : ZoneRules::names()) table.emplace(lower(region), region);
+    for (const std::string& region : ZoneRules::names()) table.emplace(lower_case(region), region);
     return table;
   }();
-  const auto region = regions.find(lower(name));
+  const auto region = regions.find(lower_case(name));
   if (region != regions.end()) return find(region->second);
-  std::string upper(name);  // UTC+1
-  for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  return find(upper);
+  return find(upper_case(name));  // UTC+1
 }
 
 const Zone* zone_of_time_name(std::string_view name) {
   static const NameTable table = make_time_names();
-  const auto found = table.find(lower(name));
+  const auto found = table.find(lower_case(name));
   const auto zone = found == table.end() ? Result<const Zone*>(nullptr) : Zone::find(found->second);
   return zone ? *zone : nullptr;
 }

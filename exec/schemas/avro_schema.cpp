@@ -6,6 +6,8 @@
 #include <boost/json.hpp>
 #include <map>
 
+#include "parser/error/letter_case.h"
+
 namespace millrace::inline exec::avro {
 namespace {
 
@@ -25,11 +27,6 @@ const std::map<std::string_view, Logical> kLogicals = {{"decimal", Logical::deci
                                                        {"local-timestamp-millis", Logical::timestamp_millis},
                                                        {"timestamp-micros", Logical::timestamp_micros},
                                                        {"local-timestamp-micros", Logical::timestamp_micros}};
-
-bool equal_in_capitals(std::string_view wanted, std::string_view name) {
-  return std::ranges::equal(wanted, name,
-                            [](char w, char n) { return w == (n >= 'a' && n <= 'z' ? static_cast<char>(n - 32) : n); });
-}
 
 struct BadSchema {
   std::string why;
@@ -389,7 +386,7 @@ class Writer {
 const Field* Node::find(std::string_view field) const {
   const auto exact = std::ranges::find(fields, field, &Field::name);
   if (exact != fields.end()) return &*exact;
-  const auto capital = std::ranges::find_if(fields, [&](const Field& f) { return equal_in_capitals(field, f.name); });
+  const auto capital = std::ranges::find_if(fields, [&](const Field& f) { return is_upper_case_of(field, f.name); });
   return capital == fields.end() ? nullptr : &*capital;
 }
 

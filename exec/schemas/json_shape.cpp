@@ -7,6 +7,7 @@
 
 #include "exec/schemas/json_documents.h"
 #include "exec/schemas/json_schema.h"
+#include "parser/error/letter_case.h"
 
 namespace millrace::inline exec::json_schema {
 namespace {
@@ -17,13 +18,6 @@ struct Place {
   const json::value* value;
   std::size_t document;
 };
-
-std::string in_capitals(std::string_view name) {
-  std::string out(name);
-  for (char& c : out)
-    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 32);
-  return out;
-}
 
 const json::array* array_in(const json::object& schema, std::string_view name) {
   const json::value* value = schema.if_contains(name);
@@ -179,7 +173,7 @@ class ShapeMaker {
 
   Result<Shape> choice(const Type& type, Place place, const std::string& name) {
     const auto branches = branches_of(place.value->as_object());
-    if (type.kind() != TypeKind::structure || !in_capitals(type.fields().front().name).starts_with("CONNECT_UNION_")) {
+    if (type.kind() != TypeKind::structure || !upper_case(type.fields().front().name).starts_with("CONNECT_UNION_")) {
       for (const json::value* branch : branches)
         if (auto shape = value(type, {branch, place.document}, name)) return shape;
       return user_error("the JSON Schema has no {} among its choices: {}", type.to_string(), name);
@@ -187,7 +181,7 @@ class ShapeMaker {
     Shape shape{name, false, true, {}};
     for (std::size_t i = 0; i < type.fields().size(); ++i) {
       const StructField& field = type.fields()[i];
-      if (i >= branches.size() || in_capitals(field.name) != fmt::format("CONNECT_UNION_FIELD_{}", i))
+      if (i >= branches.size() || upper_case(field.name) != fmt::format("CONNECT_UNION_FIELD_{}", i))
         return user_error("the JSON Schema has no choice {}: {}", field.name, name);
       auto child = value(field.type, {branches[i], place.document}, "");
       if (!child) return child;
@@ -221,7 +215,7 @@ class ShapeMaker {
       const json::object& all = properties->as_object();
       const auto exact = all.find(name);
       const auto found = exact != all.end() ? exact : std::ranges::find_if(all, [&](const auto& pair) {
-        return in_capitals(pair.key()) == name;
+        return upper_case(pair.key()) == name;
       });
       if (found != all.end()) return std::pair(std::string(found->key()), Place{&found->value(), document});
     }

@@ -5,13 +5,10 @@
 #include <algorithm>
 #include <set>
 
+#include "parser/error/letter_case.h"
+
 namespace millrace::inline exec::proto {
 namespace {
-
-bool equal_in_capitals(std::string_view wanted, std::string_view name) {
-  return std::ranges::equal(wanted, name,
-                            [](char w, char n) { return w == (n >= 'a' && n <= 'z' ? static_cast<char>(n - 32) : n); });
-}
 
 FieldKind scalar_kind(TypeKind kind) {
   switch (kind) {
@@ -390,7 +387,7 @@ int Message::find_oneof(std::string_view name) const {
 const Field* Message::find(std::string_view name) const {
   const auto exact = std::ranges::find(fields, name, &Field::name);
   if (exact != fields.end()) return &*exact;
-  const auto capital = std::ranges::find_if(fields, [&](const Field& f) { return equal_in_capitals(name, f.name); });
+  const auto capital = std::ranges::find_if(fields, [&](const Field& f) { return is_upper_case_of(name, f.name); });
   return capital == fields.end() ? nullptr : &*capital;
 }
 

@@ -4,17 +4,11 @@
 #include <cstdlib>
 #include <limits>
 
+#include "parser/error/letter_case.h"
 #include "parser/syntax/builder.h"
 
 namespace millrace::inline parser {
 namespace {
-
-std::string to_upper(std::string_view text) {
-  std::string upper(text);
-  std::transform(upper.begin(), upper.end(), upper.begin(),
-                 [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - ('a' - 'A')) : c; });
-  return upper;
-}
 
 /// Takes the quotes off and halves the doubled ones inside.
 std::string unquote(std::string_view text) {
@@ -98,7 +92,7 @@ ast::Identifier Builder::name(P::NameContext* context) const {
   if (quoted && text.size() == 2) {
     throw SqlError(Code::syntax, span(context), "A name must not be empty", ErrorClass::parse);
   }
-  return {quoted ? unquote(text) : to_upper(text), quoted, span(context)};
+  return {quoted ? unquote(text) : upper_case(text), quoted, span(context)};
 }
 
 std::vector<ast::Identifier> Builder::names(P::NameListContext* context) const {
@@ -118,7 +112,7 @@ ast::Identifier Builder::topic_name(P::TopicNameContext* context) const {
 }
 
 std::string Builder::word(antlr4::ParserRuleContext* context) const {
-  return to_upper(source_.token_text(context->getStart()));
+  return upper_case(source_.token_text(context->getStart()));
 }
 
 }  // namespace millrace::inline parser

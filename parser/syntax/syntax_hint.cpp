@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <array>
 
+#include "parser/error/letter_case.h"
 #include "parser/syntax/closest.h"
-#include "parser/syntax/letter_case.h"
 #include "parser/syntax/syntax.h"
 
 namespace millrace::inline parser {

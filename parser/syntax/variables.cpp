@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "parser/syntax/letter_case.h"
+#include "parser/error/letter_case.h"
 #include "parser/syntax/parse.h"
 
 namespace millrace::inline parser {

@@ -2,6 +2,7 @@
 #include <array>
 #include <cctype>
 
+#include "parser/error/letter_case.h"
 #include "parser/syntax/closest.h"
 #include "parser/syntax/parse.h"
 #include "parser/syntax/syntax.h"
@@ -73,8 +74,7 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 }
 
 std::string closest_command(std::string_view word) {
-  std::string upper(word.substr(0, 32));
-  std::transform(upper.begin(), upper.end(), upper.begin(), [](unsigned char c) { return std::toupper(c); });
+  const std::string upper = upper_case(word.substr(0, 32));
   const auto nearer = [&](std::string_view a, std::string_view b) {
     return edit_distance(upper, a) < edit_distance(upper, b);
   };

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 
+#include "parser/error/letter_case.h"
 #include "planner/bind/coercion.h"
 
 namespace millrace::inline planner {
@@ -32,8 +33,7 @@ bool is_literal(const Expr& expr) {
 }
 
 std::optional<bool> parse_boolean(std::string text) {
-  text = trimmed(std::move(text));
-  std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  text = lower_case(trimmed(std::move(text)));
   if (text.empty()) return std::nullopt;
   for (const std::string_view word : {"true", "yes"}) {
     if (word.starts_with(text)) return true;

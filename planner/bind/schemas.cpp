@@ -4,15 +4,11 @@
 
 #include <algorithm>
 
+#include "parser/error/letter_case.h"
 #include "planner/bind/formats.h"
 
 namespace millrace::inline planner {
 namespace {
-
-std::string capitals(std::string text) {
-  std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
-  return text;
-}
 
 /// Names as unquoted ones are: a schema that is not named by id is read as if its columns were declared.
 Type with_capital_names(const Type& type) {
@@ -24,7 +20,7 @@ Type with_capital_names(const Type& type) {
     case TypeKind::structure: {
       std::vector<StructField> fields;
       for (const StructField& field : type.fields())
-        fields.push_back({capitals(field.name), with_capital_names(field.type)});
+        fields.push_back({upper_case(field.name), with_capital_names(field.type)});
       return Type::structure(std::move(fields));
     }
     default:

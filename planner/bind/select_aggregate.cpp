@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "parser/ast/format.h"
+#include "parser/error/letter_case.h"
 #include "planner/bind/ast_rewrite.h"
 #include "planner/bind/with_properties.h"
 
@@ -21,9 +22,8 @@ bool is_literal(const ast::Expression& expr) {
 
 /// `ksql.functions.<name>.limit`, or that of all functions.
 std::int64_t collect_limit(std::string_view function, const PropertyMap& properties) {
-  std::string name(function);
-  std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
-  std::optional<std::string> given = find_property(properties, fmt::format("ksql.functions.{}.limit", name));
+  std::optional<std::string> given =
+      find_property(properties, fmt::format("ksql.functions.{}.limit", lower_case(function)));
   if (!given || given->empty()) given = find_property(properties, "ksql.functions._global_.limit");
   std::int64_t limit = -1;
   if (given) std::from_chars(given->data(), given->data() + given->size(), limit);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "parser/error/letter_case.h"
 #include "planner/bind/ast_rewrite.h"
 #include "planner/bind/expr_binder.h"
 #include "planner/bind/nearest.h"
@@ -109,7 +110,7 @@ void set_timestamp(SourceDef& source, const WithProperties& with, const BindCont
   if (quoted) {
     wanted = wanted.substr(1, wanted.size() - 2);
   } else {
-    std::ranges::transform(wanted, wanted.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+    wanted = upper_case(wanted);
   }
   const auto index = source.schema.find(wanted);
   if (!index) {

@@ -8,16 +8,12 @@
 #include <sstream>
 
 #include "parser/ast/format.h"
+#include "parser/error/letter_case.h"
 #include "planner/bind/formats.h"
 #include "planner/types/civil.h"
 
 namespace millrace::inline planner {
 namespace {
-
-std::string upper(std::string text) {
-  std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
-  return text;
-}
 
 [[noreturn]] void fail_value(const ast::Property& property, const std::string& reason) {
   throw SqlError(Code::invalid_property, property.span,
@@ -58,14 +54,14 @@ std::int64_t retention_of(const ast::Property& property) {
 bool flag_of(const ast::Property& property) {
   if (const auto* flag = property.value->as<ast::BooleanLiteral>()) return flag->value;
   if (const auto* text = property.value->as<ast::StringLiteral>()) {
-    const std::string word = upper(text->value);
+    const std::string word = upper_case(text->value);
     if (word == "TRUE" || word == "FALSE") return word == "TRUE";
   }
   fail_value(property, "the value must be TRUE or FALSE.");
 }
 
 std::string format_of(const ast::Property& property) {
-  return upper(text_of(property));
+  return upper_case(text_of(property));
 }
 
 char delimiter_of(const ast::Property& property) {
@@ -90,7 +86,7 @@ char delimiter_of(const ast::Property& property) {
 }
 
 WindowType window_type_of(const ast::Property& property) {
-  const std::string text = upper(text_of(property));
+  const std::string text = upper_case(text_of(property));
   if (text == "SESSION") return WindowType::session;
   if (text == "TUMBLING") return WindowType::tumbling;
   if (text == "HOPPING") return WindowType::hopping;
@@ -108,7 +104,7 @@ std::int64_t window_size_of(const ast::Property& property) {
   constexpr std::array<std::pair<std::string_view, std::int64_t>, 5> kUnits = {
       {{"MILLISECOND", 1}, {"SECOND", 1000}, {"MINUTE", 60'000}, {"HOUR", 3'600'000}, {"DAY", kMillisPerDay}}};
   if (in >> count >> unit && !(in >> rest) && count > 0) {
-    unit = upper(unit);
+    unit = upper_case(unit);
     if (unit.ends_with('S')) unit.pop_back();
     for (const auto& [name, millis] : kUnits) {
       if (unit == name && count <= kLongestWindow / millis) return count * millis;
@@ -122,7 +118,7 @@ std::int64_t window_size_of(const ast::Property& property) {
 }
 
 NullableRepresentation nullable_of(const ast::Property& property) {
-  const std::string text = upper(text_of(property));
+  const std::string text = upper_case(text_of(property));
   if (text == "OPTIONAL") return NullableRepresentation::optional;
   if (text == "WRAPPER") return NullableRepresentation::wrapper;
   fail_value(property, "String must be one of: OPTIONAL, WRAPPER, null");
@@ -193,7 +189,7 @@ void take_other_property(const ast::Property& property, WithProperties& with) {
   else if (name == "VALUE_SCHEMA_ID")
     with.value_schema_id = number_of(property);
   else if (name == "QUERY_ID")
-    with.query_id = upper(text_of(property));
+    with.query_id = upper_case(text_of(property));
   else if (name == "KEY_SCHEMA_FULL_NAME")
     with.key_full_name = text_of(property);
   else if (name.ends_with("SCHEMA_FULL_NAME"))
@@ -228,7 +224,7 @@ void take_window(const ast::Properties& properties, WithProperties& with) {
         Code::invalid_property, type->span,
         fmt::format("Failed to prepare statement: {} windows require 'WINDOW_SIZE' to be provided in the WITH "
                     "clause. For example: 'WINDOW_SIZE'='10 SECONDS'",
-                    upper(text_of(*type))));
+                    upper_case(text_of(*type))));
   }
   with.window = window;
 }
@@ -279,7 +275,7 @@ namespace {
 SubjectNaming naming_of(bool key, const PropertyMap& properties) {
   const std::string text =
       setting_text(properties, fmt::format("ksql.schema.registry.{}.subject.name.strategy", key ? "key" : "value"));
-  const std::string name = upper(text.substr(text.rfind('.') + 1));
+  const std::string name = upper_case(text.substr(text.rfind('.') + 1));
   if (name == "RECORDNAMESTRATEGY") return SubjectNaming::record;
   return name == "TOPICRECORDNAMESTRATEGY" ? SubjectNaming::topic_record : SubjectNaming::topic;
 }
@@ -328,7 +324,7 @@ std::optional<std::string> find_property(const PropertyMap& properties, const st
 }
 
 std::optional<bool> find_flag(const PropertyMap& properties, const std::string& name) {
-  const std::string text = upper(setting_text(properties, name));
+  const std::string text = upper_case(setting_text(properties, name));
   if (text.empty()) return std::nullopt;
   return text == "TRUE";
 }

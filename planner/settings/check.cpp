@@ -5,6 +5,7 @@
 #include <cctype>
 #include <charconv>
 
+#include "parser/error/letter_case.h"
 #include "parser/error/sql_error.h"
 #include "planner/settings/settings.h"
 
@@ -12,12 +13,6 @@ namespace millrace::inline planner {
 namespace {
 
 constexpr std::string_view kStreamsPrefix = "ksql.streams.";
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return std::tolower(c); });
-  return out;
-}
 
 [[noreturn]] void invalid(std::string_view name, std::string_view value, const std::string& why) {
   throw SqlError(Code::invalid_property, {}, fmt::format("Invalid value {} for configuration {}: {}", value, name, why),
@@ -57,7 +52,7 @@ std::string_view plain_property_name(std::string_view name) {
 }
 
 void check_setting(const Setting& setting, std::string_view value) {
-  if (!setting.fixed.empty() && lower(value) != setting.fallback)
+  if (!setting.fixed.empty() && lower_case(value) != setting.fallback)
     invalid(setting.name, value, fmt::format("it can only be {}: {}", setting.fallback, setting.fixed));
   switch (setting.type) {
     case SettingType::integer: {
@@ -70,12 +65,13 @@ void check_setting(const Setting& setting, std::string_view value) {
       return;
     }
     case SettingType::boolean:
-      if (lower(value) != "true" && lower(value) != "false")
+      if (lower_case(value) != "true" && lower_case(value) != "false")
         invalid(setting.name, value, "Expected value to be either true or false");
       return;
     default:
       if (setting.choices.empty()) return;
-      if (std::ranges::none_of(setting.choices, [&](std::string_view one) { return lower(one) == lower(value); }))
+      if (std::ranges::none_of(setting.choices,
+                               [&](std::string_view one) { return lower_case(one) == lower_case(value); }))
         invalid(setting.name, value, fmt::format("String must be one of: {}", fmt::join(setting.choices, ", ")));
   }
 }
@@ -103,7 +99,7 @@ std::int64_t setting_integer(const PropertyMap& properties, std::string_view nam
 }
 
 bool setting_flag(const PropertyMap& properties, std::string_view name) {
-  return lower(setting_text(properties, name)) == "true";
+  return lower_case(setting_text(properties, name)) == "true";
 }
 
 }  // namespace millrace::inline planner

@@ -8,14 +8,10 @@
 #include <cstring>
 #include <fstream>
 
+#include "parser/error/letter_case.h"
+
 namespace millrace::inline server {
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return std::tolower(c); });
-  return out;
-}
 
 std::optional<std::int64_t> parse_integer(std::string_view text) {
   std::int64_t value = 0;
@@ -66,7 +62,7 @@ void Config::load_environment(char** environment) {
     const std::size_t at = entry.find('=');
     if (at == std::string_view::npos) continue;
     // KSQL_KSQL_SERVICE_ID names ksql.service.id, KSQL_LISTENERS names listeners.
-    std::string name = lower(entry.substr(5, at - 5));
+    std::string name = lower_case(entry.substr(5, at - 5));
     std::replace(name.begin(), name.end(), '_', '.');
     if (find_setting(plain_property_name(name)) != nullptr) set(name, std::string(entry.substr(at + 1)));
   }
@@ -107,7 +103,7 @@ std::int64_t Config::integer(std::string_view name) const {
 }
 
 bool Config::boolean(std::string_view name) const {
-  return lower(text(name)) == "true";
+  return lower_case(text(name)) == "true";
 }
 
 std::vector<std::string> Config::unknown() const {

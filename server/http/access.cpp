@@ -7,6 +7,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "parser/error/letter_case.h"
 #include "parser/syntax/parse.h"
 #include "server/http/http_text.h"
 #include "server/session/errors.h"
@@ -71,9 +72,9 @@ Status Access::add_line(std::string_view line) {
   std::vector<std::optional<Privilege>> privileges;
   std::vector<std::string> patterns, roles;
   enum { kWhat, kOn, kTo } part = kWhat;
-  if (upper(words.front()) != "GRANT") return user_error("expected GRANT, got '{}'", words.front());
+  if (upper_case(words.front()) != "GRANT") return user_error("expected GRANT, got '{}'", words.front());
   for (std::size_t i = 1; i < words.size(); ++i) {
-    const std::string word = upper(words[i]);
+    const std::string word = upper_case(words[i]);
     if (part == kWhat && word == "ON") {
       part = kOn;
     } else if (part != kTo && word == "TO") {
@@ -109,7 +110,7 @@ bool Access::is_unlimited(const Principal& user) const {
 }
 
 bool Access::allows(const Principal& user, Privilege privilege, std::string_view name) const {
-  const std::string wanted = upper(name);
+  const std::string wanted = upper_case(name);
   return std::any_of(grants_.begin(), grants_.end(), [&](const Grant& grant) {
     return (!grant.privilege || grant.privilege == privilege) && (name.empty() || matches(grant.pattern, wanted)) &&
            std::find(user.roles.begin(), user.roles.end(), grant.role) != user.roles.end();
@@ -142,7 +143,7 @@ std::optional<ServiceError> Access::check(const Principal& user, const Request& 
 std::optional<ServiceError> Access::check_insert(const Principal& user, const std::string& target,
                                                  const Catalog&) const {
   const bool quoted = target.size() >= 2 && target.front() == '`' && target.back() == '`';
-  const std::string name = quoted ? target.substr(1, target.size() - 2) : upper(target);
+  const std::string name = quoted ? target.substr(1, target.size() - 2) : upper_case(target);
   if (is_unlimited(user) || allows(user, Privilege::write, name)) return std::nullopt;
   return denied(Privilege::write, name);
 }

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <ctime>
 
+#include "parser/error/letter_case.h"
 #include "server/http/http_text.h"
 
 namespace millrace::inline server {
@@ -61,7 +62,7 @@ void plain_characters(std::string& path) {
 
 bool HttpRequest::set_target(std::string_view target) {
   for (std::string_view scheme : {"http://", "https://"}) {
-    if (target.starts_with('/') || lower(target.substr(0, scheme.size())) != scheme) continue;
+    if (target.starts_with('/') || lower_case(target.substr(0, scheme.size())) != scheme) continue;
     target.remove_prefix(std::min(target.find_first_of("/?", scheme.size()), target.size()));
     break;
   }

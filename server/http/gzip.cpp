@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "parser/error/letter_case.h"
 #include "server/http/http_text.h"
 
 namespace millrace::inline server {
@@ -81,7 +82,7 @@ bool takes_gzip(const HttpRequest& request) {
   std::string_view rest = *header;
   while (!rest.empty()) {
     const std::size_t comma = std::min(rest.find(','), rest.size());
-    const std::string entry = lower(trim(rest.substr(0, comma)));
+    const std::string entry = lower_case(trim(rest.substr(0, comma)));
     rest.remove_prefix(std::min(comma + 1, rest.size()));
     if (!entry.starts_with("gzip")) continue;
     const std::size_t weight = entry.find("q=");

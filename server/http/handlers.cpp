@@ -8,6 +8,7 @@
 #include <optional>
 #include <regex>
 
+#include "parser/error/letter_case.h"
 #include "server/http/http_sink.h"
 #include "server/http/http_text.h"
 #include "server/http/media_type.h"
@@ -82,9 +83,7 @@ Variables variable_map(const json::object& object) {
   Variables variables;
   if (const json::value* value = object.if_contains("sessionVariables"); value != nullptr && value->is_object())
     for (const auto& entry : value->get_object()) {
-      std::string name(entry.key());
-      for (char& c : name) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-      variables[std::move(name)] = scalar_text(entry.value());
+      variables[upper_case(entry.key())] = scalar_text(entry.value());
     }
   return variables;
 }

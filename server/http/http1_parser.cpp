@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
 
+#include "parser/error/letter_case.h"
 #include "server/http/http_text.h"
 
 namespace millrace::inline server {
@@ -65,16 +66,16 @@ void Http1Parser::on_field_impl(http::field name, Text name_text, Text value, Pr
         request_.accept = std::string(value);
       return;
     case http::field::transfer_encoding:
-      if (lower(view(value)) != "chunked") refusal_ = 501;
+      if (lower_case(view(value)) != "chunked") refusal_ = 501;
       return;
     case http::field::expect:
-      if (lower(view(value)) == "100-continue")
+      if (lower_case(view(value)) == "100-continue")
         wishes_.expects_continue = true;
       else
         refusal_ = 417;
       return;
     case http::field::upgrade:
-      wishes_.upgrade = lower(view(value));
+      wishes_.upgrade = lower_case(view(value));
       return;
     case http::field::http2_settings:
       wishes_.settings = view(value);
@@ -83,7 +84,7 @@ void Http1Parser::on_field_impl(http::field name, Text name_text, Text value, Pr
       wishes_.websocket_key = view(value);
       return;
     default:
-      if (const std::string known = lower(view(name_text)); keeps_header(known))
+      if (const std::string known = lower_case(view(name_text)); keeps_header(known))
         request_.headers.emplace_back(known, view(value));
   }
 }

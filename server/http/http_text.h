@@ -13,18 +13,6 @@ inline std::string_view trim(std::string_view text) {
   return text;
 }
 
-inline std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return out;
-}
-
-inline std::string upper(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  return out;
-}
-
 /// `+` stays in path segments, and is a blank in form fields. A text with a `%` that begins no escape stays as it is.
 std::string percent_decode(std::string_view text, bool plus_is_blank = false);
 

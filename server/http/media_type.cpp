@@ -7,6 +7,7 @@
 #include <tuple>
 #include <vector>
 
+#include "parser/error/letter_case.h"
 #include "server/http/http_text.h"
 
 namespace millrace::inline server {
@@ -20,11 +21,11 @@ struct Range {
 
 Range parse_range(std::string_view entry) {
   std::size_t semicolon = std::min(entry.find(';'), entry.size());
-  Range range{.name = lower(trim(entry.substr(0, semicolon)))};
+  Range range{.name = lower_case(trim(entry.substr(0, semicolon)))};
   while (semicolon < entry.size()) {
     entry.remove_prefix(semicolon + 1);
     semicolon = std::min(entry.find(';'), entry.size());
-    const std::string parameter = lower(trim(entry.substr(0, semicolon)));
+    const std::string parameter = lower_case(trim(entry.substr(0, semicolon)));
     if (parameter.starts_with("q=")) range.weight = std::strtod(parameter.c_str() + 2, nullptr);
   }
   return range;

@@ -9,6 +9,7 @@
 #include "exec/schemas/proto_schema.h"
 #include "exec/schemas/schema_forms.h"
 #include "exec/schemas/schema_json.h"
+#include "parser/error/letter_case.h"
 #include "server/http/http_text.h"
 
 namespace millrace::inline server {
@@ -122,7 +123,7 @@ class SchemaApi {
 
  private:
   bool is(std::string_view method) const { return request_.method == method; }
-  bool flag(std::string_view name) const { return upper(query_value(request_.query, name)) == "TRUE"; }
+  bool flag(std::string_view name) const { return upper_case(query_value(request_.query, name)) == "TRUE"; }
   int count(std::string_view name, int otherwise) const {
     const std::string text = query_value(request_.query, name);
     int number = otherwise;
@@ -409,14 +410,14 @@ class SchemaApi {
     for (const char* name : {"compatibility", "compatibilityLevel"}) {
       const std::string word = text_in(body, name);
       if (word.empty()) continue;
-      given.level = find_compatibility(upper(word));
+      given.level = find_compatibility(upper_case(word));
       if (!given.level)
         throw SchemaFailure{42203,
                             "Invalid compatibility level. Valid values are none, backward, forward, full, "
                             "backward_transitive, forward_transitive, and full_transitive"};
     }
     if (const std::string word = text_in(body, "compatibilityPolicy"); !word.empty()) {
-      given.policy = find_content_policy(upper(word));
+      given.policy = find_content_policy(upper_case(word));
       if (!given.policy)
         throw SchemaFailure{42200, "Invalid compatibility policy. Valid values are lenient and strict"};
     }
@@ -455,7 +456,7 @@ class SchemaApi {
       checked(registry_.set_mode(subject, std::nullopt));
       return answer(own.value_or(RegistryMode::readwrite));
     }
-    const auto wanted = find_registry_mode(upper(text_in(body_of(request_), "mode")));
+    const auto wanted = find_registry_mode(upper_case(text_in(body_of(request_), "mode")));
     if (!wanted)
       throw SchemaFailure{42204, "Invalid mode. Valid values are READWRITE, READONLY, READONLY_OVERRIDE, and IMPORT."};
     const bool used =

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "parser/error/letter_case.h"
 #include "server/http/http_text.h"
 #include "server/session/errors.h"
 
@@ -16,7 +17,7 @@ constexpr std::array<std::string_view, 5> kOpenPaths = {"/v1/metadata", "/v1/met
 /// What follows `Bearer`; empty: it is another scheme.
 std::string bearer_token(std::string_view header) {
   constexpr std::string_view kBearer = "bearer ";
-  if (header.size() <= kBearer.size() || lower(header.substr(0, kBearer.size())) != kBearer) return {};
+  if (header.size() <= kBearer.size() || lower_case(header.substr(0, kBearer.size())) != kBearer) return {};
   return std::string(trim(header.substr(kBearer.size())));
 }
 

@@ -18,6 +18,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "parser/error/letter_case.h"
 #include "parser/error/mutex.h"
 #include "server/http/connection.h"
 #include "server/http/gzip.h"
@@ -304,7 +305,7 @@ class AsioHttpServer final : public HttpServer, private RequestHandler {
   /// statements, so that neither holds up the other. What needs no waiting is answered right here.
   void handle(HttpRequest&& request, std::shared_ptr<Responder> responder) override {
     if (takes_gzip(request)) responder = gzip_responder(std::move(responder));
-    const std::string encoding = lower(request.header("content-encoding").value_or(""));
+    const std::string encoding = lower_case(request.header("content-encoding").value_or(""));
     if (!encoding.empty() && encoding != "identity") {
       const bool known = encoding == "gzip" || encoding == "x-gzip";
       auto text = known ? gunzip(request.body, options_.limits.body_bytes) : std::nullopt;

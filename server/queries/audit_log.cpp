@@ -9,6 +9,7 @@
 #include <cctype>
 
 #include "exec/data/wall_clock.h"
+#include "parser/error/letter_case.h"
 #include "server/queries/work_queue.h"
 
 namespace millrace::inline server {
@@ -56,8 +57,7 @@ class TopicAuditLog final : public AuditLog {
 
 bool names_secret(std::string_view name) {
   constexpr std::array<std::string_view, 6> kWords = {"password", "secret", "jaas", "credential", "token", "private"};
-  std::string lower(name);
-  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  const std::string lower = lower_case(name);
   return std::ranges::any_of(kWords, [&](std::string_view word) { return lower.find(word) != std::string::npos; });
 }
 

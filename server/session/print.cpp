@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <thread>
 
+#include "parser/error/letter_case.h"
 #include "parser/error/mutex.h"
 #include "server/session/run_query.h"
 
@@ -17,11 +18,6 @@ constexpr std::chrono::milliseconds kPoll{200}, kRetry{500};
 // How long a registry may be away, all in all, before texts are shown without their schemas.
 constexpr std::chrono::milliseconds kRegistryPatience{5000}, kRegistryPoll{10};
 
-std::string lower(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
-}
-
 [[noreturn]] void refuse_unknown_topic(const ast::Print& print, Log& log) {
   std::string message = fmt::format(
       "Could not find topic '{}', or the KSQL user does not have permissions to list the topic. Topic names are "
@@ -30,7 +26,7 @@ std::string lower(std::string text) {
   std::string similar;
   if (auto topics = log.list_topics())
     for (const TopicDescription& topic : *topics)
-      if (lower(topic.name) == lower(print.topic.text)) similar += fmt::format("\n\tprint {};", topic.name);
+      if (lower_case(topic.name) == lower_case(print.topic.text)) similar += fmt::format("\n\tprint {};", topic.name);
   if (!similar.empty()) message += "\nDid you mean:" + similar;
   throw SqlError(Code::unknown_source, print.topic.span, message);
 }

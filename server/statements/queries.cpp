@@ -7,6 +7,7 @@
 
 #include "exec/expr/evaluator.h"
 #include "parser/ast/format.h"
+#include "parser/error/letter_case.h"
 #include "parser/syntax/parse.h"
 #include "planner/bind/canonical.h"
 #include "planner/bind/source_checks.h"
@@ -103,14 +104,9 @@ NodePtr bound_before(const QueryInfo& query, const BoundQuery& next, const State
   return bind_create_as(old, before).root;
 }
 
-std::string in_capitals(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  return text;
-}
-
 /// Whether that may be the id of a push query.
 bool is_transient(const std::string& id, const StatementContext& context) {
-  return in_capitals(id).find(in_capitals(context.config.text("ksql.transient.prefix"))) != std::string::npos &&
+  return upper_case(id).find(upper_case(context.config.text("ksql.transient.prefix"))) != std::string::npos &&
          !context.state.queries.contains(id);
 }
 
@@ -118,7 +114,7 @@ bool is_transient(const std::string& id, const StatementContext& context) {
 Planned end_push_query(const std::string& id, const ast::Statement& statement) {
   return Show{[&statement, id](const ShowContext& context) {
     const auto found = std::ranges::find_if(
-        context.push_queries, [&](const auto& running) { return in_capitals(running.first) == in_capitals(id); });
+        context.push_queries, [&](const auto& running) { return upper_case(running.first) == upper_case(id); });
     boost::json::object object = entity("terminate_query", statement);
     object["queryId"] = found == context.push_queries.end() ? id : found->first;
     object["wasTerminated"] = found != context.push_queries.end() && context.close_query(found->first);

@@ -4,7 +4,7 @@
 #include <set>
 
 #include "parser/ast/format.h"
-#include "parser/syntax/letter_case.h"
+#include "parser/error/letter_case.h"
 #include "planner/bind/canonical.h"
 #include "planner/bind/scope.h"
 #include "planner/bind/source_checks.h"

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "cli/testing/wire.h"
+#include "parser/error/letter_case.h"
 #include "parser/syntax/parse.h"
 
 namespace millrace::conformance {
@@ -37,11 +38,6 @@ Schema expected_schema(const std::string& text, const Catalog& catalog) {
   return keys;
 }
 
-std::string upper(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  return text;
-}
-
 std::string window_word(WindowType type) {
   static constexpr std::string_view kWords[] = {"TUMBLING", "HOPPING", "SESSION"};
   return std::string(kWords[static_cast<std::size_t>(type)]);
@@ -51,7 +47,7 @@ std::string check_key_format(const Json& expected, const SourceDef& source) {
   if (const std::string name = expected.text_of("format", source.key_format.name); name != source.key_format.name)
     return fmt::format("key format {} instead of {}", source.key_format.name, name);
   const std::string window = source.window ? window_word(source.window->type) : "";
-  if (upper(expected.text_of("windowType")) != window) return fmt::format("window type '{}'", window);
+  if (upper_case(expected.text_of("windowType")) != window) return fmt::format("window type '{}'", window);
   const std::string size = source.window && source.window->size_ms ? std::to_string(*source.window->size_ms) : "";
   if (expected.text_of("windowSize") != size) return fmt::format("window size '{}'", size);
   return {};
@@ -76,7 +72,8 @@ std::set<std::string> texts(const Json& list) {
 
 std::string differs(const Json& expected, const SourceDef& source, const Catalog& catalog) {
   const std::string kind = source.kind == RelationKind::stream ? "STREAM" : "TABLE";
-  if (const Json* type = expected.find("type"); type && upper(type->text) != kind) return fmt::format("a {}", kind);
+  if (const Json* type = expected.find("type"); type && upper_case(type->text) != kind)
+    return fmt::format("a {}", kind);
   if (const Json* schema = expected.find("schema"); schema && schema->is_string()) {
     const Schema wanted = expected_schema(schema->text, catalog);
     if (!(wanted == source.schema))

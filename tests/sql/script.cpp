@@ -7,6 +7,8 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "parser/error/letter_case.h"
+
 namespace millrace::sql_test {
 namespace {
 
@@ -16,11 +18,6 @@ std::string trim(std::string_view text) {
   const std::size_t from = text.find_first_not_of(" \t\r");
   if (from == std::string_view::npos) return {};
   return std::string(text.substr(from, text.find_last_not_of(" \t\r") - from + 1));
-}
-
-std::string upper(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  return text;
 }
 
 std::vector<std::string> words(const std::string& line) {
@@ -84,20 +81,24 @@ class Reader {
     const auto parts = words(line);
     if (parts[0] == "statement" && parts.size() >= 2) return statement(parts, line);
     if (parts[0] == "schema" && parts.size() == 3) return SchemaStep{parts[1], parts[2], block()};
-    if (parts[0] == "feed" && parts.size() == 2) return FeedStep{upper(parts[1]), rows()};
-    if (parts[0] == "expect" && parts.size() == 2) return ExpectStep{upper(parts[1]), ExpectStep::Compare::all, rows()};
-    if (parts[0] == "bag" && parts.size() == 2) return ExpectStep{upper(parts[1]), ExpectStep::Compare::bag, rows()};
-    if (parts[0] == "final" && parts.size() == 2) return ExpectStep{upper(parts[1]), ExpectStep::Compare::last, rows()};
-    if (parts[0] == "metric" && parts.size() == 4) return MetricStep{upper(parts[1]), parts[2], std::stoull(parts[3])};
+    if (parts[0] == "feed" && parts.size() == 2) return FeedStep{upper_case(parts[1]), rows()};
+    if (parts[0] == "expect" && parts.size() == 2)
+      return ExpectStep{upper_case(parts[1]), ExpectStep::Compare::all, rows()};
+    if (parts[0] == "bag" && parts.size() == 2)
+      return ExpectStep{upper_case(parts[1]), ExpectStep::Compare::bag, rows()};
+    if (parts[0] == "final" && parts.size() == 2)
+      return ExpectStep{upper_case(parts[1]), ExpectStep::Compare::last, rows()};
+    if (parts[0] == "metric" && parts.size() == 4)
+      return MetricStep{upper_case(parts[1]), parts[2], std::stoull(parts[3])};
     if (parts[0] == "fails" && parts.size() >= 3)
-      return FailsStep{upper(parts[1]), trim(line.substr(line.find(parts[1]) + parts[1].size()))};
+      return FailsStep{upper_case(parts[1]), trim(line.substr(line.find(parts[1]) + parts[1].size()))};
     if (parts[0] == "query" && parts.size() == 1) {
       QueryStep step{sql(), {}, {}};
       if (at_ < lines_.size() && lines_[at_].starts_with("error ")) step.failure = trim(lines_[at_++].substr(6));
       step.rows = result_rows();
       return step;
     }
-    if (parts[0] == "pull" && parts.size() == 2) return PullStep{upper(parts[1]), result_rows()};
+    if (parts[0] == "pull" && parts.size() == 2) return PullStep{upper_case(parts[1]), result_rows()};
     fail("not a step: " + line);
   }
 
