@@ -8,8 +8,8 @@
   run.py batch [WORKLOAD...] [ARGUMENTS OF bench/batch.py]
   run.py table FILE
 
-The first form runs w1-w5 (or those named): Millrace on each log; on Kafka also the same by hand on the client libraries
-(the bound) and, with --peers, as Kafka Streams and Flink programs (--flink: only Flink; --kstreams: only Kafka Streams),
+The first form runs w1-w9 (or those named): Millrace on each log; on Kafka also the same by hand on the client libraries
+(the bound) and, with --peers, w1-w5 as Kafka Streams and Flink programs (--flink: only Flink; --kstreams: only Kafka Streams),
 one after another on the same topics. Without --kafka a broker is started for it. The second form runs a tool on each
 log; --help after it tells its arguments. The third prints the tables of what --json wrote.
 """
@@ -32,7 +32,8 @@ import tables
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.join(HERE, "..", "build")
-WORKLOADS = ("w1", "w2", "w3", "w4", "w5")
+WORKLOADS = ("w1", "w2", "w3", "w4", "w5", "w6", "w6-late", "w7", "w8", "w9")
+BY_PEERS = WORKLOADS[:5]  # those that the bound and the peers have
 TOOLS = ("latency", "pull", "footprint", "restore", "growth", "soak", "batch")
 
 
@@ -123,7 +124,8 @@ def run_workloads(options):
     workloads = options.what or list(WORKLOADS)
     results, began = [], time.monotonic()
     with broker_of(options, "kafka" in options.logs) as broker:
-        todo = [(w, e) for w in workloads for e in engines(options, broker) for _ in range(options.runs)]
+        todo = [(w, e) for w in workloads for e in engines(options, broker) for _ in range(options.runs)
+                if w in BY_PEERS or isinstance(e, Millrace)]
         for number, (workload, engine) in enumerate(todo, 1):
             print("[%d/%d, %.0f s] %s %s %s" % (number, len(todo), time.monotonic() - began, workload,
                                                 type(engine).__name__, engine.log), file=sys.stderr, flush=True)

@@ -21,7 +21,11 @@ class Folder {
   Status add(const RecordView& record) {
     ++records_;
     if (!workload_.row_hash) return {};
-    if (!record.value) return user_error("the output holds a record without value");
+    if (!record.value) {  // of a table: the row of that key is gone
+      if (!workload_.table || !record.key) return user_error("the output holds a record without value");
+      last_.erase(std::string(*record.key));
+      return {};
+    }
     const auto hash = workload_.row_hash(record);
     if (!hash) return user_error("the output holds a record that is not a row of it: {}", *record.value);
     if (!workload_.table) {

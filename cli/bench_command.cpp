@@ -33,7 +33,7 @@ bench/README.md describes the workloads and how they are measured.
   --data DIR              embedded: keep the log here, with its inputs (default: a temporary directory)
   --events N              (default 3000000)
   --keys N                distinct auctions (default 100000)
-  --format FORMAT         of the values of w1 to w6, in and out: JSON (the default), AVRO, PROTOBUF, JSON_SR
+  --format FORMAT         of the values of w1 to w9, in and out: JSON (the default), AVRO, PROTOBUF, JSON_SR
   --workers N             worker threads (default one per core)
   --batch N               most rows in a batch (default 4096)
   --set NAME=VALUE        server property; repeatable

@@ -4,54 +4,15 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <boost/unordered/unordered_flat_map.hpp>
-#include <charconv>
+
+#include "cli/bench_fields.h"
+#include "cli/bench_joins.h"
 
 namespace millrace::inline cli::bench {
 namespace {
 
 constexpr std::int64_t kWindow = 10'000;
-
-std::uint64_t mix(std::uint64_t hash, std::uint64_t value) {
-  hash = (hash ^ value) * 0x9E3779B97F4A7C15ull;
-  return hash ^ (hash >> 29);
-}
-template <class... Parts>
-std::uint64_t hash_of(Parts... parts) {
-  std::uint64_t hash = 1;
-  ((hash = mix(hash, static_cast<std::uint64_t>(parts))), ...);
-  return mix(hash, 7);
-}
-std::uint64_t bits(double value) {
-  return std::bit_cast<std::uint64_t>(value);
-}
-std::uint64_t text_hash(std::string_view text) {
-  std::uint64_t hash = text.size();
-  for (const char c : text) hash = mix(hash, static_cast<unsigned char>(c));
-  return hash;
-}
-
-/// The text of one field of a flat JSON object written without spaces; empty when there is none.
-std::string_view field(std::string_view json, std::string_view name) {
-  const std::string pattern = fmt::format("\"{}\":", name);
-  const std::size_t at = json.find(pattern);
-  if (at == std::string_view::npos) return {};
-  json.remove_prefix(at + pattern.size());
-  return json.substr(0, json.find_first_of(",}"));
-}
-template <class T = std::int64_t>
-T number(std::string_view json, std::string_view name) {
-  T value = -1;
-  const std::string_view text = field(json, name);
-  std::from_chars(text.data(), text.data() + text.size(), value);
-  return value;
-}
-std::int64_t big_endian(std::string_view bytes) {
-  std::uint64_t value = 0;
-  for (const char c : bytes.substr(0, 8)) value = value << 8 | static_cast<unsigned char>(c);
-  return static_cast<std::int64_t>(value);
-}
 
 /// Calls `each` for every bid of the input.
 template <class Each>
@@ -212,6 +173,11 @@ constexpr std::array kWorkloads = {
     Entry{"w3", "windowed aggregate: count, sum, max by auction, tumbling 10 s", windowed_aggregate},
     Entry{"w4", "repartitioned aggregate: count, max by bidder", repartitioned_aggregate},
     Entry{"w5", "stream-table join: bids with the category of their auction", stream_table_join},
+    Entry{"w6", "stream-stream join: bids with the asks on their auction within a second", stream_stream_join},
+    Entry{"w6-late", "the same, a tenth of both out of order by up to half a second", late_stream_stream_join},
+    Entry{"w7", "table-table join: updates of two tables of one key", table_table_join},
+    Entry{"w8", "foreign-key join: updates of lots and of their sellers", foreign_key_join},
+    Entry{"w9", "session windows: count, max by auction, gap 10 s", session_windows},
 };
 
 }  // namespace
