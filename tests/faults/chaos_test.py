@@ -86,8 +86,9 @@ class Model:
 class ChaosTest(unittest.TestCase):
     def setUp(self):
         print(f"seed {SEED}", flush=True)
-        self.rng = random.Random(SEED)
-        self.began, self.faults, self.kinds = time.monotonic(), 0, Counter()
+        self.own = threading.local()
+        self.own.rng = random.Random(SEED)
+        self.began, self.kinds, self.broken = time.monotonic(), Counter(), threading.Event()
         self.proxies, address = in_front_of(BROKERS) if BROKERS else ([], BROKER)
         for proxy in self.proxies:
             self.addCleanup(proxy.close)
@@ -105,6 +106,11 @@ class ChaosTest(unittest.TestCase):
         self.down_broker = None
         self.next_id, self.clock = 0, 1_000_000
         self.stop_feeding = threading.Event()
+
+    @property
+    def rng(self):
+        """Each hand's own, so that a seed repeats its choices."""
+        return self.own.rng
 
     def note(self, text):
         print(f"{time.monotonic() - self.began:6.1f} s {text}", flush=True)
@@ -241,11 +247,29 @@ class ChaosTest(unittest.TestCase):
             proxy.held = set()
 
     def choices(self):
+        """Of processes, brokers and statements, one after the other; of connections, at the same time."""
         ours = [self.kill] * 3 + [self.freeze] * 2 + [self.stop_cleanly, self.pause_and_resume, self.come_and_go, self.replace]
-        if self.proxies:
-            ours += [self.cut] * 3 + [self.slow, self.stall, self.hold_answers, self.hold_answers, self.freeze_broker,
-                                      self.kill_broker]
-        return ours
+        if not self.proxies:
+            return ours, []
+        return ours + [self.freeze_broker, self.kill_broker], [self.cut] * 3 + [self.slow, self.stall] + [self.hold_answers] * 2
+
+    def all_alive(self):
+        for server in self.servers:
+            if server.process.poll() is not None:
+                self.fail(f"a server ended with {server.process.returncode}:\n{server.log()[-3000:]}")
+
+    def hand(self, faults, seed, until, alive):
+        self.own.rng = random.Random(seed)
+        try:
+            while time.monotonic() < until and not self.broken.is_set():
+                alive()
+                fault = self.rng.choice(faults)
+                fault()
+                self.kinds[fault.__name__] += 1  # a hand has kinds of its own
+                time.sleep(self.rng.random() * 0.6)
+        except BaseException:
+            self.broken.set()
+            raise
 
     # The run
 
@@ -272,19 +296,18 @@ class ChaosTest(unittest.TestCase):
         feeder.start()
         try:
             until = time.monotonic() + SECONDS
-            while time.monotonic() < until:
-                for server in self.servers:
-                    if server.process.poll() is not None:
-                        self.fail(f"a server ended with {server.process.returncode}:\n{server.log()[-3000:]}")
-                fault = self.rng.choice(self.choices())
-                fault()
-                self.faults += 1
-                self.kinds[fault.__name__] += 1
-                time.sleep(self.rng.random() * 0.6)
+            ours, connections = self.choices()
+            other = threading.Thread(target=self.hand, args=(connections, SEED + 2, until, lambda: None), daemon=True)
+            if connections:
+                other.start()
+            self.hand(ours, SEED, until, self.all_alive)
+            if connections:
+                other.join(60)
+            self.assertFalse(self.broken.is_set(), "a fault could not be done")
         finally:
             self.stop_feeding.set()
             feeder.join(120)
-        self.note(f"survived {self.faults} faults: {dict(self.kinds)}; {self.next_id} records sent")
+        self.note(f"survived {sum(self.kinds.values())} faults: {dict(self.kinds)}; {self.next_id} records sent")
         self.check()
 
     def check(self):
