@@ -63,12 +63,12 @@ std::vector<PaceWatch::Watched> PaceWatch::find_watched() {
     if (run->pace == nullptr || !run->pace->shared()) continue;
     for (const Pace::Elsewhere& member : run->pace->elsewhere()) {
       const bool all = run->pace->inputs(member.subtopology) == Pace::Inputs::all;
-      const int id = run->plan->subtopologies[member.subtopology].id;
+      const planner::Subtopology& subtopology = run->plan->subtopologies[member.subtopology];
       Watched& one = watched.emplace_back();
       one.run = run;
       one.member = member;
       one.slot = run->layout.slot_of(member.subtopology, member.partition);
-      one.key = progress_key(*run->plan, id, member.partition);
+      one.key = progress_key(*run->plan, subtopology, member.partition);
       for (const LayoutInput& input : run->layout.subtopologies[member.subtopology].inputs)
         if ((all || !input.internal) && member.partition < input.partitions)
           one.inputs.push_back({input.topic, member.partition});

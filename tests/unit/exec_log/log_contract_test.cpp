@@ -496,7 +496,7 @@ TEST_P(LogContract, AReaderKnowsWhenItHasEverything) {
 TEST_P(LogContract, AReaderToTheEndReadsOneStretchAfterAnother) {
   const std::string name = topic("stretches", 2);
   auto out = writer("w");
-  const int handle = *out->topic(name);
+  const TopicHandle handle = *out->topic(name);
   auto made = log().reader_to_end("contract");
   ASSERT_TRUE(made) << made.error().message;
   Reader& from = **made;
