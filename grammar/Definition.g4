@@ -1,4 +1,4 @@
-// CREATE, ALTER and DROP of streams, tables, types and connectors.
+// CREATE, ALTER and DROP of streams, tables, views, types and connectors.
 parser grammar Definition;
 
 createSource
@@ -27,6 +27,9 @@ alterSource: 'ALTER' sourceKind name addColumn (',' addColumn)*;
 addColumn: 'ADD' 'COLUMN'? name dataType;
 
 dropSource: 'DROP' sourceKind ifExists? name ('DELETE' 'TOPIC')?;
+
+createView: 'CREATE' orReplace? 'VIEW' name nameList? 'AS' query;
+dropView: 'DROP' 'VIEW' ifExists? name;
 
 createType: 'CREATE' 'TYPE' ifNotExists? name 'AS' dataType;
 dropType: 'DROP' 'TYPE' ifExists? name;

@@ -15,6 +15,7 @@ condition
     : comparator operand                                        # comparison
     | 'NOT'? 'BETWEEN' low=operand 'AND' high=operand           # between
     | 'NOT'? 'IN' '(' expression (',' expression)* ')'          # membership
+    | 'NOT'? 'IN' QUERY_OPEN query ')'                          # queryMembership
     | 'NOT'? 'LIKE' operand ('ESCAPE' STRING)?                  # like
     | 'IS' 'NOT'? 'NULL'                                        # nullTest
     | 'IS' 'NOT'? 'DISTINCT' 'FROM' operand                     # distinctTest
@@ -42,6 +43,8 @@ primary
     | primary '->' name                                         # fieldAccess
     | primary 'AT' 'TIME' 'ZONE' primary                        # atTimeZone
     | '(' expression ')'                                        # parenthesized
+    | EXISTS_QUERY QUERY_OPEN query ')'                         # exists
+    | INTERVAL_OF (STRING | INTEGER_VALUE) unit                 # interval
     ;
 
 whenClause: 'WHEN' expression 'THEN' expression;

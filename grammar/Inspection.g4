@@ -14,6 +14,7 @@ showTarget
     | 'FUNCTIONS'
     | 'PROPERTIES'
     | 'TYPES'
+    | 'VIEWS'
     | 'VARIABLES'
     | connectorKind? 'CONNECTORS'
     | 'CONNECTOR' 'PLUGINS'

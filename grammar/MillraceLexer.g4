@@ -4,8 +4,9 @@
 lexer grammar MillraceLexer;
 
 // What parser/syntax/dialect.cpp makes of other tokens where the default dialect gives them a meaning that `ksql` has not:
-// DISTINCT behind SELECT, DELETE that begins a statement, the comma between two rows of VALUES.
-tokens { SELECT_DISTINCT, DELETE_ROWS, ROW_COMMA }
+// DISTINCT behind SELECT, DELETE that begins a statement, the comma between two rows of VALUES, the parenthesis before a
+// query, WITH before names of queries, CHANGES, EXISTS and INTERVAL before what they take.
+tokens { SELECT_DISTINCT, DELETE_ROWS, ROW_COMMA, QUERY_OPEN, CTE_WITH, CHANGES_OF, EXISTS_QUERY, INTERVAL_OF }
 
 COMMA: ',';
 LPAREN: '(';
@@ -195,6 +196,13 @@ BROADCAST: 'BROADCAST';
 FOR: 'FOR';
 SYSTEM_TIME: 'SYSTEM_TIME';
 OF: 'OF';
+UNION: 'UNION';
+VIEW: 'VIEW';
+VIEWS: 'VIEWS';
+TUMBLE: 'TUMBLE';
+HOP: 'HOP';
+LATE: 'LATE';
+EVERY: 'EVERY';
 
 // Values and names
 STRING: '\'' (~'\'' | '\'\'')* '\'';

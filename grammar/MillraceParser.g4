@@ -15,10 +15,12 @@ oneColumnList: columnDefinition (',' columnDefinition)* EOF;
 statement
     : query
     | createSource
+    | createView
     | createType
     | createConnector
     | alterSource
     | dropSource
+    | dropView
     | dropType
     | dropConnector
     | insert

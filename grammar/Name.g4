@@ -26,4 +26,5 @@ freeWord
     | 'ZONE'
     | 'ORDER' | 'ASC' | 'DESC' | 'NULLS' | 'FIRST' | 'LAST' | 'OFFSET' | 'ROWS' | 'FETCH' | 'ONLY' | 'UPSERT' | 'UPDATE'
     | 'ONCE' | 'UNBOUNDED' | 'TTL' | 'READY' | 'BROADCAST' | 'FOR' | 'SYSTEM_TIME' | 'OF'
+    | 'UNION' | 'VIEW' | 'VIEWS' | 'TUMBLE' | 'HOP' | 'LATE' | 'EVERY'
     ;

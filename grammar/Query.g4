@@ -2,17 +2,24 @@
 parser grammar Query;
 
 query
+    : (CTE_WITH cte (',' cte)*)?
+      select ('UNION' 'ALL' select)*
+      ('ORDER' 'BY' sortItem (',' sortItem)*)?
+      ('EMIT' ('CHANGES' ('EVERY' every=duration)? | 'FINAL'))?
+      ('LIMIT' limit)?
+      offset?
+    ;
+
+cte: name nameList? 'AS' QUERY_OPEN query ')';
+
+select
     : 'SELECT' SELECT_DISTINCT? selectItem (',' selectItem)*
       'FROM' sourceReference joinedSource*
-      ('WINDOW' window)?
+      ('WINDOW' window lateInto?)?
       ('WHERE' where=expression)?
       ('GROUP' 'BY' groupBy=grouping)?
       ('PARTITION' 'BY' partitionBy=grouping)?
       ('HAVING' having=expression)?
-      ('ORDER' 'BY' sortItem (',' sortItem)*)?
-      ('EMIT' ('CHANGES' | 'FINAL'))?
-      ('LIMIT' limit)?
-      offset?
     ;
 
 sortItem: expression direction=('ASC' | 'DESC')? ('NULLS' nulls=('FIRST' | 'LAST'))?;
@@ -25,7 +32,15 @@ selectItem
     | expression (('AS'? name) | '->' '*')?
     ;
 
-sourceReference: (name | reading=('READY' | 'BROADCAST') '(' name ')') asOf? ('AS'? alias=name)?;
+sourceReference: relation asOf? ('AS'? alias=name)?;
+relation
+    : plainRelation
+    | reading=('READY' | 'BROADCAST') '(' plainRelation ')'
+    | CHANGES_OF '(' plainRelation ')'
+    | 'TUMBLE' '(' plainRelation ',' 'SIZE' duration windowBounds ')'
+    | 'HOP' '(' plainRelation ',' 'SIZE' duration ',' 'ADVANCE' 'BY' duration windowBounds ')'
+    ;
+plainRelation: name | QUERY_OPEN query ')';
 asOf: 'FOR' 'SYSTEM_TIME' 'AS' 'OF' operand;
 
 joinedSource: joinKind? 'JOIN' sourceReference within? 'ON' expression;
@@ -37,6 +52,7 @@ window
             | 'HOPPING' '(' 'SIZE' duration ',' 'ADVANCE' 'BY' duration windowBounds ')'
             | 'SESSION' '(' duration windowBounds ')')
     ;
+lateInto: 'LATE' 'INTO' name;
 windowBounds: (',' retention)? (',' gracePeriod)?;
 retention: 'RETENTION' duration;
 gracePeriod: 'GRACE' 'PERIOD' duration;

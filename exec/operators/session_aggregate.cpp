@@ -24,7 +24,8 @@ class SessionAggregate final : public Operator {
         global_(node.global),
         final_(node.emit == EmitPolicy::final),
         every_change_(lower.context.options().emit_every_change),
-        emit_before_(lower.emit_before) {}
+        emit_before_(lower.emit_before),
+        stream_(node.stream) {}
 
   Status on_batch(int, const Batch& in, Emitter& out) override {
     if (const auto rows = countable_rows(in, global_))
@@ -92,7 +93,7 @@ class SessionAggregate final : public Operator {
   std::shared_ptr<const GroupLayout> layout_;
   GroupArguments arguments_;
   OrderedStore& store_;
-  bool global_, final_, every_change_, emit_before_;
+  bool global_, final_, every_change_, emit_before_, stream_;
   std::int64_t stream_time_ = INT64_MIN;
   std::int64_t closed_ = -1;  // EMIT FINAL: sessions that end up to here have been given out
 
@@ -219,7 +220,8 @@ Status SessionAggregate::flush(Emitter& out) {
   if (!headers_out_.empty()) headers_out_.resize(batch.rows);
   batch.headers = std::move(headers_out_);
   free_values();
-  if (!emit_before_) null_removed(batch, keys_.columns());
+  if (stream_) batch.kinds.clear();
+  if (!emit_before_ && !stream_) null_removed(batch, keys_.columns());
   return out.batch(std::move(batch));
 }
 

@@ -37,6 +37,8 @@ struct TypeName {
 
 struct Expression;
 using ExprPtr = std::shared_ptr<const Expression>;
+struct Query;  // parser/ast/query.h
+using QueryPtr = std::shared_ptr<const Query>;
 
 struct NullLiteral {};
 struct BooleanLiteral {
@@ -61,6 +63,12 @@ struct StringLiteral {
 /// DAYS, HOUR, ... where a function takes an interval unit (DATEADD and its family). The builder
 /// makes one wherever a bare unit keyword stands alone as a function argument.
 struct IntervalUnit {
+  std::string unit;  // upper case, as written
+};
+
+/// INTERVAL '10' SECONDS
+struct Interval {
+  std::int64_t count;
   std::string unit;  // upper case, as written
 };
 
@@ -91,6 +99,10 @@ struct In {
   ExprPtr value;
   std::vector<ExprPtr> items;
   bool negated;
+  QueryPtr query = {};  // IN (SELECT ...): no items then
+};
+struct Exists {
+  QueryPtr query;
 };
 struct Like {
   ExprPtr value, pattern;
@@ -147,7 +159,8 @@ struct AtTimeZone {
 struct Expression {
   std::variant<NullLiteral, BooleanLiteral, IntegerLiteral, BigintLiteral, DecimalLiteral, DoubleLiteral, StringLiteral,
                IntervalUnit, ColumnRef, Unary, Binary, Comparison, Between, In, Like, IsNull, Case, Cast, Call, Lambda,
-               FieldAccess, Subscript, ArrayConstructor, MapConstructor, StructConstructor, AtTimeZone>
+               FieldAccess, Subscript, ArrayConstructor, MapConstructor, StructConstructor, AtTimeZone, Exists,
+               Interval>
       node;
   Span span;
 

@@ -76,6 +76,8 @@ struct ExpressionWriter {
   void operator()(const MapConstructor& it);
   void operator()(const StructConstructor& it);
   void operator()(const AtTimeZone& it);
+  void operator()(const Exists& it);
+  void operator()(const Interval& it);
 
   void infix(const Expression& left, std::string_view op, const Expression& right);
 };
@@ -120,8 +122,22 @@ void ExpressionWriter::operator()(const In& it) {
   out.text("(");
   out.expression(*it.value);
   out.text(it.negated ? " NOT IN (" : " IN (");
+  if (it.query) out.query(*it.query);
   out.list(it.items);
   out.text("))");
+}
+
+void ExpressionWriter::operator()(const Exists& it) {
+  out.text("EXISTS (");
+  out.query(*it.query);
+  out.text(")");
+}
+
+void ExpressionWriter::operator()(const Interval& it) {
+  out.text("INTERVAL '");
+  out.text(std::to_string(it.count));
+  out.text("' ");
+  out.text(it.unit);
 }
 
 void ExpressionWriter::operator()(const Like& it) {

@@ -30,9 +30,22 @@ void Printer::item(const SelectItem& item) {
 }
 
 void Printer::source(const FromSource& source) {
+  constexpr std::array<std::string_view, 2> kWords = {"TUMBLE(", "HOP("};
   if (source.reading != Reading::plain) text(source.reading == Reading::ready ? "READY(" : "BROADCAST(");
-  name(source.name);
-  if (source.reading != Reading::plain) text(")");
+  if (source.changes) text("CHANGES(");
+  if (source.window) text(kWords.at(static_cast<std::size_t>(source.window->kind)));
+  if (source.query) {
+    text("(");
+    query(*source.query);
+    text(")");
+  } else {
+    name(source.name);
+  }
+  if (source.window) {
+    text(", SIZE ");
+    window_bounds(*source.window);
+  }
+  if (source.changes || source.window || source.reading != Reading::plain) text(")");
   if (source.as_of) {
     text(" FOR SYSTEM_TIME AS OF ");
     primary(source.as_of);
@@ -85,6 +98,14 @@ void Printer::window(const Window& window) {
     text(" ");
   }
   text(kWords.at(static_cast<std::size_t>(window.kind)));
+  window_bounds(window);
+  text(" )");
+  if (!window.late_into) return;
+  text(" LATE INTO ");
+  name(*window.late_into);
+}
+
+void Printer::window_bounds(const Window& window) {
   duration(window.size);
   if (window.advance) {
     text(", ADVANCE BY ");
@@ -98,7 +119,6 @@ void Printer::window(const Window& window) {
     text(", GRACE PERIOD ");
     duration(*window.grace);
   }
-  text(" )");
 }
 
 void Printer::grouping(std::string_view words, const Grouping& grouping) {
@@ -107,7 +127,7 @@ void Printer::grouping(std::string_view words, const Grouping& grouping) {
   list(grouping.exprs);
 }
 
-void Printer::query(const Query& query) {
+void Printer::clauses(const Query& query) {
   const bool several = query.items.size() > 1;
   text(query.distinct ? "SELECT DISTINCT" : "SELECT");
   text(several ? "\n  " : " ");
@@ -129,6 +149,27 @@ void Printer::query(const Query& query) {
     text("\nHAVING ");
     expression(*query.having);
   }
+}
+
+void Printer::query(const Query& query) {
+  for (std::size_t i = 0; i < query.with.size(); ++i) {
+    const NamedQuery& named = query.with[i];
+    text(i == 0 ? "WITH " : ",\n");
+    name(named.name);
+    for (std::size_t c = 0; c < named.columns.size(); ++c) {
+      text(c == 0 ? " (" : ", ");
+      name(named.columns[c]);
+    }
+    text(named.columns.empty() ? " AS (" : ") AS (");
+    this->query(*named.query);
+    text(")");
+  }
+  if (!query.with.empty()) text("\n");
+  clauses(query);
+  for (const QueryPtr& branch : query.union_all) {
+    text("\nUNION ALL\n");
+    clauses(*branch);
+  }
   for (std::size_t i = 0; i < query.order_by.size(); ++i) {
     const SortItem& item = query.order_by[i];
     text(i == 0 ? "\nORDER BY " : ", ");
@@ -137,6 +178,10 @@ void Printer::query(const Query& query) {
     if (item.nulls_first) text(*item.nulls_first ? " NULLS FIRST" : " NULLS LAST");
   }
   if (query.emit == Emit::changes) text("\nEMIT CHANGES");
+  if (query.every) {
+    text(" EVERY ");
+    duration(*query.every);
+  }
   if (query.emit == Emit::final) text("\nEMIT FINAL");
   if (query.limit) {
     text("\nLIMIT ");

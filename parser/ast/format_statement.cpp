@@ -53,6 +53,9 @@ struct StatementWriter {
   void operator()(const DeleteRows& it);
   void operator()(const AlterSource& it);
   void operator()(const DropSource& it);
+  void operator()(const CreateView& it);
+  void operator()(const DropView& it);
+  void operator()(const ShowViews&) { text("SHOW VIEWS"); }
   void operator()(const CreateType& it);
   void operator()(const DropType& it);
   void operator()(const CreateConnector& it);
@@ -244,6 +247,19 @@ void StatementWriter::operator()(const DropSource& it) {
   if (it.if_exists) text("IF EXISTS ");
   out.name(it.name);
   if (it.delete_topic) text(" DELETE TOPIC");
+}
+
+void StatementWriter::operator()(const CreateView& it) {
+  text(it.or_replace ? "CREATE OR REPLACE VIEW " : "CREATE VIEW ");
+  out.name(it.name);
+  names(it.columns);
+  text(" AS ");
+  out.query(*it.query);
+}
+
+void StatementWriter::operator()(const DropView& it) {
+  text(it.if_exists ? "DROP VIEW IF EXISTS " : "DROP VIEW ");
+  out.name(it.name);
 }
 
 void StatementWriter::operator()(const CreateType& it) {

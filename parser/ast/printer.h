@@ -41,6 +41,8 @@ class Printer {
   void within(const Within& within);
   void join(const JoinedSource& join);
   void window(const Window& window);
+  void window_bounds(const Window& window);
+  void clauses(const Query& query);
   void grouping(std::string_view words, const Grouping& grouping);
 
   std::string out_;

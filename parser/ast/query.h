@@ -41,15 +41,32 @@ struct Within {
   std::optional<Duration> grace;
   Span span;
   bool unbounded = false;
-  std::optional<Duration> ttl;  // of WITHIN UNBOUNDED
+  std::optional<Duration> ttl = {};  // of WITHIN UNBOUNDED
 };
 /// READY(t): nothing is joined before t has been read. BROADCAST(t): every task holds all of t.
 enum class Reading : std::uint8_t { plain, ready, broadcast };
+
+enum class WindowKind : std::uint8_t { tumbling, hopping, session };
+struct Window {
+  WindowKind kind;
+  Duration size;                    // the gap of a session window
+  std::optional<Duration> advance;  // hopping only
+  std::optional<Duration> retention;
+  std::optional<Duration> grace;
+  std::optional<Identifier> name;
+  Span span;
+  std::optional<Identifier> late_into = {};  // LATE INTO
+};
+
+/// A source or a query, or what a function makes of it.
 struct FromSource {
-  Identifier name;
+  Identifier name;  // empty for a query
   std::optional<Identifier> alias;
   Reading reading = Reading::plain;
-  ExprPtr as_of = nullptr;  // FOR SYSTEM_TIME AS OF; null when absent
+  ExprPtr as_of = nullptr;            // FOR SYSTEM_TIME AS OF; null when absent
+  QueryPtr query = {};                // null: the source of that name
+  bool changes = false;               // CHANGES(...)
+  std::optional<Window> window = {};  // TUMBLE(...), HOP(...)
   const Identifier& visible_name() const { return alias ? *alias : name; }
 };
 struct JoinedSource {
@@ -63,17 +80,6 @@ struct JoinedSource {
 struct From {
   FromSource first;
   std::vector<JoinedSource> joins;
-};
-
-enum class WindowKind : std::uint8_t { tumbling, hopping, session };
-struct Window {
-  WindowKind kind;
-  Duration size;                    // the gap of a session window
-  std::optional<Duration> advance;  // hopping only
-  std::optional<Duration> retention;
-  std::optional<Duration> grace;
-  std::optional<Identifier> name;
-  Span span;
 };
 
 enum class Emit : std::uint8_t { none, changes, final };
@@ -91,6 +97,15 @@ struct SortItem {
   Span span;
 };
 
+/// `name (columns) AS (query)`
+struct NamedQuery {
+  Identifier name;
+  std::vector<Identifier> columns;  // empty: those of the query
+  QueryPtr query;
+  Span span;
+};
+
+/// ORDER BY, EMIT, LIMIT and OFFSET are those of the whole where UNION ALL adds branches.
 struct Query {
   bool distinct = false;
   std::vector<SelectItem> items;
@@ -105,7 +120,9 @@ struct Query {
   std::optional<std::int64_t> limit;
   std::optional<std::int64_t> offset;
   Span span;
+  std::vector<NamedQuery> with = {};
+  std::vector<QueryPtr> union_all = {};  // further branches: SELECT to HAVING of each
+  std::optional<Duration> every = {};    // EMIT CHANGES EVERY
 };
-using QueryPtr = std::shared_ptr<const Query>;
 
 }  // namespace millrace::inline parser::ast

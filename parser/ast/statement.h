@@ -83,6 +83,17 @@ struct DropSource {
   Identifier name;
   bool if_exists = false, delete_topic = false;
 };
+struct CreateView {
+  Identifier name;
+  bool or_replace = false;
+  std::vector<Identifier> columns;  // empty: those of the query
+  QueryPtr query;
+};
+struct DropView {
+  Identifier name;
+  bool if_exists = false;
+};
+struct ShowViews {};
 struct CreateType {
   Identifier name;
   bool if_not_exists = false;
@@ -205,11 +216,11 @@ struct RunScript {
 
 struct StatementNode {
   std::variant<CreateSource, CreateAs, InsertSelect, InsertValues, InsertOnce, UpsertValues, UpdateRows, DeleteRows,
-               AlterSource, DropSource, CreateType, DropType, CreateConnector, DropConnector, DescribeConnector,
-               ShowConnectors, ShowConnectorPlugins, Select, Print, ShowSources, ShowTopics, ShowQueries, ShowFunctions,
-               ShowProperties, ShowTypes, ShowVariables, DescribeSource, DescribeStreams, DescribeFunction, Explain,
-               ControlQuery, SetProperty, UnsetProperty, AlterSystem, DefineVariable, UndefineVariable, AssertTopic,
-               AssertSchema, AssertValues, AssertSource, RunScript>
+               AlterSource, DropSource, CreateView, DropView, ShowViews, CreateType, DropType, CreateConnector,
+               DropConnector, DescribeConnector, ShowConnectors, ShowConnectorPlugins, Select, Print, ShowSources,
+               ShowTopics, ShowQueries, ShowFunctions, ShowProperties, ShowTypes, ShowVariables, DescribeSource,
+               DescribeStreams, DescribeFunction, Explain, ControlQuery, SetProperty, UnsetProperty, AlterSystem,
+               DefineVariable, UndefineVariable, AssertTopic, AssertSchema, AssertValues, AssertSource, RunScript>
       node;
   Span span;         // from the first token to the semicolon, inclusive
   std::string text;  // that part of the request, verbatim

@@ -130,6 +130,11 @@ Builder::Node Builder::drop_source(P::DropSourceContext* context) {
                          context->DELETE() != nullptr};
 }
 
+Builder::Node Builder::create_view(P::CreateViewContext* context) {
+  return ast::CreateView{name(context->name()), context->orReplace() != nullptr, names(context->nameList()),
+                         query(context->query())};
+}
+
 Builder::Node Builder::create_type(P::CreateTypeContext* context) {
   return ast::CreateType{name(context->name()), context->ifNotExists() != nullptr, data_type(context->dataType())};
 }

@@ -1,3 +1,5 @@
+#include <charconv>
+
 #include "parser/syntax/builder.h"
 #include "parser/syntax/level.h"
 
@@ -92,6 +94,9 @@ ast::ExprPtr Builder::condition(P::ConditionContext* context, const ast::ExprPtr
   if (auto* test = dynamic_cast<P::MembershipContext*>(context)) {
     return make(ast::In{left, expressions(test->expression()), test->NOT() != nullptr}, at);
   }
+  if (auto* test = dynamic_cast<P::QueryMembershipContext*>(context)) {
+    return make(ast::In{left, {}, test->NOT() != nullptr, query(test->query())}, at);
+  }
   if (auto* test = dynamic_cast<P::NullTestContext*>(context)) {
     return make(ast::IsNull{left, test->NOT() != nullptr}, at);
   }
@@ -137,6 +142,9 @@ ast::ExprPtr Builder::primary(P::PrimaryContext* context) {
   if (auto* cast = dynamic_cast<P::CastContext*>(context)) {
     return make(ast::Cast{expression(cast->expression()), data_type(cast->dataType())}, span(context));
   }
+  if (auto* exists = dynamic_cast<P::ExistsContext*>(context))
+    return make(ast::Exists{query(exists->query())}, span(context));
+  if (auto* length = dynamic_cast<P::IntervalContext*>(context)) return interval(length);
   if (ast::ExprPtr built = postfix(context)) return built;
   return constructor(context);
 }
@@ -182,6 +190,21 @@ ast::ExprPtr Builder::case_expression(P::CaseExpressionContext* context) {
   }
   if (context->otherwise != nullptr) choice.otherwise = expression(context->otherwise);
   return make(std::move(choice), span(context));
+}
+
+ast::ExprPtr Builder::interval(P::IntervalContext* context) {
+  ast::Interval made{.count = 0, .unit = word(context->unit())};
+  if (context->INTEGER_VALUE() != nullptr) {
+    made.count = integer(context->INTEGER_VALUE()->getSymbol());
+    return make(std::move(made), span(context));
+  }
+  const std::string digits = string(context->STRING());
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), made.count);
+  if (error != std::errc() || end != digits.data() + digits.size()) {
+    throw SqlError(Code::invalid_literal, span(context->STRING()->getSymbol()),
+                   "An INTERVAL takes a whole number: INTERVAL '10' SECONDS", ErrorClass::parse);
+  }
+  return make(std::move(made), span(context));
 }
 
 ast::ExprPtr Builder::call(P::CallContext* context) {

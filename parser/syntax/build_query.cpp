@@ -1,33 +1,16 @@
-#include <array>
 #include <limits>
 
 #include "parser/ast/time_unit.h"
 #include "parser/syntax/builder.h"
+#include "parser/syntax/level.h"
 
 namespace millrace::inline parser {
 namespace {
 
 using P = grammar::MillraceParser;
 
-struct UnitLength {
-  std::string_view name;  // singular
-  std::int64_t millis;
-};
-constexpr std::array kUnits = {
-    UnitLength{"MILLISECOND", 1},  UnitLength{"SECOND", 1'000},      UnitLength{"MINUTE", 60'000},
-    UnitLength{"HOUR", 3'600'000}, UnitLength{"DAY", kMillisPerDay},
-};
-
 /// As long as all times that records can have.
 constexpr std::int64_t kLongestDuration = 253'402'300'799'999;
-
-std::int64_t unit_millis(std::string_view unit) {
-  for (const UnitLength& known : kUnits) {
-    if (unit == known.name || (unit.starts_with(known.name) && unit.size() == known.name.size() + 1))
-      return known.millis;
-  }
-  return 1;
-}
 
 ast::JoinKind join_kind(P::JoinKindContext* context) {
   if (context == nullptr || context->INNER() != nullptr) return ast::JoinKind::inner;
@@ -36,6 +19,7 @@ ast::JoinKind join_kind(P::JoinKindContext* context) {
 }
 
 ast::Emit emit(P::QueryContext* context) {
+  if (context->EMIT() == nullptr) return ast::Emit::none;
   if (context->CHANGES() != nullptr) return ast::Emit::changes;
   return context->FINAL() != nullptr ? ast::Emit::final : ast::Emit::none;
 }
@@ -50,22 +34,40 @@ bool is_primary(P::ExpressionContext* context) {
 }  // namespace
 
 ast::QueryPtr Builder::query(P::QueryContext* context) {
+  const Level level(*this, context);
   ast::Query query;
+  read_select(context->select(0), query);
+  query.span = span(context);
+  for (auto* named : context->cte()) query.with.push_back(named_query(named));
+  for (std::size_t i = 1; i < context->select().size(); ++i) {
+    ast::Query branch;
+    read_select(context->select(i), branch);
+    query.union_all.push_back(std::make_shared<const ast::Query>(std::move(branch)));
+  }
+  for (auto* item : context->sortItem()) query.order_by.push_back(sort_item(item));
+  query.emit = emit(context);
+  if (context->every != nullptr) query.every = duration(context->every);
+  if (context->limit() != nullptr) query.limit = limit(context->limit());
+  if (context->offset() != nullptr) page(context->offset(), query);
+  return std::make_shared<const ast::Query>(std::move(query));
+}
+
+void Builder::read_select(P::SelectContext* context, ast::Query& query) {
   query.span = span(context);
   query.distinct = context->SELECT_DISTINCT() != nullptr;
   for (auto* item : context->selectItem()) query.items.push_back(select_item(item));
   query.from.first = from_source(context->sourceReference());
   for (auto* join : context->joinedSource()) query.from.joins.push_back(joined_source(join));
   if (context->window() != nullptr) query.window = window(context->window());
+  if (context->lateInto() != nullptr) query.window->late_into = name(context->lateInto()->name());
   if (context->where != nullptr) query.where = expression(context->where);
   if (context->groupBy != nullptr) query.group_by = grouping(context->groupBy);
   if (context->partitionBy != nullptr) query.partition_by = grouping(context->partitionBy);
   if (context->having != nullptr) query.having = expression(context->having);
-  for (auto* item : context->sortItem()) query.order_by.push_back(sort_item(item));
-  query.emit = emit(context);
-  if (context->limit() != nullptr) query.limit = limit(context->limit());
-  if (context->offset() != nullptr) page(context->offset(), query);
-  return std::make_shared<const ast::Query>(std::move(query));
+}
+
+ast::NamedQuery Builder::named_query(P::CteContext* context) {
+  return {name(context->name()), names(context->nameList()), query(context->query()), span(context)};
 }
 
 ast::SelectItem Builder::select_item(P::SelectItemContext* context) {
@@ -92,9 +94,18 @@ ast::SelectItem Builder::select_item(P::SelectItemContext* context) {
 
 ast::FromSource Builder::from_source(P::SourceReferenceContext* context) {
   ast::FromSource source;
-  source.name = name(context->name(0));
-  if (context->reading != nullptr)
-    source.reading = context->reading->getType() == P::READY ? ast::Reading::ready : ast::Reading::broadcast;
+  auto* relation = context->relation();
+  auto* plain = relation->plainRelation();
+  if (plain->query() != nullptr) {
+    source.query = query(plain->query());
+    source.name = {.text = {}, .quoted = false, .span = span(plain)};
+  } else {
+    source.name = name(plain->name());
+  }
+  source.changes = relation->CHANGES_OF() != nullptr;
+  if (relation->windowBounds() != nullptr) source.window = window_of(relation);
+  if (relation->reading != nullptr)
+    source.reading = relation->reading->getType() == P::READY ? ast::Reading::ready : ast::Reading::broadcast;
   if (context->asOf() != nullptr) source.as_of = operand(context->asOf()->operand());
   if (context->alias != nullptr) source.alias = name(context->alias);
   return source;
@@ -130,13 +141,26 @@ ast::Window Builder::window(P::WindowContext* context) {
                 : context->HOPPING() != nullptr ? ast::WindowKind::hopping
                                                 : ast::WindowKind::session;
   if (context->name() != nullptr) window.name = name(context->name());
+  read_window(context, window);
+  return window;
+}
+
+/// The arguments of TUMBLE and HOP are those of the WINDOW clause.
+ast::Window Builder::window_of(P::RelationContext* context) {
+  ast::Window window;
+  window.kind = context->HOP() != nullptr ? ast::WindowKind::hopping : ast::WindowKind::tumbling;
+  read_window(context, window);
+  return window;
+}
+
+template <class Context>
+void Builder::read_window(Context* context, ast::Window& window) {
   window.size = duration(context->duration(0));
   if (context->duration().size() == 2) window.advance = duration(context->duration(1));
   auto* bounds = context->windowBounds();
   if (bounds->retention() != nullptr) window.retention = duration(bounds->retention()->duration());
   window.grace = grace(bounds->gracePeriod());
   window.span = span(context);
-  return window;
 }
 
 ast::Grouping Builder::grouping(P::GroupingContext* context) {
@@ -169,7 +193,7 @@ ast::Duration Builder::duration(P::DurationContext* context) {
   duration.count = integer(context->getStart());
   duration.unit = word(context->fixedUnit());
   duration.span = span(context);
-  const std::int64_t unit = unit_millis(duration.unit);
+  const std::int64_t unit = ast::unit_millis(duration.unit);
   if (duration.count > kLongestDuration / unit) {
     throw SqlError(Code::invalid_literal, duration.span,
                    "Duration too long: " + std::string(source_.text(duration.span)), ErrorClass::parse);

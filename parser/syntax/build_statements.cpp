@@ -40,6 +40,8 @@ Builder::Node Builder::node(P::StatementContext* context) {
   if (auto* it = context->explain()) return explain(it);
   if (auto* it = context->print()) return print(it);
   if (auto* it = context->controlQuery()) return control(it);
+  if (auto* it = context->createView()) return create_view(it);
+  if (auto* it = context->dropView()) return ast::DropView{name(it->name()), it->ifExists() != nullptr};
   if (auto* it = context->createType()) return create_type(it);
   if (auto* it = context->createConnector()) return create_connector(it);
   if (auto* it = context->alterSource()) return alter_source(it);
@@ -123,6 +125,7 @@ Builder::Node Builder::show(P::ShowTargetContext* context) {
   if (context->PROPERTIES() != nullptr) return ast::ShowProperties{};
   if (context->TYPES() != nullptr) return ast::ShowTypes{};
   if (context->VARIABLES() != nullptr) return ast::ShowVariables{};
+  if (context->VIEWS() != nullptr) return ast::ShowViews{};
   if (context->PLUGINS() != nullptr) return ast::ShowConnectorPlugins{};
   return ast::ShowConnectors{connector_kind(context->connectorKind())};
 }

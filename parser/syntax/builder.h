@@ -39,6 +39,7 @@ class Builder {
   Node create_as(P::CreateSourceContext* context);
   Node alter_source(P::AlterSourceContext* context);
   Node drop_source(P::DropSourceContext* context);
+  Node create_view(P::CreateViewContext* context);
   Node create_type(P::CreateTypeContext* context);
   Node create_connector(P::CreateConnectorContext* context);
   std::vector<ast::ColumnDefinition> columns(P::ColumnListContext* context, ast::SourceKind kind);
@@ -71,11 +72,16 @@ class Builder {
 
   // build_query.cpp
   ast::QueryPtr query(P::QueryContext* context);
+  void read_select(P::SelectContext* context, ast::Query& query);
+  ast::NamedQuery named_query(P::CteContext* context);
   ast::SelectItem select_item(P::SelectItemContext* context);
   ast::FromSource from_source(P::SourceReferenceContext* context);
   ast::JoinedSource joined_source(P::JoinedSourceContext* context);
   ast::Within within(P::WithinContext* context);
   ast::Window window(P::WindowContext* context);
+  ast::Window window_of(P::RelationContext* context);
+  template <class Context>
+  void read_window(Context* context, ast::Window& window);
   ast::Grouping grouping(P::GroupingContext* context);
   ast::SortItem sort_item(P::SortItemContext* context);
   void page(P::OffsetContext* context, ast::Query& query);
@@ -92,6 +98,7 @@ class Builder {
   ast::ExprPtr postfix(P::PrimaryContext* context);
   ast::ExprPtr constructor(P::PrimaryContext* context);
   ast::ExprPtr case_expression(P::CaseExpressionContext* context);
+  ast::ExprPtr interval(P::IntervalContext* context);
   ast::ExprPtr call(P::CallContext* context);
   ast::ExprPtr column_reference(P::ColumnReferenceContext* context);
   ast::ExprPtr argument(P::ArgumentContext* context);

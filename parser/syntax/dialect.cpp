@@ -11,10 +11,12 @@ namespace {
 using L = grammar::MillraceLexer;
 using antlr4::Token;
 
-constexpr std::array<std::size_t, 20> kNewWords = {
-    L::ORDER,  L::ASC,    L::DESC, L::NULLS,     L::FIRST, L::LAST,  L::OFFSET,    L::ROWS, L::FETCH,       L::ONLY,
-    L::UPSERT, L::UPDATE, L::ONCE, L::UNBOUNDED, L::TTL,   L::READY, L::BROADCAST, L::FOR,  L::SYSTEM_TIME, L::OF};
-constexpr std::array<std::size_t, 3> kNewTokens = {L::SELECT_DISTINCT, L::DELETE_ROWS, L::ROW_COMMA};
+constexpr std::array<std::size_t, 27> kNewWords = {
+    L::ORDER, L::ASC,    L::DESC,      L::NULLS, L::FIRST, L::LAST,      L::OFFSET, L::ROWS,        L::FETCH,
+    L::ONLY,  L::UPSERT, L::UPDATE,    L::ONCE,  L::UNION, L::VIEW,      L::VIEWS,  L::TUMBLE,      L::HOP,
+    L::LATE,  L::EVERY,  L::UNBOUNDED, L::TTL,   L::READY, L::BROADCAST, L::FOR,    L::SYSTEM_TIME, L::OF};
+constexpr std::array<std::size_t, 8> kNewTokens = {L::SELECT_DISTINCT, L::DELETE_ROWS, L::ROW_COMMA,    L::QUERY_OPEN,
+                                                   L::CTE_WITH,        L::CHANGES_OF,  L::EXISTS_QUERY, L::INTERVAL_OF};
 
 /// The words that are no names by themselves in `millrace` either.
 constexpr std::array<std::size_t, 36> kHard = {
@@ -63,6 +65,66 @@ bool may_be_name(std::size_t before, std::size_t type, std::size_t after) {
   return !among(kHard, type);
 }
 
+/// The tokens around one, as they were read.
+class Around {
+ public:
+  Around(const std::vector<Token*>& tokens, std::size_t at) : tokens_(tokens), at_(at) {}
+  std::size_t type(int step) const {
+    const auto index = static_cast<std::ptrdiff_t>(at_) + step;
+    if (index < 0) return L::SEMICOLON;
+    return index < static_cast<std::ptrdiff_t>(tokens_.size()) ? tokens_[static_cast<std::size_t>(index)]->getType()
+                                                               : Token::EOF;
+  }
+
+  Around moved(std::size_t by) const { return {tokens_, at_ + by}; }
+
+ private:
+  const std::vector<Token*>& tokens_;
+  const std::size_t at_;
+};
+
+/// WITH that is followed by the name of a query: `WITH c AS (`, `WITH c (a, b) AS (`; not that of properties.
+bool names_queries(const Around& around, std::size_t before) {
+  const bool begins = before == L::SEMICOLON || before == L::EXPLAIN || before == L::ANALYZE || before == L::AS ||
+                      before == L::ONCE || before == L::LPAREN || before == L::QUERY_OPEN || around.type(-2) == L::INTO;
+  const std::size_t name = around.type(1), then = around.type(2);
+  if (!begins || name == L::LPAREN) return false;
+  return then == L::AS || (then == L::LPAREN && around.type(3) != L::INTEGER_VALUE);
+}
+
+/// A parenthesis before SELECT or WITH.
+bool opens_query(const Around& around) {
+  const std::size_t next = around.type(1);
+  return next == L::SELECT || (next == L::WITH && names_queries(around.moved(1), L::LPAREN));
+}
+
+bool is_unit(std::size_t type) {
+  return type >= L::YEAR && type <= L::MILLISECONDS;
+}
+
+/// What a token is that begins a new form; 0: what it was.
+std::size_t new_form(const Around& around, std::size_t type, std::size_t before) {
+  const std::size_t next = around.type(1);
+  switch (type) {
+    case L::DISTINCT:
+      return before == L::SELECT ? L::SELECT_DISTINCT : 0;
+    case L::DELETE:
+      return before == L::SEMICOLON || before == L::EXPLAIN ? L::DELETE_ROWS : 0;
+    case L::LPAREN:
+      return opens_query(around) ? L::QUERY_OPEN : 0;
+    case L::WITH:
+      return names_queries(around, before) ? L::CTE_WITH : 0;
+    case L::CHANGES:
+      return next == L::LPAREN && (before == L::FROM || before == L::JOIN) ? L::CHANGES_OF : 0;
+    case L::EXISTS:
+      return next == L::LPAREN && opens_query(around.moved(1)) ? L::EXISTS_QUERY : 0;
+    case L::INTERVAL:
+      return (next == L::STRING || next == L::INTEGER_VALUE) && is_unit(around.type(2)) ? L::INTERVAL_OF : 0;
+    default:
+      return 0;
+  }
+}
+
 }  // namespace
 
 bool is_new_token(std::size_t type, Dialect dialect) {
@@ -74,7 +136,8 @@ void choose_tokens(const std::vector<Token*>& tokens, Dialect dialect) {
   bool inserts = false;  // the statement writes rows that VALUES lists
   bool values = false;
   int depth = 0;
-  for (Token* token : tokens) {
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    Token* token = tokens[i];
     auto* writable = dynamic_cast<antlr4::WritableToken*>(token);
     const std::size_t type = token->getType();
     if (writable == nullptr) continue;
@@ -90,8 +153,7 @@ void choose_tokens(const std::vector<Token*>& tokens, Dialect dialect) {
     values = values || (inserts && type == L::VALUES);
     if (type == L::LPAREN) ++depth;
     if (type == L::RPAREN) --depth;
-    if (type == L::DISTINCT && before == L::SELECT) writable->setType(L::SELECT_DISTINCT);
-    if (type == L::DELETE && (before == L::SEMICOLON || before == L::EXPLAIN)) writable->setType(L::DELETE_ROWS);
+    if (const std::size_t form = new_form(Around(tokens, i), type, before); form != 0) writable->setType(form);
     if (type == L::COMMA && values && depth == 0) writable->setType(L::ROW_COMMA);
     before = type;
   }

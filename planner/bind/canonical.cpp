@@ -41,9 +41,10 @@ const char* policy(const SourceDef& source) {
 
 ast::QueryPtr completed(const ast::Query& query) {
   auto copy = std::make_shared<ast::Query>(query);
-  if (!copy->from.first.alias) copy->from.first.alias = copy->from.first.name;
+  const auto named = [](const ast::FromSource& source) { return !source.alias && !source.query; };
+  if (named(copy->from.first)) copy->from.first.alias = copy->from.first.name;
   for (auto& join : copy->from.joins) {
-    if (!join.source.alias) join.source.alias = join.source.name;
+    if (named(join.source)) join.source.alias = join.source.name;
   }
   if (copy->emit == ast::Emit::none) copy->emit = ast::Emit::changes;
   return copy;

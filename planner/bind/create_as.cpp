@@ -59,11 +59,14 @@ BoundQuery bind_create_as(const ast::CreateAs& statement, const BindContext& con
   const RelationKind kind = statement.kind == ast::SourceKind::stream ? RelationKind::stream : RelationKind::table;
   const WithProperties with = read_with(statement.properties, WithKind::create_as);
   check_name_free(context.catalog, statement.name, kind, statement.or_replace, statement.if_not_exists, false);
-  auto select = bind_select(*statement.query, context, statement.name.text, [&with, &context](const Schema& columns) {
-    SourceDef shown;
-    shown.schema = columns;
-    set_timestamp(shown, with, context);
-  });
+  auto select = bind_select(
+      *statement.query, context, statement.name.text,
+      [&with, &context](const Schema& columns) {
+        SourceDef shown;
+        shown.schema = columns;
+        set_timestamp(shown, with, context);
+      },
+      kind == RelationKind::stream);
   check_no_limit(*statement.query);
   check_result_kind(kind, select.root, statement.name.span);
   BoundQuery bound;

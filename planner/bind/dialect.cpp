@@ -11,6 +11,8 @@ bool lifts(Lifted what, const PropertyMap& properties) {
     case Lifted::default_values:
     case Lifted::pull_clauses:
     case Lifted::plain_tables:
+    case Lifted::final_streams:
+    case Lifted::loose_aggregates:
       return dialect_of(properties) == Dialect::millrace;
   }
   return false;

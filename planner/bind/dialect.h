@@ -10,9 +10,11 @@ namespace millrace::inline planner {
 /// What ksqlDB refuses with words of its own and the default dialect takes: all checks of the dialect that are not the
 /// grammar's (parser/syntax/dialect.cpp). `docs/differences.md` has them for readers.
 enum class Lifted : std::uint8_t {
-  default_values,  // INSERT ... VALUES (1, DEFAULT)
-  pull_clauses,    // pull queries with GROUP BY, HAVING, aggregates, ORDER BY, OFFSET, DISTINCT
-  plain_tables,    // pull queries on CREATE TABLE over a topic
+  default_values,    // INSERT ... VALUES (1, DEFAULT)
+  pull_clauses,      // pull queries with GROUP BY, HAVING, aggregates, ORDER BY, OFFSET, DISTINCT
+  plain_tables,      // pull queries on CREATE TABLE over a topic
+  final_streams,     // CREATE STREAM ... EMIT FINAL
+  loose_aggregates,  // GROUP BY without aggregates, aggregates without GROUP BY in persistent queries
 };
 
 /// What `millrace.dialect` says.

@@ -75,6 +75,12 @@ ExprPtr ExprBinder::build(const ast::ExprPtr& expr) {
         if constexpr (std::is_same_v<Node, ast::AtTimeZone>) {
           throw SqlError(Code::not_supported, span, "AT TIME ZONE is not supported.");
         }
+        if constexpr (std::is_same_v<Node, ast::Exists>) {
+          throw SqlError(Code::not_supported, span, "EXISTS (SELECT ...) is not supported here.").hint("write a join");
+        }
+        if constexpr (std::is_same_v<Node, ast::Interval>) {
+          throw SqlError(Code::type_mismatch, span, "An INTERVAL can only be added to a time or subtracted from one.");
+        }
         return nullptr;
       },
       expr->node);

@@ -38,6 +38,7 @@ class ExprBinder {
   ExprPtr build_column(const ast::ColumnRef& column, Span span);
   ExprPtr build_unary(const ast::Unary& unary, Span span);
   ExprPtr build_binary(const ast::ExprPtr& expr, const ast::Binary& binary);
+  ExprPtr build_moved(const ast::ExprPtr& expr, const ast::Binary& binary, const ast::Interval& interval);
   ExprPtr build_arithmetic(ArithmeticOp op, const ast::ExprPtr& expr, ExprPtr left, ExprPtr right);
   ExprPtr build_comparison(const ast::Comparison& comparison, Span span);
   ExprPtr compare(CompareOp op, const ast::ExprPtr& left_ast, const ast::ExprPtr& right_ast, ExprPtr left,

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "parser/ast/format.h"
+#include "parser/ast/time_unit.h"
+#include "planner/bind/ast_rewrite.h"
 #include "planner/bind/coercion.h"
 #include "planner/bind/expr_binder.h"
 
@@ -153,9 +155,41 @@ ExprPtr ExprBinder::build_binary(const ast::ExprPtr& expr, const ast::Binary& bi
     return make_expr(LogicalExpr{binary.op == ast::BinaryOp::logical_and, std::move(left), std::move(right)},
                      Type::boolean(), expr->span);
   }
+  if (const auto* interval = binary.right->as<ast::Interval>()) return build_moved(expr, binary, *interval);
   auto left = build(binary.left);
   auto right = build(binary.right);
   return build_arithmetic(arithmetic_op(binary.op), expr, std::move(left), std::move(right));
+}
+
+/// A time plus or minus an interval is what the function of its type gives; a BIGINT counts milliseconds.
+ExprPtr ExprBinder::build_moved(const ast::ExprPtr& expr, const ast::Binary& binary, const ast::Interval& interval) {
+  const bool minus = binary.op == ast::BinaryOp::subtract;
+  const auto fail = [&](const std::string& message) { throw SqlError(Code::type_mismatch, expr->span, message); };
+  if (!minus && binary.op != ast::BinaryOp::add)
+    fail("An INTERVAL can only be added to a time or subtracted from one.");
+  const std::int64_t count = minus ? -interval.count : interval.count;
+  const Type type = build(binary.left)->type;
+  const auto span = expr->span;
+  if (type.kind() == TypeKind::bigint) {
+    const std::int64_t unit = ast::unit_millis(interval.unit);
+    std::int64_t millis = 0;
+    if (unit == 0) fail(fmt::format("{} differ in length: a BIGINT cannot be moved by them.", interval.unit));
+    if (__builtin_mul_overflow(count, unit, &millis)) fail("The INTERVAL is too long.");
+    const ast::Binary sum{ast::BinaryOp::add, binary.left, make_ast(ast::BigintLiteral{millis}, binary.right->span)};
+    return build(make_ast(sum, span));
+  }
+  const char* function = type.kind() == TypeKind::timestamp ? "TIMESTAMPADD"
+                         : type.kind() == TypeKind::date    ? "DATEADD"
+                         : type.kind() == TypeKind::time    ? "TIMEADD"
+                                                            : nullptr;
+  if (!function)
+    fail(fmt::format("An INTERVAL cannot be added to {}, which is {}.", show(binary.left), type.to_string()));
+  if (count != static_cast<std::int32_t>(count)) fail("The INTERVAL is too long.");
+  return build(make_ast(
+      ast::Call{.name = {.text = function, .quoted = false, .span = span},
+                .arguments = {make_ast(ast::IntervalUnit{interval.unit}, span),
+                              make_ast(ast::IntegerLiteral{static_cast<std::int32_t>(count)}, span), binary.left}},
+      span));
 }
 
 ExprPtr ExprBinder::build_arithmetic(ArithmeticOp op, const ast::ExprPtr& expr, ExprPtr left, ExprPtr right) {
@@ -222,6 +256,8 @@ ExprPtr ExprBinder::build_between(const ast::Between& between, Span span) {
 }
 
 ExprPtr ExprBinder::build_in(const ast::In& in, Span span) {
+  if (in.query)
+    throw SqlError(Code::not_supported, span, "IN (SELECT ...) is not supported here.").hint("write a join");
   std::vector<ListItem> list{{build(in.value), show(in.value)}};
   for (const auto& item : in.items) {
     auto built = build(item);

@@ -83,7 +83,7 @@ BoundQuery bind_insert_select(const ast::InsertSelect& statement, const BindCont
   const WithProperties with = read_with(statement.properties, WithKind::insert);
   const SourceDef& target = require_target(statement, context.catalog);
   if (with.query_id) check_query_id(*with.query_id, with.span);
-  auto select = bind_select(*statement.query, context, target.name);
+  auto select = bind_select(*statement.query, context, target.name, {}, true);
   check_no_limit(*statement.query);
   if (select.root->kind == RelationKind::table) {
     throw SqlError(Code::invalid_insert, statement.query->span,

@@ -8,9 +8,11 @@
 #include "planner/bind/dialect.h"
 #include "planner/bind/pull_lookups.h"
 #include "planner/bind/pull_parameters.h"
+#include "planner/bind/query_forms.h"
 #include "planner/bind/select_aggregate.h"
 #include "planner/bind/select_items.h"
 #include "planner/bind/select_project.h"
+#include "planner/bind/select_relations.h"
 #include "planner/bind/source_checks.h"
 #include "planner/bind/with_properties.h"
 
@@ -54,6 +56,10 @@ void PullBinder::check_pull_clauses() const {
   };
   refuse("JOIN", !query_.from.joins.empty(), query_.span);
   refuse("WINDOW", query_.window.has_value(), query_.window ? query_.window->span : query_.span);
+  if (query_.from.first.query || !query_.with.empty() || !query_.union_all.empty()) {
+    throw SqlError(Code::not_supported, query_.span, "Pull queries do not read from queries yet.")
+        .hint("add EMIT CHANGES, or create a table from the inner query and read that");
+  }
   const bool lifted = lifts_clauses();
   refuse("GROUP BY", query_.group_by.has_value() && !lifted, query_.group_by ? query_.group_by->span : query_.span);
   refuse("PARTITION BY", query_.partition_by.has_value(),
@@ -300,7 +306,9 @@ BoundPull PullBinder::bind() {
                        "\nPlease set ksql.pull.queries.enable=true to enable this feature.");
   }
   check_pull_clauses();
-  scope_ = open_sources(input_);
+  check_forms(query_);
+  std::vector<const SourceDef*> reads;
+  scope_ = open_sources(input_, reads);
   const SourceDef& def = *scope_.sources[0].def;
   require_queryable(def, context_.properties, query_.from.first.name.span);
   ItemNames names(scope_);

@@ -19,14 +19,17 @@ std::optional<PseudoColumn> pseudo_column_of(std::string_view name) {
 }
 
 const ScopeColumn* ScopeSource::find(std::string_view name) const {
-  const auto found = std::ranges::find(columns, name, &ScopeColumn::name);
+  const auto found =
+      std::ranges::find_if(columns, [&](const ScopeColumn& column) { return !column.hidden && column.name == name; });
   return found == columns.end() ? nullptr : &*found;
 }
 
 std::optional<PseudoColumn> ScopeSource::find_pseudo(std::string_view name) const {
   const auto column = pseudo_column_of(name);
   const bool bound = column == PseudoColumn::window_start || column == PseudoColumn::window_end;
-  return bound && !(def && def->window) ? std::nullopt : column;
+  // What a query gives has no place in a topic.
+  const bool place = column == PseudoColumn::row_partition || column == PseudoColumn::row_offset;
+  return (bound && !(def && def->window)) || (place && plan) ? std::nullopt : column;
 }
 
 const ScopeSource* Scope::find_source(std::string_view alias) const {
@@ -50,6 +53,7 @@ std::vector<std::string> Scope::column_names() const {
   std::vector<std::string> names;
   for (const auto& source : sources) {
     for (const auto& column : source.columns) {
+      if (column.hidden) continue;
       names.push_back(is_join() ? source.alias + "." + column.name : column.name);
     }
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "parser/ast/expression.h"
 #include "planner/catalog/catalog.h"
 #include "planner/logical/expr.h"
+#include "planner/logical/relation.h"
 
 namespace millrace::inline planner {
 
@@ -16,12 +18,16 @@ struct ScopeColumn {
   Type type;
   ColumnRole role = ColumnRole::value;
   std::size_t position = 0;  // in the input schema of the node that is being built
+  bool hidden = false;       // a key that a query in FROM does not show: no name reaches it
 };
 
 /// One source of a FROM clause.
 struct ScopeSource {
   std::string alias;
-  const SourceDef* def = nullptr;
+  const SourceDef* def = nullptr;              // of a query: what it gives, as if it were a source
+  NodePtr plan = {};                           // of a query; null: `def` is read
+  std::shared_ptr<const SourceDef> made = {};  // `def` of a query
+  std::vector<std::size_t> order = {};         // of a query: its columns as it lists them
   std::vector<ScopeColumn> columns;
   /// Joins: pseudo columns that a Project below the join turned into columns, by position.
   std::map<PseudoColumn, std::size_t> pseudo_positions;

@@ -3,10 +3,14 @@
 #include <fmt/format.h>
 
 #include "planner/bind/ast_rewrite.h"
+#include "planner/bind/dialect.h"
+#include "planner/bind/query_forms.h"
 #include "planner/bind/select_aggregate.h"
 #include "planner/bind/select_items.h"
 #include "planner/bind/select_project.h"
+#include "planner/bind/select_relations.h"
 #include "planner/bind/select_table_calls.h"
+#include "planner/bind/select_union.h"
 
 namespace millrace::inline planner {
 namespace {
@@ -35,13 +39,38 @@ void check_finite(const ast::Query& query) {
   if (query.offset) refuse("OFFSET", query.span);
 }
 
-}  // namespace
+BoundSelect bind(SelectInput input, std::function<void(const Schema&)> on_columns);
 
-BoundSelect bind_select(const ast::Query& query, const BindContext& context, std::string sink,
-                        std::function<void(const Schema&)> on_columns) {
+/// Each branch is a query within the whole, whose EMIT is that of the whole.
+BoundSelect bind_union(const SelectInput& input) {
+  std::vector<BoundSelect> branches;
+  for (std::size_t i = 0; i <= input.query.union_all.size(); ++i) {
+    ast::Query branch = i == 0 ? input.query : *input.query.union_all[i - 1];
+    branch.with.clear();
+    branch.union_all.clear();
+    branch.limit.reset();
+    branch.emit = input.query.emit;
+    branches.push_back(bind(SelectInput{.query = branch,
+                                        .context = input.context,
+                                        .sink = {},
+                                        .inner = true,
+                                        .named = input.named,
+                                        .final_stream = true},
+                            {}));
+  }
+  return unite(std::move(branches), input.query);
+}
+
+BoundSelect bind(SelectInput input, std::function<void(const Schema&)> on_columns) {
+  const ast::Query& query = input.query;
+  const BindContext& context = input.context;
   check_finite(query);
-  const SelectInput input{query, context, std::move(sink)};
-  Scope scope = open_sources(input);
+  check_forms(query);
+  const NamedQueries named(query, context, input.named);
+  input.named = &named;
+  if (!query.union_all.empty()) return bind_union(input);
+  BoundSelect result;
+  Scope scope = open_sources(input, result.sources);
   ItemNames names(scope);
   const Clauses clauses = read_clauses(input, scope, names);
   check_clauses(input, scope, clauses);
@@ -65,15 +94,30 @@ BoundSelect bind_select(const ast::Query& query, const BindContext& context, std
   projection.on_columns = std::move(on_columns);
   projection.bind(binder);
 
-  BoundSelect result;
   result.root = projection.node();
   result.order = projection.order();
-  for (const auto& source : scope.sources) result.sources.push_back(source.def);
   result.key_format = plan.key_format;
   result.null_key = plan.origin == KeyOrigin::partitioning && plan.keys.empty();
   result.structured_aggregates = aggregation.structured();
   result.rewritten = rewrite_query(input, scope, clauses);
   return result;
+}
+
+}  // namespace
+
+BoundSelect bind_select(const ast::Query& query, const BindContext& context, std::string sink,
+                        std::function<void(const Schema&)> on_columns, bool stream) {
+  const bool final_stream = stream && lifts(Lifted::final_streams, context.properties);
+  return bind(SelectInput{.query = query, .context = context, .sink = std::move(sink), .final_stream = final_stream},
+              std::move(on_columns));
+}
+
+BoundSelect bind_inner(const ast::Query& query, const BindContext& context, const NamedQueries* named) {
+  if (query.limit)
+    throw SqlError(Code::not_supported, query.span, "LIMIT is not supported in a query within another one.");
+  return bind(
+      SelectInput{.query = query, .context = context, .sink = {}, .inner = true, .named = named, .final_stream = true},
+      {});
 }
 
 }  // namespace millrace::inline planner

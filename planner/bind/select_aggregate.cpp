@@ -9,6 +9,7 @@
 #include "parser/ast/format.h"
 #include "parser/error/letter_case.h"
 #include "planner/bind/ast_rewrite.h"
+#include "planner/bind/dialect.h"
 #include "planner/bind/with_properties.h"
 
 namespace millrace::inline planner {
@@ -34,7 +35,7 @@ std::int64_t collect_limit(std::string_view function, const PropertyMap& propert
 
 void Aggregation::check_sources(const KeyedPlan& plan) const {
   if (!input_.query.group_by) {
-    if (!input_.persistent()) return;
+    if (!input_.persistent() || lifts(Lifted::loose_aggregates, input_.context.properties)) return;
     std::vector<std::string> calls;
     for (const auto& call : aggregates_) {
       const auto& node = *call->as<ast::Call>();
@@ -218,20 +219,26 @@ void Aggregation::apply(KeyedPlan& plan, KeyChange& key) {
   const auto window = window_spec(input_.query);
   const bool final = input_.query.emit == ast::Emit::final;
   if (final) check_final(window.has_value());
-  const bool windowed_table = plan.node->window && plan.node->kind == RelationKind::table;
-  if (!input_.query.group_by) {
+  // The window belongs to the rows' own key.
+  const bool windowed = plan.node->window && (plan.node->kind == RelationKind::table || scope_.sources[0].plan);
+  plan.origin = KeyOrigin::grouping;
+  if (!input_.query.group_by && input_.kept()) {
+    key.give_single(plan);
+    plan.origin = KeyOrigin::single;
+  } else if (!input_.query.group_by) {
     key.rekey(plan, {}, NullKey::keep);
-  } else if (plan.has_key(clauses_.group) && !windowed_table) {
+  } else if (plan.has_key(clauses_.group) && !windowed) {
     plan.keys[0].candidates = {clauses_.group[0]};
   } else {
     key.rekey(plan, clauses_.group, NullKey::drop);
   }
-  plan.origin = KeyOrigin::grouping;
   keys_ = plan.keys;
   for (const auto& call : aggregates_) calls_.push_back(bind_aggregate(*call->as<ast::Call>(), call));
   check_undo(plan);
-  plan.node = make_node(AggregateNode{plan.node, calls_, window, final ? EmitPolicy::final : EmitPolicy::changes,
-                                      !input_.query.group_by});
+  AggregateNode grouped{plan.node, calls_, window, final ? EmitPolicy::final : EmitPolicy::changes,
+                        !input_.query.group_by && !input_.kept()};
+  grouped.stream = final && input_.final_stream;
+  plan.node = make_node(std::move(grouped));
   if (!clauses_.having) return;
   ExprBinder having(input_.context, scope_);
   having.intercept = [this](const ast::ExprPtr& expr) { return replace(expr); };

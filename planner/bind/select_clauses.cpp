@@ -54,42 +54,6 @@ std::vector<const ast::ExprPtr*> Clauses::roots() const {
 
 namespace {
 
-void check_source_names(const SelectInput& input, const Scope& scope) {
-  const auto& sources = scope.sources;
-  for (std::size_t i = 1; i < sources.size(); ++i) {
-    for (std::size_t j = 0; j < i; ++j) {
-      if (sources[i].def->name == sources[j].def->name) {
-        const Span span = input.query.from.joins[i - 1].source.name.span;
-        if (sources.size() == 2) {
-          throw SqlError(
-              Code::invalid_join, span,
-              fmt::format("Can not join '{0}' to '{0}': self joins are not yet supported.", sources[i].def->name));
-        }
-        throw SqlError(Code::invalid_join, span,
-                       fmt::format("N-way joins do not support multiple occurrences of the same source. Source: '{}'",
-                                   sources[i].def->name));
-      }
-      if (sources[i].alias == sources[j].alias) {
-        throw SqlError(
-            Code::invalid_join, input.query.from.joins[i - 1].span,
-            fmt::format("Two sources of the query are called {}: give one of them an alias.", sources[i].alias));
-      }
-    }
-  }
-}
-
-/// What the grammar has and nothing runs yet.
-void check_reading(const ast::FromSource& source) {
-  const auto refuse = [&](std::string_view what, std::string_view instead) {
-    throw SqlError(Code::not_supported, source.name.span, fmt::format("{} is not supported yet.", what))
-        .hint(std::string(instead));
-  };
-  if (source.as_of) refuse("FOR SYSTEM_TIME AS OF", "without it a row meets the newest row of the table");
-  if (source.reading == ast::Reading::ready) refuse("READY", "without it rows meet what has been read of the table");
-  if (source.reading == ast::Reading::broadcast)
-    refuse("BROADCAST", "without it the two are joined by the table's primary key");
-}
-
 void check_functions(const SelectInput& input, const Scope& scope, const Clauses& clauses) {
   ExprBinder binder(input.context, scope);
   for (const auto* root : clauses.roots()) {
@@ -101,29 +65,6 @@ void check_functions(const SelectInput& input, const Scope& scope, const Clauses
 }
 
 }  // namespace
-
-Scope open_sources(const SelectInput& input) {
-  Scope scope;
-  scope.functions = &input.context.functions;
-  std::vector<const ast::FromSource*> from{&input.query.from.first};
-  for (const auto& join : input.query.from.joins) from.push_back(&join.source);
-  for (const auto* source : from) {
-    check_reading(*source);
-    const SourceDef& def = require_source(input.context.catalog, source->name);
-    if (input.persistent() && def.kind == RelationKind::table && def.window) {
-      throw SqlError(Code::invalid_statement, source->name.span,
-                     "KSQL does not support persistent queries on windowed tables.");
-    }
-    ScopeSource opened{.alias = source->visible_name().text, .def = &def, .columns = {}, .pseudo_positions = {}};
-    for (std::size_t i = 0; i < def.schema.size(); ++i) {
-      const auto& column = def.schema.columns[i];
-      opened.columns.push_back({column.name, column.type, column.role, i});
-    }
-    scope.sources.push_back(std::move(opened));
-  }
-  check_source_names(input, scope);
-  return scope;
-}
 
 Clauses read_clauses(const SelectInput& input, Scope& scope, ItemNames& names) {
   scope.window_aggregation = input.query.window.has_value() && !scope.is_join();
@@ -190,7 +131,7 @@ ast::Query rewrite_query(const SelectInput& input, const Scope& scope, const Cla
         ast::SelectExpr{item.expr, ast::Identifier{.text = item.name, .quoted = false, .span = {}}, item.expr->span});
   }
   const auto name_source = [](ast::FromSource& source) {
-    if (!source.alias) source.alias = source.name;
+    if (!source.alias && !source.query) source.alias = source.name;
   };
   name_source(rewritten.from.first);
   for (auto& join : rewritten.from.joins) {

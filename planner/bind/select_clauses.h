@@ -9,13 +9,21 @@
 
 namespace millrace::inline planner {
 
+class NamedQueries;
+
 /// The query that is bound. Borrowed by the binders of its clauses, which live shorter.
 struct SelectInput {
   const ast::Query& query;
   const BindContext& context;
-  std::string sink;   // names the result of a persistent query; empty for push and pull queries
-  bool pull = false;  // rows of one source, no plan
+  std::string sink;                     // names the result of a persistent query; empty for push and pull queries
+  bool pull = false;                    // rows of one source, no plan
+  bool inner = false;                   // a query within another: its key need not be shown
+  const NamedQueries* named = nullptr;  // what WITH names here; null: nothing
 
+  bool final_stream = false;  // EMIT FINAL gives a stream
+
+  /// The rows stay, or go into a query around: every group needs a key.
+  bool kept() const { return persistent() || inner; }
   bool persistent() const { return !sink.empty(); }
 };
 
@@ -45,9 +53,6 @@ struct Clauses {
   /// Every expression of every clause.
   std::vector<const ast::ExprPtr*> roots() const;
 };
-
-/// Opens the sources of FROM: what names mean before anything is built. Throws for unknown and repeated ones.
-Scope open_sources(const SelectInput& input);
 
 class ItemNames;
 /// Resolves the names of all clauses. Joins may add their synthetic key to `scope`.

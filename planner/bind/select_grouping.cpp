@@ -5,6 +5,7 @@
 
 #include "parser/ast/format.h"
 #include "planner/bind/ast_rewrite.h"
+#include "planner/bind/dialect.h"
 #include "planner/bind/select_aggregate.h"
 #include "planner/types/civil.h"
 
@@ -53,7 +54,7 @@ void check_grouping(const SelectInput& input, const Clauses& clauses) {
                    "Queries only support one of PARTITION BY and GROUP BY");
   }
   if (!input.query.group_by) {
-    if (input.query.window && input.persistent())
+    if (input.query.window && input.persistent() && !lifts(Lifted::loose_aggregates, input.context.properties))
       throw SqlError(Code::invalid_window, input.query.window->span, "WINDOW clause requires a GROUP BY clause.");
     return;
   }
@@ -72,7 +73,7 @@ void check_grouping(const SelectInput& input, const Clauses& clauses) {
                    std::ranges::any_of(clauses.items, [&](const OutputItem& item) {
                      return has_call_of(input.context.functions, item.expr, FunctionKind::aggregate);
                    });
-  if (!any && !input.pull) {
+  if (!any && !input.pull && !lifts(Lifted::loose_aggregates, input.context.properties)) {
     throw SqlError(Code::invalid_aggregate, input.query.group_by->span,
                    "GROUP BY requires aggregate functions in either the SELECT or HAVING clause.");
   }

@@ -87,9 +87,13 @@ void Stars::add_star_column(const ScopeSource& source, const std::string& name) 
 }
 
 void Stars::add_source_columns(const ScopeSource& source) {
+  if (source.plan && partition_.empty()) {
+    for (const auto index : source.order) add_star_column(source, source.columns[index].name);
+    return;
+  }
   const auto add_role = [&](ColumnRole role) {
     for (const auto& column : source.columns) {
-      if (column.role == role) add_star_column(source, column.name);
+      if (column.role == role && !column.hidden) add_star_column(source, column.name);
     }
   };
   const bool bounds = source.def->window && (scope_.is_join() || !input_.persistent());

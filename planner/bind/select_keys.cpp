@@ -37,7 +37,8 @@ std::string KeyChange::key_name(const ast::ExprPtr& expr) {
 }
 
 void KeyChange::rekey(KeyedPlan& plan, const std::vector<ast::ExprPtr>& exprs, NullKey null_key) {
-  if (plan.node->window && (input_.persistent() || input_.query.partition_by)) {
+  const bool lifted = scope_.sources[0].plan != nullptr;
+  if (plan.node->window && !lifted && (input_.persistent() || input_.query.partition_by)) {
     throw SqlError(Code::invalid_key, input_.query.span,
                    "Implicit repartitioning of windowed sources is not supported. See "
                    "https://github.com/confluentinc/ksql/issues/4385.");
@@ -54,6 +55,13 @@ void KeyChange::rekey(KeyedPlan& plan, const std::vector<ast::ExprPtr>& exprs, N
   }
   plan.node = make_node(std::move(node));
   scope_.shift(exprs.size());
+}
+
+void KeyChange::give_single(KeyedPlan& plan) {
+  const ColumnDef key{.name = "ROWKEY", .type = Type::integer(), .role = ColumnRole::key};
+  plan.keys = {{0, key.type, {}}};
+  plan.node = make_node(RekeyNode{plan.node, {{key, make_literal(Value(std::int32_t{0}), key.type)}}, NullKey::drop});
+  scope_.shift(1);
 }
 
 std::size_t KeyChange::partition(KeyedPlan& plan) {

@@ -13,6 +13,8 @@ class KeyChange {
 
   /// PARTITION BY, when there is one. Returns by how many columns all others moved.
   std::size_t partition(KeyedPlan& plan);
+  /// All rows have the key ROWKEY = 0: aggregates without GROUP BY.
+  void give_single(KeyedPlan& plan);
   /// Rows move to where `exprs` say.
   void rekey(KeyedPlan& plan, const std::vector<ast::ExprPtr>& exprs, NullKey null_key);
 

@@ -12,6 +12,7 @@ bool KeyedPlan::has_key(const std::vector<ast::ExprPtr>& exprs) const {
 }
 
 NodePtr make_leaf(const ScopeSource& source) {
+  if (source.plan) return source.plan;
   const SourceDef& def = *source.def;
   SourceNode node{.name = def.name,
                   .topic = def.topic,

@@ -6,8 +6,9 @@
 
 namespace millrace::inline planner {
 
-/// Where key columns of a result come from: decides how errors name them.
-enum class KeyOrigin : std::uint8_t { source, join, foreign_key, grouping, partitioning };
+/// Where key columns of a result come from: decides how errors name them. `single`: all rows have one key, which comes
+/// along by itself.
+enum class KeyOrigin : std::uint8_t { source, join, foreign_key, grouping, partitioning, single };
 
 /// One key column of the plan below the projection.
 struct KeySlot {

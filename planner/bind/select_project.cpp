@@ -64,11 +64,15 @@ void Projection::arrange(std::vector<ProjectItem> values, const std::vector<std:
                          bool as_selected) {
   std::vector<std::size_t> key_order;
   for (std::size_t k = 0; k < keys_.size(); ++k) {
-    if (!matches_[k].empty()) key_order.push_back(k);
+    if (!matches_[k].empty() || input_.inner || plan_.origin == KeyOrigin::single) key_order.push_back(k);
   }
   if (as_selected) std::ranges::stable_sort(key_order, {}, [&](std::size_t k) { return matches_[k].front(); });
   order_.assign(items_.size(), 0);
   for (const auto k : key_order) {
+    if (matches_[k].empty()) {
+      output_.push_back(hidden_key(keys_[k]));
+      continue;
+    }
     const auto& item = items_[matches_[k].front()];
     order_[matches_[k].front()] = output_.size();
     output_.push_back({ColumnDef{.name = item.name, .type = keys_[k].type, .role = ColumnRole::key},
@@ -80,11 +84,25 @@ void Projection::arrange(std::vector<ProjectItem> values, const std::vector<std:
   }
 }
 
+/// A key that the query does not show goes with its rows all the same, under a name that no other column has.
+ProjectItem Projection::hidden_key(const KeySlot& key) const {
+  const std::string plain = plan_.node->schema.columns[key.position].name;
+  const auto taken = [&](const std::string& name) {
+    return std::ranges::any_of(items_, [&](const OutputItem& item) { return item.name == name; }) ||
+           std::ranges::any_of(output_, [&](const ProjectItem& item) { return item.column.name == name; });
+  };
+  std::string name = plain;
+  for (int i = 1; taken(name); ++i) name = fmt::format("{}_{}", plain, i);
+  return {ColumnDef{.name = name, .type = key.type, .role = ColumnRole::key},
+          make_column(key.position, key.type, name)};
+}
+
 NodePtr Projection::node() const {
   return make_node(ProjectNode{plan_.node, output_});
 }
 
 void Projection::check_keys(bool may_miss) const {
+  if (plan_.origin == KeyOrigin::single) return;
   std::size_t key_items = 0;
   std::vector<std::size_t> missing;
   for (std::size_t k = 0; k < matches_.size(); ++k) {

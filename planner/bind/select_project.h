@@ -26,6 +26,7 @@ class Projection {
   void find_keys();
   /// `as_selected`: keys keep the order of the SELECT list.
   void arrange(std::vector<ProjectItem> values, const std::vector<std::size_t>& value_items, bool as_selected);
+  ProjectItem hidden_key(const KeySlot& key) const;
   void check_keys(bool may_miss) const;
   [[noreturn]] void fail_missing_keys(const std::vector<std::size_t>& missing) const;
   [[noreturn]] void fail_repeated_key(const KeySlot& slot, const std::vector<std::size_t>& items) const;

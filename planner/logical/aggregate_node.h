@@ -14,12 +14,14 @@ struct AggregateNode {
   EmitPolicy emit = EmitPolicy::changes;
   bool global = false;    // no GROUP BY: one group, transient queries only
   bool combined = false;  // its rows come from a Combine
+  bool stream = false;    // final results, as a stream: none is taken back
   /// Set by the physical planner: an operator above needs insert, update_before/update_after, remove.
   bool emit_before = false;
 
   static constexpr NodeTraits kTraits{.name = "aggregate", .before = Before::always, .knows_old_rows = true};
   static constexpr auto kInputs = std::tuple(&AggregateNode::input);
   static constexpr auto kFields = std::tuple(Field("calls", &AggregateNode::calls, " {}").fixed("aggregationFunctions"),
+                                             Field("stream", &AggregateNode::stream, " stream").optional(),
                                              Field("combined", &AggregateNode::combined, " combined").optional(),
                                              Field("global", &AggregateNode::global, " global"),
                                              Field("window", &AggregateNode::window, " {}").fixed("windowExpression"),
@@ -31,7 +33,8 @@ struct AggregateNode {
                                                 .holds_result = true}};
 
   Relation derive(const Relation& from) const {
-    Relation made{.schema = {}, .kind = RelationKind::table, .window = from.window};
+    const RelationKind kind = stream ? RelationKind::stream : RelationKind::table;
+    Relation made{.schema = {}, .kind = kind, .window = from.window};
     if (!global) made.schema.columns = from.schema.keys();
     for (const auto& call : calls) made.schema.columns.push_back(call.column);
     if (window) {

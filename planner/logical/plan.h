@@ -29,6 +29,7 @@
 #include "planner/logical/stream_table_join_node.h"
 #include "planner/logical/table_table_join_node.h"
 #include "planner/logical/topic_scan_node.h"
+#include "planner/logical/union_node.h"
 #include "planner/types/schema.h"
 
 /// The plan of a query: a tree of plain immutable nodes, sources at the leaves. The same nodes serve the
@@ -43,7 +44,8 @@ namespace millrace::inline planner {
 struct PlanNode : Relation {
   std::variant<SourceNode, FilterNode, ProjectNode, FlatMapNode, RekeyNode, RepartitionNode, CombineNode, AggregateNode,
                StreamTableJoinNode, StreamStreamJoinNode, TableTableJoinNode, ForeignKeyJoinNode, MaterializeNode,
-               SinkNode, OutputNode, KeyLookupNode, StoreScanNode, GroupNode, SortNode, TopicScanNode, LatestNode>
+               SinkNode, OutputNode, KeyLookupNode, StoreScanNode, GroupNode, SortNode, TopicScanNode, LatestNode,
+               UnionNode>
       node;
 
   template <class T>

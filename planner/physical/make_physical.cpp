@@ -49,7 +49,7 @@ class Cutter {
     const FormatInfo row{.name = "ROW"};
     // As upstream, which calls what carries foreign keys and their answers a topic, not a repartition.
     const bool foreign_key = repartition.role.starts_with("ForeignKeyJoin");
-    const std::string topic = internal_topic_name(prefix_, repartition.role, foreign_key ? "topic" : "repartition");
+    const std::string topic = topic_name(repartition.role, foreign_key ? "topic" : "repartition");
     finish(make_node(SinkNode{.input = repartition.input,
                               .name = {},
                               .topic = topic,
@@ -73,8 +73,15 @@ class Cutter {
     return make_source(std::move(source), node.kind, node.window);
   }
 
+  /// Steps of one role follow each other: the second one's topic has a number.
+  std::string topic_name(const std::string& role, std::string_view kind) {
+    const int number = ++roles_[role];
+    return internal_topic_name(prefix_, number == 1 ? role : fmt::format("{}-{}", role, number), kind);
+  }
+
   PhysicalPlan& plan_;
   const std::string prefix_;
+  std::map<std::string, int> roles_;
 };
 
 const StorePlan* store_of(const Subtopology& subtopology, const PlanNode* owner) {

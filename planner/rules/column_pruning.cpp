@@ -106,6 +106,13 @@ Pruned prune(const NodePtr& node, Used used) {
   use_keys(node->schema, used);
   if (const auto* source = node->as<SourceNode>()) return prune_source(node, *source, used);
   if (const auto* project = node->as<ProjectNode>()) return prune_project(*project, used);
+  if (const auto* both = node->as<UnionNode>()) {
+    Pruned left = prune(both->left, used), right = prune(both->right, used);
+    narrow(used, left);
+    narrow(used, right);
+    left.node = with_inputs(*node, {left.node, right.node});
+    return left;
+  }
   if (const auto* repartition = node->as<RepartitionNode>()) {
     Pruned result = prune(repartition->input, used);
     narrow(used, result);

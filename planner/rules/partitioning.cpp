@@ -24,6 +24,14 @@ Partitioning partitioning_of(const PlanNode& node) {
   }
   // What a pull query reads stands in the partitions of its store, which it need not know.
   if (inputs_of(node).empty()) return {FormatInfo{.name = "KAFKA"}, 0, false};
+  if (const auto* both = node.as<UnionNode>()) {
+    Partitioning left = partitioning_of(*both->left);
+    const Partitioning right = partitioning_of(*both->right);
+    const bool alike = left.key_format == right.key_format && left.partitions == right.partitions;
+    left.moved = left.moved || right.moved || !alike;
+    left.partitions = std::max(left.partitions, right.partitions);
+    return left;
+  }
   Partitioning below = partitioning_of(*inputs_of(node).front());
   if (node.as<RekeyNode>()) below.moved = true;
   return below;

@@ -1,4 +1,5 @@
 #include "exec/expr/evaluator.h"
+#include "planner/bind/query_forms.h"
 #include "server/statements/families.h"
 
 namespace millrace::inline server {
@@ -16,8 +17,7 @@ void add_needs(const ast::Statement& statement, Needs& needs) {
 }
 
 void Needs::add(const ast::Query& query) {
-  add(Privilege::read, query.from.first.name.text);
-  for (const auto& join : query.from.joins) add(Privilege::read, join.source.name.text);
+  for_each_source(query, [this](const ast::Identifier& name) { add(Privilege::read, name.text); });
 }
 
 SqlError general_error(Code code, const std::string& message) {

@@ -79,6 +79,11 @@ void need(const ast::DropConnector& drop, Needs& needs);
 Planned plan(const ast::DescribeConnector& describe, const ast::Statement& statement, const StatementContext& context);
 Planned plan(const ast::ShowConnectors& show, const ast::Statement& statement, const StatementContext& context);
 Planned plan(const ast::ShowConnectorPlugins& show, const ast::Statement& statement, const StatementContext& context);
+Planned plan(const ast::CreateView& create, const ast::Statement& statement, const StatementContext& context);
+void need(const ast::CreateView& create, Needs& needs);
+Planned plan(const ast::DropView& drop, const ast::Statement& statement, const StatementContext& context);
+void need(const ast::DropView& drop, Needs& needs);
+Planned plan(const ast::ShowViews& show, const ast::Statement& statement, const StatementContext& context);
 Planned plan(const ast::AssertValues& check, const ast::Statement& statement, const StatementContext& context);
 Planned plan(const ast::AssertSource& check, const ast::Statement& statement, const StatementContext& context);
 Planned plan(const ast::RunScript& run, const ast::Statement& statement, const StatementContext& context);
@@ -88,9 +93,10 @@ concept OneOf = (std::same_as<T, Ts> || ...);
 /// Lists, which are filtered; what belongs to the session alone; what a server does not run.
 template <class Node>
 requires OneOf<Node, ast::ShowSources, ast::ShowTopics, ast::ShowQueries, ast::ShowFunctions, ast::ShowProperties,
-               ast::ShowTypes, ast::ShowVariables, ast::ShowConnectors, ast::ShowConnectorPlugins, ast::DescribeStreams,
-               ast::DescribeFunction, ast::DescribeConnector, ast::SetProperty, ast::UnsetProperty, ast::DefineVariable,
-               ast::UndefineVariable, ast::AssertSchema, ast::AssertValues, ast::AssertSource, ast::RunScript>
+               ast::ShowTypes, ast::ShowViews, ast::ShowVariables, ast::ShowConnectors, ast::ShowConnectorPlugins,
+               ast::DescribeStreams, ast::DescribeFunction, ast::DescribeConnector, ast::SetProperty,
+               ast::UnsetProperty, ast::DefineVariable, ast::UndefineVariable, ast::AssertSchema, ast::AssertValues,
+               ast::AssertSource, ast::RunScript>
 void need(const Node&, Needs&) {}
 
 /// A mistake that is not at one place of the text.

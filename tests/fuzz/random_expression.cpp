@@ -114,7 +114,7 @@ ExprPtr RandomSql::choice(int depth) {
 }
 
 ExprPtr RandomSql::container(int depth) {
-  switch (below(7)) {
+  switch (below(9)) {
     case 0:
       return make(FieldAccess{expression(depth), name()});
     case 1:
@@ -133,6 +133,12 @@ ExprPtr RandomSql::container(int depth) {
     }
     case 5:
       return make(Cast{expression(depth), type(2)});
+    case 6:
+      if (queries_ >= 2) return make(Interval{7, "DAYS"});
+      if (chance()) return make(Exists{query()});
+      return make(In{expression(depth), {}, chance(), query()});
+    case 7:
+      return make(Interval{static_cast<std::int64_t>(below(100)), pick<std::string>({"SECOND", "MONTHS", "DAY"})});
     default:
       return make(AtTimeZone{expression(depth), expression(depth)});
   }

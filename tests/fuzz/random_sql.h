@@ -34,6 +34,7 @@ class RandomSql {
 
   // random_statement.cpp
   ast::QueryPtr query();
+  ast::Query select();
   ast::SelectItem item();
   ast::FromSource source();
   ast::JoinedSource join();
@@ -61,6 +62,7 @@ class RandomSql {
   }
 
   std::mt19937_64 random_;
+  int queries_ = 0;  // that are being made, one within the other
 };
 
 /// Parses `rounds` random trees back from their text, and as many mangled texts, and counts what went

@@ -28,8 +28,21 @@ SelectItem RandomSql::item() {
 
 FromSource RandomSql::source() {
   FromSource made{name(), maybe(name())};
-  if (chance(5)) made.reading = chance() ? Reading::ready : Reading::broadcast;
   if (chance(5)) made.as_of = expression(kDepth);
+  if (queries_ < 2 && chance(5)) {
+    made.name.text.clear();
+    made.query = query();
+  }
+  if (chance(8)) {
+    made.changes = true;
+  } else if (chance(5)) {
+    made.reading = chance() ? Reading::ready : Reading::broadcast;
+  } else if (chance(8)) {
+    made.window = window();
+    made.window->name.reset();
+    made.window->late_into.reset();
+    if (made.window->kind == WindowKind::session) made.window->kind = WindowKind::tumbling;
+  }
   return made;
 }
 
@@ -51,10 +64,25 @@ Window RandomSql::window() {
               maybe(name()),
               {}};
   if (made.kind == WindowKind::hopping) made.advance = duration();
+  if (chance(5)) made.late_into = name();
   return made;
 }
 
 QueryPtr RandomSql::query() {
+  ++queries_;
+  Query made = select();
+  for (std::size_t i = queries_ < 2 && chance(5) ? 1 + below(2) : 0; i > 0; --i)
+    made.with.push_back({name(), names(below(3)), query(), {}});
+  for (std::size_t i = chance(5) ? 1 + below(2) : 0; i > 0; --i)
+    made.union_all.push_back(std::make_shared<const Query>(select()));
+  --queries_;
+  made.emit = static_cast<Emit>(below(3));
+  if (made.emit == Emit::changes && chance()) made.every = duration();
+  if (chance(3)) made.limit = static_cast<std::int64_t>(below(100)) - 10;
+  return std::make_shared<const Query>(std::move(made));
+}
+
+Query RandomSql::select() {
   Query made;
   for (std::size_t i = 1 + below(3); i > 0; --i) made.items.push_back(item());
   made.from.first = source();
@@ -64,9 +92,7 @@ QueryPtr RandomSql::query() {
   if (chance(3)) made.group_by = Grouping{expressions(kDepth, 0), {}};
   if (chance(3)) made.partition_by = Grouping{expressions(kDepth, 0), {}};
   if (chance(3)) made.having = expression(kDepth);
-  made.emit = static_cast<Emit>(below(3));
-  if (chance(3)) made.limit = static_cast<std::int64_t>(below(100)) - 10;
-  return std::make_shared<const Query>(std::move(made));
+  return made;
 }
 
 Properties RandomSql::properties() {
@@ -119,7 +145,7 @@ InsertValues RandomSql::insert_values() {
 }
 
 decltype(StatementNode::node) RandomSql::definition() {
-  switch (below(9)) {
+  switch (below(11)) {
     case 0:
       return create_source();
     case 1:
@@ -139,6 +165,10 @@ decltype(StatementNode::node) RandomSql::definition() {
       return CreateType{name(), chance(), type(3)};
     case 7:
       return DropType{name(), chance()};
+    case 8:
+      return CreateView{name(), chance(), names(below(3)), query()};
+    case 9:
+      return DropView{name(), chance()};
     default: {
       CreateConnector made{chance() ? ConnectorKind::source : ConnectorKind::sink, name(), chance(), properties()};
       made.properties.push_back({"connector.class", text_literal(text()), {}});
@@ -148,7 +178,7 @@ decltype(StatementNode::node) RandomSql::definition() {
 }
 
 decltype(StatementNode::node) RandomSql::inspection() {
-  switch (below(16)) {
+  switch (below(17)) {
     case 0:
       return Print{name(), chance(), maybe<std::int64_t>(3), maybe<std::int64_t>(7)};
     case 1:
@@ -178,6 +208,8 @@ decltype(StatementNode::node) RandomSql::inspection() {
     case 13:
       return DescribeConnector{name()};
     case 14:
+      return ShowViews{};
+    case 15:
       return Explain{name(), nullptr};
     default:
       return Explain{std::nullopt, std::make_shared<const StatementNode>(StatementNode{definition(), {}, ""})};

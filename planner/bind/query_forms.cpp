@@ -1,0 +1,82 @@
+#include "planner/bind/query_forms.h"
+
+#include <set>
+#include <string>
+
+#include "planner/bind/ast_rewrite.h"
+
+namespace millrace::inline planner {
+namespace {
+
+[[noreturn]] void refuse_form(const char* form, Span span, const char* hint) {
+  throw SqlError(Code::not_supported, span, std::string(form) + " is not supported yet.").hint(hint);
+}
+
+void check_relation(const ast::FromSource& source) {
+  if (source.changes) refuse_form("CHANGES(...)", source.name.span, "read the table's topic by CREATE STREAM");
+  if (source.window)
+    refuse_form("A window function in FROM", source.window->span, "write WINDOW behind FROM and GROUP BY");
+}
+
+/// Walks over a query and those within it.
+class SourceWalk {
+ public:
+  explicit SourceWalk(const std::function<void(const ast::Identifier&)>& visit) : visit_(visit) {}
+
+  void walk(const ast::Query& query) {
+    const std::set<std::string> outside = named_;
+    for (const auto& named : query.with) {
+      walk(*named.query);
+      named_.insert(named.name.text);
+    }
+    walk_select(query);
+    for (const auto& branch : query.union_all) walk_select(*branch);
+    named_ = outside;
+  }
+
+ private:
+  void walk_select(const ast::Query& query) {
+    walk_source(query.from.first);
+    for (const auto& join : query.from.joins) {
+      walk_source(join.source);
+      walk_expression(join.on);
+    }
+    for (const auto& item : query.items)
+      if (const auto* plain = std::get_if<ast::SelectExpr>(&item)) walk_expression(plain->expr);
+    walk_expression(query.where);
+    walk_expression(query.having);
+  }
+  void walk_source(const ast::FromSource& source) {
+    if (source.query) {
+      walk(*source.query);
+    } else if (!named_.contains(source.name.text)) {
+      visit_(source.name);
+    }
+  }
+  void walk_expression(const ast::ExprPtr& expr) {
+    contains(expr, [this](const ast::Expression& node) {
+      if (const auto* in = node.as<ast::In>(); in && in->query) walk(*in->query);
+      if (const auto* exists = node.as<ast::Exists>()) walk(*exists->query);
+      return false;
+    });
+  }
+
+  const std::function<void(const ast::Identifier&)>& visit_;
+  std::set<std::string> named_;
+};
+
+}  // namespace
+
+void check_forms(const ast::Query& query) {
+  if (query.every) refuse_form("EMIT CHANGES EVERY", query.every->span, "leave EVERY out: every change is emitted");
+  if (query.window && query.window->late_into)
+    refuse_form("LATE INTO", query.window->late_into->span, "late rows are counted and logged");
+  check_relation(query.from.first);
+  for (const auto& join : query.from.joins) check_relation(join.source);
+}
+
+void for_each_source(const ast::Query& query, const std::function<void(const ast::Identifier&)>& visit) {
+  SourceWalk(visit).walk(query);
+}
+
+}  // namespace millrace::inline planner

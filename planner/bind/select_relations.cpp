@@ -1,0 +1,159 @@
+#include "planner/bind/select_relations.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "planner/bind/query_forms.h"
+#include "planner/bind/source_checks.h"
+
+namespace millrace::inline planner {
+namespace {
+
+void check_source_names(const SelectInput& input, const Scope& scope) {
+  const auto& sources = scope.sources;
+  for (std::size_t i = 1; i < sources.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      if (!sources[i].plan && !sources[j].plan && sources[i].def->name == sources[j].def->name) {
+        const Span span = input.query.from.joins[i - 1].source.name.span;
+        if (sources.size() == 2) {
+          throw SqlError(
+              Code::invalid_join, span,
+              fmt::format("Can not join '{0}' to '{0}': self joins are not yet supported.", sources[i].def->name));
+        }
+        throw SqlError(Code::invalid_join, span,
+                       fmt::format("N-way joins do not support multiple occurrences of the same source. Source: '{}'",
+                                   sources[i].def->name));
+      }
+      if (sources[i].alias == sources[j].alias) {
+        throw SqlError(
+            Code::invalid_join, input.query.from.joins[i - 1].span,
+            fmt::format("Two sources of the query are called {}: give one of them an alias.", sources[i].alias));
+      }
+    }
+  }
+}
+
+/// What the grammar has and nothing runs yet.
+void check_reading(const ast::FromSource& source) {
+  const auto refuse = [&](std::string_view what, std::string_view instead) {
+    throw SqlError(Code::not_supported, source.name.span, fmt::format("{} is not supported yet.", what))
+        .hint(std::string(instead));
+  };
+  if (source.as_of) refuse("FOR SYSTEM_TIME AS OF", "without it a row meets the newest row of the table");
+  if (source.reading == ast::Reading::ready) refuse("READY", "without it rows meet what has been read of the table");
+  if (source.reading == ast::Reading::broadcast)
+    refuse("BROADCAST", "without it the two are joined by the table's primary key");
+}
+
+void check_recursion(const ast::NamedQuery& named, const NamedQueries& before, const Catalog& catalog) {
+  for_each_source(*named.query, [&](const ast::Identifier& name) {
+    if (!(name == named.name) || before.find(name.text) || catalog.find(name.text)) return;
+    throw SqlError(Code::not_supported, name.span, "Recursive WITH is not supported.");
+  });
+}
+
+/// Names of columns that are given behind the name of a query.
+void rename_columns(const std::vector<ast::Identifier>& names, ScopeSource& source, Span span) {
+  if (names.empty()) return;
+  if (names.size() != source.order.size()) {
+    throw SqlError(
+        Code::invalid_statement, span,
+        fmt::format("{} names {} columns, but its query gives {}.", source.alias, names.size(), source.order.size()));
+  }
+  for (std::size_t i = 0; i < names.size(); ++i) source.columns[source.order[i]].name = names[i].text;
+}
+
+/// What a query gives, as a source.
+ScopeSource open_query(const BoundSelect& select, const std::string& alias, const std::vector<ast::Identifier>& names,
+                       Span span) {
+  auto def = std::make_shared<SourceDef>();
+  const SourceDef& leftmost = *select.sources.front();
+  def->name = alias;
+  def->kind = select.root->kind;
+  def->schema = select.root->schema;
+  def->window = select.root->window;
+  def->key_format = select.key_format;
+  if (select.null_key) def->key_format = FormatInfo{.name = "NONE"};
+  def->value_format = leftmost.value_format;
+  def->partitions = leftmost.partitions;
+  def->replicas = leftmost.replicas;
+  ScopeSource source{.alias = alias, .columns = {}, .pseudo_positions = {}};
+  for (std::size_t i = 0; i < def->schema.size(); ++i) {
+    const ColumnDef& column = def->schema.columns[i];
+    const bool hidden = std::ranges::find(select.order, i) == select.order.end();
+    source.columns.push_back({column.name, column.type, column.role, i, hidden});
+  }
+  source.def = def.get();
+  source.made = std::move(def);
+  source.plan = select.root;
+  source.order = select.order;
+  rename_columns(names, source, span);
+  Schema shown;
+  for (const auto& column : source.columns)
+    if (!column.hidden) shown.columns.push_back({.name = column.name, .type = column.type});
+  check_duplicate_columns(shown, span);
+  return source;
+}
+
+ScopeSource open_source(const SelectInput& input, const ast::FromSource& from) {
+  const SourceDef& def = require_source(input.context.catalog, from.name);
+  if (input.persistent() && def.kind == RelationKind::table && def.window) {
+    throw SqlError(Code::invalid_statement, from.name.span,
+                   "KSQL does not support persistent queries on windowed tables.");
+  }
+  ScopeSource opened{.alias = from.visible_name().text, .def = &def, .columns = {}, .pseudo_positions = {}};
+  for (std::size_t i = 0; i < def.schema.size(); ++i) {
+    const auto& column = def.schema.columns[i];
+    opened.columns.push_back({column.name, column.type, column.role, i});
+  }
+  return opened;
+}
+
+}  // namespace
+
+NamedQueries::NamedQueries(const ast::Query& query, const BindContext& context, const NamedQueries* outer)
+    : outer_(outer) {
+  for (const auto& named : query.with) {
+    if (std::ranges::any_of(queries_, [&](const auto& other) { return other->name == named.name.text; })) {
+      throw SqlError(Code::invalid_statement, named.name.span, fmt::format("WITH names {} twice.", named.name.text));
+    }
+    check_recursion(named, *this, context.catalog);
+    BoundSelect select = bind_inner(*named.query, context, this);
+    queries_.push_back(std::make_unique<Named>(Named{named.name.text, named.columns, std::move(select)}));
+  }
+}
+
+const NamedQueries::Named* NamedQueries::find(const std::string& name) const {
+  for (const auto& named : queries_)
+    if (named->name == name) return named.get();
+  return outer_ ? outer_->find(name) : nullptr;
+}
+
+Scope open_sources(const SelectInput& input, std::vector<const SourceDef*>& reads) {
+  Scope scope;
+  scope.functions = &input.context.functions;
+  std::vector<const ast::FromSource*> from{&input.query.from.first};
+  for (const auto& join : input.query.from.joins) from.push_back(&join.source);
+  for (const auto* source : from) {
+    check_reading(*source);
+    const std::string alias = source->alias ? source->alias->text : source->query ? "SUBQUERY" : source->name.text;
+    const auto* named = input.named && !source->query ? input.named->find(source->name.text) : nullptr;
+    const auto add = [&](const SourceDef* def) {
+      if (std::ranges::find(reads, def) == reads.end()) reads.push_back(def);
+    };
+    if (!source->query && !named) {
+      scope.sources.push_back(open_source(input, *source));
+      add(scope.sources.back().def);
+      continue;
+    }
+    const BoundSelect select = named ? named->select : bind_inner(*source->query, input.context, input.named);
+    const std::vector<ast::Identifier> none;
+    scope.sources.push_back(open_query(select, alias, named ? named->columns : none, source->name.span));
+    std::ranges::for_each(select.sources, add);
+  }
+  check_source_names(input, scope);
+  return scope;
+}
+
+}  // namespace millrace::inline planner
