@@ -8,6 +8,7 @@
 
 #include "exec/formats/column_writer.h"
 #include "exec/formats/format.h"
+#include "exec/formats/text_sink.h"
 #include "exec/schemas/avro_schema.h"
 
 namespace millrace::inline exec {
@@ -41,8 +42,9 @@ class AvroWriter {
                                                   bool bare);
   ~AvroWriter();
   void bind(std::span<const ColumnPtr> columns);
-  /// Appends row `row`. False: a value has no place in the schema; see reason().
-  bool write(std::size_t row, std::string& out);
+  /// Appends row `row`, of which a part is written when it fails. False: a value has no place in the schema; see
+  /// reason().
+  bool write(std::size_t row, TextSink& sink);
   const std::string& reason() const;
 
  private:

@@ -9,17 +9,23 @@
 
 namespace millrace::inline exec::avro {
 
+inline std::int64_t zigzag(std::uint64_t bits) {
+  return static_cast<std::int64_t>(bits >> 1) ^ -static_cast<std::int64_t>(bits & 1);
+}
+
 /// Behind the zigzag number at `at`; nullptr: broken.
-inline const char* read_long(const char* at, const char* end, std::int64_t& value) {
+inline const char* read_number(const char* at, const char* end, std::int64_t& value) {
   std::uint64_t bits;
-  if (at != end && static_cast<signed char>(*at) >= 0) {
-    bits = static_cast<unsigned char>(*at++);
-  } else {
-    at = read_varint(at, end, bits);
-    if (at == nullptr) return nullptr;
-  }
-  value = static_cast<std::int64_t>(bits >> 1) ^ -static_cast<std::int64_t>(bits & 1);
+  at = read_varint(at, end, bits);
+  value = zigzag(bits);
   return at;
+}
+
+/// The same for what is mostly one byte: lengths, branches, symbols.
+inline const char* read_long(const char* at, const char* end, std::int64_t& value) {
+  if (at == end || static_cast<signed char>(*at) < 0) return read_number(at, end, value);
+  value = zigzag(static_cast<unsigned char>(*at));
+  return at + 1;
 }
 
 /// Behind bytes with their length in front; nullptr: they end beyond `end`.
@@ -52,8 +58,9 @@ inline bool plausible(std::int64_t items, const char* at, const char* end) {
 /// Behind a datum that nobody reads; nullptr: broken, or nested deeper than 64.
 const char* skip(const Node& node, const char* at, const char* end, int depth = 0);
 
+/// `out` has room for kMaxVarint bytes, all of which may be written to.
 inline char* write_long(std::int64_t value, char* out) {
-  return write_varint(static_cast<std::uint64_t>(value) << 1 ^ static_cast<std::uint64_t>(value >> 63), out);
+  return write_varint_wide(static_cast<std::uint64_t>(value) << 1 ^ static_cast<std::uint64_t>(value >> 63), out);
 }
 
 }  // namespace millrace::inline exec::avro

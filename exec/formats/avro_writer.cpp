@@ -7,6 +7,7 @@
 #include "exec/formats/avro_format.h"
 #include "exec/formats/avro_wire.h"
 #include "exec/formats/scalar_store.h"
+#include "exec/formats/text_sink.h"
 #include "planner/types/decimal.h"
 
 namespace millrace::inline exec {
@@ -196,38 +197,130 @@ void bind_cell(Cell& cell, const Column& column) {
   // Keys of a map are written by the map itself.
 }
 
+/// A field of the record that most data are, of a type that is quick to write; the others are left to their cell.
+struct Lane {
+  enum class Act : std::uint8_t { cell, constant, int32, int64, double_, boolean, text };
+  Act act = Act::cell;
+  bool marked = false;  // value_mark stands before a value
+  char value_mark = 0;
+  const Cell* cell = nullptr;
+  const Bitmap* nulls = nullptr;  // of the current batch; null: none
+};
+
+/// Room for a number and its mark, or what stands for NULL.
+constexpr std::size_t kLaneRoom = 1 + kMaxVarint;
+
+Lane::Act act_of(const Cell& cell) {
+  if (cell.null_bytes.size() > kLaneRoom || cell.value_mark.size() > 1) return Lane::Act::cell;
+  if (cell.constant) return Lane::Act::constant;
+  if (cell.fields_of_union) return Lane::Act::cell;
+  const bool wide = cell.type == TypeKind::bigint || cell.type == TypeKind::timestamp;
+  switch (cell.node->kind) {
+    case Kind::boolean:
+      return Lane::Act::boolean;
+    case Kind::int_:
+      return Lane::Act::int32;
+    case Kind::long_:
+      if (cell.node->logical == Logical::time_micros || cell.node->logical == Logical::timestamp_micros)
+        return Lane::Act::cell;
+      return wide ? Lane::Act::int64 : Lane::Act::int32;
+    case Kind::double_:
+      return cell.type == TypeKind::double_ ? Lane::Act::double_ : Lane::Act::cell;
+    case Kind::string:
+      return Lane::Act::text;
+    case Kind::bytes:
+      return cell.type == TypeKind::bytes ? Lane::Act::text : Lane::Act::cell;
+    default:
+      return Lane::Act::cell;
+  }
+}
+
+Lane lane_for(const Cell& cell) {
+  Lane lane{.act = act_of(cell), .cell = &cell};
+  if (lane.act != Lane::Act::cell && !cell.value_mark.empty()) {
+    lane.marked = true;
+    lane.value_mark = cell.value_mark.front();
+  }
+  return lane;
+}
+
 }  // namespace
 
 struct AvroWriter::State {
   avro::SchemaPtr schema;
   Cell root;
+  std::vector<Lane> lanes;  // of a record: its fields
   bool bare = false;
-  std::vector<char> buffer = std::vector<char>(4096);
-  std::size_t size = 0;
+  TextSink* sink = nullptr;
   std::string reason;
 
-  char* room(std::size_t bytes) {
-    if (size + bytes > buffer.size()) buffer.resize(std::max(buffer.size() * 2, size + bytes + 1024));
-    return buffer.data() + size;
-  }
-  void advance(const char* end) { size = static_cast<std::size_t>(end - buffer.data()); }
-  void put(std::string_view bytes) {
-    if (bytes.empty()) return;
-    char* out = room(bytes.size());
-    std::memcpy(out, bytes.data(), bytes.size());
-    advance(out + bytes.size());
-  }
-  void put_long(std::int64_t value) { advance(avro::write_long(value, room(kMaxVarint))); }
+  void put(std::string_view bytes) { sink->append(bytes); }
+  void put_long(std::int64_t value) { sink->advance(avro::write_long(value, sink->room(kMaxVarint))); }
   void put_text(std::string_view text) {
-    char* out = avro::write_long(static_cast<std::int64_t>(text.size()), room(kMaxVarint + text.size()));
-    if (!text.empty()) std::memcpy(out, text.data(), text.size());
-    advance(out + text.size());
+    put_long(static_cast<std::int64_t>(text.size()));
+    put(text);
   }
   template <class T>
   void put_raw(T value) {
-    char* out = room(sizeof value);
+    char* out = sink->room(sizeof value);
     std::memcpy(out, &value, sizeof value);
-    advance(out + sizeof value);
+    sink->advance(out + sizeof value);
+  }
+
+  bool write_lanes(std::size_t row) {
+    const std::size_t room = lanes.size() * kLaneRoom;
+    char* out = sink->room(room);
+    for (const Lane& lane : lanes) {
+      const Cell& cell = *lane.cell;
+      if (lane.act == Lane::Act::cell) {
+        sink->advance(out);
+        if (!write(cell, row)) return false;
+        out = sink->room(room);
+        continue;
+      }
+      if (lane.act == Lane::Act::constant || (lane.nulls != nullptr && lane.nulls->test(row))) {
+        if (lane.act != Lane::Act::constant && !cell.takes_null) return no_null(cell);
+        std::memcpy(out, cell.null_bytes.data(), cell.null_bytes.size());
+        out += cell.null_bytes.size();
+        continue;
+      }
+      if (lane.marked) *out++ = lane.value_mark;
+      if (lane.act == Lane::Act::text) {
+        const auto text = cell.at<std::string_view>(row);
+        out = avro::write_long(static_cast<std::int64_t>(text.size()), out);
+        sink->advance(out);
+        out = sink->room(text.size() + room);
+        if (!text.empty()) std::memcpy(out, text.data(), text.size());
+        out += text.size();
+      } else {
+        out = write_lane(lane, row, out);
+      }
+    }
+    sink->advance(out);
+    return true;
+  }
+
+  static char* write_lane(const Lane& lane, std::size_t row, char* out) {
+    const Cell& cell = *lane.cell;
+    switch (lane.act) {
+      case Lane::Act::int32:
+        return avro::write_long(cell.at<std::int32_t>(row), out);
+      case Lane::Act::int64:
+        return avro::write_long(cell.at<std::int64_t>(row), out);
+      case Lane::Act::double_: {
+        const auto value = cell.at<double>(row);
+        std::memcpy(out, &value, sizeof value);
+        return out + sizeof value;
+      }
+      default:
+        *out = static_cast<char>(cell.at<std::uint8_t>(row) != 0);
+        return out + 1;
+    }
+  }
+
+  bool no_null(const Cell& cell) {
+    reason = fmt::format("column {} is NULL where the Avro schema allows no null and has no default", cell.name);
+    return false;
   }
 
   bool write(const Cell& cell, std::size_t row) {
@@ -236,10 +329,7 @@ struct AvroWriter::State {
       return true;
     }
     if (cell.column->is_null(row)) {
-      if (!cell.takes_null) {
-        reason = fmt::format("column {} is NULL where the Avro schema allows no null and has no default", cell.name);
-        return false;
-      }
+      if (!cell.takes_null) return no_null(cell);
       put(cell.null_bytes);
       return true;
     }
@@ -347,10 +437,10 @@ struct AvroWriter::State {
       return true;
     }
     const std::size_t padding = cell.node->size - width;
-    char* out = room(cell.node->size);
+    char* out = sink->room(cell.node->size);
     std::memset(out, *scaled < 0 ? 0xFF : 0, padding);
     std::memcpy(out + padding, digits, width);
-    advance(out + cell.node->size);
+    sink->advance(out + cell.node->size);
     return true;
   }
 
@@ -393,27 +483,27 @@ Result<std::unique_ptr<AvroWriter>> AvroWriter::make(avro::SchemaPtr schema, con
     }
     if (record->kind != Kind::record) return user_error("the Avro schema describes no record");
     if (auto done = fill_record(state->root, *record, fields); !done) return done.error();
+    for (const Cell& cell : state->root.children) state->lanes.push_back(lane_for(cell));
   }
   return std::unique_ptr<AvroWriter>(new AvroWriter(std::move(state)));
 }
 
 void AvroWriter::bind(std::span<const ColumnPtr> columns) {
   if (state_->bare) return bind_cell(state_->root, *columns.front());
-  for (Cell& cell : state_->root.children)
-    if (!cell.constant) bind_cell(cell, *columns[cell.column_index]);
+  for (std::size_t i = 0; i < state_->lanes.size(); ++i) {
+    Cell& cell = state_->root.children[i];
+    if (cell.constant) continue;
+    const Column& column = *columns[cell.column_index];
+    bind_cell(cell, column);
+    state_->lanes[i].nulls = column.nulls.empty() ? nullptr : &column.nulls;
+  }
 }
 
-bool AvroWriter::write(std::size_t row, std::string& out) {
-  state_->size = 0;
-  if (state_->bare) {
-    if (!state_->write(state_->root, row)) return false;
-  } else {
-    state_->put(state_->root.value_mark);
-    for (const Cell& cell : state_->root.children)
-      if (!state_->write(cell, row)) return false;
-  }
-  out.append(state_->buffer.data(), state_->size);
-  return true;
+bool AvroWriter::write(std::size_t row, TextSink& sink) {
+  state_->sink = &sink;
+  if (state_->bare) return state_->write(state_->root, row);
+  sink.append(state_->root.value_mark);
+  return state_->write_lanes(row);
 }
 
 const std::string& AvroWriter::reason() const {

@@ -38,6 +38,7 @@ void ColumnWriter::start(std::size_t rows) {
   column_->type = type_;
   capacity_ = 0;
   elements_ = 0;
+  any_null_ = false;
   const bool same_rows = kind_ == TypeKind::structure;
   for (auto& child : children_) child.start(same_rows ? rows : 0);
   grow(rows);
@@ -47,6 +48,7 @@ void ColumnWriter::grow(std::size_t rows) {
   const bool first = capacity_ == 0;
   const std::size_t capacity = first ? rows : std::max<std::size_t>({rows, capacity_ * 2, 16});
   column_->data.resize((capacity + (is_list(kind_) ? 1 : 0)) * width_);
+  values_ = column_->data.data();
   if (is_list(kind_) && first) column_->data.as<std::uint32_t>()[0] = 0;
   if (!column_->nulls.empty()) column_->nulls.reserve(capacity);
   if (kind_ == TypeKind::structure)
@@ -56,6 +58,7 @@ void ColumnWriter::grow(std::size_t rows) {
 
 void ColumnWriter::set_null(std::size_t i) {
   column_->nulls.set(i, capacity_);
+  any_null_ = true;
   if (kind_ == TypeKind::structure) {
     for (auto& child : children_) child.set_null(i);
   } else if (is_list(kind_)) {

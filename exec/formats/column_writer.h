@@ -27,17 +27,17 @@ class ColumnWriter {
   /// T is the type that Column::data holds for the column's type. Precondition: there is room for row i.
   template <class T>
   void set(std::size_t i, T value) {
-    column_->data.as<T>()[i] = value;
+    reinterpret_cast<T*>(values_)[i] = value;
     mark_present(i);
   }
   /// STRUCT: row i is not NULL. The fields are written through child(), at the same row.
   void mark_present(std::size_t i) {
-    if (!column_->nulls.empty()) column_->nulls.reset(i);
+    if (any_null_) column_->nulls.reset(i);
   }
 
   /// ARRAY and MAP: begin_list(i), then elements (MAP: key to child(0), value to child(1)) at rows next_element(),
   /// next_element() + 1, ..., counted by add_element(), then end_list(i).
-  void begin_list(std::size_t i) { elements_ = column_->data.as<std::uint32_t>()[i]; }
+  void begin_list(std::size_t i) { elements_ = reinterpret_cast<const std::uint32_t*>(values_)[i]; }
   /// The row for the next element; makes room for it in the children.
   std::size_t next_element() {
     for (auto& child : children_) child.room(elements_);
@@ -46,7 +46,7 @@ class ColumnWriter {
   void add_element() { ++elements_; }
   void add_elements(std::size_t count) { elements_ += count; }
   void end_list(std::size_t i) {
-    column_->data.as<std::uint32_t>()[i + 1] = static_cast<std::uint32_t>(elements_);
+    reinterpret_cast<std::uint32_t*>(values_)[i + 1] = static_cast<std::uint32_t>(elements_);
     mark_present(i);
   }
 
@@ -67,6 +67,8 @@ class ColumnWriter {
   std::size_t capacity_ = 0;
   std::size_t elements_ = 0;
   std::shared_ptr<Column> column_;
+  std::byte* values_ = nullptr;  // column_->data
+  bool any_null_ = false;        // column_->nulls has room
   std::vector<ColumnWriter> children_;
 };
 

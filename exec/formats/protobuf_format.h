@@ -7,6 +7,7 @@
 
 #include "exec/formats/column_writer.h"
 #include "exec/formats/format.h"
+#include "exec/formats/text_sink.h"
 #include "exec/schemas/proto_schema.h"
 
 namespace millrace::inline exec {
@@ -39,7 +40,7 @@ class ProtobufWriter {
   ~ProtobufWriter();
   void bind(std::span<const ColumnPtr> columns);
   /// Appends the message of row `row`. False: a value has no place in the schema; see reason().
-  bool write(std::size_t row, std::string& out);
+  bool write(std::size_t row, TextSink& sink);
   const std::string& reason() const;
 
  private:

@@ -220,9 +220,9 @@ struct ProtobufWriter::State {
     std::memcpy(out, cell.tag, kTagRoom);
     scratch.advance(out + cell.tag_size);
   }
-  void put_varint(std::uint64_t value) { scratch.advance(write_varint(value, scratch.room(kMaxVarint))); }
+  void put_varint(std::uint64_t value) { scratch.advance(write_varint_wide(value, scratch.room(kMaxVarint))); }
   void put_bytes(std::string_view bytes) {
-    char* out = write_varint(bytes.size(), scratch.room(kMaxVarint + bytes.size()));
+    char* out = write_varint_wide(bytes.size(), scratch.room(kMaxVarint + bytes.size()));
     if (!bytes.empty()) std::memcpy(out, bytes.data(), bytes.size());
     scratch.advance(out + bytes.size());
   }
@@ -470,10 +470,10 @@ void ProtobufWriter::bind(std::span<const ColumnPtr> columns) {
   for (Cell& cell : state_->cells) bind_cell(cell, *columns[cell.column_index]);
 }
 
-bool ProtobufWriter::write(std::size_t row, std::string& out) {
+bool ProtobufWriter::write(std::size_t row, TextSink& sink) {
   state_->scratch.clear();
   if (!state_->put_fields(state_->cells, row)) return false;
-  out.append(state_->scratch.text());
+  sink.append(state_->scratch.text());
   return true;
 }
 

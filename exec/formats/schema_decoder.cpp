@@ -17,7 +17,9 @@ namespace {
 
 using Inputs = std::span<const std::optional<std::string_view>>;
 
-/// What all of them do for a row: write it, or leave NULLs and a note.
+/// What all of them do for a row: write it, or leave NULLs and a note. `Reader` has
+/// Outcome read(std::string_view bytes, std::size_t row).
+template <class Reader>
 class RowDecoder : public Decoder {
  public:
   RowDecoder(const std::vector<ColumnDef>& columns, const std::vector<std::size_t>& wanted) {
@@ -34,7 +36,7 @@ class RowDecoder : public Decoder {
     for (auto& writer : writers_) writer.start(rows);
     for (std::size_t row = 0; row < rows; ++row) {
       if (inputs[row]) {
-        const Outcome outcome = read(*inputs[row], row);
+        const Outcome outcome = static_cast<Reader*>(this)->read(*inputs[row], row);
         if (outcome == Outcome::row) continue;
         if (outcome == Outcome::removed) {
           removed_.set(row, rows);
@@ -56,7 +58,6 @@ class RowDecoder : public Decoder {
  protected:
   enum class Outcome : std::uint8_t { row, removed, bad };
   static Outcome row_if(bool good) { return good ? Outcome::row : Outcome::bad; }
-  virtual Outcome read(std::string_view bytes, std::size_t row) = 0;
 
   std::vector<std::string> names_;
   std::vector<ColumnWriter> writers_;
@@ -66,7 +67,7 @@ class RowDecoder : public Decoder {
   Bitmap removed_;
 };
 
-class NosrDecoder final : public RowDecoder {
+class NosrDecoder final : public RowDecoder<NosrDecoder> {
  public:
   NosrDecoder(const FormatInfo& format, const std::vector<ColumnDef>& columns, const std::vector<std::size_t>& wanted)
       : RowDecoder(columns, wanted),
@@ -74,7 +75,9 @@ class NosrDecoder final : public RowDecoder {
         reader_(file_, *file_->roots.front(), names_, writers_) {}
 
  private:
-  Outcome read(std::string_view bytes, std::size_t row) override {
+  friend RowDecoder;
+
+  Outcome read(std::string_view bytes, std::size_t row) {
     if (reader_.read(bytes, row, arena_)) return Outcome::row;
     reason_ = reader_.reason();
     return Outcome::bad;
@@ -85,7 +88,7 @@ class NosrDecoder final : public RowDecoder {
 };
 
 /// Texts that name their schema: one program for each that was met.
-class RegistryDecoder final : public RowDecoder {
+class RegistryDecoder final : public RowDecoder<RegistryDecoder> {
  public:
   RegistryDecoder(const FormatInfo& format, const std::vector<ColumnDef>& columns,
                   const std::vector<std::size_t>& wanted, bool bare, SchemaCache* schemas)
@@ -112,16 +115,20 @@ class RegistryDecoder final : public RowDecoder {
   }
 
  private:
+  friend RowDecoder;
+
   struct Program {
     ParsedSchemaPtr schema;
     std::unique_ptr<AvroReader> avro;
     std::optional<debezium::Envelope> envelope;  // DEBEZIUM_AVRO
     // PROTOBUF: one for each message of the file that was met.
     std::map<const proto::Message*, std::unique_ptr<ProtobufReader>> messages;
+    const proto::Message* last_message = nullptr;
+    ProtobufReader* last_reader = nullptr;
   };
   static constexpr std::size_t kMaxPrograms = 256;
 
-  Outcome read(std::string_view bytes, std::size_t row) override {
+  Outcome read(std::string_view bytes, std::size_t row) {
     std::int32_t id;
     if (!take_schema_id(bytes, id)) {
       reason_ = bytes.size() < kFrameSize ? fmt::format("{} bytes are too few for {}", bytes.size(), format_name_)
@@ -176,10 +183,14 @@ class RegistryDecoder final : public RowDecoder {
       reason_ = "the record names a message that its Protobuf schema lacks";
       return false;
     }
-    auto& reader = program.messages[message];
-    if (!reader) reader = std::make_unique<ProtobufReader>(program.schema->proto, *message, names_, writers_);
-    if (reader->read(bytes, row, arena_)) return true;
-    reason_ = reader->reason();
+    if (message != program.last_message) {
+      auto& reader = program.messages[message];
+      if (!reader) reader = std::make_unique<ProtobufReader>(program.schema->proto, *message, names_, writers_);
+      program.last_message = message;
+      program.last_reader = reader.get();
+    }
+    if (program.last_reader->read(bytes, row, arena_)) return true;
+    reason_ = program.last_reader->reason();
     return false;
   }
 

@@ -5,6 +5,7 @@
 #include "exec/formats/json_format.h"
 #include "exec/formats/protobuf_format.h"
 #include "exec/formats/schema_format.h"
+#include "exec/formats/text_sink.h"
 #include "exec/schemas/schema_cache.h"
 
 namespace millrace::inline exec {
@@ -32,19 +33,22 @@ class PrefixEncoder final : public Encoder {
     const Bitmap* left_out = std::exchange(left_out_, nullptr);
     writer_->bind(columns);
     out.ends.reserve(out.ends.size() + rows);
+    sink_.start(out);
     for (std::size_t row = 0; row < rows; ++row) {
       if (left_out == nullptr || !left_out->test(row)) {
-        out.bytes.append(prefix_);
-        if (!writer_->write(row, out.bytes)) return user_error("Unable to serialize record: {}", writer_->reason());
+        sink_.append(prefix_);
+        if (!writer_->write(row, sink_)) return user_error("Unable to serialize record: {}", writer_->reason());
       }
-      out.ends.push_back(static_cast<std::uint32_t>(out.bytes.size()));
+      sink_.end_row();
     }
+    sink_.finish();
     return {};
   }
 
  private:
   std::unique_ptr<Writer> writer_;
   std::string prefix_;
+  TextSink sink_;
   const Bitmap* left_out_ = nullptr;
 };
 

@@ -61,7 +61,7 @@ void mend(std::string_view text, const Add& add) {
 
 }  // namespace
 
-std::string_view as_utf8(std::string_view text, std::shared_ptr<Arena>& arena) {
+std::string_view checked_utf8(std::string_view text, std::shared_ptr<Arena>& arena) {
   if (simdjson::validate_utf8(text)) return text;
   if (!arena) arena = std::make_shared<Arena>();
   // A broken sequence of one byte becomes three.
