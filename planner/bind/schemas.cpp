@@ -86,9 +86,7 @@ void check_naming(const FormatInfo& format, bool is_key, bool bare, Span span) {
         .hint(fmt::format("SET '{}'='TopicNameStrategy'", strategy));
   throw SqlError(Code::invalid_property, span,
                  fmt::format("{} names the subject after the record, which this statement does not name.", strategy))
-      .hint(require_format(format.name, span).has_full_name
-                ? fmt::format("{}_SCHEMA_FULL_NAME names it", part)
-                : fmt::format("schemas of {} have no name: SET '{}'='TopicNameStrategy'", format.name, strategy));
+      .hint(fmt::format("{}_SCHEMA_FULL_NAME names it", part));
 }
 
 /// The columns that a registered schema gives one part of a source; nothing where there is none and need not be.

@@ -286,6 +286,7 @@ FormatInfo make_format(const std::string& name, std::optional<char> delimiter, b
                        const PropertyMap& properties) {
   const auto& traits = require_format(name, with.span);
   FormatInfo format{.name = name};
+  if (traits.registry) format.naming = naming_of(key, properties);
   const auto refuse = [&](const char* config) {
     throw SqlError(Code::invalid_property, with.span,
                    fmt::format("{} does not support the following configs: [{}]", name, config));
@@ -302,7 +303,8 @@ FormatInfo make_format(const std::string& name, std::optional<char> delimiter, b
                     key ? "KEY" : "VALUE", name));
   }
   if (const auto& full_name = key ? with.key_full_name : with.value_full_name) {
-    if (!traits.has_full_name) refuse("fullSchemaName");
+    // Where the subject is named after the record, a schema of JSON has a name too: its title.
+    if (!traits.has_full_name && format.naming == SubjectNaming::topic) refuse("fullSchemaName");
     if (full_name->find_first_not_of(' ') == std::string::npos) {
       throw SqlError(Code::invalid_property, with.span,
                      "fullSchemaName cannot be empty. Format configuration: {fullSchemaName=}");
@@ -313,7 +315,6 @@ FormatInfo make_format(const std::string& name, std::optional<char> delimiter, b
     if (!traits.has_nullable) refuse("nullableRepresentation");
     format.nullable = *nullable;
   }
-  if (traits.registry) format.naming = naming_of(key, properties);
   format.wrap_single = key ? traits.key_wraps_single : traits.wraps_by_default;
   return format;
 }
