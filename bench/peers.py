@@ -13,9 +13,14 @@ AUCTIONS = "bench-auctions-100000"
 TIMEOUT = 1800  # seconds for one run
 
 
-def bids(events):
+def topic(name, format):
+    """As cli/bench_format.cpp names it."""
+    return name if format == "JSON" else "%s-%s" % (name, format)
+
+
+def bids(events, format="JSON"):
     """As bids_input() of cli/bench_inputs.cpp names it."""
-    return "bench-bids-%d" % events
+    return topic("bench-bids-%d" % events, format)
 
 
 def result_of(command):
@@ -50,8 +55,9 @@ class KafkaStreams:
         state = tempfile.mkdtemp(prefix="millrace-bench-kstreams-")
         try:
             return result_of(["java", "-Xmx2g", "-cp", self.path, "peer.StreamsPeer", workload, self.broker,
-                              bids(self.options.events), "kstreams-%s-%d" % (workload, time.time()),
-                              str(self.options.events), "at-least-once", "2", state, AUCTIONS])
+                              bids(self.options.events, self.options.format),
+                              "kstreams-%s-%d" % (workload, time.time()), str(self.options.events), "at-least-once",
+                              "2", state, topic(AUCTIONS, self.options.format), self.options.format])
         finally:
             shutil.rmtree(state, ignore_errors=True)
 

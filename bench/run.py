@@ -2,7 +2,7 @@
 """Runs the benchmarks and prints tables; ./mill bench builds what they need and calls this.
 
   run.py [WORKLOAD...] [--quick] [--events N] [--logs memory,embedded,kafka] [--peers] [--flink] [--runs N]
-         [--workers N] [--kafka HOST:PORT] [--json FILE [--add]]
+         [--format JSON|AVRO|PROTOBUF|JSON_SR] [--workers N] [--kafka HOST:PORT] [--json FILE [--add]]
   run.py latency|pull|footprint|restore|growth [--logs embedded,kafka] [ARGUMENTS OF bench/NAME.py]
   run.py soak [MINUTES] [ARGUMENTS OF bench/soak.py]
   run.py batch [WORKLOAD...] [ARGUMENTS OF bench/batch.py]
@@ -10,7 +10,8 @@
 
 The first form runs w1-w9 (or those named): Millrace on each log; on Kafka also the same by hand on the client libraries
 (the bound) and, with --peers, w1-w5 as Kafka Streams and Flink programs (--flink: only Flink; --kstreams: only Kafka Streams),
-one after another on the same topics. Without --kafka a broker is started for it. The second form runs a tool on each
+one after another on the same topics. With --format AVRO there is Kafka Streams alone beside it, with PROTOBUF and
+JSON_SR nothing. Without --kafka a broker is started for it. The second form runs a tool on each
 log; --help after it tells its arguments. The third prints the tables of what --json wrote.
 """
 
@@ -60,7 +61,7 @@ class Millrace:
     def run(self, workload):
         with tempfile.NamedTemporaryFile(suffix=".json") as result:
             command = [self.options.binary, "bench", workload, *self.place, "--events", str(self.options.events),
-                       "--json", result.name]
+                       "--format", self.options.format, "--json", result.name]
             if self.options.workers:
                 command += ["--workers", str(self.options.workers)]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -88,10 +89,11 @@ def engines(options, broker):
     for log in options.logs:
         yield Millrace(options, broker, log)
     if "kafka" in options.logs:
-        yield Bound(options, broker)
-        if options.peers or options.kstreams:
+        if options.format == "JSON":
+            yield Bound(options, broker)
+        if (options.peers or options.kstreams) and options.format in ("JSON", "AVRO"):
             yield peers.KafkaStreams(options, broker)
-        if options.peers or options.flink:
+        if (options.peers or options.flink) and options.format == "JSON":
             yield peers.Flink(options, broker)
 
 
@@ -171,6 +173,8 @@ def main():
     parser.add_argument("--events", type=int, default=3_000_000)
     parser.add_argument("--logs", type=lambda text: text.split(","), default=["memory", "embedded", "kafka"])
     parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--format", default="JSON", choices=["JSON", "AVRO", "PROTOBUF", "JSON_SR"],
+                        help="of the values, in and out")
     parser.add_argument("--runs", type=int, default=1, help="the median of so many is shown")
     parser.add_argument("--peers", action="store_true", help="Kafka Streams and Flink as well")
     parser.add_argument("--kstreams", action="store_true")

@@ -1,5 +1,6 @@
 package peer;
 
+import com.fasterxml.jackson.annotation.JsonAutoDetect;
 import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -14,6 +15,9 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Properties;
 import java.util.concurrent.atomic.AtomicLong;
+import org.apache.avro.Schema;
+import org.apache.avro.generic.GenericData;
+import org.apache.avro.generic.IndexedRecord;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -35,21 +39,81 @@ import org.apache.kafka.streams.kstream.WindowedSerdes;
 import org.apache.kafka.streams.processor.TimestampExtractor;
 import org.apache.kafka.streams.state.WindowStore;
 
-/** The workloads of the benchmark written with the DSL of Kafka Streams, JSON through Jackson. */
+/** The workloads of the benchmark written with the DSL of Kafka Streams: JSON through Jackson, or Avro. */
 public final class StreamsPeer {
   static final ObjectMapper MAPPER = new ObjectMapper();
   static final AtomicLong seen = new AtomicLong(), aggregated = new AtomicLong();
   static volatile long firstNanos, lastNanos;
   static volatile double firstCpu;
 
+  static final Schema BID =
+      AvroSerde.schema(
+          "AUCTION long", "BIDDER long", "PRICE long", "CHANNEL string", "URL string", "DATETIME long", "EXTRA string");
+  static final Schema AGGREGATE = AvroSerde.schema("N long", "SUM long", "MAX long");
+  static final Schema AUCTION = AvroSerde.schema("ID long", "CATEGORY string", "SELLER string");
+  static final Schema PROJECTED =
+      AvroSerde.schema("AUCTION long", "BIDDER long", "PRICE double", "DATETIME long");
+  static final Schema FILTERED = AvroSerde.schema("AUCTION long", "PRICE long");
+  static final Schema JOINED = AvroSerde.schema("AUCTION long", "BIDDER long", "PRICE long", "CATEGORY string");
+
   @JsonIgnoreProperties(ignoreUnknown = true)
-  public static class Bid {
+  @JsonAutoDetect(getterVisibility = JsonAutoDetect.Visibility.NONE)
+  public static class Bid implements IndexedRecord {
     public long auction, bidder, price, dateTime;
-    public String channel, url, extra;
+    public CharSequence channel, url, extra;
+
+    @Override
+    public Schema getSchema() {
+      return BID;
+    }
+
+    @Override
+    public Object get(int field) {
+      return switch (field) {
+        case 0 -> auction;
+        case 1 -> bidder;
+        case 2 -> price;
+        case 3 -> channel;
+        case 4 -> url;
+        case 5 -> dateTime;
+        default -> extra;
+      };
+    }
+
+    @Override
+    public void put(int field, Object value) {
+      switch (field) {
+        case 0 -> auction = (Long) value;
+        case 1 -> bidder = (Long) value;
+        case 2 -> price = (Long) value;
+        case 3 -> channel = (CharSequence) value;
+        case 4 -> url = (CharSequence) value;
+        case 5 -> dateTime = (Long) value;
+        default -> extra = (CharSequence) value;
+      }
+    }
   }
 
-  public static class Aggregate {
+  @JsonAutoDetect(getterVisibility = JsonAutoDetect.Visibility.NONE)
+  public static class Aggregate implements IndexedRecord {
     public long n, sum, max;
+
+    @Override
+    public Schema getSchema() {
+      return AGGREGATE;
+    }
+
+    @Override
+    public Object get(int field) {
+      return field == 0 ? n : field == 1 ? sum : max;
+    }
+
+    @Override
+    public void put(int field, Object value) {
+      if (field == 0) n = (Long) value;
+      else if (field == 1) sum = (Long) value;
+      else max = (Long) value;
+    }
 
     Aggregate add(long price) {
       n++;
@@ -59,9 +123,27 @@ public final class StreamsPeer {
     }
   }
 
-  public static class Auction {
+  @JsonAutoDetect(getterVisibility = JsonAutoDetect.Visibility.NONE)
+  public static class Auction implements IndexedRecord {
     public long id;
-    public String category, seller;
+    public CharSequence category, seller;
+
+    @Override
+    public Schema getSchema() {
+      return AUCTION;
+    }
+
+    @Override
+    public Object get(int field) {
+      return field == 0 ? id : field == 1 ? category : seller;
+    }
+
+    @Override
+    public void put(int field, Object value) {
+      if (field == 0) id = (Long) value;
+      else if (field == 1) category = (CharSequence) value;
+      else seller = (CharSequence) value;
+    }
   }
 
   public static class BidTime implements TimestampExtractor {
@@ -93,14 +175,45 @@ public final class StreamsPeer {
     return MAPPER.createObjectNode().put("auction", bid.auction);
   }
 
-  static void build(String workload, StreamsBuilder builder, KStream<String, Bid> bids, String out, String auctions) {
-    Serde<Aggregate> aggregate = json(Aggregate.class);
-    Produced<String, ObjectNode> rows = Produced.with(Serdes.String(), json(ObjectNode.class));
+  static Object projected(Bid b, boolean avro) {
+    double price = b.price * 0.908;
+    return avro
+        ? AvroSerde.row(PROJECTED, b.auction, b.bidder, price, b.dateTime)
+        : node(b).put("bidder", b.bidder).put("price", price).put("dateTime", b.dateTime);
+  }
+
+  static Object filtered(Bid b, boolean avro) {
+    return avro ? AvroSerde.row(FILTERED, b.auction, b.price) : node(b).put("price", b.price);
+  }
+
+  static Object joined(Bid b, Auction a, boolean avro) {
+    return avro
+        ? AvroSerde.row(JOINED, b.auction, b.bidder, b.price, a.category)
+        : node(b).put("bidder", b.bidder).put("price", b.price).put("category", (String) a.category);
+  }
+
+  @SuppressWarnings("unchecked")
+  static Produced<String, Object> rows(Schema schema, boolean avro) {
+    Serde<?> serde =
+        avro
+            ? AvroSerde.<GenericData.Record>of(schema, 3, () -> new GenericData.Record(schema))
+            : json(ObjectNode.class);
+    return Produced.with(Serdes.String(), (Serde<Object>) serde);
+  }
+
+  static Serde<Bid> bidSerde(boolean avro) {
+    return avro ? AvroSerde.of(BID, 1, Bid::new) : json(Bid.class);
+  }
+
+  static void build(
+      String workload, StreamsBuilder builder, KStream<String, Bid> bids, String out, String auctions, boolean avro) {
+    Serde<Aggregate> aggregate = avro ? AvroSerde.of(AGGREGATE, 3, Aggregate::new) : json(Aggregate.class);
     switch (workload) {
-      case "w1" -> bids
-          .mapValues(b -> node(b).put("bidder", b.bidder).put("price", b.price * 0.908).put("dateTime", b.dateTime))
-          .to(out, rows);
-      case "w2" -> bids.filter((k, b) -> b.auction % 123 == 0).mapValues(b -> node(b).put("price", b.price)).to(out, rows);
+      case "w1" -> bids.mapValues(b -> projected(b, avro)).to(out, rows(PROJECTED, avro));
+      case "w2" -> bids
+          .filter((k, b) -> b.auction % 123 == 0)
+          .mapValues(b -> filtered(b, avro))
+          .to(out, rows(FILTERED, avro));
       case "w3" -> bids.groupByKey()
           .windowedBy(TimeWindows.ofSizeWithNoGrace(Duration.ofSeconds(10)))
           .aggregate(
@@ -109,7 +222,7 @@ public final class StreamsPeer {
               Materialized.<String, Aggregate, WindowStore<Bytes, byte[]>>with(Serdes.String(), aggregate))
           .toStream()
           .to(out, Produced.with(WindowedSerdes.timeWindowedSerdeFrom(String.class, 10_000L), aggregate));
-      case "w4" -> bids.groupBy((k, b) -> Long.toString(b.bidder), Grouped.with(Serdes.String(), json(Bid.class)))
+      case "w4" -> bids.groupBy((k, b) -> Long.toString(b.bidder), Grouped.with(Serdes.String(), bidSerde(avro)))
           .aggregate(
               Aggregate::new,
               (k, b, a) -> {
@@ -120,12 +233,10 @@ public final class StreamsPeer {
           .toStream()
           .to(out, Produced.with(Serdes.String(), aggregate));
       case "w5" -> {
-        KTable<String, Auction> table = builder.table(auctions, Consumed.with(Serdes.String(), json(Auction.class)));
-        bids.join(
-                table,
-                (b, a) -> node(b).put("bidder", b.bidder).put("price", b.price).put("category", a.category),
-                Joined.with(Serdes.String(), json(Bid.class), json(Auction.class)))
-            .to(out, rows);
+        Serde<Auction> auction = avro ? AvroSerde.of(AUCTION, 2, Auction::new) : json(Auction.class);
+        KTable<String, Auction> table = builder.table(auctions, Consumed.with(Serdes.String(), auction));
+        bids.join(table, (b, a) -> joined(b, a, avro), Joined.with(Serdes.String(), bidSerde(avro), auction))
+            .to(out, rows(JOINED, avro));
       }
       default -> throw new IllegalArgumentException("unknown workload " + workload);
     }
@@ -160,12 +271,14 @@ public final class StreamsPeer {
   }
 
   public static void main(String[] a) throws Exception {
-    if (a.length != 9) {
+    if (a.length != 10 || !List.of("JSON", "AVRO").contains(a[9])) {
       System.err.println(
-          "usage: StreamsPeer w1|w2|w3|w4|w5 BROKER IN OUT EVENTS at-least-once|exactly-once THREADS STATE_DIR AUCTIONS");
+          "usage: StreamsPeer w1|w2|w3|w4|w5 BROKER IN OUT EVENTS at-least-once|exactly-once THREADS STATE_DIR AUCTIONS"
+              + " JSON|AVRO");
       System.exit(2);
     }
     String workload = a[0], out = a[3], application = "peer-" + workload + "-" + System.currentTimeMillis();
+    boolean avro = a[9].equals("AVRO");
     long events = Long.parseLong(a[4]), started = System.nanoTime();
     try (Admin admin = Admin.create(Map.of("bootstrap.servers", (Object) a[1]))) {
       admin.createTopics(List.of(new NewTopic(out, 4, (short) 1))).all().get();
@@ -173,7 +286,7 @@ public final class StreamsPeer {
       StreamsBuilder builder = new StreamsBuilder();
       KStream<String, Bid> bids =
           builder
-              .stream(a[2], Consumed.with(Serdes.String(), json(Bid.class)).withTimestampExtractor(new BidTime()))
+              .stream(a[2], Consumed.with(Serdes.String(), bidSerde(avro)).withTimestampExtractor(new BidTime()))
               .peek(
                   (k, v) -> {
                     long count = seen.incrementAndGet();
@@ -183,7 +296,7 @@ public final class StreamsPeer {
                     }
                     if (count == events) lastNanos = System.nanoTime();
                   });
-      build(workload, builder, bids, out, a[8]);
+      build(workload, builder, bids, out, a[8], avro);
       KafkaStreams streams = new KafkaStreams(builder.build(configuration), configuration);
       streams.start();
       while (lastNanos == 0) {
