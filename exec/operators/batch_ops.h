@@ -24,6 +24,13 @@ ColumnPtr spread(const Column& compact, std::span<const std::uint32_t> positions
 /// Makes the value columns (those from `keys` on) of `remove` rows NULL, as upsert changelogs have it.
 void null_removed(Batch& batch, std::size_t keys);
 
+/// Whether row `row`, whose key columns are the first `keys`, can meet others by its key: none of several is NULL.
+inline bool is_keyed(const Batch& batch, std::size_t keys, std::uint32_t row) {
+  bool keyed = !batch.null_keys.test(row);
+  for (std::size_t k = 0; k < keys && keyed && keys > 1; ++k) keyed = !batch.columns[k]->is_null(row);
+  return keyed;
+}
+
 /// True when the rows are 0 .. rows-1.
 inline bool is_all(std::span<const std::uint32_t> selected, std::size_t rows) {
   return selected.size() == rows;

@@ -1,31 +1,11 @@
-#include <cstring>
+#include <algorithm>
 
 #include "exec/operators/join_rows.h"
+#include "exec/operators/valued_row.h"
 #include "exec/state/pair_store.h"
 
 namespace millrace::inline exec {
 namespace {
-
-/// What a left row's store value holds: the key in the right table that the row refers to, then the row.
-struct LeftValue {
-  std::optional<std::string_view> foreign_key;
-  std::string_view row;
-};
-
-std::string write_left(std::optional<std::string_view> foreign_key, std::string_view row) {
-  const auto size = foreign_key ? static_cast<std::uint32_t>(foreign_key->size()) : UINT32_MAX;
-  std::string out(reinterpret_cast<const char*>(&size), sizeof(size));
-  if (foreign_key) out.append(*foreign_key);
-  return out.append(row);
-}
-
-LeftValue read_left(std::string_view bytes) {
-  std::uint32_t size = 0;
-  std::memcpy(&size, bytes.data(), sizeof(size));
-  bytes.remove_prefix(sizeof(size));
-  if (size == UINT32_MAX) return {std::nullopt, bytes};
-  return {bytes.substr(0, size), bytes.substr(size)};
-}
 
 /// Left rows meet the right row whose key an expression over them names. Both tables lie in one partition. Which left
 /// rows refer to a right key is an index of the left store.
@@ -35,10 +15,10 @@ class ForeignKeyJoin final : public Operator {
                  std::unique_ptr<TableSide> right, PairStore& references)
       : context_(lower.context),
         outer_(node.type == JoinType::left),
-        foreign_key_(node.foreign_key),
+        foreign_keys_(evaluators(node)),
         left_(std::move(left)),
         right_(std::move(right)),
-        rows_(lower.node, *node.left, *node.right, false),
+        rows_(lower.node, *node.left, *node.right, JoinRows::RightKey::apart),
         emit_before_(lower.emit_before),
         references_(references) {
     references_.fill_by([this](bool all) { return find_references(all); });
@@ -51,19 +31,25 @@ class ForeignKeyJoin final : public Operator {
   }
 
  private:
+  static std::vector<Evaluator> evaluators(const ForeignKeyJoinNode& node) {
+    std::vector<Evaluator> made;
+    made.emplace_back(node.foreign_key);
+    for (const ExprPtr& key : node.more_keys) made.emplace_back(key);
+    return made;
+  }
   Status find_references(bool all) {
     Status loaded;
     if (!all) {
       left_->store().for_each([&](const Entry& entry) {
         if (!loaded || !entry.present()) return;
-        const LeftValue left = read_left(row_value(entry.value()).bytes());
-        if (left.foreign_key) loaded = references_.load(*left.foreign_key, left_->store().key(entry));
+        const ValuedRow left = read_valued(row_value(entry.value()).bytes());
+        if (left.value) loaded = references_.load(*left.value, left_->store().key(entry));
       });
       return loaded;
     }
     Status scanned = left_->store().scan({}, {}, [&](std::string_view key, std::string_view value) {
-      const LeftValue left = read_left(value.substr(sizeof(std::int64_t)));
-      if (left.foreign_key) loaded = references_.load(*left.foreign_key, key);
+      const ValuedRow left = read_valued(value.substr(sizeof(std::int64_t)));
+      if (left.value) loaded = references_.load(*left.value, key);
       return loaded.has_value();
     });
     return scanned ? loaded : scanned;
@@ -84,7 +70,7 @@ class ForeignKeyJoin final : public Operator {
 
   OperatorContext& context_;
   bool outer_;
-  Evaluator foreign_key_;
+  std::vector<Evaluator> foreign_keys_;  // one for each column of the right key
   std::unique_ptr<TableSide> left_, right_;
   JoinRows rows_;
   bool emit_before_;
@@ -110,9 +96,10 @@ Status ForeignKeyJoin::take_left(const Batch& in) {
   if (rows.empty()) return {};
   RowErrors errors;
   Bitmap failed;
-  const ColumnPtr names = foreign_key_.evaluate(in, errors, failed);
+  std::vector<ColumnPtr> names;
+  for (Evaluator& key : foreign_keys_) names.push_back(key.evaluate(in, errors, failed));
   if (errors.count != 0) report(errors, failed, in);
-  encode_keys({&names, 1}, rows, {}, right_keys_);
+  encode_keys(names, rows, {}, right_keys_);
   left_->keys().encode(in, rows, left_keys_);
   if (Status encoded = left_->codec().encode(in, encoded_); !encoded) return encoded;
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -122,7 +109,8 @@ Status ForeignKeyJoin::take_left(const Batch& in) {
     Entry* entry = nullptr;
     if (Status found = left_->store().find_or_create(key, {&entry, 1}); !found) return found;
     std::optional<std::string_view> foreign_key;
-    if (!names->is_null(rows[i])) foreign_key = right_keys_[i];
+    const auto is_null = [&](const ColumnPtr& name) { return name->is_null(rows[i]); };
+    if (std::none_of(names.begin(), names.end(), is_null)) foreign_key = right_keys_[i];
     if (Status taken = take_left_row(in, rows[i], *entry, foreign_key); !taken) return taken;
   }
   if (errors.count != 0 && in.kinds.empty()) context_.report(errors, in);
@@ -153,10 +141,10 @@ Status ForeignKeyJoin::take_left_row(const Batch& in, std::uint32_t row, Entry& 
   std::optional<JoinRows::Pair> old, now;
   bool referred = false;
   if (entry.present()) {
-    const LeftValue left = read_left(row_value(entry.value()).bytes());
-    if (Status found = result_of(left.row, left.foreign_key, old, ignored); !found) return found;
-    referred = left.foreign_key.has_value();
-    if (referred) references_.remove(*left.foreign_key, key);
+    const ValuedRow left = read_valued(row_value(entry.value()).bytes());
+    if (Status found = result_of(left.row, left.value, old, ignored); !found) return found;
+    referred = left.value.has_value();
+    if (referred) references_.remove(*left.value, key);
   }
   rows_.set_headers(in, row);
   if (in.kind(row) == RowKind::remove) {
@@ -170,7 +158,7 @@ Status ForeignKeyJoin::take_left_row(const Batch& in, std::uint32_t row, Entry& 
   if (Status found = result_of(bytes, foreign_key, now, timestamp); !found) return found;
   if (foreign_key) references_.add(*foreign_key, key);
   rows_.change(key, old, now, timestamp, emit_before_);
-  store.put_row(entry, (*in.timestamps)[row], write_left(foreign_key, bytes));
+  store.put_row(entry, (*in.timestamps)[row], write_valued(foreign_key, bytes));
   return {};
 }
 
@@ -199,7 +187,7 @@ Status ForeignKeyJoin::change_right(std::string_view right_key, JoinRows::Bytes 
     Entry* left = nullptr;
     if (Status found = find_one(left_->store(), left_key, left); !found) return found;
     if (left == nullptr) return {};
-    const auto [foreign_key, row] = read_left(row_value(left->value()).bytes());
+    const auto [foreign_key, row] = read_valued(row_value(left->value()).bytes());
     if (foreign_key != right_key) return {};  // it refers to another one now
     const std::int64_t time = std::max(timestamp, value_timestamp(left->value()));
     rows_.change(left_key, pair(row, old), pair(row, now), time, emit_before_);

@@ -24,13 +24,13 @@ std::shared_ptr<const std::vector<std::int64_t>> spread_times(
 
 }  // namespace
 
-JoinRows::JoinRows(const PlanNode& join, const PlanNode& left, const PlanNode& right, bool right_is_keyed_alike)
+JoinRows::JoinRows(const PlanNode& join, const PlanNode& left, const PlanNode& right, RightKey right_key)
     : keys_(result_keys(join)),
       right_keys_(right),
       left_(left.schema),
       right_(right.schema),
       stream_(join.kind == RelationKind::stream),
-      keyed_alike_(right_is_keyed_alike) {}
+      right_key_(right_key) {}
 
 JoinRows::Piece JoinRows::keep(Bytes bytes) {
   if (!bytes) return {};
@@ -92,8 +92,13 @@ Result<Batch> JoinRows::make(std::size_t from, std::size_t to) {
   if (std::any_of(rows.begin(), rows.end(), has_headers))
     for (const Row& row : rows) out.headers.push_back(row.headers);
   const std::vector<ColumnPtr> own = decode_keys(rows, out);
-  if (Status added = add_side(left_, &Row::left, rows, own, out); !added) return added.error();
-  const std::vector<ColumnPtr> right = keyed_alike_ ? own : right_keys(rows, out);
+  const bool behind = right_key_ == RightKey::behind;
+  const auto middle = own.end() - static_cast<std::ptrdiff_t>(behind ? right_keys_.columns() : 0);
+  const std::vector<ColumnPtr> left(own.begin(), middle);
+  if (Status added = add_side(left_, &Row::left, rows, left, out); !added) return added.error();
+  const std::vector<ColumnPtr> right = right_key_ == RightKey::alike ? own
+                                       : behind                      ? std::vector<ColumnPtr>(middle, own.end())
+                                                                     : right_keys(rows, out);
   if (Status added = add_side(right_, &Row::right, rows, right, out); !added) return added.error();
   return out;
 }

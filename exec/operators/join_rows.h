@@ -14,9 +14,10 @@ namespace millrace::inline exec {
 /// the join's schema: key, then all columns of the left relation, then all of the right one.
 class JoinRows {
  public:
-  /// `right_is_keyed_alike`: the right relation's key is that of the result. Otherwise (foreign keys) right key bytes
-  /// are added apart.
-  JoinRows(const PlanNode& join, const PlanNode& left, const PlanNode& right, bool right_is_keyed_alike = true);
+  /// Where the right relation's key is: that of the result (`alike`), in bytes that are added apart (`apart`: foreign
+  /// keys), or in the key of the result behind that of the left relation (`behind`).
+  enum class RightKey : std::uint8_t { alike, apart, behind };
+  JoinRows(const PlanNode& join, const PlanNode& left, const PlanNode& right, RightKey right_key = RightKey::alike);
 
   using Bytes = std::optional<std::string_view>;
   /// The bytes are copied. `kind` is left out of streams. Without a key the result has none.
@@ -59,7 +60,8 @@ class JoinRows {
   StoreKeys keys_;
   StoreKeys right_keys_;
   RowCodec left_, right_;
-  bool stream_, keyed_alike_;
+  bool stream_;
+  RightKey right_key_;
   std::shared_ptr<const Headers> headers_;
   std::string arena_;
   std::vector<Row> rows_;

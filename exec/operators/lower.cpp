@@ -213,6 +213,8 @@ class Builder {
                                [&](const TableTableJoinNode& n) { return make_table_table_join(n, lower); },
                                [&](const ForeignKeyJoinNode& n) { return make_foreign_key_join(n, lower); },
                                [&](const UnionNode& n) { return make_union(n, lower); },
+                               [&](const BroadcastJoinNode& n) { return make_broadcast_join(n, lower); },
+                               [&](const PairJoinNode& n) { return make_pair_join(n, lower); },
                                [&](const GroupNode& n) { return make_group(n, lower); },
                                [&](const SortNode& n) { return make_sort(n, lower); },
                                [&](const LatestNode& n) { return make_latest(n, lower); },

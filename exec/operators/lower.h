@@ -40,6 +40,8 @@ MadeOperator make_group(const GroupNode& node, const LowerContext& lower);
 MadeOperator make_latest(const LatestNode& node, const LowerContext& lower);
 MadeOperator make_sort(const SortNode& node, const LowerContext& lower);
 MadeOperator make_union(const UnionNode& node, const LowerContext& lower);
+MadeOperator make_broadcast_join(const BroadcastJoinNode& node, const LowerContext& lower);
+MadeOperator make_pair_join(const PairJoinNode& node, const LowerContext& lower);
 MadeOperator make_foreign_key_join(const ForeignKeyJoinNode& node, const LowerContext& lower);
 
 }  // namespace millrace::inline exec

@@ -1,6 +1,8 @@
 #include <algorithm>
 
+#include "exec/operators/batch_ops.h"
 #include "exec/operators/due_keys.h"
+#include "exec/operators/join_condition.h"
 #include "exec/operators/join_rows.h"
 #include "exec/operators/windows.h"
 #include "exec/state/ordered_store.h"
@@ -8,8 +10,9 @@
 namespace millrace::inline exec {
 namespace {
 
-constexpr char kHeld = 0;     // a row that waits for a match before it may go out alone
-constexpr char kSettled = 1;  // matched, given out, or of a side that never goes out alone
+constexpr std::int64_t kAnyDistance = 1LL << 48;  // in ms: longer than all time there is
+constexpr char kHeld = 0;                         // a row that waits for a match before it may go out alone
+constexpr char kSettled = 1;                      // matched, given out, or of a side that never goes out alone
 
 /// Rows of both sides meet when their times are close enough. Each side keeps its rows under `key | time | number`; a
 /// stored row is `state byte | ROW bytes`. Which rows are visible depends on stream time alone, never on when storage
@@ -19,17 +22,25 @@ class StreamStreamJoin final : public Operator {
   StreamStreamJoin(const StreamStreamJoinNode& node, const LowerContext& lower, OrderedStore& left, OrderedStore& right)
       : context_(lower.context),
         keys_(*node.left),
-        sides_{{RowCodec(node.left->schema), left, node.before_ms, node.after_ms, is_outer(node.type, 0)},
-               {RowCodec(node.right->schema), right, node.after_ms, node.before_ms, is_outer(node.type, 1)}},
+        sides_{{RowCodec(node.left->schema), left, node.before_ms.value_or(kAnyDistance),
+                node.after_ms.value_or(kAnyDistance), is_outer(node.type, 0)},
+               {RowCodec(node.right->schema), right, node.after_ms.value_or(kAnyDistance),
+                node.before_ms.value_or(kAnyDistance), is_outer(node.type, 1)}},
         rows_(lower.node, *node.left, *node.right),
-        eager_(node.eager),
-        grace_(node.grace_ms),
-        retention_(node.retention_ms()) {}
+        eager_(node.eager || node.unbounded()),
+        unbounded_(node.unbounded()),
+        final_(node.final),
+        grace_(node.grace_ms.value_or(0)),
+        retention_(node.retention_ms()) {
+    if (node.condition)
+      condition_ =
+          std::make_unique<JoinCondition>(node.condition, context_, JoinRows(lower.node, *node.left, *node.right));
+  }
 
   Status on_batch(int input, const Batch& in, Emitter& out) override;
   Status on_commit(Emitter&) override {
     for (Side& side : sides_)
-      if (side.newest != INT64_MIN) side.store.map().expire_before(side.newest - retention_);
+      if (const auto last = last_expired(side)) side.store.map().expire_before(*last);
     return {};
   }
   void save(std::string& bytes) const override {
@@ -40,7 +51,7 @@ class StreamStreamJoin final : public Operator {
     stream_time_ = load_number(bytes, INT64_MIN);
     for (Side& side : sides_) {
       side.newest = load_number(bytes, INT64_MIN);
-      if (side.newest != INT64_MIN) side.store.map().expired_before(side.newest - retention_);
+      if (const auto last = last_expired(side)) side.store.map().expired_before(*last);
     }
     next_ = load_number(bytes, 0);
     held_.begin_at(closing_time(false));
@@ -59,7 +70,17 @@ class StreamStreamJoin final : public Operator {
   static bool is_outer(JoinType type, int side) {
     return type == JoinType::full || type == (side == 0 ? JoinType::left : JoinType::right);
   }
-  bool visible(const Side& side, std::int64_t timestamp) const { return timestamp > side.newest - retention_; }
+  /// Up to when rows of the side have expired; nothing: none has. Without a time bound both sides live by the stream
+  /// time of the join, otherwise by their own.
+  std::optional<std::int64_t> last_expired(const Side& side) const {
+    const std::int64_t newest = unbounded_ ? stream_time_ : side.newest;
+    if (!retention_ || newest == INT64_MIN) return std::nullopt;
+    return newest - *retention_ - (unbounded_ ? 1 : 0);
+  }
+  bool visible(const Side& side, std::int64_t timestamp) const {
+    const auto last = last_expired(side);
+    return !last || timestamp > *last;
+  }
   /// Rows of the side before this can meet no other any more.
   std::int64_t closed_before(const Side& side) const {
     return stream_time_ == INT64_MIN ? INT64_MIN : stream_time_ - side.forth - grace_;
@@ -73,11 +94,22 @@ class StreamStreamJoin final : public Operator {
     return time;
   }
 
+  using Items = std::pair<OrderedStore::List::const_iterator, OrderedStore::List::const_iterator>;
+  /// The rows of the other side that are near enough in time to one of side `own`.
+  static Items near(const Side& own, const OrderedStore::List& others, std::int64_t timestamp) {
+    const auto earlier = [](const OrderedStore::Item& item, std::int64_t time) { return item.end < time; };
+    const auto later = [](std::int64_t time, const OrderedStore::Item& item) { return time < item.end; };
+    const auto from = std::lower_bound(others.begin(), others.end(), timestamp - own.back, earlier);
+    return {from, std::upper_bound(from, others.end(), timestamp + own.forth, later)};
+  }
+
   Status find_others(int input, const Batch& in, std::span<const std::uint32_t> keyed);
   Status take_row(int input, std::string_view key, std::int64_t timestamp, std::string_view bytes,
                   const OrderedStore::List& others);
   bool match(int input, std::string_view key, std::int64_t timestamp, std::string_view bytes,
              const OrderedStore::List& others);
+  Status judge(int input, const Batch& in, std::span<const std::uint32_t> keyed);
+  JoinRows::Bytes partial_key(const Batch& in, std::uint32_t row);
   Status give_held();
   Status give(const DueKeys::Key& held);
   Status read_held(std::int64_t from, std::int64_t to);
@@ -90,11 +122,18 @@ class StreamStreamJoin final : public Operator {
   StoreKeys keys_;
   Side sides_[2];
   JoinRows rows_;
-  bool eager_;  // unmatched rows go out at once, even if a match follows
-  std::int64_t grace_, retention_;
+  bool eager_;      // unmatched rows go out at once, even if a match follows
+  bool unbounded_;  // rows meet whatever their times are
+  bool final_;      // rows that come behind the grace are dropped
+  std::int64_t grace_;
+  std::optional<std::int64_t> retention_;  // absent: for ever
   std::int64_t stream_time_ = INT64_MIN;
   std::int64_t next_ = 0;  // numbers rows, so that equal times keep their order
   DueKeys held_;
+  std::unique_ptr<JoinCondition> condition_;  // null: none
+  std::vector<std::size_t> first_pairs_;      // by row with a key: the first of its pairs
+  std::size_t next_pair_ = 0;
+  KeyBuffer partial_key_;
   std::uint64_t late_ = 0;  // rows of the batch that are kept no more
   KeyBuffer key_bytes_;
   std::vector<const OrderedStore::List*> others_;  // of the other side, for each row with a key
@@ -106,7 +145,7 @@ Status StreamStreamJoin::on_batch(int input, const Batch& in, Emitter& out) {
   std::vector<std::uint32_t> rows, keyed;
   for (std::uint32_t row = 0; row < in.rows; ++row) {
     if (in.null_values.test(row)) continue;
-    const bool has_key = !in.null_keys.test(row);
+    const bool has_key = is_keyed(in, keys_.columns(), row);
     if (has_key) keyed.push_back(row);
     if (has_key || sides_[input].outer) rows.push_back(row);
   }
@@ -114,16 +153,19 @@ Status StreamStreamJoin::on_batch(int input, const Batch& in, Emitter& out) {
   keys_.encode(in, keyed, key_bytes_);
   if (Status encoded = sides_[input].codec.encode(in, encoded_); !encoded) return encoded;
   if (Status found = find_others(input, in, keyed); !found) return found;
+  if (Status judged = condition_ ? judge(input, in, keyed) : Status{}; !judged) return judged;
   std::size_t next_keyed = 0;
   late_ = 0;
   for (const std::uint32_t row : rows) {
     rows_.set_headers(in, row);
     const std::int64_t timestamp = (*in.timestamps)[row];
-    if (in.null_keys.test(row)) {  // it can meet no other, and says nothing about stream time
-      add(input, std::nullopt, encoded_.row(row), std::nullopt, timestamp);
+    if (next_keyed == keyed.size() || keyed[next_keyed] != row) {
+      // It can meet no other, and says nothing about stream time.
+      add(input, partial_key(in, row), encoded_.row(row), std::nullopt, timestamp);
       continue;
     }
     const std::size_t i = next_keyed++;
+    next_pair_ = condition_ ? first_pairs_[i] : 0;
     if (Status taken = take_row(input, key_bytes_[i], timestamp, encoded_.row(row), *others_[i]); !taken) return taken;
   }
   if (late_ != 0) context_.late_rows(late_);
@@ -134,17 +176,44 @@ Status StreamStreamJoin::on_batch(int input, const Batch& in, Emitter& out) {
 Status StreamStreamJoin::find_others(int input, const Batch& in, std::span<const std::uint32_t> keyed) {
   const Side& own = sides_[input];
   const Side& other = sides_[1 - input];
-  const std::int64_t visible_from = other.newest == INT64_MIN ? 0 : other.newest - retention_ + 1;
+  const auto last = last_expired(other);
+  const std::int64_t visible_from = last ? *last + 1 : 0;
   others_from_.clear();
   for (const std::uint32_t row : keyed)
     others_from_.push_back(std::max((*in.timestamps)[row] - own.back, visible_from));
   return other.store.find_lists(key_bytes_, others_from_, others_);
 }
 
+/// Which of the rows that they may meet the rows of a batch do meet.
+Status StreamStreamJoin::judge(int input, const Batch& in, std::span<const std::uint32_t> keyed) {
+  first_pairs_.clear();
+  for (std::size_t i = 0; i < keyed.size(); ++i) {
+    first_pairs_.push_back(condition_->pairs().size());
+    const auto [from, to] = near(sides_[input], *others_[i], (*in.timestamps)[keyed[i]]);
+    for (auto item = from; item != to; ++item) {
+      const JoinRows::Bytes own = encoded_.row(keyed[i]), other = row_value(item->entry->value()).bytes().substr(1);
+      condition_->pairs().add(key_bytes_[i], input == 0 ? own : other, input == 0 ? other : own,
+                              std::max((*in.timestamps)[keyed[i]], item->end));
+    }
+  }
+  return condition_->judge();
+}
+
+/// The key of a row that has none of it, or of several columns some.
+JoinRows::Bytes StreamStreamJoin::partial_key(const Batch& in, std::uint32_t row) {
+  if (keys_.columns() == 1 || in.null_keys.test(row)) return std::nullopt;
+  keys_.encode(in, {&row, 1}, partial_key_);
+  return partial_key_[0];
+}
+
 Status StreamStreamJoin::take_row(int input, std::string_view key, std::int64_t timestamp, std::string_view bytes,
                                   const OrderedStore::List& others) {
   Side& own = sides_[input];
   stream_time_ = std::max(stream_time_, timestamp);
+  if (final_ && timestamp < stream_time_ - grace_) {
+    ++late_;
+    return {};
+  }
   if (!eager_ && timestamp == stream_time_)
     if (Status given = give_held(); !given) return given;
   own.newest = std::max(own.newest, timestamp);
@@ -171,11 +240,11 @@ bool StreamStreamJoin::match(int input, std::string_view key, std::int64_t times
                              const OrderedStore::List& others) {
   Side& own = sides_[input];
   Side& other = sides_[1 - input];
-  const auto earlier = [](const OrderedStore::Item& item, std::int64_t time) { return item.end < time; };
   bool matched = false;
-  for (auto item = std::lower_bound(others.begin(), others.end(), timestamp - own.back, earlier);
-       item != others.end() && item->end <= timestamp + own.forth; ++item) {
-    if (!visible(other, item->end)) continue;
+  const auto [from, to] = near(own, others, timestamp);
+  for (auto item = from; item != to; ++item) {
+    const bool holds = !condition_ || condition_->holds(next_pair_++);
+    if (!holds || !visible(other, item->end)) continue;
     matched = true;
     Entry& entry = *item->entry;
     if (row_value(entry.value()).data[0] == kHeld) {
@@ -232,10 +301,10 @@ Status StreamStreamJoin::give(const DueKeys::Key& held) {
 Status StreamStreamJoin::read_held(std::int64_t from, std::int64_t to) {
   for (const int input : {0, 1}) {
     Side& side = sides_[input];
-    if (!side.outer || side.newest == INT64_MIN) continue;
+    const auto last = last_expired(side);
+    if (!side.outer || !last) continue;
     Status visited = side.store.map().visit_windows(
-        std::max(from, side.newest - retention_), to,
-        [&](std::string_view key, const Entry* entry, std::string_view stored) {
+        std::max(from, *last), to, [&](std::string_view key, const Entry* entry, std::string_view stored) {
           const char state = entry != nullptr ? row_value(entry->value()).data[0] : stored[sizeof(std::int64_t)];
           if (state == kHeld) held_.add({OrderedStore::end_of(key), input == 0, std::string(key)});
         });
@@ -244,8 +313,9 @@ Status StreamStreamJoin::read_held(std::int64_t from, std::int64_t to) {
   return {};
 }
 
-Result<OrderedStore*> open_side(const Result<StoreSlot>& slot, std::int64_t retention) {
+Result<OrderedStore*> open_side(const Result<StoreSlot>& slot, std::optional<std::int64_t> kept) {
   if (!slot) return slot.error();
+  const std::int64_t retention = kept.value_or(kAnyDistance);
   auto store =
       OrderedStore::open(*slot, {.layout = std::shared_ptr<const ValueLayout>(&row_layout(), [](const ValueLayout*) {}),
                                  .advance_ms = std::max<std::int64_t>(retention / 64, 1),

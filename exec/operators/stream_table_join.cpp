@@ -7,8 +7,10 @@ namespace {
 /// Stream rows meet the newest table row of their key. Only stream rows give results. A row without a key meets none.
 class StreamTableJoin final : public Operator {
  public:
-  StreamTableJoin(const StreamTableJoinNode& node, std::unique_ptr<TableSide> table)
-      : table_(std::move(table)), left_(node.type == JoinType::left) {}
+  StreamTableJoin(const StreamTableJoinNode& node, OperatorContext& context, std::unique_ptr<TableSide> table)
+      : context_(context), table_(std::move(table)), left_(node.type == JoinType::left) {
+    if (node.condition) condition_.emplace(node.condition, context.parameters());
+  }
 
   Status on_batch(int input, const Batch& in, Emitter& out) override {
     if (input == 1) return table_->apply(in, TableSide::news(in), [](std::size_t, const Entry&) {});
@@ -16,7 +18,7 @@ class StreamTableJoin final : public Operator {
     keyed_.clear();
     for (std::uint32_t row = 0; row < in.rows; ++row) {
       if (in.null_values.test(row)) continue;
-      const bool keyed = !in.null_keys.test(row);
+      const bool keyed = is_keyed(in, table_->keys().columns(), row);
       if (keyed) keyed_.push_back(row);
       if (keyed || left_) rows_.push_back(row);
     }
@@ -43,6 +45,30 @@ class StreamTableJoin final : public Operator {
       bytes_.push_back(matches_[i] ? std::optional(row_value(matches_[i]->value()).bytes()) : std::nullopt);
     }
     if (kept_.empty()) return {};
+    Result<Batch> joined = paired(in);
+    if (!joined || !condition_) return joined ? out.batch(std::move(*joined)) : joined.error();
+    if (!drop_failing(*joined)) return out.batch(std::move(*joined));
+    joined = paired(in);
+    return joined ? out.batch(std::move(*joined)) : joined.error();
+  }
+  /// Rows that match but for the condition match nothing; true when there are any. Inner joins have a filter instead.
+  bool drop_failing(const Batch& joined) {
+    RowErrors errors;
+    condition_->select(joined, errors, selected_);
+    if (errors.count != 0) context_.report(errors, joined);
+    bool dropped = false;
+    std::size_t next = 0;
+    for (std::uint32_t i = 0; i < joined.rows; ++i) {
+      if (next < selected_.size() && selected_[next] == i) {
+        ++next;
+      } else if (bytes_[i]) {
+        bytes_[i].reset();
+        dropped = true;
+      }
+    }
+    return dropped;
+  }
+  Result<Batch> paired(const Batch& in) {
     Batch left = is_all(kept_, in.rows) ? share(in) : gather(in, kept_);
     Result<std::vector<ColumnPtr>> right = table_->codec().decode(bytes_);
     if (!right) return right.error();
@@ -52,7 +78,7 @@ class StreamTableJoin final : public Operator {
     for (std::size_t k = 0; k < keys; ++k) columns.push_back(right_key(*left.columns[k], bytes_));
     columns.insert(columns.end(), right->begin(), right->end());
     left.columns = std::move(columns);
-    return out.batch(std::move(left));
+    return left;
   }
   /// The table's key column: that of the stream row where there is a match.
   static ColumnPtr right_key(const Column& key, std::span<const std::optional<std::string_view>> matches) {
@@ -63,8 +89,11 @@ class StreamTableJoin final : public Operator {
     return column;
   }
 
+  OperatorContext& context_;
   std::unique_ptr<TableSide> table_;
   bool left_;
+  std::optional<Evaluator> condition_;
+  std::vector<std::uint32_t> selected_;
   std::vector<std::uint32_t> rows_, keyed_, kept_;
   std::vector<Entry*> matches_;
   std::vector<std::optional<std::string_view>> bytes_;  // of the table rows that match, by kept row
@@ -77,7 +106,7 @@ MadeOperator make_stream_table_join(const StreamTableJoinNode& node, const Lower
     return user_error("a stream can only be joined with a table by an inner or a left join");
   Result<std::unique_ptr<TableSide>> table = TableSide::make(*node.right, lower.store("table"));
   if (!table) return table.error();
-  return std::make_unique<StreamTableJoin>(node, std::move(*table));
+  return std::make_unique<StreamTableJoin>(node, lower.context, std::move(*table));
 }
 
 }  // namespace millrace::inline exec

@@ -1,3 +1,4 @@
+#include "exec/operators/batch_ops.h"
 #include "exec/operators/join_rows.h"
 
 namespace millrace::inline exec {
@@ -24,7 +25,8 @@ class TableTableJoin final : public Operator {
       if (entry.present()) old = row_value(entry.value()).bytes();
       if (!removed) now = own.encoded_rows().row(rows[i]);
       rows_.set_headers(in, rows[i]);
-      if (old || now) join(input, own.store().key(entry), old, now, (*in.timestamps)[rows[i]], others_[i]);
+      const Entry* other = is_keyed(in, own.keys().columns(), rows[i]) ? others_[i] : nullptr;
+      if (old || now) join(input, own.store().key(entry), old, now, (*in.timestamps)[rows[i]], other);
     });
     return applied ? rows_.flush(out) : applied;
   }

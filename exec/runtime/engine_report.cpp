@@ -19,7 +19,8 @@ TaskStatus report(Task& task, bool restoring, int worker) {
   for (const auto& entry : task.stores()) status.state_bytes += entry.store->memory_bytes();
   for (const auto& input : task.inputs()) {
     const std::string& topic = input->partition().topic;
-    status.inputs.push_back({topic, task.committed().offset_of(topic, 0), input->consumed(), input->accepted()});
+    const std::int64_t committed = input->broadcast() ? input->consumed() : task.committed().offset_of(topic, 0);
+    status.inputs.push_back({topic, committed, input->consumed(), input->accepted()});
   }
   return status;
 }

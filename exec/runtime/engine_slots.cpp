@@ -257,8 +257,9 @@ void EngineImpl::look_for_partitions() {
     if (stopping_) return;
     bool grown = false;
     for (const SubtopologyLayout& sub : run->layout.subtopologies)
-      for (const LayoutInput& input : sub.inputs)
-        grown = grown || (!input.internal && count(input.topic) > input.partitions);
+      for (const auto* inputs : {&sub.inputs, &sub.broadcasts})
+        for (const LayoutInput& input : *inputs)
+          grown = grown || (!input.internal && count(input.topic) > input.partitions);
     if (!grown) continue;
     TopicSizes sizes(log_);
     auto layout = make_layout(sizes, *run->plan, slots_->slots());

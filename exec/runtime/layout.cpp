@@ -34,10 +34,11 @@ class Planner {
     for (const PlanNode* node : sources_of(*sub.root)) {
       const auto& source = *node->as<SourceNode>();
       const bool table = node->kind == RelationKind::table;
-      const auto known = std::find_if(placed.inputs.begin(), placed.inputs.end(),
+      std::vector<LayoutInput>& inputs = source.broadcast ? placed.broadcasts : placed.inputs;
+      const auto known = std::find_if(inputs.begin(), inputs.end(),
                                       [&](const LayoutInput& input) { return input.topic == source.topic; });
-      if (known == placed.inputs.end()) {
-        placed.inputs.push_back({source.topic, 0, source.internal, table});
+      if (known == inputs.end()) {
+        inputs.push_back({source.topic, 0, source.internal, table});
       } else {
         known->table = known->table || table;
       }
@@ -54,7 +55,11 @@ class Planner {
   }
 
   Status count_external(SubtopologyLayout& placed) {
-    for (LayoutInput& input : placed.inputs) {
+    if (auto done = count_external(placed.broadcasts); !done) return done;
+    return count_external(placed.inputs);
+  }
+  Status count_external(std::vector<LayoutInput>& inputs) {
+    for (LayoutInput& input : inputs) {
       if (input.internal) continue;
       const auto found = sizes_.partitions(input.topic);
       if (!found) return found.error();

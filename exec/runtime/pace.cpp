@@ -64,7 +64,8 @@ void Pace::collect(const PlanNode& node) {
     rules_.push_back(window.type == WindowType::session ? Rule{0, 0, window.size_ms + slack}
                                                         : Rule{window.size_ms, window.advance_ms, slack});
   } else if (const auto* join = node.as<StreamStreamJoinNode>()) {
-    rules_.push_back({0, 0, join->grace_ms / kShareOfGrace});
+    const auto late = join->unbounded() ? join->ttl_ms : join->grace_ms;
+    if (late) rules_.push_back({0, 0, *late / kShareOfGrace});
   }
   for (const NodePtr& input : inputs_of(node)) collect(*input);
 }

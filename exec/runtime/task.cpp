@@ -82,6 +82,7 @@ Status Task::build(const Progress& progress) {
     committed_.operators = pipeline_->save();
   }
   for (auto& input : inputs_) {
+    if (input->broadcast()) continue;
     const std::string& topic = input->partition().topic;
     input->seek(progress.offset_of(topic, 0), progress.witness_of(topic));
     if (progress.sequence > 0) input->be_strict();
@@ -98,16 +99,23 @@ void Task::make_inputs() {
     if (place_.partition >= input.partitions) continue;
     const int rank = static_cast<int>(i) + (input.table ? 0 : 1 << 16);
     inputs_.push_back(std::make_unique<TaskInput>(TopicPartition{input.topic, place_.partition}, input.internal,
-                                                  leaves_of(input.topic), rank));
+                                                  leaves_of(input.topic, false), rank));
+  }
+  for (const LayoutInput& input : layout.broadcasts) {
+    for (int partition = 0; partition < input.partitions; ++partition) {
+      inputs_.push_back(
+          std::make_unique<TaskInput>(TopicPartition{input.topic, partition}, false, leaves_of(input.topic, true), 0));
+      inputs_.back()->be_broadcast();
+    }
   }
 }
 
-std::vector<TaskInput::Leaf> Task::leaves_of(const std::string& topic) {
+std::vector<TaskInput::Leaf> Task::leaves_of(const std::string& topic, bool broadcast) {
   std::vector<TaskInput::Leaf> leaves;
   const auto& all = pipeline_->leaves();
   for (std::size_t i = 0; i < all.size(); ++i) {
     const SourceNode& source = *all[i].source->as<SourceNode>();
-    if (source.topic != topic) continue;
+    if (source.topic != topic || source.broadcast != broadcast) continue;
     const std::string step = source.name.empty() ? source.topic : source.name;
     auto on_bad = [this, step, topic](const BadRecord& bad) {
       report_bad(step, bad.kind, bad.message, topic, bad.offset);
@@ -119,9 +127,26 @@ std::vector<TaskInput::Leaf> Task::leaves_of(const std::string& topic) {
   return leaves;
 }
 
+/// What every task reads whole comes first, whatever its times are: nothing else goes on before it is read to its end.
+Result<TaskInput*> Task::choose_broadcast(const HasMore& has_more, bool& blocked, std::size_t& rows) {
+  for (auto& input : inputs_) {
+    if (!input->broadcast()) continue;
+    if (auto loaded = load_head(*input); !loaded) return loaded.error();
+    if (input->has_head()) {
+      rows = input->head_rows();
+      return input.get();
+    }
+    blocked = blocked || input->waits_for_schema() || has_more(*input);
+  }
+  return nullptr;
+}
+
 Result<TaskInput*> Task::choose(const HasMore& has_more, bool& blocked, std::size_t& rows) {
+  auto first_of_all = choose_broadcast(has_more, blocked, rows);
+  if (!first_of_all || *first_of_all != nullptr || blocked) return first_of_all;
   TaskInput* best = nullptr;
   for (auto& input : inputs_) {
+    if (input->broadcast()) continue;
     if (auto loaded = load_head(*input); !loaded) return loaded.error();
     if (!input->has_head()) {
       const bool matters = inputs_.size() > 1 || pace_ != nullptr;
@@ -135,7 +160,7 @@ Result<TaskInput*> Task::choose(const HasMore& has_more, bool& blocked, std::siz
   if (best == nullptr || blocked) return nullptr;
   rows = best->head_rows();
   for (auto& input : inputs_)
-    if (input.get() != best && input->has_head())
+    if (input.get() != best && !input->broadcast() && input->has_head())
       rows = std::min(rows, best->rows_before(input->head_time(), input->rank()));
   return best;
 }
@@ -266,6 +291,7 @@ Progress Task::now() const {
   Progress progress;
   progress.sequence = committed_.sequence + 1;
   for (const auto& input : inputs_) {
+    if (input->broadcast()) continue;
     progress.offsets.emplace_back(input->partition().topic, input->consumed());
     if (input->witness().offset >= 0) progress.witnesses.emplace_back(input->partition().topic, input->witness());
   }
@@ -319,13 +345,15 @@ void Task::commit_done(const std::vector<Writer::Appended>& appended) {
   }
   committed_ = std::move(committing_);
   committing_ = {};
-  for (auto& input : inputs_) input->be_strict();
+  for (auto& input : inputs_)
+    if (!input->broadcast()) input->be_strict();
   if (pace_ != nullptr) pace_->has_committed(pace_member_, dirty_ ? told_at_commit_ : told_);
 }
 
 Status Task::roll_back() {
   for (StoreEntry& entry : stores_) entry.store->roll_back();
   for (auto& input : inputs_) {
+    if (input->broadcast()) continue;  // what it brought has stayed
     const std::string& topic = input->partition().topic;
     input->seek(committed_.offset_of(topic, 0), committed_.witness_of(topic));
   }
@@ -340,7 +368,7 @@ Status Task::roll_back() {
 
 std::int64_t Task::settled(const TaskInput& input) const {
   const bool uncommitted = dirty_ || committing_.sequence > 0;
-  return uncommitted ? committed_.offset_of(input.partition().topic, 0) : input.consumed();
+  return uncommitted && !input.broadcast() ? committed_.offset_of(input.partition().topic, 0) : input.consumed();
 }
 
 std::size_t Task::dirty_bytes() const {

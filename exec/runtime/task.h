@@ -107,12 +107,15 @@ class Task final : private TaskContext, private Emitter {
   Task(std::shared_ptr<QueryRun> run, TaskPlace place, const TaskEnvironment& environment);
   Status build(const Progress& progress);
   void make_inputs();
-  std::vector<TaskInput::Leaf> leaves_of(const std::string& topic);
+  std::vector<TaskInput::Leaf> leaves_of(const std::string& topic, bool broadcast);
   Result<Step> step_once(const HasMore& has_more);
   Status write_commit();
   Result<TaskInput*> choose(const HasMore& has_more, bool& blocked, std::size_t& rows);
+  Result<TaskInput*> choose_broadcast(const HasMore& has_more, bool& blocked, std::size_t& rows);
   void join_pace();
-  bool keeps_pace(const TaskInput& input) const { return pace_ != nullptr && (all_keep_pace_ || !input.internal()); }
+  bool keeps_pace(const TaskInput& input) const {
+    return pace_ != nullptr && !input.broadcast() && (all_keep_pace_ || !input.internal());
+  }
   void tell_pace(const HasMore& has_more);
   void tell_pace(std::int64_t time);
   std::size_t paced_rows(const TaskInput& input, std::size_t rows);

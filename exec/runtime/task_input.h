@@ -30,6 +30,9 @@ class TaskInput {
   const TopicPartition& partition() const { return partition_; }
   bool internal() const { return internal_; }
   int rank() const { return rank_; }
+  /// Part of a table that every task reads whole, before anything else, and from the start whenever the task starts.
+  void be_broadcast() { broadcast_ = true; }
+  bool broadcast() const { return broadcast_; }
 
   // --- from the reader ---
   /// Offset of the next record it would take.
@@ -97,6 +100,7 @@ class TaskInput {
 
   TopicPartition partition_;
   bool internal_;
+  bool broadcast_ = false;
   std::vector<Leaf> leaves_;
   int rank_;
   std::deque<Piece> queue_;

@@ -196,7 +196,7 @@ bool TransientRun::reached_end() {
   if (!worker_->at_rest()) return false;
   for (const auto& task : worker_->tasks())
     for (const auto& input : task->inputs())
-      if (input->internal() ? !drained(*input) : !input->at_end()) return false;
+      if (!input->broadcast() && (input->internal() ? !drained(*input) : !input->at_end())) return false;
   return true;
 }
 

@@ -29,7 +29,7 @@ void Worker::add_task(NewTask task) {
   for (const auto& input : added.inputs()) {
     owner_[input.get()] = &added;
     for (const auto& [topic, end] : task.ends)
-      if (topic == input->partition().topic) input->stop_at(end);
+      if (topic == input->partition().topic && !input->broadcast()) input->stop_at(end);
   }
   auto ready = restorer_->start(added);
   if (!ready) return give_up(added, ready.error());

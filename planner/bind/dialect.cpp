@@ -13,6 +13,7 @@ bool lifts(Lifted what, const PropertyMap& properties) {
     case Lifted::plain_tables:
     case Lifted::final_streams:
     case Lifted::loose_aggregates:
+    case Lifted::any_join:
       return dialect_of(properties) == Dialect::millrace;
   }
   return false;

@@ -15,6 +15,7 @@ enum class Lifted : std::uint8_t {
   plain_tables,      // pull queries on CREATE TABLE over a topic
   final_streams,     // CREATE STREAM ... EMIT FINAL
   loose_aggregates,  // GROUP BY without aggregates, aggregates without GROUP BY in persistent queries
+  any_join,          // several conditions in ON, a source joined with itself, any number of partitions
 };
 
 /// What `millrace.dialect` says.

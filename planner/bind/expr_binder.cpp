@@ -95,9 +95,7 @@ ExprPtr ExprBinder::build_column(const ast::ColumnRef& column, Span span) {
     if (parameter != parameters_.rend()) {
       return make_expr(LambdaParamExpr{parameter->id, name}, parameter->type, span);
     }
-    if (scope_.synthetic_key && scope_.synthetic_key->name == name) {
-      return at(scope_.synthetic_key->position, scope_.synthetic_key->type);
-    }
+    if (const auto* key = scope_.find_synthetic(name)) return at(key->position, key->type);
     if (scope_.window_aggregation && (name == "WINDOWSTART" || name == "WINDOWEND")) {
       throw SqlError(
           Code::invalid_window, span,

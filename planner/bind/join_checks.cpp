@@ -62,6 +62,7 @@ void JoinChecks::check_kinds() const {
           "clause with a stream-stream join, please visit: "
           "https://docs.confluent.io/current/ksql/docs/syntax-reference.html#create-stream-as-select");
     }
+    check_unbounded();
     return;
   }
   if (!left_stream && right_stream) {
@@ -79,10 +80,22 @@ void JoinChecks::check_kinds() const {
     fail(fmt::format("Invalid join type: full-outer join not supported for stream-table join. Got {}.", got()));
   }
   if (kind == ast::JoinKind::right) fail("Invalid join type encountered: RIGHT [OUTER] JOIN");
-  if (!is_only_key(scope_, step_.right, step_.source)) {
+  if (!is_whole_key(scope_, step_, step_.source, &JoinEquality::right)) {
     fail(fmt::format("Invalid join condition: stream-table joins require to join on the table's primary key. Got {}.",
                      step_.printed));
   }
+}
+
+void JoinChecks::check_unbounded() const {
+  const ast::Within& within = *step_.clause->within;
+  if (!within.unbounded) return;
+  const auto refuse = [&](const char* message) { throw SqlError(Code::invalid_join, within.span, message); };
+  if (step_.clause->kind != ast::JoinKind::inner) {
+    refuse(
+        "An outer join without a time bound never knows that a row has no partner. Give WITHIN a duration, or make "
+        "tables of the inputs.");
+  }
+  if (within.grace) refuse("GRACE PERIOD needs a time bound: no row of WITHIN UNBOUNDED is late. Leave it out.");
 }
 
 void JoinChecks::check_windows() const {
@@ -112,18 +125,22 @@ void JoinChecks::check_windows() const {
   }
 }
 
-void JoinChecks::check_key_types(const Type& left, const Type& right) const {
+void JoinChecks::check_key_types(const JoinEquality& equality, const Type& left, const Type& right) const {
   if (left == right) return;
   if (!tables()) {
     throw SqlError(Code::invalid_join, step_.clause->on->span,
                    fmt::format("Invalid join. Key types differ: {} vs {}", left.to_string(), right.to_string()));
   }
-  const auto comparison = *qualify(step_.clause->on, scope_)->as<ast::Comparison>();
-  const bool swapped = !ast::equal(*comparison.left, *step_.left);
-  throw SqlError(Code::invalid_join, step_.clause->on->span,
-                 fmt::format("Invalid join condition: types don't match. Got {}{{{}}} = {}{{{}}}.",
-                             ast::format(*comparison.left), (swapped ? right : left).to_string(),
-                             ast::format(*comparison.right), (swapped ? left : right).to_string()));
+  // As it is written.
+  const auto* whole = step_.clause->on->as<ast::Comparison>();
+  const bool swapped = whole != nullptr && !ast::equal(*qualify(whole->left, scope_), *equality.left);
+  const auto shown = [](const ast::ExprPtr& expr, const Type& type) {
+    return fmt::format("{}{{{}}}", ast::format(*expr), type.to_string());
+  };
+  const std::string a = shown(equality.left, left), b = shown(equality.right, right);
+  throw SqlError(
+      Code::invalid_join, step_.clause->on->span,
+      fmt::format("Invalid join condition: types don't match. Got {} = {}.", swapped ? b : a, swapped ? a : b));
 }
 
 void JoinChecks::check_foreign_key() const {

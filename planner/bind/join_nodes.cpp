@@ -5,15 +5,16 @@
 
 #include "parser/ast/format.h"
 #include "planner/bind/ast_rewrite.h"
+#include "planner/bind/coercion.h"
+#include "planner/bind/dialect.h"
 #include "planner/bind/expr_binder.h"
 #include "planner/bind/formats.h"
-#include "planner/bind/select_joins.h"
+#include "planner/bind/join_builder.h"
+#include "planner/catalog/formats.h"
 #include "planner/types/civil.h"
 
 namespace millrace::inline planner {
-namespace {
-
-JoinType join_type(ast::JoinKind kind) {
+JoinType join_type_of(ast::JoinKind kind) {
   switch (kind) {
     case ast::JoinKind::left:
       return JoinType::left;
@@ -26,37 +27,15 @@ JoinType join_type(ast::JoinKind kind) {
   }
 }
 
-/// Builds the joins of one query from left to right.
-class JoinBuilder {
- public:
-  JoinBuilder(const SelectInput& input, Scope& scope, const Clauses& clauses)
-      : input_(input), scope_(scope), clauses_(clauses), viable_(clauses.viable_keys) {}
-  KeyedPlan build();
-
- private:
-  JoinSide leaf(std::size_t index);
-  std::set<PseudoColumn> used_pseudo_columns(const ScopeSource& source) const;
-  JoinSide join(JoinSide left, JoinSide right, const JoinStep& step);
-  JoinSide join_foreign_key(JoinSide left, JoinSide right, const JoinStep& step);
-  NodePtr make_join(const JoinSide& left, const JoinSide& right, const JoinStep& step, const ColumnDef& key) const;
-  void rekey_side(JoinSide& side, const ast::ExprPtr& expr, const std::string& name);
-  void shift_sources(const std::vector<std::size_t>& sources, std::size_t by);
-  std::string key_name(const JoinStep& step) const;
-
-  const SelectInput& input_;
-  Scope& scope_;
-  const Clauses& clauses_;
-  std::vector<ast::ExprPtr> viable_;      // columns that may name the key
-  std::vector<ast::ExprPtr> equivalent_;  // expressions that equal the key of what is joined so far
-  std::vector<KeySlot> keys_;
-  KeyOrigin origin_ = KeyOrigin::join;
-};
+namespace {
 
 std::string key_column(const ast::ExprPtr& expr) {
   const auto* column = expr->as<ast::ColumnRef>();
   return column && column->qualifier ? join_column_name(column->qualifier->text, column->name.text)
                                      : std::string("ROWKEY");
 }
+
+}  // namespace
 
 std::set<PseudoColumn> JoinBuilder::used_pseudo_columns(const ScopeSource& source) const {
   std::set<PseudoColumn> used;
@@ -74,7 +53,8 @@ std::set<PseudoColumn> JoinBuilder::used_pseudo_columns(const ScopeSource& sourc
 
 JoinSide JoinBuilder::leaf(std::size_t index) {
   const auto& def = *scope_.sources[index].def;
-  JoinSide side{make_leaf(scope_.sources[index]), {index}, false, def.key_format, def.partitions};
+  const bool broadcast = index > 0 && input_.query.from.joins[index - 1].source.reading == ast::Reading::broadcast;
+  JoinSide side{make_leaf(scope_.sources[index], broadcast), {index}, false, def.key_format, def.partitions};
   auto& source = scope_.sources[index];
   const auto pseudo = used_pseudo_columns(source);
   if (pseudo.empty()) return side;
@@ -102,35 +82,134 @@ void JoinBuilder::shift_sources(const std::vector<std::size_t>& sources, std::si
   }
 }
 
-void JoinBuilder::rekey_side(JoinSide& side, const ast::ExprPtr& expr, const std::string& name) {
+void JoinBuilder::rekey_side(JoinSide& side, const std::vector<ExprPtr>& exprs, const std::vector<std::string>& names) {
   if (side.node->window) {
-    throw SqlError(Code::invalid_join, expr->span,
+    throw SqlError(Code::invalid_join, exprs.front()->span,
                    "Implicit repartitioning of windowed sources is not supported. See "
                    "https://github.com/confluentinc/ksql/issues/4385.");
   }
-  ExprBinder binder(input_.context, scope_);
-  auto bound = bind_item(binder, expr, scope_);
-  ColumnDef key{.name = name, .type = bound->type, .role = ColumnRole::key};
-  side.node = make_node(RekeyNode{side.node, {{key, bound}}, NullKey::keep});
+  RekeyNode node{side.node, {}, NullKey::keep};
+  for (std::size_t i = 0; i < exprs.size(); ++i)
+    node.keys.push_back({ColumnDef{.name = names[i], .type = exprs[i]->type, .role = ColumnRole::key}, exprs[i]});
+  side.node = make_node(std::move(node));
   side.rekeyed = true;
-  shift_sources(side.sources, 1);
+  shift_sources(side.sources, exprs.size());
 }
 
-NodePtr JoinBuilder::make_join(const JoinSide& left, const JoinSide& right, const JoinStep& step,
-                               const ColumnDef& key) const {
-  const JoinType type = join_type(step.clause->kind);
-  if (JoinChecks(scope_, left, right, step).tables())
-    return make_node(TableTableJoinNode{left.node, right.node, type, key});
-  if (right.node->kind == RelationKind::table) return make_node(StreamTableJoinNode{left.node, right.node, type, key});
+bool JoinBuilder::is_key(const JoinSide& left, const JoinStep& step) const {
+  if (left.sources.size() == 1) return is_whole_key(scope_, step, left.sources[0], &JoinEquality::left);
+  if (equivalent_.size() != step.on.size()) return false;
+  for (std::size_t i = 0; i < equivalent_.size(); ++i)
+    if (!among(equivalent_[i], step.on[i].left)) return false;
+  return true;
+}
+
+JoinBuilder::Keys JoinBuilder::bind_keys(const JoinSide& left, const JoinSide& right, const JoinStep& step) const {
+  ExprBinder binder(input_.context, scope_);
+  Keys keys{{}, {}, is_key(left, step), is_whole_key(scope_, step, step.source, &JoinEquality::right)};
+  for (std::size_t i = 0; i < step.on.size(); ++i) {
+    keys.left.push_back(bind_item(binder, step.on[i].left, scope_));
+    keys.right.push_back(bind_item(binder, step.on[i].right, scope_));
+    unify_types(left, right, step, i, keys);
+  }
+  return keys;
+}
+
+/// Numbers of a stream are widened to those of the other side.
+void JoinBuilder::unify_types(const JoinSide& left, const JoinSide& right, const JoinStep& step, std::size_t at,
+                              Keys& keys) const {
+  ExprPtr &a = keys.left[at], &b = keys.right[at];
+  if (a->type == b->type) return;
+  if (lifted() && a->type.is_numeric() && b->type.is_numeric()) {
+    const Type wide = wider_number(a->type, b->type);
+    const auto widen = [&](const JoinSide& side, ExprPtr& expr, bool& stays) {
+      if (expr->type == wide || side.node->kind == RelationKind::table) return;
+      expr = cast_to(expr, wide);
+      stays = false;
+    };
+    widen(left, a, keys.left_stays);
+    widen(right, b, keys.right_stays);
+  }
+  JoinChecks(scope_, left, right, step).check_key_types(step.on[at], a->type, b->type);
+}
+
+/// Both sides get the values as their key. Bytes of keys of several columns may hold their names, so these are alike.
+void JoinBuilder::move_sides(JoinSide& left, JoinSide& right, const JoinStep& step, const Keys& keys) {
+  const auto names_of = [](const NodePtr& node) {
+    std::vector<std::string> names;
+    for (const ColumnDef& column : node->schema.keys()) names.push_back(column.name);
+    return names;
+  };
+  if (step.on.size() == 1) {
+    if (!keys.left_stays) rekey_side(left, keys.left, {key_column(step.on[0].left)});
+    if (!keys.right_stays) rekey_side(right, keys.right, {key_column(step.on[0].right)});
+    return;
+  }
+  std::vector<std::string> names;
+  if (keys.left_stays) {
+    names = names_of(left.node);
+  } else if (keys.right_stays) {
+    names = names_of(right.node);
+  } else {
+    for (std::size_t i = 0; i < step.on.size(); ++i) names.push_back(fmt::format("KEY_{}", i + 1));
+  }
+  if (!keys.left_stays) rekey_side(left, keys.left, names);
+  if (!keys.right_stays || names_of(right.node) != names) rekey_side(right, keys.right, names);
+}
+
+void JoinBuilder::note_equivalents(const JoinStep& step, bool keep) {
+  if (!keep || equivalent_.size() != step.on.size()) equivalent_.assign(step.on.size(), {});
+  if (step.clause->kind == ast::JoinKind::full) return;
+  for (std::size_t i = 0; i < step.on.size(); ++i)
+    equivalent_[i].insert(equivalent_[i].end(), {step.on[i].left, step.on[i].right});
+}
+
+/// What must hold beside the equalities: above an inner join that is a filter.
+NodePtr JoinBuilder::with_rest(NodePtr joined, const JoinStep& step) const {
+  if (!step.rest) return joined;
+  ExprBinder binder(input_.context, scope_);
+  ExprPtr condition = bind_predicate(binder, step.rest, scope_, "JOIN ON");
+  if (step.clause->kind == ast::JoinKind::inner) return make_node(FilterNode{std::move(joined), std::move(condition)});
+  AnyNode node = joined->node;
+  const bool taken = std::visit(
+      [&](auto& join) {
+        if constexpr (requires { join.condition; }) join.condition = condition;
+        return requires {
+          join.condition;
+        };
+      },
+      node);
+  if (!taken) {
+    throw SqlError(Code::not_supported, step.rest->span,
+                   "Outer joins of tables with more conditions than those of the key are not supported yet.")
+        .hint("only equalities with the primary key of the right table may stand in ON");
+  }
+  return make_node(std::move(node));
+}
+
+NodePtr JoinBuilder::make_join(const JoinSide& left, const JoinSide& right, const JoinStep& step, Schema keys) const {
+  const JoinType type = join_type_of(step.clause->kind);
+  const ColumnDef key = keys.columns.front();
+  keys.columns.erase(keys.columns.begin());
+  if (JoinChecks(scope_, left, right, step).tables()) {
+    TableTableJoinNode node{left.node, right.node, type, key};
+    node.more_keys = std::move(keys);
+    return make_node(std::move(node));
+  }
+  if (right.node->kind == RelationKind::table)
+    return make_node(StreamTableJoinNode{left.node, right.node, type, key, std::move(keys)});
   const auto& within = *step.clause->within;
-  StreamStreamJoinNode node{left.node,
-                            right.node,
-                            type,
-                            key,
-                            within.before.millis,
-                            within.after.millis,
-                            within.grace ? within.grace->millis : kMillisPerDay,
-                            !within.grace};
+  StreamStreamJoinNode node{left.node, right.node, type, key, {}, {}, {}, !within.grace};
+  node.more_keys = std::move(keys);
+  if (within.unbounded) {
+    if (within.ttl) node.ttl_ms = within.ttl->millis;
+  } else {
+    node.before_ms = within.before.millis;
+    node.after_ms = within.after.millis;
+    node.final = is_final();
+    if (node.final) node.eager = false;
+    node.grace_ms = within.grace ? within.grace->millis : node.final ? 0 : kMillisPerDay;
+  }
   return make_node(std::move(node));
 }
 
@@ -138,107 +217,125 @@ JoinSide JoinBuilder::join_foreign_key(JoinSide left, JoinSide right, const Join
   const JoinChecks checks(scope_, left, right, step);
   checks.check_foreign_key();
   ExprBinder binder(input_.context, scope_);
-  const auto foreign_key = bind_item(binder, step.left, scope_);
-  const auto& right_key = right.node->schema.columns[0].type;
-  checks.check_key_types(foreign_key->type, right_key);
+  std::vector<ExprPtr> foreign_keys;
+  for (std::size_t i = 0; i < step.on.size(); ++i) {
+    foreign_keys.push_back(bind_item(binder, step.on[i].left, scope_));
+    checks.check_key_types(step.on[i], foreign_keys[i]->type, right.node->schema.columns[i].type);
+  }
   const std::size_t left_size = left.node->schema.size();
   const auto& source = scope_.sources[left.sources.front()];
   const std::size_t keys = source.def->schema.key_count();
   equivalent_.clear();
   viable_.clear();
-  scope_.synthetic_key.reset();
+  scope_.synthetic_keys.clear();
   for (std::size_t i = 0; i < keys; ++i) {
     auto column = make_ast_column(source.alias, source.columns[i].name, {});
     keys_.push_back({i, source.columns[i].type, {column}});
-    if (keys == 1) equivalent_.push_back(column);
-    if (keys == 1) viable_.push_back(column);
+    if (keys == 1) equivalent_.push_back({column});
+    if (keys == 1) viable_.push_back({column});
   }
   origin_ = KeyOrigin::foreign_key;
-  JoinSide joined{make_node(ForeignKeyJoinNode{left.node, right.node, join_type(step.clause->kind), foreign_key}),
-                  left.sources, false, left.key_format, left.partitions};
+  ForeignKeyJoinNode node{left.node, right.node, join_type_of(step.clause->kind), foreign_keys.front()};
+  node.more_keys.assign(foreign_keys.begin() + 1, foreign_keys.end());
+  JoinSide joined{make_node(std::move(node)), left.sources, false, left.key_format, left.partitions};
   joined.sources.push_back(step.source);
   shift_sources(left.sources, keys);
   shift_sources(right.sources, keys + left_size);
+  joined.node = with_rest(joined.node, step);
   return joined;
 }
 
 JoinSide JoinBuilder::join(JoinSide left, JoinSide right, const JoinStep& step) {
+  if (step.broadcast()) return join_broadcast(std::move(left), std::move(right), step);
   const JoinChecks checks(scope_, left, right, step);
   checks.check_kinds();
-  const bool left_is_key =
-      left.sources.size() == 1 ? is_only_key(scope_, step.left, left.sources[0]) : among(equivalent_, step.left);
-  const bool right_is_key = is_only_key(scope_, step.right, step.source);
+  if (step.pairs && !step.clause->within) return join_pairs(std::move(left), std::move(right), step);
   if (checks.tables()) {
-    if (!right_is_key) {
+    if (!is_whole_key(scope_, step, step.source, &JoinEquality::right)) {
       throw SqlError(
           Code::invalid_join, step.clause->span,
           fmt::format("Invalid join condition: table-table joins require to join on the primary key of the right input "
                       "table. Got {}.",
                       step.printed));
     }
-    if (!left_is_key) return join_foreign_key(std::move(left), std::move(right), step);
+    if (!is_key(left, step)) return join_foreign_key(std::move(left), std::move(right), step);
   }
-  ExprBinder binder(input_.context, scope_);
-  const Type left_type = bind_item(binder, step.left, scope_)->type;
-  checks.check_key_types(left_type, bind_item(binder, step.right, scope_)->type);
+  const Keys keys = bind_keys(left, right, step);
   checks.check_windows();
-  check_no_map_key({ColumnDef{.name = key_column(step.left), .type = left_type, .role = ColumnRole::key}},
-                   step.clause->span);
-  if (!left_is_key) rekey_side(left, step.left, key_column(step.left));
-  if (!right_is_key) rekey_side(right, step.right, key_column(step.right));
-  checks.check_partitions();
-  const bool full = step.clause->kind == ast::JoinKind::full;
-  if (full || !left_is_key || !among(equivalent_, step.left)) equivalent_.clear();
-  if (!full) equivalent_.insert(equivalent_.end(), {step.left, step.right});
-  const ColumnDef key{.name = key_name(step), .type = left_type, .role = ColumnRole::key};
+  const Schema key = key_columns(step, keys);
+  check_no_map_key(key.columns, step.clause->span);
+  const bool keep = is_key(left, step);
+  move_sides(left, right, step, keys);
+  if (!lifted() || left.node->window) checks.check_partitions();
+  note_equivalents(step, keep);
   const std::size_t left_size = left.node->schema.size();
-  const bool take_right = left.key_format.name == "NONE";
-  JoinSide joined{make_join(left, right, step, key), left.sources, false,
-                  take_right ? right.key_format : left.key_format, left.rekeyed ? right.partitions : left.partitions};
+  FormatInfo format = left.key_format.name == "NONE" ? right.key_format : left.key_format;
+  const FormatDef* def = find_format(format.name);
+  if (key.size() > 1 && (def == nullptr || !refusal(*def, key.columns).empty())) format = FormatInfo{.name = "JSON"};
+  JoinSide joined{make_join(left, right, step, key), left.sources, false, std::move(format),
+                  left.rekeyed    ? right.partitions
+                  : right.rekeyed ? left.partitions
+                                  : std::max(left.partitions, right.partitions)};
   joined.sources.push_back(step.source);
-  shift_sources(left.sources, 1);
-  shift_sources(right.sources, 1 + left_size);
+  shift_sources(left.sources, key.size());
+  shift_sources(right.sources, key.size() + left_size);
+  joined.node = with_rest(joined.node, step);
   if (origin_ == KeyOrigin::foreign_key) {
     origin_ = KeyOrigin::join;
     keys_.clear();
-    viable_.push_back(step.right);
+    viable_.resize(1);
+    viable_.front().push_back(step.on[0].right);
   }
   return joined;
 }
 
-std::string JoinBuilder::key_name(const JoinStep& step) const {
-  if (scope_.synthetic_key) return scope_.synthetic_key->name;
-  return key_column(viable_.empty() ? step.left : viable_.front());
+/// The key of the result of a join, named by what may name it.
+Schema JoinBuilder::key_columns(const JoinStep& step, const Keys& keys) const {
+  Schema schema;
+  for (std::size_t i = 0; i < step.on.size(); ++i) {
+    const auto own = std::ranges::find(scope_.synthetic_keys, i, &ScopeColumn::position);
+    const bool named = i < viable_.size() && !viable_[i].empty();
+    schema.columns.push_back({.name = own != scope_.synthetic_keys.end()
+                                          ? own->name
+                                          : key_column(named ? viable_[i].front() : step.on[i].left),
+                              .type = keys.left[i]->type,
+                              .role = ColumnRole::key});
+  }
+  return schema;
 }
 
 KeyedPlan JoinBuilder::build() {
   JoinSide left = leaf(0);
   for (const auto& step : clauses_.joins) left = join(std::move(left), leaf(step.source), step);
-  if (origin_ == KeyOrigin::join) {
-    const Type type = left.node->schema.columns[0].type;
-    std::vector<ast::ExprPtr> candidates = viable_;
-    if (scope_.synthetic_key) {
-      scope_.synthetic_key->type = type;
+  for (std::size_t i = 0; i < viable_.size() && origin_ == KeyOrigin::join; ++i) {
+    const Type type = left.node->schema.columns[i].type;
+    std::vector<ast::ExprPtr> candidates = viable_[i];
+    for (ScopeColumn& key : scope_.synthetic_keys) {
+      if (key.position != i) continue;
+      key.type = type;
       candidates = {
-          make_ast(ast::ColumnRef{std::nullopt, {.text = scope_.synthetic_key->name, .quoted = false, .span = {}}},
-                   input_.query.span)};
+          make_ast(ast::ColumnRef{std::nullopt, {.text = key.name, .quoted = false, .span = {}}}, input_.query.span)};
     }
-    keys_.push_back({0, type, std::move(candidates)});
+    keys_.push_back({i, type, std::move(candidates)});
   }
   return {left.node, keys_, origin_, left.key_format};
 }
-
-}  // namespace
 
 KeyedPlan bind_joins(const SelectInput& input, Scope& scope, const Clauses& clauses) {
   return JoinBuilder(input, scope, clauses).build();
 }
 
-bool is_only_key(const Scope& scope, const ast::ExprPtr& expr, std::size_t source) {
-  const auto* column = expr->as<ast::ColumnRef>();
-  if (!column || !column->qualifier || column->qualifier->text != scope.sources[source].alias) return false;
-  const auto* found = scope.sources[source].find(column->name.text);
-  return found && found->role == ColumnRole::key && scope.sources[source].def->schema.key_count() == 1;
+bool is_whole_key(const Scope& scope, const JoinStep& step, std::size_t source, ast::ExprPtr JoinEquality::*side) {
+  std::size_t next = 0;
+  for (const ScopeColumn& key : scope.sources[source].columns) {
+    if (key.role != ColumnRole::key) continue;
+    if (next == step.on.size()) return false;
+    const auto* column = (step.on[next++].*side)->as<ast::ColumnRef>();
+    const bool same = column && column->qualifier && column->qualifier->text == scope.sources[source].alias &&
+                      column->name.text == key.name;
+    if (!same) return false;
+  }
+  return next == step.on.size();
 }
 
 }  // namespace millrace::inline planner

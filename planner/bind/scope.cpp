@@ -37,6 +37,11 @@ const ScopeSource* Scope::find_source(std::string_view alias) const {
   return found == sources.end() ? nullptr : &*found;
 }
 
+const ScopeColumn* Scope::find_synthetic(std::string_view name) const {
+  const auto found = std::ranges::find(synthetic_keys, name, &ScopeColumn::name);
+  return found == synthetic_keys.end() ? nullptr : &*found;
+}
+
 bool Scope::has_column(std::string_view name) const {
   return std::ranges::any_of(sources, [&](const auto& source) { return source.find(name) != nullptr; });
 }
@@ -46,7 +51,7 @@ void Scope::shift(std::size_t count) {
     for (auto& column : source.columns) column.position += count;
     for (auto& [pseudo, position] : source.pseudo_positions) position += count;
   }
-  if (synthetic_key) synthetic_key->position += count;
+  for (auto& key : synthetic_keys) key.position += count;
 }
 
 std::vector<std::string> Scope::column_names() const {
@@ -140,10 +145,7 @@ class Qualifier {
       return make_ast(ast::ColumnRef{std::nullopt, column.name}, expr->span);
     }
     if (std::ranges::find(parameters_, column.name.text) != parameters_.end()) return expr;
-    if (scope_.synthetic_key && scope_.synthetic_key->name == column.name.text &&
-        !scope_.has_column(column.name.text)) {
-      return expr;
-    }
+    if (scope_.find_synthetic(column.name.text) && !scope_.has_column(column.name.text)) return expr;
     std::vector<const ScopeSource*> owners;
     for (const auto& source : scope_.sources) {
       if (holds(source, column.name.text)) owners.push_back(&source);
@@ -183,7 +185,7 @@ void check_resolved(const ast::ExprPtr& expr, const Scope& scope, const std::str
     const std::string& name = column->name.text;
     if (!column->qualifier) {
       if (std::ranges::find(parameters, name) != parameters.end()) return;
-      if (scope.synthetic_key && scope.synthetic_key->name == name) return;
+      if (scope.find_synthetic(name)) return;
       if (scope.window_aggregation && names_window_bound(name)) return;
     } else if (const auto* source = scope.find_source(column->qualifier->text); source && holds(*source, name)) {
       return;

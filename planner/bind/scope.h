@@ -42,13 +42,14 @@ std::optional<PseudoColumn> pseudo_column_of(std::string_view name);
 /// What names mean in a query. Plain data: copied and shifted while the plan grows.
 struct Scope {
   std::vector<ScopeSource> sources;
-  /// Key that no source column holds (ROWKEY): joins on expressions and FULL joins.
-  std::optional<ScopeColumn> synthetic_key;
+  /// Key columns that no source column holds (ROWKEY): joins on expressions and FULL joins.
+  std::vector<ScopeColumn> synthetic_keys;
   /// What functions take decides about words that are units of time as well.
   const FunctionCatalog* functions = nullptr;
   /// Window bounds come from the query's own WINDOW clause.
   bool window_aggregation = false;
 
+  const ScopeColumn* find_synthetic(std::string_view name) const;
   bool is_join() const { return sources.size() > 1; }
   const ScopeSource* find_source(std::string_view alias) const;
   bool has_column(std::string_view name) const;  // a real column of any source

@@ -16,11 +16,13 @@ namespace millrace::inline planner {
 namespace {
 
 /// What only aggregations may have.
-void check_plain(const ast::Query& query, const Clauses& clauses) {
+void check_plain(const ast::Query& query, const Clauses& clauses, bool any_join) {
   if (query.window) {
     throw SqlError(Code::invalid_window, query.window->span, "WINDOW clause requires a GROUP BY clause.");
   }
-  if (query.emit == ast::Emit::final) {
+  const bool timed = clauses.joins.size() == 1 && query.from.joins.front().within.has_value() &&
+                     !query.from.joins.front().within->unbounded;
+  if (query.emit == ast::Emit::final && !(timed && any_join)) {
     throw SqlError(Code::invalid_window, query.span, "EMIT FINAL is only supported for windowed aggregations.");
   }
   if (clauses.having) {
@@ -86,7 +88,7 @@ BoundSelect bind(SelectInput input, std::function<void(const Schema&)> on_column
     aggregation.apply(plan, key);
     binder.intercept = [&](const ast::ExprPtr& expr) { return aggregation.replace_item(expr); };
   } else {
-    check_plain(query, clauses);
+    check_plain(query, clauses, lifts(Lifted::any_join, context.properties));
     table_calls.shift(key.partition(plan));
     binder.intercept = [&](const ast::ExprPtr& expr) { return table_calls.replace(expr); };
   }

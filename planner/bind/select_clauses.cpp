@@ -40,8 +40,11 @@ std::vector<const ast::ExprPtr*> Clauses::roots() const {
   std::vector<const ast::ExprPtr*> roots;
   for (const auto& item : items) roots.push_back(&item.expr);
   for (const auto& join : joins) {
-    roots.push_back(&join.left);
-    roots.push_back(&join.right);
+    for (const auto& equality : join.on) {
+      roots.push_back(&equality.left);
+      roots.push_back(&equality.right);
+    }
+    if (join.rest) roots.push_back(&join.rest);
   }
   for (const auto* list : {&group, &partition}) {
     for (const auto& expr : *list) roots.push_back(&expr);

@@ -33,20 +33,28 @@ struct OutputItem {
   ast::ExprPtr expr;  // qualified
 };
 
+/// `left = right`, qualified; left belongs to what stands left of the JOIN.
+struct JoinEquality {
+  ast::ExprPtr left, right;
+};
 /// One JOIN with its criteria taken apart.
 struct JoinStep {
   const ast::JoinedSource* clause;
-  std::size_t source;        // index in the scope's sources
-  ast::ExprPtr left, right;  // qualified; left belongs to what stands left of the JOIN
-  std::string printed;       // `A.X = B.Y` as written
+  std::size_t source;            // index in the scope's sources
+  std::vector<JoinEquality> on;  // what rows are brought together by; none only with BROADCAST
+  ast::ExprPtr rest;             // what must hold too, qualified; null: nothing
+  std::string printed;           // `A.X = B.Y` as written
+  bool pairs = false;            // two tables of which neither need be found by its primary key
+
+  bool broadcast() const { return clause->source.reading == ast::Reading::broadcast; }
 };
 
 /// The clauses of a query with every name resolved.
 struct Clauses {
   std::vector<OutputItem> items;
   std::vector<JoinStep> joins;
-  std::vector<ast::ExprPtr> viable_keys;  // joins: columns that may name the key
-  ast::ExprPtr where, having;             // null: none
+  std::vector<std::vector<ast::ExprPtr>> viable_keys;  // joins: for each key column the columns that may name it
+  ast::ExprPtr where, having;                          // null: none
   std::vector<ast::ExprPtr> group, partition;
   bool aggregated = false;
 

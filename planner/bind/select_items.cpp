@@ -59,10 +59,11 @@ void Stars::expand_star(const ast::SelectStar& star) {
     add_source_columns(*source);
     return;
   }
-  if (scope_.synthetic_key && partition_.empty()) {
-    const std::string& name = scope_.synthetic_key->name;
+  for (const auto& key : scope_.synthetic_keys) {
+    if (!partition_.empty()) break;
     items_.push_back(
-        {name, make_ast(ast::ColumnRef{std::nullopt, {.text = name, .quoted = false, .span = star.span}}, star.span)});
+        {key.name,
+         make_ast(ast::ColumnRef{std::nullopt, {.text = key.name, .quoted = false, .span = star.span}}, star.span)});
   }
   if (!partition_.empty()) add_key_first_star();
   for (const auto& source : scope_.sources) add_source_columns(source);

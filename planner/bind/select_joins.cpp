@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "parser/ast/format.h"
 #include "planner/bind/ast_rewrite.h"
+#include "planner/bind/dialect.h"
 
 namespace millrace::inline planner {
 namespace {
@@ -20,14 +23,9 @@ std::set<std::string> sources_of(const ast::ExprPtr& expr) {
   return aliases;
 }
 
-JoinStep analyse_join(const SelectInput& input, const Scope& scope, std::size_t index) {
-  const auto& clause = input.query.from.joins[index];
-  if (clause.within && clause.within->unbounded) {
-    throw SqlError(Code::not_supported, clause.within->span, "WITHIN UNBOUNDED is not supported yet.")
-        .hint("give WITHIN a duration");
-  }
-  const auto on = qualify(clause.on, scope);
-  check_resolved(on, scope, "JOIN ON");
+/// The words of ksqlDB for what it takes: one equality.
+JoinStep analyse_equality(const ast::JoinedSource& clause, const ast::ExprPtr& on, const Scope& scope,
+                          std::size_t index) {
   const auto* comparison = on->as<ast::Comparison>();
   if (!comparison) {
     if (const auto* binary = on->as<ast::Binary>(); binary && binary->op == ast::BinaryOp::logical_and) {
@@ -52,11 +50,15 @@ JoinStep analyse_join(const SelectInput& input, const Scope& scope, std::size_t 
                       ast::format(**side), ast::format(*on)));
     }
   }
-  JoinStep step{&clause, index + 1, comparison->left, comparison->right,
+  JoinStep step{&clause,
+                index + 1,
+                {{comparison->left, comparison->right}},
+                nullptr,
                 fmt::format("{} = {}", ast::format(*comparison->left), ast::format(*comparison->right))};
   const std::string& joined = scope.sources[index + 1].alias;
-  const std::string left = *sources_of(step.left).begin();
-  const std::string right = *sources_of(step.right).begin();
+  auto& equality = step.on.front();
+  const std::string left = *sources_of(equality.left).begin();
+  const std::string right = *sources_of(equality.right).begin();
   if (left == right) {
     throw SqlError(
         Code::invalid_join, on->span,
@@ -64,7 +66,7 @@ JoinStep analyse_join(const SelectInput& input, const Scope& scope, std::size_t 
                     "references `{}` and right references `{}`",
                     left, right));
   }
-  if (left == joined) std::swap(step.left, step.right);
+  if (left == joined) std::swap(equality.left, equality.right);
   if (left != joined && right != joined) {
     throw SqlError(
         Code::invalid_join, on->span,
@@ -73,32 +75,151 @@ JoinStep analyse_join(const SelectInput& input, const Scope& scope, std::size_t 
   return step;
 }
 
-/// Which columns may name the key of the result (sql.md). A FULL join makes the key its own.
+std::vector<ast::ExprPtr> conjuncts_of(const ast::ExprPtr& on) {
+  const auto* binary = on->as<ast::Binary>();
+  if (!binary || binary->op != ast::BinaryOp::logical_and) return {on};
+  std::vector<ast::ExprPtr> parts = conjuncts_of(binary->left);
+  for (auto& part : conjuncts_of(binary->right)) parts.push_back(std::move(part));
+  return parts;
+}
+
+/// `part` as an equality between what is joined so far and the source that joins; nothing when it is none.
+std::optional<JoinEquality> equality_of(const ast::ExprPtr& part, const std::string& joined) {
+  const auto* comparison = part->as<ast::Comparison>();
+  if (!comparison || comparison->op != ast::CompareOp::equal) return std::nullopt;
+  const auto left = sources_of(comparison->left), right = sources_of(comparison->right);
+  const std::set<std::string> own{joined};
+  if (right == own && !left.empty() && !left.contains(joined)) return JoinEquality{comparison->left, comparison->right};
+  if (left == own && !right.empty() && !right.contains(joined))
+    return JoinEquality{comparison->right, comparison->left};
+  return std::nullopt;
+}
+
+/// A table is found by its whole primary key where the equalities say what that is: the others only must hold too.
+/// False: they do not.
+bool keep_primary_key(const ScopeSource& source, JoinStep& step, std::vector<ast::ExprPtr>& rest) {
+  std::vector<JoinEquality> key;
+  for (const ScopeColumn& column : source.columns) {
+    if (column.role != ColumnRole::key) continue;
+    const auto wanted = make_ast_column(source.alias, column.name, {});
+    const auto found = std::ranges::find_if(
+        step.on, [&](const JoinEquality& equality) { return ast::equal(*equality.right, *wanted); });
+    if (found == step.on.end()) return false;
+    key.push_back(*found);
+  }
+  if (key.empty()) return false;
+  for (const JoinEquality& equality : step.on) {
+    const bool used = std::ranges::any_of(key, [&](const JoinEquality& other) {
+      return ast::equal(*other.left, *equality.left) && ast::equal(*other.right, *equality.right);
+    });
+    if (!used)
+      rest.push_back(
+          make_ast(ast::Comparison{ast::CompareOp::equal, equality.left, equality.right}, step.clause->on->span));
+  }
+  step.on = std::move(key);
+  return true;
+}
+
+/// Any conjunction: equalities between both sides, and whatever else must hold.
+JoinStep analyse_conjunction(const ast::JoinedSource& clause, const ast::ExprPtr& on, const Scope& scope,
+                             std::size_t index) {
+  const ScopeSource& source = scope.sources[index + 1];
+  for (std::size_t later = index + 2; later < scope.sources.size(); ++later) {
+    if (!sources_of(on).contains(scope.sources[later].alias)) continue;
+    throw SqlError(Code::invalid_join, on->span,
+                   fmt::format("ON of the join with {} uses {}, which is joined later.", source.alias,
+                               scope.sources[later].alias));
+  }
+  JoinStep step{&clause, index + 1, {}, nullptr, {}};
+  std::vector<ast::ExprPtr> rest;
+  for (const auto& part : conjuncts_of(on)) {
+    if (auto equality = equality_of(part, source.alias))
+      step.on.push_back(std::move(*equality));
+    else
+      rest.push_back(part);
+  }
+  if (step.on.empty() && !step.broadcast()) {
+    throw SqlError(Code::invalid_join, on->span,
+                   fmt::format("Join of {} and {} needs an equality between their columns, or BROADCAST.",
+                               scope.sources[0].alias, source.alias))
+        .hint("what else must hold may follow with AND");
+  }
+  if (source.def->kind == RelationKind::table && !step.broadcast()) {
+    const bool found_by_key = keep_primary_key(source, step, rest);
+    const bool both = scope.sources.size() == 2 && scope.sources[0].def->kind == RelationKind::table;
+    const bool keeps_right = clause.kind == ast::JoinKind::right || clause.kind == ast::JoinKind::full;
+    step.pairs = both && (!found_by_key || (keeps_right && !is_whole_key(scope, step, 0, &JoinEquality::left)));
+  }
+  for (const auto& part : rest)
+    step.rest = step.rest ? make_ast(ast::Binary{ast::BinaryOp::logical_and, step.rest, part}, on->span) : part;
+  if (!step.on.empty())
+    step.printed = fmt::format("{} = {}", ast::format(*step.on.front().left), ast::format(*step.on.front().right));
+  return step;
+}
+
+JoinStep analyse_join(const SelectInput& input, const Scope& scope, std::size_t index) {
+  const auto& clause = input.query.from.joins[index];
+  const auto on = qualify(clause.on, scope);
+  check_resolved(on, scope, "JOIN ON");
+  return lifts(Lifted::any_join, input.context.properties) ? analyse_conjunction(clause, on, scope, index)
+                                                           : analyse_equality(clause, on, scope, index);
+}
+
+/// Of one key column of what is joined so far.
+struct KeyNames {
+  std::vector<ast::ExprPtr> equivalent;  // what equals it
+  std::vector<ast::ExprPtr> viable;      // columns among these
+};
+
+/// `name`, or with a number behind it, so that no column and no other key has it.
+ScopeColumn synthetic_key(const Scope& scope, std::size_t position) {
+  std::string name = "ROWKEY";
+  for (int i = 1; scope.has_column(name) || scope.find_synthetic(name); ++i) name = fmt::format("ROWKEY_{}", i);
+  return {.name = name, .type = Type::null(), .role = ColumnRole::key, .position = position};
+}
+
+std::vector<KeyNames> own_names(const ScopeSource& source) {
+  std::vector<KeyNames> keys;
+  for (const ScopeColumn& column : source.columns) {
+    if (column.role != ColumnRole::key) continue;
+    const auto named = make_ast_column(source.alias, column.name, {});
+    keys.push_back({{named}, {named}});
+  }
+  return keys;
+}
+
+/// Which columns may name the key columns of the result (sql.md). A FULL join makes the key its own.
 void find_viable_keys(Scope& scope, Clauses& clauses) {
-  std::vector<ast::ExprPtr> equivalent;
+  std::vector<KeyNames> keys;
+  if (clauses.joins.front().broadcast()) keys = own_names(scope.sources.front());
   for (const auto& step : clauses.joins) {
-    if (step.clause->kind == ast::JoinKind::full) {
-      equivalent.clear();
-      clauses.viable_keys.clear();
+    if (step.broadcast()) continue;
+    if (step.pairs) {
+      keys = own_names(scope.sources[0]);
+      for (KeyNames& key : own_names(scope.sources[1])) keys.push_back(std::move(key));
       continue;
     }
-    if (!among(equivalent, step.left)) equivalent.clear();
-    for (const auto& side : {step.left, step.right}) {
-      if (!among(equivalent, side)) equivalent.push_back(side);
+    const bool full = step.clause->kind == ast::JoinKind::full;
+    bool same = !full && keys.size() == step.on.size();
+    for (std::size_t i = 0; i < keys.size() && same; ++i) same = among(keys[i].equivalent, step.on[i].left);
+    if (keys.size() != step.on.size() || full) keys.assign(step.on.size(), {});
+    if (full) continue;
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      KeyNames& key = keys[i];
+      if (!same) key.equivalent.clear();
+      for (const auto& side : {step.on[i].left, step.on[i].right})
+        if (!among(key.equivalent, side)) key.equivalent.push_back(side);
+      auto candidates = std::exchange(key.viable, {});
+      candidates.insert(candidates.end(), {step.on[i].left, step.on[i].right});
+      for (const auto& column : candidates)
+        if (column->as<ast::ColumnRef>() && among(key.equivalent, column) && !among(key.viable, column))
+          key.viable.push_back(column);
     }
-    std::vector<ast::ExprPtr> next;
-    auto candidates = clauses.viable_keys;
-    candidates.push_back(step.left);
-    candidates.push_back(step.right);
-    for (const auto& column : candidates) {
-      if (column->as<ast::ColumnRef>() && among(equivalent, column) && !among(next, column)) next.push_back(column);
-    }
-    clauses.viable_keys = std::move(next);
   }
-  if (!clauses.viable_keys.empty()) return;
-  std::string name = "ROWKEY";
-  for (int i = 1; scope.has_column(name); ++i) name = fmt::format("ROWKEY_{}", i);
-  scope.synthetic_key = ScopeColumn{.name = name, .type = Type::null(), .role = ColumnRole::key, .position = 0};
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (keys[i].viable.empty()) scope.synthetic_keys.push_back(synthetic_key(scope, i));
+    clauses.viable_keys.push_back(std::move(keys[i].viable));
+  }
 }
 
 }  // namespace

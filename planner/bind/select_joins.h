@@ -31,12 +31,12 @@ class JoinChecks {
   void check_windows() const;
   void check_partitions() const;
   void check_foreign_key() const;
-  void check_key_types(const Type& left, const Type& right) const;
+  void check_key_types(const JoinEquality& equality, const Type& left, const Type& right) const;
   bool tables() const;
 
  private:
   [[noreturn]] void fail(const std::string& message) const;
-  void check_stream_table() const;
+  void check_unbounded() const;
   const std::string& describe(const JoinSide& side) const;
 
   const Scope& scope_;
@@ -45,7 +45,7 @@ class JoinChecks {
   const JoinStep& step_;
 };
 
-/// True when the expression is the whole key of that source.
-bool is_only_key(const Scope& scope, const ast::ExprPtr& expr, std::size_t source);
+/// True when that side of the equalities is the whole key of the source, column by column.
+bool is_whole_key(const Scope& scope, const JoinStep& step, std::size_t source, ast::ExprPtr JoinEquality::*side);
 
 }  // namespace millrace::inline planner

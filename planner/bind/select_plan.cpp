@@ -11,7 +11,7 @@ bool KeyedPlan::has_key(const std::vector<ast::ExprPtr>& exprs) const {
   return ast::equal(*exprs[0], *keys[0].candidates.front());
 }
 
-NodePtr make_leaf(const ScopeSource& source) {
+NodePtr make_leaf(const ScopeSource& source, bool broadcast) {
   if (source.plan) return source.plan;
   const SourceDef& def = *source.def;
   SourceNode node{.name = def.name,
@@ -22,6 +22,7 @@ NodePtr make_leaf(const ScopeSource& source) {
                   .value_format = def.value_format,
                   .timestamp = std::nullopt};
   node.partitions = def.partitions;
+  node.broadcast = broadcast;
   for (std::size_t i = 0; i < def.schema.size(); ++i) node.read.push_back(i);
   if (def.timestamp_column) {
     node.timestamp = TimestampColumn{.column = *def.schema.find(*def.timestamp_column), .format = def.timestamp_format};

@@ -28,8 +28,8 @@ struct KeyedPlan {
   bool has_key(const std::vector<ast::ExprPtr>& exprs) const;
 };
 
-/// The leaf that reads a source.
-NodePtr make_leaf(const ScopeSource& source);
+/// The leaf that reads a source. `broadcast`: whole, in every task.
+NodePtr make_leaf(const ScopeSource& source, bool broadcast = false);
 /// FROM without a join.
 KeyedPlan bind_single(const Scope& scope);
 /// FROM with joins; positions of columns in `scope` move to those of the joined rows.

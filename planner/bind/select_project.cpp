@@ -152,12 +152,12 @@ void Projection::fail_missing_keys(const std::vector<std::size_t>& missing) cons
       "{} in its projection (eg, SELECT {}...).",
       missing.size() > 1 ? "s" : "", input_.sink, what, names.size() > 1 ? "s" : "",
       join_words(names, join ? " or " : " and "), join ? names.front() : join_words(names, ", "));
-  if (join && scope_.synthetic_key) {
+  if (join && !scope_.synthetic_keys.empty()) {
     message += fmt::format(
         "\n{} was added as a synthetic key column because the join criteria did not match any source column. This "
         "expression must be "
         "included in the projection and may be aliased. ",
-        scope_.synthetic_key->name);
+        scope_.synthetic_keys.front().name);
   }
   throw SqlError(Code::invalid_key, input_.query.span, message);
 }

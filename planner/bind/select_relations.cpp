@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "planner/bind/dialect.h"
 #include "planner/bind/query_forms.h"
 #include "planner/bind/source_checks.h"
 
@@ -14,7 +15,8 @@ void check_source_names(const SelectInput& input, const Scope& scope) {
   const auto& sources = scope.sources;
   for (std::size_t i = 1; i < sources.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {
-      if (!sources[i].plan && !sources[j].plan && sources[i].def->name == sources[j].def->name) {
+      const bool same = !sources[i].plan && !sources[j].plan && sources[i].def->name == sources[j].def->name;
+      if (same && !lifts(Lifted::any_join, input.context.properties)) {
         const Span span = input.query.from.joins[i - 1].source.name.span;
         if (sources.size() == 2) {
           throw SqlError(
@@ -28,22 +30,24 @@ void check_source_names(const SelectInput& input, const Scope& scope) {
       if (sources[i].alias == sources[j].alias) {
         throw SqlError(
             Code::invalid_join, input.query.from.joins[i - 1].span,
-            fmt::format("Two sources of the query are called {}: give one of them an alias.", sources[i].alias));
+            same ? fmt::format("{} is used twice: give each occurrence its own alias.", sources[i].alias)
+                 : fmt::format("Two sources of the query are called {}: give one of them an alias.", sources[i].alias));
       }
     }
   }
 }
 
-/// What the grammar has and nothing runs yet.
-void check_reading(const ast::FromSource& source) {
+/// What the grammar has and nothing runs yet. `first`: it stands right of FROM.
+void check_reading(const ast::FromSource& source, bool first) {
   const auto refuse = [&](std::string_view what, std::string_view instead) {
     throw SqlError(Code::not_supported, source.name.span, fmt::format("{} is not supported yet.", what))
         .hint(std::string(instead));
   };
   if (source.as_of) refuse("FOR SYSTEM_TIME AS OF", "without it a row meets the newest row of the table");
   if (source.reading == ast::Reading::ready) refuse("READY", "without it rows meet what has been read of the table");
-  if (source.reading == ast::Reading::broadcast)
-    refuse("BROADCAST", "without it the two are joined by the table's primary key");
+  if (source.reading == ast::Reading::broadcast && first)
+    throw SqlError(Code::invalid_join, source.name.span, "BROADCAST stands right of a JOIN only.")
+        .hint("begin FROM with the stream, and join the table with it");
 }
 
 void check_recursion(const ast::NamedQuery& named, const NamedQueries& before, const Catalog& catalog) {
@@ -136,7 +140,7 @@ Scope open_sources(const SelectInput& input, std::vector<const SourceDef*>& read
   std::vector<const ast::FromSource*> from{&input.query.from.first};
   for (const auto& join : input.query.from.joins) from.push_back(&join.source);
   for (const auto* source : from) {
-    check_reading(*source);
+    check_reading(*source, source == from.front());
     const std::string alias = source->alias ? source->alias->text : source->query ? "SUBQUERY" : source->name.text;
     const auto* named = input.named && !source->query ? input.named->find(source->name.text) : nullptr;
     const auto add = [&](const SourceDef* def) {

@@ -14,10 +14,10 @@
 ///
 ///     kTraits   NodeTraits
 ///     kInputs   std::tuple of pointers to its NodePtr members, left to right
-///     kFields   std::tuple of Field, one for each other member; expressions are over the columns of the first input
-///     kStores   std::array of StoreRole: the stores that its operator keeps
-///     derive    Relation derive(const Relation& input...) const: what it gives, from what its inputs give
-///     own_first std::optional<std::size_t> own_first(const Relation& input...) const: the columns of its inputs stand
+///     kFields   std::tuple of Field, one for each other member; expressions are over the columns of the first input,
+///     or over its own (over_output) kStores   std::array of StoreRole: the stores that its operator keeps derive
+///     Relation derive(const Relation& input...) const: what it gives, from what its inputs give own_first
+///     std::optional<std::size_t> own_first(const Relation& input...) const: the columns of its inputs stand
 ///               in its output in order, behind that many columns of its own; what follows them is its own too. Absent:
 ///               all columns are its own.
 ///
@@ -41,6 +41,7 @@ struct NodeTraits {
   Before before = Before::as_wanted;
   Upgrade upgrade = Upgrade::matching;
   bool knows_old_rows = false;  // gives before rows out of its own state
+  bool over_output = false;     // its expressions are over the columns that it gives
 };
 
 enum class StoreLayout : std::uint8_t {
@@ -54,6 +55,7 @@ struct StoreRole {
   std::string_view step;  // in the changelog's name
   StoreLayout layout = StoreLayout::rows;
   bool holds_result = false;  // the node's own result lies in it: pull queries can read it
+  bool anew = false;          // filled from its input whenever a task starts: no changelog
 };
 
 inline constexpr std::string_view kNotShown;

@@ -83,7 +83,7 @@ std::string text_of(const ColumnDef& column) {
   return column.name;
 }
 std::string text_of(const Schema& schema) {
-  return schema.to_string();
+  return schema.columns.empty() ? std::string() : schema.to_string();
 }
 std::string text_of(const std::vector<std::size_t>& positions) {
   return fmt::format("{}", fmt::join(positions, ", "));

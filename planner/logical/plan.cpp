@@ -105,9 +105,12 @@ NodePtr map_node(const PlanNode& node, std::vector<NodePtr> inputs,
 }
 
 void for_each_expression(const PlanNode& node, const std::function<void(const ExprPtr&)>& visit) {
+  const auto visit_present = [&](const ExprPtr& expr) {
+    if (expr) visit(expr);
+  };
   std::visit(
       [&]<class Node>(const Node& n) {
-        for_each_field<Node>([&](const auto& field) { for_each_expr(n.*(field.member), visit); });
+        for_each_field<Node>([&](const auto& field) { for_each_expr(n.*(field.member), visit_present); });
       },
       node.node);
 }

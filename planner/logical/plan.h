@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "planner/logical/aggregate_node.h"
+#include "planner/logical/broadcast_join_node.h"
 #include "planner/logical/combine_node.h"
 #include "planner/logical/expr.h"
 #include "planner/logical/filter_node.h"
@@ -18,6 +19,7 @@
 #include "planner/logical/latest_node.h"
 #include "planner/logical/materialize_node.h"
 #include "planner/logical/output_node.h"
+#include "planner/logical/pair_join_node.h"
 #include "planner/logical/project_node.h"
 #include "planner/logical/rekey_node.h"
 #include "planner/logical/repartition_node.h"
@@ -36,16 +38,17 @@
 /// logical plan (what the binder makes and the rules rewrite) and the physical one (cut into
 /// subtopologies at `Repartition`, planner/physical/plan.h). Each node describes itself (planner/logical/describe.h).
 ///
-/// Addressing: expressions of a node refer to columns of its first input's schema by position. Pseudo columns and
-/// the record's headers ride beside the schema. Row kinds of tables: design.md §3.
+/// Addressing: expressions of a node refer to columns of its first input's schema by position, those of joins'
+/// conditions to columns of its own. Pseudo columns and the record's headers ride beside the schema. Row kinds of
+/// tables: design.md §3.
 namespace millrace::inline planner {
 
 /// A node and what it gives, which is derived when the node is made; rules need not compute it.
 struct PlanNode : Relation {
   std::variant<SourceNode, FilterNode, ProjectNode, FlatMapNode, RekeyNode, RepartitionNode, CombineNode, AggregateNode,
-               StreamTableJoinNode, StreamStreamJoinNode, TableTableJoinNode, ForeignKeyJoinNode, MaterializeNode,
-               SinkNode, OutputNode, KeyLookupNode, StoreScanNode, GroupNode, SortNode, TopicScanNode, LatestNode,
-               UnionNode>
+               StreamTableJoinNode, StreamStreamJoinNode, TableTableJoinNode, ForeignKeyJoinNode, BroadcastJoinNode,
+               PairJoinNode, MaterializeNode, SinkNode, OutputNode, KeyLookupNode, StoreScanNode, GroupNode, SortNode,
+               TopicScanNode, LatestNode, UnionNode>
       node;
 
   template <class T>

@@ -19,6 +19,7 @@ struct SourceNode {
   int partitions = 0;  // of the topic as the catalog knows it; 0: unknown
   RelationKind kind = RelationKind::stream;
   std::optional<WindowInfo> window = {};
+  bool broadcast = false;  // every task reads all partitions, from the start, before anything else
 
   static constexpr NodeTraits kTraits{.name = "source"};
   static constexpr auto kInputs = std::tuple<>();
@@ -29,7 +30,8 @@ struct SourceNode {
       Field("declared", &SourceNode::declared, kNotShown), Field("read", &SourceNode::read, kNotShown),
       Field("key_format", &SourceNode::key_format, " {}"), Field("value_format", &SourceNode::value_format, "/{}"),
       Field("timestamp", &SourceNode::timestamp, kNotShown), Field("partitions", &SourceNode::partitions, kNotShown),
-      Field("kind", &SourceNode::kind, kNotShown), Field("window", &SourceNode::window, kNotShown));
+      Field("kind", &SourceNode::kind, kNotShown), Field("window", &SourceNode::window, kNotShown),
+      Field("broadcast", &SourceNode::broadcast, " broadcast").optional());
   static constexpr std::array<StoreRole, 0> kStores{};
 
   Relation derive() const {

@@ -11,20 +11,22 @@ struct TableTableJoinNode {
   JoinType type;
   ColumnDef key;
   bool emit_before = false;  // as of AggregateNode
+  Schema more_keys = {};     // key columns behind `key`
 
   static constexpr NodeTraits kTraits{
       .name = "table_table_join", .before = Before::never, .upgrade = Upgrade::refused, .knows_old_rows = true};
   static constexpr auto kInputs = std::tuple(&TableTableJoinNode::left, &TableTableJoinNode::right);
   static constexpr auto kFields =
       std::tuple(Field("type", &TableTableJoinNode::type, " {}"), Field("key", &TableTableJoinNode::key, " on {}"),
-                 Field("emit_before", &TableTableJoinNode::emit_before, " before").optional());
+                 Field("emit_before", &TableTableJoinNode::emit_before, " before").optional(),
+                 Field("more_keys", &TableTableJoinNode::more_keys, ", also on {}").optional());
   static constexpr std::array kStores{StoreRole{.role = "left", .step = "Join-left"},
                                       StoreRole{.role = "right", .step = "Join-right"}};
 
   Relation derive(const Relation& from, const Relation& other) const {
-    return joined(key, from, other, RelationKind::table);
+    return joined(key, more_keys, from, other, RelationKind::table);
   }
-  std::optional<std::size_t> own_first(const Relation&, const Relation&) const { return 1; }
+  std::optional<std::size_t> own_first(const Relation&, const Relation&) const { return 1 + more_keys.size(); }
 };
 
 }  // namespace millrace::inline planner

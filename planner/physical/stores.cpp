@@ -70,7 +70,7 @@ class Declarer {
                     .role = std::string(role.role),
                     .retention_ms = {}};
     describe_store(store);
-    if (!prefix_.empty()) {
+    if (!prefix_.empty() && !role.anew) {
       const std::string suffix = number == 1 ? "" : fmt::format("-{}", number);
       store.changelog_topic = internal_topic_name(prefix_, fmt::format("{}{}", role.step, suffix), "changelog");
       plan_.topics.push_back(InternalTopic{

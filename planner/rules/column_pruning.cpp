@@ -69,8 +69,10 @@ void narrow(const Used& used, Pruned& pruned) {
 }
 
 // Any other node, by what it says of itself: own columns stay, columns of inputs go where nobody reads them.
-Pruned prune_described(const PlanNode& node, const Used& used) {
+Pruned prune_described(const PlanNode& node, Used used) {
   const std::vector<NodePtr> inputs = inputs_of(node);
+  const bool over_output = traits_of(node).over_output;
+  if (over_output) for_each_expression(node, [&](const ExprPtr& expr) { collect_columns(*expr, used); });
   // What leaves the query is fixed, and Combine comes after this rule.
   const bool keeps_all = node.as<SinkNode>() || node.as<OutputNode>() || node.as<CombineNode>();
   const std::optional<std::size_t> first = own_first(node);
@@ -86,7 +88,7 @@ Pruned prune_described(const PlanNode& node, const Used& used) {
     if (first) {
       for (std::size_t c = 0; c < size; ++c) below[c] = below[c] || used[next + c];
     }
-    if (i == 0) for_each_expression(node, [&](const ExprPtr& expr) { collect_columns(*expr, below); });
+    if (i == 0 && !over_output) for_each_expression(node, [&](const ExprPtr& expr) { collect_columns(*expr, below); });
     const Pruned input = prune(inputs[i], std::move(below));
     if (i == 0) expressions_to = input.mapping;
     if (first) {
@@ -97,6 +99,7 @@ Pruned prune_described(const PlanNode& node, const Used& used) {
     pruned.push_back(input.node);
   }
   for (std::size_t left = node.schema.size() - next; left > 0; --left) result.mapping.push_back(own++);
+  if (over_output) expressions_to = result.mapping;
   result.node =
       map_node(node, std::move(pruned), [&](const ExprPtr& expr) { return remap_columns(expr, expressions_to); });
   return result;

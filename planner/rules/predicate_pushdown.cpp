@@ -50,32 +50,72 @@ NodePtr below_rekey(const FilterNode& filter, const RekeyNode& rekey) {
   return make_node(std::move(above));
 }
 
+struct Parts {
+  std::vector<ExprPtr> left, right;  // over the columns of that input
+  std::vector<ExprPtr> kept;         // over those of the join
+};
+
+// Which conjuncts are about one input only. The join's own columns are its key, which is that of the left input.
+// Without `both` nothing is about the right one.
+Parts part(const FilterNode& filter, const PlanNode& left, const PlanNode& right, bool both) {
+  const std::size_t size = filter.input->schema.size(), left_size = left.schema.size();
+  const std::size_t own = size - left_size - right.schema.size();
+  std::vector<std::size_t> to_left(size, 0), to_right(size, 0);
+  for (std::size_t i = 0; i < own; ++i) to_left[i] = i;
+  for (std::size_t i = 0; i < left_size; ++i) to_left[own + i] = i;
+  for (std::size_t i = 0; i < right.schema.size(); ++i) to_right[own + left_size + i] = i;
+
+  Parts parts;
+  for (const auto& conjunct : split_conjunction(filter.predicate)) {
+    std::vector<bool> used(size);
+    collect_columns(*conjunct, used);
+    const auto middle = used.begin() + static_cast<std::ptrdiff_t>(own + left_size);
+    const bool of_left = std::find(used.begin(), middle, true) != middle;
+    const bool of_right = std::find(middle, used.end(), true) != used.end();
+    if (uses_pseudo_columns(*conjunct) || (of_right && (of_left || !both)))
+      parts.kept.push_back(conjunct);
+    else if (of_right)
+      parts.right.push_back(remap_columns(conjunct, to_right));
+    else
+      parts.left.push_back(remap_columns(conjunct, to_left));
+  }
+  return parts;
+}
+
+NodePtr filtered(NodePtr input, const std::vector<ExprPtr>& conjuncts) {
+  if (conjuncts.empty()) return input;
+  return make_node(FilterNode{.input = std::move(input), .predicate = make_conjunction(conjuncts)});
+}
+
 // Conjuncts over the stream side go below a stream-table join. The join's key column is the stream's, which always
 // exists.
 NodePtr below_join(const FilterNode& filter, const StreamTableJoinNode& join) {
-  if (join.left->schema.key_count() != 1 || join.type == JoinType::right || join.type == JoinType::full) return nullptr;
-  const std::size_t left_size = join.left->schema.size();
-  const std::size_t size = 1 + left_size + join.right->schema.size();
-  std::vector<std::size_t> to_left(size, 0);
-  for (std::size_t i = 0; i < left_size; ++i) to_left[1 + i] = i;
-
-  std::vector<ExprPtr> pushed, kept;
-  for (const auto& part : split_conjunction(filter.predicate)) {
-    std::vector<bool> used(size);
-    collect_columns(*part, used);
-    const bool right =
-        std::find(used.begin() + 1 + static_cast<std::ptrdiff_t>(left_size), used.end(), true) != used.end();
-    if (right || uses_pseudo_columns(*part))
-      kept.push_back(part);
-    else
-      pushed.push_back(remap_columns(part, to_left));
-  }
-  if (pushed.empty()) return nullptr;
+  if (join.left->schema.key_count() != filter.input->schema.key_count()) return nullptr;
+  if (join.type == JoinType::right || join.type == JoinType::full) return nullptr;
+  const Parts parts = part(filter, *join.left, *join.right, false);
+  if (parts.left.empty()) return nullptr;
   StreamTableJoinNode below = join;
-  below.left = make_node(FilterNode{.input = join.left, .predicate = make_conjunction(pushed)});
-  NodePtr joined = make_node(std::move(below));
-  if (kept.empty()) return joined;
-  return make_node(FilterNode{.input = std::move(joined), .predicate = make_conjunction(kept)});
+  below.left = filtered(join.left, parts.left);
+  return filtered(make_node(std::move(below)), parts.kept);
+}
+
+NodePtr below_join(const FilterNode& filter, const BroadcastJoinNode& join) {
+  const Parts parts = part(filter, *join.left, *join.right, false);
+  if (parts.left.empty()) return nullptr;
+  BroadcastJoinNode below = join;
+  below.left = filtered(join.left, parts.left);
+  return filtered(make_node(std::move(below)), parts.kept);
+}
+
+// Where rows of two streams meet whatever their times are, a row that is left out moves no stream time that matters.
+NodePtr below_join(const FilterNode& filter, const StreamStreamJoinNode& join) {
+  if (join.type != JoinType::inner || join.retention_ms()) return nullptr;
+  const Parts parts = part(filter, *join.left, *join.right, true);
+  if (parts.left.empty() && parts.right.empty()) return nullptr;
+  StreamStreamJoinNode below = join;
+  below.left = filtered(join.left, parts.left);
+  below.right = filtered(join.right, parts.right);
+  return filtered(make_node(std::move(below)), parts.kept);
 }
 
 }  // namespace
@@ -86,6 +126,8 @@ NodePtr predicate_pushdown(const NodePtr& node, const RuleContext&) {
   if (const auto* project = filter->input->as<ProjectNode>()) return below_project(*filter, *project);
   if (const auto* rekey = filter->input->as<RekeyNode>()) return below_rekey(*filter, *rekey);
   if (const auto* join = filter->input->as<StreamTableJoinNode>()) return below_join(*filter, *join);
+  if (const auto* join = filter->input->as<StreamStreamJoinNode>()) return below_join(*filter, *join);
+  if (const auto* join = filter->input->as<BroadcastJoinNode>()) return below_join(*filter, *join);
   return nullptr;
 }
 

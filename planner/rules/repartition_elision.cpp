@@ -23,6 +23,8 @@ bool keeps_key(const RekeyNode& rekey) {
   for (std::size_t i = 0; i < keys.size(); ++i) {
     const auto* column = rekey.keys[i].expr->as<ColumnExpr>();
     if (!column || column->index != i) return false;
+    // The bytes of a key of several columns may hold their names.
+    if (keys.size() > 1 && rekey.keys[i].column.name != keys[i].name) return false;
   }
   return true;
 }

@@ -75,7 +75,7 @@ NodePtr for_aggregate(const AggregateNode& aggregate) {
 
 int count_joins(const PlanNode& node) {
   int joins = node.as<StreamTableJoinNode>() || node.as<StreamStreamJoinNode>() || node.as<TableTableJoinNode>() ||
-                      node.as<ForeignKeyJoinNode>()
+                      node.as<ForeignKeyJoinNode>() || node.as<PairJoinNode>()
                   ? 1
                   : 0;
   for (const auto& input : inputs_of(node)) joins += count_joins(*input);
@@ -96,6 +96,9 @@ NodePtr for_join(const Join& join) {
   const auto left_keys = join.left->schema.keys();
   bool move_left = left.moved, move_right = right.moved;
   if (!move_left && !move_right && !(left.key_format == right.key_format)) move_left = true;
+  // The larger number of partitions stays, whichever side has it.
+  if (!move_left && !move_right && left.partitions != right.partitions)
+    (left.partitions < right.partitions ? move_left : move_right) = true;
   if (!move_left && !move_right) return nullptr;
   // With a registry the bytes of a key hold the id of its schema.
   if (!can_write((move_left ? right : left).key_format)) move_left = move_right = true;
@@ -118,15 +121,16 @@ NodePtr for_join(const Join& join) {
 
 // Right rows are found by a value of the left row, so neither side's key brings them together: both go to one
 // partition.
-NodePtr for_foreign_key(const ForeignKeyJoinNode& join) {
+template <class Join>
+NodePtr in_one_partition(const Join& join, const char* name) {
   const Partitioning left = partitioning_of(*join.left), right = partitioning_of(*join.right);
   if (left.partitions == 1 && right.partitions == 1) return nullptr;
-  ForeignKeyJoinNode changed = join;
+  Join changed = join;
   if (left.partitions != 1 || left.moved)
-    changed.left =
-        move_rows(join.left, "ForeignKeyJoin-left", internal_key_format(left.key_format, join.left->schema.keys()), 1);
+    changed.left = move_rows(join.left, fmt::format("{}-left", name),
+                             internal_key_format(left.key_format, join.left->schema.keys()), 1);
   if (right.partitions != 1 || right.moved)
-    changed.right = move_rows(join.right, "ForeignKeyJoin-right",
+    changed.right = move_rows(join.right, fmt::format("{}-right", name),
                               internal_key_format(right.key_format, join.right->schema.keys()), 1);
   return make_node(std::move(changed));
 }
@@ -138,7 +142,8 @@ NodePtr repartition_insertion(const NodePtr& node, const RuleContext&) {
   if (const auto* join = node->as<StreamTableJoinNode>()) return for_join(*join);
   if (const auto* join = node->as<StreamStreamJoinNode>()) return for_join(*join);
   if (const auto* join = node->as<TableTableJoinNode>()) return for_join(*join);
-  if (const auto* join = node->as<ForeignKeyJoinNode>()) return for_foreign_key(*join);
+  if (const auto* join = node->as<ForeignKeyJoinNode>()) return in_one_partition(*join, "ForeignKeyJoin");
+  if (const auto* join = node->as<PairJoinNode>()) return in_one_partition(*join, "PairJoin");
   return nullptr;
 }
 

@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "parser/ast/format.h"
+#include "planner/physical/warnings.h"
 #include "server/queries/plan_context.h"
 #include "server/queries/pull_plan.h"
 #include "server/statements/entities.h"
@@ -51,6 +52,12 @@ json::object query_description(const std::string& id, const Explained& query, co
           {"tasksMetadata", json::array{}},
           {"consumerGroupId", context.config.text("ksql.service.id")},
           {"state", at.empty() ? json::value() : json::value(worst_state(at))}};
+}
+
+json::array warnings_json(const PhysicalPlan& plan) {
+  json::array list;
+  for (const std::string& message : warnings_of(plan)) list.push_back(json::object{{"message", message}});
+  return list;
 }
 
 /// What the node is, as EXPLAIN shows it.
@@ -179,6 +186,7 @@ Planned plan(const ast::Explain& explain, const ast::Statement& statement, const
       const QueryInfo& query = require_query(*explain.query_id, *now.state);
       json::object object = entity("queryDescription", statement);
       object["queryDescription"] = describe_query(query, now);
+      object["warnings"] = warnings_json(*query.plan);
       if (explain.analyze) object["queryDescription"].as_object()["analysis"] = analysis(query, now);
       return object;
     }};
@@ -189,6 +197,7 @@ Planned plan(const ast::Explain& explain, const ast::Statement& statement, const
   return Show{[&statement, explained = explain_statement(*explain.statement, context)](const ShowContext& now) {
     json::object object = entity("queryDescription", statement);
     object["queryDescription"] = query_description("", explained, now.session.overrides, {}, now);
+    object["warnings"] = warnings_json(*explained.plan);
     return object;
   }};
 }

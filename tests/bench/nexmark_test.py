@@ -46,12 +46,11 @@ def q2(bids, **_):
 
 def q3(auctions, people, **_):
     person = {p["id"]: p for p in people}
-    rows = {}
+    rows = []
     for auction in auctions:
         seller = person[auction["seller"]]
         if auction["category"] == 10 and seller["state"] in ("OR", "ID", "CA"):
-            rows[str(auction["id"])] = {"NAME": seller["name"], "CITY": seller["city"], "STATE": seller["state"],
-                                        "ID": auction["id"]}
+            rows.append((auction["id"], {"NAME": seller["name"], "CITY": seller["city"], "STATE": seller["state"]}))
     return rows
 
 
@@ -128,17 +127,21 @@ def q19(bids, **_):
     return {auction: {"PRICES": sorted(all_, reverse=True)[:10]} for auction, all_ in prices.items()}
 
 
+def item(auction):
+    return {f.upper(): auction[f] for f in ("itemName", "description", "initialBid", "reserve", "expires", "seller",
+                                            "category")} | {"AUCTION_DATETIME": auction["dateTime"],
+                                                            "AUCTION_EXTRA": auction["extra"]}
+
+
 def q20(bids, auctions, **_):
     auction = {a["id"]: a for a in auctions if a["category"] == 10}
     rows = []
     for b in bids:
         if a := auction.get(b["auction"]):
-            rows.append(bid_row(b, "auction", "bidder", "price", "channel", "url") |
-                        {"BID_TIME": b["dateTime"], "BID_EXTRA": b["extra"], "AUCTION_TIME": a["dateTime"],
-                         "AUCTION_EXTRA": a["extra"]} |
-                        {f.upper(): a[f] for f in ("itemName", "description", "initialBid", "reserve", "expires",
-                                                   "seller", "category")})
-    return by_auction(rows)
+            rows.append((b["auction"],
+                         {f.upper(): b[f] for f in ("bidder", "price", "channel", "url")} |
+                         {"BID_DATETIME": b["dateTime"], "BID_EXTRA": b["extra"]} | item(a)))
+    return rows
 
 
 def q21(bids, **_):
@@ -160,15 +163,18 @@ def q22(bids, **_):
 
 
 def q23(bids, auctions, people, **_):
-    auction, person = {a["id"]: a for a in auctions}, {p["id"]: p for p in people}
+    person, listed = {p["id"]: p for p in people}, collections.defaultdict(list)
+    for auction in auctions:
+        listed[auction["seller"]].append(auction)
     rows = []
     for b in bids:
-        a = auction[b["auction"]]
-        p = person[a["seller"]]
-        rows.append(bid_row(b, "auction", "bidder", "price") |
-                    {"KEY": p["id"], "ITEMNAME": a["itemName"], "RESERVE": a["reserve"], "NAME": p["name"],
-                     "CITY": p["city"], "STATE": p["state"]})
-    return by_auction(rows)
+        for a in listed[b["bidder"]] if b["bidder"] in person else ():
+            p = person[b["bidder"]]
+            rows.append((b["bidder"],
+                         {f.upper(): b[f] for f in ("price", "channel", "url")} |
+                         {f.upper(): p[f] for f in ("name", "emailAddress", "creditCard", "city", "state")} |
+                         {"BID_EXTRA": b["extra"], "PERSON_ID": p["id"], "PERSON_EXTRA": p["extra"]} | item(a)))
+    return rows
 
 
 # --- what came out -----------------------------------------------------------------------------------------------
@@ -190,7 +196,7 @@ def session_key(key):
     return bidder, start, end
 
 
-KEYS = {"q4": json.loads, "q11": session_key, "q17": json_key("AUCTION", "DAY"), "q18": json_key("BIDDER", "AUCTION"),
+KEYS = {"q3": number_key, "q4": json.loads, "q20": number_key, "q23": number_key, "q11": session_key, "q17": json_key("AUCTION", "DAY"), "q18": json_key("BIDDER", "AUCTION"),
         "q19": number_key}
 
 

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "planner/physical/plan.h"
+#include "planner/physical/warnings.h"
 #include "planner/rules/rules.h"
 #include "tests/unit/planner_rules/plans.h"
 
@@ -256,6 +257,18 @@ TEST(Physical, EveryExpressionComesBackEqual) {
   const auto& before = inputs_of(*plan.subtopologies[0].root)[0]->as<ProjectNode>()->items;
   ASSERT_EQ(items.size(), before.size());
   for (std::size_t i = 0; i < items.size(); ++i) EXPECT_TRUE(equal(*items[i].expr, *before[i].expr)) << i;
+}
+
+TEST(Physical, WarnsOfStateWithoutABound) {
+  EXPECT_EQ(warnings_of(physical(sink(join_ever(rekey(stream("L"), 3), rekey(stream("R"), 3))))),
+            (std::vector<std::string>{
+                "stream_stream_join.1 keeps every row of L for ever. Bound it with WITHIN, TTL or a window.",
+                "stream_stream_join.1 keeps every row of R for ever. Bound it with WITHIN, TTL or a window."}));
+  EXPECT_EQ(warnings_of(physical(sink(join_ever(stream("L"), stream("R"), 5)))), std::vector<std::string>{});
+  BroadcastJoinNode broadcast{stream("L"), table("T"), JoinType::inner};
+  EXPECT_EQ(
+      warnings_of(physical(sink(make_node(broadcast)))),
+      std::vector<std::string>{"broadcast_join.1 has no equality: each row of L is compared with all kept rows of T."});
 }
 
 }  // namespace

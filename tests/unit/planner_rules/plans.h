@@ -105,6 +105,13 @@ inline NodePtr join(NodePtr left, NodePtr right, JoinType type = JoinType::inner
   ColumnDef key = left->schema.columns[0];
   return make_node(StreamTableJoinNode{.left = std::move(left), .right = std::move(right), .type = type, .key = key});
 }
+/// Without a time bound.
+inline NodePtr join_ever(NodePtr left, NodePtr right, std::optional<std::int64_t> ttl = {}) {
+  const ColumnDef key = left->schema.columns[0];
+  StreamStreamJoinNode node{std::move(left), std::move(right), JoinType::inner, key, {}, {}, {}};
+  node.ttl_ms = ttl;
+  return make_node(std::move(node));
+}
 inline NodePtr sink(NodePtr input) {
   SinkNode node;
   node.input = std::move(input);

@@ -86,6 +86,28 @@ TEST(Rules, PushesPredicatesOfTheStreamBelowTheJoin) {
             "        source T topic=T KAFKA/JSON reads 3 of 4  [table]\n");
 }
 
+TEST(Rules, PushesPredicatesOfBothSidesBelowAJoinWithoutATimeBound) {
+  const auto plan = [](std::optional<std::int64_t> ttl) {
+    const NodePtr joined = join_ever(stream("L"), stream("R"), ttl);
+    return sink(filter(joined, expr_of(Type::boolean(), LogicalExpr{true, greater(ref(joined, 2), literal(5)),
+                                                                    greater(ref(joined, 6), literal(6))})));
+  };
+  EXPECT_EQ(rewritten(plan({})),
+            "sink OUT topic=OUT KAFKA/JSON  [stream]\n"
+            "  stream_stream_join inner on ID within unbounded  [stream]\n"
+            "    filter (A > 5)  [stream]\n"
+            "      source L topic=L KAFKA/JSON  [stream]\n"
+            "    filter (A > 6)  [stream]\n"
+            "      source R topic=R KAFKA/JSON  [stream]\n");
+  // A row that is left out may be what time goes on by.
+  EXPECT_EQ(rewritten(plan(1000)),
+            "sink OUT topic=OUT KAFKA/JSON  [stream]\n"
+            "  filter ((A > 5) AND (A > 6))  [stream]\n"
+            "    stream_stream_join inner on ID ttl 1000 ms within unbounded  [stream]\n"
+            "      source L topic=L KAFKA/JSON  [stream]\n"
+            "      source R topic=R KAFKA/JSON  [stream]\n");
+}
+
 TEST(Rules, LeavesAPredicateThatCanFailAboveTheProjection) {
   const NodePtr s = stream();
   ProjectNode node{.input = s, .items = {{s->schema.columns[0], ref(s, 0)}}};
