@@ -212,6 +212,7 @@ class Builder {
                                [&](const StreamStreamJoinNode& n) { return make_stream_stream_join(n, lower); },
                                [&](const TableTableJoinNode& n) { return make_table_table_join(n, lower); },
                                [&](const ForeignKeyJoinNode& n) { return make_foreign_key_join(n, lower); },
+                               [&](const ChangesNode& n) { return make_changes(n, lower); },
                                [&](const UnionNode& n) { return make_union(n, lower); },
                                [&](const BroadcastJoinNode& n) { return make_broadcast_join(n, lower); },
                                [&](const PairJoinNode& n) { return make_pair_join(n, lower); },

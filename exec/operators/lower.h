@@ -39,6 +39,7 @@ MadeOperator make_table_table_join(const TableTableJoinNode& node, const LowerCo
 MadeOperator make_group(const GroupNode& node, const LowerContext& lower);
 MadeOperator make_latest(const LatestNode& node, const LowerContext& lower);
 MadeOperator make_sort(const SortNode& node, const LowerContext& lower);
+MadeOperator make_changes(const ChangesNode& node, const LowerContext& lower);
 MadeOperator make_union(const UnionNode& node, const LowerContext& lower);
 MadeOperator make_broadcast_join(const BroadcastJoinNode& node, const LowerContext& lower);
 MadeOperator make_pair_join(const PairJoinNode& node, const LowerContext& lower);

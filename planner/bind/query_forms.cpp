@@ -13,7 +13,6 @@ namespace {
 }
 
 void check_relation(const ast::FromSource& source) {
-  if (source.changes) refuse_form("CHANGES(...)", source.name.span, "read the table's topic by CREATE STREAM");
   if (source.window)
     refuse_form("A window function in FROM", source.window->span, "write WINDOW behind FROM and GROUP BY");
 }

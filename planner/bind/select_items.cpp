@@ -92,9 +92,13 @@ void Stars::add_source_columns(const ScopeSource& source) {
     for (const auto index : source.order) add_star_column(source, source.columns[index].name);
     return;
   }
+  const auto in_star = [&](const ScopeColumn& column) {
+    const auto index = static_cast<std::size_t>(&column - source.columns.data());
+    return !source.plan || std::ranges::find(source.order, index) != source.order.end();
+  };
   const auto add_role = [&](ColumnRole role) {
     for (const auto& column : source.columns) {
-      if (column.role == role && !column.hidden) add_star_column(source, column.name);
+      if (column.role == role && in_star(column)) add_star_column(source, column.name);
     }
   };
   const bool bounds = source.def->window && (scope_.is_join() || !input_.persistent());

@@ -6,6 +6,7 @@
 
 #include "planner/bind/dialect.h"
 #include "planner/bind/query_forms.h"
+#include "planner/bind/select_plan.h"
 #include "planner/bind/source_checks.h"
 
 namespace millrace::inline planner {
@@ -114,6 +115,26 @@ ScopeSource open_source(const SelectInput& input, const ast::FromSource& from) {
   return opened;
 }
 
+/// The changes of a table, as a stream. What happened is a column that no star takes.
+ScopeSource open_changes(ScopeSource table, Span span) {
+  if (table.def->kind != RelationKind::table) {
+    throw SqlError(Code::invalid_statement, span,
+                   fmt::format("CHANGES takes a table, but {} is a stream.", table.alias));
+  }
+  if (!table.plan) {
+    for (std::size_t i = 0; i < table.columns.size(); ++i) table.order.push_back(i);
+  }
+  table.plan = make_node(ChangesNode{make_leaf(table)});
+  auto def = std::make_shared<SourceDef>(*table.def);
+  def->kind = RelationKind::stream;
+  def->schema = table.plan->schema;
+  table.columns.push_back(
+      {std::string(ChangesNode::kRowKind), Type::string(), ColumnRole::value, table.columns.size()});
+  table.def = def.get();
+  table.made = std::move(def);
+  return table;
+}
+
 }  // namespace
 
 NamedQueries::NamedQueries(const ast::Query& query, const BindContext& context, const NamedQueries* outer)
@@ -146,14 +167,19 @@ Scope open_sources(const SelectInput& input, std::vector<const SourceDef*>& read
     const auto add = [&](const SourceDef* def) {
       if (std::ranges::find(reads, def) == reads.end()) reads.push_back(def);
     };
+    const auto place = [&](ScopeSource opened) {
+      if (source->changes) opened = open_changes(std::move(opened), source->name.span);
+      scope.sources.push_back(std::move(opened));
+    };
     if (!source->query && !named) {
-      scope.sources.push_back(open_source(input, *source));
-      add(scope.sources.back().def);
+      ScopeSource opened = open_source(input, *source);
+      add(opened.def);
+      place(std::move(opened));
       continue;
     }
     const BoundSelect select = named ? named->select : bind_inner(*source->query, input.context, input.named);
     const std::vector<ast::Identifier> none;
-    scope.sources.push_back(open_query(select, alias, named ? named->columns : none, source->name.span));
+    place(open_query(select, alias, named ? named->columns : none, source->name.span));
     std::ranges::for_each(select.sources, add);
   }
   check_source_names(input, scope);

@@ -9,6 +9,7 @@
 
 #include "planner/logical/aggregate_node.h"
 #include "planner/logical/broadcast_join_node.h"
+#include "planner/logical/changes_node.h"
 #include "planner/logical/combine_node.h"
 #include "planner/logical/expr.h"
 #include "planner/logical/filter_node.h"
@@ -48,7 +49,7 @@ struct PlanNode : Relation {
   std::variant<SourceNode, FilterNode, ProjectNode, FlatMapNode, RekeyNode, RepartitionNode, CombineNode, AggregateNode,
                StreamTableJoinNode, StreamStreamJoinNode, TableTableJoinNode, ForeignKeyJoinNode, BroadcastJoinNode,
                PairJoinNode, MaterializeNode, SinkNode, OutputNode, KeyLookupNode, StoreScanNode, GroupNode, SortNode,
-               TopicScanNode, LatestNode, UnionNode>
+               TopicScanNode, LatestNode, UnionNode, ChangesNode>
       node;
 
   template <class T>
