@@ -21,6 +21,7 @@ using namespace std::chrono_literals;
 constexpr auto kLookAgain = 5ms;
 constexpr auto kWatchEvery = 100ms;
 constexpr auto kNoticing = 1s;  // several heartbeats
+constexpr int kProbesPerSession = 6;
 
 std::string text_of(const rd_kafka_consumer_group_metadata_t* metadata) {
   void* bytes = nullptr;
@@ -37,8 +38,26 @@ std::string text_of(const rd_kafka_consumer_group_metadata_t* metadata) {
 }  // namespace
 
 void GroupFence::attach(rd_kafka_s* consumer) {
-  const MutexLock lock(mutex_);
+  MutexLock lock(mutex_);
   consumer_ = consumer;
+  if (consumer == nullptr) probed_.wait(lock, [&]() REQUIRES(mutex_) { return !probing_; });
+}
+
+// It asks for an offset of the group: by the same connection as the heartbeats, after them.
+bool GroupFence::probe(std::chrono::milliseconds wait) {
+  MutexLock lock(mutex_);
+  if (consumer_ == nullptr) return false;
+  rd_kafka_s* const consumer = consumer_;
+  probing_ = true;
+  lock.unlock();
+  rd_kafka_topic_partition_list_t* offsets = rd_kafka_topic_partition_list_new(1);
+  rd_kafka_topic_partition_list_add(offsets, slots_topic_.c_str(), 0);
+  const auto code = rd_kafka_committed(consumer, offsets, static_cast<int>(wait.count()));
+  rd_kafka_topic_partition_list_destroy(offsets);
+  lock.lock();
+  probing_ = false;
+  probed_.notify_all();
+  return code == RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
 void GroupFence::capture() {
@@ -82,11 +101,14 @@ GroupFence::Proof GroupFence::proof(std::uint64_t grant, std::chrono::millisecon
   return grant == grant_ ? proof_ : nullptr;
 }
 
-SessionWatch::SessionWatch(std::shared_ptr<GroupFence> fence, std::chrono::milliseconds session)
+SessionWatch::SessionWatch(std::shared_ptr<GroupFence> fence, std::chrono::milliseconds session,
+                           std::chrono::milliseconds heartbeat)
     : fence_(std::move(fence)),
       patience_(session / 2),
+      session_left_(session - std::min(2 * heartbeat, session / 3)),
       seen_alive_(Clock::now().time_since_epoch().count()),
-      thread_([this] { run(); }) {}
+      thread_([this] { run(); }),
+      prober_([this] { probe(); }) {}
 
 SessionWatch::~SessionWatch() {
   {
@@ -95,6 +117,20 @@ SessionWatch::~SessionWatch() {
     wake_.notify_all();
   }
   thread_.join();
+  prober_.join();
+}
+
+void SessionWatch::probe() {
+  const auto apart = std::chrono::ceil<std::chrono::milliseconds>(session_left_ / kProbesPerSession);
+  bool answered = false;
+  MutexLock lock(mutex_);
+  while (!wake_.wait_for(lock, answered ? apart : kWatchEvery, [&]() REQUIRES(mutex_) { return ending_; })) {
+    lock.unlock();
+    const Clock::duration asked = Clock::now().time_since_epoch();
+    answered = fence_->probe(apart);
+    if (answered) heard_ = asked.count();
+    lock.lock();
+  }
 }
 
 void SessionWatch::run() {
@@ -109,7 +145,8 @@ void SessionWatch::run() {
 
 bool SessionWatch::is_current() const {
   const Clock::rep now = Clock::now().time_since_epoch().count();
-  return now - seen_alive_ < patience_.count() && now >= trusted_from_ && !lost_;
+  return now - seen_alive_ < patience_.count() && now >= trusted_from_ && now - heard_ < session_left_.count() &&
+         !lost_;
 }
 
 }  // namespace kafka
@@ -151,7 +188,7 @@ KafkaMembership::KafkaMembership(KafkaLog& log, std::string group, std::string s
       slots_(slots),
       advertised_(std::move(advertised)),
       fence_(std::make_shared<kafka::GroupFence>(slots_topic_)),
-      watch_(fence_, session_of(log.options())) {}
+      watch_(fence_, session_of(log.options()), log.options().heartbeat) {}
 
 KafkaMembership::~KafkaMembership() {
   fence_->drop();

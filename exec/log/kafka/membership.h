@@ -30,8 +30,11 @@ class GroupFence {
   explicit GroupFence(std::string slots_topic) : slots_topic_(std::move(slots_topic)) {}
 
   const std::string& slots_topic() const { return slots_topic_; }
-  /// The group's consumer; null when it is about to be destroyed.
+  /// The group's consumer; null when it is about to be destroyed: waits for a probe under way.
   void attach(rd_kafka_s* consumer);
+  /// Whether the group's coordinator answers the consumer now: as it does, it takes the consumer's heartbeats, and
+  /// tells it what it has lost. Waits, at most `wait`.
+  bool probe(std::chrono::milliseconds wait);
   /// The process knows what the group has decided so far.
   void capture();
   /// The process owns nothing: what was granted before is void.
@@ -51,31 +54,38 @@ class GroupFence {
   Mutex mutex_;
   std::condition_variable captured_;
   rd_kafka_s* consumer_ GUARDED_BY(mutex_) = nullptr;
+  bool probing_ GUARDED_BY(mutex_) = false;
+  std::condition_variable probed_;
   Proof proof_ GUARDED_BY(mutex_);
   std::string proof_text_ GUARDED_BY(mutex_);
   std::uint64_t grant_ GUARDED_BY(mutex_) = 0;
 };
 
 /// Tells whether this process may trust in what it owned a moment ago. One that was stopped for longer than a session,
-/// and woke, does not know yet what it has lost. Thread-safe.
+/// and woke, does not know yet what it has lost; one that its group has not answered for nearly a session may have lost
+/// it. Thread-safe.
 class SessionWatch {
  public:
-  SessionWatch(std::shared_ptr<GroupFence> fence, std::chrono::milliseconds session);
+  SessionWatch(std::shared_ptr<GroupFence> fence, std::chrono::milliseconds session,
+               std::chrono::milliseconds heartbeat);
   ~SessionWatch();
   bool is_current() const;
 
  private:
   void run();
+  void probe();
 
   const std::shared_ptr<GroupFence> fence_;
   const Clock::duration patience_;           // a gap in the life of the process that costs it no slots
+  const Clock::duration session_left_;       // of a session, that the group surely grants after it has answered
+  std::atomic<Clock::rep> heard_{0};         // ticks of the clock when a question was asked that the group answered
   std::atomic<Clock::rep> seen_alive_;       // ticks of the clock
   std::atomic<Clock::rep> trusted_from_{0};  // when librdkafka must have noticed what there was to notice
   std::atomic<bool> lost_{false};
   Mutex mutex_;
   std::condition_variable wake_;
   bool ending_ GUARDED_BY(mutex_) = false;
-  std::thread thread_;
+  std::thread thread_, prober_;
 };
 
 }  // namespace kafka
