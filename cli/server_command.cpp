@@ -245,7 +245,10 @@ int serve(const Options& options) {
                strsignal(wait_for_end(stop_signal, **http, config, std::move(users), std::move(certificates))));
   std::thread(leave_in_the_end).detach();
   (*service)->log().end_within(kCleanStop);
-  (*http)->stop();
+  // The others need not wait for answers under way here.
+  std::thread draining([&] { (*http)->stop(); });
+  (*service)->service().engine().hand_over();
+  draining.join();
   service->reset();
   spdlog::info("stopped");
   return 0;

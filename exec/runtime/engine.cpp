@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kIdlePoll{2};
 constexpr int kMaxIdleRounds = 1 << 20;
+constexpr int kStoreForm = 1;  // of keys and values as stores and changelogs have them
 
 }  // namespace
 
@@ -32,6 +33,32 @@ void EngineImpl::kill() {
   stop(false);
 }
 
+void EngineImpl::hand_over() {
+  if (!has_others()) return;
+  const auto members = membership_->members();
+  if (members && members->size() > 1) stop_working(true);
+}
+
+// What was committed is for the others to go on from; what they restore does not wait for our disk.
+void EngineImpl::stop_working(bool clean) {
+  if (std::exchange(at_rest_, true)) return;
+  {
+    const MutexLock lock(notes_mutex_);
+    stopping_ = true;
+  }
+  house_wake_.notify_all();
+  if (house_.joinable()) house_.join();
+  if (paces_) paces_->stop();
+  if (lender_) lender_->stop();
+  for (auto& worker : workers_) worker->stop(clean);
+  if (lender_ && clean) lender_->leave();
+  {
+    const MutexLock lock(mutex_);
+    std::fill(slot_worker_.begin(), slot_worker_.end(), -1);
+  }
+  if (membership_ && clean) membership_->leave();
+}
+
 void EngineImpl::stop(bool clean) {
   if (stopped_) return;
   stopped_ = true;
@@ -42,19 +69,17 @@ void EngineImpl::stop(bool clean) {
   house_wake_.notify_all();
   if (options_.remote) options_.remote->stop();
   if (owners_) owners_->stop();
-  if (house_.joinable()) house_.join();
-  if (paces_) paces_->stop();
-  for (auto& worker : workers_) worker->stop(clean);
-  // What was committed is for the others to go on from; what they restore does not wait for our disk.
-  if (membership_ && clean) membership_->leave();
+  stop_working(clean);
   if (clean)
     for (auto& worker : workers_) worker->put_away();
   workers_.clear();
+  standbys_.reset();
   {
     const MutexLock submitting(submitting_);
     admin_.reset();
   }
   owners_.reset();
+  lender_.reset();
   membership_.reset();
   state_.reset();
 }
@@ -84,11 +109,12 @@ Status EngineImpl::open() {
     auto membership = log_.membership(options_.service_id + "processes", slots_->topic(), options_.advertised);
     if (!membership) return membership.error();
     membership_ = std::move(*membership);
-    if (options_.remote) owners_ = std::make_unique<SlotOwners>(*membership_);
+    if (options_.remote) open_lender();
     const auto cluster = log_.cluster_id();
     if (!cluster) return cluster.error();
-    service_mark_ = stable_hash(options_.service_id + "@" + *cluster);
+    service_mark_ = stable_hash(fmt::format("{}@{} stores of form {}", options_.service_id, *cluster, kStoreForm));
     paces_ = std::make_unique<PaceWatch>(log_, slots_->topic(), [this] { return all_runs(); });
+    open_standbys();
   }
   const int count = std::max(1, options_.workers);
   for (int i = 0; i < count; ++i) {
@@ -175,6 +201,7 @@ void EngineImpl::put_off(const Start& start, const Error& error) {
   waiting.wait = again ? std::min(2 * waiting.wait, options_.retry_longest) : options_.retry_first;
   waiting.plan = start.plan;
   waiting.paused = start.paused;
+  waiting.identity = start.identity;
   waiting.error = error;
   waiting.due = Clock::now() + waiting.wait;
   waiting.failed_at_ms = wall_clock_ms();
@@ -182,7 +209,7 @@ void EngineImpl::put_off(const Start& start, const Error& error) {
 
 // Under control_.
 std::shared_ptr<QueryRun> EngineImpl::enlist(const Start& start, QueryLayout layout) {
-  auto run = std::make_shared<QueryRun>(start.plan, std::move(layout));
+  auto run = std::make_shared<QueryRun>(start.plan, std::move(layout), start.identity);
   run->paused = start.paused;
   if (run->pace && paces_) run->pace->look_elsewhere_by([this] { paces_->look(); });
   const MutexLock lock(mutex_);
@@ -196,6 +223,7 @@ Status EngineImpl::stop_query(const std::string& query_id) {
   const auto run = find(query_id);
   if (run)
     for (auto& worker : workers_) worker->drop_tasks([&](const Task& task) { return task.run_is(*run); }, true);
+  if (standbys_) standbys_->forget(query_id);
   {
     const MutexLock lock(readers_mutex_);
     readers_.erase(query_id);

@@ -39,6 +39,10 @@ struct EngineOptions {
   std::optional<int> internal_min_insync;  // in-sync replicas that they need for a write; absent: the log's default
   std::shared_ptr<SchemaCache> schemas;    // null: no schema registry
   std::shared_ptr<RemoteTables> remote;    // null: pull queries are answered from the slots of this process only
+  int standbys = 0;                        // other processes that keep a copy of the state of each slot
+  double standby_share = 0.5;              // of one core, for following what others do
+  std::int64_t acceptable_lag = 10'000;    // records that a copy may lack, to take its slot over
+  int warm_ups = 2;                        // copies made at a time for slots that other processes run meanwhile
 };
 
 /// The topic that holds the progress of a service's queries, a partition a slot.
@@ -91,6 +95,17 @@ struct TaskStatus {
   std::vector<Input> inputs;
 };
 
+/// A copy of the state of a task that runs on another process.
+struct CopyStatus {
+  std::string query_id;
+  int subtopology = 0, partition = 0, slot = 0;
+  struct Store {
+    std::string name, changelog;
+    std::int64_t position = 0, end = 0;  // next offsets of the changelog; equal: nothing is known to lack
+  };
+  std::vector<Store> stores;
+};
+
 class PreparedPull;
 
 /// The rows of a pull query, taken bit by bit. Any thread, one call at a time; holds no thread and no worker in
@@ -141,6 +156,8 @@ class Engine {
   struct Start {
     std::shared_ptr<const PhysicalPlan> plan;
     bool paused = false;
+    /// The same in every process that has the query as this one does, whatever its version; 0: by the plan.
+    std::uint64_t identity = 0;
   };
   /// Every process: runs the tasks whose slots it owns. Queries that start together share the reading of a topic from
   /// where they start. A query that cannot start (its source topic is gone, the log does not answer) is in
@@ -184,6 +201,8 @@ class Engine {
   /// `found` is called once, perhaps before the return, perhaps on a worker's thread, which it must not hold up.
   virtual void look_up_here(TableKey key, TableFound found) = 0;
   virtual Result<std::unique_ptr<TablePages>> scan_here(TableRange range) = 0;
+  /// Waits for a commit, where slots are given back.
+  virtual LoanAnswer answer_loans(const LoanQuestion& question) = 0;
 
   /// Runs a plan made with PhysicalContext::transient. `until_end`: stops at the end offsets seen at the start (pull
   /// queries on streams, `millrace run`). `from`: the offset to begin at in each partition of the only topic; further
@@ -194,6 +213,8 @@ class Engine {
 
   /// The tasks that run here, by worker.
   virtual std::vector<TaskStatus> tasks() = 0;
+  /// The copies that are kept here, by query and partition.
+  virtual std::vector<CopyStatus> copies() = 0;
   /// A copy of state and log that belong together, in folders `state` and `log` of a directory that exists. Only on a
   /// log that can be copied (Log::checkpoint). What runs goes on meanwhile.
   virtual Status back_up(const std::string& directory) = 0;
@@ -203,6 +224,9 @@ class Engine {
   /// Steps every task on the calling thread until nothing more happens, committing as it goes. Only with workers = 0.
   /// A query that fails stands still afterwards (see status); errors of the log are returned.
   virtual Status run_until_idle() = 0;
+  /// Where other processes are there to go on: commits and gives them the slots, while answers under way may still be
+  /// ended here. Only the end of the process may follow. Waits.
+  virtual void hand_over() = 0;
   /// Stops as a crash would: nothing is committed, spilled or left. For tests. Only destruction may follow.
   virtual void kill() = 0;
 };

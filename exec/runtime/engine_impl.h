@@ -11,10 +11,12 @@
 #include <vector>
 
 #include "exec/runtime/engine.h"
+#include "exec/runtime/lender.h"
 #include "exec/runtime/pace_watch.h"
 #include "exec/runtime/query_run.h"
 #include "exec/runtime/slot_owners.h"
 #include "exec/runtime/slot_table.h"
+#include "exec/runtime/standby.h"
 #include "exec/runtime/table_reader.h"
 #include "exec/runtime/worker.h"
 #include "exec/state/state_db.h"
@@ -24,7 +26,7 @@ namespace millrace::inline exec {
 
 class TransientRun;
 
-class EngineImpl final : public Engine, private WorkerHost {
+class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
  public:
   EngineImpl(Log& log, EngineOptions options, EngineEvents events);
   ~EngineImpl() override;
@@ -46,14 +48,17 @@ class EngineImpl final : public Engine, private WorkerHost {
                                      std::function<void(std::shared_ptr<TableRows>)> later) override;
   void look_up_here(TableKey key, TableFound found) override;
   Result<std::unique_ptr<TablePages>> scan_here(TableRange range) override;
+  LoanAnswer answer_loans(const LoanQuestion& question) override;
   std::uint64_t rows_decoded() const override;
   Result<std::unique_ptr<TransientQuery>> run_transient(std::shared_ptr<const PhysicalPlan> plan, bool until_end,
                                                         TransientEvents events,
                                                         std::vector<std::int64_t> from) override;
   std::vector<TaskStatus> tasks() override;
+  std::vector<CopyStatus> copies() override;
   Status back_up(const std::string& directory) override;
   bool wait_until_idle(std::chrono::milliseconds wait) override;
   Status run_until_idle() override;
+  void hand_over() override;
   void kill() override;
 
   Log& log() { return log_; }
@@ -66,19 +71,25 @@ class EngineImpl final : public Engine, private WorkerHost {
   bool is_current() const { return membership_ == nullptr || membership_->is_current(); }
   /// Whether other processes may have what is not here.
   bool has_others() const { return owners_ != nullptr; }
+  StandbyCopies* standbys() { return standbys_.get(); }
   SlotOwners& owners() { return *owners_; }
-  /// The same in every process of this service that has the same plan of the query.
-  std::uint64_t mark_of(const QueryRun& run) const { return run.mark() ^ service_mark_; }
+  /// The same in every process of this service that has the same query and reads the same into what its stores hold.
+  std::uint64_t mark_of(const QueryRun& run) const { return run.identity ^ service_mark_; }
   /// A key of a partition that is not here.
   struct KeyElsewhere {
     std::shared_ptr<QueryRun> run;
     std::size_t subtopology = 0;
     TableKey key;
     TableFound found;
-    bool looked = false;  // the group was asked for its owner
+    std::optional<std::int64_t> allowed_lag = {};  // absent: no copy will do
+    bool looked = false;                           // the group was asked for its owner
+    std::vector<std::string> copies = {};  // processes that may have one and have not been asked, the last first
   };
-  /// Asks the owner; where that fails, once more whoever the group then says it is. Precondition: has_others().
+  /// Asks the owner; where that fails, once more whoever the group then says it is; then those that keep copies, where
+  /// that will do. Precondition: has_others().
   void look_up_elsewhere(const std::shared_ptr<KeyElsewhere>& asked);
+  /// The processes that may have a copy of a slot's state, the likeliest first; this one may be among them.
+  std::vector<std::string> keepers_of(SlotId slot) const;
   void add_stepped(TransientRun& run);
   void remove_stepped(TransientRun& run);
 
@@ -90,7 +101,13 @@ class EngineImpl final : public Engine, private WorkerHost {
   std::shared_ptr<QueryRun> enlist(const Start& start, QueryLayout layout) REQUIRES(control_);
   void put_off(const Start& start, const Error& error);
   void granted(const std::vector<SlotId>& slots);
-  void given_up(const std::vector<SlotId>& slots, bool commit);
+  // SlotRunner: under control_
+  void run_slots(const std::vector<SlotId>& slots) override;
+  void stop_slots(const std::vector<SlotId>& slots, bool commit) override;
+  bool has_state(SlotId slot) override;
+  std::optional<std::int64_t> behind(SlotId slot) override {
+    return standbys_ ? standbys_->behind(slot) : std::nullopt;
+  }
   void launch(const Runs& runs, int only_worker = -1) REQUIRES(control_);
   using Dealt = std::vector<std::vector<Worker::NewTask>>;  // by worker
   Status deal(const std::shared_ptr<QueryRun>& run, int only_worker, Dealt& dealt);
@@ -109,6 +126,12 @@ class EngineImpl final : public Engine, private WorkerHost {
   Status set_paused(const std::string& query_id, bool paused);
   void replace_fenced();
   void truncate();
+  // Copies of what others own (engine_standby.cpp)
+  void open_lender();
+  void open_standbys();
+  void look_after_standbys();
+  void place_standbys();
+  std::vector<std::optional<Progress>> progress_of_copies(std::span<const StandbyCopies::Wanted> wanted);
   // WorkerHost
   void worker_fenced(int worker) override;
   void read_up_to(const TopicPartition& partition, std::int64_t offset) override;
@@ -119,6 +142,8 @@ class EngineImpl final : public Engine, private WorkerHost {
     std::shared_ptr<const TableReader> reader;
   };
   void look_for_owner(const std::shared_ptr<KeyElsewhere>& asked);
+  void look_up_copies(const std::shared_ptr<KeyElsewhere>& asked, Error why);
+  void look_up_copy(const TableHere& table, const TableKey& key, const TableFound& found);
   Result<TableHere> table_here(const std::string& query, std::uint64_t plan);
 
   struct Prepared {
@@ -131,6 +156,7 @@ class EngineImpl final : public Engine, private WorkerHost {
   Result<Progress> initial_progress(const QueryOptions& options, const SubtopologyLayout& layout, int partition);
   Result<Writer*> admin() REQUIRES(submitting_);
   void stop(bool clean);
+  void stop_working(bool clean);
 
   Log& log_;
   const EngineOptions options_;
@@ -142,6 +168,9 @@ class EngineImpl final : public Engine, private WorkerHost {
   std::unique_ptr<PaceWatch> paces_;    // null: there are no other processes
   std::uint64_t service_mark_ = 0;      // no other service, on whatever cluster, is taken for this one
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::unique_ptr<StandbyCopies> standbys_;  // null: none are kept
+  std::atomic<bool> placing_standbys_{false};
+  std::unique_ptr<Lender> lender_;  // null: nobody else could run a slot
   Mutex readers_mutex_;
   std::map<std::string, std::shared_ptr<const TableReader>> readers_ GUARDED_BY(readers_mutex_);  // by query
 
@@ -153,6 +182,7 @@ class EngineImpl final : public Engine, private WorkerHost {
     std::shared_ptr<const PhysicalPlan> plan;
     Error error;  // why it could not start
     bool paused = false;
+    std::uint64_t identity = 0;
     std::chrono::milliseconds wait;  // before the next try
     Clock::time_point due;
     std::int64_t failed_at_ms = 0;
@@ -168,9 +198,10 @@ class EngineImpl final : public Engine, private WorkerHost {
   bool backing_up_ GUARDED_BY(notes_mutex_) = false;  // nothing is truncated meanwhile
   std::map<TopicPartition, std::int64_t> read_up_to_ GUARDED_BY(notes_mutex_);
   std::condition_variable house_wake_;
-  Clock::time_point last_truncate_{}, last_refresh_{}, last_partitions_look_{}, last_state_look_{};
+  Clock::time_point last_truncate_{}, last_refresh_{}, last_partitions_look_{}, last_state_look_{},
+      last_standby_look_{};
   std::atomic<bool> stopping_{false};  // set under notes_mutex_
-  bool stopped_ = false;
+  bool stopped_ = false, at_rest_ = false;
   std::thread house_;
 };
 

@@ -26,23 +26,45 @@ Status EngineImpl::join() {
   } else {
     Membership::Events events;
     events.granted = [this](const std::vector<SlotId>& slots) { granted(slots); };
-    events.revoked = [this](const std::vector<SlotId>& slots) { given_up(slots, true); };
-    events.lost = [this](const std::vector<SlotId>& slots) { given_up(slots, false); };
+    events.revoked = [this](const std::vector<SlotId>& slots) {
+      const MutexLock control(control_);
+      if (lender_)
+        lender_->revoked(slots);
+      else
+        stop_slots(slots, true);
+    };
+    events.lost = [this](const std::vector<SlotId>& slots) {
+      const MutexLock control(control_);
+      if (lender_)
+        lender_->lost();
+      else
+        stop_slots(slots, false);
+    };
     if (auto joined = membership_->join(options_.process_id, std::move(events)); !joined) return joined;
   }
   if (options_.workers > 0) house_ = std::thread([this] { keep_house(); });
   return {};
 }
 
-// A new slot goes to the worker that has the fewest; those that have one keep it.
 void EngineImpl::granted(const std::vector<SlotId>& slots) {
   const MutexLock control(control_);
+  if (lender_)
+    lender_->granted(slots);
+  else
+    run_slots(slots);
+}
+
+// A new slot goes to the worker that has the fewest; those that have one keep it.
+void EngineImpl::run_slots(const std::vector<SlotId>& slots) {
+  control_.assert_held();
+  if (standbys_) standbys_->take(slots);
   {
     const MutexLock lock(mutex_);
     std::vector<int> load(workers_.size(), 0);
     for (const int worker : slot_worker_)
       if (worker >= 0) ++load[static_cast<std::size_t>(worker)];
     for (const SlotId slot : slots) {
+      if (slot_worker_[index_of(slot)] >= 0) continue;
       const auto least = std::min_element(load.begin(), load.end());
       slot_worker_[index_of(slot)] = static_cast<int>(least - load.begin());
       ++*least;
@@ -58,8 +80,8 @@ EngineImpl::Runs EngineImpl::all_runs() {
   return runs;
 }
 
-void EngineImpl::given_up(const std::vector<SlotId>& slots, bool commit) {
-  const MutexLock control(control_);
+void EngineImpl::stop_slots(const std::vector<SlotId>& slots, bool commit) {
+  control_.assert_held();
   {
     const MutexLock lock(mutex_);
     for (const SlotId slot : slots) slot_worker_[index_of(slot)] = -1;
@@ -68,6 +90,7 @@ void EngineImpl::given_up(const std::vector<SlotId>& slots, bool commit) {
     return std::find(slots.begin(), slots.end(), task.place().slot) != slots.end();
   };
   for (auto& worker : workers_) worker->drop_tasks(gone, commit);
+  if (standbys_) standbys_->give_back(slots);
 }
 
 // With the first partitions of each subtopology: they tell which there were when the query was accepted.
@@ -197,6 +220,7 @@ void EngineImpl::keep_house() {
 void EngineImpl::keep_house_once() {
   if (membership_)
     if (auto polled = membership_->poll(kHousePoll); !polled) spdlog::warn("membership: {}", polled.error().message);
+  look_after_standbys();
   replace_fenced();
   restart_failed();
   start_waiting();
@@ -271,7 +295,7 @@ void EngineImpl::look_for_partitions() {
       const MutexLock lock(mutex_);
       runs_.erase(run->plan->query_id);
     }
-    launch({enlist({run->plan, run->paused}, std::move(*layout))});
+    launch({enlist({run->plan, run->paused, run->identity}, std::move(*layout))});
   }
 }
 
@@ -315,17 +339,18 @@ void EngineImpl::start_waiting() {
     TopicSizes sizes(log_);
     auto layout = make_layout(sizes, *plan, slots_->slots());  // may take its time, and holds up nobody
     const MutexLock control(control_);
-    bool paused = false;
+    Start start{plan};
     {
       const MutexLock lock(mutex_);
       const auto found = waiting_.find(plan->query_id);
       if (found == waiting_.end() || found->second.plan != plan) continue;
-      paused = found->second.paused;
+      start.paused = found->second.paused;
+      start.identity = found->second.identity;
     }
     if (!layout) {
-      put_off({plan, paused}, layout.error());
+      put_off(start, layout.error());
     } else {
-      launch({enlist({plan, paused}, std::move(*layout))});
+      launch({enlist(start, std::move(*layout))});
     }
     if (Clock::now() - began > kLongHouse) return;  // the membership wants to be polled
   }

@@ -30,7 +30,8 @@ bool forgets_order(const PlanNode& node) {
 
 }  // namespace
 
-PreparedPull::PreparedPull(std::shared_ptr<const PhysicalPlan> plan) : plan_(std::move(plan)) {
+PreparedPull::PreparedPull(std::shared_ptr<const PhysicalPlan> plan, std::optional<std::int64_t> allowed_lag)
+    : plan_(std::move(plan)), allowed_lag_(allowed_lag) {
   ensure(plan_->subtopologies.size() == 1);
   NodePtr node = plan_->subtopologies.front().root;
   if (const auto* output = node->as<OutputNode>()) limit_ = output->limit;

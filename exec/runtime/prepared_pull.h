@@ -21,7 +21,9 @@ struct PullInstance {
 /// Thread-safe.
 class PreparedPull {
  public:
-  explicit PreparedPull(std::shared_ptr<const PhysicalPlan> plan);
+  /// `allowed_lag`: copies of the table's state will do where its owner does not answer, as long as they lack at most
+  /// so many records; absent: they will not.
+  explicit PreparedPull(std::shared_ptr<const PhysicalPlan> plan, std::optional<std::int64_t> allowed_lag = {});
 
   const PhysicalPlan& plan() const { return *plan_; }
   /// One of them: the leaf.
@@ -30,6 +32,7 @@ class PreparedPull {
   /// The query that keeps the rows.
   const std::string& keeper() const { return keys_ != nullptr ? keys_->query : scan_->query; }
   std::optional<std::int64_t> limit() const { return limit_; }
+  std::optional<std::int64_t> allowed_lag() const { return allowed_lag_; }
   /// The plan gives the same whatever the order of the rows that it reads.
   bool any_order() const { return any_order_; }
 
@@ -41,6 +44,7 @@ class PreparedPull {
   Result<std::unique_ptr<PullInstance>> make(const std::shared_ptr<const PhysicalPlan>& keeper) const;
 
   const std::shared_ptr<const PhysicalPlan> plan_;
+  const std::optional<std::int64_t> allowed_lag_;
   const KeyLookupNode* keys_ = nullptr;
   const StoreScanNode* scan_ = nullptr;
   bool any_order_ = false;

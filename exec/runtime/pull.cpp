@@ -142,7 +142,7 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
       self->answered(lookup, {});
     };
     engine_.look_up_elsewhere(std::make_shared<EngineImpl::KeyElsewhere>(
-        EngineImpl::KeyElsewhere{run_, reader().subtopology(), std::move(key), found}));
+        EngineImpl::KeyElsewhere{run_, reader().subtopology(), std::move(key), found, pull_->allowed_lag()}));
   }
 
   void answered(Lookup& lookup, const Status& outcome) {
@@ -224,7 +224,7 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
       TableRange range{run_->plan->query_id, engine_.mark_of(*run_), elsewhere_, std::move(keys.from),
                        std::move(keys.to)};
       scan_elsewhere_ = std::make_unique<ScanElsewhere>(engine_, run_, reader().subtopology(), std::move(range),
-                                                        pull_->limit().has_value());
+                                                        pull_->limit().has_value(), pull_->allowed_lag());
     }
     return scan_elsewhere_->next(entries);
   }

@@ -41,8 +41,12 @@ class PagesHere final : public TablePages {
         outcome = scan.error();
     };
     const bool here = worker != nullptr && worker->visit_task(*run_, reader_->subtopology(), partition, snapshot);
-    if (!here || !engine_.is_current()) return run_->not_ready_partition(partition, engine_.options().advertised);
-    return outcome;
+    if (here && engine_.is_current()) return outcome;
+    StandbyCopies* copies = range_.max_lag ? engine_.standbys() : nullptr;
+    if (copies != nullptr && copies->visit(run_->plan->query_id, reader_->subtopology(), partition, *range_.max_lag,
+                                           snapshot) == StandbyCopies::Visited::yes)
+      return outcome;
+    return run_->not_ready_partition(partition, engine_.options().advertised);
   }
 
   EngineImpl& engine_;
@@ -82,7 +86,7 @@ void EngineImpl::look_up_here(TableKey key, TableFound found) {
   if (partition < 0 || partition >= run->layout.subtopologies[subtopology].tasks)
     return found(unavailable_error("{} has no partition {} at {}", key.query, partition, options_.advertised));
   Worker* worker = worker_of(*run, subtopology, partition);
-  if (worker == nullptr) return found(run->not_ready_partition(partition, options_.advertised));
+  if (worker == nullptr) return look_up_copy(*table, key, found);
   worker->visit_soon({run, subtopology, partition,
                       [this, run, reader = table->reader, key = std::move(key), found = std::move(found)](Task* task) {
                         if (task == nullptr) return found(run->not_ready_partition(key.partition, options_.advertised));
@@ -92,6 +96,19 @@ void EngineImpl::look_up_here(TableKey key, TableFound found) {
                         if (!is_current()) return found(run->not_ready_partition(key.partition, options_.advertised));
                         found(std::move(entries));
                       }});
+}
+
+/// From the copy of what another process owns, where that will do.
+void EngineImpl::look_up_copy(const TableHere& table, const TableKey& key, const TableFound& found) {
+  TableEntries entries;
+  Status read;
+  const auto visit = [&](Task& task) { read = table.reader->look_up(task, key.key, key.windows, entries); };
+  const bool good = key.max_lag && standbys_ &&
+                    standbys_->visit(key.query, table.reader->subtopology(), key.partition, *key.max_lag, visit) ==
+                        StandbyCopies::Visited::yes;
+  if (!good) return found(table.run->not_ready_partition(key.partition, options_.advertised));
+  if (!read) return found(read.error());
+  found(std::move(entries));
 }
 
 Result<std::unique_ptr<TablePages>> EngineImpl::scan_here(TableRange range) {

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -23,8 +22,10 @@ namespace millrace::inline exec {
 /// A query as this process runs it: shared by its tasks, whichever workers they are on. Counters may be read at any
 /// time.
 struct QueryRun {
-  QueryRun(std::shared_ptr<const PhysicalPlan> the_plan, QueryLayout the_layout)
+  /// `the_identity`: of Engine::Start.
+  QueryRun(std::shared_ptr<const PhysicalPlan> the_plan, QueryLayout the_layout, std::uint64_t the_identity = 0)
       : plan(std::move(the_plan)),
+        identity(the_identity != 0 ? the_identity : stable_hash(to_json(*plan))),
         layout(std::move(the_layout)),
         pace(Pace::of(*plan, layout)),
         options(plan->options) {
@@ -35,6 +36,7 @@ struct QueryRun {
   OperatorCounters& counters_of(std::string_view step) { return operators.find(step)->second; }
 
   const std::shared_ptr<const PhysicalPlan> plan;
+  const std::uint64_t identity;
   const QueryLayout layout;
   const std::unique_ptr<Pace> pace;  // null: the tasks need not go side by side
   QueryOptions options;              // as the tasks shall see them
@@ -91,11 +93,6 @@ struct QueryRun {
     const MutexLock lock(mutex);
     return failed_at_ms;
   }
-  /// The same in every process that has the same plan under this id.
-  std::uint64_t mark() const {
-    std::call_once(marked, [&] { the_mark = stable_hash(to_json(*plan)); });
-    return the_mark;
-  }
   /// Why a partition cannot be read at the moment. `at`: the process that has it; empty: none has.
   Error not_ready_partition(int partition, std::string_view at) const {
     const std::string what = fmt::format("partition {} of {}", partition, plan->query_id);
@@ -117,8 +114,6 @@ struct QueryRun {
  private:
   static constexpr std::chrono::minutes kHealthy{1};
 
-  mutable std::once_flag marked;
-  mutable std::uint64_t the_mark = 0;
   mutable Mutex mutex;
   std::optional<Error> failure GUARDED_BY(mutex);
   Clock::time_point failed_at GUARDED_BY(mutex), started_at GUARDED_BY(mutex) = Clock::now();

@@ -1,13 +1,16 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "exec/data/result.h"
+#include "exec/log/slot.h"
 #include "exec/runtime/window_range.h"
 
 /// Pull queries over what several processes keep: whoever is asked asks those that own the slots. What goes between
@@ -25,6 +28,7 @@ struct TableKey {
   int partition = 0;
   std::string key;  // without window
   WindowRange windows;
+  std::optional<std::int64_t> max_lag = {};  // a copy will do that lacks at most so many records; absent: none will
 };
 
 /// A range of a table's keys in some of its partitions.
@@ -32,7 +36,8 @@ struct TableRange {
   std::string query;
   std::uint64_t plan = 0;
   std::vector<int> partitions;
-  std::string from, to;  // [from, to); empty: no bound
+  std::string from, to;                      // [from, to); empty: no bound
+  std::optional<std::int64_t> max_lag = {};  // as above
 };
 
 /// What a range has, partition by partition in the order asked for.
@@ -48,6 +53,18 @@ class TablePages {
   virtual Result<Page> next() = 0;
 };
 
+/// What a process asks of another about slots that one owns and the other runs (lender.h).
+struct LoanQuestion {
+  std::vector<SlotId> take;       // lent to it: to be run
+  std::vector<SlotId> give_back;  // not any more
+  std::vector<SlotId> lags;       // how far are its copies of their state behind?
+};
+struct LoanAnswer {
+  std::uint64_t epoch = 0;         // of its membership
+  std::vector<SlotId> held;        // what it has borrowed and runs
+  std::vector<std::int64_t> lags;  // -1: it has no copy
+};
+
 /// The way to the other processes of the service, by the address that each tells its group. Thread-safe.
 class RemoteTables {
  public:
@@ -57,6 +74,9 @@ class RemoteTables {
   virtual void look_up(const std::string& address, TableKey key, TableFound found) = 0;
   /// Asks at once; next() waits for what has come.
   virtual std::unique_ptr<TablePages> scan(const std::string& address, const TableRange& range) = 0;
+  /// The answers in the order of the questions, each to an address. Waits for the slowest, at most so long.
+  virtual std::vector<Result<LoanAnswer>> ask_loans(const std::vector<std::pair<std::string, LoanQuestion>>& questions,
+                                                    std::chrono::milliseconds wait) = 0;
   /// Ends all that is under way with an error, and whatever is asked from now on. For good.
   virtual void stop() = 0;
 };

@@ -23,7 +23,29 @@ Error incomplete(const Task& task, const Task::StoreEntry& entry, std::int64_t d
       task.run().plan->query_id, task.place().partition, durable, entry.changelog, changelog.begin, changelog.end);
 }
 
+/// The log lost its end or is another one, or may have forgotten removals that the state directory has not heard of:
+/// what the log holds is what counts.
+bool outlived(const Store& store, const Log::Bounds& changelog, bool cut, bool whole) {
+  const std::int64_t held = store.durable_position();
+  if (held > changelog.end) return changelog.begin == 0 || cut;
+  if (held == 0 || held == changelog.end || !whole) return false;
+  return (cut && held < changelog.begin) || wall_clock_ms() - store.durable_time() > kOldest.count();
+}
+
 }  // namespace
+
+Result<std::int64_t> begin_of_tail(const Task& task, Task::StoreEntry& entry, const Log::Bounds& changelog,
+                                   bool whole) {
+  // What was cut off its front is about expired windows.
+  const bool cut = whole && entry.plan->retention_ms.has_value();
+  if (outlived(*entry.store, changelog, cut, whole)) {
+    if (auto emptied = entry.store->clear(); !emptied) return emptied.error();
+  }
+  const std::int64_t stored = entry.store->durable_position();
+  const std::int64_t durable = stored == 0 && cut ? changelog.begin : stored;
+  if (durable < changelog.begin || durable > changelog.end) return incomplete(task, entry, durable, changelog);
+  return durable;
+}
 
 Result<bool> Restorer::start(Task& task) {
   bool ready = true;
@@ -36,34 +58,19 @@ Result<bool> Restorer::start(Task& task) {
   return ready;
 }
 
-/// The log lost its end or is another one, or may have forgotten removals that the state directory has not heard of:
-/// what the log holds is what counts.
-bool Restorer::outlived(const Store& store, const Log::Bounds& changelog, bool cut) const {
-  const std::int64_t held = store.durable_position();
-  if (held > changelog.end) return changelog.begin == 0 || cut;
-  if (held == 0 || held == changelog.end || !whole_) return false;
-  return (cut && held < changelog.begin) || wall_clock_ms() - store.durable_time() > kOldest.count();
-}
-
 Result<bool> Restorer::start(Task& task, std::size_t store) {
   Task::StoreEntry& entry = task.stores()[store];
   const TopicPartition partition{entry.changelog, task.place().partition};
   auto bounds = log_.bounds(partition, false);
   if (!bounds) return bounds.error();
-  // What was cut off its front is about expired windows.
-  const bool cut = whole_ && entry.plan->retention_ms.has_value();
-  if (outlived(*entry.store, *bounds, cut)) {
-    if (auto emptied = entry.store->clear(); !emptied) return emptied.error();
-  }
-  const std::int64_t stored = entry.store->durable_position();
-  const std::int64_t durable = stored == 0 && cut ? bounds->begin : stored;
-  if (durable < bounds->begin || durable > bounds->end) return incomplete(task, entry, durable, *bounds);
+  const auto durable = begin_of_tail(task, entry, *bounds, whole_);
+  if (!durable) return durable.error();
   entry.changelog_end = bounds->end;
-  if (durable == bounds->end) {
+  if (*durable == bounds->end) {
     if (auto done = entry.store->restored(bounds->end); !done) return done.error();
     return true;
   }
-  waiting_.push_back({&task, store, durable, bounds->end});
+  waiting_.push_back({&task, store, *durable, bounds->end});
   return false;
 }
 

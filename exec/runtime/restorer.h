@@ -11,12 +11,16 @@
 
 namespace millrace::inline exec {
 
+/// Where to replay the changelog of a store from, which was just opened: what its state directory has of it is good, or
+/// it is emptied. `whole`: changelogs hold all that is not expired, whatever the state directory has. A user error
+/// where neither has all of it.
+Result<std::int64_t> begin_of_tail(const Task& task, Task::StoreEntry& entry, const Log::Bounds& changelog, bool whole);
+
 /// Brings the stores of new tasks up to the end of their changelogs, a few at a time: what a log client has fetched of
 /// a changelog takes memory. One thread.
 class Restorer {
  public:
-  /// `memory_bytes`: what all stores together may take. `whole`: changelogs hold all that is not expired, whatever the
-  /// state directory has.
+  /// `memory_bytes`: what all stores together may take. `whole`: see begin_of_tail.
   Restorer(Log& log, std::string client_id, std::size_t memory_bytes, bool whole)
       : log_(log), client_id_(std::move(client_id)), memory_bytes_(memory_bytes), whole_(whole) {}
 
@@ -40,7 +44,6 @@ class Restorer {
     std::int64_t from, end;
   };
   Result<bool> start(Task& task, std::size_t store);
-  bool outlived(const Store& store, const Log::Bounds& changelog, bool cut) const;
   std::optional<Failure> open_some();
   Status open(const Tail& tail);
   bool has_tails(const Task& task) const;

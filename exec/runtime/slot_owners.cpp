@@ -4,6 +4,7 @@
 
 #include <future>
 #include <memory>
+#include <set>
 
 namespace millrace::inline exec {
 namespace {
@@ -15,6 +16,16 @@ constexpr std::chrono::milliseconds kBetweenLooks{100};
 std::string SlotOwners::of(SlotId slot) const {
   const MutexLock lock(mutex_);
   return index_of(slot) < owners_.size() ? owners_[index_of(slot)] : std::string();
+}
+
+std::vector<std::string> SlotOwners::members() const {
+  std::set<std::string> known;
+  {
+    const MutexLock lock(mutex_);
+    known.insert(owners_.begin(), owners_.end());
+  }
+  known.erase("");
+  return {known.begin(), known.end()};
 }
 
 void SlotOwners::look(std::function<void()> then) {
@@ -45,6 +56,7 @@ void SlotOwners::run() {
     const bool over = stopping_;
     lock.unlock();
     auto owners = over ? Result<std::vector<std::string>>(external_error("stopping")) : membership_.owners();
+    if (owners && correct_) correct_(*owners);
     lock.lock();
     if (owners)
       owners_ = std::move(*owners);

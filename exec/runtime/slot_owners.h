@@ -15,11 +15,16 @@ namespace millrace::inline exec {
 /// Thread-safe.
 class SlotOwners {
  public:
-  explicit SlotOwners(Membership& membership) : membership_(membership) {}
+  /// Puts the process that runs a slot in the place of the one that owns it. May wait a moment.
+  using Correct = std::function<void(std::vector<std::string>&)>;
+  explicit SlotOwners(Membership& membership, Correct correct = {})
+      : membership_(membership), correct_(std::move(correct)) {}
   ~SlotOwners() { stop(); }
 
   /// The owner's address; empty: nobody is known.
   std::string of(SlotId slot) const;
+  /// Those that own any, by address.
+  std::vector<std::string> members() const;
   /// Asks the group again, a few times a second at most, and then calls `then` on a thread that it must not hold up.
   /// When the group does not answer, or is sharing the slots out, the owners stay as they were.
   void look(std::function<void()> then);
@@ -32,6 +37,7 @@ class SlotOwners {
   void run();
 
   Membership& membership_;
+  const Correct correct_;
   mutable Mutex mutex_;
   std::condition_variable wanted_;
   std::vector<std::string> owners_ GUARDED_BY(mutex_);

@@ -123,13 +123,20 @@ bool PeerTerms::admits(const HttpRequest& request, bool users_are_known) const {
 }
 
 bool is_peer_path(std::string_view path) {
-  return path == kLookUpsPath || path == kScanPath || path == kReportPath;
+  return path == kLookUpsPath || path == kScanPath || path == kReportPath || path == kLoansPath;
 }
 
 void answer_peer(const HttpRequest& request, const std::shared_ptr<Responder>& responder, Service& service,
                  const std::function<void(std::function<void()>)>& post) {
   if (request.method != "POST") return responder->respond(405, "", "", {{"Allow", "POST"}});
   if (request.path == kLookUpsPath) return answer_look_ups(request, responder, service.engine());
+  if (request.path == kLoansPath) {
+    auto question = decode_loan_question(request.body);
+    if (!question) return refuse_peer(*responder, "the question is of another form");
+    return post([responder, &service, question = std::move(*question)] {
+      responder->respond(200, kPeerType, encode_loan_answer(service.engine().answer_loans(question)));
+    });
+  }
   if (request.path == kReportPath)
     return post([responder, &service] {
       responder->respond(200, "application/json", boost::json::serialize(service.document(Document::report)));

@@ -6,7 +6,8 @@
 namespace millrace::inline server {
 namespace {
 
-constexpr std::uint8_t kForm = 1;
+constexpr std::uint8_t kForm = 2;
+constexpr std::int64_t kNoCopy = -1;                                    // where a lag is allowed
 constexpr std::uint8_t kEntriesFollow = 255, kLastEntriesFollow = 254;  // else the Fault of an error
 
 /// Numbers as the machine has them: every one that Millrace runs on has the low byte first.
@@ -32,6 +33,11 @@ class WireWriter {
     number(static_cast<std::uint8_t>(error.fault));
     text(error.message);
   }
+  void slots(const std::vector<SlotId>& slots) {
+    number(static_cast<std::uint32_t>(slots.size()));
+    for (const SlotId slot : slots) number(partition_of(slot));
+  }
+  void lag(std::optional<std::int64_t> allowed) { number(allowed.value_or(kNoCopy)); }
 
  private:
   std::string& out_;
@@ -63,6 +69,15 @@ class WireReader {
       value = text();
     }
     return entries;
+  }
+  std::vector<SlotId> slots() {
+    std::vector<SlotId> slots(count(sizeof(std::int32_t)));
+    for (SlotId& slot : slots) slot = SlotId{number<std::int32_t>()};
+    return slots;
+  }
+  std::optional<std::int64_t> lag() {
+    const auto allowed = number<std::int64_t>();
+    return allowed == kNoCopy ? std::nullopt : std::optional(allowed);
   }
   bool form() { return number<std::uint8_t>() == kForm; }
 
@@ -103,12 +118,13 @@ std::string encode_keys(const std::vector<TableKey>& keys) {
       out.number(static_cast<std::uint8_t>((key.windows.*limit).has_value()));
       if (key.windows.*limit) out.number(*(key.windows.*limit));
     }
+    out.lag(key.max_lag);
   }
   return bytes;
 }
 
 std::optional<std::vector<TableKey>> decode_keys(std::string_view bytes) {
-  constexpr std::size_t kLeastKey = 24;
+  constexpr std::size_t kLeastKey = 32;
   WireReader in(bytes);
   if (!in.form()) return std::nullopt;
   std::vector<TableKey> keys(in.count(kLeastKey));
@@ -119,6 +135,7 @@ std::optional<std::vector<TableKey>> decode_keys(std::string_view bytes) {
     key.key = in.text();
     for (const auto limit : kLimits)
       if (in.number<std::uint8_t>() != 0) key.windows.*limit = in.number<std::int64_t>();
+    key.max_lag = in.lag();
   }
   if (!in.done()) return std::nullopt;
   return keys;
@@ -158,6 +175,48 @@ std::optional<KeyAnswers> decode_answers(std::string_view bytes) {
   return answers;
 }
 
+std::string encode_loan_question(const LoanQuestion& question) {
+  std::string bytes;
+  WireWriter out(bytes);
+  out.number(kForm);
+  out.slots(question.take);
+  out.slots(question.give_back);
+  out.slots(question.lags);
+  return bytes;
+}
+
+std::optional<LoanQuestion> decode_loan_question(std::string_view bytes) {
+  WireReader in(bytes);
+  if (!in.form()) return std::nullopt;
+  LoanQuestion question{in.slots(), {}, {}};
+  question.give_back = in.slots();
+  question.lags = in.slots();
+  if (!in.done()) return std::nullopt;
+  return question;
+}
+
+std::string encode_loan_answer(const LoanAnswer& answer) {
+  std::string bytes;
+  WireWriter out(bytes);
+  out.number(kForm);
+  out.number(answer.epoch);
+  out.slots(answer.held);
+  out.number(static_cast<std::uint32_t>(answer.lags.size()));
+  for (const std::int64_t lag : answer.lags) out.number(lag);
+  return bytes;
+}
+
+std::optional<LoanAnswer> decode_loan_answer(std::string_view bytes) {
+  WireReader in(bytes);
+  if (!in.form()) return std::nullopt;
+  LoanAnswer answer{.epoch = in.number<std::uint64_t>(), .held = {}, .lags = {}};
+  answer.held = in.slots();
+  answer.lags.resize(in.count(sizeof(std::int64_t)));
+  for (std::int64_t& lag : answer.lags) lag = in.number<std::int64_t>();
+  if (!in.done()) return std::nullopt;
+  return answer;
+}
+
 std::string encode_range(const TableRange& range) {
   std::string bytes;
   WireWriter out(bytes);
@@ -168,6 +227,7 @@ std::string encode_range(const TableRange& range) {
   for (const int partition : range.partitions) out.number(static_cast<std::int32_t>(partition));
   out.text(range.from);
   out.text(range.to);
+  out.lag(range.max_lag);
   return bytes;
 }
 
@@ -181,6 +241,7 @@ std::optional<TableRange> decode_range(std::string_view bytes) {
   for (int& partition : range.partitions) partition = in.number<std::int32_t>();
   range.from = in.text();
   range.to = in.text();
+  range.max_lag = in.lag();
   if (!in.done() || range.partitions.empty()) return std::nullopt;
   return range;
 }

@@ -12,7 +12,7 @@
 namespace millrace::inline server {
 
 constexpr std::string_view kLookUpsPath = "/internal/look-ups", kScanPath = "/internal/scan",
-                           kReportPath = "/internal/report";
+                           kReportPath = "/internal/report", kLoansPath = "/internal/loans";
 constexpr std::string_view kPeerScheme = "Millrace ";  // of the Authorization header, before the secret
 constexpr std::string_view kPeerType = "application/octet-stream";
 
@@ -23,6 +23,11 @@ std::optional<std::vector<TableKey>> decode_keys(std::string_view bytes);
 using KeyAnswers = std::vector<Result<TableEntries>>;
 std::string encode_answers(const KeyAnswers& answers);
 std::optional<KeyAnswers> decode_answers(std::string_view bytes);
+
+std::string encode_loan_question(const LoanQuestion& question);
+std::optional<LoanQuestion> decode_loan_question(std::string_view bytes);
+std::string encode_loan_answer(const LoanAnswer& answer);
+std::optional<LoanAnswer> decode_loan_answer(std::string_view bytes);
 
 std::string encode_range(const TableRange& range);
 std::optional<TableRange> decode_range(std::string_view bytes);

@@ -87,7 +87,7 @@ class PeerPages final : public TablePages {
   asio::io_context& io_;
 };
 
-/// What processes say of themselves, as far as they have.
+/// What processes answer, as far as they have.
 struct GatheredReports {
   explicit GatheredReports(std::size_t count) : reports(count, unavailable_error("no answer in time")), left(count) {}
   Mutex mutex;
@@ -144,16 +144,24 @@ class PeersImpl final : public ServicePeers {
   }
 
   std::vector<Result<std::string>> reports(const std::vector<std::string>& addresses) override {
-    const auto gathered = std::make_shared<GatheredReports>(addresses.size());
-    {
-      const MutexLock lock(mutex_);
-      if (stopped_) return std::vector<Result<std::string>>(addresses.size(), stopping());
-      for (std::size_t i = 0; i < addresses.size(); ++i)
-        asio::co_spawn(io_, ask_report(addresses[i], i, gathered), asio::detached);
+    std::vector<std::pair<std::string, std::string>> questions;
+    for (const std::string& address : addresses) questions.emplace_back(address, "");
+    return ask_all(kReportPath, questions, kReportWait);
+  }
+
+  std::vector<Result<LoanAnswer>> ask_loans(const std::vector<std::pair<std::string, LoanQuestion>>& questions,
+                                            std::chrono::milliseconds wait) override {
+    std::vector<std::pair<std::string, std::string>> encoded;
+    for (const auto& [address, question] : questions) encoded.emplace_back(address, encode_loan_question(question));
+    std::vector<Result<LoanAnswer>> answers;
+    for (auto& bytes : ask_all(kLoansPath, encoded, wait)) {
+      auto answer = bytes ? decode_loan_answer(*bytes) : std::nullopt;
+      if (answer)
+        answers.emplace_back(std::move(*answer));
+      else
+        answers.emplace_back(bytes ? unavailable_error("another process answers in another form") : bytes.error());
     }
-    MutexLock lock(gathered->mutex);
-    gathered->came.wait_for(lock, kReportWait, [&]() REQUIRES(gathered->mutex) { return gathered->left == 0; });
-    return gathered->reports;
+    return answers;
   }
 
   void stop() override {
@@ -177,6 +185,21 @@ class PeersImpl final : public ServicePeers {
   }
 
  private:
+  std::vector<Result<std::string>> ask_all(std::string_view path,
+                                           const std::vector<std::pair<std::string, std::string>>& questions,
+                                           std::chrono::milliseconds wait) {
+    const auto gathered = std::make_shared<GatheredReports>(questions.size());
+    {
+      const MutexLock lock(mutex_);
+      if (stopped_) return std::vector<Result<std::string>>(questions.size(), stopping());
+      for (std::size_t i = 0; i < questions.size(); ++i)
+        asio::co_spawn(io_, ask_one(path, questions[i].first, questions[i].second, i, gathered), asio::detached);
+    }
+    MutexLock lock(gathered->mutex);
+    gathered->came.wait_for(lock, wait, [&]() REQUIRES(gathered->mutex) { return gathered->left == 0; });
+    return gathered->reports;
+  }
+
   void tick() {
     clock_.expires_after(kTick);
     clock_.async_wait([this](boost::system::error_code stopped) {
@@ -275,11 +298,12 @@ class PeersImpl final : public ServicePeers {
     for (const WaitingKey& key : batch) key.found(why);
   }
 
-  asio::awaitable<void> ask_report(std::string address, std::size_t i, std::shared_ptr<GatheredReports> gathered) {
+  asio::awaitable<void> ask_one(std::string_view path, std::string address, std::string body, std::size_t i,
+                                std::shared_ptr<GatheredReports> gathered) {
     Peer& peer = peer_at(address);
     auto line = take_line(peer);
     if (closing_) line->close();
-    auto report = co_await line->exchange(kReportPath, "");
+    auto report = co_await line->exchange(path, body);
     give_back(peer, std::move(line));
     const MutexLock lock(gathered->mutex);
     gathered->reports[i] = std::move(report);

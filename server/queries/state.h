@@ -26,6 +26,8 @@ struct QueryInfo {
   PropertyMap properties;  // overridden when it was created
   std::shared_ptr<const PhysicalPlan> plan;
   bool paused = false;
+  /// Of what its command says, byte for byte: the same in all processes, whatever their versions.
+  std::uint64_t identity = 0;
 };
 using QueryPtr = std::shared_ptr<const QueryInfo>;
 

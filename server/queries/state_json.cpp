@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "exec/runtime/layout.h"
 #include "parser/syntax/parse.h"
 #include "server/queries/state.h"
 
@@ -175,6 +176,7 @@ QueryPtr query_from(const json::object& object, const FunctionCatalog& functions
   query->sources = json::value_to<std::vector<std::string>>(object.at("sources"));
   for (const auto& entry : object.at("properties").as_object())
     query->properties[entry.key()] = std::string(entry.value().as_string());
+  query->identity = stable_hash(json::serialize(object));
   query->plan = std::make_shared<const PhysicalPlan>(physical_from_json(json::serialize(object.at("plan")), functions));
   return query;
 }

@@ -20,26 +20,39 @@ json::object ServiceImpl::own_status() {
                                {"activePartitions", json::array{}},
                                {"standByStores", json::array{}},
                                {"standByPartitions", json::array{}}};
+  const auto note_lag = [&](const std::string& query, const std::string& of, int partition, std::int64_t at,
+                            std::int64_t end) {
+    json::value& store = lags[fmt::format("{}#{}", query, of)];
+    if (store.is_null()) store = json::object{{"lagByPartition", json::object{}}};
+    store.as_object()["lagByPartition"].as_object()[std::to_string(partition)] = json::object{
+        {"currentOffsetPosition", at}, {"endOffsetPosition", end}, {"offsetLag", std::max<std::int64_t>(0, end - at)}};
+  };
+  const auto note_store = [](json::object& query, std::string_view which, const std::string& store) {
+    json::array& stores = query[which].as_array();
+    if (std::ranges::find(stores, json::value(store)) == stores.end()) stores.emplace_back(store);
+  };
   for (const TaskStatus& task : engine_->tasks()) {
     json::value* query = queries.if_contains(task.query_id);
     if (query == nullptr) continue;
     json::array& partitions = query->as_object()["activePartitions"].as_array();
     for (const TaskStatus::Input& input : task.inputs) {
       partitions.push_back(json::object{{"topic", input.topic}, {"partition", task.partition}});
-      json::value& store = lags[fmt::format("{}#{}", task.query_id, input.topic)];
-      if (store.is_null()) store = json::object{{"lagByPartition", json::object{}}};
       const auto bounds = log_.bounds({input.topic, task.partition});
-      const std::int64_t end = bounds ? bounds->end : input.committed;
-      store.as_object()["lagByPartition"].as_object()[std::to_string(task.partition)] =
-          json::object{{"currentOffsetPosition", input.committed},
-                       {"endOffsetPosition", end},
-                       {"offsetLag", std::max<std::int64_t>(0, end - input.committed)}};
+      note_lag(task.query_id, input.topic, task.partition, input.committed, bounds ? bounds->end : input.committed);
     }
     for (const Subtopology& part : known->queries.at(task.query_id)->plan->subtopologies) {
       if (part.id != task.subtopology) continue;
-      json::array& stores = query->as_object()["activeStores"].as_array();
-      for (const StorePlan& store : part.stores)
-        if (std::ranges::find(stores, json::value(store.name)) == stores.end()) stores.emplace_back(store.name);
+      for (const StorePlan& store : part.stores) note_store(query->as_object(), "activeStores", store.name);
+    }
+  }
+  for (const CopyStatus& copy : engine_->copies()) {
+    json::value* query = queries.if_contains(copy.query_id);
+    if (query == nullptr) continue;
+    for (const CopyStatus::Store& store : copy.stores) {
+      query->as_object()["standByPartitions"].as_array().push_back(
+          json::object{{"topic", store.changelog}, {"partition", copy.partition}});
+      note_store(query->as_object(), "standByStores", store.name);
+      note_lag(copy.query_id, store.name, copy.partition, store.position, store.end);
     }
   }
   const std::int64_t now = wall_clock_ms();

@@ -41,6 +41,13 @@ std::string ServiceImpl::metrics() {
   };
   const StatePtr now = state();
   metric("owned_slots", "gauge", "Slots that this process owns.", engine_->owned_slots());
+  std::map<std::pair<std::string, int>, std::int64_t> copies;  // records that they lack, by query and partition
+  for (const CopyStatus& copy : engine_->copies())
+    for (const CopyStatus::Store& store : copy.stores)
+      copies[{copy.query_id, copy.partition}] += store.end - store.position;
+  out.family("standby_lag_records", "gauge", "Records that the copy kept here of what another process owns lacks.");
+  for (const auto& [of, lag] : copies)
+    out.sample(static_cast<double>(lag), {{"query", of.first}, {"partition", std::to_string(of.second)}});
   metric("rows_decoded_total", "counter", "Records decoded for persistent queries.", engine_->rows_decoded());
   metric("persistent_queries", "gauge", "Persistent queries.", now->queries.size());
   for (const Series& one : series) {

@@ -49,13 +49,14 @@ std::optional<Read> read_number(const LiteralToken& literal, bool negative) {
 
 }  // namespace
 
-KnownPull::KnownPull(std::shared_ptr<const PhysicalPlan> plan)
-    : pull(std::make_shared<PreparedPull>(plan)), columns(plan->result) {}
+KnownPull::KnownPull(std::shared_ptr<const PhysicalPlan> plan, std::optional<std::int64_t> allowed_lag)
+    : pull(std::make_shared<PreparedPull>(plan, allowed_lag)), columns(plan->result) {}
 
 std::shared_ptr<const KnownPull> KnownPull::make(std::shared_ptr<const PhysicalPlan> plan,
+                                                 std::optional<std::int64_t> allowed_lag,
                                                  const std::vector<PullParameter>& parameters, std::string_view text,
                                                  const StatementShape& shape) {
-  auto made = std::make_shared<KnownPull>(std::move(plan));
+  auto made = std::make_shared<KnownPull>(std::move(plan), allowed_lag);
   std::vector<bool> lifted(shape.literals.size());
   for (const PullParameter& parameter : parameters) {
     const Span span = parameter.literal;

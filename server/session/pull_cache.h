@@ -20,10 +20,12 @@ namespace millrace::inline server {
 class KnownPull {
  public:
   /// Of a plan without parameters.
-  explicit KnownPull(std::shared_ptr<const PhysicalPlan> plan);
+  /// `allowed_lag`: see PreparedPull.
+  KnownPull(std::shared_ptr<const PhysicalPlan> plan, std::optional<std::int64_t> allowed_lag);
   /// `text` is what was planned and `shape` was read from. Null when a parameter's literal is not among those of the
   /// shape.
   static std::shared_ptr<const KnownPull> make(std::shared_ptr<const PhysicalPlan> plan,
+                                               std::optional<std::int64_t> allowed_lag,
                                                const std::vector<PullParameter>& parameters, std::string_view text,
                                                const StatementShape& shape);
 

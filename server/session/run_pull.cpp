@@ -35,6 +35,12 @@ StatementShape& scratch_shape() {
   return shape;
 }
 
+/// How far behind a copy of the state may be that answers; absent: only the owner does.
+std::optional<std::int64_t> allowed_lag(const SessionProperties& session) {
+  if (!setting_flag(session.effective, "ksql.query.pull.enable.standby.reads")) return std::nullopt;
+  return setting_integer(session.effective, "ksql.query.pull.max.allowed.offset.lag");
+}
+
 /// Plans a query. The literals of `shape`, if that was read, become parameters as far as they can.
 KnownPullPtr plan_known(const ast::Query& query, const Request& request, const StatementShape* shape,
                         const SessionProperties& session, ServiceImpl& service, const ServiceState& state) {
@@ -46,8 +52,8 @@ KnownPullPtr plan_known(const ast::Query& query, const Request& request, const S
   const BoundPull bound =
       bind_pull(query, {state.catalog, service.functions(), topics, session.effective, evaluate_constant}, liftable);
   auto plan = plan_table_pull(bound, state, plan_context("pull", true, session.effective, service.config()));
-  if (shape == nullptr) return std::make_shared<KnownPull>(std::move(plan));
-  return KnownPull::make(std::move(plan), bound.parameters, request.sql, *shape);
+  if (shape == nullptr) return std::make_shared<KnownPull>(std::move(plan), allowed_lag(session));
+  return KnownPull::make(std::move(plan), allowed_lag(session), bound.parameters, request.sql, *shape);
 }
 
 Service::Started begin_pull(const KnownPull& known, const std::vector<Value>& values, ServiceImpl& service,
@@ -119,7 +125,7 @@ Result<std::shared_ptr<TableRows>> ServiceImpl::read_rows(const BoundPull& bound
   const bool stream = now->catalog.find(bound.source)->kind == RelationKind::stream;
   if (stream || reads_topic(bound, *now)) return read_topic(bound, session);
   auto plan = plan_table_pull(bound, *now, plan_context("pull", true, session.effective, config()));
-  return engine_->read_table(std::make_shared<PreparedPull>(std::move(plan)), {});
+  return engine_->read_table(std::make_shared<PreparedPull>(std::move(plan), allowed_lag(session)), {});
 }
 
 std::optional<Service::Started> ServiceImpl::known_pull(const Request& request, ResultSink& sink) {

@@ -118,6 +118,10 @@ Status ServiceImpl::start() {
   engine.process_id = options_.process_id;
   engine.advertised = options_.advertised;
   engine.remote = options_.remote;
+  engine.standbys = static_cast<int>(config().integer("num.standby.replicas"));
+  engine.acceptable_lag = config().integer("acceptable.recovery.lag");
+  engine.warm_ups = static_cast<int>(config().integer("max.warmup.replicas"));
+  engine.standby_share = static_cast<double>(config().integer("millrace.standby.cpu.percent")) / 100;
   engine.state_directory = options_.state_directory;
   engine.slots = static_cast<int>(config().integer("millrace.slots"));
   engine.workers = options_.workers;
@@ -173,7 +177,7 @@ void ServiceImpl::create_processing_log() {
 
 void ServiceImpl::replayed(const StatePtr& state) {
   std::vector<Engine::Start> starts;
-  for (const auto& [id, query] : state->queries) starts.push_back({query->plan, query->paused});
+  for (const auto& [id, query] : state->queries) starts.push_back({query->plan, query->paused, query->identity});
   start_queries(starts);
 }
 
@@ -185,7 +189,7 @@ void ServiceImpl::applied(const std::vector<Command>& commands) {
         const auto same = [&](const Engine::Start& start) { return start.plan->query_id == change.query->id; };
         if (std::ranges::any_of(starts, same)) start_queries(starts);
         if (engine_->status(change.query->id)) (void)engine_->stop_query(change.query->id);  // CREATE OR REPLACE
-        starts.push_back({change.query->plan});
+        starts.push_back({change.query->plan, false, change.query->identity});
       } else if (change.kind == Change::Kind::stop_query || change.kind == Change::Kind::pause_query ||
                  change.kind == Change::Kind::resume_query) {
         start_queries(starts);

@@ -14,6 +14,7 @@ TableKey some_key() {
       .query = "CTAS_T_1", .plan = 0xfedcba9876543210U, .partition = 7, .key = std::string("a\0b", 3), .windows = {}};
   key.windows.start_min = -5;
   key.windows.end_max = 1'700'000'000'000;
+  key.max_lag = 0;
   return key;
 }
 
@@ -30,6 +31,8 @@ TEST(PeerWire, KeysComeAsTheyWent) {
   EXPECT_FALSE(key.windows.start_max);
   EXPECT_FALSE(key.windows.end_min);
   EXPECT_EQ(key.windows.end_max, 1'700'000'000'000);
+  EXPECT_EQ(key.max_lag, 0);
+  EXPECT_FALSE((*back)[1].max_lag);
 }
 
 TEST(PeerWire, AnswersTellEntriesFromErrors) {
@@ -53,6 +56,22 @@ TEST(PeerWire, RangesComeAsTheyWent) {
   EXPECT_EQ(back->partitions, (std::vector<int>{0, 5}));
   EXPECT_EQ(back->from, "from");
   EXPECT_EQ(back->to, "");
+  EXPECT_FALSE(back->max_lag);
+}
+
+TEST(PeerWire, LoansComeAsTheyWent) {
+  const auto question = decode_loan_question(encode_loan_question({{SlotId{1}, SlotId{2}}, {SlotId{3}}, {SlotId{63}}}));
+  ASSERT_TRUE(question);
+  EXPECT_EQ(question->take, (std::vector{SlotId{1}, SlotId{2}}));
+  EXPECT_EQ(question->give_back, std::vector{SlotId{3}});
+  EXPECT_EQ(question->lags, std::vector{SlotId{63}});
+  const std::string bytes = encode_loan_answer({.epoch = 0xfedcba9876543210U, .held = {SlotId{5}}, .lags = {-1, 7}});
+  const auto answer = decode_loan_answer(bytes);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->epoch, 0xfedcba9876543210U);
+  EXPECT_EQ(answer->held, std::vector{SlotId{5}});
+  EXPECT_EQ(answer->lags, (std::vector<std::int64_t>{-1, 7}));
+  for (std::size_t size = 0; size < bytes.size(); ++size) EXPECT_FALSE(decode_loan_answer(bytes.substr(0, size)));
 }
 
 TEST(PeerWire, PagesAreTakenOffAStreamAsTheyCome) {
@@ -85,9 +104,9 @@ TEST(PeerWire, WhatIsCutOffOrOfAnotherFormIsNothing) {
   for (std::size_t size = 0; size < answers.size(); ++size)
     EXPECT_FALSE(decode_answers(answers.substr(0, size))) << size;
   EXPECT_FALSE(decode_keys(keys + "x"));
-  EXPECT_FALSE(decode_keys("\x02" + keys.substr(1)));
+  EXPECT_FALSE(decode_keys("\x01" + keys.substr(1)));
   // A count that no message of this size can hold is not believed.
-  EXPECT_FALSE(decode_keys(std::string("\x01\xff\xff\xff\xff", 5)));
+  EXPECT_FALSE(decode_keys(std::string("\x02\xff\xff\xff\xff", 5)));
 }
 
 TEST(Peers, AddressesMayHaveAScheme) {
