@@ -10,9 +10,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kLookEvery = 200ms;
+constexpr auto kLendEvery = 200ms;
 constexpr auto kAnswerWait = 300ms;
-constexpr auto kGiveBackWait = 10s;  // a commit may be under way
+constexpr auto kGiveBackWait = 1s;  // a commit may be under way; whoever is later is asked again
 // A member that has gone for a moment in the eyes of one broker has not lost anything.
 constexpr auto kGone = 500ms;
 
@@ -53,7 +53,7 @@ void Lender::run() {
     decide();
     look_at_loans();
     lock.lock();
-    wake_.wait_for(lock, kLookEvery, [&]() REQUIRES(mutex_) { return stopping_ || woken_; });
+    wake_.wait_for(lock, kLendEvery, [&]() REQUIRES(mutex_) { return stopping_ || woken_; });
   }
 }
 
@@ -250,6 +250,7 @@ void Lender::look_at_loans() {
     if (lent_.empty()) return;
   }
   const auto members = setup_.membership->members();
+  std::map<SlotId, Loan> gone;
   // One that does not know this process does not know the others either.
   if (members && std::ranges::find(*members, setup_.address) != members->end()) {
     const MutexLock lock(mutex_);
@@ -258,14 +259,10 @@ void Lender::look_at_loans() {
         lent.gone_since.reset();
       } else if (!lent.gone_since) {
         lent.gone_since = Clock::now();
+      } else if (Clock::now() - *lent.gone_since > kGone) {
+        gone[slot] = lent.loan;
       }
     }
-  }
-  std::map<SlotId, Loan> gone;
-  {
-    const MutexLock lock(mutex_);
-    for (const auto& [slot, lent] : lent_)
-      if (lent.gone_since && Clock::now() - *lent.gone_since > kGone) gone[slot] = lent.loan;
   }
   end_loans(gone);
   ask_borrowers();
@@ -436,16 +433,6 @@ void Lender::correct(std::vector<std::string>& owners) {
   const MutexLock lock(mutex_);
   for (const auto& [slot, lent] : lent_) runs(slot, lent.loan.to);
   for (const SlotId slot : borrowed_) runs(slot, setup_.address);
-}
-
-std::size_t Lender::lent() const {
-  const MutexLock lock(mutex_);
-  return lent_.size();
-}
-
-std::size_t Lender::borrowed() const {
-  const MutexLock lock(mutex_);
-  return borrowed_.size();
 }
 
 }  // namespace millrace::inline exec

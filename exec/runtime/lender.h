@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <condition_variable>
 #include <map>
 #include <optional>
@@ -63,8 +62,6 @@ class Lender {
   std::set<SlotId> warming_up();
   /// Puts the processes that run slots in the place of those that own them. Asks all of `owners`.
   void correct(std::vector<std::string>& owners);
-  std::size_t lent() const;
-  std::size_t borrowed() const;
 
  private:
   using Slots = std::vector<SlotId>;
@@ -90,7 +87,7 @@ class Lender {
 
   const Setup setup_;
   LoanRecords records_;  // under control
-  mutable Mutex mutex_;  // never held while anything is waited for
+  Mutex mutex_;          // never held while anything is waited for
   std::condition_variable wake_;
   std::set<SlotId> granted_ GUARDED_BY(mutex_);    // by the group
   std::set<SlotId> undecided_ GUARDED_BY(mutex_);  // of these

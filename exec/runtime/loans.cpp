@@ -9,11 +9,11 @@ namespace {
 
 constexpr std::string_view kKey = "=loan";  // no progress record has a key like this: they begin with a query's id
 constexpr std::string_view kForm = "1 ";
-constexpr std::chrono::seconds kOutcomeWait{5};
+constexpr std::chrono::seconds kLoanWait{5};
 
 }  // namespace
 
-std::string encode(const Loan& loan) {
+std::string encode_loan(const Loan& loan) {
   return fmt::format("{}{} {}", kForm, loan.epoch, loan.to);
 }
 
@@ -49,12 +49,12 @@ Status LoanRecords::write(const Changes& changes) {
   if (!topic) return failed(topic.error());
   for (const auto& [slot, loan] : changes) {
     std::optional<std::string> value;
-    if (loan) value = encode(*loan);
+    if (loan) value = encode_loan(*loan);
     if (Status done = writer_->append(*topic, partition_of(slot), kKey, value, wall_clock_ms()); !done)
       return failed(done.error());
   }
   if (Status done = writer_->commit(); !done) return failed(done.error());
-  const Writer::CommitState state = writer_->commit_state(kOutcomeWait);
+  const Writer::CommitState state = writer_->commit_state(kLoanWait);
   if (state.outcome == Writer::Outcome::committed) return {};
   return failed(state.error ? *state.error : external_error("the log does not tell whether slots were lent"));
 }

@@ -49,7 +49,7 @@ class LoanRecords {
   std::unique_ptr<Writer> writer_;  // null: the next change needs a new one
 };
 
-std::string encode(const Loan& loan);
+std::string encode_loan(const Loan& loan);
 std::optional<Loan> decode_loan(std::string_view bytes);
 
 }  // namespace millrace::inline exec

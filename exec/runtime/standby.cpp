@@ -13,7 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t kRecordsPerFetch = 4096;
-constexpr auto kPollWait = 100ms;
+constexpr auto kFollowWait = 100ms;
 constexpr auto kLongestRest = 1s;
 constexpr auto kWriteEvery = 30s;  // what a crash of this process would replay
 constexpr auto kRenewEvery = 60s;  // windows that have expired leave with that
@@ -131,7 +131,7 @@ void StandbyCopies::run() {
       continue;
     }
     lock.unlock();
-    auto fetch = reader_->poll(kRecordsPerFetch, kPollWait);
+    auto fetch = reader_->poll(kRecordsPerFetch, kFollowWait);
     const auto began = Clock::now();
     lock.lock();
     if (!fetch) {

@@ -12,6 +12,7 @@ import time
 import unittest
 
 from anywhere_test import Numbers
+from proxy import in_front_of
 from server import BROKER, Server, eventually
 
 KEYS = 60
@@ -220,6 +221,49 @@ class StandbyTest(unittest.TestCase):
         lags = [float(line.rsplit(" ", 1)[1]) for server in servers
                 for line in server.request("GET", "/metrics")[1].decode().splitlines() if line.startswith("millrace_standby_lag_records{")]
         return len(lags) == 6 and max(lags) == 0
+
+
+class CutOffTest(StandbyTest):
+    """One server stays in reach of its clients, but not of the broker."""
+
+    test_answers_are_right_whatever_happens = test_an_owner_that_is_gone_is_read_from_its_copy = None
+
+    def test_it_answers_nothing_that_others_have_gone_past(self):
+        proxies, behind = in_front_of(os.environ["MILLRACE_TEST_BROKER_DIR"])
+        for proxy in proxies:
+            self.addCleanup(proxy.close)
+        first, second = self.servers[:2]
+        second.kafka = behind
+        first.start().sql(STATEMENTS)
+        second.start()
+        eventually(lambda: self.spread([first, second]), 60, "both own slots")
+        self.numbers.thread.start()
+        self.addCleanup(self.numbers.stop)
+        eventually(lambda: len(second.rows("SELECT k, c FROM counts;")) == KEYS, 60, "every key has come")
+        self.seen = {f"k{i}": 1 for i in range(KEYS)}
+        askers = [Asker(self, server, SEED + i, False) for i, server in enumerate((first, second))]
+        for asker in askers:
+            asker.start()
+        try:
+            for _ in range(2):
+                time.sleep(2)
+                for proxy in proxies:
+                    proxy.stalled = True
+                eventually(lambda: first.metric("owned_slots") == 64, 30, "the other takes its slots", 0.02)
+                refused = len(askers[1].refused)
+                time.sleep(3)
+                self.assertGreater(len(askers[1].refused), refused)
+                for proxy in proxies:
+                    proxy.stalled = False
+                eventually(lambda: self.spread([first, second]), 60, "it joins again")
+        finally:
+            self.over.set()
+            for asker in askers:
+                asker.join()
+            self.numbers.stop()
+        for asker in askers:
+            print(f"{asker.answers} answers, {len(asker.refused)} refused, such as {asker.refused[-1:]}", flush=True)
+            self.assertEqual(asker.wrong[:5], [])
 
 
 if __name__ == "__main__":
