@@ -37,7 +37,7 @@ primary
     | 'ARRAY' '[' (expression (',' expression)*)? ']'           # arrayConstructor
     | 'MAP' '(' (mapEntry (',' mapEntry)*)? ')'                 # mapConstructor
     | 'STRUCT' '(' (structEntry (',' structEntry)*)? ')'        # structConstructor
-    | name '(' ('*' | argument (',' argument)*)? ')'            # call
+    | name '(' ('*' | CALL_DISTINCT? argument (',' argument)*)? callOrder? ')' nullTreatment? filter? over?   # call
     | name ('.' name)?                                          # columnReference
     | primary '[' operand ']'                                   # subscript
     | primary '->' name                                         # fieldAccess
@@ -50,6 +50,19 @@ primary
 whenClause: 'WHEN' expression 'THEN' expression;
 mapEntry: expression ':=' expression;
 structEntry: name ':=' expression;
+
+// What a call of an aggregate or of a function over a window may have.
+callOrder: 'ORDER' 'BY' sortItem (',' sortItem)* ('LIMIT' INTEGER_VALUE)? | 'LIMIT' INTEGER_VALUE;
+nullTreatment: kind=('IGNORE' | 'RESPECT') 'NULLS';
+filter: 'FILTER' '(' 'WHERE' expression ')';
+over: 'OVER' (windowSpec | name);
+windowSpec: '(' base=name? ('PARTITION' 'BY' expression (',' expression)*)? ('ORDER' 'BY' sortItem (',' sortItem)*)? frame? ')';
+frame: unit_=('ROWS' | 'RANGE') (bound | 'BETWEEN' bound 'AND' bound);
+bound
+    : 'UNBOUNDED' direction=('PRECEDING' | 'FOLLOWING')
+    | (duration | INTEGER_VALUE | DECIMAL_VALUE) direction=('PRECEDING' | 'FOLLOWING')
+    | 'CURRENT' 'ROW'
+    ;
 
 // A lone unit of time is a unit: DATEADD(DAYS, 1, d).
 argument

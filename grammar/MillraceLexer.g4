@@ -4,9 +4,11 @@
 lexer grammar MillraceLexer;
 
 // What parser/syntax/dialect.cpp makes of other tokens where the default dialect gives them a meaning that `ksql` has not:
-// DISTINCT behind SELECT, DELETE that begins a statement, the comma between two rows of VALUES, the parenthesis before a
-// query, WITH before names of queries, CHANGES, EXISTS and INTERVAL before what they take.
-tokens { SELECT_DISTINCT, DELETE_ROWS, ROW_COMMA, QUERY_OPEN, CTE_WITH, CHANGES_OF, EXISTS_QUERY, INTERVAL_OF }
+// DISTINCT behind SELECT and in calls, DELETE that begins a statement, the comma between two rows of VALUES, the
+// parenthesis before a query, WITH before names of queries, CHANGES, EXISTS and INTERVAL before what they take.
+tokens {
+    SELECT_DISTINCT, CALL_DISTINCT, DELETE_ROWS, ROW_COMMA, QUERY_OPEN, CTE_WITH, CHANGES_OF, EXISTS_QUERY, INTERVAL_OF
+}
 
 COMMA: ',';
 LPAREN: '(';
@@ -203,6 +205,20 @@ TUMBLE: 'TUMBLE';
 HOP: 'HOP';
 LATE: 'LATE';
 EVERY: 'EVERY';
+QUALIFY: 'QUALIFY';
+OVER: 'OVER';
+FILTER: 'FILTER';
+RANGE: 'RANGE';
+PRECEDING: 'PRECEDING';
+FOLLOWING: 'FOLLOWING';
+CURRENT: 'CURRENT';
+ROW: 'ROW';
+IGNORE: 'IGNORE';
+RESPECT: 'RESPECT';
+GROUPING: 'GROUPING';
+SETS: 'SETS';
+ROLLUP: 'ROLLUP';
+CUBE: 'CUBE';
 
 // Values and names
 STRING: '\'' (~'\'' | '\'\'')* '\'';

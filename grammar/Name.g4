@@ -27,4 +27,6 @@ freeWord
     | 'ORDER' | 'ASC' | 'DESC' | 'NULLS' | 'FIRST' | 'LAST' | 'OFFSET' | 'ROWS' | 'FETCH' | 'ONLY' | 'UPSERT' | 'UPDATE'
     | 'ONCE' | 'UNBOUNDED' | 'TTL' | 'READY' | 'BROADCAST' | 'FOR' | 'SYSTEM_TIME' | 'OF'
     | 'UNION' | 'VIEW' | 'VIEWS' | 'TUMBLE' | 'HOP' | 'LATE' | 'EVERY'
+    | 'QUALIFY' | 'OVER' | 'FILTER' | 'RANGE' | 'PRECEDING' | 'FOLLOWING' | 'CURRENT' | 'ROW' | 'IGNORE' | 'RESPECT'
+    | 'GROUPING' | 'SETS' | 'ROLLUP' | 'CUBE'
     ;

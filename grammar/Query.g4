@@ -13,14 +13,19 @@ query
 cte: name nameList? 'AS' QUERY_OPEN query ')';
 
 select
-    : 'SELECT' SELECT_DISTINCT? selectItem (',' selectItem)*
+    : 'SELECT' distinct? selectItem (',' selectItem)*
       'FROM' sourceReference joinedSource*
       ('WINDOW' window lateInto?)?
       ('WHERE' where=expression)?
-      ('GROUP' 'BY' groupBy=grouping)?
+      ('GROUP' 'BY' groups)?
       ('PARTITION' 'BY' partitionBy=grouping)?
       ('HAVING' having=expression)?
+      ('WINDOW' namedWindow (',' namedWindow)*)?
+      ('QUALIFY' ranked=expression)?
     ;
+
+distinct: SELECT_DISTINCT ('ON' '(' expression (',' expression)* ')')? ('WITHIN' duration gracePeriod?)?;
+namedWindow: name 'AS' windowSpec;
 
 sortItem: expression direction=('ASC' | 'DESC')? ('NULLS' nulls=('FIRST' | 'LAST'))?;
 offset: 'OFFSET' skipped=INTEGER_VALUE 'ROWS'? ('FETCH' 'FIRST' most=INTEGER_VALUE 'ROWS' 'ONLY')?;
@@ -63,5 +68,13 @@ grouping
     : operand (',' operand)*
     | '(' (operand (',' operand)*)? ')'
     ;
+
+// Before a list, whose first item could be read as a call.
+groups
+    : (operand (',' operand)* ',')? kind=('ROLLUP' | 'CUBE') '(' groupingSet (',' groupingSet)* ')'
+    | (operand (',' operand)* ',')? kind='GROUPING' 'SETS' '(' groupingSet (',' groupingSet)* ')'
+    | grouping
+    ;
+groupingSet: '(' (operand (',' operand)*)? ')' | operand;
 
 limit: '-'? number;

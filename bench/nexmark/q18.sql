@@ -1,6 +1,5 @@
 -- reads: bid
 -- The last bid of everybody on every auction.
-CREATE TABLE q18 WITH (kafka_topic='${result}', key_format='JSON') AS
-  SELECT bidder, auction, LATEST_BY_OFFSET(price) AS price, LATEST_BY_OFFSET(channel) AS channel,
-    LATEST_BY_OFFSET(url) AS url, LATEST_BY_OFFSET(dateTime) AS dateTime, LATEST_BY_OFFSET(extra) AS extra
-  FROM bid GROUP BY bidder, auction;
+CREATE TABLE q18 WITH (kafka_topic='${result}') AS
+  SELECT bidder, auction, price, channel, url, dateTime, extra
+  FROM bid QUALIFY ROW_NUMBER() OVER (PARTITION BY bidder, auction ORDER BY dateTime DESC, ROWOFFSET DESC) = 1;

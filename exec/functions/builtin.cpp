@@ -10,7 +10,8 @@ constexpr FunctionFamily (*kFamilies[])() = {
     mask_functions,    bytes_functions,           regex_functions,       array_functions,
     map_functions,     lambda_functions,          json_functions,        url_functions,
     date_functions,    date_arithmetic_functions, numeric_aggregates,    extreme_aggregates,
-    offset_aggregates, collect_aggregates,        top_aggregates,        table_functions,
+    offset_aggregates, collect_aggregates,        top_aggregates,        by_aggregates,
+    table_functions,
 };
 
 FunctionCatalog make_catalog() {

@@ -28,6 +28,7 @@ FunctionFamily extreme_aggregates();
 FunctionFamily offset_aggregates();
 FunctionFamily collect_aggregates();
 FunctionFamily top_aggregates();
+FunctionFamily by_aggregates();
 FunctionFamily table_functions();
 
 }  // namespace millrace::inline exec

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "exec/operators/batch_ops.h"
+#include "exec/operators/distinct_values.h"
 #include "exec/operators/group_changes.h"
 #include "exec/operators/windows.h"
 
@@ -17,12 +18,13 @@ namespace {
 class AggregateOperator final : public Operator {
  public:
   AggregateOperator(const AggregateNode& node, const LowerContext& lower, std::shared_ptr<const GroupLayout> layout,
-                    MapStore& store)
+                    MapStore& store, std::unique_ptr<DistinctValues> distinct)
       : context_(lower.context),
         layout_(layout),
         changes_(lower, std::move(layout)),
         arguments_(node.calls, *node.input),
         store_(store),
+        distinct_(std::move(distinct)),
         table_(node.input->kind == RelationKind::table),
         combined_(node.combined),
         global_(node.global),
@@ -42,7 +44,10 @@ class AggregateOperator final : public Operator {
     return combined_ ? take_in_combined(in, out) : take_in(in, out);
   }
   Status on_commit(Emitter& out) override {
-    if (windows_) store_.expire_before(expired_before());
+    if (windows_) {
+      store_.expire_before(expired_before());
+      if (distinct_) distinct_->store().expire_before(expired_before());
+    }
     if (final_ || every_change_) return {};
     return changes_.give_changed(store_, out);
   }
@@ -56,6 +61,7 @@ class AggregateOperator final : public Operator {
     windows_->set_stream_time(load_number(bytes, INT64_MIN));
     closed_ = load_number(bytes, -1);
     store_.expired_before(expired_before());
+    if (distinct_) distinct_->store().expired_before(expired_before());
     return {};
   }
 
@@ -149,7 +155,8 @@ class AggregateOperator final : public Operator {
     values_.clear();
     const auto& timestamps = *in.timestamps;
     for (std::size_t i = from; i < to; ++i) values_.push_back(open_group(*entries_[i], timestamps[rows_[i]]));
-    return arguments_.apply(*layout_, values_, {rows_.data() + from, to - from}, false);
+    return arguments_.apply(*layout_, {entries_.data() + from, to - from}, values_, {rows_.data() + from, to - from},
+                            false, distinct_.get());
   }
 
   Status take_in_combined(const Batch& in, Emitter& out);
@@ -170,6 +177,7 @@ class AggregateOperator final : public Operator {
   GroupChanges changes_;
   GroupArguments arguments_;
   MapStore& store_;
+  std::unique_ptr<DistinctValues> distinct_;  // null: no call is DISTINCT
   std::optional<TimeWindows> windows_;
   std::size_t rows_at_once_ = kMaxBatchRows;  // into windows
   bool table_, combined_, global_, final_, every_change_;
@@ -279,15 +287,18 @@ Status AggregateOperator::apply_steps(const Batch& in, Emitter& out) {
   }
   if (every_change_) changes_.remember(groups);
   for (const bool undo : {true, false}) {
+    std::vector<Entry*> entries;
     std::vector<std::byte*> values;
     std::vector<std::uint32_t> rows;
     for (const Step& step : steps_) {
       const std::int64_t row = undo ? step.undo : step.add;
       if (row < 0 || (undo && !step.entry->present())) continue;
       values.push_back(open_group(*step.entry, (*in.timestamps)[static_cast<std::size_t>(row)]));
+      entries.push_back(step.entry);
       rows.push_back(static_cast<std::uint32_t>(row));
     }
-    if (Status applied = arguments_.apply(*layout_, values, rows, undo); !applied) return applied;
+    if (Status applied = arguments_.apply(*layout_, entries, values, rows, undo, distinct_.get()); !applied)
+      return applied;
   }
   steps_.clear();
   return every_change_ && !groups.empty() ? changes_.give(store_, groups, {&in, causes}, out) : Status{};
@@ -300,7 +311,7 @@ MadeOperator make_aggregate_operator(const AggregateNode& node, const LowerConte
   if (!slot) return slot.error();
   if (node.combined && lower.context.options().emit_every_change)
     return Error{Fault::bug, "rows were combined though every change is to be seen"};
-  auto layout = std::make_shared<const GroupLayout>(node.calls);
+  auto layout = std::make_shared<const GroupLayout>(node);
   if (node.input->kind == RelationKind::table)
     for (std::size_t c = 0; c < layout->calls(); ++c)
       if (!layout->aggregate(c).supports_undo())
@@ -313,7 +324,16 @@ MadeOperator make_aggregate_operator(const AggregateNode& node, const LowerConte
   Result<std::unique_ptr<MapStore>> store = MapStore::open(*slot, options);
   if (!store) return store.error();
   auto* attached = static_cast<MapStore*>(slot->attach(std::move(*store)));
-  return std::make_unique<AggregateOperator>(node, lower, std::move(layout), *attached);
+  std::unique_ptr<DistinctValues> distinct;
+  if (any_distinct(node.calls)) {
+    Result<StoreSlot> values = lower.store(AggregateNode::kDistinct);
+    if (!values) return values.error();
+    auto opened =
+        DistinctValues::open(node.calls, *values, options, *attached, node.input->kind == RelationKind::table);
+    if (!opened) return opened.error();
+    distinct = std::move(*opened);
+  }
+  return std::make_unique<AggregateOperator>(node, lower, std::move(layout), *attached, std::move(distinct));
 }
 
 }  // namespace millrace::inline exec

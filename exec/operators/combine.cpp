@@ -18,7 +18,7 @@ class Combine final : public Operator {
  public:
   Combine(const CombineNode& node, const LowerContext& lower)
       : context_(lower.context),
-        layout_(node.calls),
+        layout_(node.calls, true),
         arguments_(node.calls, *node.input),
         schema_(node.input->schema),
         keys_(*node.input),

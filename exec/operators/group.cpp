@@ -22,7 +22,7 @@ class GroupOperator final : public Operator {
       : context_(lower.context),
         keys_(expressions_of(node.keys), *node.input, lower.context.parameters()),
         arguments_(node.calls, *node.input),
-        layout_(node.calls),
+        layout_(node.calls, true),
         keep_null_(node.keep_null),
         groups_(layout_.size()) {
     for (const ProjectItem& key : node.keys) types_.push_back(key.column.type);

@@ -4,11 +4,18 @@
 #include <cstring>
 
 #include "exec/operators/batch_ops.h"
+#include "exec/operators/distinct_aggregate.h"
 
 namespace millrace::inline exec {
 
-GroupLayout::GroupLayout(std::span<const AggregateCall> calls) {
-  for (const AggregateCall& call : calls) aggregates_.push_back(make_aggregate(call));
+GroupLayout::GroupLayout(std::span<const AggregateCall> calls, bool holds_distinct) {
+  for (const AggregateCall& call : calls) {
+    aggregates_.push_back(make_aggregate(call));
+    if (!call.distinct || !holds_distinct) continue;
+    std::vector<Type> types;
+    for (const ExprPtr& argument : call.arguments) types.push_back(argument->type);
+    aggregates_.back() = make_distinct(std::move(aggregates_.back()), std::move(types));
+  }
   row_ = lay_out(aggregates_);
   base_ = std::max<std::size_t>(sizeof(std::int64_t), row_.alignment);
 }
@@ -69,19 +76,58 @@ std::vector<ColumnPtr> GroupLayout::results(std::span<const std::byte* const> va
 }
 
 GroupArguments::GroupArguments(std::span<const AggregateCall> calls, const PlanNode& input) : columns_(calls.size()) {
-  for (const AggregateCall& call : calls) calls_.emplace_back(call.arguments, input);
+  for (const AggregateCall& call : calls) {
+    calls_.emplace_back(call.arguments, input);
+    distinct_.push_back(call.distinct);
+    filter_of_.push_back(-1);
+    if (!call.filter) continue;
+    auto known = std::ranges::find_if(filters_, [&](const Filter& f) { return same(f.condition, call.filter); });
+    filter_of_.back() = static_cast<int>(known - filters_.begin());
+    if (known == filters_.end()) filters_.push_back({call.filter, Evaluator(call.filter), {}, {}, {}});
+  }
 }
 
 void GroupArguments::evaluate(const Batch& in, RowErrors& errors) {
   for (std::size_t c = 0; c < calls_.size(); ++c) columns_[c] = calls_[c].evaluate(in, std::nullopt, errors);
+  for (Filter& filter : filters_) {
+    filter.evaluator.select(in, errors, filter.selected);
+    filter.passes.assign(in.rows, 0);
+    for (const std::uint32_t row : filter.selected) filter.passes[row] = 1;
+  }
 }
 
 Status GroupArguments::apply(const GroupLayout& layout, std::span<std::byte* const> values,
-                             std::span<const std::uint32_t> rows, bool undo) const {
+                             std::span<const std::uint32_t> rows, bool undo) {
+  return apply(layout, {}, values, rows, undo, nullptr);
+}
+
+Status GroupArguments::apply(const GroupLayout& layout, std::span<Entry* const> groups,
+                             std::span<std::byte* const> values, std::span<const std::uint32_t> rows, bool undo,
+                             DistinctRows* distinct) {
+  for (Filter& filter : filters_) {
+    filter.chosen.clear();
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (filter.passes[rows[i]] == 0) continue;
+      filter.chosen.values.push_back(values[i]);
+      filter.chosen.rows.push_back(rows[i]);
+    }
+  }
+  if (distinct != nullptr)
+    if (Status chosen = distinct->choose(*this, groups, values, rows, undo); !chosen) return chosen;
   for (std::size_t c = 0; c < calls_.size(); ++c) {
     const Aggregate& aggregate = layout.aggregate(c);
-    Status done = undo ? aggregate.undo(values, layout.offset(c), columns_[c], rows)
-                       : aggregate.update(values, layout.offset(c), columns_[c], rows);
+    std::span<std::byte* const> states = values;
+    std::span<const std::uint32_t> taken = rows;
+    const ChosenRows* chosen = distinct != nullptr && distinct_[c] ? &distinct->chosen(c)
+                               : filter_of_[c] >= 0 ? &filters_[static_cast<std::size_t>(filter_of_[c])].chosen
+                                                    : nullptr;
+    if (chosen != nullptr) {
+      states = chosen->values;
+      taken = chosen->rows;
+    }
+    if (taken.empty()) continue;
+    Status done = undo ? aggregate.undo(states, layout.offset(c), columns_[c], taken)
+                       : aggregate.update(states, layout.offset(c), columns_[c], taken);
     if (!done) return done;
   }
   return {};

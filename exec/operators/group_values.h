@@ -8,6 +8,7 @@
 #include "exec/operators/lower.h"
 #include "exec/operators/row_evaluators.h"
 #include "exec/operators/store_keys.h"
+#include "exec/state/key_table.h"
 #include "exec/state/value_layout.h"
 
 namespace millrace::inline exec {
@@ -15,7 +16,11 @@ namespace millrace::inline exec {
 /// The value of a group in a store: a timestamp and the states of all aggregates side by side.
 class GroupLayout final : public ValueLayout {
  public:
-  explicit GroupLayout(std::span<const AggregateCall> calls);
+  /// `holds_distinct`: what DISTINCT calls have seen is in the states; else somebody else chooses their rows.
+  GroupLayout(std::span<const AggregateCall> calls, bool holds_distinct);
+  /// As the node's operator keeps it.
+  explicit GroupLayout(const AggregateNode& node)
+      : GroupLayout(node.calls, node.window && node.window->type == WindowType::session) {}
 
   std::size_t size() const override { return base_ + row_.size; }
   bool trivial() const override { return row_.trivial; }
@@ -47,7 +52,29 @@ class GroupLayout final : public ValueLayout {
   std::size_t base_;  // offset of the first state
 };
 
-/// The arguments of all calls of an aggregate, computed for a batch.
+/// Rows, and the groups that take them.
+struct ChosenRows {
+  std::vector<std::byte*> values;
+  std::vector<std::uint32_t> rows;
+  void clear() {
+    values.clear();
+    rows.clear();
+  }
+};
+
+class GroupArguments;
+/// Chooses the rows that reach DISTINCT calls.
+class DistinctRows {
+ public:
+  virtual ~DistinctRows() = default;
+  /// values[i], the value of groups[i], takes rows[i].
+  virtual Status choose(const GroupArguments& arguments, std::span<Entry* const> groups,
+                        std::span<std::byte* const> values, std::span<const std::uint32_t> rows, bool undo) = 0;
+  /// What was chosen for a call.
+  virtual const ChosenRows& chosen(std::size_t call) const = 0;
+};
+
+/// The arguments of all calls of an aggregate and the conditions of FILTER, each condition once, computed for a batch.
 class GroupArguments {
  public:
   GroupArguments(std::span<const AggregateCall> calls, const PlanNode& input);
@@ -55,11 +82,30 @@ class GroupArguments {
   void evaluate(const Batch& in, RowErrors& errors);
   /// Takes rows into (or, `undo`, out of) the groups, in order; values[i] takes rows[i].
   Status apply(const GroupLayout& layout, std::span<std::byte* const> values, std::span<const std::uint32_t> rows,
-               bool undo) const;
+               bool undo);
+  /// The same where somebody else keeps what DISTINCT calls have seen.
+  Status apply(const GroupLayout& layout, std::span<Entry* const> groups, std::span<std::byte* const> values,
+               std::span<const std::uint32_t> rows, bool undo, DistinctRows* distinct);
+
+  std::span<const ColumnPtr> columns(std::size_t call) const { return columns_[call]; }
+  /// Whether a row reaches the call, as its FILTER says.
+  bool passes(std::size_t call, std::uint32_t row) const {
+    return filter_of_[call] < 0 || filters_[static_cast<std::size_t>(filter_of_[call])].passes[row] != 0;
+  }
 
  private:
+  struct Filter {
+    ExprPtr condition;
+    Evaluator evaluator;
+    std::vector<std::uint32_t> selected;
+    std::vector<std::uint8_t> passes;  // by row
+    ChosenRows chosen;
+  };
   std::vector<RowEvaluators> calls_;
   std::vector<std::vector<ColumnPtr>> columns_;
+  std::vector<Filter> filters_;
+  std::vector<int> filter_of_;  // by call; -1: none
+  std::vector<bool> distinct_;  // by call
 };
 
 /// The batch that an aggregate gives for some groups.

@@ -219,6 +219,7 @@ class Builder {
                                [&](const GroupNode& n) { return make_group(n, lower); },
                                [&](const SortNode& n) { return make_sort(n, lower); },
                                [&](const LatestNode& n) { return make_latest(n, lower); },
+                               [&](const TopRowsNode& n) { return make_top_rows(n, lower); },
                                [&](const TopicScanNode&) { return unexpected("a topic"); },
                                [&](const SourceNode&) { return unexpected("a source"); },
                                [&](const KeyLookupNode&) { return unexpected("a look-up"); },

@@ -296,7 +296,7 @@ Status SessionAggregate::find_due(std::int64_t bound, std::vector<Entry*>& sessi
 MadeOperator make_session_aggregate(const AggregateNode& node, const LowerContext& lower) {
   Result<StoreSlot> slot = lower.store("groups");
   if (!slot) return slot.error();
-  auto layout = std::make_shared<const GroupLayout>(node.calls);
+  auto layout = std::make_shared<const GroupLayout>(node);
   auto store = OrderedStore::open(
       *slot,
       {.layout = layout, .advance_ms = std::max<std::int64_t>(node.window->size_ms, 1), .retention_ms = kept_ms(node)});

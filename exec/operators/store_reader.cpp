@@ -47,7 +47,7 @@ struct StoreReader::Impl {
 
   explicit Impl(const PlanNode& owner) : keys(owner), key_columns(owner.schema.keys()) {
     if (const auto* aggregate = owner.as<AggregateNode>()) {
-      groups.emplace(aggregate->calls);
+      groups.emplace(*aggregate);
     } else {
       rows.emplace(owner.schema);
     }

@@ -24,7 +24,8 @@ bool forgets_order(const PlanNode& node) {
   const auto* group = node.as<GroupNode>();
   constexpr std::array<std::string_view, 5> kOfAnyOrder = {"COUNT", "SUM", "AVG", "MIN", "MAX"};
   return group != nullptr && std::all_of(group->calls.begin(), group->calls.end(), [&](const AggregateCall& call) {
-           return std::find(kOfAnyOrder.begin(), kOfAnyOrder.end(), call.function->name) != kOfAnyOrder.end();
+           return !call.distinct &&
+                  std::find(kOfAnyOrder.begin(), kOfAnyOrder.end(), call.function->name) != kOfAnyOrder.end();
          });
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 
 #include "exec/formats/format.h"
 #include "exec/runtime/layout.h"
@@ -29,6 +30,35 @@ std::shared_ptr<const PhysicalPlan> plan_above(const PhysicalPlan& keeper) {
                     {.service_id = {}, .query_id = keeper.query_id, .transient = true}));
 }
 
+/// The columns of a relation's key, by position, that decide in which partition its rows are kept, in the order in
+/// which they were moved there. Numbered rows are where their group is.
+std::vector<std::size_t> placing_columns(const PlanNode& kept) {
+  std::vector<std::size_t> all(kept.schema.key_count());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  std::vector<std::size_t> below = all;
+  for (const PlanNode* node = &kept; !inputs_of(*node).empty(); node = inputs_of(*node).front().get()) {
+    if (const auto* project = node->as<ProjectNode>()) {
+      for (std::size_t& column : below) {
+        const auto* from = project->items[column].expr->as<ColumnExpr>();
+        if (from == nullptr) return all;
+        column = from->index;
+      }
+    } else if (const auto* top = node->as<TopRowsNode>()) {
+      if (!top->numbered()) return all;
+      const std::size_t groups = top->input->schema.key_count();
+      std::vector<std::size_t> placing;
+      for (std::size_t column = 1; column <= groups; ++column) {
+        const auto at = std::find(below.begin(), below.end(), column);
+        if (at != below.end()) placing.push_back(static_cast<std::size_t>(at - below.begin()));
+      }
+      return placing;
+    } else if (node->as<FilterNode>() == nullptr && node->as<MaterializeNode>() == nullptr) {
+      return all;
+    }
+  }
+  return all;
+}
+
 }  // namespace
 
 TableReader::TableReader(std::shared_ptr<const PhysicalPlan> keeper) : keeper_(std::move(keeper)) {
@@ -41,7 +71,9 @@ TableReader::TableReader(std::shared_ptr<const PhysicalPlan> keeper) : keeper_(s
     if (store.name == table.store) store_ = &store;
   ensure(store_ != nullptr);
   window_ = table.window;
-  key_columns_ = table.store_schema.keys();
+  placing_ = placing_columns(*store_->owner);
+  const auto keys = table.store_schema.keys();
+  for (const std::size_t at : placing_) placing_columns_.push_back(keys[at]);
   key_format_ = sources_of(*subtopology.root).front()->as<SourceNode>()->key_format;
   reader_ = std::make_unique<StoreReader>(*store_->owner);
   // A table reads as its topic does.
@@ -59,7 +91,13 @@ Result<std::unique_ptr<TableReader>> TableReader::make(std::shared_ptr<const Phy
 }
 
 Result<int> TableReader::partition_of(std::span<const Value> key, int partitions) const {
-  auto bytes = encode_row(key_format_, key_columns_, {key.begin(), key.end()}, true);
+  std::vector<Value> placing;
+  if (placing_.size() != key.size()) {
+    if (placing_.empty()) return 0;  // all rows are in one
+    for (const std::size_t at : placing_) placing.push_back(key[at]);
+    key = placing;
+  }
+  auto bytes = encode_row(key_format_, placing_columns_, {key.begin(), key.end()}, true);
   if (!bytes) return bytes.error();
   return *bytes ? partition_for(**bytes, partitions) : 0;
 }

@@ -53,7 +53,8 @@ class TableReader {
   std::size_t subtopology_ = 0;
   const StorePlan* store_ = nullptr;
   std::optional<WindowInfo> window_;
-  std::vector<ColumnDef> key_columns_;
+  std::vector<std::size_t> placing_;  // the columns of the key that decide its partition
+  std::vector<ColumnDef> placing_columns_;
   FormatInfo key_format_;
   std::unique_ptr<StoreReader> reader_;
   std::unique_ptr<RowPipeline> above_;  // what the query does between store and sink; null: nothing

@@ -126,11 +126,57 @@ struct Cast {
   ExprPtr operand;
   TypeName target;
 };
+/// n units of time as written; `millis` is the length.
+struct Duration {
+  std::int64_t count = 0;
+  std::string unit;  // upper case as written: SECONDS, DAY, ...
+  std::int64_t millis = 0;
+  Span span;
+};
+/// `expr [ASC|DESC] [NULLS FIRST|LAST]`
+struct SortItem {
+  ExprPtr expr;
+  bool descending = false;
+  std::optional<bool> nulls_first;  // absent: first when descending
+  Span span;
+};
+struct FrameBound {
+  enum class Kind : std::uint8_t { unbounded_preceding, preceding, current_row, following, unbounded_following };
+  Kind kind = Kind::current_row;
+  std::variant<std::int64_t, double, Duration> distance = std::int64_t{0};  // of preceding and following
+  Span span;
+};
+struct Frame {
+  bool range = false;  // RANGE rather than ROWS
+  FrameBound start, end;
+  Span span;
+};
+/// What stands in the parentheses of OVER or of a named window.
+struct Over {
+  std::optional<Identifier> base;  // a named window that this one goes on from, or is
+  std::vector<ExprPtr> partition;
+  std::vector<SortItem> order;
+  std::optional<Frame> frame;
+  Span span;
+};
+/// What only calls of aggregates and of functions over windows have.
+struct CallModifiers {
+  bool distinct = false;
+  std::vector<SortItem> order_by;
+  std::optional<std::int64_t> limit;
+  std::optional<bool> ignore_nulls;  // absent: not said
+  ExprPtr filter;                    // null when absent
+  std::optional<Over> over;
+  Span span;
+};
 /// A call of any function. `star` for f(*). Lambdas are ordinary arguments.
 struct Call {
   Identifier name;
   std::vector<ExprPtr> arguments;
   bool star = false;
+  std::shared_ptr<const CallModifiers> modifiers = nullptr;  // null: none
+
+  bool over() const { return modifiers && modifiers->over; }
 };
 struct Lambda {
   std::vector<Identifier> parameters;

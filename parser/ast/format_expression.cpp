@@ -188,12 +188,73 @@ void ExpressionWriter::operator()(const Cast& it) {
 void ExpressionWriter::operator()(const Call& it) {
   const bool constructor = it.name.text == "MAP" || it.name.text == "STRUCT";
   out.text(constructor ? "`" + it.name.text + "`" : format_name(it.name.text));
-  out.text(it.star ? "(*" : "(");
+  out.text(it.star ? "(*" : it.modifiers && it.modifiers->distinct ? "(DISTINCT " : "(");
   for (std::size_t i = 0; i < it.arguments.size(); ++i) {
     if (i > 0) out.text(", ");
     out.argument(it.arguments[i]);
   }
+  if (it.modifiers) {
+    out.sorting(" ORDER BY ", it.modifiers->order_by);
+    if (it.modifiers->limit) out.text(" LIMIT " + std::to_string(*it.modifiers->limit));
+  }
   out.text(")");
+  if (it.modifiers) out.modifiers(*it.modifiers);
+}
+
+void Printer::modifiers(const CallModifiers& modifiers) {
+  if (modifiers.ignore_nulls) text(*modifiers.ignore_nulls ? " IGNORE NULLS" : " RESPECT NULLS");
+  if (modifiers.filter) {
+    text(" FILTER (WHERE ");
+    expression(*modifiers.filter);
+    text(")");
+  }
+  if (!modifiers.over) return;
+  text(" OVER ");
+  const Over& it = *modifiers.over;
+  if (it.base && it.partition.empty() && it.order.empty() && !it.frame)
+    name(*it.base);
+  else
+    over(it);
+}
+
+void Printer::over(const Over& over) {
+  text("(");
+  std::string_view space;
+  if (over.base) {
+    name(*over.base);
+    space = " ";
+  }
+  if (!over.partition.empty()) {
+    text(space);
+    text("PARTITION BY ");
+    list(over.partition);
+    space = " ";
+  }
+  if (!over.order.empty()) {
+    text(space);
+    sorting("ORDER BY ", over.order);
+    space = " ";
+  }
+  if (over.frame) {
+    text(space);
+    text(over.frame->range ? "RANGE BETWEEN " : "ROWS BETWEEN ");
+    bound(over.frame->start);
+    text(" AND ");
+    bound(over.frame->end);
+  }
+  text(")");
+}
+
+void Printer::bound(const FrameBound& bound) {
+  constexpr std::array<std::string_view, 5> kWords = {"UNBOUNDED PRECEDING", " PRECEDING", "CURRENT ROW", " FOLLOWING",
+                                                      "UNBOUNDED FOLLOWING"};
+  const bool distance = bound.kind == FrameBound::Kind::preceding || bound.kind == FrameBound::Kind::following;
+  if (distance) {
+    if (const auto* rows = std::get_if<std::int64_t>(&bound.distance)) text(std::to_string(*rows));
+    if (const auto* number = std::get_if<double>(&bound.distance)) text(std::to_string(*number));
+    if (const auto* time = std::get_if<Duration>(&bound.distance)) duration(*time);
+  }
+  text(kWords.at(static_cast<std::size_t>(bound.kind)));
 }
 
 void ExpressionWriter::operator()(const Lambda& it) {

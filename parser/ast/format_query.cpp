@@ -122,14 +122,48 @@ void Printer::window_bounds(const Window& window) {
 }
 
 void Printer::grouping(std::string_view words, const Grouping& grouping) {
+  constexpr std::array<std::string_view, 4> kKinds = {"", "GROUPING SETS (", "ROLLUP (", "CUBE ("};
   text(words);
-  if (grouping.exprs.empty()) text("()");
+  if (grouping.exprs.empty() && grouping.kind == GroupingKind::plain) text("()");
   list(grouping.exprs);
+  if (grouping.kind == GroupingKind::plain) return;
+  if (!grouping.exprs.empty()) text(", ");
+  text(kKinds.at(static_cast<std::size_t>(grouping.kind)));
+  for (std::size_t i = 0; i < grouping.sets.size(); ++i) {
+    text(i == 0 ? "(" : ", (");
+    list(grouping.sets[i]);
+    text(")");
+  }
+  text(")");
+}
+
+void Printer::sorting(std::string_view words, const std::vector<SortItem>& items) {
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    text(i == 0 ? words : ", ");
+    expression(*items[i].expr);
+    if (items[i].descending) text(" DESC");
+    if (items[i].nulls_first) text(*items[i].nulls_first ? " NULLS FIRST" : " NULLS LAST");
+  }
 }
 
 void Printer::clauses(const Query& query) {
   const bool several = query.items.size() > 1;
   text(query.distinct ? "SELECT DISTINCT" : "SELECT");
+  if (query.distinct_on) {
+    if (!query.distinct_on->exprs.empty()) {
+      text(" ON (");
+      list(query.distinct_on->exprs);
+      text(")");
+    }
+    if (query.distinct_on->within) {
+      text(" WITHIN ");
+      duration(*query.distinct_on->within);
+    }
+    if (query.distinct_on->grace) {
+      text(" GRACE PERIOD ");
+      duration(*query.distinct_on->grace);
+    }
+  }
   text(several ? "\n  " : " ");
   for (std::size_t i = 0; i < query.items.size(); ++i) {
     if (i > 0) text(",\n  ");
@@ -148,6 +182,16 @@ void Printer::clauses(const Query& query) {
   if (query.having) {
     text("\nHAVING ");
     expression(*query.having);
+  }
+  for (std::size_t i = 0; i < query.windows.size(); ++i) {
+    text(i == 0 ? "\nWINDOW " : ", ");
+    name(query.windows[i].name);
+    text(" AS ");
+    over(query.windows[i].spec);
+  }
+  if (query.qualify) {
+    text("\nQUALIFY ");
+    expression(*query.qualify);
   }
 }
 
@@ -170,13 +214,7 @@ void Printer::query(const Query& query) {
     text("\nUNION ALL\n");
     clauses(*branch);
   }
-  for (std::size_t i = 0; i < query.order_by.size(); ++i) {
-    const SortItem& item = query.order_by[i];
-    text(i == 0 ? "\nORDER BY " : ", ");
-    expression(*item.expr);
-    if (item.descending) text(" DESC");
-    if (item.nulls_first) text(*item.nulls_first ? " NULLS FIRST" : " NULLS LAST");
-  }
+  sorting("\nORDER BY ", query.order_by);
   if (query.emit == Emit::changes) text("\nEMIT CHANGES");
   if (query.every) {
     text(" EVERY ");

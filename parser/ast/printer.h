@@ -44,6 +44,10 @@ class Printer {
   void window_bounds(const Window& window);
   void clauses(const Query& query);
   void grouping(std::string_view words, const Grouping& grouping);
+  void sorting(std::string_view words, const std::vector<SortItem>& items);
+  void modifiers(const CallModifiers& modifiers);  // behind the parenthesis
+  void over(const Over& over);
+  void bound(const FrameBound& bound);
 
   std::string out_;
 };

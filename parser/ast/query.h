@@ -11,14 +11,6 @@
 
 namespace millrace::inline parser::ast {
 
-/// n units of time as written; `millis` is the length.
-struct Duration {
-  std::int64_t count = 0;
-  std::string unit;  // upper case as written: SECONDS, DAY, ...
-  std::int64_t millis = 0;
-  Span span;
-};
-
 struct SelectExpr {
   ExprPtr expr;
   std::optional<Identifier> alias;
@@ -84,16 +76,23 @@ struct From {
 
 enum class Emit : std::uint8_t { none, changes, final };
 
+/// GROUP BY exprs, ROLLUP (sets) and its kind; each item of ROLLUP and CUBE is a list as well.
+enum class GroupingKind : std::uint8_t { plain, sets, rollup, cube };
 struct Grouping {
   std::vector<ExprPtr> exprs;
   Span span;
+  GroupingKind kind = GroupingKind::plain;
+  std::vector<std::vector<ExprPtr>> sets = {};
 };
 
-/// `expr [ASC|DESC] [NULLS FIRST|LAST]`
-struct SortItem {
-  ExprPtr expr;
-  bool descending = false;
-  std::optional<bool> nulls_first;  // absent: first when descending
+struct NamedWindow {
+  Identifier name;
+  Over spec;
+};
+/// Of SELECT DISTINCT ON (exprs) WITHIN n unit.
+struct DistinctOn {
+  std::vector<ExprPtr> exprs;
+  std::optional<Duration> within, grace;
   Span span;
 };
 
@@ -108,6 +107,7 @@ struct NamedQuery {
 /// ORDER BY, EMIT, LIMIT and OFFSET are those of the whole where UNION ALL adds branches.
 struct Query {
   bool distinct = false;
+  std::optional<DistinctOn> distinct_on;  // distinct, with ON or WITHIN
   std::vector<SelectItem> items;
   From from;
   std::optional<Window> window;
@@ -115,6 +115,8 @@ struct Query {
   std::optional<Grouping> group_by;
   std::optional<Grouping> partition_by;
   ExprPtr having;  // null when absent
+  std::vector<NamedWindow> windows;
+  ExprPtr qualify;  // null when absent
   std::vector<SortItem> order_by;
   Emit emit = Emit::none;
   std::optional<std::int64_t> limit;

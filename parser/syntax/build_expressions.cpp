@@ -212,7 +212,72 @@ ast::ExprPtr Builder::call(P::CallContext* context) {
   call.name = name(context->name());
   call.star = context->STAR() != nullptr;
   for (auto* item : context->argument()) call.arguments.push_back(argument(item));
+  call.modifiers = modifiers(context);
   return make(std::move(call), span(context));
+}
+
+std::shared_ptr<const ast::CallModifiers> Builder::modifiers(P::CallContext* context) {
+  ast::CallModifiers made;
+  made.distinct = context->CALL_DISTINCT() != nullptr;
+  if (auto* order = context->callOrder()) {
+    for (auto* item : order->sortItem()) made.order_by.push_back(sort_item(item));
+    if (order->INTEGER_VALUE() != nullptr) made.limit = integer(order->INTEGER_VALUE()->getSymbol());
+  }
+  if (context->nullTreatment() != nullptr) made.ignore_nulls = context->nullTreatment()->kind->getType() == P::IGNORE;
+  if (context->filter() != nullptr) made.filter = expression(context->filter()->expression());
+  if (auto* window = context->over()) {
+    if (window->windowSpec() != nullptr) {
+      made.over = over(window->windowSpec());
+    } else {
+      made.over.emplace();
+      made.over->base = name(window->name());
+      made.over->span = span(window->name());
+    }
+  }
+  const bool none = !made.distinct && !context->callOrder() && !made.ignore_nulls && !made.filter && !made.over;
+  if (none) return nullptr;
+  made.span = span(context);
+  return std::make_shared<const ast::CallModifiers>(std::move(made));
+}
+
+ast::Over Builder::over(P::WindowSpecContext* context) {
+  ast::Over over;
+  if (context->base != nullptr) over.base = name(context->base);
+  over.partition = expressions(context->expression());
+  for (auto* item : context->sortItem()) over.order.push_back(sort_item(item));
+  if (context->frame() != nullptr) over.frame = frame(context->frame());
+  over.span = span(context);
+  return over;
+}
+
+ast::Frame Builder::frame(P::FrameContext* context) {
+  ast::Frame frame;
+  frame.range = context->unit_->getType() == P::RANGE;
+  frame.start = bound(context->bound(0));
+  if (context->bound().size() == 2) frame.end = bound(context->bound(1));
+  frame.span = span(context);
+  return frame;
+}
+
+ast::FrameBound Builder::bound(P::BoundContext* context) {
+  using Kind = ast::FrameBound::Kind;
+  ast::FrameBound bound;
+  bound.span = span(context);
+  if (context->direction == nullptr) return bound;
+  const bool before = context->direction->getType() == P::PRECEDING;
+  if (context->UNBOUNDED() != nullptr) {
+    bound.kind = before ? Kind::unbounded_preceding : Kind::unbounded_following;
+    return bound;
+  }
+  bound.kind = before ? Kind::preceding : Kind::following;
+  if (context->duration() != nullptr) {
+    bound.distance = duration(context->duration());
+  } else if (context->INTEGER_VALUE() != nullptr) {
+    bound.distance = integer(context->INTEGER_VALUE()->getSymbol());
+  } else {
+    bound.distance = std::stod(context->DECIMAL_VALUE()->getText());
+  }
+  return bound;
 }
 
 ast::ExprPtr Builder::column_reference(P::ColumnReferenceContext* context) {

@@ -54,16 +54,22 @@ ast::QueryPtr Builder::query(P::QueryContext* context) {
 
 void Builder::read_select(P::SelectContext* context, ast::Query& query) {
   query.span = span(context);
-  query.distinct = context->SELECT_DISTINCT() != nullptr;
+  query.distinct = context->distinct() != nullptr;
+  if (query.distinct) {
+    const bool plain = context->distinct()->expression().empty() && context->distinct()->duration() == nullptr;
+    if (!plain) query.distinct_on = distinct_on(context->distinct());
+  }
   for (auto* item : context->selectItem()) query.items.push_back(select_item(item));
   query.from.first = from_source(context->sourceReference());
   for (auto* join : context->joinedSource()) query.from.joins.push_back(joined_source(join));
   if (context->window() != nullptr) query.window = window(context->window());
   if (context->lateInto() != nullptr) query.window->late_into = name(context->lateInto()->name());
   if (context->where != nullptr) query.where = expression(context->where);
-  if (context->groupBy != nullptr) query.group_by = grouping(context->groupBy);
+  if (context->groups() != nullptr) query.group_by = groups(context->groups());
   if (context->partitionBy != nullptr) query.partition_by = grouping(context->partitionBy);
   if (context->having != nullptr) query.having = expression(context->having);
+  for (auto* named : context->namedWindow()) query.windows.push_back({name(named->name()), over(named->windowSpec())});
+  if (context->ranked != nullptr) query.qualify = expression(context->ranked);
 }
 
 ast::NamedQuery Builder::named_query(P::CteContext* context) {
@@ -168,6 +174,30 @@ ast::Grouping Builder::grouping(P::GroupingContext* context) {
   for (auto* item : context->operand()) grouping.exprs.push_back(operand(item));
   grouping.span = span(context);
   return grouping;
+}
+
+ast::Grouping Builder::groups(P::GroupsContext* context) {
+  if (context->grouping() != nullptr) return grouping(context->grouping());
+  ast::Grouping grouping;
+  grouping.span = span(context);
+  grouping.kind = context->kind->getType() == P::ROLLUP ? ast::GroupingKind::rollup
+                  : context->kind->getType() == P::CUBE ? ast::GroupingKind::cube
+                                                        : ast::GroupingKind::sets;
+  for (auto* item : context->operand()) grouping.exprs.push_back(operand(item));
+  for (auto* set : context->groupingSet()) {
+    grouping.sets.emplace_back();
+    for (auto* item : set->operand()) grouping.sets.back().push_back(operand(item));
+  }
+  return grouping;
+}
+
+ast::DistinctOn Builder::distinct_on(P::DistinctContext* context) {
+  ast::DistinctOn on;
+  on.exprs = expressions(context->expression());
+  if (context->duration() != nullptr) on.within = duration(context->duration());
+  on.grace = grace(context->gracePeriod());
+  on.span = span(context);
+  return on;
 }
 
 ast::SortItem Builder::sort_item(P::SortItemContext* context) {

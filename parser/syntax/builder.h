@@ -83,6 +83,8 @@ class Builder {
   template <class Context>
   void read_window(Context* context, ast::Window& window);
   ast::Grouping grouping(P::GroupingContext* context);
+  ast::Grouping groups(P::GroupsContext* context);
+  ast::DistinctOn distinct_on(P::DistinctContext* context);
   ast::SortItem sort_item(P::SortItemContext* context);
   void page(P::OffsetContext* context, ast::Query& query);
   ast::Duration duration(P::DurationContext* context);
@@ -100,6 +102,10 @@ class Builder {
   ast::ExprPtr case_expression(P::CaseExpressionContext* context);
   ast::ExprPtr interval(P::IntervalContext* context);
   ast::ExprPtr call(P::CallContext* context);
+  std::shared_ptr<const ast::CallModifiers> modifiers(P::CallContext* context);
+  ast::Over over(P::WindowSpecContext* context);
+  ast::Frame frame(P::FrameContext* context);
+  ast::FrameBound bound(P::BoundContext* context);
   ast::ExprPtr column_reference(P::ColumnReferenceContext* context);
   ast::ExprPtr argument(P::ArgumentContext* context);
   ast::ExprPtr lambda(P::LambdaContext* context);

@@ -11,12 +11,15 @@ namespace {
 using L = grammar::MillraceLexer;
 using antlr4::Token;
 
-constexpr std::array<std::size_t, 27> kNewWords = {
-    L::ORDER, L::ASC,    L::DESC,      L::NULLS, L::FIRST, L::LAST,      L::OFFSET, L::ROWS,        L::FETCH,
-    L::ONLY,  L::UPSERT, L::UPDATE,    L::ONCE,  L::UNION, L::VIEW,      L::VIEWS,  L::TUMBLE,      L::HOP,
-    L::LATE,  L::EVERY,  L::UNBOUNDED, L::TTL,   L::READY, L::BROADCAST, L::FOR,    L::SYSTEM_TIME, L::OF};
-constexpr std::array<std::size_t, 8> kNewTokens = {L::SELECT_DISTINCT, L::DELETE_ROWS, L::ROW_COMMA,    L::QUERY_OPEN,
-                                                   L::CTE_WITH,        L::CHANGES_OF,  L::EXISTS_QUERY, L::INTERVAL_OF};
+constexpr std::array<std::size_t, 41> kNewWords = {
+    L::ORDER,   L::ASC,      L::DESC,      L::NULLS,  L::FIRST,     L::LAST,      L::OFFSET,  L::ROWS,        L::FETCH,
+    L::ONLY,    L::UPSERT,   L::UPDATE,    L::ONCE,   L::UNION,     L::VIEW,      L::VIEWS,   L::TUMBLE,      L::HOP,
+    L::LATE,    L::EVERY,    L::UNBOUNDED, L::TTL,    L::READY,     L::BROADCAST, L::FOR,     L::SYSTEM_TIME, L::OF,
+    L::QUALIFY, L::OVER,     L::FILTER,    L::RANGE,  L::PRECEDING, L::FOLLOWING, L::CURRENT, L::ROW,         L::IGNORE,
+    L::RESPECT, L::GROUPING, L::SETS,      L::ROLLUP, L::CUBE};
+constexpr std::array<std::size_t, 9> kNewTokens = {L::SELECT_DISTINCT, L::CALL_DISTINCT, L::DELETE_ROWS,
+                                                   L::ROW_COMMA,       L::QUERY_OPEN,    L::CTE_WITH,
+                                                   L::CHANGES_OF,      L::EXISTS_QUERY,  L::INTERVAL_OF};
 
 /// The words that are no names by themselves in `millrace` either.
 constexpr std::array<std::size_t, 36> kHard = {
@@ -107,7 +110,7 @@ std::size_t new_form(const Around& around, std::size_t type, std::size_t before)
   const std::size_t next = around.type(1);
   switch (type) {
     case L::DISTINCT:
-      return before == L::SELECT ? L::SELECT_DISTINCT : 0;
+      return before == L::SELECT ? L::SELECT_DISTINCT : before == L::LPAREN ? L::CALL_DISTINCT : 0;
     case L::DELETE:
       return before == L::SEMICOLON || before == L::EXPLAIN ? L::DELETE_ROWS : 0;
     case L::LPAREN:

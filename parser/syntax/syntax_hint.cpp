@@ -18,11 +18,12 @@ struct Foreign {
 };
 constexpr std::array kForeign = {
     Foreign{"ORDER", "BY", "ORDER BY belongs to the other dialect: SET 'millrace.dialect' = 'millrace'"},
+    Foreign{"(", "DISTINCT", "DISTINCT in a call belongs to the other dialect: SET 'millrace.dialect' = 'millrace'"},
     Foreign{"", "DISTINCT", "there is no SELECT DISTINCT here: group by the columns instead"},
-    Foreign{"", "QUALIFY", "there is no QUALIFY yet"},
-    Foreign{")", "OVER", "there is no OVER yet: aggregates go with GROUP BY"},
+    Foreign{"", "QUALIFY", "QUALIFY belongs to the other dialect: SET 'millrace.dialect' = 'millrace'"},
+    Foreign{")", "OVER", "OVER belongs to the other dialect: SET 'millrace.dialect' = 'millrace'"},
     Foreign{"", "CROSS", "there is no CROSS JOIN yet"},
-    Foreign{")", "FILTER", "there is no FILTER yet: aggregate CASE WHEN condition THEN value END"},
+    Foreign{")", "FILTER", "FILTER belongs to the other dialect: SET 'millrace.dialect' = 'millrace'"},
     Foreign{"FROM", "(", "sub-queries belong to the other dialect: SET 'millrace.dialect' = 'millrace'"},
     Foreign{"(", "SELECT", "sub-queries belong to the other dialect: SET 'millrace.dialect' = 'millrace'"},
     Foreign{"UNION", "SELECT", "there is no UNION without ALL: write UNION ALL"},
@@ -42,7 +43,7 @@ std::string_view foreign_hint(const std::string& before, const std::string& word
 }
 
 constexpr std::string_view kClauseOrder =
-    "clauses stand in this order: FROM, WINDOW, WHERE, GROUP BY, PARTITION BY, HAVING, ORDER BY, EMIT, LIMIT";
+    "clauses stand in this order: FROM, WINDOW, WHERE, GROUP BY, PARTITION BY, HAVING, QUALIFY, ORDER BY, EMIT, LIMIT";
 
 bool is_clause(std::size_t type) {
   constexpr std::array<std::size_t, 6> kClauses = {MillraceLexer::WINDOW, MillraceLexer::WHERE, MillraceLexer::GROUP,

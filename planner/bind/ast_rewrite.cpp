@@ -31,6 +31,18 @@ struct ChildSlots {
   void operator()(ast::Cast& n) const { visit(n.operand); }
   void operator()(ast::Call& n) const {
     for (auto& argument : n.arguments) visit(argument);
+    if (!n.modifiers) return;
+    ast::CallModifiers copy = *n.modifiers;
+    const auto sort = [&](std::vector<ast::SortItem>& items) {
+      for (auto& item : items) visit(item.expr);
+    };
+    sort(copy.order_by);
+    if (copy.filter) visit(copy.filter);
+    if (copy.over) {
+      for (auto& expr : copy.over->partition) visit(expr);
+      sort(copy.over->order);
+    }
+    n.modifiers = std::make_shared<const ast::CallModifiers>(std::move(copy));
   }
   void operator()(ast::Lambda& n) const { visit(n.body); }
   void operator()(ast::FieldAccess& n) const { visit(n.base); }

@@ -14,6 +14,7 @@ bool lifts(Lifted what, const PropertyMap& properties) {
     case Lifted::final_streams:
     case Lifted::loose_aggregates:
     case Lifted::any_join:
+    case Lifted::key_format:
       return dialect_of(properties) == Dialect::millrace;
   }
   return false;

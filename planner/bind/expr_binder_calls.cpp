@@ -28,10 +28,31 @@ void require_clock_unit(const ast::ExprPtr& argument, const FunctionDef& functio
       .hint("DAYS and shorter units go around the clock.");
 }
 
+void check_modifiers(const ast::Call& call, const FunctionDef& function) {
+  const ast::CallModifiers& modifiers = *call.modifiers;
+  const auto refuse = [&](const char* what) {
+    throw SqlError(Code::not_supported, modifiers.span, fmt::format("{} is not supported yet.", what));
+  };
+  if (modifiers.ignore_nulls) refuse("IGNORE NULLS");
+  if (!modifiers.order_by.empty() || modifiers.limit) refuse("ORDER BY in a call");
+  if (function.kind != FunctionKind::aggregate)
+    throw SqlError(Code::invalid_aggregate, modifiers.span,
+                   fmt::format("{} in a call needs an aggregate function, which {} is not.",
+                               modifiers.filter ? "FILTER" : "DISTINCT", function.display_name));
+  if (modifiers.distinct && call.arguments.empty())
+    throw SqlError(Code::invalid_aggregate, modifiers.span, "DISTINCT in a call needs arguments.");
+}
+
 }  // namespace
 
 const FunctionDef& ExprBinder::require_function(const ast::Call& call, Span span) const {
-  if (const auto* function = context_.functions.find(call.name.text)) return *function;
+  if (call.over())
+    throw SqlError(Code::not_supported, span, fmt::format("{} with OVER is not supported here yet.", call.name.text))
+        .hint("a rank needs a condition: QUALIFY ROW_NUMBER() OVER (...) <= n");
+  if (const auto* function = context_.functions.find(call.name.text)) {
+    if (call.modifiers) check_modifiers(call, *function);
+    return *function;
+  }
   std::vector<std::string> names;
   for (const auto& function : context_.functions.all()) names.push_back(function.name);
   throw SqlError(Code::unknown_function, span,

@@ -65,6 +65,8 @@ void PullBinder::check_pull_clauses() const {
   refuse("PARTITION BY", query_.partition_by.has_value(),
          query_.partition_by ? query_.partition_by->span : query_.span);
   refuse("HAVING", query_.having != nullptr && !lifted, query_.having ? query_.having->span : query_.span);
+  refuse("QUALIFY", query_.qualify != nullptr, query_.qualify ? query_.qualify->span : query_.span);
+  refuse("named WINDOW", !query_.windows.empty(), query_.span);
   if (query_.limit && *query_.limit < 0) {
     throw SqlError(Code::not_supported, query_.span,
                    "Pull queries don't support negative integers in the LIMIT clause." + pull_help());

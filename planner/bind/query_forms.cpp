@@ -44,6 +44,7 @@ class SourceWalk {
       if (const auto* plain = std::get_if<ast::SelectExpr>(&item)) walk_expression(plain->expr);
     walk_expression(query.where);
     walk_expression(query.having);
+    walk_expression(query.qualify);
   }
   void walk_source(const ast::FromSource& source) {
     if (source.query) {
@@ -70,6 +71,10 @@ void check_forms(const ast::Query& query) {
   if (query.every) refuse_form("EMIT CHANGES EVERY", query.every->span, "leave EVERY out: every change is emitted");
   if (query.window && query.window->late_into)
     refuse_form("LATE INTO", query.window->late_into->span, "late rows are counted and logged");
+  if (query.distinct_on)
+    refuse_form("DISTINCT ON or WITHIN", query.distinct_on->span, "QUALIFY ROW_NUMBER() OVER (...) = 1 keeps one row");
+  if (query.group_by && query.group_by->kind != ast::GroupingKind::plain)
+    refuse_form("GROUP BY several sets", query.group_by->span, "write a query for each set");
   check_relation(query.from.first);
   for (const auto& join : query.from.joins) check_relation(join.source);
 }

@@ -8,6 +8,7 @@
 #include "planner/bind/select_aggregate.h"
 #include "planner/bind/select_items.h"
 #include "planner/bind/select_project.h"
+#include "planner/bind/select_ranks.h"
 #include "planner/bind/select_relations.h"
 #include "planner/bind/select_table_calls.h"
 #include "planner/bind/select_union.h"
@@ -30,12 +31,15 @@ void check_plain(const ast::Query& query, const Clauses& clauses, bool any_join)
   }
 }
 
-/// Clauses of pull queries.
-void check_finite(const ast::Query& query) {
+/// Clauses of pull queries, and what `ksql` has not though its words are old.
+void check_finite(const ast::Query& query, const PropertyMap& properties) {
   const auto refuse = [](const char* clause, Span span) {
     throw SqlError(Code::not_supported, span,
                    fmt::format("{} is only supported in pull queries, which have no EMIT clause.", clause));
   };
+  if (!query.windows.empty() && dialect_of(properties) == Dialect::ksql)
+    throw SqlError(Code::syntax, query.windows.front().spec.span, "Syntax Error\nThere are no named windows.",
+                   ErrorClass::parse);
   if (query.distinct) refuse("SELECT DISTINCT", query.span);
   if (!query.order_by.empty()) refuse("ORDER BY", query.order_by.front().span);
   if (query.offset) refuse("OFFSET", query.span);
@@ -63,10 +67,25 @@ BoundSelect bind_union(const SelectInput& input) {
   return unite(std::move(branches), input.query);
 }
 
+BoundSelect bind_plain(SelectInput input, std::function<void(const Schema&)> on_columns);
+
 BoundSelect bind(SelectInput input, std::function<void(const Schema&)> on_columns) {
+  if (input.query.windows.empty()) return bind_plain(std::move(input), std::move(on_columns));
+  const ast::Query inlined = inline_windows(input.query);
+  return bind_plain(SelectInput{.query = inlined,
+                                .context = input.context,
+                                .sink = input.sink,
+                                .pull = input.pull,
+                                .inner = input.inner,
+                                .named = input.named,
+                                .final_stream = input.final_stream},
+                    std::move(on_columns));
+}
+
+BoundSelect bind_plain(SelectInput input, std::function<void(const Schema&)> on_columns) {
   const ast::Query& query = input.query;
   const BindContext& context = input.context;
-  check_finite(query);
+  check_finite(query, context.properties);
   check_forms(query);
   const NamedQueries named(query, context, input.named);
   input.named = &named;
@@ -92,6 +111,8 @@ BoundSelect bind(SelectInput input, std::function<void(const Schema&)> on_column
     table_calls.shift(key.partition(plan));
     binder.intercept = [&](const ast::ExprPtr& expr) { return table_calls.replace(expr); };
   }
+  Ranking ranking(input, scope, clauses);
+  ranking.apply(plan, binder);
   Projection projection(input, scope, clauses, plan);
   projection.on_columns = std::move(on_columns);
   projection.bind(binder);

@@ -56,7 +56,7 @@ void Aggregation::check_sources(const KeyedPlan& plan) const {
 
 void Aggregation::check_nested(const ast::ExprPtr& expr) const {
   const auto& outer = *expr->as<ast::Call>();
-  for (const auto& argument : outer.arguments) {
+  for_each_child(*expr, [&](const ast::ExprPtr& argument) {
     contains(argument, [&](const ast::Expression& e) {
       if (is_call_of(input_.context.functions, e, FunctionKind::aggregate)) {
         throw SqlError(Code::invalid_aggregate, expr->span,
@@ -71,7 +71,7 @@ void Aggregation::check_nested(const ast::ExprPtr& expr) const {
       }
       return false;
     });
-  }
+  });
 }
 
 void Aggregation::collect(const ast::ExprPtr& expr) {
@@ -131,8 +131,12 @@ AggregateCall Aggregation::bind_aggregate(const ast::Call& call, const ast::Expr
   auto bound = binder.bind_call(full, expr->span);
   auto constants = take_constants(full, bound);
   column.type = bound.type;
-  return {bound.function,       bound.variant,     std::move(bound.arguments),
-          std::move(constants), std::move(column), collect_limit(function.name, input_.context.properties)};
+  AggregateCall made{bound.function,       bound.variant,     std::move(bound.arguments),
+                     std::move(constants), std::move(column), collect_limit(function.name, input_.context.properties)};
+  if (!call.modifiers) return made;
+  made.distinct = call.modifiers->distinct;
+  if (call.modifiers->filter) made.filter = bind_predicate(binder, call.modifiers->filter, scope_, "FILTER");
+  return made;
 }
 
 void Aggregation::check_undo(const KeyedPlan& plan) const {
@@ -214,6 +218,7 @@ void Aggregation::apply(KeyedPlan& plan, KeyChange& key) {
   check_grouping(input_, clauses_);
   for (const auto& item : clauses_.items) collect(item.expr);
   collect(clauses_.having);
+  collect(clauses_.qualify);
   check_non_aggregates(input_, scope_, clauses_);
   check_sources(plan);
   const auto window = window_spec(input_.query);

@@ -8,6 +8,7 @@
 #include "planner/bind/expr_binder.h"
 #include "planner/bind/select_items.h"
 #include "planner/bind/select_joins.h"
+#include "planner/bind/select_ranks.h"
 #include "planner/catalog/formats.h"
 
 namespace millrace::inline planner {
@@ -23,7 +24,7 @@ std::string join_words(const std::vector<std::string>& words, const std::string&
 
 bool is_call_of(const FunctionCatalog& functions, const ast::Expression& expr, FunctionKind kind) {
   const auto* call = expr.as<ast::Call>();
-  const auto* function = call ? functions.find(call->name.text) : nullptr;
+  const auto* function = call && !call->over() ? functions.find(call->name.text) : nullptr;
   return function && function->kind == kind;
 }
 
@@ -49,7 +50,7 @@ std::vector<const ast::ExprPtr*> Clauses::roots() const {
   for (const auto* list : {&group, &partition}) {
     for (const auto& expr : *list) roots.push_back(&expr);
   }
-  for (const auto* expr : {&where, &having}) {
+  for (const auto* expr : {&where, &having, &qualify}) {
     if (*expr) roots.push_back(expr);
   }
   return roots;
@@ -61,7 +62,8 @@ void check_functions(const SelectInput& input, const Scope& scope, const Clauses
   ExprBinder binder(input.context, scope);
   for (const auto* root : clauses.roots()) {
     contains(*root, [&](const ast::Expression& expr) {
-      if (const auto* call = expr.as<ast::Call>()) binder.require_function(*call, expr.span);
+      const auto* call = expr.as<ast::Call>();
+      if (call && !is_rank(expr)) binder.require_function(*call, expr.span);
       return false;
     });
   }
@@ -79,13 +81,14 @@ Clauses read_clauses(const SelectInput& input, Scope& scope, ItemNames& names) {
   clauses.items = expand_items(input, scope, clauses.partition, names);
   clauses.where = qualify(input.query.where, scope);
   clauses.having = qualify(input.query.having, scope);
+  clauses.qualify = qualify(name_items(input.query.qualify, clauses.items, scope), scope);
   if (input.query.group_by) {
     for (const auto& expr : input.query.group_by->exprs) clauses.group.push_back(qualify(expr, scope));
   }
   const auto aggregate = [&](const ast::ExprPtr& expr) {
     return has_call_of(input.context.functions, expr, FunctionKind::aggregate);
   };
-  clauses.aggregated = input.query.group_by.has_value() || aggregate(clauses.having) ||
+  clauses.aggregated = input.query.group_by.has_value() || aggregate(clauses.having) || aggregate(clauses.qualify) ||
                        std::ranges::any_of(clauses.items, [&](const OutputItem& item) { return aggregate(item.expr); });
   return clauses;
 }
@@ -105,6 +108,7 @@ void check_clauses(const SelectInput& input, const Scope& scope, const Clauses& 
   }
   for (const auto& expr : clauses.group) check_resolved(expr, scope, "GROUP BY");
   check_resolved(clauses.having, scope, "HAVING");
+  check_resolved(clauses.qualify, scope, "QUALIFY");
   check_functions(input, scope, clauses);
 }
 
@@ -143,6 +147,7 @@ ast::Query rewrite_query(const SelectInput& input, const Scope& scope, const Cla
   }
   rewritten.where = clauses.where;
   rewritten.having = clauses.having;
+  rewritten.qualify = clauses.qualify;
   if (rewritten.group_by) rewritten.group_by->exprs = clauses.group;
   if (rewritten.partition_by) rewritten.partition_by->exprs = clauses.partition;
   if (rewritten.emit == ast::Emit::none) rewritten.emit = ast::Emit::changes;

@@ -54,7 +54,7 @@ struct Clauses {
   std::vector<OutputItem> items;
   std::vector<JoinStep> joins;
   std::vector<std::vector<ast::ExprPtr>> viable_keys;  // joins: for each key column the columns that may name it
-  ast::ExprPtr where, having;                          // null: none
+  ast::ExprPtr where, having, qualify;                 // null: none
   std::vector<ast::ExprPtr> group, partition;
   bool aggregated = false;
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "planner/bind/dialect.h"
 #include "planner/bind/formats.h"
 
 namespace millrace::inline planner {
@@ -50,6 +51,9 @@ void set_sink_formats(SourceDef& sink, const BoundSelect& select, const WithProp
     key_name = fallback && !fallback->empty() ? *fallback : "KAFKA";
   }
   key_name = written_name(key_name, key.has_value(), with.span);
+  if (!key && !keyless && sink.schema.key_count() > 1 && lifts(Lifted::key_format, context.properties) &&
+      !refusal(require_format(key_name, with.span), sink.schema.keys()).empty())
+    key_name = "JSON";
   const auto inherited = [](const std::optional<char>& given, bool same, const FormatInfo& from) {
     const FormatDef* def = find_format(from.name);
     if (given || !same || !def || !def->has_delimiter) return given;

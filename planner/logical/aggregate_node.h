@@ -27,10 +27,16 @@ struct AggregateNode {
                                              Field("window", &AggregateNode::window, " {}").fixed("windowExpression"),
                                              Field("final", &AggregateNode::emit, " {}").fixed("emitPolicy"),
                                              Field("emit_before", &AggregateNode::emit_before, " before"));
+  static constexpr std::string_view kDistinct = "distinct";
   static constexpr std::array kStores{StoreRole{.role = "groups",
                                                 .step = "Aggregate-Aggregate-Materialize",
                                                 .layout = StoreLayout::groups,
-                                                .holds_result = true}};
+                                                .holds_result = true},
+                                      StoreRole{.role = kDistinct, .step = "Aggregate-Distinct"}};
+  /// What DISTINCT calls have seen lies in a store of its own, but for sessions, which take it with them.
+  bool keeps(const StoreRole& role) const {
+    return role.role != kDistinct || (any_distinct(calls) && !(window && window->type == WindowType::session));
+  }
 
   Relation derive(const Relation& from) const {
     const RelationKind kind = stream ? RelationKind::stream : RelationKind::table;

@@ -21,7 +21,8 @@
 ///               in its output in order, behind that many columns of its own; what follows them is its own too. Absent:
 ///               all columns are its own.
 ///
-/// It may have `std::string remark() const`: what EXPLAIN adds to the fields.
+/// It may have `std::string remark() const`: what EXPLAIN adds to the fields, and `bool keeps(const StoreRole&) const`:
+/// whether it has a store of that role (else all).
 namespace millrace::inline planner {
 
 /// Whether the input must give "before" rows (design.md §3).

@@ -43,7 +43,10 @@ std::string text_of(const TableCall& call) {
   return fmt::format("{} := {}", call.column.name, call_text(call));
 }
 std::string text_of(const AggregateCall& call) {
-  return call_text(call);
+  std::string text =
+      fmt::format("{}({}{})", call.function->name, call.distinct ? "DISTINCT " : "", text_of(call.arguments));
+  if (call.filter) text += fmt::format(" FILTER (WHERE {})", to_string(*call.filter));
+  return text;
 }
 std::string text_of(const SortKey& key) {
   const bool usual = key.nulls_first == key.descending;
@@ -102,6 +105,10 @@ std::string text_of(NullKey null_key) {
 }
 std::string text_of(EmitPolicy emit) {
   return emit == EmitPolicy::final ? "final" : "";
+}
+std::string text_of(RankFunction rank) {
+  static constexpr std::string_view kNames[] = {"ROW_NUMBER", "RANK", "DENSE_RANK"};
+  return std::string(kNames[static_cast<std::size_t>(rank)]);
 }
 std::string text_of(JoinType type) {
   static constexpr std::string_view kWords[] = {"inner", "left", "right", "full"};

@@ -10,9 +10,9 @@ bool same(const TableCall& a, const TableCall& b) {
 }
 
 bool same(const AggregateCall& a, const AggregateCall& b) {
-  return std::tie(a.function, a.variant, a.constants, a.column, a.limit) ==
-             std::tie(b.function, b.variant, b.constants, b.column, b.limit) &&
-         same(a.arguments, b.arguments);
+  return std::tie(a.function, a.variant, a.constants, a.column, a.limit, a.distinct) ==
+             std::tie(b.function, b.variant, b.constants, b.column, b.limit, b.distinct) &&
+         same(a.arguments, b.arguments) && same(a.filter, b.filter);
 }
 
 bool same(const WindowLimit& a, const WindowLimit& b) {

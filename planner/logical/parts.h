@@ -38,7 +38,14 @@ struct AggregateCall {
   std::vector<Value> constants;    // the literal init arguments, in order
   ColumnDef column;                // name and type of the result
   std::int64_t limit = -1;         // most values that a collecting aggregate keeps; -1: all
+  ExprPtr filter = nullptr;        // FILTER: only rows for which it is TRUE reach the aggregate; null: all do
+  bool distinct = false;  // rows whose arguments the group has taken in before do not, nor do those with a NULL
 };
+inline bool any_distinct(const std::vector<AggregateCall>& calls) {
+  for (const AggregateCall& call : calls)
+    if (call.distinct) return true;
+  return false;
+}
 
 /// `WINDOWSTART >= value`: a limit that a look-up or a scan puts on the windows of its rows. The value is a literal or
 /// a parameter, BIGINT.
@@ -66,6 +73,7 @@ enum class NullKey : std::uint8_t {
 };
 enum class EmitPolicy : std::uint8_t { changes, final };
 enum class JoinType : std::uint8_t { inner, left, right, full };
+enum class RankFunction : std::uint8_t { row_number, rank, dense_rank };
 
 struct WindowSpec {
   WindowType type;
@@ -123,9 +131,15 @@ void for_each_expr(E& item, F& f) {
   f(item.expr);
 }
 template <class E, class F>
-requires std::same_as<std::remove_const_t<E>, TableCall> || std::same_as<std::remove_const_t<E>, AggregateCall>
+requires std::same_as<std::remove_const_t<E>, TableCall>
 void for_each_expr(E& call, F& f) {
   for (auto& argument : call.arguments) f(argument);
+}
+template <class E, class F>
+requires std::same_as<std::remove_const_t<E>, AggregateCall>
+void for_each_expr(E& aggregate, F& f) {
+  for (auto& argument : aggregate.arguments) f(argument);
+  if (aggregate.filter) f(aggregate.filter);
 }
 template <class E, class F>
 requires std::same_as<std::remove_const_t<E>, WindowLimit>
@@ -183,5 +197,6 @@ std::string text_of(RelationKind kind);
 std::string text_of(NullKey null_key);
 std::string text_of(EmitPolicy emit);
 std::string text_of(JoinType type);
+std::string text_of(RankFunction rank);
 
 }  // namespace millrace::inline planner

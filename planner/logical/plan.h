@@ -31,6 +31,7 @@
 #include "planner/logical/stream_stream_join_node.h"
 #include "planner/logical/stream_table_join_node.h"
 #include "planner/logical/table_table_join_node.h"
+#include "planner/logical/top_rows_node.h"
 #include "planner/logical/topic_scan_node.h"
 #include "planner/logical/union_node.h"
 #include "planner/types/schema.h"
@@ -49,7 +50,7 @@ struct PlanNode : Relation {
   std::variant<SourceNode, FilterNode, ProjectNode, FlatMapNode, RekeyNode, RepartitionNode, CombineNode, AggregateNode,
                StreamTableJoinNode, StreamStreamJoinNode, TableTableJoinNode, ForeignKeyJoinNode, BroadcastJoinNode,
                PairJoinNode, MaterializeNode, SinkNode, OutputNode, KeyLookupNode, StoreScanNode, GroupNode, SortNode,
-               TopicScanNode, LatestNode, UnionNode, ChangesNode>
+               TopicScanNode, LatestNode, UnionNode, ChangesNode, TopRowsNode>
       node;
 
   template <class T>

@@ -77,6 +77,8 @@ json::value write(const AggregateCall& call) {
   for (const auto& constant : call.constants) constants.push_back(plan_json::write(constant));
   out["constants"] = constants;
   if (call.limit >= 0) out["limit"] = call.limit;
+  if (call.filter) out["filter"] = plan_json::write(call.filter);
+  if (call.distinct) out["distinct"] = true;
   return out;
 }
 
@@ -152,6 +154,8 @@ class Reader {
     read_call(from.as_object(), to);
     for (const auto& constant : from.at("constants").as_array()) to.constants.push_back(read_value(constant));
     if (const auto* limit = from.as_object().if_contains("limit")) to.limit = limit->to_number<std::int64_t>();
+    if (const auto* filter = from.as_object().if_contains("filter")) to.filter = read_expr(*filter, functions_);
+    to.distinct = from.as_object().contains("distinct");
   }
   void read(const json::value& from, WindowLimit& to) const {
     to = {static_cast<PseudoColumn>(from.at("bound").to_number<int>()),

@@ -15,10 +15,21 @@ std::span<const StoreRole> roles_of(const PlanNode& node) {
   return std::visit([]<class Node>(const Node&) { return std::span<const StoreRole>(Node::kStores); }, node.node);
 }
 
+/// Whether the node has a store of that role.
+bool keeps(const PlanNode& node, const StoreRole& role) {
+  return std::visit(
+      [&]<class Node>(const Node& n) {
+        if constexpr (requires { n.keeps(role); }) return n.keeps(role);
+        return true;
+      },
+      node.node);
+}
+
 /// How the store of a node differs from what its role says.
 StoreLayout layout_of(const PlanNode& node, const StoreRole& role) {
   const auto* aggregate = node.as<AggregateNode>();
-  const bool session = aggregate && aggregate->window && aggregate->window->type == WindowType::session;
+  const bool session = role.layout == StoreLayout::groups && aggregate && aggregate->window &&
+                       aggregate->window->type == WindowType::session;
   return session ? StoreLayout::timed_groups : role.layout;
 }
 
@@ -58,7 +69,8 @@ class Declarer {
       const auto roles = roles_of(*step.node);
       if (roles.empty()) continue;
       const int number = ++counts_[std::string(node_name(*step.node))];
-      for (const StoreRole& role : roles) add(subtopology, step, role, number);
+      for (const StoreRole& role : roles)
+        if (keeps(*step.node, role)) add(subtopology, step, role, number);
     }
   }
 

@@ -33,7 +33,8 @@ Partitioning partitioning_of(const PlanNode& node) {
     return left;
   }
   Partitioning below = partitioning_of(*inputs_of(node).front());
-  if (node.as<RekeyNode>()) below.moved = true;
+  const auto* top = node.as<TopRowsNode>();
+  if (node.as<RekeyNode>() || (top && top->moves_rows() && below.partitions != 1)) below.moved = true;
   return below;
 }
 

@@ -16,8 +16,8 @@ NodePtr move_rows(NodePtr input, std::string role, FormatInfo format, int partit
 }
 
 void collect_lost_pseudo_columns(const AggregateNode& aggregate, std::vector<PseudoColumn>& lost) {
-  for (const auto& call : aggregate.calls)
-    for (const auto& argument : call.arguments) collect_pseudo_columns(*argument, lost);
+  const auto collect = [&](const ExprPtr& expr) { collect_pseudo_columns(*expr, lost); };
+  for_each_expr(aggregate.calls, collect);
   std::erase(lost, PseudoColumn::row_time);  // travels as the record's timestamp
 }
 
@@ -53,8 +53,8 @@ NodePtr keep_pseudo_columns(const AggregateNode& aggregate) {
   above.input = make_node(std::move(project));
   AggregateNode changed = aggregate;
   changed.input = make_node(std::move(above));
-  for (auto& call : changed.calls)
-    for (auto& argument : call.arguments) argument = pseudo_to_column(argument, lost, first);
+  const auto change = [&](ExprPtr& expr) { expr = pseudo_to_column(expr, lost, first); };
+  for_each_expr(changed.calls, change);
   return make_node(std::move(changed));
 }
 
@@ -70,6 +70,19 @@ NodePtr for_aggregate(const AggregateNode& aggregate) {
   if (!input.moved) return nullptr;
   const FormatInfo format = internal_key_format(input.key_format, aggregate.input->schema.keys());
   changed.input = move_rows(aggregate.input, "Aggregate-GroupBy", format, 0);
+  return make_node(std::move(changed));
+}
+
+/// Rows of a group come together. Where the result has the table's own key, a row that goes from one group to another
+/// leaves and comes under the same key: that has an order in one partition only.
+NodePtr for_top_rows(const TopRowsNode& top) {
+  const Partitioning input = partitioning_of(*top.input);
+  if (!input.moved) return nullptr;
+  TopRowsNode changed = top;
+  const FormatInfo format = internal_key_format(input.key_format, top.input->schema.keys());
+  const auto* rekey = top.input->as<RekeyNode>();
+  const bool one_group = rekey && rekey->keys.size() == 1 && rekey->keys[0].expr->as<LiteralExpr>();
+  changed.input = move_rows(top.input, "TopRows-PartitionBy", format, top.by_row || one_group ? 1 : 0);
   return make_node(std::move(changed));
 }
 
@@ -139,6 +152,7 @@ NodePtr in_one_partition(const Join& join, const char* name) {
 
 NodePtr repartition_insertion(const NodePtr& node, const RuleContext&) {
   if (const auto* aggregate = node->as<AggregateNode>()) return for_aggregate(*aggregate);
+  if (const auto* top = node->as<TopRowsNode>()) return for_top_rows(*top);
   if (const auto* join = node->as<StreamTableJoinNode>()) return for_join(*join);
   if (const auto* join = node->as<StreamStreamJoinNode>()) return for_join(*join);
   if (const auto* join = node->as<TableTableJoinNode>()) return for_join(*join);

@@ -103,14 +103,46 @@ def q14(bids, **_):
                       for b in bids if 1_000_000 < 0.908 * b["price"] < 50_000_000)
 
 
-def q17(bids, **_):
+def price_levels(bids):
+    return (bids, [b for b in bids if b["price"] < 10_000], [b for b in bids if 10_000 <= b["price"] < 1_000_000],
+            [b for b in bids if b["price"] >= 1_000_000])
+
+
+def leveled(name, levels, count=len):
+    return {f"{place}_{name}": count(level) for place, level in zip(("TOTAL", "RANK1", "RANK2", "RANK3"), levels)}
+
+
+def visitors(bids):
+    levels = price_levels(bids)
+    return {**leveled("BIDS", levels), **leveled("BIDDERS", levels, lambda level: len({b["bidder"] for b in level})),
+            **leveled("AUCTIONS", levels, lambda level: len({b["auction"] for b in level}))}
+
+
+def grouped(bids, key):
     groups = collections.defaultdict(list)
     for bid in bids:
-        groups[(bid["auction"], day_time(bid["dateTime"], "%Y-%m-%d"))].append(bid["price"])
-    return {key: {"TOTAL_BIDS": len(p), "RANK1_BIDS": sum(x < 10_000 for x in p),
-                  "RANK2_BIDS": sum(10_000 <= x < 1_000_000 for x in p), "RANK3_BIDS": sum(x >= 1_000_000 for x in p),
-                  "MIN_PRICE": min(p), "MAX_PRICE": max(p), "AVG_PRICE": sum(p) / len(p), "SUM_PRICE": sum(p)}
-            for key, p in groups.items()}
+        groups[key(bid)].append(bid)
+    return groups
+
+
+def q15(bids, **_):
+    return {day: visitors(of) for day, of in grouped(bids, lambda b: day_time(b["dateTime"], "%Y-%m-%d")).items()}
+
+
+def q16(bids, **_):
+    groups = grouped(bids, lambda b: (b["channel"], day_time(b["dateTime"], "%Y-%m-%d")))
+    return {key: {"MINUTE": max(day_time(b["dateTime"], "%H:%M") for b in of), **visitors(of)}
+            for key, of in groups.items()}
+
+
+def q17(bids, **_):
+    groups = grouped(bids, lambda b: (b["auction"], day_time(b["dateTime"], "%Y-%m-%d")))
+    rows = {}
+    for key, of in groups.items():
+        prices = [b["price"] for b in of]
+        rows[key] = {**leveled("BIDS", price_levels(of)), "MIN_PRICE": min(prices), "MAX_PRICE": max(prices),
+                     "AVG_PRICE": sum(prices) // len(prices), "SUM_PRICE": sum(prices)}
+    return rows
 
 
 def q18(bids, **_):
@@ -121,10 +153,11 @@ def q18(bids, **_):
 
 
 def q19(bids, **_):
-    prices = collections.defaultdict(list)
-    for bid in bids:
-        prices[bid["auction"]].append(bid["price"])
-    return {auction: {"PRICES": sorted(all_, reverse=True)[:10]} for auction, all_ in prices.items()}
+    rows = {}
+    for auction, of in grouped(bids, lambda b: b["auction"]).items():
+        for number, b in enumerate(sorted(of, key=lambda bid: -bid["price"])[:10], 1):
+            rows[(auction, number)] = {f.upper(): b[f] for f in ("bidder", "price", "channel", "url", "dateTime", "extra")}
+    return rows
 
 
 def item(auction):
@@ -196,8 +229,9 @@ def session_key(key):
     return bidder, start, end
 
 
-KEYS = {"q3": number_key, "q4": json.loads, "q20": number_key, "q23": number_key, "q11": session_key, "q17": json_key("AUCTION", "DAY"), "q18": json_key("BIDDER", "AUCTION"),
-        "q19": number_key}
+KEYS = {"q3": number_key, "q4": json.loads, "q11": session_key, "q15": text_key, "q16": json_key("CHANNEL", "DAY"),
+        "q17": json_key("AUCTION", "DAY"), "q18": json_key("BIDDER", "AUCTION"), "q19": json_key("AUCTION", "RANK_NUMBER"),
+        "q20": number_key, "q23": number_key}
 
 
 def lines(path):

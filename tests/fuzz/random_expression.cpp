@@ -149,7 +149,44 @@ ExprPtr RandomSql::call(int depth) {
   if (!made.star) {
     for (std::size_t i = below(4); i > 0; --i) made.arguments.push_back(argument(depth));
   }
+  if (chance(5)) made.modifiers = modifiers(depth);
+  if (made.modifiers && made.modifiers->distinct && made.arguments.empty()) made.modifiers = nullptr;
   return make(std::move(made));
+}
+
+std::shared_ptr<const CallModifiers> RandomSql::modifiers(int depth) {
+  CallModifiers made;
+  made.distinct = chance();
+  if (chance(3)) made.order_by = sorting(depth, 1);
+  if (chance(3)) made.limit = static_cast<std::int64_t>(below(100));
+  made.ignore_nulls = maybe(chance());
+  made.filter = expression(depth);
+  if (chance()) made.over = over(depth);
+  return std::make_shared<const CallModifiers>(std::move(made));
+}
+
+Over RandomSql::over(int depth) {
+  Over made;
+  made.base = maybe(name());
+  if (chance()) made.partition = expressions(depth, 1);
+  if (chance()) made.order = sorting(depth, 1);
+  if (!chance()) return made;
+  const auto bound = [this] {
+    FrameBound of;
+    of.kind = static_cast<FrameBound::Kind>(below(5));
+    const bool distance = of.kind == FrameBound::Kind::preceding || of.kind == FrameBound::Kind::following;
+    if (distance && chance()) of.distance = duration();
+    if (distance && of.distance.index() == 0) of.distance = static_cast<std::int64_t>(below(100));
+    return of;
+  };
+  made.frame = Frame{chance(), bound(), bound(), {}};
+  return made;
+}
+
+std::vector<SortItem> RandomSql::sorting(int depth, std::size_t least) {
+  std::vector<SortItem> made;
+  for (const ExprPtr& expr : expressions(depth, least)) made.push_back({expr, chance(), maybe(chance()), {}});
+  return made;
 }
 
 ExprPtr RandomSql::argument(int depth) {

@@ -24,6 +24,9 @@ class RandomSql {
   ast::ExprPtr compound(int depth);
   ast::ExprPtr container(int depth);
   ast::ExprPtr call(int depth);
+  std::shared_ptr<const ast::CallModifiers> modifiers(int depth);
+  ast::Over over(int depth);
+  std::vector<ast::SortItem> sorting(int depth, std::size_t least);
   ast::ExprPtr argument(int depth);
   ast::ExprPtr choice(int depth);
   ast::ExprPtr number();

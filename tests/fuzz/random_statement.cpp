@@ -90,8 +90,18 @@ Query RandomSql::select() {
   if (chance(3)) made.window = window();
   if (chance()) made.where = expression(kDepth);
   if (chance(3)) made.group_by = Grouping{expressions(kDepth, 0), {}};
+  if (chance(5)) {
+    made.group_by = Grouping{expressions(kDepth, 0), {}, static_cast<GroupingKind>(1 + below(3))};
+    for (std::size_t i = 1 + below(3); i > 0; --i) made.group_by->sets.push_back(expressions(kDepth, 0));
+  }
   if (chance(3)) made.partition_by = Grouping{expressions(kDepth, 0), {}};
   if (chance(3)) made.having = expression(kDepth);
+  for (std::size_t i = chance(4) ? 1 + below(2) : 0; i > 0; --i) made.windows.push_back({name(), over(kDepth)});
+  if (chance(4)) made.qualify = expression(kDepth);
+  made.distinct = chance(4);
+  if (made.distinct && chance())
+    made.distinct_on = DistinctOn{expressions(kDepth, 1), maybe(duration()), std::nullopt, {}};
+  if (made.distinct_on && made.distinct_on->within) made.distinct_on->grace = maybe(duration());
   return made;
 }
 

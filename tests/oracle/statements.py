@@ -19,7 +19,7 @@ class Builder(TimedQueries):
                   self.aggregate_stream, self.aggregate_stream, self.aggregate_table, self.tumbling_or_hopping,
                   self.tumbling_or_hopping, self.sessions, self.timed_sessions, self.join_streams, self.join_streams,
                   self.timed_join, self.join_stream_table,
-                  self.join_tables, self.join_foreign_key]
+                  self.join_tables, self.join_foreign_key, self.top_of_stream, self.top_of_table]
         made = self.random.choice(makers)()
         if made is not None:
             self.world.relations.append(made)
@@ -113,6 +113,8 @@ class Builder(TimedQueries):
         for i in range(self.random.randrange(0, 3)):
             column = of_column(self.random.choice(source.columns))
             made = self.aggregate(column, undo, ordered)
+            if made is not None and self.random.random() < 0.3:
+                made = self.filtered(made, source)
             if made is not None:
                 out.append((f"V{i}", made))
         return out
@@ -142,7 +144,71 @@ class Builder(TimedQueries):
                                 f"list_filter({taken}, lambda x, i: list_position({taken}, x) = i)", LIST))
         if not undo and column.type not in NO_KEY:
             choices.append(Expr(f"COUNT_DISTINCT({mill})", f"count(DISTINCT {duck})", "BIGINT"))
+        if column.type not in NO_KEY:
+            choices.append(Expr(f"COUNT(DISTINCT {mill})", f"count(DISTINCT {duck})", "BIGINT"))
+        if column.type in ("INT", "BIGINT"):
+            choices.append(Expr(f"SUM(DISTINCT {mill})", f"coalesce(sum(DISTINCT {duck}), 0)", column.type))
         return self.random.choice(choices)
+
+    def filtered(self, made, source):
+        """The aggregate with FILTER, where it is one call here and there."""
+        if made.duck.startswith("coalesce(") and made.duck.endswith(", 0)"):
+            before, inner, after = "coalesce(", made.duck[len("coalesce("):-len(", 0)")], ", 0)"
+        else:
+            before, inner, after = "", made.duck, ""
+        if not inner.startswith(("count(", "sum(", "avg(", "min(", "max(")) or "FILTER" in inner:
+            return made
+        test = condition(self.random, source.columns)
+        return Expr(f"{made.mill} FILTER (WHERE {test.mill})", f"{before}{inner} FILTER (WHERE {test.duck}){after}", made.type)
+
+    # --- ranks ---
+    def rank(self, source, tie):
+        """Columns to group and to order by, and the order here and there."""
+        by, of = self.random.choice(source.columns), self.random.choice(source.columns)
+        if by.type in NO_KEY or of.type in NESTED:
+            return None
+        down = self.random.random() < 0.5
+        first = self.random.choice([None, True, False])
+        mill = of.name + (" DESC" if down else "") + ("" if first is None else f" NULLS {'FIRST' if first else 'LAST'}")
+        nulls = "FIRST" if (down if first is None else first) else "LAST"
+        return by, f"{of.name}{' DESC' if down else ' ASC'} NULLS {nulls}, {tie}", mill, self.random.randrange(1, 4)
+
+    def top_of_stream(self):
+        source, name = self.pick("stream"), self.name()
+        made = self.rank(source, "seq") if source.ordered and source.partitions == 1 else None
+        if made is None:
+            return None
+        by, duck, mill, most = made
+        shown = self.random.choice(source.columns)
+        numbered = most > 1 or self.random.random() < 0.5
+        rank = f"ROW_NUMBER() OVER (PARTITION BY {by.name} ORDER BY {mill})"
+        self.create(
+            "table", name, f"SELECT {by.name} AS G0, AS_VALUE({shown.name}) AS V0{f', {rank} AS R' if numbered else ''} "
+            f"FROM {source.name} WHERE {by.name} IS NOT NULL QUALIFY {'R' if numbered else rank} <= {most}",
+            f"SELECT {'*' if numbered else '* EXCLUDE (R)'} FROM (SELECT f.feed AS feed, {by.name} AS G0, {shown.name} AS V0, "
+            f"row_number() OVER (PARTITION BY f.feed, {by.name} ORDER BY {duck}) AS R FROM feeds f JOIN {source.name} r "
+            f"ON r.feed <= f.feed WHERE NOT gone AND {by.name} IS NOT NULL) WHERE R <= {most}", numbered)
+        keys = [Column("G0", by.type)] + ([Column("R", "BIGINT")] if numbered else [])
+        return Relation(name, "table", keys, [Column("V0", shown.type)], source.roots, partitions=source.partitions)
+
+    def top_of_table(self):
+        source, name = self.pick("table"), self.name()
+        keys = [c.name for c in source.keys]
+        made = self.rank(source, ", ".join(keys))
+        if made is None or source.window:
+            return None
+        by, duck, mill, most = made
+        shown = self.random.choice(source.columns)
+        function = self.random.choice(["ROW_NUMBER", "RANK", "DENSE_RANK"])
+        if function == "ROW_NUMBER":
+            most += 1
+        order = duck if function == "ROW_NUMBER" else duck[:duck.index(",")]
+        self.create(
+            "table", name, f"SELECT {', '.join(keys)}, AS_VALUE({shown.name}) AS V0 FROM {source.name} "
+            f"QUALIFY {function}() OVER (PARTITION BY {by.name} ORDER BY {mill}) <= {most}",
+            f"SELECT * EXCLUDE (R) FROM (SELECT feed, {', '.join(keys)}, {shown.name} AS V0, {function}() OVER "
+            f"(PARTITION BY feed, {by.name} ORDER BY {order}) AS R FROM {source.name}) WHERE R <= {most}", len(keys) > 1)
+        return Relation(name, "table", source.keys, [Column("V0", shown.type)], source.roots, partitions=source.partitions)
 
     def grouping(self, source):
         count = self.random.choice([1, 1, 1, 2])

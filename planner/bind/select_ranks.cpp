@@ -1,0 +1,333 @@
+#include "planner/bind/select_ranks.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "parser/ast/format.h"
+#include "planner/bind/ast_rewrite.h"
+#include "planner/bind/formats.h"
+
+namespace millrace::inline planner {
+namespace {
+
+constexpr std::string_view kHiddenNumber = "ROW_NUMBER";
+
+std::optional<std::int64_t> whole_number(const ast::ExprPtr& expr) {
+  if (const auto* value = expr->as<ast::IntegerLiteral>()) return value->value;
+  if (const auto* value = expr->as<ast::BigintLiteral>()) return value->value;
+  return std::nullopt;
+}
+
+/// `a OP b` as `b OP' a`.
+ast::CompareOp turned(ast::CompareOp op) {
+  switch (op) {
+    case ast::CompareOp::less:
+      return ast::CompareOp::greater;
+    case ast::CompareOp::less_equal:
+      return ast::CompareOp::greater_equal;
+    case ast::CompareOp::greater:
+      return ast::CompareOp::less;
+    case ast::CompareOp::greater_equal:
+      return ast::CompareOp::less_equal;
+    default:
+      return op;
+  }
+}
+
+const ast::NamedWindow& find_window(const std::vector<ast::NamedWindow>& windows, const ast::Identifier& name) {
+  const auto found = std::ranges::find(windows, name, &ast::NamedWindow::name);
+  if (found != windows.end()) return *found;
+  throw SqlError(Code::invalid_statement, name.span, fmt::format("There is no window {}.", name.text))
+      .hint("a window is named behind HAVING: WINDOW w AS (PARTITION BY ... ORDER BY ...)");
+}
+
+/// What `over` says with the windows that it goes on from.
+ast::Over complete(const ast::Over& over, const std::vector<ast::NamedWindow>& windows, std::size_t depth = 0) {
+  if (!over.base) return over;
+  const ast::NamedWindow& named = find_window(windows, *over.base);
+  if (depth > windows.size())
+    throw SqlError(Code::invalid_statement, over.span, fmt::format("Window {} goes on from itself.", named.name.text));
+  ast::Over made = complete(named.spec, windows, depth + 1);
+  const auto refuse = [&](const char* clause) {
+    throw SqlError(Code::invalid_statement, over.span,
+                   fmt::format("Window {} has {} already.", named.name.text, clause));
+  };
+  if (!over.partition.empty()) refuse("its partitions");
+  if (!over.order.empty() && !made.order.empty()) refuse("an order");
+  if (over.frame && made.frame) refuse("a frame");
+  if (!over.order.empty()) made.order = over.order;
+  if (over.frame) made.frame = over.frame;
+  made.base.reset();
+  made.span = over.span;
+  return made;
+}
+
+ast::ExprPtr inline_windows(const ast::ExprPtr& expr, const std::vector<ast::NamedWindow>& windows) {
+  if (!expr) return expr;
+  ast::ExprPtr made = map_children(expr, [&](const ast::ExprPtr& child) { return inline_windows(child, windows); });
+  const auto* call = made->as<ast::Call>();
+  if (!call || !call->over() || !call->modifiers->over->base) return made;
+  ast::Call changed = *call;
+  ast::CallModifiers modifiers = *call->modifiers;
+  modifiers.over = complete(*modifiers.over, windows);
+  changed.modifiers = std::make_shared<const ast::CallModifiers>(std::move(modifiers));
+  return make_ast(std::move(changed), expr->span);
+}
+
+}  // namespace
+
+ast::Query inline_windows(const ast::Query& query) {
+  ast::Query made = query;
+  for (auto& item : made.items)
+    if (auto* plain = std::get_if<ast::SelectExpr>(&item)) plain->expr = inline_windows(plain->expr, query.windows);
+  made.qualify = inline_windows(made.qualify, query.windows);
+  for (auto& item : made.order_by) item.expr = inline_windows(item.expr, query.windows);
+  made.windows.clear();
+  return made;
+}
+
+bool is_rank(const ast::Expression& expr) {
+  const auto* call = expr.as<ast::Call>();
+  if (!call || !call->over() || !call->arguments.empty() || call->star) return false;
+  const std::string& name = call->name.text;
+  return name == "ROW_NUMBER" || name == "RANK" || name == "DENSE_RANK";
+}
+
+ast::ExprPtr name_items(const ast::ExprPtr& expr, const std::vector<OutputItem>& items, const Scope& scope) {
+  if (!expr) return expr;
+  const auto* column = expr->as<ast::ColumnRef>();
+  if (!column) return map_children(expr, [&](const ast::ExprPtr& child) { return name_items(child, items, scope); });
+  if (column->qualifier || scope.has_column(column->name.text)) return expr;
+  const auto item = std::ranges::find(items, column->name.text, &OutputItem::name);
+  return item == items.end() ? expr : item->expr;
+}
+
+std::optional<Ranking::Condition> Ranking::read_condition(const ast::ExprPtr& expr) const {
+  if (const auto* between = expr->as<ast::Between>()) {
+    const auto low = whole_number(between->low), high = whole_number(between->high);
+    if (is_rank(*between->value) && !between->negated && low == 1 && high) return Condition{between->value, *high};
+    return std::nullopt;
+  }
+  const auto* comparison = expr->as<ast::Comparison>();
+  if (!comparison) return std::nullopt;
+  const bool left = is_rank(*comparison->left);
+  if (!left && !is_rank(*comparison->right)) return std::nullopt;
+  const ast::ExprPtr& call = left ? comparison->left : comparison->right;
+  const auto number = whole_number(left ? comparison->right : comparison->left);
+  if (!number) return std::nullopt;
+  switch (left ? comparison->op : turned(comparison->op)) {
+    case ast::CompareOp::equal:
+      return *number == 1 ? std::optional(Condition{call, 1}) : std::nullopt;
+    case ast::CompareOp::less_equal:
+      return Condition{call, *number};
+    case ast::CompareOp::less:
+      return Condition{call, *number - 1};
+    default:
+      return std::nullopt;
+  }
+}
+
+void Ranking::read_conjuncts(const ast::ExprPtr& expr) {
+  const auto* both = expr->as<ast::Binary>();
+  if (both && both->op == ast::BinaryOp::logical_and) {
+    read_conjuncts(both->left);
+    read_conjuncts(both->right);
+    return;
+  }
+  const auto found = condition_ ? std::nullopt : read_condition(expr);
+  if (found)
+    condition_ = found;
+  else
+    rest_.push_back(expr);
+}
+
+void Ranking::check() const {
+  const Span span = clauses_.qualify->span;
+  if (!contains(clauses_.qualify, [](const ast::Expression& e) {
+        const auto* call = e.as<ast::Call>();
+        return call && call->over();
+      }))
+    throw SqlError(Code::invalid_statement, span, "QUALIFY needs a function with OVER.");
+  if (!condition_)
+    throw SqlError(Code::not_supported, span, "QUALIFY needs a condition on a rank: ROW_NUMBER() OVER (...) <= n.");
+  if (condition_->most < 1)
+    throw SqlError(Code::invalid_statement, span, "QUALIFY lets no row through: ranks begin at 1.");
+  if (input_.query.emit == ast::Emit::final)
+    throw SqlError(Code::not_supported, span, "EMIT FINAL of ranks is not supported yet.");
+  if (over().frame)
+    throw SqlError(Code::invalid_statement, over().frame->span,
+                   fmt::format("{} has no frame.", condition_->call->as<ast::Call>()->name.text));
+  if (over().order.empty())
+    throw SqlError(Code::invalid_statement, condition_->call->span, "A rank needs an ORDER BY in its OVER.");
+}
+
+bool Ranking::shows_rank() const {
+  const auto is_call = [this](const ast::Expression& e) { return ast::equal(e, *condition_->call); };
+  return std::ranges::any_of(clauses_.items, [&](const OutputItem& item) { return contains(item.expr, is_call); }) ||
+         std::ranges::any_of(rest_, [&](const ast::ExprPtr& expr) { return contains(expr, is_call); });
+}
+
+RankFunction Ranking::function() const {
+  const std::string& name = condition_->call->as<ast::Call>()->name.text;
+  return name == "RANK"         ? RankFunction::rank
+         : name == "DENSE_RANK" ? RankFunction::dense_rank
+                                : RankFunction::row_number;
+}
+
+/// ROWTIME and the like are those of the rows that are ranked.
+void Ranking::find_pseudo_columns(const KeyedPlan& plan, ExprBinder& below) {
+  std::vector<PseudoColumn> used;
+  const auto outer = below.intercept;
+  below.intercept = [&](const ast::ExprPtr& expr) -> ExprPtr {
+    if (ast::equal(*expr, *condition_->call)) return make_literal(Value(std::int64_t{0}), Type::bigint());
+    return outer ? outer(expr) : nullptr;
+  };
+  const auto collect = [&](const ast::ExprPtr& expr) { collect_pseudo_columns(*below.bind(expr), used); };
+  for (const auto& item : clauses_.items) collect_pseudo_columns(*bind_item(below, item.expr, scope_), used);
+  for (const auto& expr : rest_) collect(expr);
+  for (const auto& expr : over().partition) collect(expr);
+  for (const auto& item : over().order) collect(item.expr);
+  below.intercept = outer;
+  if (plan.node->kind == RelationKind::table && plan.node->window) used.push_back(PseudoColumn::window_start);
+  for (const PseudoColumn column : used)
+    if (!pseudo_.contains(column)) pseudo_.emplace(column, plan.node->schema.size() + pseudo_.size());
+}
+
+/// An expression over the plan as it was, over rows that have `shift` columns in front.
+ExprPtr Ranking::over_rows(const ExprPtr& expr, std::size_t shift) const {
+  if (const auto* column = expr->as<ColumnExpr>()) return make_column(column->index + shift, expr->type, expr->sql);
+  if (const auto* pseudo = expr->as<PseudoExpr>())
+    return make_column(pseudo_.at(pseudo->column) + shift, expr->type, expr->sql);
+  return map_children(expr, [&](const ExprPtr& child) { return over_rows(child, shift); });
+}
+
+/// Rows come together by partition.
+void Ranking::partition(KeyedPlan& plan, ExprBinder& below) {
+  if (!pseudo_.empty()) {
+    ProjectNode project{.input = plan.node, .items = {}};
+    const Schema& schema = plan.node->schema;
+    for (std::size_t i = 0; i < schema.size(); ++i) {
+      ColumnDef column = schema.columns[i];
+      if (column.role != ColumnRole::key) column.role = ColumnRole::value;
+      column.header_key.reset();
+      project.items.push_back({std::move(column), make_column(i, schema.columns[i].type, schema.columns[i].name)});
+    }
+    std::vector<ProjectItem> made(pseudo_.size());
+    for (const auto& [pseudo, position] : pseudo_)
+      made[position - schema.size()] = {
+          ColumnDef{.name = std::string(pseudo_column_name(pseudo)), .type = pseudo_column_type(pseudo)},
+          make_expr(PseudoExpr{pseudo}, pseudo_column_type(pseudo), {})};
+    project.items.insert(project.items.end(), made.begin(), made.end());
+    plan.node = make_node(std::move(project));
+  }
+  RekeyNode rekey{plan.node, {}, NullKey::keep};
+  for (const auto& expr : over().partition) {
+    ExprPtr bound = over_rows(bind_item(below, expr, scope_), 0);
+    const auto item =
+        std::ranges::find_if(clauses_.items, [&](const OutputItem& i) { return ast::equal(*i.expr, *expr); });
+    ColumnDef column{.name = item == clauses_.items.end() ? display(expr, scope_) : item->name,
+                     .type = bound->type,
+                     .role = ColumnRole::key};
+    check_no_map_key({column}, expr->span);
+    partition_keys_.push_back({partition_keys_.size(), bound->type, {expr}});
+    rekey.keys.push_back({std::move(column), std::move(bound)});
+  }
+  if (rekey.keys.empty())
+    rekey.keys.push_back({ColumnDef{.name = "ROWKEY", .type = Type::integer(), .role = ColumnRole::key},
+                          make_literal(Value(std::int32_t{0}), Type::integer())});
+  plan.node = make_node(std::move(rekey));
+}
+
+TopRowsNode Ranking::top_rows(const KeyedPlan& plan, ExprBinder& below) const {
+  const std::size_t shift = plan.node->schema.key_count();
+  TopRowsNode top{
+      .input = plan.node, .order = {}, .most = condition_->most, .rank = function(), .number = {}, .row_key = {}};
+  for (const auto& item : over().order) {
+    ExprPtr bound = over_rows(bind_item(below, item.expr, scope_), shift);
+    const auto kind = bound->type.kind();
+    if (kind == TypeKind::array || kind == TypeKind::map || kind == TypeKind::structure)
+      throw SqlError(Code::type_mismatch, item.span,
+                     fmt::format("ORDER BY does not take {}.", bound->type.to_string()));
+    top.order.push_back({std::move(bound), item.descending, item.nulls_first.value_or(item.descending)});
+  }
+  return top;
+}
+
+void Ranking::fail_keyless() const {
+  throw SqlError(Code::invalid_key, condition_->call->span,
+                 "A Top-N result without its rank has no primary key. Select <rank>, or rank a table.")
+      .hint("SELECT ..., ROW_NUMBER() OVER (...) AS rn ... QUALIFY rn <= n");
+}
+
+void Ranking::choose_key(TopRowsNode& top, const KeyedPlan& plan) const {
+  const bool numbers = top.rank == RankFunction::row_number;
+  const bool table = plan.node->kind == RelationKind::table;
+  if (shows_rank()) {
+    if (!numbers)
+      throw SqlError(Code::not_supported, condition_->call->span,
+                     "RANK and DENSE_RANK in the SELECT list are not supported yet: only ROW_NUMBER is.");
+    const auto item = std::ranges::find_if(clauses_.items,
+                                           [&](const OutputItem& i) { return ast::equal(*i.expr, *condition_->call); });
+    top.number = item == clauses_.items.end() ? std::string(kHiddenNumber) : item->name;
+  } else if (numbers && top.most == 1 && !over().partition.empty()) {
+    return;
+  } else if (table) {
+    top.by_row = true;
+  } else if (input_.persistent()) {
+    fail_keyless();
+  } else {
+    top.number = kHiddenNumber;
+  }
+}
+
+void Ranking::set_keys(const TopRowsNode& top, KeyedPlan& plan) const {
+  const std::size_t own = top.numbered() ? 1 : top.by_row ? top.row_key.size() : 0;
+  if (top.by_row) {
+    for (std::size_t k = 0; k < plan.keys.size(); ++k) plan.keys[k].position = k;
+    return;
+  }
+  plan.origin = KeyOrigin::partitioning;
+  plan.keys = partition_keys_;
+  for (auto& key : plan.keys) key.position += own;
+  if (top.numbered()) plan.keys.push_back({0, Type::bigint(), {condition_->call}});
+}
+
+void Ranking::apply(KeyedPlan& plan, ExprBinder& binder) {
+  if (!clauses_.qualify) return;
+  read_conjuncts(clauses_.qualify);
+  check();
+  below_ = binder.intercept;
+  ExprBinder below(input_.context, scope_);
+  below.intercept = below_;
+  const KeyedPlan unranked = plan;
+  find_pseudo_columns(plan, below);
+  partition(plan, below);
+  const std::size_t keys = plan.node->schema.key_count();
+  TopRowsNode top = top_rows(plan, below);
+  if (plan.node->kind == RelationKind::table) {
+    for (std::size_t i = 0; i < unranked.node->schema.key_count(); ++i) {
+      const ColumnDef& column = unranked.node->schema.columns[i];
+      top.row_key.push_back({column, make_column(i + keys, column.type, column.name)});
+    }
+    if (const auto start = pseudo_.find(PseudoColumn::window_start); unranked.node->window)
+      top.row_key.push_back({ColumnDef{.name = "WINDOWSTART", .type = Type::bigint()},
+                             make_column(start->second + keys, Type::bigint(), "WINDOWSTART")});
+  }
+  choose_key(top, unranked);
+  set_keys(top, plan);
+  const std::size_t own = top.numbered() ? 1 : top.by_row ? top.row_key.size() : 0;
+  plan.node = make_node(std::move(top));
+  binder.intercept = [this, shift = keys + own](const ast::ExprPtr& expr) -> ExprPtr {
+    if (ast::equal(*expr, *condition_->call)) return make_column(0, Type::bigint(), "");
+    if (ExprPtr taken = below_ ? below_(expr) : nullptr) return over_rows(taken, shift);
+    const auto* column = expr->as<ast::ColumnRef>();
+    if (!column || (!column->qualifier && !is_window_bound(*expr))) return nullptr;
+    ExprBinder plain(input_.context, scope_);
+    return over_rows(plain.bind(expr), shift);
+  };
+  for (const auto& expr : rest_)
+    plan.node = make_node(FilterNode{plan.node, bind_predicate(binder, expr, scope_, "QUALIFY")});
+}
+
+}  // namespace millrace::inline planner
