@@ -73,7 +73,7 @@ std::vector<std::optional<Progress>> EngineImpl::progress_of_copies(std::span<co
     const PhysicalPlan& plan = *wanted[i].run->plan;
     const TaskPlace& place = wanted[i].place;
     const auto found =
-        slots_->find(place.slot, progress_key(plan, plan.subtopologies[place.subtopology].id, place.partition));
+        slots_->find(place.slot, progress_key(plan, plan.subtopologies[place.subtopology], place.partition));
     if (!found) continue;
     if (auto progress = decode_progress(*found)) all[i] = std::move(*progress);
   }

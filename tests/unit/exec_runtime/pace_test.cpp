@@ -21,8 +21,8 @@ struct Moved {
     plan.subtopologies.push_back({.id = 0, .root = sink(source("in", RelationKind::stream), "moved"), .stores = {}});
     plan.subtopologies.push_back(
         {.id = 1, .root = sink(windowed(source("moved", RelationKind::stream), window), "out"), .stores = {}});
-    layout.subtopologies = {{.tasks = 2, .inputs = {{"in", 2, false, false}}},
-                            {.tasks = 2, .inputs = {{"moved", 2, true, false}}}};
+    layout.subtopologies = {{.tasks = 2, .inputs = {{"in", 2, false, false}}, .broadcasts = {}},
+                            {.tasks = 2, .inputs = {{"moved", 2, true, false}}, .broadcasts = {}}};
     pace = Pace::of(plan, layout);
   }
   PhysicalPlan plan;
@@ -126,7 +126,7 @@ TEST(Pace, IsNoConcernWhereNobodyMindsTheTime) {
        .root = sink(windowed(source("in", RelationKind::stream), {WindowType::tumbling, 10, 10, 0, 10}), "out"),
        .stores = {}});
   QueryLayout layout;
-  layout.subtopologies = {{.tasks = 2, .inputs = {{"in", 2, false, false}}}};
+  layout.subtopologies = {{.tasks = 2, .inputs = {{"in", 2, false, false}}, .broadcasts = {}}};
   EXPECT_EQ(Pace::of(plan, layout), nullptr);  // each partition has windows of its own
 }
 
