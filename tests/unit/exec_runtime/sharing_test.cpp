@@ -62,6 +62,28 @@ TEST_F(Sharing, RecordsAreDecodedOnceForAll) {
   for (const char* topic : {"all", "v", "s"}) EXPECT_THAT(bench_.read(topic), SizeIs(100));
 }
 
+TEST_F(Sharing, ManyFiltersDecodeOnceAndEachGivesItsRows) {
+  constexpr int kFilters = 12;
+  std::vector<Bench::Plan> filters;
+  for (int i = 0; i < kFilters; ++i) {
+    const std::string topic = "above" + std::to_string(i);
+    bench_.create(topic, 1);
+    filters.push_back(std::make_shared<const PhysicalPlan>(
+        physical(sink(filter_greater(stream(), 1, 8 * i), topic), "F" + std::to_string(i))));
+  }
+  bench_.start(filters);
+  for (int from = 0; from < 90; from += 30) feed(from, from + 30);
+  EXPECT_EQ(bench_.engine->rows_decoded(), 90U);
+  for (int i = 0; i < kFilters; ++i) {
+    const std::vector<Row> rows = bench_.read("above" + std::to_string(i));
+    EXPECT_THAT(rows, SizeIs(std::max(0, 89 - 8 * i)));
+    if (!rows.empty()) {
+      const std::string first = std::to_string(8 * i + 1);
+      EXPECT_EQ(rows.front(), (Row{"k" + first, R"({"V":)" + first + R"(,"S":"s)" + first + "\"}", 8 * i + 1}));
+    }
+  }
+}
+
 TEST_F(Sharing, ThoseWhoStartTogetherDecodeOnceWhatIsThere) {
   append(0, 20'000);
   bench_.start(plans());
