@@ -24,9 +24,9 @@ struct LayoutInput {
 struct SubtopologyLayout {
   int tasks = 0;
   std::vector<LayoutInput> inputs;  // in declared order, left to right
+  std::uint64_t hash = 0;           // of the first input's name
   /// What every task reads whole, from the start: no part of its progress, and it decides nothing about partitions.
-  std::vector<LayoutInput> broadcasts;
-  std::uint64_t hash = 0;  // of the first input's name
+  std::vector<LayoutInput> broadcasts = {};
 };
 
 /// How a plan spreads over partitions: known once the source topics are known.
