@@ -66,16 +66,20 @@ void StandbyCopies::stop() {
   put_away([](const Kept&) { return true; }, true);
 }
 
+StandbyCopies::Key StandbyCopies::key_of(const Wanted& wanted) {
+  return {wanted.run->plan->query_id, wanted.place.subtopology, wanted.place.partition};
+}
+
 bool StandbyCopies::is_wanted(const Wanted& wanted) const {
-  return !taken_.contains(wanted.place.slot) && std::ranges::any_of(wanted_, [&](const Wanted& one) {
-    return one.run == wanted.run && one.place.subtopology == wanted.place.subtopology &&
-           one.place.partition == wanted.place.partition;
-  });
+  const auto found = wanted_.find(key_of(wanted));
+  return found != wanted_.end() && found->second.run == wanted.run && !taken_.contains(wanted.place.slot);
 }
 
 void StandbyCopies::keep(std::vector<Wanted> wanted) {
+  std::map<Key, Wanted> by_key;
+  for (Wanted& one : wanted) by_key.emplace(key_of(one), std::move(one));
   const MutexLock lock(mutex_);
-  wanted_ = std::move(wanted);
+  wanted_.swap(by_key);
   wake_.notify_all();
 }
 
@@ -93,7 +97,7 @@ void StandbyCopies::give_back(std::span<const SlotId> slots) {
 
 void StandbyCopies::forget(const std::string& query_id) {
   const MutexLock lock(mutex_);
-  std::erase_if(wanted_, [&](const Wanted& wanted) { return wanted.run->plan->query_id == query_id; });
+  std::erase_if(wanted_, [&](const auto& entry) { return std::get<0>(entry.first) == query_id; });
   put_away([&](const Kept& copy) { return copy.run->plan->query_id == query_id; }, false);
 }
 
@@ -178,8 +182,7 @@ void StandbyCopies::start_some() {
                   has_windows(copy.run->plan->subtopologies[copy.task->place().subtopology]));
         },
         true);
-    for (const Wanted& wanted : wanted_) {
-      const Key key{wanted.run->plan->query_id, wanted.place.subtopology, wanted.place.partition};
+    for (const auto& [key, wanted] : wanted_) {
       const auto failed = failed_.find(key);
       if (copies_.contains(key) || taken_.contains(wanted.place.slot)) continue;
       if (failed == failed_.end() || now - failed->second > kTryAgain) missing.push_back(wanted);
@@ -207,7 +210,7 @@ void StandbyCopies::start_some() {
         std::ranges::count_if(stores, [](const StorePlan& store) { return !store.changelog_topic.empty(); }));
     const std::size_t first = std::exchange(at, at + count);
     if (!is_wanted(missing[i])) continue;
-    const Key key{missing[i].run->plan->query_id, missing[i].place.subtopology, missing[i].place.partition};
+    const Key key = key_of(missing[i]);
     Status opened = !bounds        ? Status(bounds.error())
                     : !reader_     ? Status(unavailable_error("no reader"))
                     : !progress[i] ? Status(unavailable_error("no progress is known"))
@@ -255,7 +258,7 @@ Status StandbyCopies::open(const Wanted& wanted, const Progress& progress, std::
     for (const Follower& follower : copy->followers) reader_->remove(follower.source);
     return outcome;
   }
-  copies_[{wanted.run->plan->query_id, wanted.place.subtopology, wanted.place.partition}] = std::move(copy);
+  copies_[key_of(wanted)] = std::move(copy);
   return {};
 }
 
@@ -366,9 +369,9 @@ std::int64_t StandbyCopies::behind(const Kept& copy) {
 std::optional<std::int64_t> StandbyCopies::behind(SlotId slot) const {
   const MutexLock lock(mutex_);
   std::optional<std::int64_t> sum;
-  for (const Wanted& wanted : wanted_) {
+  for (const auto& [key, wanted] : wanted_) {
     if (wanted.place.slot != slot) continue;
-    const auto found = copies_.find({wanted.run->plan->query_id, wanted.place.subtopology, wanted.place.partition});
+    const auto found = copies_.find(key);
     if (found == copies_.end()) return std::nullopt;
     sum = sum.value_or(0) + behind(*found->second);
   }

@@ -22,6 +22,11 @@ namespace millrace::inline exec {
 /// the time and keeps little in memory. Thread-safe; locks are held while some records are replayed or written.
 class StandbyCopies {
  public:
+  /// A task whose state is to be kept warm.
+  struct Wanted {
+    std::shared_ptr<const QueryRun> run;  // as this process runs its own part of the query
+    TaskPlace place;
+  };
   struct Setup {
     Log* log = nullptr;
     StateDb* state = nullptr;  // not null
@@ -31,10 +36,8 @@ class StandbyCopies {
     std::size_t memory_bytes = 8 << 20;  // that are not on disk yet
     double share = 0.5;                  // of one core
     /// The newest progress of tasks in these slots, in their order; absent where there is none. May wait.
-    struct Wanted;
     std::function<std::vector<std::optional<Progress>>(std::span<const Wanted>)> progress;
   };
-  using Wanted = Setup::Wanted;
   explicit StandbyCopies(Setup setup);
   /// Puts everything away.
   ~StandbyCopies();
@@ -85,6 +88,7 @@ class StandbyCopies {
   using Key = std::tuple<std::string, std::size_t, int>;  // query, subtopology, partition
   using Copies = std::map<Key, std::unique_ptr<Kept>>;
 
+  static Key key_of(const Wanted& wanted);
   void run();
   void start_some();
   Status open(const Wanted& wanted, const Progress& progress, std::span<const Log::Bounds> bounds) REQUIRES(mutex_);
@@ -106,19 +110,13 @@ class StandbyCopies {
   mutable Mutex mutex_;
   std::condition_variable wake_;
   Copies copies_ GUARDED_BY(mutex_);
-  std::vector<Wanted> wanted_ GUARDED_BY(mutex_);
+  std::map<Key, Wanted> wanted_ GUARDED_BY(mutex_);
   std::set<SlotId> taken_ GUARDED_BY(mutex_);
   std::vector<int> gone_ GUARDED_BY(mutex_);  // sources that nobody follows any more
   std::map<Key, Clock::time_point> failed_ GUARDED_BY(mutex_);
   Clock::time_point last_written_ GUARDED_BY(mutex_) = Clock::now();
   bool stopping_ GUARDED_BY(mutex_) = false;
   std::thread thread_;
-};
-
-/// A task whose state is to be kept warm.
-struct StandbyCopies::Setup::Wanted {
-  std::shared_ptr<const QueryRun> run;  // as this process runs its own part of the query
-  TaskPlace place;
 };
 
 }  // namespace millrace::inline exec
