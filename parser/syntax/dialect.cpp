@@ -89,7 +89,8 @@ class Around {
 /// WITH that is followed by the name of a query: `WITH c AS (`, `WITH c (a, b) AS (`; not that of properties.
 bool names_queries(const Around& around, std::size_t before) {
   const bool begins = before == L::SEMICOLON || before == L::EXPLAIN || before == L::ANALYZE || before == L::AS ||
-                      before == L::ONCE || before == L::LPAREN || before == L::QUERY_OPEN || around.type(-2) == L::INTO;
+                      before == L::ONCE || before == L::LPAREN || before == L::QUERY_OPEN || before == L::RPAREN ||
+                      around.type(-2) == L::INTO;
   const std::size_t name = around.type(1), then = around.type(2);
   if (!begins || name == L::LPAREN) return false;
   return then == L::AS || (then == L::LPAREN && around.type(3) != L::INTEGER_VALUE);

@@ -134,7 +134,7 @@ ExprPtr RandomSql::container(int depth) {
     case 5:
       return make(Cast{expression(depth), type(2)});
     case 6:
-      if (queries_ >= 2) return make(Interval{7, "DAYS"});
+      if (queries_ >= 2 || !chance(4)) return make(Interval{7, "DAYS"});
       if (chance()) return make(Exists{query()});
       return make(In{expression(depth), {}, chance(), query()});
     case 7:

@@ -29,7 +29,7 @@ SelectItem RandomSql::item() {
 FromSource RandomSql::source() {
   FromSource made{name(), maybe(name())};
   if (chance(5)) made.as_of = expression(kDepth);
-  if (queries_ < 2 && chance(5)) {
+  if (queries_ < 2 && chance(12)) {
     made.name.text.clear();
     made.query = query();
   }
