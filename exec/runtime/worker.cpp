@@ -18,7 +18,7 @@ constexpr std::chrono::milliseconds kMoreWait{5};
 constexpr std::chrono::milliseconds kBehindWait{2};  // those in front are not looked at meanwhile
 constexpr std::chrono::seconds kLastCommitWait{10};
 // Records that wait for their tasks: of a worker, of an input.
-constexpr std::size_t kQueuedRows = 1 << 16;
+constexpr std::size_t kQueuedRows = 1 << 15;
 constexpr std::size_t kLeastQueue = 1024, kLargestQueue = 4 * kMaxBatchRows;
 
 }  // namespace
