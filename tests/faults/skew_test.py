@@ -12,7 +12,6 @@ from topics import produce
 
 PARTITIONS, SECONDS, PER_SECOND, GROUPS, WINDOW = 4, 2 * 3600, 8, 5, 120
 STATEMENTS = f"""
-SET 'auto.offset.reset' = 'earliest';
 CREATE STREAM ev (k STRING KEY, g STRING, ts BIGINT)
   WITH (kafka_topic = 'ev', value_format = 'JSON', partitions = {PARTITIONS}, timestamp = 'ts');
 """
@@ -64,7 +63,7 @@ class SkewTest(unittest.TestCase):
         eventually(lambda: all(server.metric("owned_slots") > 0 for server in self.servers), 60, "both own slots")
         self.servers[0].sql(STATEMENTS)
         counts = self.produce(0, SECONDS)
-        self.servers[0].sql(QUERY)
+        self.servers[0].sql(QUERY, {"auto.offset.reset": "earliest"})
         began = time.monotonic()
         self.stand_still(self.servers[1], 2)
         self.check(counts)
