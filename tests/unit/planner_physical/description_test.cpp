@@ -44,6 +44,9 @@ void fill(EmitPolicy& value) {
 void fill(JoinType& value) {
   value = JoinType::full;
 }
+void fill(RankFunction& value) {
+  value = RankFunction::dense_rank;
+}
 void fill(FormatInfo& value) {
   value = FormatInfo{.name = "DELIMITED", .delimiter = ';', .wrap_single = false};
 }
@@ -78,7 +81,7 @@ void fill(std::vector<TableCall>& value) {
   value = {{catalog().find("SUM"), 1, {literal(5)}, sample_column()}};
 }
 void fill(std::vector<AggregateCall>& value) {
-  value = {{catalog().find("MAX"), 1, {literal(6)}, {Value(2.5), Value()}, sample_column(), 9}};
+  value = {{catalog().find("MAX"), 1, {literal(6)}, {Value(2.5), Value()}, sample_column(), 9, literal(12), true}};
 }
 
 void fill(std::vector<ExprPtr>& value) {
