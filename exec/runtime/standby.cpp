@@ -252,7 +252,7 @@ Status StandbyCopies::open(const Wanted& wanted, const Progress& progress, std::
     if (!source)
       outcome = source.error();
     else
-      copy->followers.push_back({i, *source, *from, bounds[at].end});
+      copy->followers.push_back({i, *source, *from, bounds[at].end, bounds[at].end});
   }
   if (!outcome) {
     for (const Follower& follower : copy->followers) reader_->remove(follower.source);
@@ -355,6 +355,8 @@ std::vector<StandbyCopies::Copy> StandbyCopies::report() const {
 
 /// A reader that is cut off from the log would not notice that it goes on: the log itself has to have told lately.
 bool StandbyCopies::keeps_up(const Kept& copy, std::int64_t lag) {
+  const auto whole = [](const Follower& follower) { return follower.position >= follower.whole_from; };
+  if (!std::ranges::all_of(copy.followers, whole)) return false;
   if (lag == std::numeric_limits<std::int64_t>::max()) return true;
   if (Clock::now() - copy.ends_known > kEndHolds) return false;
   return behind(copy) <= lag;

@@ -73,8 +73,9 @@ class StandbyCopies {
   std::optional<std::int64_t> behind(SlotId slot) const;
 
   enum class Visited : std::uint8_t { yes, absent, behind };
-  /// Runs `with` on the copy of a task, between two fetches. behind: it may lack more than `lag` records
-  /// of what the log had a moment ago.
+  /// What a copy has is the state as of some moment, once it has caught up with what there was when it was begun. Runs
+  /// `with` on the copy of a task, between two fetches. behind: it may lack more than `lag` records of what the log had
+  /// a moment ago.
   Visited visit(const std::string& query_id, std::size_t subtopology, int partition, std::int64_t lag,
                 const std::function<void(Task&)>& with);
 
@@ -83,6 +84,7 @@ class StandbyCopies {
     std::size_t store = 0;
     int source = -1;
     std::int64_t position = 0, end = 0;
+    std::int64_t whole_from = 0;  // a position before is in the middle of what compaction has left: of no moment
   };
   struct Kept;
   using Key = std::tuple<std::string, std::size_t, int>;  // query, subtopology, partition
