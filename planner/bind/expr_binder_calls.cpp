@@ -28,8 +28,7 @@ void require_clock_unit(const ast::ExprPtr& argument, const FunctionDef& functio
       .hint("DAYS and shorter units go around the clock.");
 }
 
-void check_modifiers(const ast::Call& call, const FunctionDef& function) {
-  const ast::CallModifiers& modifiers = *call.modifiers;
+void check_modifiers(const ast::CallModifiers& modifiers, const FunctionDef& function) {
   const auto refuse = [&](const char* what) {
     throw SqlError(Code::not_supported, modifiers.span, fmt::format("{} is not supported yet.", what));
   };
@@ -39,8 +38,6 @@ void check_modifiers(const ast::Call& call, const FunctionDef& function) {
     throw SqlError(Code::invalid_aggregate, modifiers.span,
                    fmt::format("{} in a call needs an aggregate function, which {} is not.",
                                modifiers.filter ? "FILTER" : "DISTINCT", function.display_name));
-  if (modifiers.distinct && call.arguments.empty())
-    throw SqlError(Code::invalid_aggregate, modifiers.span, "DISTINCT in a call needs arguments.");
 }
 
 }  // namespace
@@ -50,7 +47,7 @@ const FunctionDef& ExprBinder::require_function(const ast::Call& call, Span span
     throw SqlError(Code::not_supported, span, fmt::format("{} with OVER is not supported here yet.", call.name.text))
         .hint("a rank needs a condition: QUALIFY ROW_NUMBER() OVER (...) <= n");
   if (const auto* function = context_.functions.find(call.name.text)) {
-    if (call.modifiers) check_modifiers(call, *function);
+    if (call.modifiers) check_modifiers(*call.modifiers, *function);
     return *function;
   }
   std::vector<std::string> names;

@@ -31,15 +31,19 @@ void check_plain(const ast::Query& query, const Clauses& clauses, bool any_join)
   }
 }
 
-/// Clauses of pull queries, and what `ksql` has not though its words are old.
-void check_finite(const ast::Query& query, const PropertyMap& properties) {
+/// `ksql` has no named windows, though their words are old.
+void check_windows(const ast::Query& query, const PropertyMap& properties) {
+  if (!query.windows.empty() && dialect_of(properties) == Dialect::ksql)
+    throw SqlError(Code::syntax, query.windows.front().spec.span, "Syntax Error\nThere are no named windows.",
+                   ErrorClass::parse);
+}
+
+/// Clauses of pull queries.
+void check_finite(const ast::Query& query) {
   const auto refuse = [](const char* clause, Span span) {
     throw SqlError(Code::not_supported, span,
                    fmt::format("{} is only supported in pull queries, which have no EMIT clause.", clause));
   };
-  if (!query.windows.empty() && dialect_of(properties) == Dialect::ksql)
-    throw SqlError(Code::syntax, query.windows.front().spec.span, "Syntax Error\nThere are no named windows.",
-                   ErrorClass::parse);
   if (query.distinct) refuse("SELECT DISTINCT", query.span);
   if (!query.order_by.empty()) refuse("ORDER BY", query.order_by.front().span);
   if (query.offset) refuse("OFFSET", query.span);
@@ -70,7 +74,7 @@ BoundSelect bind_union(const SelectInput& input) {
 BoundSelect bind_plain(SelectInput input, std::function<void(const Schema&)> on_columns);
 
 BoundSelect bind(SelectInput input, std::function<void(const Schema&)> on_columns) {
-  if (input.query.windows.empty()) return bind_plain(std::move(input), std::move(on_columns));
+  check_windows(input.query, input.context.properties);
   const ast::Query inlined = inline_windows(input.query);
   return bind_plain(SelectInput{.query = inlined,
                                 .context = input.context,
@@ -85,7 +89,7 @@ BoundSelect bind(SelectInput input, std::function<void(const Schema&)> on_column
 BoundSelect bind_plain(SelectInput input, std::function<void(const Schema&)> on_columns) {
   const ast::Query& query = input.query;
   const BindContext& context = input.context;
-  check_finite(query, context.properties);
+  check_finite(query);
   check_forms(query);
   const NamedQueries named(query, context, input.named);
   input.named = &named;
