@@ -222,7 +222,8 @@ void Session::apply(const ast::DropType& statement) {
 }
 
 std::shared_ptr<const PhysicalPlan> Session::plan_push(const ast::Query& query) {
-  const BoundQuery bound = bind_push(query, context());
+  BoundQuery bound = bind_push(query, context());
+  bound.options.emit_every_change = true;  // as the server has it
   return plan_query(bound.root, bound.options,
                     {.physical = {.service_id = std::string(kServiceId),
                                   .query_id = fmt::format("transient_{}", next_query_++),

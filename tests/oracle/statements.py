@@ -1,5 +1,6 @@
 """Random queries over the relations of a world: each adds a statement, and the relation that must come out of it."""
 from expressions import DECIMAL, LIST, NESTED, Column, Expr, condition, is_number, of_column, value
+from nested import NestedQueries
 from relations import Relation
 from timed import TimedQueries
 
@@ -8,7 +9,7 @@ NO_KEY = ("DOUBLE", DECIMAL, *NESTED)  # types that a key of the KAFKA format do
 HELD = frozenset(["held"])  # among the roots of what comes from an outer join that waits
 
 
-class Builder(TimedQueries):
+class Builder(NestedQueries, TimedQueries):
     def __init__(self, world):
         self.world, self.random, self.db = world, world.random, world.db
         self.count = 0
@@ -19,7 +20,8 @@ class Builder(TimedQueries):
                   self.aggregate_stream, self.aggregate_stream, self.aggregate_table, self.tumbling_or_hopping,
                   self.tumbling_or_hopping, self.sessions, self.timed_sessions, self.join_streams, self.join_streams,
                   self.timed_join, self.join_stream_table,
-                  self.join_tables, self.join_foreign_key, self.top_of_stream, self.top_of_table]
+                  self.join_tables, self.join_foreign_key, self.top_of_stream, self.top_of_table,
+                  self.nested, self.nested, self.nested, self.union_all]
         made = self.random.choice(makers)()
         if made is not None:
             self.world.relations.append(made)
@@ -29,9 +31,6 @@ class Builder(TimedQueries):
     def name(self):
         self.count += 1
         return f"Q{self.count}"
-
-    def pick(self, kind):
-        return self.random.choice(self.world.of_kind(kind))
 
     def items(self, source):
         """Value items of a projection, named V0, V1, ..."""
@@ -49,11 +48,6 @@ class Builder(TimedQueries):
             return "", "true"
         test = condition(self.random, columns)
         return f" WHERE {test.mill}", test.duck
-
-    def create(self, kind, name, select, duck, key_format=False):
-        with_ = " WITH (KEY_FORMAT='JSON')" if key_format else ""
-        self.world.statements.append(f"CREATE {kind.upper()} {name}{with_} AS {select};")
-        self.db.execute(f"CREATE TABLE {name} AS {duck}")
 
     @staticmethod
     def columns_of(items):
@@ -206,8 +200,8 @@ class Builder(TimedQueries):
         self.create(
             "table", name, f"SELECT {', '.join(keys)}, AS_VALUE({shown.name}) AS V0 FROM {source.name} "
             f"QUALIFY {function}() OVER (PARTITION BY {by.name} ORDER BY {mill}) <= {most}",
-            f"SELECT * EXCLUDE (R) FROM (SELECT feed, {', '.join(keys)}, {shown.name} AS V0, {function}() OVER "
-            f"(PARTITION BY feed, {by.name} ORDER BY {order}) AS R FROM {source.name}) WHERE R <= {most}", len(keys) > 1)
+            f"SELECT * EXCLUDE (place) FROM (SELECT feed, {', '.join(keys)}, {shown.name} AS V0, {function}() OVER "
+            f"(PARTITION BY feed, {by.name} ORDER BY {order}) AS place FROM {source.name}) WHERE place <= {most}", len(keys) > 1)
         return Relation(name, "table", source.keys, [Column("V0", shown.type)], source.roots, partitions=source.partitions)
 
     def grouping(self, source):
