@@ -19,6 +19,15 @@ void check_result_kind(RelationKind wanted, const NodePtr& root, Span span) {
                   kind));
 }
 
+/// How long the rows of a windowed result matter: as long as those of the aggregate or table that they come from.
+std::optional<std::int64_t> kept_for(const NodePtr& node) {
+  if (const auto* aggregate = node->as<AggregateNode>(); aggregate && aggregate->window)
+    return aggregate->window->retention_ms;
+  if (const auto* source = node->as<SourceNode>()) return source->retention_ms;
+  const auto inputs = inputs_of(*node);
+  return inputs.size() == 1 ? kept_for(inputs.front()) : std::nullopt;
+}
+
 void bind_sink_topic(const BindContext& context, const WithProperties& with, BoundQuery& bound,
                      const SourceDef& leftmost) {
   SourceDef& sink = *bound.sink;
@@ -77,6 +86,7 @@ BoundQuery bind_create_as(const ast::CreateAs& statement, const BindContext& con
   sink.kind = kind;
   sink.schema = select.root->schema;
   sink.window = select.root->window;
+  if (sink.window && kind == RelationKind::table) sink.window_retention_ms = kept_for(select.root);
   sink.from_query = true;
   sink.topic =
       with.topic.value_or(find_property(context.properties, "ksql.output.topic.name.prefix").value_or("") + sink.name);

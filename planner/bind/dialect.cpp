@@ -11,6 +11,7 @@ bool lifts(Lifted what, const PropertyMap& properties) {
     case Lifted::default_values:
     case Lifted::pull_clauses:
     case Lifted::plain_tables:
+    case Lifted::windowed_tables:
     case Lifted::final_streams:
     case Lifted::loose_aggregates:
     case Lifted::any_join:

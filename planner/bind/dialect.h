@@ -13,6 +13,7 @@ enum class Lifted : std::uint8_t {
   default_values,    // INSERT ... VALUES (1, DEFAULT)
   pull_clauses,      // pull queries with GROUP BY, HAVING, aggregates, ORDER BY, OFFSET, DISTINCT
   plain_tables,      // pull queries on CREATE TABLE over a topic
+  windowed_tables,   // persistent queries on windowed tables
   final_streams,     // CREATE STREAM ... EMIT FINAL
   loose_aggregates,  // GROUP BY without aggregates, aggregates without GROUP BY in persistent queries
   any_join,          // several conditions in ON, a source joined with itself, any number of partitions

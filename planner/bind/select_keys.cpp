@@ -6,6 +6,7 @@
 
 #include "parser/ast/format.h"
 #include "planner/bind/ast_rewrite.h"
+#include "planner/bind/dialect.h"
 #include "planner/bind/expr_binder.h"
 #include "planner/bind/formats.h"
 
@@ -37,7 +38,9 @@ std::string KeyChange::key_name(const ast::ExprPtr& expr) {
 }
 
 void KeyChange::rekey(KeyedPlan& plan, const std::vector<ast::ExprPtr>& exprs, NullKey null_key) {
-  const bool lifted = scope_.sources[0].plan != nullptr;
+  const bool lifted = scope_.sources[0].plan != nullptr ||
+                      (input_.query.group_by.has_value() && plan.node->kind == RelationKind::table &&
+                       lifts(Lifted::windowed_tables, input_.context.properties));
   if (plan.node->window && !lifted && (input_.persistent() || input_.query.partition_by)) {
     throw SqlError(Code::invalid_key, input_.query.span,
                    "Implicit repartitioning of windowed sources is not supported. See "

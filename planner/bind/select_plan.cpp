@@ -3,6 +3,7 @@
 #include "parser/ast/format.h"
 #include "planner/bind/ast_rewrite.h"
 #include "planner/bind/expr_binder.h"
+#include "planner/types/civil.h"
 
 namespace millrace::inline planner {
 
@@ -22,6 +23,8 @@ NodePtr make_leaf(const ScopeSource& source, bool broadcast) {
                   .value_format = def.value_format,
                   .timestamp = std::nullopt};
   node.partitions = def.partitions;
+  if (def.window && def.kind == RelationKind::table)
+    node.retention_ms = def.window_retention_ms.value_or(def.window->size_ms.value_or(0) + kMillisPerDay);
   node.broadcast = broadcast;
   for (std::size_t i = 0; i < def.schema.size(); ++i) node.read.push_back(i);
   if (def.timestamp_column) {

@@ -21,6 +21,7 @@ struct SourceDef {
   /// WRAP_SINGLE_VALUE as given explicitly or by the config default; absent: the format's own default.
   std::optional<bool> wrap_single_value;
   std::optional<WindowInfo> window;
+  std::optional<std::int64_t> window_retention_ms;  // how long rows of a windowed table matter; absent: not known
   std::optional<std::string> timestamp_column;
   std::optional<std::string> timestamp_format;
   int partitions = 1;

@@ -112,6 +112,7 @@ constexpr void check_described(Node& node) {
   else if constexpr (kMembers == 10) { [[maybe_unused]] auto& [a, b, c, d, e, f, g, h, i, j] = node; }
   else if constexpr (kMembers == 11) { [[maybe_unused]] auto& [a, b, c, d, e, f, g, h, i, j, k] = node; }
   else if constexpr (kMembers == 12) { [[maybe_unused]] auto& [a, b, c, d, e, f, g, h, i, j, k, l] = node; }
+  else if constexpr (kMembers == 13) { [[maybe_unused]] auto& [a, b, c, d, e, f, g, h, i, j, k, l, m] = node; }
   else { static_assert(kMembers == 0, "a line more here"); }
   // clang-format on
 }

@@ -19,6 +19,7 @@ struct SourceNode {
   int partitions = 0;  // of the topic as the catalog knows it; 0: unknown
   RelationKind kind = RelationKind::stream;
   std::optional<WindowInfo> window = {};
+  std::optional<std::int64_t> retention_ms = {};  // of a windowed table: how far behind the newest window rows matter
   bool broadcast = false;  // every task reads all partitions, from the start, before anything else
 
   static constexpr NodeTraits kTraits{.name = "source"};
@@ -31,6 +32,7 @@ struct SourceNode {
       Field("key_format", &SourceNode::key_format, " {}"), Field("value_format", &SourceNode::value_format, "/{}"),
       Field("timestamp", &SourceNode::timestamp, kNotShown), Field("partitions", &SourceNode::partitions, kNotShown),
       Field("kind", &SourceNode::kind, kNotShown), Field("window", &SourceNode::window, kNotShown),
+      Field("retention", &SourceNode::retention_ms, kNotShown).optional(),
       Field("broadcast", &SourceNode::broadcast, " broadcast").optional());
   static constexpr std::array<StoreRole, 0> kStores{};
 

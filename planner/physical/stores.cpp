@@ -44,6 +44,7 @@ std::optional<std::int64_t> retention_of(const PlanNode& node) {
     return retention_of(*inputs_of(node).front());
   if (const auto* aggregate = node.as<AggregateNode>(); aggregate && aggregate->window)
     return aggregate->window->retention_ms;
+  if (const auto* source = node.as<SourceNode>()) return source->retention_ms;
   if (const auto* join = node.as<StreamStreamJoinNode>()) return join->retention_ms();
   return std::nullopt;
 }

@@ -119,6 +119,7 @@ json::object to_json(const SourceDef& source) {
   put(object, "timestampColumn", source.timestamp_column);
   put(object, "timestampFormat", source.timestamp_format);
   if (source.wrap_single_value) object["wrapSingleValue"] = *source.wrap_single_value;
+  if (source.window_retention_ms) object["windowRetention"] = *source.window_retention_ms;
   if (source.window) {
     json::object window{{"type", std::string(kWindows[static_cast<std::size_t>(source.window->type)])}};
     if (source.window->size_ms) window["size"] = *source.window->size_ms;
@@ -144,6 +145,7 @@ SourcePtr source_from(const json::object& object) {
   source->timestamp_column = optional_text(object, "timestampColumn");
   source->timestamp_format = optional_text(object, "timestampFormat");
   if (const auto* wrap = object.if_contains("wrapSingleValue")) source->wrap_single_value = wrap->as_bool();
+  if (const auto* kept = object.if_contains("windowRetention")) source->window_retention_ms = kept->as_int64();
   if (const auto* window = object.if_contains("window")) {
     const json::object& entry = window->as_object();
     WindowInfo info{static_cast<WindowType>(index_of(kWindows, text(entry, "type"))), std::nullopt};
