@@ -196,18 +196,15 @@ def q22(bids, **_):
 
 
 def q23(bids, auctions, people, **_):
-    person, listed = {p["id"]: p for p in people}, collections.defaultdict(list)
-    for auction in auctions:
-        listed[auction["seller"]].append(auction)
+    auction, person = {a["id"]: a for a in auctions}, {p["id"]: p for p in people}
     rows = []
     for b in bids:
-        for a in listed[b["bidder"]] if b["bidder"] in person else ():
-            p = person[b["bidder"]]
-            rows.append((b["bidder"],
-                         {f.upper(): b[f] for f in ("price", "channel", "url")} |
-                         {f.upper(): p[f] for f in ("name", "emailAddress", "creditCard", "city", "state")} |
-                         {"BID_EXTRA": b["extra"], "PERSON_ID": p["id"], "PERSON_EXTRA": p["extra"]} | item(a)))
-    return rows
+        a = auction[b["auction"]]
+        p = person[a["seller"]]
+        rows.append(bid_row(b, "auction", "bidder", "price") |
+                    {"KEY": p["id"], "ITEMNAME": a["itemName"], "RESERVE": a["reserve"], "NAME": p["name"],
+                     "CITY": p["city"], "STATE": p["state"]})
+    return by_auction(rows)
 
 
 # --- what came out -----------------------------------------------------------------------------------------------
