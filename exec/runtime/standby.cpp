@@ -196,6 +196,7 @@ void StandbyCopies::start_some() {
   for (const Wanted& wanted : missing)
     for (const StorePlan& store : wanted.run->plan->subtopologies[wanted.place.subtopology].stores)
       if (!store.changelog_topic.empty()) changelogs.push_back({store.changelog_topic, wanted.place.partition});
+  const auto asked = Clock::now();
   const auto bounds = setup_.log->bounds_of(changelogs, false);
   const auto progress = setup_.progress(missing);
   if (!reader_) {
@@ -216,6 +217,7 @@ void StandbyCopies::start_some() {
                     : !progress[i] ? Status(unavailable_error("no progress is known"))
                                    : open(missing[i], *progress[i], std::span(*bounds).subspan(first, count));
     if (opened) {
+      copies_.at(key)->ends_known = asked;
       failed_.erase(key);
       continue;
     }
