@@ -69,12 +69,13 @@ grouping
     | '(' (operand (',' operand)*)? ')'
     ;
 
-// Before a list, whose first item could be read as a call.
+// As `grouping`, and sets of groups.
 groups
-    : (operand (',' operand)* ',')? kind=('ROLLUP' | 'CUBE') '(' groupingSet (',' groupingSet)* ')'
-    | (operand (',' operand)* ',')? kind='GROUPING' 'SETS' '(' groupingSet (',' groupingSet)* ')'
-    | grouping
+    : operand (',' operand)* (',' groupingSets)?
+    | '(' (operand (',' operand)*)? ')'
+    | groupingSets
     ;
+groupingSets: (ROLLUP_OF | CUBE_OF | GROUPING_OF 'SETS') '(' groupingSet (',' groupingSet)* ')';
 groupingSet: '(' (operand (',' operand)*)? ')' | operand;
 
 limit: '-'? number;

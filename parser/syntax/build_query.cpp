@@ -177,14 +177,15 @@ ast::Grouping Builder::grouping(P::GroupingContext* context) {
 }
 
 ast::Grouping Builder::groups(P::GroupsContext* context) {
-  if (context->grouping() != nullptr) return grouping(context->grouping());
   ast::Grouping grouping;
-  grouping.span = span(context);
-  grouping.kind = context->kind->getType() == P::ROLLUP ? ast::GroupingKind::rollup
-                  : context->kind->getType() == P::CUBE ? ast::GroupingKind::cube
-                                                        : ast::GroupingKind::sets;
   for (auto* item : context->operand()) grouping.exprs.push_back(operand(item));
-  for (auto* set : context->groupingSet()) {
+  grouping.span = span(context);
+  auto* several = context->groupingSets();
+  if (several == nullptr) return grouping;
+  grouping.kind = several->ROLLUP_OF() != nullptr ? ast::GroupingKind::rollup
+                  : several->CUBE_OF() != nullptr ? ast::GroupingKind::cube
+                                                  : ast::GroupingKind::sets;
+  for (auto* set : several->groupingSet()) {
     grouping.sets.emplace_back();
     for (auto* item : set->operand()) grouping.sets.back().push_back(operand(item));
   }

@@ -17,9 +17,9 @@ constexpr std::array<std::size_t, 41> kNewWords = {
     L::LATE,    L::EVERY,    L::UNBOUNDED, L::TTL,    L::READY,     L::BROADCAST, L::FOR,     L::SYSTEM_TIME, L::OF,
     L::QUALIFY, L::OVER,     L::FILTER,    L::RANGE,  L::PRECEDING, L::FOLLOWING, L::CURRENT, L::ROW,         L::IGNORE,
     L::RESPECT, L::GROUPING, L::SETS,      L::ROLLUP, L::CUBE};
-constexpr std::array<std::size_t, 9> kNewTokens = {L::SELECT_DISTINCT, L::CALL_DISTINCT, L::DELETE_ROWS,
-                                                   L::ROW_COMMA,       L::QUERY_OPEN,    L::CTE_WITH,
-                                                   L::CHANGES_OF,      L::EXISTS_QUERY,  L::INTERVAL_OF};
+constexpr std::array<std::size_t, 12> kNewTokens = {
+    L::SELECT_DISTINCT, L::CALL_DISTINCT, L::DELETE_ROWS, L::ROW_COMMA, L::QUERY_OPEN, L::CTE_WITH,
+    L::CHANGES_OF,      L::EXISTS_QUERY,  L::INTERVAL_OF, L::ROLLUP_OF, L::CUBE_OF,    L::GROUPING_OF};
 
 /// The words that are no names by themselves in `millrace` either.
 constexpr std::array<std::size_t, 36> kHard = {
@@ -124,6 +124,12 @@ std::size_t new_form(const Around& around, std::size_t type, std::size_t before)
       return next == L::LPAREN && opens_query(around.moved(1)) ? L::EXISTS_QUERY : 0;
     case L::INTERVAL:
       return (next == L::STRING || next == L::INTEGER_VALUE) && is_unit(around.type(2)) ? L::INTERVAL_OF : 0;
+    case L::ROLLUP:
+    case L::CUBE:
+      if (next != L::LPAREN || (before != L::BY && before != L::COMMA)) return 0;
+      return type == L::CUBE ? L::CUBE_OF : L::ROLLUP_OF;
+    case L::GROUPING:
+      return next == L::SETS ? L::GROUPING_OF : 0;
     default:
       return 0;
   }
