@@ -10,7 +10,7 @@ from collections import Counter
 from server import BROKER, Server, eventually
 from topics import produce
 
-PARTITIONS, SECONDS, PER_SECOND, GROUPS, WINDOW = 4, 2 * 3600, 8, 5, 120
+PARTITIONS, SECONDS, PER_SECOND, GROUPS, WINDOW = 4, 2 * 3600, 8, 5, 300
 STATEMENTS = f"""
 CREATE STREAM ev (k STRING KEY, g STRING, ts BIGINT)
   WITH (kafka_topic = 'ev', value_format = 'JSON', partitions = {PARTITIONS}, timestamp = 'ts');
