@@ -228,7 +228,7 @@ def session_key(key):
 
 KEYS = {"q3": number_key, "q4": json.loads, "q11": session_key, "q15": text_key, "q16": json_key("CHANNEL", "DAY"),
         "q17": json_key("AUCTION", "DAY"), "q18": json_key("BIDDER", "AUCTION"), "q19": json_key("AUCTION", "RANK_NUMBER"),
-        "q20": number_key, "q23": number_key}
+        "q20": number_key}
 
 
 def lines(path):
