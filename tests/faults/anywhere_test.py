@@ -25,14 +25,14 @@ CREATE TABLE counts AS SELECT k, COUNT(*) AS c, MAX(n) AS n FROM numbers GROUP B
 class Numbers:
     """Sends each key the numbers 1, 2, 3 ...: a right row has as many rows counted as its highest number says."""
 
-    def __init__(self):
-        self.sent, self.stopping = 0, threading.Event()
+    def __init__(self, topic="numbers"):
+        self.topic, self.sent, self.stopping = topic, 0, threading.Event()
         self.thread = threading.Thread(target=self.run)
 
     def run(self):
         while not self.stopping.is_set():
             self.sent += 1
-            produce("numbers", (f"k{i}\t" + json.dumps({"n": self.sent}) for i in range(KEYS)))
+            produce(self.topic, (f"k{i}\t" + json.dumps({"n": self.sent}) for i in range(KEYS)))
             self.stopping.wait(0.1)
 
     def stop(self):
