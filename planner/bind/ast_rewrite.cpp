@@ -104,4 +104,19 @@ ast::ExprPtr make_ast_column(const std::string& qualifier, const std::string& na
                   span);
 }
 
+ast::CompareOp mirrored(ast::CompareOp op) {
+  switch (op) {
+    case ast::CompareOp::less:
+      return ast::CompareOp::greater;
+    case ast::CompareOp::less_equal:
+      return ast::CompareOp::greater_equal;
+    case ast::CompareOp::greater:
+      return ast::CompareOp::less;
+    case ast::CompareOp::greater_equal:
+      return ast::CompareOp::less_equal;
+    default:
+      return op;
+  }
+}
+
 }  // namespace millrace::inline planner

@@ -17,6 +17,9 @@ bool contains(const ast::ExprPtr& expr, const std::function<bool(const ast::Expr
 /// True when the list has an equal expression.
 bool among(const std::vector<ast::ExprPtr>& list, const ast::ExprPtr& expr);
 
+/// The operator with which `b OP a` says what `a op b` says.
+ast::CompareOp mirrored(ast::CompareOp op);
+
 ast::ExprPtr make_ast(decltype(ast::Expression::node) node, Span span);
 ast::ExprPtr make_ast_column(const std::string& qualifier, const std::string& name, Span span);
 

@@ -47,21 +47,6 @@ std::vector<Conjunct> disjuncts(const ast::ExprPtr& expr) {
   return {{expr}};
 }
 
-ast::CompareOp mirrored(ast::CompareOp op) {
-  switch (op) {
-    case ast::CompareOp::less:
-      return ast::CompareOp::greater;
-    case ast::CompareOp::less_equal:
-      return ast::CompareOp::greater_equal;
-    case ast::CompareOp::greater:
-      return ast::CompareOp::less;
-    case ast::CompareOp::greater_equal:
-      return ast::CompareOp::less_equal;
-    default:
-      return op;
-  }
-}
-
 bool is_lower(ast::CompareOp op) {
   return op == ast::CompareOp::greater || op == ast::CompareOp::greater_equal;
 }

@@ -19,22 +19,6 @@ std::optional<std::int64_t> whole_number(const ast::ExprPtr& expr) {
   return std::nullopt;
 }
 
-/// `a OP b` as `b OP' a`.
-ast::CompareOp turned(ast::CompareOp op) {
-  switch (op) {
-    case ast::CompareOp::less:
-      return ast::CompareOp::greater;
-    case ast::CompareOp::less_equal:
-      return ast::CompareOp::greater_equal;
-    case ast::CompareOp::greater:
-      return ast::CompareOp::less;
-    case ast::CompareOp::greater_equal:
-      return ast::CompareOp::less_equal;
-    default:
-      return op;
-  }
-}
-
 const ast::NamedWindow& find_window(const std::vector<ast::NamedWindow>& windows, const ast::Identifier& name) {
   const auto found = std::ranges::find(windows, name, &ast::NamedWindow::name);
   if (found != windows.end()) return *found;
@@ -116,7 +100,7 @@ std::optional<Ranking::Condition> Ranking::read_condition(const ast::ExprPtr& ex
   const ast::ExprPtr& call = left ? comparison->left : comparison->right;
   const auto number = whole_number(left ? comparison->right : comparison->left);
   if (!number) return std::nullopt;
-  switch (left ? comparison->op : turned(comparison->op)) {
+  switch (left ? comparison->op : mirrored(comparison->op)) {
     case ast::CompareOp::equal:
       return *number == 1 ? std::optional(Condition{call, 1}) : std::nullopt;
     case ast::CompareOp::less_equal:
