@@ -1,5 +1,6 @@
 #include "exec/operators/distinct_aggregate.h"
 
+#include <algorithm>
 #include <string>
 #include <unordered_map>
 
@@ -70,8 +71,7 @@ class DistinctAggregate final : public Aggregate {
     codec::put_unsigned(values == nullptr ? 0 : values->size(), out);
     if (values != nullptr) {
       for (const auto& [value, count] : *values) {
-        codec::put_unsigned(value.size(), out);
-        out += value;
+        codec::put_text(value, out);
         codec::put_unsigned(count, out);
       }
     }
@@ -82,12 +82,10 @@ class DistinctAggregate final : public Aggregate {
     if (!codec::get_unsigned(in, entries)) return false;
     auto values = entries == 0 ? nullptr : std::make_unique<Values>();
     for (std::uint64_t i = 0; i < entries; ++i) {
-      std::uint64_t size = 0, count = 0;
-      if (!codec::get_unsigned(in, size) || in.size() < size) return false;
-      std::string value(in.substr(0, size));
-      in.remove_prefix(size);
-      if (!codec::get_unsigned(in, count)) return false;
-      values->emplace(std::move(value), count);
+      std::string_view value;
+      std::uint64_t count = 0;
+      if (!codec::get_text(in, value) || !codec::get_unsigned(in, count)) return false;
+      values->emplace(value, count);
     }
     if (!inner_->decode(in, state + at_)) return false;
     slot(state) = values.release();
@@ -115,11 +113,12 @@ class DistinctAggregate final : public Aggregate {
       if (any_null(arguments, rows[i])) continue;
       Values*& values = slot(states[i] + offset);
       if (values == nullptr) values = new Values();
-      std::uint64_t& count = (*values)[std::string(keys[i])];
+      const auto known = values->try_emplace(std::string(keys[i]), 0).first;
+      std::uint64_t& count = known->second;
       const bool reaches = undo ? count == 1 : count == 0;
       if (!undo) ++count;
       if (undo && count != 0) --count;
-      if (count == 0) values->erase(std::string(keys[i]));
+      if (count == 0) values->erase(known);
       if (!reaches) continue;
       chosen.states.push_back(states[i]);
       chosen.rows.push_back(rows[i]);

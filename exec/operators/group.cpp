@@ -5,16 +5,11 @@
 #include "exec/operators/batch_ops.h"
 #include "exec/operators/finite.h"
 #include "exec/operators/group_values.h"
+#include "exec/operators/row_evaluators.h"
 #include "exec/state/key_table.h"
 
 namespace millrace::inline exec {
 namespace {
-
-std::vector<ExprPtr> expressions_of(const std::vector<ProjectItem>& items) {
-  std::vector<ExprPtr> expressions;
-  for (const ProjectItem& item : items) expressions.push_back(item.expr);
-  return expressions;
-}
 
 class GroupOperator final : public Operator {
  public:

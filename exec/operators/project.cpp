@@ -9,7 +9,7 @@ namespace {
 class Project final : public Operator {
  public:
   Project(const ProjectNode& node, const LowerContext& lower)
-      : items_(expressions(node), *inputs_of(lower.node)[0], lower.context.parameters()),
+      : items_(expressions_of(node.items), *inputs_of(lower.node)[0], lower.context.parameters()),
         context_(lower.context),
         emit_before_(lower.emit_before) {}
 
@@ -22,12 +22,6 @@ class Project final : public Operator {
   }
 
  private:
-  static std::vector<ExprPtr> expressions(const ProjectNode& node) {
-    std::vector<ExprPtr> out;
-    for (const ProjectItem& item : node.items) out.push_back(item.expr);
-    return out;
-  }
-
   RowEvaluators items_;
   OperatorContext& context_;
   bool emit_before_;

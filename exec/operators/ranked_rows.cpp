@@ -8,12 +8,6 @@
 namespace millrace::inline exec {
 namespace {
 
-std::vector<ExprPtr> expressions_in(const std::vector<SortKey>& order) {
-  std::vector<ExprPtr> expressions;
-  for (const SortKey& key : order) expressions.push_back(key.expr);
-  return expressions;
-}
-
 /// Text is ordered by UTF-16 units, in which what UTF-8 begins with F0 to F4 lies before what it begins with EE or EF.
 void order_as_utf16(std::string& bytes) {
   for (char& c : bytes) {
@@ -22,22 +16,10 @@ void order_as_utf16(std::string& bytes) {
   }
 }
 
-void put_bytes(std::string_view bytes, std::string& out) {
-  codec::put_unsigned(bytes.size(), out);
-  out += bytes;
-}
-bool get_bytes(std::string_view& in, std::string_view& bytes) {
-  std::uint64_t size = 0;
-  if (!codec::get_unsigned(in, size) || in.size() < size) return false;
-  bytes = in.substr(0, size);
-  in.remove_prefix(size);
-  return true;
-}
-
 }  // namespace
 
 SortBytes::SortBytes(const std::vector<SortKey>& order, const PlanNode& input)
-    : order_(order), keys_(expressions_in(order), input), parts_(order.size()) {}
+    : order_(order), keys_(expressions_of(order), input), parts_(order.size()) {}
 
 void SortBytes::encode(const Batch& in, RowErrors& errors, KeyBuffer& out) {
   const std::vector<ColumnPtr> columns = keys_.evaluate(in, std::nullopt, errors);
@@ -63,10 +45,10 @@ void SortBytes::encode(const Batch& in, RowErrors& errors, KeyBuffer& out) {
 
 void write_rows(const RankedRows& rows, std::string& out) {
   for (const RankedRow& row : rows) {
-    put_bytes(row.order, out);
-    put_bytes(row.id, out);
+    codec::put_text(row.order, out);
+    codec::put_text(row.id, out);
     codec::put(row.timestamp, out);
-    put_bytes(row.row, out);
+    codec::put_text(row.row, out);
   }
 }
 
@@ -74,8 +56,8 @@ bool read_rows(std::string_view bytes, RankedRows& rows) {
   rows.clear();
   while (!bytes.empty()) {
     RankedRow& row = rows.emplace_back();
-    if (!get_bytes(bytes, row.order) || !get_bytes(bytes, row.id) || !codec::get(bytes, row.timestamp) ||
-        !get_bytes(bytes, row.row))
+    if (!codec::get_text(bytes, row.order) || !codec::get_text(bytes, row.id) || !codec::get(bytes, row.timestamp) ||
+        !codec::get_text(bytes, row.row))
       return false;
   }
   return true;

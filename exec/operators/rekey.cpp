@@ -20,7 +20,7 @@ std::vector<std::string> dropped_messages(std::size_t keys) {
 class Rekey final : public Operator {
  public:
   Rekey(const RekeyNode& node, const LowerContext& lower)
-      : keys_(expressions(node), *node.input),
+      : keys_(expressions_of(node.keys), *node.input),
         context_(lower.context),
         drop_(node.null_key == NullKey::drop),
         dropped_messages_(dropped_messages(node.keys.size())),
@@ -53,11 +53,6 @@ class Rekey final : public Operator {
   }
 
  private:
-  static std::vector<ExprPtr> expressions(const RekeyNode& node) {
-    std::vector<ExprPtr> out;
-    for (const ProjectItem& item : node.keys) out.push_back(item.expr);
-    return out;
-  }
   /// A key of one column is absent when that is NULL; one of several columns is there even if all are.
   void mark_null_keys(Batch& batch) const {
     if (keys_.size() > 1) return;

@@ -12,6 +12,14 @@ namespace millrace::inline exec {
 /// false). Absent: all rows.
 std::optional<std::vector<std::uint32_t>> rows_with_value(const Batch& in, bool has_before);
 
+/// Those of items that have one each: what is projected, what rows are sorted by.
+template <class Item>
+std::vector<ExprPtr> expressions_of(const std::vector<Item>& items) {
+  std::vector<ExprPtr> expressions;
+  for (const Item& item : items) expressions.push_back(item.expr);
+  return expressions;
+}
+
 /// Several expressions over one input, where some rows have keys only. On those rows an expression that reads key
 /// columns (or none) is still computed; one that reads value or pseudo columns is NULL and does not fail.
 class RowEvaluators {

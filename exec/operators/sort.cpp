@@ -47,12 +47,6 @@ int compare_values(const Column& a, std::uint32_t x, const Column& b, std::uint3
   }
 }
 
-std::vector<ExprPtr> expressions_of(const std::vector<SortKey>& order) {
-  std::vector<ExprPtr> expressions;
-  for (const SortKey& key : order) expressions.push_back(key.expr);
-  return expressions;
-}
-
 /// Keeps batches as they are and sorts places in them. With a limit, what can no longer be among the first rows is
 /// dropped whenever twice as many have come together.
 class SortOperator final : public Operator {
