@@ -122,9 +122,6 @@ void StandbyCopies::put_away(const std::function<bool(const Kept&)>& chosen, boo
 void StandbyCopies::run() {
   MutexLock lock(mutex_);
   while (!stopping_) {
-    if (reader_)
-      for (const int source : gone_) reader_->remove(source);
-    gone_.clear();
     lock.unlock();
     start_some();
     lock.lock();
