@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <deque>
+#include <span>
 
 #include "exec/operators/batch_ops.h"
 #include "exec/operators/ranked_rows.h"
@@ -36,9 +38,12 @@ class TopRows final : public Operator {
       const Touched all{0, SIZE_MAX, std::nullopt};
       if (Status noted = note(store_.key(*entry), old, bytes_of(*entry), value_timestamp(entry->value()), all); !noted)
         return noted;
-      if (changes_.size() < kMaxBatchRows) continue;
+      if (node_.by_row || changes_.size() < kMaxBatchRows) continue;
       if (Status given = give(out); !given) return given;
     }
+    // A row that went from one group to another leaves before it comes, whichever group is seen first.
+    if (node_.by_row)
+      std::ranges::stable_partition(changes_, [](const Change& change) { return change.kind == RowKind::remove; });
     return give(out);
   }
 
@@ -104,6 +109,7 @@ class TopRows final : public Operator {
     changes_.push_back({group, number, std::max(now.timestamp, timestamp), now.row, kind});
   }
   Status give(Emitter& out);
+  Status give_part(std::span<const Change> changes, Emitter& out);
 
   const TopRowsNode& node_;
   OperatorContext& context_;
@@ -257,18 +263,26 @@ void TopRows::note_rows(std::string_view group, std::size_t old_count, std::size
 }
 
 Status TopRows::give(Emitter& out) {
-  if (changes_.empty()) {
-    held_.clear();
-    return {};
+  // A pair of before and after stays together.
+  for (std::size_t from = 0, to = 0; from < changes_.size(); from = to) {
+    to = std::min(from + kMaxBatchRows, changes_.size());
+    if (changes_[to - 1].kind == RowKind::update_before) ++to;
+    if (Status given = give_part(std::span(changes_).subspan(from, to - from), out); !given) return given;
   }
+  changes_.clear();
+  held_.clear();
+  return {};
+}
+
+Status TopRows::give_part(std::span<const Change> changes, Emitter& out) {
   std::vector<std::string_view> groups;
   std::vector<std::optional<std::string_view>> rows;
   auto timestamps = std::make_shared<std::vector<std::int64_t>>();
-  auto numbers = make_column(Type::bigint(), changes_.size());
+  auto numbers = make_column(Type::bigint(), changes.size());
   Batch made;
-  made.rows = changes_.size();
-  for (std::size_t i = 0; i < changes_.size(); ++i) {
-    const Change& change = changes_[i];
+  made.rows = changes.size();
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    const Change& change = changes[i];
     groups.push_back(change.group);
     rows.emplace_back(change.row);
     timestamps->push_back(change.timestamp);
@@ -292,8 +306,6 @@ Status TopRows::give(Emitter& out) {
     keys = ids.size();
   }
   if (!emit_before_) null_removed(made, keys);
-  changes_.clear();
-  held_.clear();
   return out.batch(std::move(made));
 }
 
