@@ -21,6 +21,7 @@ inline constexpr std::string_view kAfterEnd =
 inline constexpr std::string_view kSpill = "state.spill";   // state: files written, not yet ingested
 inline constexpr std::string_view kLogWrite = "log.write";  // embedded log: instead of the write to disk
 inline constexpr std::string_view kLogIndex = "log.index";  // embedded log: after that write, before its index knows it
+inline constexpr std::string_view kLogSync = "log.sync";    // embedded log: its files have just been synced to disk
 inline constexpr std::string_view kLogAppendNow = "log.append_now";  // any log: before a record outside transactions
 
 struct Action {

@@ -172,7 +172,8 @@ struct TopicConfig {
   bool compacted = false;
   bool compact_and_delete = false;
   std::optional<int> min_insync_replicas = {};  // absent: the log's default
-  /// Records are replaced all the time: old segments are rolled and compacted soon (slots, changelogs).
+  /// Records are replaced or truncated all the time: segments are rolled soon, and compacted or dropped (internal
+  /// topics).
   bool short_segments = false;
 };
 struct TopicDescription {
@@ -231,6 +232,8 @@ class Log {
   virtual Status checkpoint(const std::string& /*directory*/) {
     return user_error("this log cannot be copied: a Kafka cluster is backed up by its own means");
   }
+  /// What is committed survives a power cut from now on, on a log that does not see to that at each commit.
+  virtual Status sync() { return {}; }
   /// A name that stays the same for this log: the Kafka cluster id, or one kept in the embedded directory.
   virtual Result<std::string> cluster_id() = 0;
   /// This process is about to end: whatever waits for the other side, now or later, gives up when `wait` is over, a

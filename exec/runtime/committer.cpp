@@ -66,18 +66,22 @@ Clock::duration Committer::gap() const {
 std::optional<Committer::Failure> Committer::begin(Tasks tasks) {
   const auto began = Clock::now();
   tasks_.clear();
+  std::optional<Failure> failed;
   if (auto hit = failpoint::hit(failpoint::kBeforeProgress); !hit) return Failure{nullptr, hit.error()};
   for (const auto& task : tasks) {
     if (!task->dirty()) continue;
     tasks_.push_back(task.get());
-    if (auto done = task->begin_commit(); !done)
-      return Failure{done.error().retriable() ? nullptr : task.get(), done.error()};
+    auto done = task->begin_commit();
+    if (done) continue;
+    failed = Failure{done.error().retriable() && !setup_.at_once ? nullptr : task.get(), done.error()};
+    if (!setup_.at_once) return failed;
+    tasks_.pop_back();
   }
   last_ = Clock::now();
   began_for_ = last_ - began;
   if (auto done = writer_->commit(); !done) return Failure{nullptr, done.error()};
   under_way_ = true;
-  return std::nullopt;
+  return failed;
 }
 
 Committer::End Committer::end(std::chrono::milliseconds wait) {

@@ -24,7 +24,7 @@ class Committer {
     std::chrono::milliseconds interval{2000};
     std::chrono::milliseconds gap{1};
     std::size_t state_memory_bytes = 0;
-    bool at_once = false;  // transient queries: whenever there is something
+    bool at_once = false;  // transient queries: whenever there is something, whatever becomes of one of them
   };
   /// `environment` gets the writer; `wake` is called from any thread when a commit ends.
   Committer(Setup setup, TaskEnvironment& environment, std::function<void()> wake);
@@ -55,6 +55,7 @@ class Committer {
     Task* task = nullptr;  // null: it is the worker's
     Error error;
   };
+  /// A failure keeps it from being begun, but for transient queries: the others' is under way.
   std::optional<Failure> begin(Tasks tasks);
   /// How the commit under way ended, waiting for that up to `wait`. Committed: its tasks know.
   struct End {

@@ -4,7 +4,7 @@
 
 #include "exec/data/wall_clock.h"
 #include "exec/runtime/engine_impl.h"
-#include "exec/runtime/transient.h"
+#include "exec/runtime/transient_host.h"
 #include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
@@ -332,7 +332,7 @@ Status EngineImpl::run_until_idle() {
   for (int round = 0; round < kMaxIdleRounds; ++round) {
     bool moved = false;
     for (auto& worker : workers_) moved = worker->iterate(kNoWait) || moved;
-    for (TransientRun* transient : stepped_) moved = transient->step() || moved;
+    for (TransientHost* host : stepped_) moved = host->step() || moved;
     const bool quiet =
         std::all_of(workers_.begin(), workers_.end(), [](const auto& worker) { return worker->quiet(); });
     if (!moved && quiet) return {};
@@ -342,11 +342,11 @@ Status EngineImpl::run_until_idle() {
   return external_error("the queries do not come to rest");
 }
 
-void EngineImpl::add_stepped(TransientRun& run) {
-  stepped_.push_back(&run);
+void EngineImpl::add_stepped(TransientHost& host) {
+  stepped_.push_back(&host);
 }
-void EngineImpl::remove_stepped(TransientRun& run) {
-  stepped_.remove(&run);
+void EngineImpl::remove_stepped(TransientHost& host) {
+  stepped_.remove(&host);
 }
 
 }  // namespace millrace::inline exec

@@ -24,7 +24,7 @@
 
 namespace millrace::inline exec {
 
-class TransientRun;
+class TransientHost;
 
 class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
  public:
@@ -90,8 +90,12 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   void look_up_elsewhere(const std::shared_ptr<KeyElsewhere>& asked);
   /// The processes that may have a copy of a slot's state, the likeliest first; this one may be among them.
   std::vector<std::string> keepers_of(SlotId slot) const;
-  void add_stepped(TransientRun& run);
-  void remove_stepped(TransientRun& run);
+  void add_stepped(TransientHost& host);
+  void remove_stepped(TransientHost& host);
+  /// Where the next push query runs.
+  Result<std::shared_ptr<TransientHost>> push_host();
+  /// Has it fail when one of its topics gets partitions that it does not read.
+  void watch_partitions(const std::shared_ptr<QueryRun>& transient);
 
  private:
   // Slots (engine_slots.cpp)
@@ -191,14 +195,17 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   std::vector<int> slot_worker_ GUARDED_BY(mutex_);            // -1: not ours
   std::vector<Clock::time_point> slot_owned_ GUARDED_BY(mutex_);  // when it was last seen to be ours
   std::unique_ptr<Writer> admin_ GUARDED_BY(submitting_);
-  std::list<TransientRun*> stepped_;
+  std::list<TransientHost*> stepped_;
+  Mutex push_mutex_;
+  std::vector<std::weak_ptr<TransientHost>> push_hosts_ GUARDED_BY(push_mutex_);
+  std::vector<std::weak_ptr<QueryRun>> watched_ GUARDED_BY(push_mutex_);
 
   Mutex notes_mutex_;  // what workers leave for the housekeeper
   std::set<int> fenced_ GUARDED_BY(notes_mutex_);
   bool backing_up_ GUARDED_BY(notes_mutex_) = false;  // nothing is truncated meanwhile
   std::map<TopicPartition, std::int64_t> read_up_to_ GUARDED_BY(notes_mutex_);
   std::condition_variable house_wake_;
-  Clock::time_point last_truncate_{}, last_refresh_{}, last_partitions_look_{}, last_state_look_{},
+  Clock::time_point last_truncate_{}, last_refresh_{}, next_partitions_look_{}, last_state_look_{},
       last_standby_look_{};
   std::atomic<bool> stopping_{false};  // set under notes_mutex_
   bool stopped_ = false, at_rest_ = false;

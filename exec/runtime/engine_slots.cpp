@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::chrono::milliseconds kHousePoll{50};
 constexpr std::chrono::seconds kLongHouse{1};
-constexpr std::chrono::seconds kPartitionsEvery{5};
+constexpr std::chrono::seconds kPartitionsEvery{1}, kPartitionsSeldom{5};
+constexpr std::chrono::milliseconds kLongLook{100};
 constexpr std::chrono::seconds kTruncateEvery{2};
 constexpr std::chrono::seconds kRefreshEvery{60};
 constexpr std::chrono::minutes kChoiceHolds{1};
@@ -225,9 +226,10 @@ void EngineImpl::keep_house_once() {
   restart_failed();
   start_waiting();
   const auto now = Clock::now();
-  if (now - last_partitions_look_ >= kPartitionsEvery) {
-    last_partitions_look_ = now;
+  if (now >= next_partitions_look_) {
     look_for_partitions();
+    const auto took = Clock::now() - now;
+    next_partitions_look_ = Clock::now() + (took > kLongLook ? kPartitionsSeldom : kPartitionsEvery);
   }
   if (now - last_truncate_ >= kTruncateEvery) {
     last_truncate_ = now;
@@ -267,24 +269,45 @@ void EngineImpl::restart_failed() {
   }
 }
 
-// Topics that have got partitions since their queries were started: those start anew.
+void EngineImpl::watch_partitions(const std::shared_ptr<QueryRun>& transient) {
+  const MutexLock lock(push_mutex_);
+  std::erase_if(watched_, [](const auto& run) { return run.expired(); });
+  watched_.push_back(transient);
+}
+
+// Topics that have got partitions since their queries were started: those start anew, before rows that moved with
+// their keys come to state that is not theirs.
 void EngineImpl::look_for_partitions() {
   const Runs runs = all_runs();
+  Runs transients;
+  {
+    const MutexLock lock(push_mutex_);
+    for (const auto& watched : watched_)
+      if (auto run = watched.lock()) transients.push_back(std::move(run));
+  }
   std::map<std::string, int> counts;
-  const auto count = [&](const std::string& topic) {
-    const auto known = counts.find(topic);
-    if (known != counts.end()) return known->second;
-    const auto found = log_.describe_topic(topic);
-    return counts[topic] = found && *found ? (*found)->config.partitions : 0;
+  for (const Runs& list : {runs, transients})
+    for (const auto& run : list) run->layout.each_source([&](const LayoutInput& input) { counts[input.topic] = 0; });
+  std::vector<std::string> names;
+  for (const auto& [name, count] : counts) names.push_back(name);
+  if (names.empty()) return;
+  const auto found = log_.partition_counts(names);
+  if (!found) return;  // the next look will tell
+  for (std::size_t i = 0; i < names.size(); ++i) counts[names[i]] = (*found)[i];
+  const auto grown_topic = [&](const QueryRun& run) {
+    const LayoutInput* grown = nullptr;
+    run.layout.each_source([&](const LayoutInput& input) {
+      if (counts[input.topic] > input.partitions) grown = &input;
+    });
+    return grown;
   };
+  for (const auto& run : transients)
+    if (const LayoutInput* grown = grown_topic(*run))
+      run->fail(user_error("topic '{}' has got more partitions ({} now), which this query does not read: ask again",
+                           grown->topic, counts[grown->topic]));
   for (const auto& run : runs) {
     if (stopping_) return;
-    bool grown = false;
-    for (const SubtopologyLayout& sub : run->layout.subtopologies)
-      for (const auto* inputs : {&sub.inputs, &sub.broadcasts})
-        for (const LayoutInput& input : *inputs)
-          grown = grown || (!input.internal && count(input.topic) > input.partitions);
-    if (!grown) continue;
+    if (grown_topic(*run) == nullptr) continue;
     TopicSizes sizes(log_);
     auto layout = make_layout(sizes, *run->plan, slots_->slots());
     const MutexLock control(control_);

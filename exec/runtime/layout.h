@@ -36,6 +36,14 @@ struct QueryLayout {
   int slots = 0;
 
   SlotId slot_of(std::size_t subtopology, int partition) const;
+  /// Calls `visit` with every input that is not the query's own topic.
+  template <class Visit>
+  void each_source(const Visit& visit) const {
+    for (const SubtopologyLayout& sub : subtopologies)
+      for (const auto* inputs : {&sub.inputs, &sub.broadcasts})
+        for (const LayoutInput& input : *inputs)
+          if (!input.internal) visit(input);
+  }
 };
 
 /// How many partitions topics have, each asked for once.

@@ -19,6 +19,13 @@
 
 namespace millrace::inline exec {
 
+/// Rows on their way to the client of a transient query.
+struct RowReceiver {
+  virtual ~RowReceiver() = default;
+  /// On the worker's thread. Nothing more comes while the run is held.
+  virtual void rows(Batch&& batch) = 0;
+};
+
 /// A query as this process runs it: shared by its tasks, whichever workers they are on. Counters may be read at any
 /// time.
 struct QueryRun {
@@ -42,6 +49,8 @@ struct QueryRun {
   QueryOptions options;              // as the tasks shall see them
   std::atomic<bool> paused{false};
   std::atomic<bool> failed{false};  // tasks stand still until the query is started again
+  std::atomic<bool> held{false};    // transient: its client has not taken what came last; its tasks stand still
+  RowReceiver* receiver = nullptr;  // transient
   /// Where to go on in partitions whose records at its position are gone; absent: nowhere. Holds for a minute, for what
   /// shows only when it reads again. Under the engine's control.
   std::optional<Engine::GoOn> lost_records;
@@ -120,12 +129,6 @@ struct QueryRun {
   std::int64_t failed_at_ms GUARDED_BY(mutex) = 0;
   int attempts GUARDED_BY(mutex) = 0;  // failures in a row
   std::set<TopicPartition> others GUARDED_BY(mutex);
-};
-
-/// Rows on their way to the client of a transient query.
-struct RowReceiver {
-  virtual ~RowReceiver() = default;
-  virtual void rows(Batch&& batch) = 0;
 };
 
 }  // namespace millrace::inline exec

@@ -42,7 +42,10 @@ Status Spiller::spill(Tasks tasks, double keep) {
   std::vector<Store*> stores;
   for (const auto& task : tasks)
     for (auto& entry : task->stores()) stores.push_back(entry.store.get());
-  if (Status spilled = spill_stores(*db_, stores); !spilled) {
+  // State on disk must not stand for records that the log could still lose.
+  Status spilled = log_.sync();
+  if (spilled) spilled = spill_stores(*db_, stores);
+  if (!spilled) {
     spdlog::warn("{}: state cannot be written: {}", name_, spilled.error().message);
     return spilled;
   }

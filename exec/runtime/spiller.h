@@ -19,8 +19,8 @@ class Spiller {
  public:
   /// `name` is for messages. `durable`, where given, hears up to where the records of a changelog are in the database.
   using Durable = std::function<void(const TopicPartition& changelog, std::int64_t position)>;
-  Spiller(std::string name, StateDb* db, std::size_t memory_bytes, Durable durable)
-      : name_(std::move(name)), db_(db), memory_bytes_(memory_bytes), durable_(std::move(durable)) {}
+  Spiller(std::string name, StateDb* db, Log& log, std::size_t memory_bytes, Durable durable)
+      : name_(std::move(name)), db_(db), log_(log), memory_bytes_(memory_bytes), durable_(std::move(durable)) {}
 
   using Tasks = std::span<const std::unique_ptr<Task>>;
   /// Looks a few times a second.
@@ -32,6 +32,7 @@ class Spiller {
 
   const std::string name_;
   StateDb* const db_;
+  Log& log_;
   const std::size_t memory_bytes_;
   const Durable durable_;
   Clock::time_point last_look_{}, last_all_{Clock::now()};

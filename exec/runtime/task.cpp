@@ -277,7 +277,7 @@ Status Task::batch(Batch&& batch) {
   if (batch.rows == 0) return {};
   if (output_) {
     run_->rows_out += batch.rows;
-    environment_.receiver->rows(std::move(batch));
+    run_->receiver->rows(std::move(batch));
     return {};
   }
   if (!sink_) return {};

@@ -29,7 +29,6 @@ struct TaskPlace {
 struct TaskEnvironment {
   Writer* writer = nullptr;
   StateDb* state = nullptr;
-  RowReceiver* receiver = nullptr;  // transient queries
   const EngineEvents* events = nullptr;
   std::size_t batch_rows = kMaxBatchRows;
   SourceSetup sources;

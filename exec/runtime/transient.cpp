@@ -5,11 +5,11 @@
 
 #include "exec/log/local/memory.h"
 #include "exec/runtime/engine_impl.h"
+#include "exec/runtime/transient_host.h"
 
 namespace millrace::inline exec {
 namespace {
 
-std::atomic<std::uint64_t> transient_count{0};
 constexpr std::chrono::milliseconds kMemoryLook{50};
 
 }  // namespace
@@ -25,51 +25,38 @@ TransientRun::TransientRun(EngineImpl& engine, std::shared_ptr<const PhysicalPla
 }
 
 TransientRun::~TransientRun() {
-  if (worker_) worker_->stop(false);
-  if (engine_.options().workers == 0) engine_.remove_stepped(*this);
+  if (!host_) return;
+  if (run_) host_->remove(*this, *run_);
+  for (const std::string& topic : exchanged_) static_cast<void>(host_->exchange().delete_topic(topic).has_value());
 }
 
 Status TransientRun::open() {
   TopicSizes sizes(engine_.log());
   auto layout = make_layout(sizes, *plan_, 1);
   if (!layout) return layout.error();
+  auto host = until_end_ ? TransientHost::make(engine_, true) : engine_.push_host();
+  if (!host) return host.error();
+  host_ = std::move(*host);
   if (auto made = make_exchange(*layout); !made) return made;
   run_ = std::make_shared<QueryRun>(plan_, std::move(*layout));
   run_->options.emit_every_change = true;
-  WorkerSetup setup;
-  setup.log = &engine_.log();
-  setup.exchange = exchange_.get();
-  setup.name =
-      engine_.options().service_id + engine_.options().process_id + "-transient-" + std::to_string(++transient_count);
-  setup.commit_gap = std::chrono::milliseconds{0};
-  setup.threaded = engine_.options().workers > 0;
-  setup.state_memory_bytes = engine_.options().state_memory_bytes;
-  TaskEnvironment environment;
-  environment.receiver = this;
-  engine_events_ = engine_.events();
-  environment.events = &engine_events_;
-  environment.batch_rows = engine_.options().batch_rows;
-  environment.sources.schemas = engine_.options().schemas.get();
-  auto worker = Worker::make(std::move(setup), std::move(environment));
-  if (!worker) return worker.error();
-  worker_ = std::move(*worker);
-  worker_->after_round([this] { after_round(); });
+  run_->receiver = this;
+  run_->held = true;  // until its client has heard that it begins
   if (auto added = add_tasks(); !added) return added;
+  if (!until_end_) engine_.watch_partitions(run_);
   if (events_.on_begin) events_.on_begin();
-  if (engine_.options().workers > 0) {
-    worker_->start();
-  } else {
-    engine_.add_stepped(*this);
-  }
+  host_->add(*this);
+  run_->held = false;
+  host_->worker().wake();
   return {};
 }
 
 Status TransientRun::make_exchange(const QueryLayout& layout) {
-  exchange_ = make_memory_log();
   for (std::size_t i = 0; i < plan_->topics.size(); ++i) {
     TopicConfig config;
     config.partitions = layout.topic_partitions[i];
-    if (auto made = exchange_->create_topic(plan_->topics[i].name, config); !made) return made;
+    if (auto made = host_->exchange().create_topic(plan_->topics[i].name, config); !made) return made;
+    exchanged_.push_back(plan_->topics[i].name);
   }
   return {};
 }
@@ -93,7 +80,7 @@ Status TransientRun::add_tasks() {
       tasks.push_back(std::move(task));
     }
   }
-  worker_->add_tasks(std::move(tasks));
+  host_->worker().add_tasks(std::move(tasks));
   if (const auto failure = run_->last_failure()) return *failure;
   return {};
 }
@@ -118,12 +105,7 @@ void TransientRun::tell_position() {
 
 void TransientRun::resume() {
   resumed_ = true;
-  worker_->wake();
-}
-
-bool TransientRun::step() {
-  if (ended_) return false;
-  return worker_->iterate(std::chrono::milliseconds{0});
+  host_->worker().wake();
 }
 
 void TransientRun::rows(Batch&& batch) {
@@ -141,7 +123,7 @@ void TransientRun::rows(Batch&& batch) {
   }
   if (kept.empty()) return;
   pending_.push_back(kept.size() == batch.rows ? std::move(batch) : gather(batch, kept));
-  worker_->hold(true);
+  run_->held = true;
 }
 
 // False while the client takes no more.
@@ -156,7 +138,7 @@ bool TransientRun::flush() {
     pending_.pop_front();
   }
   if (!limit_.reached()) tell_position();
-  worker_->hold(false);
+  run_->held = false;
   return true;
 }
 
@@ -180,10 +162,13 @@ void TransientRun::after_round() {
 
 std::optional<Error> TransientRun::too_large() {
   const auto now = Clock::now();
-  if (now - last_memory_look_ < kMemoryLook) return std::nullopt;
+  if (run_->rows_in == looked_at_ || now - last_memory_look_ < kMemoryLook) return std::nullopt;
+  looked_at_ = run_->rows_in;
   last_memory_look_ = now;
   const std::size_t limit = engine_.options().transient_memory_bytes;
-  const std::size_t bytes = worker_->state_bytes() + memory_log_bytes(*exchange_);
+  std::size_t bytes = memory_log_bytes(host_->exchange(), exchanged_);
+  for (const auto& [step, counters] : run_->operators)
+    bytes += static_cast<std::size_t>(std::max<std::int64_t>(0, counters.state_bytes));
   if (bytes <= limit) return std::nullopt;
   return user_error(
       "the query needs more than {} MB of memory for its state: ask for less (a WHERE, a WINDOW with a RETENTION), "
@@ -193,8 +178,8 @@ std::optional<Error> TransientRun::too_large() {
 }
 
 bool TransientRun::reached_end() {
-  if (!worker_->at_rest()) return false;
-  for (const auto& task : worker_->tasks())
+  if (!host_->worker().at_rest()) return false;
+  for (const auto& task : host_->worker().tasks())
     for (const auto& input : task->inputs())
       if (!input->broadcast() && (input->internal() ? !drained(*input) : !input->at_end())) return false;
   return true;
@@ -203,13 +188,14 @@ bool TransientRun::reached_end() {
 // Everything that the tasks above have committed for this input was taken.
 bool TransientRun::drained(const TaskInput& input) const {
   if (input.has_queued() || input.has_head()) return false;
-  auto bounds = exchange_->bounds(input.partition());
+  auto bounds = host_->exchange().bounds(input.partition());
   return bounds && input.accepted() >= bounds->end;
 }
 
 void TransientRun::end(std::optional<Error> error) {
   ended_ = true;
-  worker_->finish();
+  run_->held = true;  // nothing more comes of it
+  host_->worker().discard(run_);
   events_.on_end(std::move(error));
 }
 

@@ -15,8 +15,9 @@
 namespace millrace::inline exec {
 
 class EngineImpl;
+class TransientHost;
 
-/// One transient query: a worker of its own over all partitions, rows between subtopologies through a log in memory.
+/// One transient query over all partitions, on a host that it shares with others.
 class TransientRun final : public TransientQuery, private RowReceiver {
  public:
   TransientRun(EngineImpl& engine, std::shared_ptr<const PhysicalPlan> plan, bool until_end, TransientEvents events,
@@ -24,14 +25,13 @@ class TransientRun final : public TransientQuery, private RowReceiver {
   ~TransientRun() override;
   Status open();
   void resume() override;
-  /// One round on the caller's thread, for engines without threads.
-  bool step();
+  /// Gives the client what has come, and looks after limits and the end. Worker's thread.
+  void after_round();
 
  private:
   Status make_exchange(const QueryLayout& layout);
   Status add_tasks();
   void rows(Batch&& batch) override;
-  void after_round();
   bool flush();
   void tell_position();
   Result<std::int64_t> start_of(const LayoutInput& input, int partition, const Log::Bounds& bounds);
@@ -49,12 +49,12 @@ class TransientRun final : public TransientQuery, private RowReceiver {
   bool moved_ = true;                    // since on_position heard last
   RowLimit limit_;
   std::shared_ptr<QueryRun> run_;
-  std::unique_ptr<Log> exchange_;
-  EngineEvents engine_events_;
-  std::unique_ptr<Worker> worker_;
+  std::shared_ptr<TransientHost> host_;
+  std::vector<std::string> exchanged_;  // topics of its own in the host's exchange
   std::deque<Batch> pending_;
   Clock::time_point last_memory_look_{};
-  bool refused_ = false;  // the client said no; wait for resume()
+  std::uint64_t looked_at_ = 0;  // rows that had come in by then
+  bool refused_ = false;         // the client said no; wait for resume()
   std::atomic<bool> resumed_{false};
   std::atomic<bool> ended_{false};
 };

@@ -15,6 +15,7 @@ namespace {
 constexpr std::chrono::milliseconds kIdleWait{200};
 constexpr std::chrono::milliseconds kBlockedWait{10};
 constexpr std::chrono::milliseconds kMoreWait{5};
+constexpr int kFetchesOfExchange = 16;               // at most in a round
 constexpr std::chrono::milliseconds kBehindWait{2};  // those in front are not looked at meanwhile
 constexpr std::chrono::seconds kLastCommitWait{10};
 // Records that wait for their tasks: of a worker, of an input.
@@ -30,7 +31,7 @@ Worker::Worker(WorkerSetup setup, TaskEnvironment environment)
         return ready_task(run, subtopology, partition);
       }) {
   environment_.wake = [this] { wake(); };
-  if (setup_.exchange != nullptr) return;  // one query alone
+  if (setup_.alone) return;
   decoders_.emplace(environment_.sources.schemas);
   environment_.sources.decoders = &*decoders_;
   environment_.predicates = &predicates_;
@@ -52,7 +53,7 @@ Status Worker::open() {
   auto reader = setup_.log->reader(setup_.name);
   if (!reader) return reader.error();
   Feeds::OpenReader more;
-  if (setup_.exchange == nullptr)
+  if (!setup_.alone)
     more = [this](int number) { return setup_.log->reader(fmt::format("{}-behind-{}", setup_.name, number)); };
   feeds_ = std::make_unique<Feeds>(std::move(*reader), std::move(more));
   if (setup_.exchange != nullptr) {
@@ -77,7 +78,8 @@ Status Worker::open() {
     durable = [host = setup_.host](const TopicPartition& changelog, std::int64_t position) {
       host->read_up_to(changelog, position);
     };
-  spiller_ = std::make_unique<Spiller>(setup_.name, environment_.state, setup_.state_memory_bytes, std::move(durable));
+  spiller_ = std::make_unique<Spiller>(setup_.name, environment_.state, *setup_.log, setup_.state_memory_bytes,
+                                       std::move(durable));
   return {};
 }
 
@@ -86,7 +88,7 @@ void Worker::start() {
 }
 
 void Worker::run() {
-  pthread_setname_np(pthread_self(), fmt::format("worker-{}", setup_.index).c_str());
+  pthread_setname_np(pthread_self(), fmt::format("{}-{}", setup_.thread_name, setup_.index).c_str());
   while (!stopping_) iterate(kIdleWait);
 }
 
@@ -157,9 +159,9 @@ std::chrono::milliseconds Worker::wait_at_most(std::chrono::milliseconds wait, b
     return due <= now ? milliseconds{0} : std::chrono::ceil<milliseconds>(due - now);
   };
   if (resume_at_ > Clock::now()) return std::min(wait, until(resume_at_));
-  if (worked || !restorer_->empty()) return milliseconds{0};
+  if (worked || more_in_exchange_ || !restorer_->empty()) return milliseconds{0};
   if (blocked_) wait = std::min(wait, kBlockedWait);
-  if (held_ || committer_->under_way() || !any_dirty()) return wait;
+  if (committer_->under_way() || !any_dirty()) return wait;
   if (!dry_) return milliseconds{0};
   if (more_known_) return std::min(wait, kMoreWait);
   return std::min(wait, until(committer_->next()));
@@ -205,8 +207,8 @@ bool Worker::poll_round(std::chrono::milliseconds wait) {
   } else {
     polled = poll_feeds(*feeds_, wait, arrived);
   }
-  if (polled && exchange_ && !exchange_->empty())
-    polled = poll_feeds(*exchange_, std::chrono::milliseconds{0}, arrived);
+  more_in_exchange_ = false;
+  if (polled && exchange_ && !exchange_->empty()) polled = poll_exchange(arrived);
   if (!polled || feeds_->any_broken()) {
     const MutexLock lock(inbox_.gate());
     if (!polled) back_off(polled.error());
@@ -218,6 +220,17 @@ bool Worker::poll_round(std::chrono::milliseconds wait) {
   more_known_ = dry_ && more_is_coming();
   measure_lags();
   return arrived || arrived_behind;
+}
+
+// A fetch is of one partition, and those of one query do not wait for those of another.
+Status Worker::poll_exchange(bool& arrived) {
+  for (int i = 0; i < kFetchesOfExchange; ++i) {
+    more_in_exchange_ = false;
+    if (auto polled = poll_feeds(*exchange_, std::chrono::milliseconds{0}, more_in_exchange_); !polled) return polled;
+    arrived = arrived || more_in_exchange_;
+    if (!more_in_exchange_) break;
+  }
+  return {};
 }
 
 Status Worker::poll_feeds(Feeds& feeds, std::chrono::milliseconds wait, bool& arrived) {
@@ -250,13 +263,6 @@ Task* Worker::ready_task(const QueryRun& run, std::size_t subtopology, int parti
     if (task->run_is(run) && !restoring_.contains(task.get())) return task.get();
   }
   return nullptr;
-}
-
-std::size_t Worker::state_bytes() const {
-  std::size_t sum = 0;
-  for (const auto& task : tasks_)
-    for (const auto& entry : task->stores()) sum += entry.store->memory_bytes();
-  return sum;
 }
 
 bool Worker::idle() {
@@ -308,6 +314,14 @@ void Worker::drop_tasks(const Chosen& chosen, bool commit) {
     remove_tasks(chosen);
     share_queues();
   });
+}
+
+void Worker::discard(std::shared_ptr<const QueryRun> run) {
+  inbox_.post([this, run = std::move(run)] {
+    remove_tasks([&](const Task& task) { return task.run_is(*run); });
+    share_queues();
+  });
+  wake();
 }
 
 void Worker::pause_changed(const std::string& query_id) {

@@ -35,11 +35,15 @@ class WorkerHost {
 
 struct WorkerSetup {
   Log* log = nullptr;
-  Log* exchange = nullptr;  // where internal topics are and outputs go; null: `log`
+  /// Of transient queries: where their internal topics are and outputs go. What they do is not taken back: one that
+  /// fails goes, the others go on. Null: `log`.
+  Log* exchange = nullptr;
+  bool alone = false;  // one query, that shares nothing
   Membership* membership = nullptr;
   WorkerHost* host = nullptr;
   int index = 0;
   std::string name;  // client and transactional id
+  std::string thread_name = "worker";
   std::chrono::milliseconds commit_interval{2000};
   std::chrono::milliseconds commit_gap{1};  // at least, between commits when input runs dry; 0: none
   std::size_t state_memory_bytes = 256 << 20;
@@ -96,19 +100,14 @@ class Worker {
 
   /// One round: calls, commits, one batch per ready task, next records. True when something happened.
   bool iterate(std::chrono::milliseconds wait);
-  /// What state takes. Worker's thread.
-  std::size_t state_bytes() const;
   /// Every input has been read and committed, as far as `log` says.
   bool idle();
   /// The last outcome of something that concerns the whole worker (the log is unreachable ...).
   std::optional<Error> trouble() const;
   std::span<const std::unique_ptr<Task>> tasks() const { return tasks_; }     // worker's thread, or none running
   bool is_restoring(Task& task) const { return restoring_.contains(&task); }  // the same
-  /// Ends the thread after this round. Worker's thread.
-  void finish() { stopping_ = true; }
-  /// Stops giving batches to tasks (a client that does not keep up).
-  void hold(bool held) { held_ = held; }
-  bool held() const { return held_; }
+  /// Has the tasks of a run dropped before the next round. Does not wait.
+  void discard(std::shared_ptr<const QueryRun> run);
   /// Records decoded so far, each as often as it was. Any thread.
   std::uint64_t rows_decoded() const { return decoders_ ? decoders_->rows() : 0; }
 
@@ -118,6 +117,7 @@ class Worker {
   void run();
   void work_round(bool& worked);
   bool poll_round(std::chrono::milliseconds wait);
+  Status poll_exchange(bool& arrived);
   Status poll_feeds(Feeds& feeds, std::chrono::milliseconds wait, bool& arrived);
   void take_in(Result<std::optional<Fetch>> fetch, Feeds& feeds, Status& outcome, bool& arrived);
   std::chrono::milliseconds wait_at_most(std::chrono::milliseconds wait, bool worked) const;
@@ -131,7 +131,7 @@ class Worker {
   Status subscribe(Task& task);
   void unsubscribe(Task& task);
   void activate(Task& task);
-  enum class Stepped : std::uint8_t { nothing, worked, blocked, failed };
+  enum class Stepped : std::uint8_t { nothing, worked, blocked, held, failed };
   Stepped step(Task& task);
   bool step_tasks();
   bool step_those_behind(const std::vector<Task*>& behind);
@@ -183,8 +183,8 @@ class Worker {
   bool dry_behind_ = false;  // nor did those of the others
   bool more_known_ = false;  // though the log is known to hold more for a dirty task
   bool blocked_ = false;
+  bool more_in_exchange_ = false;  // its last poll brought something
   std::size_t active_in_front_ = 0, turn_ = 0;
-  std::atomic<bool> held_{false};
   Clock::time_point resume_at_{}, last_lag_look_{};
   int failures_ = 0;
 

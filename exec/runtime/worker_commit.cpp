@@ -35,9 +35,9 @@ void Worker::commit_if_due() {
 
 void Worker::begin_commit() {
   const auto failure = committer_->begin(tasks_);
-  if (!failure) {
-    settle(std::chrono::milliseconds{0});
-  } else if (failure->task != nullptr) {
+  if (committer_->under_way()) settle(std::chrono::milliseconds{0});
+  if (!failure) return;
+  if (failure->task != nullptr) {
     task_failed(*failure->task, failure->error);
   } else {
     commit_failed(failure->error, {});

@@ -99,6 +99,7 @@ bool Worker::catching_up(const Task& task) const {
 
 Worker::Stepped Worker::step(Task& task) {
   if (task.run().failed || task.run().paused) return Stepped::nothing;
+  if (task.run().held) return Stepped::held;
   auto stepped = task.step([&](const TaskInput& input) {
     Feeds& feeds = feeds_of(input);
     if (feeds.ended(input)) return false;
@@ -118,7 +119,6 @@ Worker::Stepped Worker::step(Task& task) {
 
 // One batch of every task in front that has one; those that catch up get a share of the time.
 bool Worker::step_tasks() {
-  if (held_) return false;
   const bool apart = feeds_->any_behind();
   std::vector<Task*> behind;
   bool worked = false;
@@ -142,7 +142,6 @@ bool Worker::step_tasks() {
     } else {
       ++i;
     }
-    if (held_) break;
   }
   active_in_front_ = active_.size() - behind.size();
   return step_those_behind(behind) || worked;
@@ -151,7 +150,7 @@ bool Worker::step_tasks() {
 bool Worker::step_those_behind(const std::vector<Task*>& behind) {
   bool worked = false;
   const auto until = Clock::now() + kShareOfThoseBehind;
-  for (std::size_t i = 0; i < behind.size() && (i == 0 || Clock::now() < until) && !held_; ++i) {
+  for (std::size_t i = 0; i < behind.size() && (i == 0 || Clock::now() < until); ++i) {
     inbox_.answer();
     Task& task = *behind[++turn_ % behind.size()];
     const Stepped stepped = step(task);
@@ -194,7 +193,7 @@ void Worker::remove_tasks(const Chosen& chosen) {
     spdlog::error("{}: the outcome of a commit is unknown: starting again from the log", setup_.name);
     return fenced();
   }
-  if (unsaved && !roll_back()) return;
+  if (unsaved && setup_.exchange == nullptr && !roll_back()) return;
   for (auto it = tasks_.begin(); it != tasks_.end();) {
     Task& task = **it;
     if (!chosen(task)) {
@@ -208,6 +207,8 @@ void Worker::remove_tasks(const Chosen& chosen) {
     active_set_.erase(&task);
     it = tasks_.erase(it);
   }
+  // What they have written is for their own tasks alone, and its topics go soon.
+  if (unsaved && setup_.exchange != nullptr) begin_commit();
 }
 
 // Their partition is gone, or we may not read it: that is their own affair.
@@ -231,7 +232,7 @@ void Worker::give_up_reading(Task& task, Error error) {
 
 // What every task did since the last commit goes with it: it is one transaction. The failed query is put aside first.
 void Worker::task_failed(Task& task, const Error& error) {
-  if (error.fault == Fault::external || error.fault == Fault::fenced) {
+  if (setup_.exchange == nullptr && (error.fault == Fault::external || error.fault == Fault::fenced)) {
     spdlog::error("query {}: {}", task.run().plan->query_id, error.message);
     if (roll_back()) back_off(error);
     return;

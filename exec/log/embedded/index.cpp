@@ -1,6 +1,7 @@
 #include "exec/log/embedded/index.h"
 
 #include <rocksdb/cache.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/options.h>
 #include <rocksdb/table.h>
 
@@ -33,11 +34,23 @@ rocksdb::Options index_options() {
   return options;
 }
 
+/// Whatever makes RocksDB write down what it has in memory, that is put aside first.
+class BeforeFlush final : public rocksdb::EventListener {
+ public:
+  explicit BeforeFlush(std::function<void()> sync) : sync_(std::move(sync)) {}
+  void OnMemTableSealed(const rocksdb::MemTableInfo&) override { sync_(); }
+
+ private:
+  const std::function<void()> sync_;
+};
+
 }  // namespace
 
-rocksdb::Status EmbeddedStore::Index::open(const std::string& directory) {
+rocksdb::Status EmbeddedStore::Index::open(const std::string& directory, std::function<void()> sync) {
   rocksdb::DB* opened = nullptr;
-  const auto status = rocksdb::DB::Open(index_options(), directory, &opened);
+  rocksdb::Options options = index_options();
+  options.listeners.push_back(std::make_shared<BeforeFlush>(std::move(sync)));
+  const auto status = rocksdb::DB::Open(options, directory, &opened);
   if (status.ok()) db.reset(opened);
   return status;
 }

@@ -4,6 +4,7 @@
 #include <rocksdb/write_batch.h>
 
 #include <chrono>
+#include <functional>
 #include <set>
 #include <string>
 
@@ -16,7 +17,9 @@ namespace millrace::inline exec {
 
 struct EmbeddedStore::Index {
   ~Index() { close(); }
-  rocksdb::Status open(const std::string& directory) REQUIRES(mutex);
+  /// `sync`: called before what was written so far may reach the disk: the index must never know what the files could
+  /// still lose.
+  rocksdb::Status open(const std::string& directory, std::function<void()> sync) REQUIRES(mutex);
   void close() REQUIRES(mutex);
   rocksdb::Status write(rocksdb::WriteBatch& batch) REQUIRES_SHARED(mutex);
 

@@ -79,7 +79,9 @@ Status EmbeddedStore::open_index() {
   {
     WriteLock lock(index_->mutex);
     index_->close();
-    const auto status = index_->open(directory_ + std::string(kIndex));
+    const auto status = index_->open(directory_ + std::string(kIndex), [files = files_.get()] {
+      if (Status synced = files->sync(); !synced) spdlog::error("{}", synced.error().message);
+    });
     if (!status.ok()) return failure("opening the log", status.ToString());
   }
   if (Status replayed = replay(); !replayed) return replayed;
@@ -167,7 +169,7 @@ Result<bool> EmbeddedStore::read_frame(SegmentPosition& at, const OnFrame& then)
   return true;
 }
 
-/// The files end before what the index knows: with log.sync=off the machine lost power. Keeps the whole frames, so the
+/// The files end before what the index knows: the disk has lost what it said to have. Keeps the whole frames, so the
 /// whole transactions, that there are.
 Status EmbeddedStore::forget_lost_batches() {
   SegmentPosition end{files_->end().segment, 0};
@@ -179,7 +181,7 @@ Status EmbeddedStore::forget_lost_batches() {
   if (end < files_->end())
     if (Status truncated = files_->truncate(end); !truncated)
       return failure("opening the log", truncated.error().message);
-  spdlog::warn("data directory '{}': the end of the log was lost (log.sync is off?); going on without it", directory_);
+  spdlog::warn("data directory '{}': the disk has lost the end of the log; going on without it", directory_);
   const ReadLock lock(index_->mutex);
   rocksdb::WriteBatch batch;
   std::unique_ptr<rocksdb::Iterator> iterator(index_->db->NewIterator({}));

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "exec/log/failpoint.h"
 #include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
@@ -69,7 +70,10 @@ Result<std::unique_ptr<SegmentFiles>> SegmentFiles::open(const std::string& dire
   if (!file) return file.error();
   const auto size = files->size(last);
   if (!size) return size.error();
-  files->active_ = *file;
+  {
+    const MutexLock lock(files->mutex_);
+    files->active_ = *file;
+  }
   files->end_ = {last, *size};
   return files;
 }
@@ -94,9 +98,9 @@ Status SegmentFiles::begin_segment(std::uint32_t segment) {
   if (descriptor < 0) return external_error("creating '{}' failed: {}", path(segment), std::strerror(errno));
   auto file = std::make_shared<File>(descriptor);
   if (Status synced = sync_directory(directory_); !synced) return synced;
-  active_ = file;
   end_ = {segment, 0};
   const MutexLock lock(mutex_);
+  active_ = file;
   known_.insert(segment);
   open_[segment] = std::move(file);
   return {};
@@ -157,10 +161,16 @@ Status SegmentFiles::write_all(std::span<const std::string_view> parts) {
   return {};
 }
 
+// The files before the last one were synced when that was begun.
 Status SegmentFiles::sync() {
-  if (::fdatasync(active_->descriptor()) != 0)
-    return external_error("syncing '{}' failed: {}", path(end_.segment), std::strerror(errno));
-  return {};
+  FilePtr file;
+  {
+    const MutexLock lock(mutex_);
+    file = active_;
+  }
+  if (::fdatasync(file->descriptor()) != 0)
+    return external_error("syncing the log in '{}' failed: {}", directory_, std::strerror(errno));
+  return failpoint::hit(failpoint::kLogSync);
 }
 
 Status SegmentFiles::truncate(SegmentPosition end) {

@@ -35,6 +35,7 @@ class SegmentFiles {
   /// Writes the parts one after another at prepare()'s place; synced to disk first when `sync`. A failure leaves the
   /// files as they were; if not even that can be done, appends fail until it can.
   Status append(std::span<const std::string_view> parts, bool sync);
+  /// Any thread: what was appended before the call is on disk.
   Status sync();
   SegmentPosition end() const { return end_; }
   /// Drops what lies at and after `end` in the last file. Precondition: `end` is in it.
@@ -64,7 +65,7 @@ class SegmentFiles {
   const std::string directory_;
   const std::uint64_t segment_bytes_;
   SegmentPosition end_;
-  FilePtr active_;
+  FilePtr active_;              // set with the mutex held
   bool repair_needed_ = false;  // bytes after end_ that a failed append left
   Mutex mutex_;                 // guards what follows
   std::set<std::uint32_t> known_ GUARDED_BY(mutex_);

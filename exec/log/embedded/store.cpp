@@ -101,6 +101,12 @@ Status EmbeddedStore::write(std::span<const PlacedBatch> batches) {
   });
 }
 
+Status EmbeddedStore::sync() {
+  if (options_.sync) return {};
+  if (Status synced = files_->sync(); !synced) return failure("writing", synced.error().message);
+  return {};
+}
+
 Status EmbeddedStore::apply(bool sync, const std::function<void(Change&)>& build) {
   const MutexLock write_lock(index_->write_mutex);
   if (index_->broken) {

@@ -37,6 +37,7 @@ class EmbeddedStore final : public LocalStorage {
   Status erase(const StoredTopic& topic) override;
   Result<std::string> cluster_id() override;
   Status checkpoint(const std::string& directory) override;
+  Status sync() override;
   Result<Log::Bounds> bounds(PartitionId partition) override;
   Status write(std::span<const PlacedBatch> batches) override;
   Result<std::vector<RecordBatchPtr>> read(PartitionId partition, std::int64_t from, std::int64_t until,

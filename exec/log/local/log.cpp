@@ -178,6 +178,18 @@ Result<Log::Bounds> LocalLog::bounds(const TopicPartition& name, bool) {
   return Bounds{(*partition)->begin, (*partition)->end};
 }
 
+std::size_t LocalLog::held_bytes(std::span<const std::string> topics) {
+  std::size_t sum = 0;
+  const MutexLock lock(mutex_);
+  for (const std::string& name : topics) {
+    const auto found = topics_.find(name);
+    if (found == topics_.end()) continue;
+    for (const LocalPartitionPtr& partition : found->second->partitions)
+      for (const RecordBatchPtr& batch : partition->tail) sum += batch->bytes().size();
+  }
+  return sum;
+}
+
 std::vector<LocalTopicPtr> LocalLog::topics() {
   std::vector<LocalTopicPtr> all;
   const MutexLock lock(mutex_);
@@ -245,6 +257,10 @@ Result<std::int64_t> LocalLog::append_now(const TopicPartition& name, std::optio
 Status LocalLog::checkpoint(const std::string& directory) {
   if (!storage_) return user_error("a log in memory cannot be copied");
   return storage_->checkpoint(directory);
+}
+
+Status LocalLog::sync() {
+  return storage_ ? storage_->sync() : Status{};
 }
 
 Result<std::string> LocalLog::cluster_id() {

@@ -91,6 +91,7 @@ class LocalLog final : public Log {
                                   std::span<const HeaderView> headers) override;
   Result<std::string> cluster_id() override;
   Status checkpoint(const std::string& directory) override;
+  Status sync() override;
 
   // For readers, writers, memberships and maintenance.
   Result<LocalTopicPtr> find_topic(const std::string& name);
@@ -100,11 +101,8 @@ class LocalLog final : public Log {
   std::vector<LocalTopicPtr> topics();
   Mutex& mutex() RETURNS_MUTEX(mutex_) { return mutex_; }
   LocalStorage* storage() { return storage_.get(); }
-  /// Of the batches in memory.
-  std::size_t held_bytes() {
-    const MutexLock lock(mutex_);
-    return tail_bytes_;
-  }
+  /// Of the batches of these topics that are in memory.
+  std::size_t held_bytes(std::span<const std::string> topics);
   /// Moves the beginning forward; nothing happens when it is there already.
   void advance_begin(LocalPartition& partition, std::int64_t offset) REQUIRES(mutex_);
   /// Destroyed before the log's own parts: what works on it in the background.

@@ -7,8 +7,8 @@ std::unique_ptr<Log> make_memory_log() {
   return *LocalLog::open(nullptr, {});
 }
 
-std::size_t memory_log_bytes(Log& log) {
-  return static_cast<LocalLog&>(log).held_bytes();
+std::size_t memory_log_bytes(Log& log, std::span<const std::string> topics) {
+  return static_cast<LocalLog&>(log).held_bytes(topics);
 }
 
 }  // namespace millrace::inline exec

@@ -41,6 +41,8 @@ class LocalStorage {
   virtual Result<std::string> cluster_id() = 0;
   /// As Log::checkpoint.
   virtual Status checkpoint(const std::string& directory) = 0;
+  /// As Log::sync.
+  virtual Status sync() = 0;
   virtual Result<Log::Bounds> bounds(PartitionId partition) = 0;
   /// All or nothing; durable on return when the log is synced. After a failure none of it will ever be read.
   virtual Status write(std::span<const PlacedBatch> batches) = 0;

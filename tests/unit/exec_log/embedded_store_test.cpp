@@ -14,6 +14,7 @@
 #include "exec/data/wall_clock.h"
 #include "exec/log/embedded/maintenance.h"
 #include "exec/log/embedded/store.h"
+#include "exec/log/failpoint.h"
 #include "exec/log/local/log.h"
 #include "tests/unit/exec_log/log_contract.h"
 #include "tests/unit/exec_log/temporary_directory.h"
@@ -316,48 +317,99 @@ constexpr std::int64_t kKept = 500;  // records of "plain" that truncation leave
   }
 }
 
+/// What is sure to be on disk: the name of the file that was synced last, and its size.
+void note_what_is_synced(const std::string& directory) {
+  failpoint::Action note{.kind = failpoint::Action::Kind::callback, .times = -1};
+  note.callback = [directory] {
+    fs::path last;
+    for (const auto& entry : fs::directory_iterator(directory + "/segments")) last = std::max(last, entry.path());
+    const std::string line = last.filename().string() + " " + std::to_string(fs::file_size(last)) + "\n";
+    std::ofstream(directory + "/synced.tmp") << line;
+    fs::rename(directory + "/synced.tmp", directory + "/synced");
+  };
+  failpoint::arm(failpoint::kLogSync, std::move(note));
+}
+
+/// Of the files what was synced, of the rest nothing or a part.
+void cut_the_power(const std::string& directory, std::mt19937& random) {
+  std::string synced;
+  std::uintmax_t size = 0;
+  std::ifstream(directory + "/synced") >> synced >> size;
+  for (const auto& entry : fs::directory_iterator(directory + "/segments")) {
+    const std::string name = entry.path().filename().string();
+    if (name < synced) continue;
+    const std::uintmax_t kept = name == synced ? size : 0, lost = entry.file_size() - std::min(kept, entry.file_size());
+    fs::resize_file(entry.path(), kept + (lost > 0 ? random() % lost : 0));
+  }
+}
+
+/// A record for each key in both topics, whatever the last number is; nothing but that. The end of both.
+std::int64_t check_whole(const std::string& directory) {
+  auto log = std::move(*LocalLog::open(std::move(*EmbeddedStore::open(directory, kSmallSegments)), {}));
+  Log& api = *log;
+  const auto bounds = *api.bounds({"plain", 0});
+  EXPECT_EQ(bounds.end % kKeys, 0);
+  EXPECT_EQ(api.bounds({"compacted", 0})->end, bounds.end);
+  auto reader = std::move(*api.reader("r"));
+  const int plain = *reader->add({"plain", 0}, kOffsetBeginning);
+  EXPECT_TRUE(reader->add({"compacted", 0}, kOffsetBeginning));
+  std::int64_t next = bounds.begin;
+  std::map<std::string, std::string> last;
+  while (auto fetch = std::move(*reader->poll(100, 0ms)))
+    for (const RecordView& record : fetch->records) {
+      if (fetch->source != plain) {
+        last[std::string(*record.key)] = *record.value;
+        continue;
+      }
+      EXPECT_EQ(record.offset, next++);
+      EXPECT_EQ(*record.value, std::to_string(record.offset / kKeys));
+    }
+  EXPECT_EQ(next, bounds.end);
+  EXPECT_THAT(last, SizeIs(kKeys));
+  for (const auto& [key, value] : last) EXPECT_EQ(value, std::to_string(bounds.end / kKeys - 1)) << "key " << key;
+  return bounds.end;
+}
+
+/// Writes for a while in a process that is killed then.
+void write_and_kill(const std::string& directory, std::mt19937& random) {
+  const pid_t child = fork();
+  if (child == 0) {
+    note_what_is_synced(directory);
+    write_and_clean_until_killed(directory);
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(150 + random() % 250));
+  kill(child, SIGKILL);
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(status)) << WEXITSTATUS(status);
+}
+
 TEST(EmbeddedLogUnderStress, KilledDuringMaintenanceItLosesNothing) {
   const TemporaryDirectory directory;
   std::mt19937 random(5);
   std::int64_t end_before = 0;
   for (int round = 0; round < 8; ++round) {
-    const pid_t child = fork();
-    if (child == 0) write_and_clean_until_killed(directory.path());
-    std::this_thread::sleep_for(std::chrono::milliseconds(150 + random() % 250));
-    kill(child, SIGKILL);
-    int status = 0;
-    ASSERT_EQ(waitpid(child, &status, 0), child);
-    ASSERT_TRUE(WIFSIGNALED(status)) << WEXITSTATUS(status);
-
-    auto log = std::move(*LocalLog::open(std::move(*EmbeddedStore::open(directory.path(), kSmallSegments)), {}));
-    Log& api = *log;
-    const auto bounds = *api.bounds({"plain", 0});
-    EXPECT_EQ(bounds.end % kKeys, 0);
-    EXPECT_GE(bounds.end, end_before);
-    end_before = bounds.end;
-    EXPECT_EQ(api.bounds({"compacted", 0})->end, bounds.end);
-    auto reader = std::move(*api.reader("r"));
-    const int plain = *reader->add({"plain", 0}, kOffsetBeginning);
-    ASSERT_TRUE(reader->add({"compacted", 0}, kOffsetBeginning));
-    std::int64_t next = bounds.begin;
-    std::map<std::string, std::string> last;
-    while (auto fetch = std::move(*reader->poll(100, 0ms)))
-      for (const RecordView& record : fetch->records) {
-        if (fetch->source != plain) {
-          last[std::string(*record.key)] = *record.value;
-          continue;
-        }
-        ASSERT_EQ(record.offset, next++);
-        ASSERT_EQ(*record.value, std::to_string(record.offset / kKeys));
-      }
-    EXPECT_EQ(next, bounds.end);
-    ASSERT_THAT(last, SizeIs(kKeys));
-    for (const auto& [key, value] : last) EXPECT_EQ(value, std::to_string(bounds.end / kKeys - 1)) << "key " << key;
+    write_and_kill(directory.path(), random);
+    const std::int64_t end = check_whole(directory.path());
+    EXPECT_GE(end, end_before);
+    end_before = end;
   }
   EXPECT_GT(end_before, 1000);
   std::uintmax_t left = 0;
   for (const auto& entry : fs::directory_iterator(directory.path() + "/segments")) left += entry.file_size();
   EXPECT_LT(left, 4U << 20);
+}
+
+TEST(EmbeddedLogUnderStress, WithoutSyncAPowerCutDropsWholeTransactionsOnly) {
+  const TemporaryDirectory directory;
+  std::mt19937 random(6);
+  std::int64_t end = 0;
+  for (int round = 0; round < 8; ++round) {
+    write_and_kill(directory.path(), random);
+    cut_the_power(directory.path(), random);
+    end = check_whole(directory.path());
+  }
+  EXPECT_GT(end, 1000);
 }
 
 }  // namespace
