@@ -53,7 +53,7 @@ Status EngineImpl::create_topics(const std::vector<Prepared>& prepared, TopicSiz
       config.replicas = options_.internal_replicas;
       config.min_insync_replicas = options_.internal_min_insync;
       config.retention_ms = -1;
-      config.short_segments = plan.topics[i].changelog;
+      config.short_segments = true;  // what is truncated goes with whole segments
       // Only where the policy says delete does Kafka cut off what is about expired windows.
       (expires(plan, plan.topics[i].name) ? config.compact_and_delete : config.compacted) = plan.topics[i].changelog;
       missing.emplace_back(plan.topics[i].name, config);
