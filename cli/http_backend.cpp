@@ -37,6 +37,12 @@ class V1Reader {
     if (!ended_) receiver_.end(std::nullopt, std::nullopt);
   }
 
+  /// After an answer without an end: whether it says why.
+  bool broken_off() {
+    if (!stopped_ && !lines_) (void)element(text_);
+    return ended_;
+  }
+
  private:
   bool element(std::string_view line) {
     if (lines_) return keep(receiver_.line(line));
@@ -142,6 +148,7 @@ class HttpBackend final : public Backend {
                                     [&](std::string_view piece) { return reader.take(piece); });
     done = true;
     if (timer.joinable()) timer.join();
+    if (!response && reader.broken_off()) return {};
     if (!response) return response.error();
     if (response->status != 200)
       receiver.end(std::nullopt, error_object(*response));

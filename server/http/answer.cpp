@@ -19,7 +19,7 @@ Answer::~Answer() = default;
 void Answer::renew(std::shared_ptr<Connection> connection) {
   const MutexLock lock(mutex_);  // sees what other threads did to it last
   connection_ = std::move(connection);
-  begun_ = finished_ = has_head_ = aborted_ = gone_ = congested_ = false;
+  begun_ = finished_ = has_head_ = broken_ = aborted_ = gone_ = congested_ = false;
   whole_.clear();
   if (whole_.capacity() > kKeptBytes) whole_.shrink_to_fit();
   chunks_.clear();
@@ -86,6 +86,10 @@ bool Answer::write(std::string chunk) {
 
 void Answer::finish() {
   (void)change([&]() REQUIRES(mutex_) { finished_ = true; });
+}
+
+void Answer::break_off() {
+  (void)change([&]() REQUIRES(mutex_) { broken_ = finished_ = true; });
 }
 
 void Answer::abort() {
@@ -173,6 +177,7 @@ void Answer::take(Part& part, bool chunk_wanted) {
       part.chunk = std::move(*chunk);
     }
     part.end = finished_ && none_waits();
+    part.broken = broken_;
     if (congested_ && waiting_ < kCongestedBytes / 2) {
       congested_ = false;
       drained = on_drained_;
@@ -184,6 +189,11 @@ void Answer::take(Part& part, bool chunk_wanted) {
 std::size_t Answer::take_consumed() {
   const MutexLock lock(mutex_);
   return std::exchange(consumed_, 0);
+}
+
+bool Answer::is_broken() {
+  const MutexLock lock(mutex_);
+  return broken_;
 }
 
 bool Answer::is_aborted() {

@@ -41,6 +41,7 @@ class Answer final : public Responder, public std::enable_shared_from_this<Answe
   void start(std::string_view content_type) override;
   bool write(std::string chunk) override;
   void finish() override;
+  void break_off() override;
   void abort() override;
   void watch(std::function<void()> drained, std::function<void()> closed) override;
   void post(std::function<void()> work) override;
@@ -56,8 +57,9 @@ class Answer final : public Responder, public std::enable_shared_from_this<Answe
   struct Part {
     bool has_head = false;
     Head head;
-    std::string chunk;  // empty: none waits, or none was wanted
-    bool end = false;   // none will come any more
+    std::string chunk;    // empty: none waits, or none was wanted
+    bool end = false;     // none will come any more
+    bool broken = false;  // with `end`: though it is not complete
     bool aborted = false;
     std::size_t consumed = 0;
   };
@@ -66,6 +68,8 @@ class Answer final : public Responder, public std::enable_shared_from_this<Answe
   std::optional<std::string> take_chunk(bool& end);
   std::size_t take_consumed();
   bool is_aborted();
+  /// Its end, once taken, is not that of all there was to tell.
+  bool is_broken();
   /// The peer has gone, or takes no more of this answer.
   void gone();
 
@@ -87,6 +91,7 @@ class Answer final : public Responder, public std::enable_shared_from_this<Answe
   std::string whole_ GUARDED_BY(mutex_);              // of an answer that came at once; before chunks_
   std::list<std::string> chunks_ GUARDED_BY(mutex_);  // an empty one takes no memory
   std::size_t waiting_ GUARDED_BY(mutex_) = 0, consumed_ GUARDED_BY(mutex_) = 0;
+  bool broken_ GUARDED_BY(mutex_) = false;
   bool aborted_ GUARDED_BY(mutex_) = false, gone_ GUARDED_BY(mutex_) = false, congested_ GUARDED_BY(mutex_) = false;
   std::function<void()> on_drained_ GUARDED_BY(mutex_), on_closed_ GUARDED_BY(mutex_);
 };

@@ -58,6 +58,8 @@ class Responder {
   /// pause until `on_drain`.
   virtual bool write(std::string chunk) = 0;
   virtual void finish() = 0;
+  /// As `finish`, but the peer sees that more was to come.
+  virtual void break_off() = 0;
   /// Gives the answer up: the peer sees that it is not complete.
   virtual void abort() = 0;
   /// `drained` runs when the peer has caught up after a write that returned false; `closed` once when it has gone

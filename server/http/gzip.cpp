@@ -30,6 +30,7 @@ class GzipResponder final : public Responder {
   void start(std::string_view content_type) override { inner_->start(content_type); }
   bool write(std::string chunk) override { return inner_->write(std::move(chunk)); }
   void finish() override { inner_->finish(); }
+  void break_off() override { inner_->break_off(); }
   void abort() override { inner_->abort(); }
   void watch(std::function<void()> drained, std::function<void()> closed) override {
     inner_->watch(std::move(drained), std::move(closed));

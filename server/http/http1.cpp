@@ -285,7 +285,8 @@ class Http1 final : public Protocol {
   }
 
   void finished() {
-    if (chunked_ && !bodiless_) connection_.send("0\r\n\r\n");
+    if (part_.broken) close_after_ = true;
+    if (chunked_ && !bodiless_ && !part_.broken) connection_.send("0\r\n\r\n");
     streaming_ = chunked_ = bodiless_ = false;
     spare_ = std::exchange(answer_, nullptr);
     spare_->gone();

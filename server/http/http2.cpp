@@ -331,7 +331,12 @@ ssize_t Http2::read_body(Stream& stream, std::uint8_t* out, std::size_t room, st
   const std::size_t used = std::min(room, size);
   std::copy_n(stream.chunk.data() + stream.sent, used, out);
   stream.sent += used;
-  if (stream.ended && stream.sent == stream.chunk.size()) flags |= NGHTTP2_DATA_FLAG_EOF;
+  if (stream.ended && stream.sent == stream.chunk.size()) {
+    if (!stream.answer->is_broken())
+      flags |= NGHTTP2_DATA_FLAG_EOF;
+    else if (used == 0)
+      return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;  // resets the stream
+  }
   return static_cast<ssize_t>(used);
 }
 

@@ -165,6 +165,12 @@ void HttpSink::end(std::optional<std::string> message, std::optional<ServiceErro
   if (answered_.exchange(true)) return;
   if (!push_) terms_.slow.over();
   const auto self = shared_from_this();  // the connection lets go of it once the answer is out
+  // What is not whole must not look like it: before something has gone out it is a status, afterwards there is no end.
+  const bool part = error && !push_ && !apart_;
+  if (part && !started_) {
+    fail(*error);
+    return release();
+  }
   if (writer_) {
     if (apart_) {
       std::string text;
@@ -185,7 +191,10 @@ void HttpSink::end(std::optional<std::string> message, std::optional<ServiceErro
     responder_->respond(200, media_type_name(type_), buffer_);
   } else if (push_ || !is_closed()) {
     if (!buffer_.empty()) send(std::exchange(buffer_, {}));
-    responder_->finish();
+    if (part)
+      responder_->break_off();
+    else
+      responder_->finish();
   } else {
     responder_->abort();
   }
@@ -259,6 +268,7 @@ void QuickSink::end(std::optional<std::string> message, std::optional<ServiceErr
   if (!writer_) return;
   slow_.over();
   if (most_rows_ > 0 && given_ > most_rows_) return fail(too_many_rows(most_rows_));
+  if (error) return fail(*error);
   writer_->end(message, error, text_);
   if (share_) share_->sent(text_.size());
   responder_->respond(200, media_type_name(type_), text_);

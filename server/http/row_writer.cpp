@@ -65,9 +65,11 @@ class DelimitedWriter final : public RowWriter {
   }
 };
 
-/// One JSON array: the header, then the rows.
+/// One JSON array: the header, then the rows. Without its end where rows of a pull query are missing.
 class JsonWriter final : public RowWriter {
  public:
+  explicit JsonWriter(bool buffered) : buffered_(buffered) {}
+
   void header(const QueryHeader& header, std::string& out) override {
     out += '[';
     out += header_object(header);
@@ -83,8 +85,11 @@ class JsonWriter final : public RowWriter {
       out += ',';
       out += boost::json::serialize(error->to_json());
     }
-    out += ']';
+    if (!error || !buffered_) out += ']';
   }
+
+ private:
+  const bool buffered_;
 };
 
 /// {"header"}, {"row"}, {"finalMessage"} objects, a line each, in one array.
@@ -117,7 +122,7 @@ class V1Writer : public RowWriter {
       out += error ? "{\"errorMessage\":" + boost::json::serialize(error->to_json()) + "}"
                    : "{\"finalMessage\":" + quoted(*message) + "}";
     }
-    out += ']';
+    if (!error || !buffered_) out += ']';
   }
 
  protected:
@@ -246,7 +251,7 @@ std::unique_ptr<RowWriter> make_row_writer(MediaType type, bool buffered) {
     case MediaType::delimited:
       return std::make_unique<DelimitedWriter>();
     case MediaType::json:
-      return std::make_unique<JsonWriter>();
+      return std::make_unique<JsonWriter>(buffered);
     case MediaType::frames:
       return std::make_unique<FramesWriter>();
     default:

@@ -282,6 +282,39 @@ class Limits(Served):
                 self.assertIn("more than 5 rows", answer.body.decode(), sql)
         self.assertEqual(len(rows(self.server, "SELECT * FROM c LIMIT 5;")), 5)
 
+    def test_an_error_after_rows_have_gone_out(self):
+        """It is told, and the answer has no end that a client could take for that of all rows."""
+        time.sleep(1.1)
+        run(self.server, "CREATE STREAM w (k INT KEY, v STRING) WITH (kafka_topic='w', value_format='JSON', partitions=8);"
+                         "CREATE TABLE wide AS SELECT k, LATEST_BY_OFFSET(v) AS v FROM w GROUP BY k;")
+        lines = "".join(json.dumps({"k": k, "v": "x" * 100_000}) + "\n" for k in range(16))
+        self.assertEqual(self.post("/inserts-stream", '{"target":"w"}\n' + lines).status, 200)
+        for k in range(16):
+            wait_for(lambda: time.sleep(0.1) or rows(self.server, f"SELECT LEN(v) FROM wide WHERE k = {k};") == [[100_000]])
+        time.sleep(1.1)
+        sql = {"sql": "SELECT * FROM wide;"}
+        for accept in ("application/vnd.ksqlapi.delimited.v1", "application/json", V1):
+            answer = request(self.server.port, "POST", "/query-stream", sql, [("Accept", accept)], wait=False)
+            self.assertEqual(answer.status, 200)
+            with self.assertRaises((ValueError, OSError), msg=accept):
+                answer.rest()
+            self.assertIn(b"more than 5 rows", answer.body, accept)
+            with self.assertRaises(ValueError):
+                json.loads(answer.body)
+        try:
+            import http2_wire
+            with http2_wire.Connection(self.server.port) as connection:
+                frames = [connection.take(stream := connection.request("POST", "/query-stream", sql))]
+                while frames[-1].kind != http2_wire.RST_STREAM:
+                    self.assertFalse(frames[-1].flags & http2_wire.END_STREAM and frames[-1].kind != http2_wire.HEADERS)
+                    frames.append(connection.take(stream))
+            self.assertIn(b"more than 5 rows", b"".join(one.payload for one in frames[1:-1]))
+        except ImportError:
+            pass  # no python3-h2 here
+        shell = subprocess.run([MILLRACE, "shell", f"http://127.0.0.1:{self.server.port}"], input=b"SELECT k FROM wide; SELECT * FROM wide;",
+                               capture_output=True, timeout=60)
+        self.assertEqual((shell.stdout + shell.stderr).count(b"more than 5 rows"), 2, shell.stdout[-500:] + shell.stderr)
+
 
 class Headless(unittest.TestCase):
     FILE = """SET 'auto.offset.reset' = 'earliest';
