@@ -1,4 +1,7 @@
+#include <signal.h>
+
 #include <cstdio>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,6 +38,17 @@ constexpr Command kCommands[] = {
     {"password", millrace::password_command}, {"backup", millrace::backup_command},
     {"restore", millrace::restore_command},
 };
+
+/// A server takes the signals that end it when it is ready to (StopSignal). The loader runs this before anything of the
+/// libraries, whose initialisers take most of the time until main().
+void hold_signals_of_server(int count, char** arguments, char**) {
+  if (count < 2 || std::strcmp(arguments[1], "server") != 0) return;
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, signal);
+  sigprocmask(SIG_BLOCK, &set, nullptr);
+}
+[[gnu::section(".preinit_array"), gnu::used]] void (*const hold_first)(int, char**, char**) = hold_signals_of_server;
 
 int run(std::vector<std::string> arguments) {
   if (!arguments.empty()) {
