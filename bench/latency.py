@@ -6,11 +6,18 @@
 RATE rows a second go in one by one by /inserts-stream (which answers when a row is in the log; the clock starts when
 the request is sent). Measured: the row in a push query on the stream; the change it makes in a push query on a
 CREATE TABLE AS; the change in a pull query on that table, asked by its key again and again.
+
+  bench/latency.py --behind 5000000 ...
+
+The stream holds so many rows before. The same is measured twice: while all is quiet, and while a new query, of the same
+kind, reads the stream from its start. Fails when the median or the 99th percentile of a push query is three times as long.
 """
 
 import argparse
 import json
 import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -19,12 +26,14 @@ from millrace_server import Server
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
+def at(times, q):
+    return sorted(times)[min(len(times) - 1, int(len(times) * q))] * 1e3
+
+
 def show(name, times):
-    times = sorted(times)
     if times:
-        at = lambda q: times[min(len(times) - 1, int(len(times) * q))] * 1e3
-        print("%-38s p50 %7.2f ms  p99 %7.2f ms  max %7.2f ms  (%d)" % (name, at(0.5), at(0.99), times[-1] * 1e3,
-                                                                        len(times)), flush=True)
+        print("%-38s p50 %7.2f ms  p99 %7.2f ms  max %7.2f ms  (%d)" % (
+            name, at(times, 0.5), at(times, 0.99), max(times) * 1e3, len(times)), flush=True)
 
 
 class Push(threading.Thread):
@@ -83,17 +92,85 @@ def pulls(server, until):
     return times
 
 
+def fill(server, kafka, topic, rows):
+    """Rows of some weight, as fast as they go in."""
+    padding = "x" * 100
+    for first in range(0, rows, 50000):
+        numbers = range(first, min(first + 50000, rows))
+        if kafka:
+            # Placed by librdkafka's own partitioner: who counts them counts them by what they hold.
+            lines = "".join('{"id":%d,"sent":0,"text":"%s"}\n' % (i % 1000, padding) for i in numbers)
+            subprocess.run(["kcat", "-P", "-b", kafka, "-t", topic], input=lines.encode(), check=True)
+        else:
+            server.insert("events", ['{"id":%d,"sent":0,"text":"%s"}' % (i % 1000, padding) for i in numbers])
+
+
+def lag(server, id_):
+    lines = server.request("GET", "/metrics", None).decode().splitlines()
+    found = [line for line in lines if line.startswith("millrace_query_lag_records{") and id_ in line]
+    return float(found[0].split()[-1]) if found else float("nan")
+
+
+def beside_one_behind(server, options):
+    """Quiet, then beside a query that reads everything; whether that took too long."""
+    stream = Push(server, "SELECT id, sent FROM events EMIT CHANGES;")
+    table = Push(server, "SELECT id, sent FROM seen EMIT CHANGES;")
+    stop = threading.Event()
+
+    def feed():
+        connection = server.connection()
+        while not stop.is_set():
+            server.insert("events", ['{"id":%d,"sent":%d}' % (i, time.monotonic() * 1e6) for i in range(4)], connection)
+            time.sleep(0.02)
+
+    threading.Thread(target=feed, daemon=True).start()
+    time.sleep(5)
+    for push in (stream, table):
+        push.times.clear()
+    time.sleep(options.seconds)
+    quiet = [list(push.times) for push in (stream, table)]
+    names = ("push query on the stream", "on a stream that a query writes")
+    for name, times in zip(names, quiet):
+        show("quiet: " + name, times)
+    for push in (stream, table):
+        push.times.clear()
+    began = time.monotonic()
+    made = server.sql("CREATE TABLE late AS SELECT id, COUNT(*) AS n, MAX(text) AS text FROM events GROUP BY id;")
+    id_ = made[0]["commandStatus"].get("queryId") or "CTAS_LATE"
+    while not lag(server, id_) < options.behind * 0.01:
+        time.sleep(0.05)
+    took = time.monotonic() - began
+    stop.set()
+    worst = 0
+    for name, before, push in zip(names, quiet, (stream, table)):
+        times = list(push.times)
+        show("beside one behind: " + name, times)
+        for q in (0.5, 0.99):
+            worst = max(worst, at(times, q) / at(before, q))
+    print("the query behind read %d rows in %.1f s; at most %.2f times the quiet latency" % (options.behind, took, worst))
+    return worst >= 3
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", default=HERE + "/../build/millrace")
     parser.add_argument("--kafka")
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--rate", type=int, default=1000)
+    parser.add_argument("--behind", type=int, metavar="ROWS")
     parser.add_argument("--warm-up", type=int, help="seconds before it (default 2, on Kafka 20)")
     options = parser.parse_args()
     warm_up = options.warm_up or (20 if options.kafka else 2)
     with Server(options.binary, options.kafka) as server:
         server.start()
+        if options.behind:
+            topic = server.service + "events"
+            server.sql("CREATE STREAM events (id BIGINT, sent BIGINT, text STRING) WITH (kafka_topic='%s', partitions=4, "
+                       "value_format='JSON');" % topic)
+            fill(server, options.kafka, topic, options.behind)
+            server.sql("SET 'auto.offset.reset' = 'latest'; "
+                       "CREATE STREAM seen AS SELECT id, sent FROM events WHERE sent > 0;")
+            return sys.exit(beside_one_behind(server, options))
         server.sql("CREATE STREAM events (id BIGINT KEY, sent BIGINT) WITH (kafka_topic='%sevents', partitions=4, "
                    "key_format='KAFKA', value_format='JSON');"
                    "CREATE TABLE latest WITH (kafka_topic='%slatest') AS SELECT id, COUNT(*) AS n, "
