@@ -16,11 +16,13 @@ statement
     : query
     | createSource
     | createView
+    | createFunction
     | createType
     | createConnector
     | alterSource
     | dropSource
     | dropView
+    | dropFunction
     | dropType
     | dropConnector
     | insert

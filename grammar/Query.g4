@@ -58,7 +58,8 @@ window
             | 'SESSION' '(' duration windowBounds ')')
     ;
 lateInto: 'LATE' 'INTO' name;
-windowBounds: (',' retention)? (',' gracePeriod)?;
+windowBounds: (',' windowTime)? (',' retention)? (',' windowTime)? (',' gracePeriod)? (',' windowTime)?;
+windowTime: WINDOW_ON (name '.')? name;
 retention: 'RETENTION' duration;
 gracePeriod: 'GRACE' 'PERIOD' duration;
 duration: INTEGER_VALUE fixedUnit;

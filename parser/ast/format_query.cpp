@@ -119,6 +119,16 @@ void Printer::window_bounds(const Window& window) {
     text(", GRACE PERIOD ");
     duration(*window.grace);
   }
+  if (window.on_clock) text(", ON PROCTIME");
+  if (!window.on) return;
+  // Without quotes this name is the clock.
+  const auto* column = window.on->as<ColumnRef>();
+  if (column != nullptr && !column->qualifier && column->name.text == "PROCTIME") {
+    text(", ON `PROCTIME`");
+    return;
+  }
+  text(", ON ");
+  expression(*window.on);
 }
 
 void Printer::grouping(std::string_view words, const Grouping& grouping) {

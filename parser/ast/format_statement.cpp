@@ -56,6 +56,8 @@ struct StatementWriter {
   void operator()(const CreateView& it);
   void operator()(const DropView& it);
   void operator()(const ShowViews&) { text("SHOW VIEWS"); }
+  void operator()(const CreateFunction& it);
+  void operator()(const DropFunction& it);
   void operator()(const CreateType& it);
   void operator()(const DropType& it);
   void operator()(const CreateConnector& it);
@@ -259,6 +261,28 @@ void StatementWriter::operator()(const CreateView& it) {
 
 void StatementWriter::operator()(const DropView& it) {
   text(it.if_exists ? "DROP VIEW IF EXISTS " : "DROP VIEW ");
+  out.name(it.name);
+}
+
+void StatementWriter::operator()(const CreateFunction& it) {
+  text(it.or_replace ? "CREATE OR REPLACE FUNCTION " : "CREATE FUNCTION ");
+  if (it.if_not_exists) text("IF NOT EXISTS ");
+  out.name(it.name);
+  text(" (");
+  for (std::size_t i = 0; i < it.parameters.size(); ++i) {
+    if (i > 0) text(", ");
+    out.name(it.parameters[i].name);
+    text(" ");
+    out.type(it.parameters[i].type);
+  }
+  text(") RETURNS ");
+  out.type(it.returns);
+  text(" AS ");
+  out.expression(*it.body);
+}
+
+void StatementWriter::operator()(const DropFunction& it) {
+  text(it.if_exists ? "DROP FUNCTION IF EXISTS " : "DROP FUNCTION ");
   out.name(it.name);
 }
 

@@ -48,6 +48,8 @@ struct Window {
   std::optional<Identifier> name;
   Span span;
   std::optional<Identifier> late_into = {};  // LATE INTO
+  ExprPtr on = nullptr;                      // ON column; null: ROWTIME
+  bool on_clock = false;                     // ON PROCTIME
 };
 
 /// A source or a query, or what a function makes of it.

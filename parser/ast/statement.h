@@ -94,6 +94,21 @@ struct DropView {
   bool if_exists = false;
 };
 struct ShowViews {};
+struct FunctionParameter {
+  Identifier name;
+  TypeName type;
+};
+struct CreateFunction {
+  Identifier name;
+  bool or_replace = false, if_not_exists = false;
+  std::vector<FunctionParameter> parameters;
+  TypeName returns;
+  ExprPtr body;
+};
+struct DropFunction {
+  Identifier name;
+  bool if_exists = false;
+};
 struct CreateType {
   Identifier name;
   bool if_not_exists = false;
@@ -216,11 +231,12 @@ struct RunScript {
 
 struct StatementNode {
   std::variant<CreateSource, CreateAs, InsertSelect, InsertValues, InsertOnce, UpsertValues, UpdateRows, DeleteRows,
-               AlterSource, DropSource, CreateView, DropView, ShowViews, CreateType, DropType, CreateConnector,
-               DropConnector, DescribeConnector, ShowConnectors, ShowConnectorPlugins, Select, Print, ShowSources,
-               ShowTopics, ShowQueries, ShowFunctions, ShowProperties, ShowTypes, ShowVariables, DescribeSource,
-               DescribeStreams, DescribeFunction, Explain, ControlQuery, SetProperty, UnsetProperty, AlterSystem,
-               DefineVariable, UndefineVariable, AssertTopic, AssertSchema, AssertValues, AssertSource, RunScript>
+               AlterSource, DropSource, CreateView, DropView, ShowViews, CreateFunction, DropFunction, CreateType,
+               DropType, CreateConnector, DropConnector, DescribeConnector, ShowConnectors, ShowConnectorPlugins,
+               Select, Print, ShowSources, ShowTopics, ShowQueries, ShowFunctions, ShowProperties, ShowTypes,
+               ShowVariables, DescribeSource, DescribeStreams, DescribeFunction, Explain, ControlQuery, SetProperty,
+               UnsetProperty, AlterSystem, DefineVariable, UndefineVariable, AssertTopic, AssertSchema, AssertValues,
+               AssertSource, RunScript>
       node;
   Span span;         // from the first token to the semicolon, inclusive
   std::string text;  // that part of the request, verbatim

@@ -135,6 +135,14 @@ Builder::Node Builder::create_view(P::CreateViewContext* context) {
                          query(context->query())};
 }
 
+Builder::Node Builder::create_function(P::CreateFunctionContext* context) {
+  ast::CreateFunction made{
+      name(context->name()),          context->orReplace() != nullptr,  context->ifNotExists() != nullptr, {},
+      data_type(context->dataType()), expression(context->expression())};
+  for (auto* item : context->parameter()) made.parameters.push_back({name(item->name()), data_type(item->dataType())});
+  return made;
+}
+
 Builder::Node Builder::create_type(P::CreateTypeContext* context) {
   return ast::CreateType{name(context->name()), context->ifNotExists() != nullptr, data_type(context->dataType())};
 }

@@ -167,6 +167,17 @@ void Builder::read_window(Context* context, ast::Window& window) {
   if (bounds->retention() != nullptr) window.retention = duration(bounds->retention()->duration());
   window.grace = grace(bounds->gracePeriod());
   window.span = span(context);
+  if (bounds->windowTime().empty()) return;
+  if (bounds->windowTime().size() > 1)
+    throw SqlError(Code::invalid_window, span(bounds->windowTime(1)), "A window has one time: ON stands there twice.",
+                   ErrorClass::parse);
+  auto* time = bounds->windowTime(0);
+  const ast::Identifier column = name(time->name().back());
+  const bool qualified = time->name().size() == 2;
+  window.on_clock = !qualified && !column.quoted && column.text == "PROCTIME";
+  if (window.on_clock) return;
+  const auto qualifier = qualified ? std::optional(name(time->name(0))) : std::nullopt;
+  window.on = make(ast::ColumnRef{qualifier, column}, span(time->name(0)));
 }
 
 ast::Grouping Builder::grouping(P::GroupingContext* context) {

@@ -42,6 +42,8 @@ Builder::Node Builder::node(P::StatementContext* context) {
   if (auto* it = context->controlQuery()) return control(it);
   if (auto* it = context->createView()) return create_view(it);
   if (auto* it = context->dropView()) return ast::DropView{name(it->name()), it->ifExists() != nullptr};
+  if (auto* it = context->createFunction()) return create_function(it);
+  if (auto* it = context->dropFunction()) return ast::DropFunction{name(it->name()), it->ifExists() != nullptr};
   if (auto* it = context->createType()) return create_type(it);
   if (auto* it = context->createConnector()) return create_connector(it);
   if (auto* it = context->alterSource()) return alter_source(it);

@@ -11,15 +11,15 @@ namespace {
 using L = grammar::MillraceLexer;
 using antlr4::Token;
 
-constexpr std::array<std::size_t, 41> kNewWords = {
+constexpr std::array<std::size_t, 42> kNewWords = {
     L::ORDER,   L::ASC,      L::DESC,      L::NULLS,  L::FIRST,     L::LAST,      L::OFFSET,  L::ROWS,        L::FETCH,
     L::ONLY,    L::UPSERT,   L::UPDATE,    L::ONCE,   L::UNION,     L::VIEW,      L::VIEWS,   L::TUMBLE,      L::HOP,
     L::LATE,    L::EVERY,    L::UNBOUNDED, L::TTL,    L::READY,     L::BROADCAST, L::FOR,     L::SYSTEM_TIME, L::OF,
     L::QUALIFY, L::OVER,     L::FILTER,    L::RANGE,  L::PRECEDING, L::FOLLOWING, L::CURRENT, L::ROW,         L::IGNORE,
-    L::RESPECT, L::GROUPING, L::SETS,      L::ROLLUP, L::CUBE};
-constexpr std::array<std::size_t, 12> kNewTokens = {
-    L::SELECT_DISTINCT, L::CALL_DISTINCT, L::DELETE_ROWS, L::ROW_COMMA, L::QUERY_OPEN, L::CTE_WITH,
-    L::CHANGES_OF,      L::EXISTS_QUERY,  L::INTERVAL_OF, L::ROLLUP_OF, L::CUBE_OF,    L::GROUPING_OF};
+    L::RESPECT, L::GROUPING, L::SETS,      L::ROLLUP, L::CUBE,      L::RETURNS};
+constexpr std::array<std::size_t, 14> kNewTokens = {
+    L::SELECT_DISTINCT, L::CALL_DISTINCT, L::DELETE_ROWS, L::ROW_COMMA, L::QUERY_OPEN,  L::CTE_WITH,      L::CHANGES_OF,
+    L::EXISTS_QUERY,    L::INTERVAL_OF,   L::ROLLUP_OF,   L::CUBE_OF,   L::GROUPING_OF, L::FUNCTION_NAME, L::WINDOW_ON};
 
 /// The words that are no names by themselves in `millrace` either.
 constexpr std::array<std::size_t, 36> kHard = {
@@ -130,6 +130,10 @@ std::size_t new_form(const Around& around, std::size_t type, std::size_t before)
       return type == L::CUBE ? L::CUBE_OF : L::ROLLUP_OF;
     case L::GROUPING:
       return next == L::SETS ? L::GROUPING_OF : 0;
+    case L::FUNCTION:
+      return before == L::CREATE || before == L::REPLACE || before == L::DROP ? L::FUNCTION_NAME : 0;
+    case L::ON:
+      return before == L::COMMA && is_unit(around.type(-2)) && around.type(-3) == L::INTEGER_VALUE ? L::WINDOW_ON : 0;
     default:
       return 0;
   }

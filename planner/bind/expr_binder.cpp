@@ -101,6 +101,8 @@ ExprPtr ExprBinder::build_column(const ast::ColumnRef& column, Span span) {
           Code::invalid_window, span,
           fmt::format("Window bounds column {} can only be used in the SELECT clause of windowed aggregations", name));
     }
+  } else if (macro_ && column.qualifier->text == *macro_->name) {
+    return macro_->given.at(name);
   } else if (const auto* source = scope_.find_source(column.qualifier->text)) {
     if (const auto* found = source->find(name)) return at(found->position, found->type);
     if (const auto pseudo = source->find_pseudo(name)) {

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <functional>
+#include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -54,6 +56,8 @@ class ExprBinder {
   ExprPtr build_map(const ast::MapConstructor& map, Span span);
   ExprPtr build_struct(const ast::StructConstructor& made, Span span);
   ExprPtr build_scalar_call(const ast::Call& call, Span span);
+  BoundCall match_call(const FunctionDef& function, const ast::Call& call, Span span);
+  ExprPtr build_macro(const MacroDef& macro, const ast::Call& call, Span span);
   ExprPtr build_lambda(const ast::Lambda& lambda, const TypePattern& pattern, std::map<std::string, Type>& bindings,
                        Span span);
   ExprPtr build_boolean(const ast::ExprPtr& expr);
@@ -68,6 +72,12 @@ class ExprBinder {
   const Scope& scope_;
   std::vector<Parameter> parameters_;
   int next_parameter_ = 0;
+  /// The macro whose body is built, and what its parameters stand for.
+  struct Macro {
+    const std::string* name;
+    std::map<std::string, ExprPtr> given;
+  };
+  std::shared_ptr<const Macro> macro_;
 };
 
 /// A node with type and place.

@@ -1,7 +1,10 @@
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "planner/bind/coercion.h"
 #include "planner/bind/expr_binder.h"
+#include "planner/bind/macros.h"
 #include "planner/bind/nearest.h"
 #include "planner/bind/resolve_function.h"
 
@@ -18,6 +21,12 @@ CallArgument describe(const ast::ExprPtr& argument, const ExprPtr& bound) {
   }
   if (argument->as<ast::IntervalUnit>()) return {.type = Type::string(), .interval_unit = true};
   return {.type = bound->type};
+}
+
+bool is_larger(const Expr& expr, std::size_t most, std::size_t& nodes) {
+  bool larger = ++nodes > most;
+  for_each_child(expr, [&](const ExprPtr& child) { larger = larger || is_larger(*child, most, nodes); });
+  return larger;
 }
 
 void require_clock_unit(const ast::ExprPtr& argument, const FunctionDef& function) {
@@ -50,8 +59,10 @@ const FunctionDef& ExprBinder::require_function(const ast::Call& call, Span span
     if (call.modifiers) check_modifiers(*call.modifiers, *function);
     return *function;
   }
+  if (const MacroDef* macro = find_macro(context_.catalog, call.name.text)) return macro->function;
   std::vector<std::string> names;
   for (const auto& function : context_.functions.all()) names.push_back(function.name);
+  for (const auto& [name, macro] : context_.catalog.macros) names.push_back(name);
   throw SqlError(Code::unknown_function, span,
                  fmt::format("Can't find any functions with the name '{}'", call.name.text))
       .hint(nearest_hint(call.name.text, names));
@@ -82,7 +93,10 @@ ExprPtr ExprBinder::build_lambda(const ast::Lambda& lambda, const TypePattern& p
 }
 
 ExprBinder::BoundCall ExprBinder::bind_call(const ast::Call& call, Span span) {
-  const FunctionDef& function = require_function(call, span);
+  return match_call(require_function(call, span), call, span);
+}
+
+ExprBinder::BoundCall ExprBinder::match_call(const FunctionDef& function, const ast::Call& call, Span span) {
   std::vector<ExprPtr> arguments;
   std::vector<CallArgument> known;
   for (const auto& argument : call.arguments) {
@@ -107,8 +121,35 @@ ExprBinder::BoundCall ExprBinder::bind_call(const ast::Call& call, Span span) {
   return {&function, match.variant, std::move(arguments), std::move(match.parameter), std::move(type)};
 }
 
+/// A call of a macro is its body, with what the arguments are in place of its parameters.
+ExprPtr ExprBinder::build_macro(const MacroDef& macro, const ast::Call& call, Span span) {
+  if (call.modifiers)
+    throw SqlError(Code::not_supported, call.modifiers->span,
+                   fmt::format("A call of {} takes arguments only.", macro.function.name));
+  if (macro_kind(macro, context_.catalog, context_.functions) == FunctionKind::aggregate)
+    throw SqlError(Code::invalid_aggregate, span,
+                   fmt::format("Aggregate functions can only be used in SELECT and HAVING: {}", macro.function.name));
+  BoundCall bound = match_call(macro.function, call, span);
+  const FunctionVariant& variant = macro.function.variants[bound.variant];
+  Macro within{&macro.function.name, {}};
+  for (std::size_t i = 0; i < bound.arguments.size(); ++i)
+    within.given.emplace(variant.parameters[i].name, bound.arguments[i]);
+  const auto around = std::exchange(macro_, std::make_shared<const Macro>(std::move(within)));
+  const auto ready = std::exchange(intercept, nullptr);
+  ExprPtr made = build(macro.bodies[bound.variant].expr);
+  macro_ = around;
+  intercept = ready;
+  std::size_t nodes = 0;
+  if (is_larger(*made, kMostExpandedNodes, nodes))
+    throw SqlError(Code::invalid_statement, span, fmt::format("The call of {} is too large.", macro.function.name));
+  auto result = std::make_shared<Expr>(*cast_to(made, bound.type));
+  result->span = span;
+  return result;
+}
+
 ExprPtr ExprBinder::build_scalar_call(const ast::Call& call, Span span) {
   const FunctionDef& function = require_function(call, span);
+  if (const MacroDef* macro = find_macro(context_.catalog, call.name.text)) return build_macro(*macro, call, span);
   if (function.kind == FunctionKind::aggregate) {
     throw SqlError(Code::invalid_aggregate, span,
                    fmt::format("Aggregate functions can only be used in SELECT and HAVING: {}", function.display_name));

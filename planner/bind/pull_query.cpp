@@ -6,6 +6,7 @@
 #include "planner/bind/ast_rewrite.h"
 #include "planner/bind/coercion.h"
 #include "planner/bind/dialect.h"
+#include "planner/bind/macros.h"
 #include "planner/bind/pull_lookups.h"
 #include "planner/bind/pull_parameters.h"
 #include "planner/bind/query_forms.h"
@@ -224,7 +225,7 @@ ast::ExprPtr PullBinder::ordered_by(const ast::ExprPtr& written) const {
   }
   ast::ExprPtr expr = qualify(written, scope_);
   check_resolved(expr, scope_, "ORDER BY");
-  return expr;
+  return expand_aggregates(expr, scope_, context_, "ORDER BY");
 }
 
 void PullBinder::read_order() {

@@ -69,6 +69,8 @@ class SourceWalk {
 
 void check_forms(const ast::Query& query) {
   if (query.every) refuse_form("EMIT CHANGES EVERY", query.every->span, "leave EVERY out: every change is emitted");
+  if (query.window && (query.window->on || query.window->on_clock))
+    refuse_form("ON in a window", query.window->span, "windows go by ROWTIME: TIMESTAMP in WITH chooses its column");
   if (query.window && query.window->late_into)
     refuse_form("LATE INTO", query.window->late_into->span, "late rows are counted and logged");
   if (query.distinct_on)

@@ -6,6 +6,7 @@
 
 #include "planner/bind/ast_rewrite.h"
 #include "planner/bind/expr_binder.h"
+#include "planner/bind/macros.h"
 #include "planner/bind/select_items.h"
 #include "planner/bind/select_joins.h"
 #include "planner/bind/select_ranks.h"
@@ -85,6 +86,12 @@ Clauses read_clauses(const SelectInput& input, Scope& scope, ItemNames& names) {
   if (input.query.group_by) {
     for (const auto& expr : input.query.group_by->exprs) clauses.group.push_back(qualify(expr, scope));
   }
+  const auto expand = [&](ast::ExprPtr& expr, const char* clause) {
+    expr = expand_aggregates(expr, scope, input.context, clause);
+  };
+  for (auto& item : clauses.items) expand(item.expr, "SELECT");
+  expand(clauses.having, "HAVING");
+  expand(clauses.qualify, "QUALIFY");
   const auto aggregate = [&](const ast::ExprPtr& expr) {
     return has_call_of(input.context.functions, expr, FunctionKind::aggregate);
   };

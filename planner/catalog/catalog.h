@@ -33,13 +33,17 @@ struct SourceDef {
 };
 using SourcePtr = std::shared_ptr<const SourceDef>;
 
+struct MacroDef;  // planner/bind/macros.h
+using MacroPtr = std::shared_ptr<const MacroDef>;
+
 /// What a statement is bound against: an immutable snapshot. Copying is cheap enough to do per statement
 /// (pointers to definitions); a new version is a changed copy. Any thread may read one.
 struct Catalog {
   std::uint64_t version = 0;
   std::map<std::string, SourcePtr, std::less<>> sources;
-  std::map<std::string, Type, std::less<>> types;  // CREATE TYPE aliases
-  /// Sources, types and queries that are there, but that this version of the program cannot read, and why.
+  std::map<std::string, Type, std::less<>> types;       // CREATE TYPE aliases
+  std::map<std::string, MacroPtr, std::less<>> macros;  // CREATE FUNCTION
+  /// Sources, types, functions and queries that are there, but that this version of the program cannot read, and why.
   std::map<std::string, std::string, std::less<>> unavailable;
 
   const SourceDef* find(std::string_view name) const;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "parser/syntax/parse.h"
+#include "planner/bind/macros.h"
 
 namespace millrace::inline server {
 
@@ -48,6 +49,13 @@ void apply(ServiceState& state, const Change& change) {
     case Change::Kind::drop_type:
       state.catalog.types.erase(change.name);
       break;
+    case Change::Kind::put_function:
+      state.catalog.macros[change.name] =
+          add_macro(*parse_statement(change.value)->as<ast::CreateFunction>(), state.catalog);
+      break;
+    case Change::Kind::drop_function:
+      state.catalog.macros.erase(change.name);
+      break;
     case Change::Kind::start_query:
       state.queries[change.query->id] = change.query;
       break;
@@ -78,6 +86,7 @@ void apply(ServiceState& state, const Command& command) {
     // What was known of it is out of date.
     state.catalog.sources.erase(name);
     state.catalog.types.erase(name);
+    state.catalog.macros.erase(name);
     state.queries.erase(name);
     state.catalog.unavailable[name] = reason;
   }

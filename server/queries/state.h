@@ -57,11 +57,13 @@ struct Change {
     stop_query,
     pause_query,
     resume_query,
-    set_property
+    set_property,
+    put_function,
+    drop_function
   };
   Kind kind;
-  std::string name;   // source, type, query id or property
-  std::string value;  // set_property; type text for put_type
+  std::string name;   // source, type, query id, property or function
+  std::string value;  // set_property; type text for put_type, statement for put_function
   SourcePtr source;   // put_source
   QueryPtr query;     // start_query: replaces a query of the same id
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "exec/formats/schema_registrar.h"
+#include "planner/bind/macros.h"
 #include "server/queries/topics.h"
 #include "server/session/service_impl.h"
 
@@ -74,6 +75,8 @@ std::optional<ServiceError> ServiceImpl::run_queries(const std::string& text) {
       if (statement->as<ast::CreateType>()) {
         const auto* type = statement->as<ast::CreateType>();
         if (state()->catalog.types.contains(type->name.text)) continue;
+      } else if (const auto* function = statement->as<ast::CreateFunction>()) {
+        if (!function->or_replace && has_variant(*function, state()->catalog)) continue;
       } else if (!makes && !sets) {
         throw refused(*statement, "A file of queries holds CREATE, INSERT INTO ... SELECT, SET and DEFINE only.");
       }

@@ -57,6 +57,10 @@ Planned plan(const ast::DescribeSource& describe, const ast::Statement& statemen
 void need(const ast::DescribeSource& describe, Needs& needs);
 Planned plan(const ast::DescribeStreams& describe, const ast::Statement& statement, const StatementContext& context);
 // functions.cpp
+Planned plan(const ast::CreateFunction& create, const ast::Statement& statement, const StatementContext& context);
+void need(const ast::CreateFunction& create, Needs& needs);
+Planned plan(const ast::DropFunction& drop, const ast::Statement& statement, const StatementContext& context);
+void need(const ast::DropFunction& drop, Needs& needs);
 Planned plan(const ast::ShowFunctions& show, const ast::Statement& statement, const StatementContext& context);
 Planned plan(const ast::DescribeFunction& describe, const ast::Statement& statement, const StatementContext& context);
 // explain.cpp

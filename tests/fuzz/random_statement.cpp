@@ -65,6 +65,10 @@ Window RandomSql::window() {
               {}};
   if (made.kind == WindowKind::hopping) made.advance = duration();
   if (chance(5)) made.late_into = name();
+  made.on_clock = chance(5);
+  if (!made.on_clock && chance(5))
+    made.on = std::make_shared<const Expression>(
+        Expression{ColumnRef{chance() ? std::optional(name()) : std::nullopt, name()}, {}});
   return made;
 }
 
@@ -155,7 +159,7 @@ InsertValues RandomSql::insert_values() {
 }
 
 decltype(StatementNode::node) RandomSql::definition() {
-  switch (below(11)) {
+  switch (below(13)) {
     case 0:
       return create_source();
     case 1:
@@ -179,6 +183,13 @@ decltype(StatementNode::node) RandomSql::definition() {
       return CreateView{name(), chance(), names(below(3)), query()};
     case 9:
       return DropView{name(), chance()};
+    case 10: {
+      CreateFunction made{name(), chance(), chance(), {}, type(2), expression(kDepth)};
+      for (std::size_t i = below(3); i > 0; --i) made.parameters.push_back({name(), type(2)});
+      return made;
+    }
+    case 11:
+      return DropFunction{name(), chance()};
     default: {
       CreateConnector made{chance() ? ConnectorKind::source : ConnectorKind::sink, name(), chance(), properties()};
       made.properties.push_back({"connector.class", text_literal(text()), {}});

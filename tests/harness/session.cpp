@@ -8,7 +8,10 @@
 #include "exec/data/wall_clock.h"
 #include "exec/expr/evaluator.h"
 #include "exec/formats/format.h"
+#include "parser/ast/format.h"
+#include "parser/syntax/parse.h"
 #include "planner/bind/dialect.h"
+#include "planner/bind/macros.h"
 #include "planner/query/plan_query.h"
 
 namespace millrace::harness {
@@ -204,6 +207,25 @@ void Session::apply(const ast::DropSource& statement) {
   const std::string by = source->created_by;
   std::erase_if(queries_, [&](const PersistentQuery& query) { return query.plan && query.plan->query_id == by; });
   catalog_.sources.erase(statement.name.text);
+  ++catalog_.version;
+}
+
+void Session::apply(const ast::CreateFunction& statement) {
+  if (has_variant(statement, catalog_) && !statement.or_replace) {
+    if (statement.if_not_exists) return;
+    throw SqlError(Code::already_exists, statement.name.span, "It is there already.");
+  }
+  (void)bind_function(statement, context());
+  // As the command log has it.
+  const ast::Statement plain{without_aliases(statement, catalog_), {}, ""};
+  const ast::StatementPtr kept = parse_statement(ast::format(plain));
+  catalog_.macros[statement.name.text] = add_macro(*kept->as<ast::CreateFunction>(), catalog_);
+  ++catalog_.version;
+}
+
+void Session::apply(const ast::DropFunction& statement) {
+  check_drop(statement, catalog_, functions_);
+  catalog_.macros.erase(statement.name.text);
   ++catalog_.version;
 }
 

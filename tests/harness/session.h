@@ -88,6 +88,8 @@ class Session : public TopicLookup {
   void apply(const ast::InsertValues& statement);
   void apply(const ast::AlterSource& statement);
   void apply(const ast::DropSource& statement);
+  void apply(const ast::CreateFunction& statement);
+  void apply(const ast::DropFunction& statement);
   void apply(const ast::CreateType& statement);
   void apply(const ast::DropType& statement);
   void add_source(SourceDef source);
