@@ -11,7 +11,7 @@ constexpr FunctionFamily (*kFamilies[])() = {
     map_functions,     lambda_functions,          json_functions,        url_functions,
     date_functions,    date_arithmetic_functions, numeric_aggregates,    extreme_aggregates,
     offset_aggregates, collect_aggregates,        top_aggregates,        by_aggregates,
-    table_functions,
+    table_functions,   window_functions,
 };
 
 FunctionCatalog make_catalog() {

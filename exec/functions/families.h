@@ -30,5 +30,6 @@ FunctionFamily collect_aggregates();
 FunctionFamily top_aggregates();
 FunctionFamily by_aggregates();
 FunctionFamily table_functions();
+FunctionFamily window_functions();
 
 }  // namespace millrace::inline exec

@@ -220,6 +220,13 @@ class Builder {
                                [&](const SortNode& n) { return make_sort(n, lower); },
                                [&](const LatestNode& n) { return make_latest(n, lower); },
                                [&](const TopRowsNode& n) { return make_top_rows(n, lower); },
+                               [&](const OverNode& n) {
+                                 const bool table = n.input->kind == RelationKind::table;
+                                 return table ? make_over(n, lower) : make_over_stream(n, lower);
+                               },
+                               [&](const ExpandNode& n) { return make_expand(n, lower); },
+                               [&](const RetimeNode& n) { return make_retime(n, lower); },
+                               [&](const DedupNode& n) { return make_dedup(n, lower); },
                                [&](const TopicScanNode&) { return unexpected("a topic"); },
                                [&](const SourceNode&) { return unexpected("a source"); },
                                [&](const KeyLookupNode&) { return unexpected("a look-up"); },

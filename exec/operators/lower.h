@@ -43,6 +43,11 @@ MadeOperator make_changes(const ChangesNode& node, const LowerContext& lower);
 MadeOperator make_union(const UnionNode& node, const LowerContext& lower);
 MadeOperator make_broadcast_join(const BroadcastJoinNode& node, const LowerContext& lower);
 MadeOperator make_pair_join(const PairJoinNode& node, const LowerContext& lower);
+MadeOperator make_over(const OverNode& node, const LowerContext& lower);
+MadeOperator make_over_stream(const OverNode& node, const LowerContext& lower);
+MadeOperator make_expand(const ExpandNode& node, const LowerContext& lower);
+MadeOperator make_retime(const RetimeNode& node, const LowerContext& lower);
+MadeOperator make_dedup(const DedupNode& node, const LowerContext& lower);
 MadeOperator make_top_rows(const TopRowsNode& node, const LowerContext& lower);
 MadeOperator make_foreign_key_join(const ForeignKeyJoinNode& node, const LowerContext& lower);
 

@@ -1,6 +1,8 @@
 #include "exec/state/pair_store.h"
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -97,15 +99,39 @@ Status PairStore::load(std::string_view first, std::string_view second) {
 }
 
 Status PairStore::visit(std::string_view first, const VisitSecond& visit) const {
+  return walk(first, first, [&](std::string_view key) -> Result<bool> {
+    if (Status visited = visit(key.substr(first.size())); !visited) return visited.error();
+    return true;
+  });
+}
+
+Status PairStore::around(std::string_view first, std::string_view place, std::size_t before, std::size_t from,
+                         std::vector<std::string>& seconds, std::size_t& less) const {
+  seconds.clear();
+  const std::string at = std::string(first).append(place);
+  const auto take = [&](std::size_t most) {
+    return [&, most](std::string_view key) -> Result<bool> {
+      seconds.emplace_back(key.substr(first.size()));
+      return seconds.size() < most;
+    };
+  };
+  if (before > 0)
+    if (Status walked = walk_back(first, at, take(before)); !walked) return walked;
+  std::reverse(seconds.begin(), seconds.end());
+  less = seconds.size();
+  return from > 0 ? walk(first, at, take(less + from)) : Status{};
+}
+
+Status PairStore::walk(std::string_view prefix, std::string_view from, const Take& take) const {
   struct Layer {
     Changes::const_iterator at, end;
   };
   std::array<Layer, 3> layers;  // the newest first
-  const std::string last = end_of_prefix(first);
+  const std::string last = end_of_prefix(prefix);
   std::size_t count = 0;
   for (const Changes* changes : {&dirty_, &committing_, &committed_})
-    layers[count++] = {changes->lower_bound(first), last.empty() ? changes->end() : changes->lower_bound(last)};
-  const std::unique_ptr<StateDb::Cursor> stored = in_db_ ? db_->cursor(id_, first, last) : nullptr;
+    layers[count++] = {changes->lower_bound(from), last.empty() ? changes->end() : changes->lower_bound(last)};
+  const std::unique_ptr<StateDb::Cursor> stored = in_db_ ? db_->cursor(id_, from, last) : nullptr;
   const auto in_store = [&] { return stored != nullptr && stored->valid(); };
   while (true) {
     std::optional<std::string_view> key;
@@ -120,12 +146,51 @@ Status PairStore::visit(std::string_view first, const VisitSecond& visit) const 
       for (std::size_t i = layers.size(); i-- > 0;)
         if (layers[i].at != layers[i].end && layers[i].at->first == *key) present = layers[i].at->second;
     }
-    if (present)
-      if (Status visited = visit(key->substr(first.size())); !visited) return visited;
+    if (present) {
+      const Result<bool> go_on = take(*key);
+      if (!go_on) return go_on.error();
+      if (!*go_on) return {};
+    }
     const bool step = in_store() && stored->key() == *key;
     for (Layer& layer : layers)
       if (layer.at != layer.end && layer.at->first == *key) ++layer.at;
     if (step) stored->next();
+  }
+  return stored != nullptr ? stored->status() : Status{};
+}
+
+Status PairStore::walk_back(std::string_view prefix, std::string_view to, const Take& take) const {
+  struct Layer {
+    Changes::const_iterator first, at;  // what is before `at` comes next
+    bool any() const { return at != first; }
+    const Changes::value_type& next() const { return *std::prev(at); }
+  };
+  std::array<Layer, 3> layers;  // the newest first
+  std::size_t count = 0;
+  for (const Changes* changes : {&dirty_, &committing_, &committed_})
+    layers[count++] = {changes->lower_bound(prefix), changes->lower_bound(to)};
+  const std::unique_ptr<StateDb::Cursor> stored = in_db_ ? db_->cursor(id_, prefix, end_of_prefix(prefix)) : nullptr;
+  if (stored != nullptr) stored->seek_before(to);
+  const auto in_store = [&] { return stored != nullptr && stored->valid(); };
+  while (true) {
+    std::optional<std::string> key;
+    if (in_store()) key = stored->key();
+    const bool only_stored = key.has_value();
+    for (const Layer& layer : layers)
+      if (layer.any() && (!key || layer.next().first > *key)) key = layer.next().first;
+    if (!key) break;
+    bool present = only_stored && in_store() && stored->key() == *key;
+    for (std::size_t i = layers.size(); i-- > 0;)
+      if (layers[i].any() && layers[i].next().first == *key) present = layers[i].next().second;
+    if (present) {
+      const Result<bool> go_on = take(*key);
+      if (!go_on) return go_on.error();
+      if (!*go_on) return {};
+    }
+    const bool step = in_store() && stored->key() == *key;
+    for (Layer& layer : layers)
+      if (layer.any() && layer.next().first == *key) --layer.at;
+    if (step) stored->previous();
   }
   return stored != nullptr ? stored->status() : Status{};
 }

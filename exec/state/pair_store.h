@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "exec/state/map_store.h"
 #include "exec/state/state_db.h"
@@ -37,6 +38,10 @@ class PairStore final : public Store {
   /// The second of every pair with this first, ascending; `visit` must not change the store.
   using VisitSecond = std::function<Status(std::string_view second)>;
   Status visit(std::string_view first, const VisitSecond& visit) const;
+  /// Some of them in order, beside `place`, which may be there or not: the last `before` that are less, and the first
+  /// `from` that are not. `less`: how many of the former there are.
+  Status around(std::string_view first, std::string_view place, std::size_t before, std::size_t from,
+                std::vector<std::string>& seconds, std::size_t& less) const;
 
   Status begin_commit(ChangelogSink&) override;
   void commit_done(std::int64_t) override;
@@ -64,6 +69,11 @@ class PairStore final : public Store {
  private:
   /// Pairs back to back; false: it is gone.
   using Changes = std::map<std::string, bool, std::less<>>;
+  /// Pairs that begin with `prefix`, from `from` on (ascending), or those before it (descending), until `take` gives
+  /// false.
+  using Take = std::function<Result<bool>(std::string_view key)>;
+  Status walk(std::string_view prefix, std::string_view from, const Take& take) const;
+  Status walk_back(std::string_view prefix, std::string_view to, const Take& take) const;
   static constexpr std::size_t kWorthAFile = 1 << 20;  // or it can as well stay
   static constexpr std::size_t kLoadBytes = 8 << 20;
   static constexpr std::size_t kNodeBytes = 112;  // of a map, beside the key

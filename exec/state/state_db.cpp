@@ -198,11 +198,19 @@ class RocksCursor final : public StateDb::Cursor {
     it_.reset(db.NewIterator(read));
     it_->Seek(begin_);
   }
-  bool valid() const override { return it_->Valid(); }
+  bool valid() const override { return it_->Valid() && (!back_ || view(it_->key()) >= begin_); }
   std::string_view key() const override { return view(it_->key()).substr(5); }
   std::string_view value() const override { return view(it_->value()); }
   void next() override { it_->Next(); }
+  void previous() override { it_->Prev(); }
+  void seek_before(std::string_view to) override {
+    back_ = true;
+    const std::string key = begin_.substr(0, 5).append(to);
+    it_->SeekForPrev(key);
+    if (it_->Valid() && view(it_->key()) >= key) it_->Prev();
+  }
   void seek(std::string_view from) override {
+    back_ = false;
     const std::string key = begin_.substr(0, 5).append(from);
     it_->Seek(std::max<std::string_view>(key, begin_));
   }
@@ -214,6 +222,7 @@ class RocksCursor final : public StateDb::Cursor {
  private:
   const std::string begin_, end_;
   const Slice upper_;
+  bool back_ = false;  // may have gone before the range
   std::unique_ptr<rocksdb::Iterator> it_;
 };
 

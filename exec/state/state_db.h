@@ -73,6 +73,9 @@ class StateDb {
     virtual void next() = 0;
     /// On to the first key at or after `from`, within the range.
     virtual void seek(std::string_view from) = 0;
+    /// On to the last key before `to`, within the range.
+    virtual void seek_before(std::string_view to) = 0;
+    virtual void previous() = 0;
     virtual Status status() const = 0;
   };
   virtual std::unique_ptr<Cursor> cursor(std::uint32_t id, std::string_view from, std::string_view to) = 0;

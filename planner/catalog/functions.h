@@ -62,7 +62,8 @@ struct FunctionVariant {
   std::shared_ptr<const FunctionImplementation> implementation;
 };
 
-enum class FunctionKind : std::uint8_t { scalar, aggregate, table };
+/// `window`: a function that needs OVER, as LAG does; aggregates may have it.
+enum class FunctionKind : std::uint8_t { scalar, aggregate, table, window };
 
 struct FunctionExample {
   std::string sql;     // expression, for example LEN('mill')

@@ -44,9 +44,32 @@ std::string text_of(const TableCall& call) {
 }
 std::string text_of(const AggregateCall& call) {
   std::string text =
-      fmt::format("{}({}{})", call.function->name, call.distinct ? "DISTINCT " : "", text_of(call.arguments));
+      fmt::format("{}({}{}", call.function->name, call.distinct ? "DISTINCT " : "", text_of(call.arguments));
+  if (!call.order.empty()) text += fmt::format(" ORDER BY {}", text_of(call.order));
+  if (call.first >= 0) text += fmt::format(" LIMIT {}", call.first);
+  text += ")";
   if (call.filter) text += fmt::format(" FILTER (WHERE {})", to_string(*call.filter));
   return text;
+}
+namespace {
+std::string edge_text(OverFrame::Edge edge, std::int64_t by, double real) {
+  using Edge = OverFrame::Edge;
+  if (edge == Edge::unbounded_preceding) return "UNBOUNDED PRECEDING";
+  if (edge == Edge::unbounded_following) return "UNBOUNDED FOLLOWING";
+  if (edge == Edge::current_row) return "CURRENT ROW";
+  return fmt::format("{} {}", real != 0 ? fmt::format("{}", real) : std::to_string(by),
+                     edge == Edge::preceding ? "PRECEDING" : "FOLLOWING");
+}
+}  // namespace
+
+std::string text_of(const OverCall& call) {
+  const OverFrame& frame = call.frame;
+  std::string text = fmt::format("{} := {}", call.call.column.name, text_of(call.call));
+  if (call.ignore_nulls) text += " IGNORE NULLS";
+  if (call.call.function->kind == FunctionKind::window && frame == OverFrame{}) return text;
+  return text + fmt::format(" {} {} TO {}", frame.range ? "RANGE" : "ROWS",
+                            edge_text(frame.start, frame.start_by, frame.start_real),
+                            edge_text(frame.end, frame.end_by, frame.end_real));
 }
 std::string text_of(const SortKey& key) {
   const bool usual = key.nulls_first == key.descending;

@@ -12,7 +12,7 @@ bool same(const TableCall& a, const TableCall& b) {
 bool same(const AggregateCall& a, const AggregateCall& b) {
   return std::tie(a.function, a.variant, a.constants, a.column, a.limit, a.distinct) ==
              std::tie(b.function, b.variant, b.constants, b.column, b.limit, b.distinct) &&
-         same(a.arguments, b.arguments) && same(a.filter, b.filter);
+         same(a.arguments, b.arguments) && same(a.filter, b.filter) && same(a.order, b.order) && a.first == b.first;
 }
 
 bool same(const WindowLimit& a, const WindowLimit& b) {
@@ -21,6 +21,10 @@ bool same(const WindowLimit& a, const WindowLimit& b) {
 
 bool same(const KeyAccess& a, const KeyAccess& b) {
   return same(a.key, b.key) && same(a.limits, b.limits);
+}
+
+bool same(const OverCall& a, const OverCall& b) {
+  return a.frame == b.frame && a.ignore_nulls == b.ignore_nulls && same(a.call, b.call);
 }
 
 bool same(const SortKey& a, const SortKey& b) {

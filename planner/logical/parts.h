@@ -31,6 +31,13 @@ struct TableCall {
   ColumnDef column;
 };
 
+/// `expr [DESC] [NULLS FIRST]`
+struct SortKey {
+  ExprPtr expr;
+  bool descending = false;
+  bool nulls_first = false;
+};
+
 struct AggregateCall {
   const FunctionDef* function;
   std::size_t variant;
@@ -40,6 +47,8 @@ struct AggregateCall {
   std::int64_t limit = -1;         // most values that a collecting aggregate keeps; -1: all
   ExprPtr filter = nullptr;        // FILTER: only rows for which it is TRUE reach the aggregate; null: all do
   bool distinct = false;  // rows whose arguments the group has taken in before do not, nor do those with a NULL
+  std::vector<SortKey> order = {};  // rows reach it in this order, however they come; none: as they come
+  std::int64_t first = -1;          // and only so many of them; -1: all
 };
 inline bool any_distinct(const std::vector<AggregateCall>& calls) {
   for (const AggregateCall& call : calls)
@@ -60,11 +69,22 @@ struct KeyAccess {
   std::vector<WindowLimit> limits = {};
 };
 
-/// `expr [DESC] [NULLS FIRST]`
-struct SortKey {
-  ExprPtr expr;
-  bool descending = false;
-  bool nulls_first = false;
+/// The rows around a row that a function over a window looks at.
+struct OverFrame {
+  enum class Edge : std::uint8_t { unbounded_preceding, preceding, current_row, following, unbounded_following };
+  bool range = false;  // by the value that rows are ordered by rather than by their number
+  Edge start = Edge::unbounded_preceding, end = Edge::unbounded_following;
+  /// Of `preceding` and `following`: rows, or what the ordering value differs by at most (of a DECIMAL its digits, of a
+  /// TIMESTAMP milliseconds); in `*_real` where it is a DOUBLE.
+  std::int64_t start_by = 0, end_by = 0;
+  double start_real = 0, end_real = 0;
+  friend bool operator==(const OverFrame&, const OverFrame&) = default;
+};
+/// A call with OVER: an aggregate, or a function that there is for windows only.
+struct OverCall {
+  AggregateCall call;
+  OverFrame frame;
+  bool ignore_nulls = false;
 };
 
 enum class NullKey : std::uint8_t {
@@ -81,6 +101,7 @@ struct WindowSpec {
   std::int64_t advance_ms;  // = size for tumbling
   std::int64_t grace_ms;
   std::int64_t retention_ms;  // >= size + grace
+  bool by_clock = false;      // rows have the time when they were taken, and windows close by the clock
   friend bool operator==(const WindowSpec&, const WindowSpec&) = default;
 };
 
@@ -96,10 +117,11 @@ bool same(const AggregateCall& a, const AggregateCall& b);
 bool same(const WindowLimit& a, const WindowLimit& b);
 bool same(const KeyAccess& a, const KeyAccess& b);
 bool same(const SortKey& a, const SortKey& b);
+bool same(const OverCall& a, const OverCall& b);
 template <class T>
 concept HasParts = std::same_as<T, ExprPtr> || std::same_as<T, ProjectItem> || std::same_as<T, TableCall> ||
     std::same_as<T, AggregateCall> || std::same_as<T, WindowLimit> || std::same_as<T, KeyAccess> ||
-    std::same_as<T, SortKey>;
+    std::same_as<T, SortKey> || std::same_as<T, OverCall>;
 template <HasParts T>
 bool same(const std::vector<T>& a, const std::vector<T>& b) {
   if (a.size() != b.size()) return false;
@@ -140,6 +162,7 @@ requires std::same_as<std::remove_const_t<E>, AggregateCall>
 void for_each_expr(E& aggregate, F& f) {
   for (auto& argument : aggregate.arguments) f(argument);
   if (aggregate.filter) f(aggregate.filter);
+  for (auto& key : aggregate.order) f(key.expr);
 }
 template <class E, class F>
 requires std::same_as<std::remove_const_t<E>, WindowLimit>
@@ -150,6 +173,11 @@ template <class E, class F>
 requires std::same_as<std::remove_const_t<E>, SortKey>
 void for_each_expr(E& key, F& f) {
   f(key.expr);
+}
+template <class E, class F>
+requires std::same_as<std::remove_const_t<E>, OverCall>
+void for_each_expr(E& over, F& f) {
+  for_each_expr(over.call, f);
 }
 template <class E, class F>
 requires std::same_as<std::remove_const_t<E>, KeyAccess>
@@ -175,6 +203,7 @@ std::string text_of(const AggregateCall& call);
 std::string text_of(const WindowLimit& limit);
 std::string text_of(const KeyAccess& access);
 std::string text_of(const SortKey& key);
+std::string text_of(const OverCall& call);
 template <HasParts T>
 std::string text_of(const std::vector<T>& parts) {
   std::string text;

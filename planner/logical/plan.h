@@ -11,6 +11,8 @@
 #include "planner/logical/broadcast_join_node.h"
 #include "planner/logical/changes_node.h"
 #include "planner/logical/combine_node.h"
+#include "planner/logical/dedup_node.h"
+#include "planner/logical/expand_node.h"
 #include "planner/logical/expr.h"
 #include "planner/logical/filter_node.h"
 #include "planner/logical/flat_map_node.h"
@@ -20,10 +22,12 @@
 #include "planner/logical/latest_node.h"
 #include "planner/logical/materialize_node.h"
 #include "planner/logical/output_node.h"
+#include "planner/logical/over_node.h"
 #include "planner/logical/pair_join_node.h"
 #include "planner/logical/project_node.h"
 #include "planner/logical/rekey_node.h"
 #include "planner/logical/repartition_node.h"
+#include "planner/logical/retime_node.h"
 #include "planner/logical/sink_node.h"
 #include "planner/logical/sort_node.h"
 #include "planner/logical/source_node.h"
@@ -50,7 +54,8 @@ struct PlanNode : Relation {
   std::variant<SourceNode, FilterNode, ProjectNode, FlatMapNode, RekeyNode, RepartitionNode, CombineNode, AggregateNode,
                StreamTableJoinNode, StreamStreamJoinNode, TableTableJoinNode, ForeignKeyJoinNode, BroadcastJoinNode,
                PairJoinNode, MaterializeNode, SinkNode, OutputNode, KeyLookupNode, StoreScanNode, GroupNode, SortNode,
-               TopicScanNode, LatestNode, UnionNode, ChangesNode, TopRowsNode>
+               TopicScanNode, LatestNode, UnionNode, ChangesNode, TopRowsNode, OverNode, ExpandNode, RetimeNode,
+               DedupNode>
       node;
 
   template <class T>

@@ -47,11 +47,17 @@ json::value write(const std::optional<TimestampColumn>& timestamp) {
 
 json::value write(const std::optional<WindowSpec>& window) {
   if (!window) return nullptr;
-  return {{"type", static_cast<int>(window->type)},
-          {"size", window->size_ms},
-          {"advance", window->advance_ms},
-          {"grace", window->grace_ms},
-          {"retention", window->retention_ms}};
+  json::object out{{"type", static_cast<int>(window->type)},
+                   {"size", window->size_ms},
+                   {"advance", window->advance_ms},
+                   {"grace", window->grace_ms},
+                   {"retention", window->retention_ms}};
+  if (window->by_clock) out["clock"] = true;
+  return out;
+}
+
+json::value write(const SortKey& key) {
+  return {{"expr", plan_json::write(key.expr)}, {"descending", key.descending}, {"nullsFirst", key.nulls_first}};
 }
 
 json::value write(const ProjectItem& item) {
@@ -79,7 +85,19 @@ json::value write(const AggregateCall& call) {
   if (call.limit >= 0) out["limit"] = call.limit;
   if (call.filter) out["filter"] = plan_json::write(call.filter);
   if (call.distinct) out["distinct"] = true;
+  if (call.first >= 0) out["first"] = call.first;
+  if (call.order.empty()) return out;
+  json::array order;
+  for (const SortKey& key : call.order) order.push_back(write(key));
+  out["order"] = std::move(order);
   return out;
+}
+
+json::value write(const OverCall& call) {
+  const OverFrame& frame = call.frame;
+  return {{"call", write(call.call)},           {"range", frame.range},      {"start", static_cast<int>(frame.start)},
+          {"end", static_cast<int>(frame.end)}, {"startBy", frame.start_by}, {"endBy", frame.end_by},
+          {"startReal", frame.start_real},      {"endReal", frame.end_real}, {"ignoreNulls", call.ignore_nulls}};
 }
 
 json::value write(const WindowLimit& limit) {
@@ -93,10 +111,6 @@ json::value write(const KeyAccess& access) {
   for (const ExprPtr& part : access.key) key.push_back(plan_json::write(part));
   for (const WindowLimit& limit : access.limits) limits.push_back(write(limit));
   return {{"key", std::move(key)}, {"limits", std::move(limits)}};
-}
-
-json::value write(const SortKey& key) {
-  return {{"expr", plan_json::write(key.expr)}, {"descending", key.descending}, {"nullsFirst", key.nulls_first}};
 }
 
 template <HasParts Part>
@@ -144,7 +158,8 @@ class Reader {
                     .size_ms = ms("size"),
                     .advance_ms = ms("advance"),
                     .grace_ms = ms("grace"),
-                    .retention_ms = ms("retention")};
+                    .retention_ms = ms("retention"),
+                    .by_clock = from.as_object().contains("clock")};
   }
   void read(const json::value& from, ProjectItem& to) const {
     to = {read_column(from.at("column")), read_expr(from.at("expr"), functions_)};
@@ -156,6 +171,19 @@ class Reader {
     if (const auto* limit = from.as_object().if_contains("limit")) to.limit = limit->to_number<std::int64_t>();
     if (const auto* filter = from.as_object().if_contains("filter")) to.filter = read_expr(*filter, functions_);
     to.distinct = from.as_object().contains("distinct");
+    if (const auto* first = from.as_object().if_contains("first")) to.first = first->to_number<std::int64_t>();
+    if (const auto* order = from.as_object().if_contains("order")) read(*order, to.order);
+  }
+  void read(const json::value& from, OverCall& to) const {
+    read(from.at("call"), to.call);
+    to.frame = {.range = from.at("range").as_bool(),
+                .start = static_cast<OverFrame::Edge>(from.at("start").to_number<int>()),
+                .end = static_cast<OverFrame::Edge>(from.at("end").to_number<int>()),
+                .start_by = from.at("startBy").to_number<std::int64_t>(),
+                .end_by = from.at("endBy").to_number<std::int64_t>(),
+                .start_real = from.at("startReal").to_number<double>(),
+                .end_real = from.at("endReal").to_number<double>()};
+    to.ignore_nulls = from.at("ignoreNulls").as_bool();
   }
   void read(const json::value& from, WindowLimit& to) const {
     to = {static_cast<PseudoColumn>(from.at("bound").to_number<int>()),

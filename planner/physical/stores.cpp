@@ -46,6 +46,7 @@ std::optional<std::int64_t> retention_of(const PlanNode& node) {
     return aggregate->window->retention_ms;
   if (const auto* source = node.as<SourceNode>()) return source->retention_ms;
   if (const auto* join = node.as<StreamStreamJoinNode>()) return join->retention_ms();
+  if (const auto* dedup = node.as<DedupNode>()) return dedup->retention_ms();
   return std::nullopt;
 }
 

@@ -73,6 +73,11 @@ NodePtr for_aggregate(const AggregateNode& aggregate) {
   return make_node(std::move(changed));
 }
 
+bool one_group(const PlanNode& input) {
+  const auto* rekey = input.as<RekeyNode>();
+  return rekey && rekey->keys.size() == 1 && rekey->keys[0].expr->as<LiteralExpr>();
+}
+
 /// Rows of a group come together. Where the result has the table's own key, a row that goes from one group to another
 /// leaves and comes under the same key: that has an order in one partition only.
 NodePtr for_top_rows(const TopRowsNode& top) {
@@ -80,9 +85,18 @@ NodePtr for_top_rows(const TopRowsNode& top) {
   if (!input.moved) return nullptr;
   TopRowsNode changed = top;
   const FormatInfo format = internal_key_format(input.key_format, top.input->schema.keys());
-  const auto* rekey = top.input->as<RekeyNode>();
-  const bool one_group = rekey && rekey->keys.size() == 1 && rekey->keys[0].expr->as<LiteralExpr>();
-  changed.input = move_rows(top.input, "TopRows-PartitionBy", format, top.by_row || one_group ? 1 : 0);
+  changed.input = move_rows(top.input, "TopRows-PartitionBy", format, top.by_row || one_group(*top.input) ? 1 : 0);
+  return make_node(std::move(changed));
+}
+
+/// The same of functions over windows.
+NodePtr for_over(const OverNode& over) {
+  const Partitioning input = partitioning_of(*over.input);
+  if (!input.moved) return nullptr;
+  OverNode changed = over;
+  const FormatInfo format = internal_key_format(input.key_format, over.input->schema.keys());
+  changed.input = move_rows(over.input, "Over-PartitionBy", format,
+                            over.input->kind == RelationKind::table || one_group(*over.input) ? 1 : 0);
   return make_node(std::move(changed));
 }
 
@@ -153,6 +167,7 @@ NodePtr in_one_partition(const Join& join, const char* name) {
 NodePtr repartition_insertion(const NodePtr& node, const RuleContext&) {
   if (const auto* aggregate = node->as<AggregateNode>()) return for_aggregate(*aggregate);
   if (const auto* top = node->as<TopRowsNode>()) return for_top_rows(*top);
+  if (const auto* over = node->as<OverNode>()) return for_over(*over);
   if (const auto* join = node->as<StreamTableJoinNode>()) return for_join(*join);
   if (const auto* join = node->as<StreamStreamJoinNode>()) return for_join(*join);
   if (const auto* join = node->as<TableTableJoinNode>()) return for_join(*join);

@@ -9,7 +9,7 @@ namespace millrace::inline server {
 namespace json = boost::json;
 namespace {
 
-constexpr std::string_view kFunctionKinds[] = {"SCALAR", "AGGREGATE", "TABLE"};
+constexpr std::string_view kFunctionKinds[] = {"SCALAR", "AGGREGATE", "TABLE", "WINDOW"};
 
 std::string pattern_text(const TypePattern& pattern) {
   switch (pattern.kind) {

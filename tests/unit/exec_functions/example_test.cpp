@@ -6,6 +6,7 @@
 
 #include "exec/functions/aggregate.h"
 #include "exec/functions/table_function.h"
+#include "exec/functions/window_function.h"
 #include "function_call.h"
 #include "parser/syntax/parse.h"
 #include "planner/bind/expr_binder.h"
@@ -75,10 +76,8 @@ AggregateArguments aggregate_arguments(const ast::Call& call, const std::vector<
   return out;
 }
 
-std::string aggregate_shown(const FunctionExample& example) {
-  const auto tree = parse_expression(example.sql);
-  const auto& parsed = *tree->as<ast::Call>();
-  AggregateArguments in = aggregate_arguments(parsed, example.over);
+/// The call that an example of an aggregate or of a function over windows shows.
+AggregateCall example_call(const ast::Call& parsed, const AggregateArguments& in) {
   AggregateCall call{};
   call.function = builtin_functions().find(parsed.name.text);
   const auto match = resolve_function(*call.function, in.known, {});
@@ -94,6 +93,14 @@ std::string aggregate_shown(const FunctionExample& example) {
   }
   call.column.type = variant.resolve_return ? variant.resolve_return(types)
                                             : instantiate(variant.returns, match.bindings, Type::null());
+  return call;
+}
+
+std::string aggregate_shown(const FunctionExample& example) {
+  const auto tree = parse_expression(example.sql);
+  const auto& parsed = *tree->as<ast::Call>();
+  AggregateArguments in = aggregate_arguments(parsed, example.over);
+  const AggregateCall call = example_call(parsed, in);
   const auto aggregate = make_aggregate(call);
   const std::size_t rows = evaluate(bound(example.over.at(0))).value.items().size();
   alignas(64) std::byte memory[256];
@@ -107,6 +114,30 @@ std::string aggregate_shown(const FunctionExample& example) {
   std::string text = status ? shown({get_value(*result, 0), false}, aggregate->type()) : "error";
   aggregate->destroy(memory);
   return text;
+}
+
+/// Over all values of x, which the rows are ordered by; frames end at the row itself.
+std::string window_shown(const FunctionExample& example) {
+  const auto tree = parse_expression(example.sql);
+  const auto& parsed = *tree->as<ast::Call>();
+  const AggregateArguments in = aggregate_arguments(parsed, example.over);
+  const OverCall call{.call = example_call(parsed, in), .frame = {}};
+  const Value x = evaluate(bound(example.over.at(0))).value;
+  const auto rows = static_cast<std::uint32_t>(x.items().size());
+  std::vector<std::uint32_t> peers;
+  std::vector<WindowRows::Frame> frames;
+  for (std::uint32_t row = 0; row < rows; ++row) {
+    peers.push_back(row > 0 && x.items()[row] == x.items()[row - 1] ? peers.back() : row);
+    frames.push_back({0, row + 1});
+  }
+  std::vector<ColumnPtr> columns = in.columns;
+  if (call.call.arguments.size() > columns.size())  // a default
+    columns.push_back(make_constant_column(evaluate(call.call.arguments.back()).value, columns[0]->type, rows));
+  const WindowRows::Part all{0, rows, 0, rows};
+  const ColumnPtr result = make_window_function(call)->evaluate({{&all, 1}, peers, frames}, columns);
+  Value::List values;
+  for (std::uint32_t row = 0; row < rows; ++row) values.push_back(get_value(*result, row));
+  return shown({Value::list(std::move(values)), false}, Type::array(result->type));
 }
 
 std::string table_shown(const FunctionExample& example) {
@@ -140,6 +171,7 @@ TEST_P(Example, Holds) {
   const std::string expected = example.result == "error" ? "error" : shown(example.result);
   EXPECT_EQ(kind == FunctionKind::scalar      ? shown(example.sql)
             : kind == FunctionKind::aggregate ? aggregate_shown(example)
+            : kind == FunctionKind::window    ? window_shown(example)
                                               : table_shown(example),
             expected)
       << example.sql;

@@ -15,7 +15,16 @@ namespace {
 constexpr const char* kPage = "docs/functions.md";
 
 std::string kind_text(FunctionKind kind) {
-  return kind == FunctionKind::aggregate ? " (aggregate)" : kind == FunctionKind::table ? " (table function)" : "";
+  switch (kind) {
+    case FunctionKind::aggregate:
+      return " (aggregate)";
+    case FunctionKind::table:
+      return " (table function)";
+    case FunctionKind::window:
+      return " (needs OVER)";
+    default:
+      return "";
+  }
 }
 
 std::string example_text(const FunctionExample& example) {

@@ -39,6 +39,8 @@ class CountingCursor final : public StateDb::Cursor {
     ++seeks_;
     cursor_->seek(from);
   }
+  void seek_before(std::string_view to) override { cursor_->seek_before(to); }
+  void previous() override { cursor_->previous(); }
   Status status() const override { return cursor_->status(); }
 
  private:

@@ -1,0 +1,77 @@
+#include "exec/operators/batch_ops.h"
+#include "exec/operators/lower.h"
+#include "exec/operators/row_evaluators.h"
+
+namespace millrace::inline exec {
+namespace {
+
+/// Gives each row once for each set of grouping expressions, in the order of the sets.
+class Expand final : public Operator {
+ public:
+  Expand(const ExpandNode& node, const LowerContext& lower)
+      : node_(node), context_(lower.context), keys_(expressions_of(node.keys), *node.input) {}
+
+  Status on_batch(int, const Batch& in, Emitter& out) override {
+    RowErrors errors;
+    const std::vector<ColumnPtr> keys = keys_.evaluate(in, std::nullopt, errors);
+    if (errors.count != 0) context_.report(errors, in);
+    rows_.clear();
+    sets_.clear();
+    for (std::uint32_t row = 0; row < in.rows; row += run_of(in, row)) give_run(in, row, run_of(in, row), keys);
+    for (std::size_t from = 0, to = 0; from < rows_.size(); from = to) {
+      to = std::min(from + kMaxBatchRows, rows_.size());
+      // A pair of before and after stays together.
+      if (in.kind(rows_[to - 1]) == RowKind::update_before) ++to;
+      if (Status given = give(in, keys, from, to, out); !given) return given;
+    }
+    return {};
+  }
+
+ private:
+  /// Rows that go together.
+  static std::uint32_t run_of(const Batch& in, std::uint32_t row) {
+    return in.kind(row) == RowKind::update_before && row + 1 < in.rows ? 2 : 1;
+  }
+  void give_run(const Batch& in, std::uint32_t row, std::uint32_t run, const std::vector<ColumnPtr>& keys) {
+    for (const std::size_t set : node_.sets)
+      for (std::uint32_t at = row; at < row + run; ++at) {
+        bool whole = !in.null_values.test(at);
+        for (std::size_t k = 0; k < keys.size(); ++k) whole = whole && !((set >> k & 1) != 0 && keys[k]->is_null(at));
+        if (!whole) continue;
+        rows_.push_back(at);
+        sets_.push_back(set);
+      }
+  }
+  Status give(const Batch& in, const std::vector<ColumnPtr>& keys, std::size_t from, std::size_t to, Emitter& out) {
+    Batch made = gather(in, std::span(rows_).subspan(from, to - from));
+    std::vector<ColumnPtr> own;
+    std::vector<Pick> picks(to - from);
+    for (std::size_t k = 0; k < keys.size(); ++k) {
+      for (std::size_t i = from; i < to; ++i) picks[i - from] = (sets_[i] >> k & 1) != 0 ? Pick{0, rows_[i]} : Pick{};
+      const Column* const source = keys[k].get();
+      own.push_back(interleave(source->type, {&source, 1}, picks));
+    }
+    auto lacks = make_column(Type::bigint(), to - from);
+    const std::size_t all = (std::size_t{1} << keys.size()) - 1;
+    for (std::size_t i = from; i < to; ++i)
+      lacks->values_mut<std::int64_t>()[i - from] = static_cast<std::int64_t>(all & ~sets_[i]);
+    own.push_back(std::move(lacks));
+    made.columns.insert(made.columns.begin(), own.begin(), own.end());
+    made.null_keys.clear();
+    return out.batch(std::move(made));
+  }
+
+  const ExpandNode& node_;
+  OperatorContext& context_;
+  RowEvaluators keys_;
+  std::vector<std::uint32_t> rows_;
+  std::vector<std::size_t> sets_;
+};
+
+}  // namespace
+
+MadeOperator make_expand(const ExpandNode& node, const LowerContext& lower) {
+  return std::make_unique<Expand>(node, lower);
+}
+
+}  // namespace millrace::inline exec
