@@ -34,8 +34,8 @@ class Filler {
 
   void add(const InputRecord& record) {
     if (!status_) return;
-    status_ =
-        writer_->append(topic_, partition_for(record.key, kPartitions), record.key, record.value, record.timestamp);
+    status_ = writer_->append(topic_, partition_for(record.key, kPartitions), record.key, record.value,
+                              RecordTime{record.timestamp});
     if (++count_ % kCommitEvery == 0) commit();
   }
   void commit() {

@@ -137,8 +137,8 @@ class LatencyRun {
   }
 
   Status send(int partition, const std::string& key, std::int64_t sent) {
-    const auto offset =
-        local_.log().append_now({topic_, partition}, key, fmt::format("{{\"sent\":{}}}", sent), wall_clock_ms());
+    const auto offset = local_.log().append_now({topic_, partition}, key, fmt::format("{{\"sent\":{}}}", sent),
+                                                RecordTime{wall_clock_ms()});
     if (!offset) return offset.error();
     return {};
   }

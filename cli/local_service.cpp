@@ -1,6 +1,7 @@
 #include "cli/local_service.h"
 
 #include <algorithm>
+#include <array>
 #include <thread>
 
 #include "cli/commands.h"
@@ -51,18 +52,41 @@ Properties kafka_properties(const Config& config) {
   return properties;
 }
 
-}  // namespace
+using Opened = Result<std::unique_ptr<Log>>;
 
-Result<std::unique_ptr<Log>> LocalService::open_log(const DataDirectory& directory, const LocalOptions& options) {
-  if (options.memory) return make_memory_log();
-  if (options.kafka.empty())
-    return open_embedded_log({.directory = directory.log(), .sync = options.config.text("log.sync") != "off"});
+Opened open_memory(const DataDirectory&, const LocalOptions&) {
+  return make_memory_log();
+}
+
+Opened open_kafka(const DataDirectory&, const LocalOptions& options) {
   return open_kafka_log({.brokers = options.kafka,
                          .properties = kafka_properties(options.config),
                          .commit_interval = std::chrono::milliseconds(options.config.integer("commit.interval.ms")),
                          .session_timeout = std::chrono::milliseconds(options.config.integer("session.timeout.ms")),
                          .heartbeat = std::chrono::milliseconds(options.config.integer("heartbeat.interval.ms"))},
                         std::chrono::milliseconds(options.config.integer("millrace.broker.wait.ms")));
+}
+
+Opened open_embedded(const DataDirectory& directory, const LocalOptions& options) {
+  return open_embedded_log({.directory = directory.log(), .sync = options.config.text("log.sync") != "off"});
+}
+
+/// The logs there are: the first that the options ask for is opened.
+struct LogChoice {
+  bool (*wanted)(const LocalOptions&);
+  Opened (*open)(const DataDirectory&, const LocalOptions&);
+};
+constexpr std::array kLogs = {
+    LogChoice{[](const LocalOptions& options) { return options.memory; }, open_memory},
+    LogChoice{[](const LocalOptions& options) { return !options.kafka.empty(); }, open_kafka},
+    LogChoice{[](const LocalOptions&) { return true; }, open_embedded},
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Log>> LocalService::open_log(const DataDirectory& directory, const LocalOptions& options) {
+  return std::ranges::find_if(kLogs, [&](const LogChoice& log) { return log.wanted(options); })
+      ->open(directory, options);
 }
 
 Result<std::unique_ptr<LocalService>> LocalService::open(std::unique_ptr<DataDirectory> directory,

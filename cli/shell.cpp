@@ -11,19 +11,14 @@
 #include "cli/commands.h"
 #include "cli/terminal.h"
 #include "parser/error/letter_case.h"
+#include "parser/error/trim.h"
 
 namespace millrace::inline cli {
 namespace json = boost::json;
 namespace {
 
-std::string trimmed(std::string text) {
-  text.erase(0, std::min(text.find_first_not_of(" \t\r\n"), text.size()));
-  text.erase(text.find_last_not_of(" \t\r\n") + 1);
-  return text;
-}
-
 std::string unquoted(std::string text) {
-  text = trimmed(std::move(text));
+  text = std::string(trim(text));
   if (text.size() >= 2 && (text.front() == '\'' || text.front() == '"') && text.back() == text.front())
     return text.substr(1, text.size() - 2);
   return text;
@@ -64,7 +59,7 @@ void Shell::banner() {
 
 bool Shell::complete_statement(const std::string& text) const {
   const std::vector<std::string> pieces = split_statements(text);
-  return pieces.empty() || trimmed(pieces.back()).empty() || trimmed(pieces.back()).back() == ';';
+  return pieces.empty() || trim(pieces.back()).empty() || trim(pieces.back()).back() == ';';
 }
 
 std::vector<std::string> Shell::completions() {
@@ -102,14 +97,14 @@ int Shell::interact(const std::string& history_file) {
       break;
     }
     if (spool_ != nullptr) std::fprintf(spool_, "millrace> %s\n", line.text.c_str());
-    if (pending.empty() && trimmed(line.text).empty()) continue;
+    if (pending.empty() && trim(line.text).empty()) continue;
     if (pending.empty() && run_command(line.text)) {
-      editor->remember(trimmed(line.text));
+      editor->remember(std::string(trim(line.text)));
       continue;
     }
     pending += (pending.empty() ? "" : "\n") + line.text;
     if (!complete_statement(pending)) continue;
-    editor->remember(trimmed(pending));
+    editor->remember(std::string(trim(pending)));
     const std::string statement = std::exchange(pending, {});
     session_.options().width = terminal_width();
     interrupted_session = &session_;
@@ -131,7 +126,7 @@ bool Shell::run_script(const std::string& text) {
   bool all = true;
   std::size_t at = 0;
   auto flush = [&] {
-    if (!trimmed(statements).empty()) all &= session_.run(statements);
+    if (!trim(statements).empty()) all &= session_.run(statements);
     statements.clear();
   };
   while (at < text.size() && !exit_) {
@@ -147,11 +142,11 @@ bool Shell::run_script(const std::string& text) {
 }
 
 bool Shell::run_command(const std::string& line) {
-  std::string text = trimmed(line);
-  while (!text.empty() && text.back() == ';') text = trimmed(text.substr(0, text.size() - 1));
+  std::string text(trim(line));
+  while (!text.empty() && text.back() == ';') text = std::string(trim(text.substr(0, text.size() - 1)));
   const std::size_t space = std::min(text.find_first_of(" \t"), text.size());
   std::string command = upper_case(text.substr(0, space));
-  return run_words(command, trimmed(text.substr(space)));
+  return run_words(command, std::string(trim(text.substr(space))));
 }
 
 bool Shell::run_words(const std::string& command, const std::string& rest) {
@@ -172,8 +167,10 @@ bool Shell::run_words(const std::string& command, const std::string& rest) {
       for (const std::string& entry : editor_->history()) show(fmt::format("{:4}: {}\n", ++number, entry));
     return true;
   }
-  if (command == "RUN" && upper_case(rest).starts_with("SCRIPT")) return run_script_file(trimmed(rest.substr(6))), true;
-  if (command == "SET" && upper_case(rest).starts_with("CLI ")) return change_cli_setting(trimmed(rest.substr(4)));
+  if (command == "RUN" && upper_case(rest).starts_with("SCRIPT"))
+    return run_script_file(std::string(trim(rest.substr(6)))), true;
+  if (command == "SET" && upper_case(rest).starts_with("CLI "))
+    return change_cli_setting(std::string(trim(rest.substr(4))));
   return false;
 }
 

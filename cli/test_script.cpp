@@ -4,6 +4,7 @@
 
 #include "cli/test_asserts.h"
 #include "cli/test_bed.h"
+#include "parser/error/trim.h"
 #include "parser/syntax/parse.h"
 
 namespace millrace::inline cli {
@@ -11,16 +12,10 @@ namespace {
 
 constexpr std::string_view kTest = "--@test:", kError = "--@expected.error:", kMessage = "--@expected.message:";
 
-std::string trimmed(std::string_view text) {
-  const std::size_t from = text.find_first_not_of(" \t\r");
-  if (from == std::string_view::npos) return {};
-  return std::string(text.substr(from, text.find_last_not_of(" \t\r") - from + 1));
-}
-
 std::optional<std::string> directive(std::string_view line, std::string_view name) {
-  const std::string text = trimmed(line);
+  const std::string_view text = trim(line);
   if (!text.starts_with(name)) return std::nullopt;
-  return trimmed(std::string_view(text).substr(name.size()));
+  return std::string(trim(text.substr(name.size())));
 }
 
 bool only_comments(std::string_view text) {

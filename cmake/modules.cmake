@@ -28,9 +28,16 @@ millrace_module(exec_functions IN exec/functions ALONE aggregates_offset.cpp dat
                 java_time_resolve.cpp java_zone.cpp json.cpp json_path.cpp lambda.cpp regex.cpp zone_rules.cpp USES exec_formats exec_expr exec_data planner_logical planner_catalog planner_types parser_error
                 LINKS fmt::fmt PkgConfig::ICU PkgConfig::XXHASH OpenSSL::Crypto Boost::url)
 millrace_module(exec_log IN exec/log USES exec_data planner_types parser_error LINKS fmt::fmt spdlog::spdlog PkgConfig::XXHASH)
-file(GLOB logs CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/exec/log/*/module.cmake)  # each adds its module to LOGS
-foreach(log ${logs})
-  include(${log})
+file(GLOB logs CONFIGURE_DEPENDS LIST_DIRECTORIES true RELATIVE ${CMAKE_SOURCE_DIR}/exec/log ${CMAKE_SOURCE_DIR}/exec/log/*)
+foreach(log ${logs})  # each folder is a log; one that needs more than the interface says so in its module.cmake
+  if(EXISTS ${CMAKE_SOURCE_DIR}/exec/log/${log}/module.cmake)
+    include(${CMAKE_SOURCE_DIR}/exec/log/${log}/module.cmake)
+  elseif(IS_DIRECTORY ${CMAKE_SOURCE_DIR}/exec/log/${log})
+    millrace_module(exec_log_${log} IN exec/log/${log} USES exec_log exec_data planner_types parser_error LINKS fmt::fmt spdlog::spdlog)
+  else()
+    continue()
+  endif()
+  list(APPEND LOGS exec_log_${log})
 endforeach()
 millrace_module(exec_state IN exec/state USES exec_data exec_log planner_types parser_error LINKS fmt::fmt spdlog::spdlog PkgConfig::ROCKSDB PkgConfig::XXHASH)
 millrace_module(exec_operators IN exec/operators USES exec_state exec_formats exec_schemas exec_functions exec_expr exec_data exec_log planner_physical planner_logical planner_catalog

@@ -41,7 +41,7 @@ class Bench {
 
   void append(int records) {
     for (int i = 0; i < records; ++i)
-      (void)writer_->append(topic_, i % kPartitions, key_, value_, 1'700'000'000'000 + i);
+      (void)writer_->append(topic_, i % kPartitions, key_, value_, RecordTime{1'700'000'000'000 + i});
     (void)writer_->commit();
   }
   void finish() { (void)writer_->commit_state(std::chrono::minutes(1)); }

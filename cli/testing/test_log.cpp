@@ -39,7 +39,8 @@ Status TestLog::append(const std::string& topic, const StoredRecord& record) {
   for (const auto& [name, value] : record.headers)
     headers.push_back({name, value ? std::optional<std::string_view>(*value) : std::nullopt});
   const std::int32_t partition = record.key ? partition_for(*record.key, *partitions) : 0;
-  const auto appended = log_->append_now({topic, partition}, record.key, record.value, record.timestamp, headers);
+  const auto appended =
+      log_->append_now({topic, partition}, record.key, record.value, RecordTime{record.timestamp}, headers);
   return appended ? Status() : appended.error();
 }
 

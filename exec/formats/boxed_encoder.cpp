@@ -6,7 +6,7 @@ namespace millrace::inline exec {
 
 Result<std::optional<std::string>> BoxedEncoder::encode(std::span<const Value> values) {
   ensure(columns_.size() == values.size());
-  if (format_.name == "NONE") return std::optional<std::string>();
+  if (nothing_) return std::optional<std::string>();
   bool all_null = true;
   boxes_.clear();
   for (std::size_t i = 0; i < columns_.size(); ++i) {

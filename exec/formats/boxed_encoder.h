@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "exec/formats/format.h"
+#include "planner/catalog/formats.h"
 
 namespace millrace::inline exec {
 
@@ -14,7 +15,7 @@ namespace millrace::inline exec {
 class BoxedEncoder {
  public:
   BoxedEncoder(const FormatInfo& format, std::vector<ColumnDef> columns, bool is_key)
-      : format_(format), columns_(std::move(columns)), is_key_(is_key) {}
+      : format_(format), columns_(std::move(columns)), is_key_(is_key), nothing_(holds_nothing(format)) {}
   std::size_t columns() const { return columns_.size(); }
   Result<std::optional<std::string>> encode(std::span<const Value> values);
 
@@ -22,6 +23,7 @@ class BoxedEncoder {
   const FormatInfo format_;
   const std::vector<ColumnDef> columns_;
   const bool is_key_;
+  const bool nothing_;                // is ever written
   std::unique_ptr<Encoder> encoder_;  // made when first needed: not every format is written
   std::vector<ColumnPtr> boxes_;
 };

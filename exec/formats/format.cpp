@@ -54,7 +54,9 @@ std::unique_ptr<Encoder> make_encoder(const FormatInfo& format, std::vector<Colu
 }
 
 bool null_is_absent(const FormatInfo& format, std::span<const ColumnDef> columns) {
-  return columns.size() == 1 && (format.name == "KAFKA" || !format.wrap_single);
+  if (columns.size() != 1) return false;
+  const FormatDef* def = find_format(format.name);
+  return !format.wrap_single || (def != nullptr && def->max_columns == 1);
 }
 
 }  // namespace millrace::inline exec

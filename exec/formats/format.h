@@ -72,7 +72,7 @@ std::unique_ptr<Encoder> make_encoder(const FormatInfo& format, std::vector<Colu
 bool null_is_absent(const FormatInfo& format, std::span<const ColumnDef> columns);
 
 /// One row from boxes, for INSERT VALUES, keys of pull queries and tests. Absent result: all values NULL in a key (a
-/// null key), null_is_absent, or the NONE format.
+/// null key), null_is_absent, or a format that holds nothing.
 Result<std::optional<std::string>> encode_row(const FormatInfo& format, std::span<const ColumnDef> columns,
                                               std::span<const Value> values, bool is_key);
 

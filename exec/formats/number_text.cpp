@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "parser/error/trim.h"
 #include "planner/types/decimal.h"
 
 namespace millrace::inline exec {
@@ -68,12 +69,6 @@ bool parse_integer(std::string_view text, T& out) {
   const char* end = text.data() + text.size();
   const auto result = std::from_chars(text.data(), end, out);
   return result.ec == std::errc() && result.ptr == end;
-}
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && static_cast<unsigned char>(text.front()) <= ' ') text.remove_prefix(1);
-  while (!text.empty() && static_cast<unsigned char>(text.back()) <= ' ') text.remove_suffix(1);
-  return text;
 }
 
 /// from_chars leaves the value alone when it lies outside the range of double; Java gives 0 or Infinity.

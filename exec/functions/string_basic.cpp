@@ -8,7 +8,7 @@
 #include "exec/functions/families.h"
 #include "exec/functions/scalar.h"
 #include "exec/functions/utf16.h"
-#include "planner/types/parse_text.h"
+#include "parser/error/trim.h"
 
 namespace millrace::inline exec {
 namespace {

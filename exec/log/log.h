@@ -39,9 +39,20 @@ struct TopicPartition {
   friend auto operator<=>(const TopicPartition&, const TopicPartition&) = default;
 };
 
+/// One partition as a reader knows it; never given twice by the same reader. No number of a partition, nor an offset.
+enum class ReadHandle : std::int32_t {};
+constexpr ReadHandle kNoRead{-1};
+
+/// When a record happened, in ms since the epoch, as its writer tells it; what offsets and partitions cannot be taken
+/// for.
+enum class RecordTime : std::int64_t {};
+constexpr std::int64_t ms_of(RecordTime time) {
+  return static_cast<std::int64_t>(time);
+}
+
 /// Records of one partition in offset order. Offsets may have gaps (compaction, aborted records, commit markers).
 struct Fetch {
-  int source = -1;  // the handle that Reader::add returned
+  ReadHandle source = kNoRead;  // what Reader::add returned
   std::vector<RecordView> records;
   std::int64_t next_offset = 0;       // read on from here
   std::shared_ptr<const void> owner;  // what the views point into
@@ -58,29 +69,29 @@ class Reader {
   virtual ~Reader() = default;
   /// Starts reading; `offset` is absolute or one of the two constants. Returns a handle for this partition. When an
   /// absolute offset lies before the log's start, reading begins at the start; beyond the end is an error.
-  virtual Result<int> add(const TopicPartition& partition, std::int64_t offset) = 0;
-  virtual void remove(int source) = 0;
+  virtual Result<ReadHandle> add(const TopicPartition& partition, std::int64_t offset) = 0;
+  virtual void remove(ReadHandle source) = 0;
   /// A paused partition yields nothing, keeps its place.
-  virtual void pause(int source) = 0;
-  virtual void resume(int source) = 0;
+  virtual void pause(ReadHandle source) = 0;
+  virtual void resume(ReadHandle source) = 0;
   /// The next records of some partition, fairly chosen; empty when none came within `wait` or wake() was called. At
   /// most about `max_records`.
   virtual Result<std::optional<Fetch>> poll(std::size_t max_records, std::chrono::milliseconds wait) = 0;
   /// The partition whose reading the error that poll() gave last is about, and which brings nothing any more until it
-  /// is removed and added again; -1: the error is about the log as a whole, and reading goes on.
-  virtual int at_fault() const { return -1; }
+  /// is removed and added again; kNoRead: the error is about the log as a whole, and reading goes on.
+  virtual ReadHandle at_fault() const { return kNoRead; }
   /// How many offsets add() passed over, because the log has removed what was there.
-  virtual std::int64_t skipped(int /*source*/) const { return 0; }
+  virtual std::int64_t skipped(ReadHandle /*source*/) const { return 0; }
   /// From now on records that the log removes while they have not been read yet are an error of their partition (see
   /// at_fault), and not passed over.
   virtual void report_removed() {}
   /// One past the last record that a committed reader can see, as far as this client can guess (refreshed by fetches;
   /// no round trip).
-  virtual std::int64_t known_end(int source) = 0;
+  virtual std::int64_t known_end(ReadHandle source) = 0;
   /// True once the log has told that no committed records lie ahead of what poll() has given.
-  virtual bool ended(int source) = 0;
+  virtual bool ended(ReadHandle source) = 0;
   /// Where the log has not told yet, asks it in the background; the answer ends a poll() under way.
-  virtual void ask_end(int source) = 0;
+  virtual void ask_end(ReadHandle source) = 0;
   /// Ends a poll() under way in another thread. Any thread.
   virtual void wake() = 0;
 };
@@ -106,9 +117,9 @@ class Writer {
   /// For writers that live long: learns how many partitions the topic has now, if that was not asked lately.
   /// Precondition: nothing is in the open transaction, and no commit is under way.
   virtual Status refresh(TopicHandle /*topic*/) { return {}; }
-  /// The bytes are copied (or handed over) before it returns. `partition` must exist. `timestamp` in ms.
+  /// The bytes are copied (or handed over) before it returns. `partition` must exist.
   virtual Status append(TopicHandle topic, std::int32_t partition, std::optional<std::string_view> key,
-                        std::optional<std::string_view> value, std::int64_t timestamp,
+                        std::optional<std::string_view> value, RecordTime timestamp,
                         std::span<const HeaderView> headers = {}) = 0;
   /// Records appended and bytes in the open transaction.
   virtual std::size_t pending_bytes() const = 0;
@@ -226,7 +237,7 @@ class Log {
                                                          const std::string& advertised) = 0;
   /// Outside transactions: one record, visible and durable on return; its offset.
   virtual Result<std::int64_t> append_now(const TopicPartition& partition, std::optional<std::string_view> key,
-                                          std::optional<std::string_view> value, std::int64_t timestamp,
+                                          std::optional<std::string_view> value, RecordTime timestamp,
                                           std::span<const HeaderView> headers = {}) = 0;
   /// A copy of all that is committed, as it is at one moment, in a new directory: what opens there is this log.
   virtual Status checkpoint(const std::string& /*directory*/) {

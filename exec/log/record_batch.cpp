@@ -118,19 +118,18 @@ char* RecordBatchBuilder::room_for(std::size_t bytes) {
 }
 
 void RecordBatchBuilder::append(std::optional<std::string_view> key, std::optional<std::string_view> value,
-                                std::int64_t timestamp, std::span<const HeaderView> headers,
-                                std::uint64_t offset_delta) {
+                                RecordTime timestamp, std::span<const HeaderView> headers, std::uint64_t offset_delta) {
   const std::size_t key_bytes = key ? key->size() : 0;
   const std::size_t value_bytes = value ? value->size() : 0;
   const std::size_t most = RecordBatch::kHeaderBytes + 5 * kMaxVarint + key_bytes + value_bytes;
   char* at = room_for(headers.empty() ? most : most + header_room(headers));
   if (count_ == 0) {
-    base_timestamp_ = timestamp;
+    base_timestamp_ = ms_of(timestamp);
     std::memset(at, 0, RecordBatch::kHeaderBytes);
     at += RecordBatch::kHeaderBytes;
   }
   if (sparse_) at = put_varint(at, offset_delta);
-  at = put_varint(at, zigzag(wrapping_sub(timestamp, base_timestamp_)));
+  at = put_varint(at, zigzag(wrapping_sub(ms_of(timestamp), base_timestamp_)));
   at = put_varint(at, nullable_size(key));
   at = put_varint(at, nullable_size(value));
   at = put_varint(at, headers.size());

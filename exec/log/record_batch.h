@@ -66,7 +66,7 @@ class RecordBatchBuilder {
   /// `sparse`: records carry their own offsets (append with an offset), which must ascend from `base_offset`.
   explicit RecordBatchBuilder(bool sparse = false) : sparse_(sparse) {}
 
-  void append(std::optional<std::string_view> key, std::optional<std::string_view> value, std::int64_t timestamp,
+  void append(std::optional<std::string_view> key, std::optional<std::string_view> value, RecordTime timestamp,
               std::span<const HeaderView> headers, std::uint64_t offset_delta = 0);
   bool empty() const { return count_ == 0; }
   std::size_t bytes() const { return size_; }

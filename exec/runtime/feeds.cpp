@@ -66,10 +66,10 @@ void Feeds::tell_other(TaskInput& input) {
 }
 
 void Feeds::close(Feed& feed) {
-  if (feed.source < 0) return;
+  if (feed.source == kNoRead) return;
   lines_[feed.line].by_source.erase(feed.source);
   reader_of(feed).remove(feed.source);
-  feed.source = -1;
+  feed.source = kNoRead;
 }
 
 // What the log does not let us read belongs to those who want it; when it only did not answer, it is asked again.
@@ -252,7 +252,7 @@ Result<std::optional<Fetch>> Feeds::poll(std::size_t line, std::size_t max_recor
   Reader& reader = *lines_[line].reader;
   polled_line_ = line;
   auto fetch = reader.poll(max_records, wait);
-  if (fetch || reader.at_fault() < 0) return fetch;
+  if (fetch || reader.at_fault() == kNoRead) return fetch;
   const auto found = lines_[line].by_source.find(reader.at_fault());
   if (found != lines_[line].by_source.end()) failed(*found->second, fetch.error());
   return std::optional<Fetch>{};
@@ -309,14 +309,14 @@ void Feeds::balance() {
 }
 
 bool Feeds::settled(const Feed& feed) const {
-  return feed.source >= 0 && feed.line == 0 && !feed.paused &&
+  return feed.source != kNoRead && feed.line == 0 && !feed.paused &&
          std::none_of(feed.members.begin(), feed.members.end(), [&](const Member& m) {
            return !m.excluded && (m.input->full() || m.input->accepted() < feed.position);
          });
 }
 
 void Feeds::balance(Feed& feed) {
-  if (feed.source < 0 && Clock::now() >= feed.open_again && !feed.members.empty()) reopen(feed, feed.position);
+  if (feed.source == kNoRead && Clock::now() >= feed.open_again && !feed.members.empty()) reopen(feed, feed.position);
   part(feed);
   if (feed.line > 0) meet(feed);
   pause_if_full(feed);
@@ -349,7 +349,7 @@ void Feeds::meet(Feed& feed) {
   if (front.line == 0) {
     for (std::size_t i = 0; i < feed.members.size();) {
       TaskInput& input = *feed.members[i].input;
-      if (front.source < 0 || input.accepted() < front.position) {
+      if (front.source == kNoRead || input.accepted() < front.position) {
         ++i;
         continue;
       }
@@ -366,7 +366,7 @@ void Feeds::meet(Feed& feed) {
 }
 
 void Feeds::pause_if_full(Feed& feed) {
-  if (feed.source < 0) return;
+  if (feed.source == kNoRead) return;
   const auto now = Clock::now();
   bool wanted = false, held = false;
   for (Member& member : feed.members) {
@@ -392,18 +392,18 @@ void Feeds::pause_if_full(Feed& feed) {
 bool Feeds::ended(const TaskInput& input) const {
   const Feed* feed = feed_of(input);
   if (feed == nullptr) return true;
-  return feed->source >= 0 && input.accepted() >= feed->position && reader_of(*feed).ended(feed->source);
+  return feed->source != kNoRead && input.accepted() >= feed->position && reader_of(*feed).ended(feed->source);
 }
 
 void Feeds::ask_end(const TaskInput& input) {
   const Feed* feed = feed_of(input);
-  if (feed != nullptr && feed->source >= 0) reader_of(*feed).ask_end(feed->source);
+  if (feed != nullptr && feed->source != kNoRead) reader_of(*feed).ask_end(feed->source);
 }
 
 std::optional<std::int64_t> Feeds::behind(const TaskInput& input) const {
   const Feed* feed = feed_of(input);
   if (feed == nullptr) return 0;
-  if (feed->source < 0) return std::nullopt;
+  if (feed->source == kNoRead) return std::nullopt;
   return std::max<std::int64_t>(0, reader_of(*feed).known_end(feed->source) - input.accepted());
 }
 

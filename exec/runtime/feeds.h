@@ -76,7 +76,7 @@ class Feeds {
   struct Feed {
     TopicPartition partition;
     std::size_t line = 0;
-    int source = -1;
+    ReadHandle source = kNoRead;
     std::int64_t position = 0;  // next offset it will bring
     bool fresh = true;          // has brought nothing since it was opened
     bool paused = false;
@@ -87,7 +87,7 @@ class Feeds {
   /// A reader and what it reads: at most one feed of each partition. The first reads the front feeds.
   struct Line {
     std::unique_ptr<Reader> reader;
-    std::unordered_map<int, Feed*> by_source;
+    std::unordered_map<ReadHandle, Feed*> by_source;
     std::size_t feeds = 0;
   };
   using FeedList = std::vector<std::unique_ptr<Feed>>;  // of one partition; those on line 0 first

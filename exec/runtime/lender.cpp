@@ -206,7 +206,12 @@ void Lender::run_here(const Slots& slots, bool end_loans, std::uint64_t changes)
 std::map<SlotId, std::pair<std::string, std::int64_t>> Lender::ask_lags(const Slots& slots) {
   std::map<SlotId, std::pair<std::string, std::int64_t>> best;
   std::vector<std::pair<std::string, LoanQuestion>> questions;
-  for (const std::string& other : others()) questions.emplace_back(other, LoanQuestion{{}, {}, slots});
+  const auto asked = others();
+  for (const std::string& other : asked) questions.emplace_back(other, LoanQuestion{{}, {}, slots});
+  {
+    const MutexLock lock(mutex_);
+    std::erase_if(epochs_, [&](const auto& known) { return std::ranges::find(asked, known.first) == asked.end(); });
+  }
   const auto answers = setup_.remote->ask_loans(questions, kAnswerWait);
   for (std::size_t i = 0; i < answers.size(); ++i) {
     if (!answers[i]) continue;

@@ -50,7 +50,7 @@ Status LoanRecords::write(const Changes& changes) {
   for (const auto& [slot, loan] : changes) {
     std::optional<std::string> value;
     if (loan) value = encode_loan(*loan);
-    if (Status done = writer_->append(*topic, partition_of(slot), kKey, value, wall_clock_ms()); !done)
+    if (Status done = writer_->append(*topic, partition_of(slot), kKey, value, RecordTime{wall_clock_ms()}); !done)
       return failed(done.error());
   }
   if (Status done = writer_->commit(); !done) return failed(done.error());

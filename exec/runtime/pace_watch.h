@@ -54,7 +54,7 @@ class PaceWatch {
 
   // The thread's own.
   std::unique_ptr<Reader> reader_;
-  std::map<SlotId, int> sources_;
+  std::map<SlotId, ReadHandle> sources_;
   std::unordered_map<std::string, std::string> newest_;  // progress records of the slots that are followed
   std::map<TopicPartition, std::int64_t> ends_;
 

@@ -53,8 +53,8 @@ class Restorer {
   std::string client_id_;
   std::size_t memory_bytes_;
   bool whole_;
-  std::unique_ptr<Reader> reader_;       // only while something is being restored
-  std::unordered_map<int, Tail> tails_;  // being read
+  std::unique_ptr<Reader> reader_;              // only while something is being restored
+  std::unordered_map<ReadHandle, Tail> tails_;  // being read
   std::deque<Tail> waiting_;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "exec/runtime/record_form.h"
+#include "planner/catalog/formats.h"
 
 namespace millrace::inline exec {
 
@@ -15,6 +16,7 @@ SinkStage::SinkStage(const PlanNode& sink, const QueryOptions& options, std::int
       window_(sink.window) {
   auto keys = sink.schema.keys();
   auto values = sink.schema.values();
+  no_values_ = holds_nothing(sink_.value_format);
   null_is_absent_ = !internal_ && null_is_absent(sink_.value_format, values);
   if (!keys.empty()) key_encoder_ = make_encoder(sink_.key_format, std::move(keys), true);
   if (!values.empty()) value_encoder_ = make_encoder(sink_.value_format, std::move(values), false);
@@ -108,7 +110,7 @@ std::optional<std::string_view> SinkStage::key_of(const Batch& batch, std::size_
 std::optional<std::string_view> SinkStage::value_of(const Batch& batch, std::size_t row) {
   if (!internal_) {
     if (batch.kind(row) == RowKind::remove || batch.null_values.test(row)) return std::nullopt;
-    if (sink_.value_format.name == "NONE") return std::nullopt;
+    if (no_values_) return std::nullopt;
     if (!value_encoder_) return std::string_view();
     if (null_is_absent_ && batch.columns[key_count_]->is_null(row)) return std::nullopt;
     return values_.row(row);
@@ -130,7 +132,7 @@ Status SinkStage::append_row(const Batch& batch, std::size_t row, std::int64_t t
     for (const auto& [name, content] : *batch.headers[row])
       header_scratch_.push_back({name, content ? std::optional<std::string_view>(*content) : std::nullopt});
   written_[static_cast<std::size_t>(partition)] = true;
-  return writer.append(topic, partition, key, value, time, header_scratch_);
+  return writer.append(topic, partition, key, value, RecordTime{time}, header_scratch_);
 }
 
 }  // namespace millrace::inline exec

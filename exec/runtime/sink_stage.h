@@ -54,6 +54,7 @@ class SinkStage {
   const std::int32_t task_partition_;
   const SinkReport report_;
   std::size_t key_count_;
+  bool no_values_ = false;
   bool null_is_absent_ = false;  // of the one value column
   std::optional<WindowInfo> window_;
   std::unique_ptr<Encoder> key_encoder_, value_encoder_;

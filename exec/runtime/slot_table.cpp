@@ -24,7 +24,7 @@ Result<std::unique_ptr<SlotTable>> SlotTable::open(Log& log, std::string topic, 
   return std::unique_ptr<SlotTable>(new SlotTable(log, std::move(topic), found->partitions));
 }
 
-Status SlotTable::start_reading(std::span<const SlotId> slots, std::vector<int>& sources,
+Status SlotTable::start_reading(std::span<const SlotId> slots, std::vector<ReadHandle>& sources,
                                 std::vector<std::int64_t>& ends) {
   std::vector<TopicPartition> partitions;
   for (const SlotId slot : slots) partitions.push_back({topic_, partition_of(slot)});
@@ -41,7 +41,7 @@ Status SlotTable::start_reading(std::span<const SlotId> slots, std::vector<int>&
     }
     ends.push_back(end);
     if (from >= end) {
-      sources.push_back(-1);
+      sources.push_back(kNoRead);
       continue;
     }
     auto source = reader_->add(partitions[i], from);
@@ -64,10 +64,10 @@ Status SlotTable::refresh(std::span<const SlotId> slots) {
 }
 
 Status SlotTable::read_to_end(std::span<const SlotId> slots) {
-  std::vector<int> sources;
+  std::vector<ReadHandle> sources;
   std::vector<std::int64_t> ends;
   if (auto started = start_reading(slots, sources, ends); !started) return started;
-  auto left = std::count_if(sources.begin(), sources.end(), [](int source) { return source >= 0; });
+  auto left = std::count_if(sources.begin(), sources.end(), [](ReadHandle source) { return source != kNoRead; });
   const auto deadline = Clock::now() + kReadTimeout;
   while (left > 0) {
     auto fetch = reader_->poll(kProgressRecordsPerPoll, kPollWait);
@@ -83,7 +83,7 @@ Status SlotTable::read_to_end(std::span<const SlotId> slots) {
     apply(slots_[index_of(slots[index])], **fetch);
     if ((*fetch)->next_offset >= ends[index]) {
       reader_->remove(*at);
-      *at = -1;
+      *at = kNoRead;
       --left;
     }
   }

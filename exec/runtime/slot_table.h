@@ -40,7 +40,7 @@ class SlotTable {
   SlotTable(Log& log, std::string topic, int slots)
       : log_(log), topic_(std::move(topic)), count_(slots), slots_(slots) {}
   Status read_to_end(std::span<const SlotId> slots) REQUIRES(reading_);
-  Status start_reading(std::span<const SlotId> slots, std::vector<int>& sources, std::vector<std::int64_t>& ends)
+  Status start_reading(std::span<const SlotId> slots, std::vector<ReadHandle>& sources, std::vector<std::int64_t>& ends)
       REQUIRES(reading_);
   void apply(Slot& slot, const Fetch& fetch);
 

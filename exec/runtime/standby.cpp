@@ -114,7 +114,7 @@ void StandbyCopies::put_away(const std::function<bool(const Kept&)>& chosen, boo
   std::erase_if(copies_, [&](const auto& entry) REQUIRES(mutex_) {
     if (!chosen(*entry.second)) return false;
     for (const Follower& follower : entry.second->followers)
-      if (follower.source >= 0) gone_.push_back(follower.source);
+      if (follower.source != kNoRead) gone_.push_back(follower.source);
     return true;
   });
 }
@@ -136,11 +136,11 @@ void StandbyCopies::run() {
     const auto began = Clock::now();
     lock.lock();
     if (!fetch) {
-      const int source = reader_->at_fault();
+      const ReadHandle source = reader_->at_fault();
       spdlog::warn("standby: {}", fetch.error().message);
       put_away(
           [&](const Kept& copy) {
-            return source >= 0 && std::ranges::any_of(copy.followers, [&](const Follower& follower) {
+            return source != kNoRead && std::ranges::any_of(copy.followers, [&](const Follower& follower) {
                      return follower.source == source;
                    });
           },
@@ -179,13 +179,13 @@ void StandbyCopies::start_some() {
                   has_windows(copy.run->plan->subtopologies[copy.task->place().subtopology]));
         },
         true);
+    std::erase_if(failed_, [&](const auto& failed) { return now - failed.second > kTryAgain; });
     for (const auto& [key, wanted] : wanted_) {
-      const auto failed = failed_.find(key);
       if (copies_.contains(key) || taken_.contains(wanted.place.slot)) continue;
-      if (failed == failed_.end() || now - failed->second > kTryAgain) missing.push_back(wanted);
+      if (!failed_.contains(key)) missing.push_back(wanted);
     }
     if (reader_)
-      for (const int source : gone_) reader_->remove(source);
+      for (const ReadHandle source : gone_) reader_->remove(source);
     gone_.clear();
   }
   if (missing.empty()) return;
@@ -215,7 +215,6 @@ void StandbyCopies::start_some() {
                                    : open(missing[i], *progress[i], std::span(*bounds).subspan(first, count));
     if (opened) {
       copies_.at(key)->ends_known = asked;
-      failed_.erase(key);
       continue;
     }
     spdlog::warn("standby of {} partition {}: {}", std::get<0>(key), std::get<2>(key), opened.error().message);

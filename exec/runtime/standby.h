@@ -82,7 +82,7 @@ class StandbyCopies {
  private:
   struct Follower {  // of one changelog
     std::size_t store = 0;
-    int source = -1;
+    ReadHandle source = kNoRead;
     std::int64_t position = 0, end = 0;
     std::int64_t whole_from = 0;  // a position before is in the middle of what compaction has left: of no moment
   };
@@ -114,8 +114,8 @@ class StandbyCopies {
   Copies copies_ GUARDED_BY(mutex_);
   std::map<Key, Wanted> wanted_ GUARDED_BY(mutex_);
   std::set<SlotId> taken_ GUARDED_BY(mutex_);
-  std::vector<int> gone_ GUARDED_BY(mutex_);  // sources that nobody follows any more
-  std::map<Key, Clock::time_point> failed_ GUARDED_BY(mutex_);
+  std::vector<ReadHandle> gone_ GUARDED_BY(mutex_);             // sources that nobody follows any more
+  std::map<Key, Clock::time_point> failed_ GUARDED_BY(mutex_);  // not long ago
   Clock::time_point last_written_ GUARDED_BY(mutex_) = Clock::now();
   bool stopping_ GUARDED_BY(mutex_) = false;
   std::thread thread_;

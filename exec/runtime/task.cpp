@@ -14,7 +14,7 @@ class WriterChangelog final : public ChangelogSink {
   WriterChangelog(Writer& writer, TopicHandle topic, std::int32_t partition)
       : writer_(writer), topic_(topic), partition_(partition), now_(wall_clock_ms()) {}
   Status put(std::string_view key, std::optional<std::string_view> value) override {
-    return writer_.append(topic_, partition_, key, value, now_);
+    return writer_.append(topic_, partition_, key, value, RecordTime{now_});
   }
 
  private:
@@ -316,7 +316,7 @@ Status Task::write_commit() {
   auto topic = environment_.writer->topic(environment_.slots_topic);
   if (!topic) return topic.error();
   return environment_.writer->append(*topic, partition_of(place_.slot), progress_key_, encode(committing_),
-                                     wall_clock_ms());
+                                     RecordTime{wall_clock_ms()});
 }
 
 Status Task::commit_stores() {

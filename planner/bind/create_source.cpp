@@ -113,7 +113,6 @@ void set_formats(const ast::CreateSource& statement, const BindContext& context,
                  SourceDef& source) {
   const auto key = with.wanted_key_format();
   const auto value = with.wanted_value_format();
-  const auto key_default = find_property(context.properties, "ksql.persistence.default.format.key");
   const auto value_default = find_property(context.properties, "ksql.persistence.default.format.value");
   if (!value && (!value_default || value_default->empty())) {
     throw SqlError(
@@ -121,7 +120,7 @@ void set_formats(const ast::CreateSource& statement, const BindContext& context,
         "Statement is missing the 'VALUE_FORMAT' property from the WITH clause. Either provide one or set a default "
         "via the 'ksql.persistence.default.format.value' config.");
   }
-  const std::string key_name = key.value_or(key_default && !key_default->empty() ? *key_default : "KAFKA");
+  const std::string key_name = key.value_or(default_key_format(context.properties));
   if ((with.key_schema_id && source.schema.key_count() > 0) ||
       (with.value_schema_id && !source.schema.values().empty())) {
     throw SqlError(Code::invalid_schema, with.span,

@@ -63,7 +63,7 @@ JoinSide JoinBuilder::join_pairs(JoinSide left, JoinSide right, const JoinStep& 
   bind_values(step, node.left_values, node.right_values);
   left.node = make_node(std::move(node));
   const FormatDef* def = find_format(left.key_format.name);
-  if (def == nullptr || !refusal(*def, left.node->schema.keys()).empty()) left.key_format = FormatInfo{.name = "JSON"};
+  if (def == nullptr || !refusal(*def, left.node->schema.keys()).empty()) left.key_format = object_format();
   left.sources.push_back(step.source);
   left.node = with_rest(left.node, step);
   return left;

@@ -269,9 +269,9 @@ JoinSide JoinBuilder::join(JoinSide left, JoinSide right, const JoinStep& step) 
   if (!lifted() || left.node->window) checks.check_partitions();
   note_equivalents(step, keep);
   const std::size_t left_size = left.node->schema.size();
-  FormatInfo format = left.key_format.name == "NONE" ? right.key_format : left.key_format;
+  FormatInfo format = holds_nothing(left.key_format) ? right.key_format : left.key_format;
   const FormatDef* def = find_format(format.name);
-  if (key.size() > 1 && (def == nullptr || !refusal(*def, key.columns).empty())) format = FormatInfo{.name = "JSON"};
+  if (key.size() > 1 && (def == nullptr || !refusal(*def, key.columns).empty())) format = object_format();
   JoinSide joined{make_join(left, right, step, key), left.sources, false, std::move(format),
                   left.rekeyed    ? right.partitions
                   : right.rekeyed ? left.partitions

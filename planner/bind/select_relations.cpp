@@ -8,6 +8,7 @@
 #include "planner/bind/query_forms.h"
 #include "planner/bind/select_plan.h"
 #include "planner/bind/source_checks.h"
+#include "planner/catalog/formats.h"
 
 namespace millrace::inline planner {
 namespace {
@@ -79,7 +80,7 @@ ScopeSource open_query(const BoundSelect& select, const std::string& alias, cons
   def->schema = select.root->schema;
   def->window = select.root->window;
   def->key_format = select.key_format;
-  if (select.null_key) def->key_format = FormatInfo{.name = "NONE"};
+  if (select.null_key) def->key_format = empty_format();
   def->value_format = leftmost.value_format;
   def->partitions = leftmost.partitions;
   def->replicas = leftmost.replicas;

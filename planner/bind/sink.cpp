@@ -41,19 +41,16 @@ void set_sink_formats(SourceDef& sink, const BoundSelect& select, const WithProp
   const auto key = with.wanted_key_format();
   const auto value = with.wanted_value_format();
   const bool keyless = sink.schema.key_count() == 0;
-  if (keyless && with.key_format && *with.key_format != "NONE") {
+  if (keyless && with.key_format && !holds_nothing({.name = *with.key_format})) {
     throw SqlError(Code::invalid_format, with.span, "Key format specified for stream without key columns.");
   }
   std::string key_name = key.value_or(select.key_format.name);
-  if (select.null_key) key_name = "NONE";
-  if (!key && !keyless && key_name == "NONE") {
-    const auto fallback = find_property(context.properties, "ksql.persistence.default.format.key");
-    key_name = fallback && !fallback->empty() ? *fallback : "KAFKA";
-  }
+  if (select.null_key) key_name = empty_format().name;
+  if (!key && !keyless && holds_nothing({.name = key_name})) key_name = default_key_format(context.properties);
   key_name = written_name(key_name, key.has_value(), with.span);
   if (!key && !keyless && sink.schema.key_count() > 1 && lifts(Lifted::key_format, context.properties) &&
       !refusal(require_format(key_name, with.span), sink.schema.keys()).empty())
-    key_name = "JSON";
+    key_name = object_format().name;
   const auto inherited = [](const std::optional<char>& given, bool same, const FormatInfo& from) {
     const FormatDef* def = find_format(from.name);
     if (given || !same || !def || !def->has_delimiter) return given;

@@ -319,6 +319,11 @@ FormatInfo make_format(const std::string& name, std::optional<char> delimiter, b
   return format;
 }
 
+std::string default_key_format(const PropertyMap& properties) {
+  std::string set = setting_text(properties, "ksql.persistence.default.format.key");
+  return set.empty() ? bare_format().name : set;
+}
+
 std::optional<std::string> find_property(const PropertyMap& properties, const std::string& name) {
   const auto found = properties.find(name);
   return found == properties.end() ? std::nullopt : std::optional(found->second);

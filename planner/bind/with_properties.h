@@ -39,6 +39,8 @@ FormatInfo make_format(const std::string& name, std::optional<char> delimiter, b
                        const PropertyMap& properties);
 
 /// Value of a session or server property; nullopt when it is not set.
+/// The key format where nothing names one: what the setting says, or bare texts.
+std::string default_key_format(const PropertyMap& properties);
 std::optional<std::string> find_property(const PropertyMap& properties, const std::string& name);
 /// What was set, or the setting's default; nothing when it has none.
 std::optional<bool> find_flag(const PropertyMap& properties, const std::string& name);

@@ -85,6 +85,10 @@ std::string type_refusal(const FormatDef& format, const ColumnDef& column) {
   return {};
 }
 
+FormatInfo made_of(const FormatDef& format) {
+  return FormatInfo{.name = std::string(format.name)};
+}
+
 }  // namespace
 
 const FormatDef* find_format(std::string_view name) {
@@ -123,6 +127,28 @@ bool can_write(const FormatInfo& format) {
 bool is_read_only(const FormatInfo& format) {
   const FormatDef* def = find_format(format.name);
   return def && !def->written_as.empty();
+}
+
+bool holds_nothing(const FormatInfo& format) {
+  const FormatDef* def = find_format(format.name);
+  return def != nullptr && def->max_columns == 0;
+}
+
+FormatInfo empty_format() {
+  return made_of(*std::ranges::find(kFormats, std::size_t{0}, &FormatDef::max_columns));
+}
+
+FormatInfo bare_format() {
+  return made_of(*std::ranges::find(kFormats, FormatDef::Fallback::bare, &FormatDef::fallback));
+}
+
+FormatInfo object_format() {
+  return made_of(*std::ranges::find(kFormats, FormatDef::Fallback::object, &FormatDef::fallback));
+}
+
+FormatInfo fallback_format(const std::vector<ColumnDef>& keys) {
+  FormatInfo bare = bare_format();
+  return refusal(*find_format(bare.name), keys).empty() ? bare : object_format();
 }
 
 bool has_bare_key(const FormatInfo& format, std::size_t key_columns) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -36,6 +37,11 @@ struct FormatDef {
   /// Its schemas are kept in a registry: columns can be inferred and a writer's schema has an id.
   bool registry = false;
 
+  /// What is used where neither a statement nor a setting names a format: `bare` for a key of one column, `object` for
+  /// what `bare` cannot hold.
+  enum class Fallback : std::uint8_t { none, bare, object };
+  Fallback fallback = Fallback::none;
+
   /// Values are changes of a table's rows rather than rows: only tables are read in it, nothing is written. What
   /// inherits it writes this one. Empty: an ordinary format.
   std::string_view written_as = {};
@@ -51,6 +57,17 @@ std::string refusal(const FormatDef& format, const std::vector<ColumnDef>& colum
 bool can_write(const FormatInfo& format);
 /// Whether nothing is ever written in this format.
 bool is_read_only(const FormatInfo& format);
+
+/// Whether it carries nothing at all: there is neither text nor column.
+bool holds_nothing(const FormatInfo& format);
+/// The format of that kind.
+FormatInfo empty_format();
+
+/// The formats that are used where none is named.
+FormatInfo bare_format();
+FormatInfo object_format();
+/// Of the two the first that can hold the keys.
+FormatInfo fallback_format(const std::vector<ColumnDef>& keys);
 
 /// Whether the one key column of a relation is bare.
 bool has_bare_key(const FormatInfo& format, std::size_t key_columns);

@@ -23,7 +23,7 @@ Partitioning partitioning_of(const PlanNode& node) {
     return {repartition->key_format, partitions, false};
   }
   // What a pull query reads stands in the partitions of its store, which it need not know.
-  if (inputs_of(node).empty()) return {FormatInfo{.name = "KAFKA"}, 0, false};
+  if (inputs_of(node).empty()) return {bare_format(), 0, false};
   if (const auto* both = node.as<UnionNode>()) {
     Partitioning left = partitioning_of(*both->left);
     const Partitioning right = partitioning_of(*both->right);
@@ -49,11 +49,9 @@ bool key_format_supports(const FormatInfo& format, const std::vector<ColumnDef>&
 // What only we read needs no schema of a registry.
 FormatInfo internal_key_format(const FormatInfo& wanted, const std::vector<ColumnDef>& keys) {
   const FormatDef* def = find_format(wanted.name);
-  if (wanted.name != "NONE" && def && !def->registry && def->written_as.empty() && key_format_supports(wanted, keys))
-    return wanted;
-  FormatInfo kafka{.name = "KAFKA"};
-  if (wanted.name == "NONE" && key_format_supports(kafka, keys)) return kafka;
-  return FormatInfo{.name = "JSON"};
+  if (holds_nothing(wanted)) return fallback_format(keys);
+  if (def && !def->registry && def->written_as.empty() && key_format_supports(wanted, keys)) return wanted;
+  return object_format();
 }
 
 bool single_partition(const PlanNode& node) {

@@ -19,13 +19,6 @@ constexpr std::string_view kStreamsPrefix = "ksql.streams.";
                  ErrorClass::general);
 }
 
-std::optional<std::int64_t> parse_integer(std::string_view text) {
-  std::int64_t value = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
 SqlError server_only(std::string_view name) {
   return SqlError(Code::invalid_property, {}, fmt::format("Cannot override property '{}'", name), ErrorClass::general)
       .hint("it can only be set in the server's own configuration");
@@ -39,6 +32,13 @@ const Setting& require_setting(std::string_view name) {
 }
 
 }  // namespace
+
+std::optional<std::int64_t> whole_number(std::string_view text) {
+  std::int64_t value = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
 
 bool is_passed_through(std::string_view name) {
   for (std::string_view prefix : {"kafka.", "ssl.", "sasl.", "security.", "ksql.schema.registry.", "authentication."})
@@ -56,7 +56,7 @@ void check_setting(const Setting& setting, std::string_view value) {
     invalid(setting.name, value, fmt::format("it can only be {}: {}", setting.fallback, setting.fixed));
   switch (setting.type) {
     case SettingType::integer: {
-      auto number = parse_integer(value);
+      auto number = whole_number(value);
       if (!number) invalid(setting.name, value, "Not a number of type LONG");
       if (setting.min && *number < *setting.min)
         invalid(setting.name, value, fmt::format("Value must be at least {}", *setting.min));
@@ -95,7 +95,7 @@ std::string setting_text(const PropertyMap& properties, std::string_view name) {
 }
 
 std::int64_t setting_integer(const PropertyMap& properties, std::string_view name) {
-  return parse_integer(setting_text(properties, name)).value_or(0);
+  return whole_number(setting_text(properties, name)).value_or(0);
 }
 
 bool setting_flag(const PropertyMap& properties, std::string_view name) {

@@ -31,6 +31,9 @@ struct Setting {
 const std::vector<Setting>& settings();
 const Setting* find_setting(std::string_view name);
 
+/// The number that the whole text is; absent: it is none.
+std::optional<std::int64_t> whole_number(std::string_view text);
+
 /// Session properties, names without `ksql.streams.`, values as text.
 using PropertyMap = std::map<std::string, std::string>;
 

@@ -5,6 +5,7 @@
 #include <limits>
 #include <optional>
 
+#include "parser/error/trim.h"
 #include "planner/types/civil.h"
 #include "planner/types/decimal.h"
 #include "planner/types/parse_text.h"

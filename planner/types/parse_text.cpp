@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "parser/error/trim.h"
 #include "planner/types/civil.h"
 
 namespace millrace::inline planner {
@@ -117,12 +118,6 @@ std::optional<std::int64_t> read_zone(Reader& in) {
 }
 
 }  // namespace
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && static_cast<unsigned char>(text.front()) <= 0x20) text.remove_prefix(1);
-  while (!text.empty() && static_cast<unsigned char>(text.back()) <= 0x20) text.remove_suffix(1);
-  return text;
-}
 
 std::optional<std::int32_t> parse_int(std::string_view text) {
   return parse_integer<std::int32_t>(text);

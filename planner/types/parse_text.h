@@ -9,7 +9,6 @@
 /// Texts of CAST and of literals (sql.md). Absent = not such a text.
 namespace millrace::inline planner {
 
-std::string_view trim(std::string_view text);  // drops what Java's trim() drops: characters <= U+0020
 std::optional<std::int32_t> parse_int(std::string_view text);
 std::optional<std::int64_t> parse_bigint(std::string_view text);
 /// No NaN or Infinity.

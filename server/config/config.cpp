@@ -4,30 +4,13 @@
 
 #include <algorithm>
 #include <cctype>
-#include <charconv>
 #include <cstring>
 #include <fstream>
 
 #include "parser/error/letter_case.h"
+#include "parser/error/trim.h"
 
 namespace millrace::inline server {
-namespace {
-
-std::optional<std::int64_t> parse_integer(std::string_view text) {
-  std::int64_t value = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front()))) text.remove_prefix(1);
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.remove_suffix(1);
-  return text;
-}
-
-}  // namespace
-
 void Config::load_file(const std::string& path) {
   std::ifstream file(path);
   if (!file)
@@ -99,7 +82,7 @@ std::string Config::text(std::string_view name) const {
 }
 
 std::int64_t Config::integer(std::string_view name) const {
-  return parse_integer(text(name)).value_or(0);
+  return whole_number(text(name)).value_or(0);
 }
 
 bool Config::boolean(std::string_view name) const {

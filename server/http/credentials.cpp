@@ -11,6 +11,7 @@
 #include <fstream>
 
 #include "parser/error/mutex.h"
+#include "parser/error/trim.h"
 #include "planner/types/value.h"
 #include "server/http/http_text.h"
 

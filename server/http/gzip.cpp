@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "parser/error/letter_case.h"
+#include "parser/error/trim.h"
 #include "server/http/http_text.h"
 
 namespace millrace::inline server {

@@ -4,6 +4,7 @@
 #include <boost/asio/buffer.hpp>
 
 #include "parser/error/letter_case.h"
+#include "parser/error/trim.h"
 #include "server/http/http_text.h"
 
 namespace millrace::inline server {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "parser/error/letter_case.h"
+#include "parser/error/trim.h"
 #include "server/http/http_text.h"
 
 namespace millrace::inline server {

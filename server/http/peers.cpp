@@ -106,13 +106,21 @@ struct Peer {
   std::string address;
   std::deque<WaitingKey> waiting;
   std::size_t lines = 0;  // that look keys up
+  std::size_t taken = 0;  // of its lines
   std::vector<std::unique_ptr<PeerLine>> idle;
+  std::chrono::steady_clock::time_point last_taken;
+
+  bool is_silent_since(std::chrono::steady_clock::time_point then) const {
+    return waiting.empty() && lines == 0 && taken == 0 && last_taken < then;
+  }
 };
 
 class PeersImpl final : public ServicePeers {
  public:
-  PeersImpl(TlsContextPtr tls, const std::string& secret)
-      : tls_(tls.get()), authorization_(secret.empty() ? "" : std::string(kPeerScheme) + secret) {
+  PeersImpl(TlsContextPtr tls, const PeerOptions& options)
+      : tls_(tls.get()),
+        authorization_(options.secret.empty() ? "" : std::string(kPeerScheme) + options.secret),
+        forget_after_(options.forget_after) {
     SSL_CTX_up_ref(tls.get());  // tls_ gives back one
     tick();
     thread_ = std::thread([this] { io_.run(); });
@@ -206,6 +214,7 @@ class PeersImpl final : public ServicePeers {
       if (stopped) return;
       const auto now = std::chrono::steady_clock::now();
       for (PeerLine* line : in_use_) line->check_time(now);
+      std::erase_if(peers_, [&](const auto& peer) { return peer.second.is_silent_since(now - forget_after_); });
       tick();
     });
   }
@@ -264,12 +273,15 @@ class PeersImpl final : public ServicePeers {
     } else {
       line = std::make_unique<PeerLine>(io_, peer.address, tls_, authorization_);
     }
+    ++peer.taken;
+    peer.last_taken = std::chrono::steady_clock::now();
     in_use_.insert(line.get());
     return line;
   }
 
   void give_back(Peer& peer, std::unique_ptr<PeerLine> line) {
     in_use_.erase(line.get());
+    --peer.taken;
     if (line->is_idle() && !closing_) peer.idle.push_back(std::move(line));
   }
 
@@ -357,6 +369,7 @@ class PeersImpl final : public ServicePeers {
   asio::steady_timer clock_{io_};
   asio::ssl::context tls_;
   const std::string authorization_;
+  const std::chrono::milliseconds forget_after_;
 
   Mutex mutex_;
   std::vector<std::pair<std::string, WaitingKey>> arrived_ GUARDED_BY(mutex_);
@@ -364,7 +377,7 @@ class PeersImpl final : public ServicePeers {
   bool stopped_ GUARDED_BY(mutex_) = false;
 
   // Of the thread.
-  std::map<std::string, Peer> peers_;  // by address; never erased: there are as many as addresses were seen
+  std::map<std::string, Peer> peers_;  // by address; those that were asked lately
   std::set<PeerLine*> in_use_;
   std::set<PeerScan*> waiting_scans_;
   bool closing_ = false;
@@ -376,7 +389,7 @@ class PeersImpl final : public ServicePeers {
 Result<std::shared_ptr<ServicePeers>> Peers::make(const PeerOptions& options) {
   auto tls = make_tls_client(options.tls);
   if (!tls) return tls.error();
-  return std::shared_ptr<ServicePeers>(std::make_shared<PeersImpl>(std::move(*tls), options.secret));
+  return std::shared_ptr<ServicePeers>(std::make_shared<PeersImpl>(std::move(*tls), options));
 }
 
 PeerAddress parse_peer_address(std::string_view text) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -12,6 +13,7 @@ namespace millrace::inline server {
 struct PeerOptions {
   std::string secret;  // of the service; empty: none
   TlsOptions tls;      // the stores of this process: what it trusts, and what it shows
+  std::chrono::milliseconds forget_after = std::chrono::minutes{5};  // a process that is not asked, and the lines to it
 };
 
 /// The other processes of the service, asked over their HTTP ports: look-ups that wait for the same process go

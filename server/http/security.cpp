@@ -4,6 +4,7 @@
 #include <array>
 
 #include "parser/error/letter_case.h"
+#include "parser/error/trim.h"
 #include "server/http/http_text.h"
 #include "server/session/errors.h"
 

@@ -46,7 +46,8 @@ class TopicAuditLog final : public AuditLog {
   };
 
   void append(const Entry& entry) {
-    if (auto done = log_.append_now({topic_, 0}, std::nullopt, std::string_view(entry.text), entry.time); !done)
+    if (auto done = log_.append_now({topic_, 0}, std::nullopt, std::string_view(entry.text), RecordTime{entry.time});
+        !done)
       spdlog::error("audit: {}: {}", done.error().message, entry.text);
   }
 

@@ -63,7 +63,7 @@ class TopicCommandLog final : public CommandLog {
     for (std::size_t i = 0; i < commands.size() && !submitted.error; ++i) {
       commands[i].followers = static_cast<std::uint32_t>(commands.size() - 1 - i);
       auto appended = log_.append_now({topic_, 0}, std::string_view(commands[i].id),
-                                      std::string_view(command_to_json(commands[i])), wall_clock_ms());
+                                      std::string_view(command_to_json(commands[i])), RecordTime{wall_clock_ms()});
       if (appended) {
         sequences.push_back(*appended);
       } else {

@@ -143,7 +143,7 @@ class TopicProcessingLog final : public ProcessingLog {
     RecordBytes record;
     if (with_records_) record = reader_.read({error.topic, error.partition}, error.offset).value_or(RecordBytes());
     const std::string text = entry_json(error, record, time, lost);
-    if (auto done = log_.append_now({topic_, 0}, std::nullopt, std::string_view(text), time); !done)
+    if (auto done = log_.append_now({topic_, 0}, std::nullopt, std::string_view(text), RecordTime{time}); !done)
       spdlog::warn("processing log: {} ({})", done.error().message, text);
   }
 

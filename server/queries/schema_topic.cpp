@@ -80,7 +80,7 @@ class SchemaTopic final : public RegistryKeeper {
   Status keep(const RegistryChange& change, LocalRegistry& registry) override {
     if (Status made = make_topic(); !made) return made;
     auto appended = log_.append_now({topic_, 0}, std::string_view(change.subject),
-                                    std::string_view(change_to_json(change)), wall_clock_ms());
+                                    std::string_view(change_to_json(change)), RecordTime{wall_clock_ms()});
     if (!appended) return appended.error();
     return read_to(*appended + 1, registry);
   }

@@ -55,7 +55,7 @@ class PrintRun final : public RunningQuery {
       const TopicPartition partition{print.topic.text, number};
       const Log::Bounds bounds = checked(log.bounds(partition), print);
       const std::int64_t from = print.from_beginning ? bounds.begin : bounds.end;
-      const int source = checked(reader_->add(partition, from), print);
+      const ReadHandle source = checked(reader_->add(partition, from), print);
       parts_.push_back({source, number, from, bounds.end});
     }
   }
@@ -88,7 +88,7 @@ class PrintRun final : public RunningQuery {
 
  private:
   struct Part {
-    int source;
+    ReadHandle source;
     std::int32_t number;
     std::int64_t next, end;
   };

@@ -57,7 +57,8 @@ Status RowInserter::take(Row row) {
 Status RowInserter::flush() {
   if (single_) {
     const Row row = *std::exchange(single_, std::nullopt);
-    auto appended = log_.append_now({source_->topic, row.partition}, view(row.key), view(row.value), row.time);
+    auto appended =
+        log_.append_now({source_->topic, row.partition}, view(row.key), view(row.value), RecordTime{row.time});
     if (!appended) return appended.error();
     return {};
   }
@@ -82,7 +83,7 @@ Status RowInserter::begin() {
 }
 
 Status RowInserter::write(const Row& row) {
-  return writer_->append(topic_, row.partition, view(row.key), view(row.value), row.time);
+  return writer_->append(topic_, row.partition, view(row.key), view(row.value), RecordTime{row.time});
 }
 
 }  // namespace millrace::inline server

@@ -30,7 +30,7 @@ Fetch make_fetch(std::vector<std::string> keys, std::vector<std::string> values,
 struct Line::Changelog final : ChangelogSink {
   Changelog(Writer& the_writer, TopicHandle the_topic) : writer(the_writer), topic(the_topic) {}
   Status put(std::string_view key, std::optional<std::string_view> value) override {
-    return writer.append(topic, 0, key, value, 0);
+    return writer.append(topic, 0, key, value, RecordTime{0});
   }
   Writer& writer;
   TopicHandle topic;

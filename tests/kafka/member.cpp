@@ -37,7 +37,7 @@ int run_member(const std::string& prefix) {
       while (owned == 0) std::this_thread::sleep_for(1ms);
       if (!writer) writer = std::move(*log->writer(prefix + "child", member.get()));
       const std::string value = "child grant " + std::to_string(grants) + " record " + std::to_string(count);
-      auto done = writer->append(*writer->topic(prefix + "out"), 0, "child", value, 1);
+      auto done = writer->append(*writer->topic(prefix + "out"), 0, "child", value, RecordTime{1});
       if (done) done = writer->commit();
       const auto state = writer->commit_state(30s);
       if (done && state.outcome == Writer::Outcome::committed) {

@@ -90,7 +90,7 @@ class KafkaMembershipTest : public testing::Test {
     return std::move(log_->writer(prefix_ + id, member).value());
   }
   Writer::CommitState commit(Writer& writer, const std::string& value) {
-    EXPECT_TRUE(writer.append(*writer.topic(prefix_ + "out"), 0, "k", value, 1));
+    EXPECT_TRUE(writer.append(*writer.topic(prefix_ + "out"), 0, "k", value, RecordTime{1}));
     EXPECT_TRUE(writer.commit());
     return writer.commit_state(30s);
   }

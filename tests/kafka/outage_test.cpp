@@ -50,13 +50,13 @@ TEST_F(KafkaOutage, WorkGoesOnWhenTheBrokerReturns) {
   auto reader = std::move(*log->reader("outage"));
   ASSERT_TRUE(reader->add({topic, 0}, kOffsetBeginning));
   const auto out = *writer->topic(topic);
-  ASSERT_TRUE(writer->append(out, 0, "k", "before", 1));
+  ASSERT_TRUE(writer->append(out, 0, "k", "before", RecordTime{1}));
   ASSERT_TRUE(writer->commit());
   ASSERT_EQ(writer->commit_state(30s).outcome, Writer::Outcome::committed);
 
   kill();
   EXPECT_FALSE(log->bounds({topic, 0}));
-  ASSERT_TRUE(writer->append(out, 0, "k", "during", 1));
+  ASSERT_TRUE(writer->append(out, 0, "k", "during", RecordTime{1}));
   ASSERT_TRUE(writer->commit());
   EXPECT_EQ(writer->commit_state(200ms).outcome, Writer::Outcome::pending);
   restart();
@@ -64,7 +64,7 @@ TEST_F(KafkaOutage, WorkGoesOnWhenTheBrokerReturns) {
   for (int attempt = 0; state.outcome == Writer::Outcome::failed && attempt < 20; ++attempt) {
     EXPECT_TRUE(state.error->retriable()) << state.error->message;
     if (state.error->fault == Fault::fenced) writer = std::move(*log->writer(topic, nullptr));
-    ASSERT_TRUE(writer->append(*writer->topic(topic), 0, "k", "during", 1));
+    ASSERT_TRUE(writer->append(*writer->topic(topic), 0, "k", "during", RecordTime{1}));
     ASSERT_TRUE(writer->commit());
     state = writer->commit_state(60s);
   }

@@ -53,7 +53,7 @@ class KafkaRuntimeTest : public testing::Test {
     for (int i = from; i < to; ++i) {
       const std::string key = "id" + std::to_string(i);
       const std::string value = R"({"ITEM":"i)" + std::to_string(i % 10) + R"(","N":)" + std::to_string(i) + "}";
-      ASSERT_TRUE(writer->append(topic, i % 3, key, value, i));
+      ASSERT_TRUE(writer->append(topic, i % 3, key, value, RecordTime{i}));
       count_[i % 10] += 1;
       sum_[i % 10] += i;
     }

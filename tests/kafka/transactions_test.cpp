@@ -19,7 +19,7 @@ TEST(KafkaTransactions, LargeOnesKeepOrderAcrossOverlappingCommits) {
   const std::string filler(150, 'x');
   std::map<std::int32_t, std::int64_t> reported;
   for (int i = 0; i < kRecords; ++i) {
-    ASSERT_TRUE(writer->append(out, i % kPartitions, std::to_string(i), filler, 1));
+    ASSERT_TRUE(writer->append(out, i % kPartitions, std::to_string(i), filler, RecordTime{1}));
     if (i % 30'000 != 29'999) continue;
     ASSERT_TRUE(writer->commit());
   }
@@ -30,7 +30,7 @@ TEST(KafkaTransactions, LargeOnesKeepOrderAcrossOverlappingCommits) {
   ASSERT_EQ(reported.size(), kPartitions);
 
   auto reader = std::move(*log->reader("large"));
-  std::map<int, std::int32_t> partitions;
+  std::map<ReadHandle, std::int32_t> partitions;
   for (std::int32_t p = 0; p < kPartitions; ++p) partitions[*reader->add({topic, p}, kOffsetBeginning)] = p;
   std::map<std::int32_t, int> next;
   std::map<std::int32_t, std::int64_t> last;
@@ -63,14 +63,14 @@ TEST(KafkaTransactions, AReaderWithFullQueuesGivesEveryRecordOnce) {
   int written = 0;
   for (int round = 0; round < kRounds; ++round) {
     for (int i = 0; i < kRecords; ++i, ++written)
-      ASSERT_TRUE(writer->append(out, written % kPartitions, std::to_string(written), "v", 1));
+      ASSERT_TRUE(writer->append(out, written % kPartitions, std::to_string(written), "v", RecordTime{1}));
     ASSERT_TRUE(writer->commit());
     ASSERT_EQ(writer->commit_state(60s).outcome, Writer::Outcome::committed);
-    for (int i = 0; i < 1000; ++i) ASSERT_TRUE(writer->append(out, i % kPartitions, "aborted", "v", 1));
+    for (int i = 0; i < 1000; ++i) ASSERT_TRUE(writer->append(out, i % kPartitions, "aborted", "v", RecordTime{1}));
     ASSERT_TRUE(writer->abort());
   }
   auto reader = std::move(*log->reader("full"));
-  std::map<int, int> next;  // by source
+  std::map<ReadHandle, int> next;
   for (std::int32_t p = 0; p < kPartitions; ++p) next[*reader->add({topic, p}, kOffsetBeginning)] = p;
   int seen = 0;
   const auto deadline = Clock::now() + 60s;
@@ -92,16 +92,16 @@ TEST(KafkaAppendNow, MeetsATopicThatAnotherMadeAnew) {
   const auto log = open_test_log(), other = open_test_log();
   const std::string topic = unique_prefix() + "anew";
   ASSERT_TRUE(log->create_topic(topic, {}));
-  ASSERT_TRUE(log->append_now({topic, 0}, "k", "v", 1));
-  EXPECT_FALSE(log->append_now({topic, 1}, "k", "v", 1));
+  ASSERT_TRUE(log->append_now({topic, 0}, "k", "v", RecordTime{1}));
+  EXPECT_FALSE(log->append_now({topic, 1}, "k", "v", RecordTime{1}));
   ASSERT_TRUE(other->delete_topic(topic));
   const auto deadline = Clock::now() + 60s;
-  while (log->append_now({topic, 0}, "k", "v", 1).has_value() && Clock::now() < deadline) {
+  while (log->append_now({topic, 0}, "k", "v", RecordTime{1}).has_value() && Clock::now() < deadline) {
   }
-  EXPECT_FALSE(log->append_now({topic, 0}, "k", "v", 1));
+  EXPECT_FALSE(log->append_now({topic, 0}, "k", "v", RecordTime{1}));
   ASSERT_TRUE(other->create_topic(topic, {.partitions = 2}));
-  auto appended = log->append_now({topic, 1}, "k", "v", 1);
-  while (!appended && Clock::now() < deadline) appended = log->append_now({topic, 1}, "k", "v", 1);
+  auto appended = log->append_now({topic, 1}, "k", "v", RecordTime{1});
+  while (!appended && Clock::now() < deadline) appended = log->append_now({topic, 1}, "k", "v", RecordTime{1});
   ASSERT_TRUE(appended) << appended.error().message;
   EXPECT_EQ(*appended, 0);
 }
@@ -110,12 +110,12 @@ TEST(KafkaTransactions, BoundsTellCommittedFromWritten) {
   const auto log = open_test_log();
   const std::string topic = unique_prefix() + "bounds";
   ASSERT_TRUE(log->create_topic(topic, {}));
-  ASSERT_TRUE(log->append_now({topic, 0}, "k", "v", 1));
+  ASSERT_TRUE(log->append_now({topic, 0}, "k", "v", RecordTime{1}));
   auto writer = std::move(*log->writer(topic, nullptr));
   // Far more than the writer keeps to itself while the transaction is open.
   const std::string value(1000, 'v');
   const auto out = *writer->topic(topic);
-  for (int i = 0; i < 20'000; ++i) ASSERT_TRUE(writer->append(out, 0, "k", value, 1));
+  for (int i = 0; i < 20'000; ++i) ASSERT_TRUE(writer->append(out, 0, "k", value, RecordTime{1}));
   const auto deadline = Clock::now() + 30s;
   while (log->bounds({topic, 0}, false)->end < 2 && Clock::now() < deadline) {
   }
@@ -123,7 +123,7 @@ TEST(KafkaTransactions, BoundsTellCommittedFromWritten) {
   EXPECT_EQ(log->bounds({topic, 0}, true)->end, 1);
 
   auto reader = std::move(*log->reader("bounds"));
-  const int source = *reader->add({topic, 0}, kOffsetBeginning);
+  const ReadHandle source = *reader->add({topic, 0}, kOffsetBeginning);
   std::int64_t next = 0;
   while (next < 1 && Clock::now() < deadline)
     if (const auto fetch = std::move(*reader->poll(10, 100ms))) next = fetch->next_offset;
@@ -144,7 +144,7 @@ TEST(KafkaReader, KnowsOfMoreBehindWhatWasAborted) {
   const auto log = open_test_log();
   const std::string topic = unique_prefix() + "behind";
   ASSERT_TRUE(log->create_topic(topic, {}));
-  ASSERT_TRUE(log->append_now({topic, 0}, "k", "first", 1));
+  ASSERT_TRUE(log->append_now({topic, 0}, "k", "first", RecordTime{1}));
   auto writer = std::move(*log->writer(topic, nullptr));
   // The writer keeps the last of it to itself.
   const std::string large(100'000, 'x');
@@ -152,15 +152,15 @@ TEST(KafkaReader, KnowsOfMoreBehindWhatWasAborted) {
   const auto deadline = Clock::now() + 30s;
   const auto begin = Clock::now();
   while (log->bounds({topic, 0}, false)->end < 80 && Clock::now() < begin + 8s)
-    ASSERT_TRUE(writer->append(out, 0, "k", large, 1));
+    ASSERT_TRUE(writer->append(out, 0, "k", large, RecordTime{1}));
   ASSERT_GE(log->bounds({topic, 0}, false)->end, 80);
   ASSERT_TRUE(writer->abort());
-  const auto last = log->append_now({topic, 0}, "k", "last", 1);
+  const auto last = log->append_now({topic, 0}, "k", "last", RecordTime{1});
   ASSERT_TRUE(last);
   while (log->bounds({topic, 0}, true)->end <= *last && Clock::now() < deadline) std::this_thread::sleep_for(2ms);
 
   auto reader = std::move(*log->reader("behind"));
-  const int source = *reader->add({topic, 0}, kOffsetBeginning);
+  const ReadHandle source = *reader->add({topic, 0}, kOffsetBeginning);
   // Several answers of the broker come without a record.
   for (int seen = 0; seen < 2 && Clock::now() < deadline;) {
     ASSERT_FALSE(reader->ended(source));

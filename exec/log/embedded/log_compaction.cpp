@@ -103,7 +103,7 @@ class Rewriter {
     for_each_record(source, headers_, [&](const RecordView& record) {
       if (!keeps(batch, record)) return;
       if (builder_.empty()) base_ = record.offset;
-      builder_.append(record.key, record.value, record.timestamp, record.headers,
+      builder_.append(record.key, record.value, RecordTime{record.timestamp}, record.headers,
                       static_cast<std::uint64_t>(record.offset - base_));
       next_ = record.offset + 1;
     });

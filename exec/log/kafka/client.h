@@ -61,8 +61,8 @@ int left_ms(Clock::time_point deadline);
 
 /// The stamp librdkafka writes: it replaces 0 by the present time, so the first millisecond of 1970 has to be stored as
 /// the second.
-inline std::int64_t wire_timestamp(std::int64_t timestamp) {
-  return timestamp == 0 ? 1 : timestamp;
+inline std::int64_t wire_timestamp(RecordTime timestamp) {
+  return timestamp == RecordTime{0} ? 1 : ms_of(timestamp);
 }
 
 }  // namespace millrace::inline exec::kafka

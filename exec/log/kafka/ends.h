@@ -18,7 +18,7 @@ namespace millrace::inline exec::kafka {
 class EndAsker {
  public:
   struct Question {
-    int source = -1;
+    ReadHandle source = kNoRead;
     TopicPartition partition;
     std::int64_t position = 0;  // of the one who asks
   };

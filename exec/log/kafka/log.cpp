@@ -161,7 +161,7 @@ void KafkaLog::forget(const std::string& topic) {
 }
 
 Result<std::int64_t> KafkaLog::append_now(const TopicPartition& partition, std::optional<std::string_view> key,
-                                          std::optional<std::string_view> value, std::int64_t timestamp,
+                                          std::optional<std::string_view> value, RecordTime timestamp,
                                           std::span<const HeaderView> headers) {
   if (Status hit = failpoint::hit(failpoint::kLogAppendNow); !hit) return hit.error();
   const auto client = producer();

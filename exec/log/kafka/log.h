@@ -35,7 +35,7 @@ class KafkaLog final : public Log {
   Result<std::unique_ptr<Membership>> membership(const std::string& group, const std::string& slots_topic,
                                                  const std::string& advertised) override;
   Result<std::int64_t> append_now(const TopicPartition& partition, std::optional<std::string_view> key,
-                                  std::optional<std::string_view> value, std::int64_t timestamp,
+                                  std::optional<std::string_view> value, RecordTime timestamp,
                                   std::span<const HeaderView> headers) override;
   Result<std::string> cluster_id() override;
   void end_within(std::chrono::milliseconds wait) override { ending().within(wait); }

@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t kSpareChunks = 128;
 
 struct Head {
-  std::int64_t timestamp;
+  RecordTime timestamp;
   std::int32_t key, value;  // sizes; -1: null
   std::uint32_t headers;    // each {size, bytes, size or -1, bytes}
 };

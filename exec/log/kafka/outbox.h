@@ -62,7 +62,7 @@ class Lane {
   struct Record {
     std::optional<std::string_view> key;
     std::optional<std::string_view> value;
-    std::int64_t timestamp;
+    RecordTime timestamp;
     std::span<const HeaderView> headers;
   };
 

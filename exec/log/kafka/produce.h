@@ -15,7 +15,7 @@ struct Outgoing {
   std::int32_t partition;
   std::optional<std::string_view> key;
   std::optional<std::string_view> value;
-  std::int64_t timestamp;
+  RecordTime timestamp;
   std::span<const HeaderView> headers;
   void* opaque;  // comes back with the acknowledgement
 };

@@ -66,10 +66,10 @@ struct KafkaReader::Client {
 struct KafkaReader::Line {
   Mutex mutex;
   std::condition_variable event;
-  std::deque<int> ready GUARDED_BY(mutex);
+  std::deque<ReadHandle> ready GUARDED_BY(mutex);
   bool woken GUARDED_BY(mutex) = false;
   struct Answer {
-    int source;
+    ReadHandle source;
     std::int64_t position;              // where the one who asked stood
     std::optional<std::int64_t> end{};  // absent: the log did not answer
   };
@@ -85,7 +85,7 @@ struct KafkaReader::Line {
 
 struct KafkaReader::Source {
   Line* line;
-  int handle;
+  ReadHandle handle;
   TopicPartition name;
   kafka::TopicPtr topic;
   std::unique_ptr<rd_kafka_queue_t, QueueDeleter> queue;
@@ -207,7 +207,7 @@ class FetchBuilder {
     return message->key_len + message->len;
   }
 
-  Fetch finish(int source, std::int64_t next_offset) {
+  Fetch finish(ReadHandle source, std::int64_t next_offset) {
     spans_.set(fetch_.records, messages_->headers);
     fetch_.source = source;
     fetch_.next_offset = next_offset;
@@ -277,7 +277,7 @@ KafkaReader::~KafkaReader() {
   sources_.clear();
 }
 
-KafkaReader::Source* KafkaReader::find(int source) {
+KafkaReader::Source* KafkaReader::find(ReadHandle source) {
   const auto found = sources_.find(source);
   return found == sources_.end() ? nullptr : found->second.get();
 }
@@ -317,7 +317,7 @@ Status KafkaReader::make_room() {
   return {};
 }
 
-Result<int> KafkaReader::add(const TopicPartition& partition, std::int64_t offset) {
+Result<ReadHandle> KafkaReader::add(const TopicPartition& partition, std::int64_t offset) {
   for (const auto& [handle, source] : sources_)
     if (source->name == partition)
       return Error{Fault::bug,
@@ -326,7 +326,7 @@ Result<int> KafkaReader::add(const TopicPartition& partition, std::int64_t offse
   auto source = std::make_unique<Source>();
   const auto start = start_of(partition, offset, source->end);
   if (!start) return start.error();
-  const int handle = next_handle_++;
+  const ReadHandle handle{next_handle_++};
   source->line = line_.get();
   source->handle = handle;
   source->name = partition;
@@ -338,21 +338,21 @@ Result<int> KafkaReader::add(const TopicPartition& partition, std::int64_t offse
   return handle;
 }
 
-void KafkaReader::remove(int source) {
+void KafkaReader::remove(ReadHandle source) {
   Source* found = find(source);
   if (!found) return;
   found->stop();
   sources_.erase(source);
 }
 
-void KafkaReader::pause(int source) {
+void KafkaReader::pause(ReadHandle source) {
   Source* found = find(source);
   if (!found) return;
   const MutexLock lock(line_->mutex);
   found->paused = true;
 }
 
-void KafkaReader::resume(int source) {
+void KafkaReader::resume(ReadHandle source) {
   Source* found = find(source);
   if (!found) return;
   {
@@ -369,12 +369,12 @@ void KafkaReader::wake() {
   line_->event.notify_one();
 }
 
-std::int64_t KafkaReader::skipped(int source) const {
+std::int64_t KafkaReader::skipped(ReadHandle source) const {
   const auto found = sources_.find(source);
   return found == sources_.end() ? 0 : found->second->skipped;
 }
 
-std::int64_t KafkaReader::known_end(int source) {
+std::int64_t KafkaReader::known_end(ReadHandle source) {
   const Source* found = find(source);
   if (!found) return 0;
   const bool waiting = rd_kafka_queue_length(found->queue.get()) > 0;
@@ -387,7 +387,7 @@ std::int64_t KafkaReader::known_end(int source) {
 
 // A response that brings records does not tell where the committed ones end; the empty one after it does (a partition's
 // end is reported once), but may wait for records first. Until then only the log knows.
-bool KafkaReader::ended(int source) {
+bool KafkaReader::ended(ReadHandle source) {
   take_answers();
   const Source* found = find(source);
   if (!found) return true;
@@ -395,7 +395,7 @@ bool KafkaReader::ended(int source) {
   return found->at_end || found->asked_at == found->position;
 }
 
-void KafkaReader::ask_end(int source) {
+void KafkaReader::ask_end(ReadHandle source) {
   Source* found = find(source);
   // Up to a known end records come, or the report that markers and gaps end there.
   if (!found || ended(source) || found->position < found->end || found->asking) return;
@@ -425,7 +425,7 @@ Result<std::optional<Fetch>> KafkaReader::poll(std::size_t max_records, std::chr
   MutexLock lock(line_->mutex);
   while (true) {
     while (!line_->ready.empty()) {
-      const int handle = line_->ready.front();
+      const ReadHandle handle = line_->ready.front();
       line_->ready.pop_front();
       Source* source = find(handle);
       if (!source) continue;
@@ -434,7 +434,7 @@ Result<std::optional<Fetch>> KafkaReader::poll(std::size_t max_records, std::chr
       if (source->paused) continue;
       lock.unlock();
       auto taken = take(handle, *source, std::clamp<std::size_t>(max_records, 1, kMaxBatch));
-      if (!taken) at_fault_ = taken.error().retriable() ? -1 : handle;
+      if (!taken) at_fault_ = taken.error().retriable() ? kNoRead : handle;
       if (!taken || *taken) return taken;
       lock.lock();
     }
@@ -456,7 +456,7 @@ void KafkaReader::fetch_again(Source& source) {
   if (!source.at_end) rd_kafka_seek(source.topic.get(), source.name.partition, source.position, 0);
 }
 
-Result<std::optional<Fetch>> KafkaReader::take(int handle, Source& source, std::size_t max_records) {
+Result<std::optional<Fetch>> KafkaReader::take(ReadHandle handle, Source& source, std::size_t max_records) {
   rd_kafka_message_t* batch[kMaxBatch];
   client_->told.reset();
   source.filled_up = source.filled_up || source.unwoken_bytes >= share_->queued_bytes / 2 ||

@@ -23,16 +23,16 @@ class KafkaReader final : public Reader {
   ~KafkaReader() override;
 
   /// To follow it asks the log for the partition's bounds: two or three round trips.
-  Result<int> add(const TopicPartition& partition, std::int64_t offset) override;
-  void remove(int source) override;
-  void pause(int source) override;
-  void resume(int source) override;
+  Result<ReadHandle> add(const TopicPartition& partition, std::int64_t offset) override;
+  void remove(ReadHandle source) override;
+  void pause(ReadHandle source) override;
+  void resume(ReadHandle source) override;
   Result<std::optional<Fetch>> poll(std::size_t max_records, std::chrono::milliseconds wait) override;
-  std::int64_t known_end(int source) override;
-  bool ended(int source) override;
-  void ask_end(int source) override;
-  int at_fault() const override { return at_fault_; }
-  std::int64_t skipped(int source) const override;
+  std::int64_t known_end(ReadHandle source) override;
+  bool ended(ReadHandle source) override;
+  void ask_end(ReadHandle source) override;
+  ReadHandle at_fault() const override { return at_fault_; }
+  std::int64_t skipped(ReadHandle source) const override;
   void wake() override;
 
   /// What a client that reads up to so many partitions holds ready of each.
@@ -50,8 +50,8 @@ class KafkaReader final : public Reader {
   static Result<std::shared_ptr<Client>> make_client(KafkaLog& log, const std::string& client_id, Purpose purpose,
                                                      const Share& share);
   Status make_room();
-  Source* find(int source);
-  Result<std::optional<Fetch>> take(int handle, Source& source, std::size_t max_records);
+  Source* find(ReadHandle source);
+  Result<std::optional<Fetch>> take(ReadHandle handle, Source& source, std::size_t max_records);
   static void fetch_again(Source& source);
   Result<std::int64_t> start_of(const TopicPartition& partition, std::int64_t offset, std::int64_t& end);
   void take_answers();
@@ -63,9 +63,9 @@ class KafkaReader final : public Reader {
   const Share* share_;
   const std::unique_ptr<Line> line_;
   // By handle; none is given twice, so that what is still said of a removed one means nothing.
-  std::unordered_map<int, std::unique_ptr<Source>> sources_;
-  int next_handle_ = 0;
-  int at_fault_ = -1;
+  std::unordered_map<ReadHandle, std::unique_ptr<Source>> sources_;
+  std::int32_t next_handle_ = 0;
+  ReadHandle at_fault_ = kNoRead;
   const std::unique_ptr<kafka::EndAsker> ends_;  // last: its thread answers into the line
 };
 

@@ -155,7 +155,7 @@ std::int32_t KafkaWriter::partitions(TopicHandle topic) const {
 }
 
 Status KafkaWriter::append(TopicHandle topic, std::int32_t partition, std::optional<std::string_view> key,
-                           std::optional<std::string_view> value, std::int64_t timestamp,
+                           std::optional<std::string_view> value, RecordTime timestamp,
                            std::span<const HeaderView> headers) {
   Topic* known = topics_.find(topic);
   if (known == nullptr) [[unlikely]]
@@ -163,8 +163,8 @@ Status KafkaWriter::append(TopicHandle topic, std::int32_t partition, std::optio
   Topic& target = *known;
   if (static_cast<std::size_t>(partition) >= target.lanes.size()) [[unlikely]]
     return Error{Fault::bug, fmt::format("topic '{}' has no partition {}", target.name, partition)};
-  if (timestamp < 0) [[unlikely]]
-    return user_error("topic '{}': Kafka takes no timestamp before 1970 ({} ms)", target.name, timestamp);
+  if (timestamp < RecordTime{0}) [[unlikely]]
+    return user_error("topic '{}': Kafka takes no timestamp before 1970 ({} ms)", target.name, ms_of(timestamp));
   const std::size_t bytes = (key ? key->size() : 0) + (value ? value->size() : 0);
   if (bytes > target.largest_record) [[unlikely]]
     target.largest_record = log_.admin().largest_record(target.name);  // somebody may have raised it

@@ -38,7 +38,7 @@ class KafkaWriter final : public Writer, private kafka::Acknowledgements {
   std::int32_t partitions(TopicHandle topic) const override;
   Status refresh(TopicHandle topic) override;
   Status append(TopicHandle topic, std::int32_t partition, std::optional<std::string_view> key,
-                std::optional<std::string_view> value, std::int64_t timestamp,
+                std::optional<std::string_view> value, RecordTime timestamp,
                 std::span<const HeaderView> headers) override;
   std::size_t pending_bytes() const override { return pending_bytes_; }
   Status commit() override;

@@ -224,7 +224,7 @@ Result<std::unique_ptr<Membership>> LocalLog::membership(const std::string& grou
 }
 
 Result<std::int64_t> LocalLog::append_now(const TopicPartition& name, std::optional<std::string_view> key,
-                                          std::optional<std::string_view> value, std::int64_t timestamp,
+                                          std::optional<std::string_view> value, RecordTime timestamp,
                                           std::span<const HeaderView> headers) {
   if (Status hit = failpoint::hit(failpoint::kLogAppendNow); !hit) return hit.error();
   auto partition = find_partition(name);

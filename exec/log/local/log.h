@@ -28,7 +28,7 @@ struct LocalPartition {
   LocalPartition(PartitionId number, TopicPartition full_name) : id(number), name(std::move(full_name)) {}
   struct Listener {
     LocalReader* reader;
-    int source;
+    ReadHandle source;
   };
 
   const PartitionId id;
@@ -87,7 +87,7 @@ class LocalLog final : public Log {
   Result<std::unique_ptr<Membership>> membership(const std::string& group, const std::string& slots_topic,
                                                  const std::string& advertised) override;
   Result<std::int64_t> append_now(const TopicPartition& partition, std::optional<std::string_view> key,
-                                  std::optional<std::string_view> value, std::int64_t timestamp,
+                                  std::optional<std::string_view> value, RecordTime timestamp,
                                   std::span<const HeaderView> headers) override;
   Result<std::string> cluster_id() override;
   Status checkpoint(const std::string& directory) override;

@@ -46,7 +46,7 @@ class FetchBuilder {
     return true;
   }
 
-  Fetch finish(int source, std::int64_t next_offset) {
+  Fetch finish(ReadHandle source, std::int64_t next_offset) {
     spans_.set(fetch_.records, owner_->headers);
     fetch_.source = source;
     fetch_.next_offset = next_offset;
@@ -61,7 +61,7 @@ class FetchBuilder {
   std::size_t bytes_ = 0;
 };
 
-void unlisten(LocalPartition& partition, const LocalReader* reader, int source) {
+void unlisten(LocalPartition& partition, const LocalReader* reader, ReadHandle source) {
   std::erase_if(partition.listeners, [&](const LocalPartition::Listener& listener) {
     return listener.reader == reader && listener.source == source;
   });
@@ -74,12 +74,12 @@ LocalReader::~LocalReader() {
   for (const auto& [handle, source] : sources_) unlisten(*source->partition, this, handle);
 }
 
-LocalReader::Source* LocalReader::find(int source) {
+LocalReader::Source* LocalReader::find(ReadHandle source) {
   const auto found = sources_.find(source);
   return found == sources_.end() ? nullptr : found->second.get();
 }
 
-Result<int> LocalReader::add(const TopicPartition& name, std::int64_t offset) {
+Result<ReadHandle> LocalReader::add(const TopicPartition& name, std::int64_t offset) {
   auto partition = log_.find_partition(name);
   if (!partition) return partition.error();
   const MutexLock lock(log_.mutex());
@@ -89,7 +89,7 @@ Result<int> LocalReader::add(const TopicPartition& name, std::int64_t offset) {
   if (offset < 0 || offset > found.end)
     return user_error("topic '{}' partition {}: offset {} lies outside the log, which ends at {}", name.topic,
                       name.partition, offset, found.end);
-  const int handle = next_handle_++;
+  const ReadHandle handle{next_handle_++};
   auto source = std::make_unique<Source>();
   source->partition = *partition;
   source->position = std::max(offset, found.begin);
@@ -101,7 +101,7 @@ Result<int> LocalReader::add(const TopicPartition& name, std::int64_t offset) {
   return handle;
 }
 
-void LocalReader::remove(int source) {
+void LocalReader::remove(ReadHandle source) {
   const MutexLock lock(log_.mutex());
   Source* found = find(source);
   if (!found) return;
@@ -109,12 +109,12 @@ void LocalReader::remove(int source) {
   sources_.erase(source);
 }
 
-void LocalReader::pause(int source) {
+void LocalReader::pause(ReadHandle source) {
   const MutexLock lock(log_.mutex());
   if (Source* found = find(source)) found->paused = true;
 }
 
-void LocalReader::resume(int source) {
+void LocalReader::resume(ReadHandle source) {
   const MutexLock lock(log_.mutex());
   Source* found = find(source);
   if (!found || !found->paused) return;
@@ -122,14 +122,14 @@ void LocalReader::resume(int source) {
   enqueue(source);
 }
 
-void LocalReader::enqueue(int source) {
+void LocalReader::enqueue(ReadHandle source) {
   Source& found = *sources_.at(source);
   if (found.ready || found.paused) return;
   found.ready = true;
   ready_.push_back(source);
 }
 
-void LocalReader::notify(int source) {
+void LocalReader::notify(ReadHandle source) {
   log_.mutex().assert_held();
   enqueue(source);
   event_.notify_one();
@@ -142,18 +142,18 @@ void LocalReader::wake() {
 }
 
 // Unchecked: what this thread alone changes it may read without the lock.
-std::int64_t LocalReader::skipped(int source) const UNCHECKED_LOCKS {
+std::int64_t LocalReader::skipped(ReadHandle source) const UNCHECKED_LOCKS {
   const auto found = sources_.find(source);
   return found == sources_.end() ? 0 : found->second->skipped;
 }
 
-std::int64_t LocalReader::known_end(int source) {
+std::int64_t LocalReader::known_end(ReadHandle source) {
   const MutexLock lock(log_.mutex());
   const Source* found = find(source);
   return found ? found->partition->end : 0;
 }
 
-bool LocalReader::ended(int source) {
+bool LocalReader::ended(ReadHandle source) {
   const MutexLock lock(log_.mutex());
   const Source* found = find(source);
   return !found || found->told >= found->partition->end;
@@ -164,14 +164,14 @@ Result<std::optional<Fetch>> LocalReader::poll(std::size_t max_records, std::chr
   Lock lock(log_.mutex());
   while (true) {
     while (!ready_.empty()) {
-      const int handle = ready_.front();
+      const ReadHandle handle = ready_.front();
       ready_.pop_front();
       Source* source = find(handle);
       if (!source) continue;
       source->ready = false;
       if (source->paused) continue;
       auto taken = take(handle, *source, std::max<std::size_t>(max_records, 1), lock);
-      if (!taken) at_fault_ = taken.error().retriable() ? -1 : handle;
+      if (!taken) at_fault_ = taken.error().retriable() ? kNoRead : handle;
       if (!taken || *taken) return taken;
     }
     if (woken_ || Clock::now() >= deadline) break;
@@ -182,7 +182,7 @@ Result<std::optional<Fetch>> LocalReader::poll(std::size_t max_records, std::chr
 }
 
 // Unchecked: gives `lock` away meanwhile and takes it again.
-Result<std::optional<Fetch>> LocalReader::take(int handle, Source& source, std::size_t max_records,
+Result<std::optional<Fetch>> LocalReader::take(ReadHandle handle, Source& source, std::size_t max_records,
                                                Lock& lock) UNCHECKED_LOCKS {
   FetchBuilder builder(std::min<std::size_t>(max_records, 4096));
   while (builder.size() < max_records && builder.bytes() < kMaxFetchBytes) {

@@ -18,21 +18,21 @@ class LocalReader final : public Reader {
   explicit LocalReader(LocalLog& log) : log_(log) {}
   ~LocalReader() override;
 
-  Result<int> add(const TopicPartition& partition, std::int64_t offset) override;
-  void remove(int source) override;
-  void pause(int source) override;
-  void resume(int source) override;
+  Result<ReadHandle> add(const TopicPartition& partition, std::int64_t offset) override;
+  void remove(ReadHandle source) override;
+  void pause(ReadHandle source) override;
+  void resume(ReadHandle source) override;
   Result<std::optional<Fetch>> poll(std::size_t max_records, std::chrono::milliseconds wait) override;
-  std::int64_t known_end(int source) override;
-  bool ended(int source) override;
-  void ask_end(int) override {}
-  int at_fault() const override { return at_fault_; }
-  std::int64_t skipped(int source) const override;
+  std::int64_t known_end(ReadHandle source) override;
+  bool ended(ReadHandle source) override;
+  void ask_end(ReadHandle) override {}
+  ReadHandle at_fault() const override { return at_fault_; }
+  std::int64_t skipped(ReadHandle source) const override;
   void report_removed() override { report_removed_ = true; }
   void wake() override;
 
   /// Something happened to the partition of `source`. Called by the log with its mutex held.
-  void notify(int source);
+  void notify(ReadHandle source);
 
  private:
   struct Source {
@@ -48,21 +48,21 @@ class LocalReader final : public Reader {
   };
   using Lock = MutexLock;
 
-  void enqueue(int source) REQUIRES(log_.mutex());
-  Source* find(int source) REQUIRES(log_.mutex());
-  Result<std::optional<Fetch>> take(int handle, Source& source, std::size_t max_records, Lock& lock)
+  void enqueue(ReadHandle source) REQUIRES(log_.mutex());
+  Source* find(ReadHandle source) REQUIRES(log_.mutex());
+  Result<std::optional<Fetch>> take(ReadHandle handle, Source& source, std::size_t max_records, Lock& lock)
       REQUIRES(log_.mutex());
   Result<bool> fill(Source& source, std::size_t max_records, Lock& lock) REQUIRES(log_.mutex());
   void fill_from_tail(Source& source, std::size_t max_records) REQUIRES(log_.mutex());
 
   LocalLog& log_;
   // By handle; none is given twice, so that what is still said of a removed one means nothing.
-  std::unordered_map<int, std::unique_ptr<Source>> sources_ GUARDED_BY(log_.mutex());
-  int next_handle_ GUARDED_BY(log_.mutex()) = 0;
-  std::deque<int> ready_ GUARDED_BY(log_.mutex());
+  std::unordered_map<ReadHandle, std::unique_ptr<Source>> sources_ GUARDED_BY(log_.mutex());
+  std::int32_t next_handle_ GUARDED_BY(log_.mutex()) = 0;
+  std::deque<ReadHandle> ready_ GUARDED_BY(log_.mutex());
   std::condition_variable event_;
   bool woken_ GUARDED_BY(log_.mutex()) = false;
-  int at_fault_ = -1;
+  ReadHandle at_fault_ = kNoRead;
   bool report_removed_ = false;
 };
 

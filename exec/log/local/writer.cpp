@@ -96,7 +96,7 @@ std::int32_t LocalWriter::partitions(TopicHandle topic) const {
 }
 
 Status LocalWriter::append(TopicHandle topic, std::int32_t partition, std::optional<std::string_view> key,
-                           std::optional<std::string_view> value, std::int64_t timestamp,
+                           std::optional<std::string_view> value, RecordTime timestamp,
                            std::span<const HeaderView> headers) {
   Topic* known = topics_.find(topic);
   if (known == nullptr) [[unlikely]]

@@ -22,7 +22,7 @@ class LocalWriter final : public Writer {
   std::size_t forget_topics(Clock::time_point before) override;
   std::int32_t partitions(TopicHandle topic) const override;
   Status append(TopicHandle topic, std::int32_t partition, std::optional<std::string_view> key,
-                std::optional<std::string_view> value, std::int64_t timestamp,
+                std::optional<std::string_view> value, RecordTime timestamp,
                 std::span<const HeaderView> headers) override;
   std::size_t pending_bytes() const override { return pending_bytes_; }
   Status commit() override;

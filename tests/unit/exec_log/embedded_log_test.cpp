@@ -70,7 +70,7 @@ class EmbeddedLog : public testing::Test {
   }
 
   void put(const std::string& topic, std::string_view key, std::optional<std::string_view> value) {
-    ASSERT_TRUE(log_->append_now({topic, 0}, key, value, 7));
+    ASSERT_TRUE(log_->append_now({topic, 0}, key, value, RecordTime{7}));
   }
 
   TemporaryDirectory directory_;
@@ -122,7 +122,7 @@ TEST_F(EmbeddedLog, ReadsOnFromDiskIntoMemory) {
   int read = 0;
   for (int round = 0; round < 40; ++round) {
     for (int i = 0; i < 100; ++i)
-      ASSERT_TRUE(writer->append(topic, 0, "k", std::to_string(round * 100 + i) + padding, 1));
+      ASSERT_TRUE(writer->append(topic, 0, "k", std::to_string(round * 100 + i) + padding, RecordTime{1}));
     ASSERT_EQ(commit(*writer).outcome, Writer::Outcome::committed);
     if (round % 20 != 19) continue;
     while (auto fetch = std::move(*reader->poll(333, 0ms)))
@@ -193,7 +193,7 @@ TEST_F(EmbeddedLog, CompactionInSmallPassesEqualsOnePass) {
     const std::string key = std::to_string(random() % 3000);
     expected[key] = std::to_string(i);
     const std::vector<HeaderView> headers{{"i", expected[key]}};
-    ASSERT_TRUE(writer->append(topic, 0, key, expected[key], i, headers));
+    ASSERT_TRUE(writer->append(topic, 0, key, expected[key], RecordTime{i}, headers));
     if (i % 97 != 0) continue;
     ASSERT_TRUE(writer->commit());
   }
@@ -241,9 +241,9 @@ TEST_F(EmbeddedLog, AFailedWriteLeavesNothing) {
   auto writer = std::move(*log_->writer("w", nullptr));
   const auto topic = *writer->topic("t");
   failpoint::arm(failpoint::kLogWrite, {.error = external_error("no disk")});
-  ASSERT_TRUE(writer->append(topic, 0, "k", "lost", 1));
+  ASSERT_TRUE(writer->append(topic, 0, "k", "lost", RecordTime{1}));
   EXPECT_EQ(commit(*writer).outcome, Writer::Outcome::failed);
-  ASSERT_TRUE(writer->append(topic, 0, "k", "kept", 1));
+  ASSERT_TRUE(writer->append(topic, 0, "k", "kept", RecordTime{1}));
   EXPECT_EQ(commit(*writer).outcome, Writer::Outcome::committed);
   writer.reset();
   open();
@@ -257,8 +257,8 @@ TEST_F(EmbeddedLog, AFailingIndexIsOpenedAnew) {
   auto reader = std::move(*log_->reader("r"));
   ASSERT_TRUE(reader->add({"t", 0}, 0));
   failpoint::arm(failpoint::kLogIndex, {.error = external_error("index gone")});
-  EXPECT_FALSE(log_->append_now({"t", 0}, "k", "lost", 1));
-  const auto soon = log_->append_now({"t", 0}, "k", "too soon", 1);
+  EXPECT_FALSE(log_->append_now({"t", 0}, "k", "lost", RecordTime{1}));
+  const auto soon = log_->append_now({"t", 0}, "k", "too soon", RecordTime{1});
   ASSERT_FALSE(soon);
   EXPECT_EQ(soon.error().fault, Fault::external);
   ASSERT_THAT((*reader->poll(10, 0ms))->records, SizeIs(1));
@@ -284,7 +284,7 @@ TEST_F(EmbeddedLog, ACrashBetweenWriteAndIndexKeepsTheTransaction) {
     auto writer = std::move(*log->writer("w", nullptr));
     const auto topic = *writer->topic("t");
     failpoint::arm(failpoint::kLogIndex, {.kind = failpoint::Action::Kind::crash});
-    for (int partition = 0; partition < 2; ++partition) (void)writer->append(topic, partition, "k", "v", 1);
+    for (int partition = 0; partition < 2; ++partition) (void)writer->append(topic, partition, "k", "v", RecordTime{1});
     commit(*writer);
     _exit(1);
   }
@@ -306,7 +306,7 @@ int write_against_a_limit(const std::string& directory) {
   const std::string padding(1000, 'x');
   const auto transaction = [&](int number) {
     for (int i = 0; i < 200; ++i)
-      (void)writer->append(topic, i % 2, std::to_string(number), std::to_string(i) + padding, 1);
+      (void)writer->append(topic, i % 2, std::to_string(number), std::to_string(i) + padding, RecordTime{1});
     return commit(*writer);
   };
   int committed = 0;
@@ -370,7 +370,7 @@ TEST(EmbeddedLogOnAFullDisk, FailsClearlyKeepsWhatWasCommittedAndRecovers) {
       if ((*record.key)[0] == name) number = std::max(number, std::stoi(*record.value) + 1);
     const std::string key = name + std::string(300, 'x');
     for (;; ++number) {
-      for (int i = 0; i < 30; ++i) (void)writer->append(topic, i % 3, key, std::to_string(number), number);
+      for (int i = 0; i < 30; ++i) (void)writer->append(topic, i % 3, key, std::to_string(number), RecordTime{number});
       if (commit(*writer).outcome != Writer::Outcome::committed) _exit(1);
       const std::string line = name + std::to_string(number) + "\n";
       if (::write(report, line.data(), line.size()) < 0) _exit(2);

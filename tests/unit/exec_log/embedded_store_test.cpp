@@ -48,7 +48,7 @@ class EmbeddedStoreFiles : public testing::Test {
 
   Status put(std::int32_t partition, std::int64_t base, std::string_view value) {
     RecordBatchBuilder builder;
-    builder.append("k", value, base, {});
+    builder.append("k", value, RecordTime{base}, {});
     auto batch = builder.seal();
     batch->place(base, base);
     const PlacedBatch placed{{1, partition}, std::move(batch)};
@@ -113,7 +113,7 @@ TEST_F(EmbeddedStoreFiles, OfATransactionThatLostItsEndNothingIsLeft) {
   std::vector<PlacedBatch> transaction;
   for (const std::int32_t partition : {0, 1, 2}) {
     RecordBatchBuilder builder;
-    builder.append("k", std::string(100, 'x'), 1, {});
+    builder.append("k", std::string(100, 'x'), RecordTime{1}, {});
     auto batch = builder.seal();
     batch->place(1, 1);
     transaction.push_back({{1, partition}, std::move(batch)});
@@ -244,8 +244,8 @@ TEST(EmbeddedLogUnderStress, ReadersSeeEveryRecordOnceWhileMaintenanceRuns) {
     const std::string padding(100, 'x');
     for (int i = 0; i < kRecords; ++i) {
       const std::string number = std::to_string(i);
-      (void)writer->append(compacted, 0, std::to_string(i % 500), number + padding, i);
-      (void)writer->append(plain, i % 2, number, number, i);
+      (void)writer->append(compacted, 0, std::to_string(i % 500), number + padding, RecordTime{i});
+      (void)writer->append(plain, i % 2, number, number, RecordTime{i});
       if (i % 64 != 0) continue;
       EXPECT_TRUE(writer->commit());
     }
@@ -310,8 +310,8 @@ constexpr std::int64_t kKept = 500;  // records of "plain" that truncation leave
   const auto plain = *writer->topic("plain");
   for (std::int64_t number = api.bounds({"plain", 0})->end / kKeys;; ++number) {
     for (int key = 0; key < kKeys; ++key) {
-      (void)writer->append(compacted, 0, std::to_string(key), std::to_string(number), number);
-      (void)writer->append(plain, 0, std::to_string(key), std::to_string(number), number);
+      (void)writer->append(compacted, 0, std::to_string(key), std::to_string(number), RecordTime{number});
+      (void)writer->append(plain, 0, std::to_string(key), std::to_string(number), RecordTime{number});
     }
     if (!writer->commit() || writer->commit_state(60s).outcome != Writer::Outcome::committed) _exit(3);
   }
@@ -351,7 +351,7 @@ std::int64_t check_whole(const std::string& directory) {
   EXPECT_EQ(bounds.end % kKeys, 0);
   EXPECT_EQ(api.bounds({"compacted", 0})->end, bounds.end);
   auto reader = std::move(*api.reader("r"));
-  const int plain = *reader->add({"plain", 0}, kOffsetBeginning);
+  const ReadHandle plain = *reader->add({"plain", 0}, kOffsetBeginning);
   EXPECT_TRUE(reader->add({"compacted", 0}, kOffsetBeginning));
   std::int64_t next = bounds.begin;
   std::map<std::string, std::string> last;

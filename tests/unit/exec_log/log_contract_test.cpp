@@ -122,11 +122,11 @@ TEST_P(LogContract, TopicsAreCreatedListedDescribedAndDeleted) {
 
 TEST_P(LogContract, ATopicMadeAgainIsEmpty) {
   const std::string name = topic("again");
-  ASSERT_TRUE(log().append_now({name, 0}, "k", "old", 1));
+  ASSERT_TRUE(log().append_now({name, 0}, "k", "old", RecordTime{1}));
   ASSERT_TRUE(log().delete_topic(name));
   ASSERT_TRUE(log().create_topic(name, {}));
   EXPECT_THAT(read_all(name), IsEmpty());
-  ASSERT_TRUE(log().append_now({name, 0}, "k", "new", 1));
+  ASSERT_TRUE(log().append_now({name, 0}, "k", "new", RecordTime{1}));
   EXPECT_THAT(values(name), ElementsAre("new"));
 }
 
@@ -240,9 +240,9 @@ TEST_P(LogContract, AHandleOfARemovedPartitionMeansNothing) {
   ASSERT_TRUE(out->commit());
   ASSERT_EQ(ended(*out).outcome, Writer::Outcome::committed);
   auto reader = std::move(*log().reader("again"));
-  const int first = *reader->add({name, 0}, kOffsetBeginning);
+  const ReadHandle first = *reader->add({name, 0}, kOffsetBeginning);
   reader->remove(first);
-  const int second = *reader->add({name, 0}, kOffsetBeginning);
+  const ReadHandle second = *reader->add({name, 0}, kOffsetBeginning);
   EXPECT_NE(first, second);
   reader->pause(first);
   reader->ask_end(first);
@@ -316,13 +316,13 @@ TEST_P(LogContract, ASecondWriterWithTheSameIdFencesTheFirst) {
 
 TEST_P(LogContract, ReadersStartWhereAsked) {
   const std::string name = topic("starts");
-  for (int i = 0; i < 5; ++i) ASSERT_TRUE(log().append_now({name, 0}, "k", std::to_string(i), i));
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(log().append_now({name, 0}, "k", std::to_string(i), RecordTime{i}));
   EXPECT_THAT(values(name, 0, 3), ElementsAre("3", "4"));
   EXPECT_THAT(values(name, 0, 5), IsEmpty());
   auto from = reader();
   const auto at_end = from->add({name, 0}, kOffsetEnd);
   ASSERT_TRUE(at_end);
-  ASSERT_TRUE(log().append_now({name, 0}, "k", "5", 5));
+  ASSERT_TRUE(log().append_now({name, 0}, "k", "5", RecordTime{5}));
   const Fetch fetch = next_records(*from, 10);
   EXPECT_EQ(fetch.source, *at_end);
   ASSERT_THAT(fetch.records, SizeIs(1));
@@ -370,7 +370,7 @@ TEST_P(LogContract, EveryPartitionGetsItsTurn) {
   for (int i = 0; i < 300; ++i) ASSERT_TRUE(out->append(handle, i % 3, "k", "v", i));
   commit(*out);
   auto from = reader();
-  std::vector<int> sources;
+  std::vector<ReadHandle> sources;
   for (int p = 0; p < 3; ++p) sources.push_back(*from->add({name, p}, kOffsetBeginning));
   from->pause(sources[1]);
   std::vector<int> seen(3);
@@ -388,7 +388,7 @@ TEST_P(LogContract, EveryPartitionGetsItsTurn) {
   read(300);
   EXPECT_THAT(seen, ElementsAre(100, 100, 100));
   from->remove(sources[0]);
-  ASSERT_TRUE(log().append_now({name, 0}, "k", "v", 1));
+  ASSERT_TRUE(log().append_now({name, 0}, "k", "v", RecordTime{1}));
   const auto quiet = Clock::now() + 300ms;
   while (Clock::now() < quiet) {
     const auto fetch = std::move(*from->poll(10, 50ms));
@@ -475,14 +475,14 @@ TEST_P(LogContract, AReaderKnowsWhenItHasEverything) {
     return from.ended(source);
   };
   auto from = reader();
-  const int source = *from->add({name, 0}, kOffsetBeginning);
+  const ReadHandle source = *from->add({name, 0}, kOffsetBeginning);
   EXPECT_TRUE(has_everything(*from, source)) << "an empty log";
   for (int round = 0; round < 3; ++round) {
     for (int i = 0; i < 10; ++i) ASSERT_TRUE(out->append(handle, 0, "k", std::to_string(i), i));
     EXPECT_TRUE(has_everything(*from, source)) << "what is not committed does not count";
     commit(*out);
     auto late = reader();
-    const int later = *late->add({name, 0}, kOffsetBeginning);
+    const ReadHandle later = *late->add({name, 0}, kOffsetBeginning);
     for (std::size_t seen = 0; seen < 10U * (static_cast<std::size_t>(round) + 1);) {
       EXPECT_FALSE(late->ended(later)) << "after " << seen;
       seen += next_records(*late, 4).records.size();
@@ -537,7 +537,7 @@ TEST_P(LogContract, NobodyWaitsForWhatWasTruncated) {
   const std::int64_t end = log().bounds({name, 0})->end;
   ASSERT_TRUE(log().truncate_before({name, 0}, end));
   auto from = reader();
-  const int source = *from->add({name, 0}, 3);
+  const ReadHandle source = *from->add({name, 0}, 3);
   std::int64_t next = 3;
   const auto give_up = Clock::now() + 30s;
   while (next < end && Clock::now() < give_up) {
@@ -559,7 +559,7 @@ TEST_P(LogContract, WhatDoesNotExistIsAUserError) {
   EXPECT_FALSE(from->add({"no such topic", 0}, 0));
   EXPECT_FALSE(from->add({name, 1}, 0));
   EXPECT_FALSE(from->add({name, 0}, 5));
-  EXPECT_FALSE(log().append_now({"no such topic", 0}, "k", "v", 1));
+  EXPECT_FALSE(log().append_now({"no such topic", 0}, "k", "v", RecordTime{1}));
 }
 
 TEST_P(LogContract, SlotsAreGranted) {
@@ -601,7 +601,7 @@ TEST_P(LogContract, ReopeningKeepsEverything) {
   EXPECT_EQ(*log().cluster_id(), id);
   EXPECT_THAT(values(name, 0), SizeIs(400));
   EXPECT_THAT(values(name, 1), SizeIs(500));
-  ASSERT_TRUE(log().append_now({name, 0}, "k", "next", 1));
+  ASSERT_TRUE(log().append_now({name, 0}, "k", "next", RecordTime{1}));
   EXPECT_EQ(values(name, 0).back(), "next");
 }
 

@@ -376,7 +376,7 @@ TEST_P(EngineTest, ATransientQueryThatNeedsTooMuchMemoryEndsWithAnError) {
   bench.create("in", 1);
   auto writer = std::move(*bench.log->writer("w", nullptr));
   for (int i = 0; i < 30'000; ++i)
-    ASSERT_TRUE(writer->append(*writer->topic("in"), 0, "key " + std::to_string(i), value(i, "x"), i));
+    ASSERT_TRUE(writer->append(*writer->topic("in"), 0, "key " + std::to_string(i), value(i, "x"), RecordTime{i}));
   ASSERT_TRUE(writer->commit());
   ASSERT_EQ(writer->commit_state(std::chrono::seconds{10}).outcome, Writer::Outcome::committed);
   OutputNode output;

@@ -44,7 +44,7 @@ class FaultyLog final : public Log {
     return inner_->membership(group, slots_topic, advertised);
   }
   Result<std::int64_t> append_now(const TopicPartition& partition, std::optional<std::string_view> key,
-                                  std::optional<std::string_view> value, std::int64_t timestamp,
+                                  std::optional<std::string_view> value, RecordTime timestamp,
                                   std::span<const HeaderView> headers) override {
     return inner_->append_now(partition, key, value, timestamp, headers);
   }
@@ -59,14 +59,14 @@ class FaultyLog final : public Log {
   class HoldingReader final : public Reader {
    public:
     HoldingReader(FaultyLog& log, std::unique_ptr<Reader> inner) : log_(log), inner_(std::move(inner)) {}
-    Result<int> add(const TopicPartition& partition, std::int64_t offset) override {
+    Result<ReadHandle> add(const TopicPartition& partition, std::int64_t offset) override {
       auto source = inner_->add(partition, offset);
       if (source && partition.topic == log_.held_topic) held_sources_.push_back(*source);
       return source;
     }
-    void remove(int source) override { inner_->remove(source); }
-    void pause(int source) override { inner_->pause(source); }
-    void resume(int source) override { inner_->resume(source); }
+    void remove(ReadHandle source) override { inner_->remove(source); }
+    void pause(ReadHandle source) override { inner_->pause(source); }
+    void resume(ReadHandle source) override { inner_->resume(source); }
     Result<std::optional<Fetch>> poll(std::size_t max_records, std::chrono::milliseconds wait) override {
       if (!log_.held && !behind_.empty()) {
         Fetch fetch = std::move(behind_.front());
@@ -78,25 +78,25 @@ class FaultyLog final : public Log {
       behind_.push_back(std::move(**fetch));
       return std::optional<Fetch>{};
     }
-    std::int64_t known_end(int source) override { return inner_->known_end(source); }
-    bool ended(int source) override {
+    std::int64_t known_end(ReadHandle source) override { return inner_->known_end(source); }
+    bool ended(ReadHandle source) override {
       const bool behind =
           std::any_of(behind_.begin(), behind_.end(), [&](const Fetch& fetch) { return fetch.source == source; });
       return !behind && inner_->ended(source);
     }
-    void ask_end(int source) override { inner_->ask_end(source); }
+    void ask_end(ReadHandle source) override { inner_->ask_end(source); }
     void wake() override { inner_->wake(); }
-    int at_fault() const override { return inner_->at_fault(); }
-    std::int64_t skipped(int source) const override { return inner_->skipped(source); }
+    ReadHandle at_fault() const override { return inner_->at_fault(); }
+    std::int64_t skipped(ReadHandle source) const override { return inner_->skipped(source); }
     void report_removed() override { inner_->report_removed(); }
 
    private:
-    bool of_held_topic(int source) const {
+    bool of_held_topic(ReadHandle source) const {
       return std::find(held_sources_.begin(), held_sources_.end(), source) != held_sources_.end();
     }
     FaultyLog& log_;
     std::unique_ptr<Reader> inner_;
-    std::vector<int> held_sources_;
+    std::vector<ReadHandle> held_sources_;
     std::deque<Fetch> behind_;
   };
 

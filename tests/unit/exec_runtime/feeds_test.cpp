@@ -20,7 +20,7 @@ class FeedsTest : public testing::Test {
   void append(int count) {
     auto writer = std::move(*log_->writer("w", nullptr));
     const auto topic = *writer->topic("in");
-    for (int i = 0; i < count; ++i) EXPECT_TRUE(writer->append(topic, 0, "k", "v", 0));
+    for (int i = 0; i < count; ++i) EXPECT_TRUE(writer->append(topic, 0, "k", "v", RecordTime{0}));
     EXPECT_TRUE(writer->commit());
     EXPECT_EQ(writer->commit_state(10s).outcome, Writer::Outcome::committed);
     end_ += count;

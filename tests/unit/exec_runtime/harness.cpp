@@ -72,7 +72,7 @@ void Bench::feed(const std::string& topic, std::optional<std::string> key, std::
     ASSERT_TRUE(found && *found);
     partition = key ? partition_for(*key, (*found)->config.partitions) : 0;
   }
-  ASSERT_TRUE(log->append_now({topic, partition}, key, value, timestamp));
+  ASSERT_TRUE(log->append_now({topic, partition}, key, value, RecordTime{timestamp}));
 }
 
 std::vector<Row> Bench::read(const std::string& topic) {

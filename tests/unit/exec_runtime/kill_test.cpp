@@ -52,7 +52,7 @@ class KillTest : public testing::Test {
     for (int i = 0; i < kEvents; ++i) {
       const int item = static_cast<int>((static_cast<std::int64_t>(i) * 7919) % kKeys);
       const std::string value = R"({"ITEM":"i)" + std::to_string(item) + R"(","N":)" + std::to_string(i) + "}";
-      ASSERT_TRUE(writer->append(topic, i % 3, "k" + std::to_string(i), value, i));
+      ASSERT_TRUE(writer->append(topic, i % 3, "k" + std::to_string(i), value, RecordTime{i}));
       count_[item] += 1;
       sum_[item] += i;
     }

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <boost/asio.hpp>
 #include <future>
 
 #include "server/http/peer_wire.h"
@@ -133,6 +135,43 @@ TEST(Peers, AProcessThatIsNotThereIsUnavailable) {
   std::promise<Result<TableEntries>> late;
   (*peers)->look_up("127.0.0.1:1", some_key(), [&](Result<TableEntries> answer) { late.set_value(std::move(answer)); });
   EXPECT_EQ(late.get_future().get().error().fault, Fault::unavailable);
+}
+
+/// Answers one request with nothing, and then waits for the end of the connection.
+class OneAnswer {
+ public:
+  std::string address() const { return "127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port()); }
+  /// What ended the connection.
+  std::future<boost::system::error_code> serve() {
+    return std::async(std::launch::async, [this] {
+      boost::asio::ip::tcp::socket line = acceptor_.accept();
+      std::string request;
+      boost::asio::read_until(line, boost::asio::dynamic_buffer(request), "\r\n\r\n");
+      boost::asio::write(line, boost::asio::buffer(std::string("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")));
+      std::array<char, 64> rest;
+      boost::system::error_code end;
+      while (!end) line.read_some(boost::asio::buffer(rest), end);
+      return end;
+    });
+  }
+
+ private:
+  boost::asio::io_context io_;
+  boost::asio::ip::tcp::acceptor acceptor_{io_, {boost::asio::ip::make_address("127.0.0.1"), 0}};
+};
+
+TEST(Peers, AProcessThatIsNoLongerAskedIsForgottenWithItsLines) {
+  OneAnswer other;
+  auto peers = Peers::make({.secret = {}, .tls = {}, .forget_after = std::chrono::milliseconds{100}});
+  ASSERT_TRUE(peers);
+  auto ended = other.serve();
+  const auto reports = (*peers)->reports({other.address()});
+  ASSERT_EQ(reports.size(), 1U);
+  EXPECT_TRUE(reports.front()) << reports.front().error().message;
+  // Not because of stop(): that comes later.
+  ASSERT_EQ(ended.wait_for(std::chrono::seconds{20}), std::future_status::ready);
+  EXPECT_EQ(ended.get(), boost::asio::error::eof);
+  (*peers)->stop();
 }
 
 }  // namespace

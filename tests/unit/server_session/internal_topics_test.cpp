@@ -41,7 +41,7 @@ class NotingLog final : public Log {
     return log_->membership(group, slots, advertised);
   }
   Result<std::int64_t> append_now(const TopicPartition& partition, std::optional<std::string_view> key,
-                                  std::optional<std::string_view> value, std::int64_t timestamp,
+                                  std::optional<std::string_view> value, RecordTime timestamp,
                                   std::span<const HeaderView> headers) override {
     return log_->append_now(partition, key, value, timestamp, headers);
   }
