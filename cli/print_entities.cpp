@@ -376,6 +376,10 @@ const std::map<std::string, Print, std::less<>>& printers() {
          return print_pairs(e, "variables", {"Variable Name", "Value"}, {"name", "value"}, o);
        }},
       {"type_list", print_types},
+      {"views",
+       [](const auto& e, const auto& o) {
+         return print_pairs(e, "views", {"View Name", "Statement"}, {"name", "statement"}, o);
+       }},
       {"assert_topic",
        [](const auto& e, const auto& o) {
          return message_table(fmt::format("Topic {} {}.", text(e, "topicName"),

@@ -44,6 +44,7 @@ primary
     | primary 'AT' 'TIME' 'ZONE' primary                        # atTimeZone
     | '(' expression ')'                                        # parenthesized
     | EXISTS_QUERY QUERY_OPEN query ')'                         # exists
+    | QUERY_OPEN query ')'                                      # scalarQuery
     | INTERVAL_OF (STRING | INTEGER_VALUE) unit                 # interval
     ;
 

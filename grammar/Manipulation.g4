@@ -6,6 +6,11 @@ insert
                            | 'ONCE' query
                            | nameList? 'VALUES' valueList (ROW_COMMA valueList)*)
     ;
+
+insertBranches: 'INSERT' kind=('FIRST' | 'ALL') insertBranch+ ('ELSE' branchTarget)? query;
+insertBranch: 'WHEN' expression 'THEN' branchTarget;
+branchTarget: 'INTO' name '(' selectItem (',' selectItem)* ')';
+
 nameList: '(' name (',' name)* ')';
 valueList: '(' expression (',' expression)* ')';
 

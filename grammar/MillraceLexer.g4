@@ -6,10 +6,11 @@ lexer grammar MillraceLexer;
 // What parser/syntax/dialect.cpp makes of other tokens where the default dialect gives them a meaning that `ksql` has not:
 // DISTINCT behind SELECT and in calls, DELETE that begins a statement, the comma between two rows of VALUES, the
 // parenthesis before a query, WITH before names of queries, CHANGES, EXISTS, INTERVAL, ROLLUP, CUBE and GROUPING before what they take,
+// UNNEST before its parenthesis, CROSS before JOIN,
 // FUNCTION behind CREATE and DROP, ON among what a window takes.
 tokens {
     SELECT_DISTINCT, CALL_DISTINCT, DELETE_ROWS, ROW_COMMA, QUERY_OPEN, CTE_WITH, CHANGES_OF, EXISTS_QUERY, INTERVAL_OF,
-    ROLLUP_OF, CUBE_OF, GROUPING_OF, FUNCTION_NAME, WINDOW_ON
+    ROLLUP_OF, CUBE_OF, GROUPING_OF, FUNCTION_NAME, WINDOW_ON, UNNEST_OF, CROSS_JOIN
 }
 
 COMMA: ',';
@@ -222,6 +223,9 @@ SETS: 'SETS';
 ROLLUP: 'ROLLUP';
 CUBE: 'CUBE';
 RETURNS: 'RETURNS';
+UNNEST: 'UNNEST';
+ORDINALITY: 'ORDINALITY';
+CROSS: 'CROSS';
 
 // Values and names
 STRING: '\'' (~'\'' | '\'\'')* '\'';

@@ -26,6 +26,7 @@ statement
     | dropType
     | dropConnector
     | insert
+    | insertBranches
     | upsert
     | update
     | deleteRows

@@ -28,5 +28,5 @@ freeWord
     | 'ONCE' | 'UNBOUNDED' | 'TTL' | 'READY' | 'BROADCAST' | 'FOR' | 'SYSTEM_TIME' | 'OF'
     | 'UNION' | 'VIEW' | 'VIEWS' | 'TUMBLE' | 'HOP' | 'LATE' | 'EVERY'
     | 'QUALIFY' | 'OVER' | 'FILTER' | 'RANGE' | 'PRECEDING' | 'FOLLOWING' | 'CURRENT' | 'ROW' | 'IGNORE' | 'RESPECT'
-    | 'GROUPING' | 'SETS' | 'ROLLUP' | 'CUBE' | 'RETURNS'
+    | 'GROUPING' | 'SETS' | 'ROLLUP' | 'CUBE' | 'RETURNS' | 'UNNEST' | 'ORDINALITY' | 'CROSS'
     ;

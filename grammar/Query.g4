@@ -37,18 +37,19 @@ selectItem
     | expression (('AS'? name) | '->' '*')?
     ;
 
-sourceReference: relation asOf? ('AS'? alias=name)?;
+sourceReference: relation asOf? ('AS'? alias=name nameList?)?;
 relation
     : plainRelation
     | reading=('READY' | 'BROADCAST') '(' plainRelation ')'
     | CHANGES_OF '(' plainRelation ')'
+    | UNNEST_OF '(' expression ')' ('WITH' 'ORDINALITY')?
     | 'TUMBLE' '(' plainRelation ',' 'SIZE' duration windowBounds ')'
     | 'HOP' '(' plainRelation ',' 'SIZE' duration ',' 'ADVANCE' 'BY' duration windowBounds ')'
     ;
 plainRelation: name | QUERY_OPEN query ')';
 asOf: 'FOR' 'SYSTEM_TIME' 'AS' 'OF' operand;
 
-joinedSource: joinKind? 'JOIN' sourceReference within? 'ON' expression;
+joinedSource: joinKind? 'JOIN' sourceReference within? 'ON' expression | CROSS_JOIN 'JOIN' sourceReference;
 joinKind: 'INNER' | ('LEFT' | 'RIGHT' | 'FULL') 'OUTER'?;
 within: 'WITHIN' (duration | '(' duration ',' duration ')' | 'UNBOUNDED' ('TTL' duration)?) gracePeriod?;
 

@@ -215,6 +215,8 @@ class Builder {
                                [&](const ChangesNode& n) { return make_changes(n, lower); },
                                [&](const UnionNode& n) { return make_union(n, lower); },
                                [&](const BroadcastJoinNode& n) { return make_broadcast_join(n, lower); },
+                               [&](const FiniteJoinNode& n) { return make_finite_join(n, lower); },
+                               [&](const FiniteRankNode& n) { return make_finite_rank(n, lower); },
                                [&](const PairJoinNode& n) { return make_pair_join(n, lower); },
                                [&](const GroupNode& n) { return make_group(n, lower); },
                                [&](const SortNode& n) { return make_sort(n, lower); },

@@ -41,6 +41,8 @@ MadeOperator make_latest(const LatestNode& node, const LowerContext& lower);
 MadeOperator make_sort(const SortNode& node, const LowerContext& lower);
 MadeOperator make_changes(const ChangesNode& node, const LowerContext& lower);
 MadeOperator make_union(const UnionNode& node, const LowerContext& lower);
+MadeOperator make_finite_rank(const FiniteRankNode& node, const LowerContext& lower);
+MadeOperator make_finite_join(const FiniteJoinNode& node, const LowerContext& lower);
 MadeOperator make_broadcast_join(const BroadcastJoinNode& node, const LowerContext& lower);
 MadeOperator make_pair_join(const PairJoinNode& node, const LowerContext& lower);
 MadeOperator make_over(const OverNode& node, const LowerContext& lower);

@@ -8,44 +8,10 @@
 #include "exec/operators/lower.h"
 #include "exec/operators/picked_rows.h"
 #include "exec/operators/row_evaluators.h"
-#include "planner/types/text_order.h"
+#include "exec/operators/row_order.h"
 
 namespace millrace::inline exec {
 namespace {
-
-template <class T>
-int order_of(const Column& a, std::uint32_t x, const Column& b, std::uint32_t y) {
-  const T left = a.data.as<T>()[x], right = b.data.as<T>()[y];
-  return left < right ? -1 : right < left ? 1 : 0;
-}
-
-/// As `<` has it, NaN above all numbers. Neither is NULL.
-int compare_values(const Column& a, std::uint32_t x, const Column& b, std::uint32_t y) {
-  switch (a.type.kind()) {
-    case TypeKind::boolean:
-      return order_of<std::uint8_t>(a, x, b, y);
-    case TypeKind::integer:
-    case TypeKind::time:
-    case TypeKind::date:
-      return order_of<std::int32_t>(a, x, b, y);
-    case TypeKind::bigint:
-    case TypeKind::timestamp:
-      return order_of<std::int64_t>(a, x, b, y);
-    case TypeKind::double_: {
-      const double left = a.data.as<double>()[x], right = b.data.as<double>()[y];
-      if (left != left || right != right) return static_cast<int>(left != left) - static_cast<int>(right != right);
-      return left < right ? -1 : right < left ? 1 : 0;
-    }
-    case TypeKind::decimal:
-      return order_of<Int128>(a, x, b, y);
-    case TypeKind::string: {
-      const auto order = compare_text(a.data.as<std::string_view>()[x], b.data.as<std::string_view>()[y]);
-      return order < 0 ? -1 : order > 0 ? 1 : 0;
-    }
-    default:  // BYTES; the binder lets nothing else through
-      return a.data.as<std::string_view>()[x].compare(b.data.as<std::string_view>()[y]);
-  }
-}
 
 /// Keeps batches as they are and sorts places in them. With a limit, what can no longer be among the first rows is
 /// dropped whenever twice as many have come together.
@@ -99,17 +65,8 @@ class SortOperator final : public Operator {
   }
 
   bool less(const Pick& a, const Pick& b) const {
-    for (std::size_t k = 0; k < order_.size(); ++k) {
-      const Column& left = *sorted_by_[a.source][k];
-      const Column& right = *sorted_by_[b.source][k];
-      const bool left_null = left.is_null(a.row), right_null = right.is_null(b.row);
-      if (left_null || right_null) {
-        if (left_null != right_null) return left_null == order_[k].nulls_first;
-        continue;
-      }
-      const int order = compare_values(left, a.row, right, b.row);
-      if (order != 0) return (order < 0) != order_[k].descending;
-    }
+    const int order = compare_rows(order_, sorted_by_[a.source], a.row, sorted_by_[b.source], b.row);
+    if (order != 0) return order < 0;
     // As they came.
     return a.source != b.source ? a.source < b.source : a.row < b.row;
   }

@@ -191,6 +191,9 @@ class Engine {
   /// or where it is.
   virtual Result<std::shared_ptr<TableRows>> read_table(const std::shared_ptr<PreparedPull>& pull,
                                                         const std::vector<Value>& values) = 0;
+  /// The same for several plans without parameters, all of this process at one instant between commits.
+  virtual Result<std::vector<std::shared_ptr<TableRows>>> read_tables(
+      std::span<const std::shared_ptr<PreparedPull>> pulls) = 0;
   /// The same for a plan that looks up keys, without waiting: the rows when the workers concerned are between two
   /// batches; else null, and `later` gets them on a worker's thread, which it must not hold up.
   virtual std::shared_ptr<TableRows> look_up(const std::shared_ptr<PreparedPull>& pull,

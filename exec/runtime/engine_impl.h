@@ -44,6 +44,8 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   int owned_slots() const override;
   Result<std::shared_ptr<TableRows>> read_table(const std::shared_ptr<PreparedPull>& pull,
                                                 const std::vector<Value>& values) override;
+  Result<std::vector<std::shared_ptr<TableRows>>> read_tables(
+      std::span<const std::shared_ptr<PreparedPull>> pulls) override;
   std::shared_ptr<TableRows> look_up(const std::shared_ptr<PreparedPull>& pull, const std::vector<Value>& values,
                                      std::function<void(std::shared_ptr<TableRows>)> later) override;
   void look_up_here(TableKey key, TableFound found) override;
@@ -171,6 +173,7 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   std::unique_ptr<SlotOwners> owners_;  // null: nobody else is asked
   std::unique_ptr<PaceWatch> paces_;    // null: there are no other processes
   std::uint64_t service_mark_ = 0;      // no other service, on whatever cluster, is taken for this one
+  Mutex entering_;                      // held by who enters several workers
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<StandbyCopies> standbys_;  // null: none are kept
   std::atomic<bool> placing_standbys_{false};

@@ -33,6 +33,25 @@ bool Inbox::visit(const QueryRun& run, std::size_t subtopology, int partition, c
   return task != nullptr;
 }
 
+// Locked here and given back in leave().
+void Inbox::enter() {
+  ++at_the_gate_;
+  gate_.lock();
+  --at_the_gate_;
+}
+
+void Inbox::leave() {
+  gate_.unlock();
+  serve();
+}
+
+bool Inbox::visit_entered(const QueryRun& run, std::size_t subtopology, int partition,
+                          const std::function<void(Task&)>& with) const {
+  Task* task = find_(run, subtopology, partition);
+  if (task != nullptr) with(*task);
+  return task != nullptr;
+}
+
 void Inbox::visit_soon(Visit visit) {
   if (gate_.try_lock()) {
     visit.with(find(visit));

@@ -28,6 +28,12 @@ class Inbox {
 
   /// Waits for the gate. False: no such task here, or it is still restoring.
   bool visit(const QueryRun& run, std::size_t subtopology, int partition, const std::function<void(Task&)>& with);
+  /// Waits for the gate and keeps it until leave(), for visits of several workers at one instant.
+  void enter() UNCHECKED_LOCKS;
+  void leave() UNCHECKED_LOCKS;
+  /// As visit(), between enter() and leave().
+  bool visit_entered(const QueryRun& run, std::size_t subtopology, int partition,
+                     const std::function<void(Task&)>& with) const;
   struct Visit {
     std::shared_ptr<const QueryRun> run;
     std::size_t subtopology = 0;

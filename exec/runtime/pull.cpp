@@ -1,9 +1,10 @@
 #include <algorithm>
 #include <atomic>
 #include <future>
-#include <numeric>
+#include <map>
 
 #include "exec/runtime/engine_impl.h"
+#include "exec/runtime/limited_rows.h"
 #include "exec/runtime/prepared_pull.h"
 #include "exec/runtime/pull_elsewhere.h"
 
@@ -45,10 +46,32 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
   /// Asks for all keys. True: all is there. Else `later` is called, perhaps before the return.
   bool ask(std::function<void()> later) { return ask_from(0, std::move(later)); }
 
+  /// Finds out which workers have the partitions of the scan.
+  void find_workers() {
+    for (int p = 0; pull_->scan() != nullptr && p < partitions(); ++p)
+      workers_.push_back(engine_.worker_of(*run_, reader().subtopology(), p));
+  }
+  /// Takes what they have, with all workers of the process entered. Who has come since is visited in turn.
+  Status take_snapshots() {
+    for (std::size_t p = 0; p < workers_.size(); ++p) {
+      Status outcome;
+      if (workers_[p] != nullptr)
+        workers_[p]->visit_entered(*run_, reader().subtopology(), static_cast<int>(p), [&](Task& task) {
+          auto scan = reader().snapshot(task, reader().range(from_, to_));
+          if (scan)
+            taken_[static_cast<int>(p)] = std::move(*scan);
+          else
+            outcome = scan.error();
+        });
+      if (!outcome) return outcome;
+    }
+    return {};
+  }
+
   Result<std::optional<Batch>> next() override {
     while (true) {
       if (ready_at_ < ready_.size()) {
-        if (auto batch = limited(std::move(ready_[ready_at_++]))) return batch;
+        if (auto batch = take_limited(instance_->limit, std::move(ready_[ready_at_++]))) return batch;
         continue;
       }
       if (instance_->limit.reached()) return std::optional<Batch>();
@@ -194,7 +217,10 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
   /// have. False: that was all.
   Result<bool> take_scanned(TableReader::Entries& entries) {
     if (partition_ >= partitions()) return take_elsewhere(entries);
-    if (scan_ == nullptr) {
+    if (const auto taken = taken_.find(partition_); taken != taken_.end()) {
+      scan_ = std::move(taken->second);
+      taken_.erase(taken);
+    } else if (scan_ == nullptr) {
       auto here = visit(partition_, [&](Task& task) -> Status {
         auto scan = reader().snapshot(task, reader().range(from_, to_));
         if (!scan) return scan.error();
@@ -242,17 +268,6 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
     return {};
   }
 
-  /// What the limit leaves of a batch; absent: nothing.
-  std::optional<Batch> limited(Batch&& batch) {
-    const std::size_t kept = instance_->limit.of(batch.rows);
-    instance_->limit.count(kept);
-    if (kept == 0) return std::nullopt;
-    if (kept == batch.rows) return std::move(batch);
-    std::vector<std::uint32_t> first(kept);
-    std::iota(first.begin(), first.end(), 0U);
-    return gather(batch, first);
-  }
-
   EngineImpl& engine_;
   const std::shared_ptr<QueryRun> run_;
   const std::shared_ptr<PreparedPull> pull_;
@@ -264,7 +279,9 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
   std::function<void()> later_;
 
   std::optional<Value> from_, to_;
-  WindowRange windows_;  // of the scan
+  WindowRange windows_;                              // of the scan
+  std::vector<Worker*> workers_;                     // that had the partitions when all were entered
+  std::map<int, std::unique_ptr<StoreScan>> taken_;  // of partitions, at that instant
   std::unique_ptr<StoreScan> scan_;
   int partition_ = 0;
   std::vector<int> elsewhere_;  // partitions that are not here
@@ -305,6 +322,27 @@ Result<std::shared_ptr<TableRows>> EngineImpl::read_table(const std::shared_ptr<
   auto rows = open_rows(*this, pull, values);
   if (!rows) return rows.error();
   return std::shared_ptr<TableRows>(std::move(*rows));
+}
+
+Result<std::vector<std::shared_ptr<TableRows>>> EngineImpl::read_tables(
+    std::span<const std::shared_ptr<PreparedPull>> pulls) {
+  std::vector<std::shared_ptr<PullRows>> all;
+  for (const auto& pull : pulls) {
+    auto rows = open_rows(*this, pull, {});
+    if (!rows) return rows.error();
+    (*rows)->find_workers();
+    all.push_back(std::move(*rows));
+  }
+  Status taken;
+  {
+    const MutexLock lock(entering_);
+    for (const auto& worker : workers_) worker->enter();
+    for (const auto& rows : all)
+      if (taken) taken = rows->take_snapshots();
+    for (const auto& worker : workers_) worker->leave();
+  }
+  if (!taken) return taken.error();
+  return std::vector<std::shared_ptr<TableRows>>(all.begin(), all.end());
 }
 
 std::shared_ptr<TableRows> EngineImpl::look_up(const std::shared_ptr<PreparedPull>& pull,

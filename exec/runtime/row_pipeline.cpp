@@ -10,9 +10,9 @@ Result<std::unique_ptr<RowPipeline>> RowPipeline::make(std::shared_ptr<const Phy
   return made;
 }
 
-Result<std::vector<Batch>*> RowPipeline::apply(const Batch& rows) {
+Result<std::vector<Batch>*> RowPipeline::apply(const Batch& rows, std::size_t leaf) {
   out_.clear();
-  if (Status pushed = pipeline_->push(0, rows); !pushed) return pushed.error();
+  if (Status pushed = pipeline_->push(leaf, rows); !pushed) return pushed.error();
   return &out_;
 }
 

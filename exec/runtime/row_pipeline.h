@@ -16,8 +16,8 @@ class RowPipeline final : private TaskContext, private Emitter {
 
   /// What parameters stand for from now on.
   ParameterRow& values() { return values_; }
-  /// What the rows of the plan's leaf become, in order: until the next call.
-  Result<std::vector<Batch>*> apply(const Batch& rows);
+  /// What the rows of a leaf of the plan become, in order: until the next call.
+  Result<std::vector<Batch>*> apply(const Batch& rows, std::size_t leaf = 0);
   /// What follows when there are no more rows. Only then, and once, do plans that group or sort give anything.
   Result<std::vector<Batch>*> finish();
 

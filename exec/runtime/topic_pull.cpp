@@ -1,6 +1,6 @@
 #include "exec/runtime/topic_pull.h"
 
-#include <numeric>
+#include "exec/runtime/limited_rows.h"
 
 namespace millrace::inline exec {
 
@@ -55,13 +55,7 @@ Result<std::optional<Batch>> TopicPull::next() {
   while (!ready_.empty()) {
     Batch batch = std::move(ready_.front());
     ready_.pop_front();
-    const std::size_t kept = limit_.of(batch.rows);
-    limit_.count(kept);
-    if (kept == 0) continue;
-    if (kept == batch.rows) return std::optional<Batch>(std::move(batch));
-    std::vector<std::uint32_t> first(kept);
-    std::iota(first.begin(), first.end(), 0U);
-    return std::optional<Batch>(gather(batch, first));
+    if (auto kept = take_limited(limit_, std::move(batch))) return kept;
   }
   return std::optional<Batch>();
 }

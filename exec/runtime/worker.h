@@ -94,6 +94,13 @@ class Worker {
                   const std::function<void(Task&)>& visit) {
     return inbox_.visit(run, subtopology, partition, visit);
   }
+  /// Between these two the worker works on nothing, and its tasks are visited by visit_entered.
+  void enter() { inbox_.enter(); }
+  void leave() { inbox_.leave(); }
+  bool visit_entered(const QueryRun& run, std::size_t subtopology, int partition,
+                     const std::function<void(Task&)>& visit) const {
+    return inbox_.visit_entered(run, subtopology, partition, visit);
+  }
   /// As visit_task without waiting: at once when no batch is being worked on, else soon, on the worker's thread.
   using Visit = Inbox::Visit;
   void visit_soon(Visit visit) { inbox_.visit_soon(std::move(visit)); }

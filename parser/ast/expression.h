@@ -104,6 +104,9 @@ struct In {
 struct Exists {
   QueryPtr query;
 };
+struct ScalarQuery {  // (SELECT ...) as a value
+  QueryPtr query;
+};
 struct Like {
   ExprPtr value, pattern;
   std::optional<std::string> escape;
@@ -206,7 +209,7 @@ struct Expression {
   std::variant<NullLiteral, BooleanLiteral, IntegerLiteral, BigintLiteral, DecimalLiteral, DoubleLiteral, StringLiteral,
                IntervalUnit, ColumnRef, Unary, Binary, Comparison, Between, In, Like, IsNull, Case, Cast, Call, Lambda,
                FieldAccess, Subscript, ArrayConstructor, MapConstructor, StructConstructor, AtTimeZone, Exists,
-               Interval>
+               ScalarQuery, Interval>
       node;
   Span span;
 

@@ -77,6 +77,7 @@ struct ExpressionWriter {
   void operator()(const StructConstructor& it);
   void operator()(const AtTimeZone& it);
   void operator()(const Exists& it);
+  void operator()(const ScalarQuery& it);
   void operator()(const Interval& it);
 
   void infix(const Expression& left, std::string_view op, const Expression& right);
@@ -129,6 +130,12 @@ void ExpressionWriter::operator()(const In& it) {
 
 void ExpressionWriter::operator()(const Exists& it) {
   out.text("EXISTS (");
+  out.query(*it.query);
+  out.text(")");
+}
+
+void ExpressionWriter::operator()(const ScalarQuery& it) {
+  out.text("(");
   out.query(*it.query);
   out.text(")");
 }

@@ -34,7 +34,11 @@ void Printer::source(const FromSource& source) {
   if (source.reading != Reading::plain) text(source.reading == Reading::ready ? "READY(" : "BROADCAST(");
   if (source.changes) text("CHANGES(");
   if (source.window) text(kWords.at(static_cast<std::size_t>(source.window->kind)));
-  if (source.query) {
+  if (source.unnest) {
+    text("UNNEST(");
+    expression(*source.unnest);
+    text(source.ordinality ? ") WITH ORDINALITY" : ")");
+  } else if (source.query) {
     text("(");
     query(*source.query);
     text(")");
@@ -53,6 +57,10 @@ void Printer::source(const FromSource& source) {
   if (!source.alias) return;
   text(" ");
   name(*source.alias);
+  if (source.columns.empty()) return;
+  text(" (");
+  names(source.columns);
+  text(")");
 }
 
 void Printer::within(const Within& within) {
@@ -81,9 +89,10 @@ void Printer::within(const Within& within) {
 void Printer::join(const JoinedSource& join) {
   constexpr std::array<std::string_view, 4> kWords = {"INNER", "LEFT OUTER", "RIGHT OUTER", "FULL OUTER"};
   text("\n");
-  text(kWords.at(static_cast<std::size_t>(join.kind)));
+  text(join.on ? kWords.at(static_cast<std::size_t>(join.kind)) : "CROSS");
   text(" JOIN ");
   source(join.source);
+  if (!join.on) return;
   if (join.within) within(*join.within);
   text(" ON (");
   expression(*join.on);

@@ -48,6 +48,8 @@ struct StatementWriter {
   void operator()(const InsertSelect& it);
   void operator()(const InsertValues& it);
   void operator()(const InsertOnce& it);
+  void operator()(const InsertBranches& it);
+  void target(const InsertBranches::Target& into);
   void operator()(const UpsertValues& it);
   void operator()(const UpdateRows& it);
   void operator()(const DeleteRows& it);
@@ -200,6 +202,32 @@ void StatementWriter::operator()(const InsertOnce& it) {
   out.name(it.target);
   text(" ONCE ");
   out.query(*it.query);
+}
+
+void StatementWriter::operator()(const InsertBranches& it) {
+  text(it.first ? "INSERT FIRST" : "INSERT ALL");
+  for (const auto& branch : it.branches) {
+    text("\nWHEN ");
+    out.expression(*branch.when);
+    text(" THEN");
+    target(branch.into);
+  }
+  if (it.otherwise) {
+    text("\nELSE");
+    target(*it.otherwise);
+  }
+  text("\n");
+  out.query(*it.query);
+}
+
+void StatementWriter::target(const InsertBranches::Target& into) {
+  text(" INTO ");
+  out.name(into.name);
+  for (std::size_t i = 0; i < into.items.size(); ++i) {
+    text(i == 0 ? " (" : ", ");
+    out.item(into.items[i]);
+  }
+  text(")");
 }
 
 void StatementWriter::operator()(const UpsertValues& it) {

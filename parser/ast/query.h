@@ -57,17 +57,20 @@ struct FromSource {
   Identifier name;  // empty for a query
   std::optional<Identifier> alias;
   Reading reading = Reading::plain;
-  ExprPtr as_of = nullptr;            // FOR SYSTEM_TIME AS OF; null when absent
-  QueryPtr query = {};                // null: the source of that name
-  bool changes = false;               // CHANGES(...)
-  std::optional<Window> window = {};  // TUMBLE(...), HOP(...)
+  ExprPtr as_of = nullptr;               // FOR SYSTEM_TIME AS OF; null when absent
+  QueryPtr query = {};                   // null: the source of that name
+  bool changes = false;                  // CHANGES(...)
+  std::optional<Window> window = {};     // TUMBLE(...), HOP(...)
+  std::vector<Identifier> columns = {};  // names behind the alias; empty: those of what is read
+  ExprPtr unnest = nullptr;              // UNNEST(...)
+  bool ordinality = false;               // of UNNEST: WITH ORDINALITY
   const Identifier& visible_name() const { return alias ? *alias : name; }
 };
 struct JoinedSource {
   JoinKind kind;
   FromSource source;
   std::optional<Within> within;
-  ExprPtr on;
+  ExprPtr on;  // null: CROSS JOIN
   Span span;
 };
 /// first JOIN joins[0] JOIN joins[1] ..., left-deep.

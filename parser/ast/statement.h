@@ -59,6 +59,21 @@ struct InsertOnce {  // INSERT INTO ... ONCE SELECT
   Identifier target;
   QueryPtr query;
 };
+struct InsertBranches {  // INSERT FIRST|ALL WHEN ... THEN INTO ... SELECT
+  struct Target {
+    Identifier name;
+    std::vector<SelectItem> items;
+    Span span;
+  };
+  struct Branch {
+    ExprPtr when;
+    Target into;
+  };
+  bool first = false;  // a row goes to the first of them that takes it; else to each
+  std::vector<Branch> branches;
+  std::optional<Target> otherwise;
+  QueryPtr query;
+};
 struct UpsertValues {
   Identifier target;
   std::vector<Identifier> columns;
@@ -230,13 +245,13 @@ struct RunScript {
 };
 
 struct StatementNode {
-  std::variant<CreateSource, CreateAs, InsertSelect, InsertValues, InsertOnce, UpsertValues, UpdateRows, DeleteRows,
-               AlterSource, DropSource, CreateView, DropView, ShowViews, CreateFunction, DropFunction, CreateType,
-               DropType, CreateConnector, DropConnector, DescribeConnector, ShowConnectors, ShowConnectorPlugins,
-               Select, Print, ShowSources, ShowTopics, ShowQueries, ShowFunctions, ShowProperties, ShowTypes,
-               ShowVariables, DescribeSource, DescribeStreams, DescribeFunction, Explain, ControlQuery, SetProperty,
-               UnsetProperty, AlterSystem, DefineVariable, UndefineVariable, AssertTopic, AssertSchema, AssertValues,
-               AssertSource, RunScript>
+  std::variant<CreateSource, CreateAs, InsertSelect, InsertValues, InsertOnce, InsertBranches, UpsertValues, UpdateRows,
+               DeleteRows, AlterSource, DropSource, CreateView, DropView, ShowViews, CreateFunction, DropFunction,
+               CreateType, DropType, CreateConnector, DropConnector, DescribeConnector, ShowConnectors,
+               ShowConnectorPlugins, Select, Print, ShowSources, ShowTopics, ShowQueries, ShowFunctions, ShowProperties,
+               ShowTypes, ShowVariables, DescribeSource, DescribeStreams, DescribeFunction, Explain, ControlQuery,
+               SetProperty, UnsetProperty, AlterSystem, DefineVariable, UndefineVariable, AssertTopic, AssertSchema,
+               AssertValues, AssertSource, RunScript>
       node;
   Span span;         // from the first token to the semicolon, inclusive
   std::string text;  // that part of the request, verbatim

@@ -144,6 +144,8 @@ ast::ExprPtr Builder::primary(P::PrimaryContext* context) {
   }
   if (auto* exists = dynamic_cast<P::ExistsContext*>(context))
     return make(ast::Exists{query(exists->query())}, span(context));
+  if (auto* scalar = dynamic_cast<P::ScalarQueryContext*>(context))
+    return make(ast::ScalarQuery{query(scalar->query())}, span(context));
   if (auto* length = dynamic_cast<P::IntervalContext*>(context)) return interval(length);
   if (ast::ExprPtr built = postfix(context)) return built;
   return constructor(context);

@@ -102,7 +102,11 @@ ast::FromSource Builder::from_source(P::SourceReferenceContext* context) {
   ast::FromSource source;
   auto* relation = context->relation();
   auto* plain = relation->plainRelation();
-  if (plain->query() != nullptr) {
+  if (plain == nullptr) {
+    source.unnest = expression(relation->expression());
+    source.ordinality = relation->ORDINALITY() != nullptr;
+    source.name = {.text = {}, .quoted = false, .span = span(relation)};
+  } else if (plain->query() != nullptr) {
     source.query = query(plain->query());
     source.name = {.text = {}, .quoted = false, .span = span(plain)};
   } else {
@@ -114,6 +118,7 @@ ast::FromSource Builder::from_source(P::SourceReferenceContext* context) {
     source.reading = relation->reading->getType() == P::READY ? ast::Reading::ready : ast::Reading::broadcast;
   if (context->asOf() != nullptr) source.as_of = operand(context->asOf()->operand());
   if (context->alias != nullptr) source.alias = name(context->alias);
+  source.columns = names(context->nameList());
   return source;
 }
 
@@ -122,7 +127,7 @@ ast::JoinedSource Builder::joined_source(P::JoinedSourceContext* context) {
   join.kind = join_kind(context->joinKind());
   join.source = from_source(context->sourceReference());
   if (context->within() != nullptr) join.within = within(context->within());
-  join.on = expression(context->expression());
+  if (context->expression() != nullptr) join.on = expression(context->expression());
   join.span = span(context);
   return join;
 }

@@ -32,6 +32,7 @@ Builder::Node Builder::node(P::StatementContext* context) {
   if (auto* it = context->query()) return ast::Select{query(it)};
   if (auto* it = context->createSource()) return create_source(it);
   if (auto* it = context->insert()) return insert(it);
+  if (auto* it = context->insertBranches()) return insert_branches(it);
   if (auto* it = context->upsert()) return upsert(it);
   if (auto* it = context->update()) return update(it);
   if (auto* it = context->deleteRows()) return delete_rows(it);
@@ -75,6 +76,22 @@ Builder::Node Builder::insert(P::InsertContext* context) {
   ast::InsertValues insert{name(context->name()), names(context->nameList()), {}};
   insert.rows = rows(context->valueList(), insert.columns.size());
   return insert;
+}
+
+Builder::Node Builder::insert_branches(P::InsertBranchesContext* context) {
+  ast::InsertBranches insert;
+  insert.first = context->kind->getType() == P::FIRST;
+  for (auto* branch : context->insertBranch())
+    insert.branches.push_back({expression(branch->expression()), branch_target(branch->branchTarget())});
+  if (context->branchTarget() != nullptr) insert.otherwise = branch_target(context->branchTarget());
+  insert.query = query(context->query());
+  return insert;
+}
+
+ast::InsertBranches::Target Builder::branch_target(P::BranchTargetContext* context) {
+  ast::InsertBranches::Target target{name(context->name()), {}, span(context)};
+  for (auto* item : context->selectItem()) target.items.push_back(select_item(item));
+  return target;
 }
 
 /// `columns`: how many are named; 0: all are meant.

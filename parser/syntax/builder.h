@@ -51,6 +51,8 @@ class Builder {
 
   // build_statements.cpp
   Node insert(P::InsertContext* context);
+  Node insert_branches(P::InsertBranchesContext* context);
+  ast::InsertBranches::Target branch_target(P::BranchTargetContext* context);
   Node upsert(P::UpsertContext* context);
   Node update(P::UpdateContext* context);
   Node delete_rows(P::DeleteRowsContext* context);

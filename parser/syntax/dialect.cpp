@@ -11,15 +11,16 @@ namespace {
 using L = grammar::MillraceLexer;
 using antlr4::Token;
 
-constexpr std::array<std::size_t, 42> kNewWords = {
+constexpr std::array<std::size_t, 45> kNewWords = {
     L::ORDER,   L::ASC,      L::DESC,      L::NULLS,  L::FIRST,     L::LAST,      L::OFFSET,  L::ROWS,        L::FETCH,
     L::ONLY,    L::UPSERT,   L::UPDATE,    L::ONCE,   L::UNION,     L::VIEW,      L::VIEWS,   L::TUMBLE,      L::HOP,
     L::LATE,    L::EVERY,    L::UNBOUNDED, L::TTL,    L::READY,     L::BROADCAST, L::FOR,     L::SYSTEM_TIME, L::OF,
     L::QUALIFY, L::OVER,     L::FILTER,    L::RANGE,  L::PRECEDING, L::FOLLOWING, L::CURRENT, L::ROW,         L::IGNORE,
-    L::RESPECT, L::GROUPING, L::SETS,      L::ROLLUP, L::CUBE,      L::RETURNS};
-constexpr std::array<std::size_t, 14> kNewTokens = {
-    L::SELECT_DISTINCT, L::CALL_DISTINCT, L::DELETE_ROWS, L::ROW_COMMA, L::QUERY_OPEN,  L::CTE_WITH,      L::CHANGES_OF,
-    L::EXISTS_QUERY,    L::INTERVAL_OF,   L::ROLLUP_OF,   L::CUBE_OF,   L::GROUPING_OF, L::FUNCTION_NAME, L::WINDOW_ON};
+    L::RESPECT, L::GROUPING, L::SETS,      L::ROLLUP, L::CUBE,      L::RETURNS,   L::UNNEST,  L::ORDINALITY,  L::CROSS};
+constexpr std::array<std::size_t, 16> kNewTokens = {
+    L::SELECT_DISTINCT, L::CALL_DISTINCT, L::DELETE_ROWS, L::ROW_COMMA, L::QUERY_OPEN, L::CTE_WITH,
+    L::CHANGES_OF,      L::EXISTS_QUERY,  L::INTERVAL_OF, L::ROLLUP_OF, L::CUBE_OF,    L::GROUPING_OF,
+    L::FUNCTION_NAME,   L::WINDOW_ON,     L::UNNEST_OF,   L::CROSS_JOIN};
 
 /// The words that are no names by themselves in `millrace` either.
 constexpr std::array<std::size_t, 36> kHard = {
@@ -106,6 +107,21 @@ bool is_unit(std::size_t type) {
   return type >= L::YEAR && type <= L::MILLISECONDS;
 }
 
+/// CROSS before JOIN where nothing joins on a condition: up to the next clause, or JOIN, there is no ON. With one it is
+/// an alias.
+bool crosses(const Around& around) {
+  int depth = 0;
+  for (int step = 2;; ++step) {
+    const std::size_t type = around.type(step);
+    if (type == L::LPAREN) ++depth;
+    if (type == L::RPAREN && --depth < 0) return true;
+    if (type == Token::EOF || type == L::SEMICOLON) return true;
+    if (depth > 0) continue;
+    if (type == L::ON) return false;
+    if (type == L::JOIN || type == L::WHERE || type == L::GROUP || type == L::EMIT) return true;
+  }
+}
+
 /// What a token is that begins a new form; 0: what it was.
 std::size_t new_form(const Around& around, std::size_t type, std::size_t before) {
   const std::size_t next = around.type(1);
@@ -128,6 +144,10 @@ std::size_t new_form(const Around& around, std::size_t type, std::size_t before)
     case L::CUBE:
       if (next != L::LPAREN || (before != L::BY && before != L::COMMA)) return 0;
       return type == L::CUBE ? L::CUBE_OF : L::ROLLUP_OF;
+    case L::UNNEST:
+      return next == L::LPAREN && (before == L::FROM || before == L::JOIN) ? L::UNNEST_OF : 0;
+    case L::CROSS:
+      return next == L::JOIN && crosses(around) ? L::CROSS_JOIN : 0;
     case L::GROUPING:
       return next == L::SETS ? L::GROUPING_OF : 0;
     case L::FUNCTION:

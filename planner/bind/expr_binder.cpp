@@ -78,6 +78,10 @@ ExprPtr ExprBinder::build(const ast::ExprPtr& expr) {
         if constexpr (std::is_same_v<Node, ast::Exists>) {
           throw SqlError(Code::not_supported, span, "EXISTS (SELECT ...) is not supported here.").hint("write a join");
         }
+        if constexpr (std::is_same_v<Node, ast::ScalarQuery>) {
+          throw SqlError(Code::not_supported, span, "A subquery as a value is not supported here.")
+              .hint("write a join");
+        }
         if constexpr (std::is_same_v<Node, ast::Interval>) {
           throw SqlError(Code::type_mismatch, span, "An INTERVAL can only be added to a time or subtracted from one.");
         }

@@ -8,6 +8,7 @@
 #include "planner/bind/dialect.h"
 #include "planner/bind/macros.h"
 #include "planner/bind/pull_lookups.h"
+#include "planner/bind/pull_order.h"
 #include "planner/bind/pull_parameters.h"
 #include "planner/bind/query_forms.h"
 #include "planner/bind/select_aggregate.h"
@@ -30,8 +31,6 @@ class PullBinder {
  private:
   void check_pull_clauses() const;
   void check_pull_columns() const;
-  void read_order();
-  ast::ExprPtr ordered_by(const ast::ExprPtr& written) const;
   void bind_order(BoundPull& bound, ExprBinder& binder) const;
   ProjectItem bind_pull_item(ExprBinder& binder, const OutputItem& item, bool row_wise) const;
   bool lifts_clauses() const { return lifts(Lifted::pull_clauses, context_.properties); }
@@ -184,11 +183,6 @@ ExprPtr constant_of(const ast::ExprPtr& expr, const Type& type, bool time, const
   return as_literal(literal && bound->type == type ? literal->value : context.evaluate(*cast_to(bound, type)));
 }
 
-/// Whether its values have an order.
-bool is_ordered(const Type& type) {
-  return type.kind() != TypeKind::array && type.kind() != TypeKind::map && type.kind() != TypeKind::structure;
-}
-
 PullSource make_pull_source(const SourceDef& def, const BindContext& context, const Scope& scope,
                             const PullParameters& parameters) {
   PullSource source{.def = def, .key_of = {}, .bound_of = {}, .constant = {}, .is_column = {}, .show = {}};
@@ -210,46 +204,10 @@ PullSource make_pull_source(const SourceDef& def, const BindContext& context, co
   return source;
 }
 
-/// An ordinal, the name of an item, or an expression over what the items are over.
-ast::ExprPtr PullBinder::ordered_by(const ast::ExprPtr& written) const {
-  if (const auto* ordinal = written->as<ast::IntegerLiteral>()) {
-    if (ordinal->value < 1 || static_cast<std::size_t>(ordinal->value) > clauses_.items.size())
-      throw SqlError(
-          Code::invalid_statement, written->span,
-          fmt::format("ORDER BY {}: the SELECT list has {} columns.", ordinal->value, clauses_.items.size()));
-    return clauses_.items[static_cast<std::size_t>(ordinal->value) - 1].expr;
-  }
-  if (const auto* column = written->as<ast::ColumnRef>(); column && !column->qualifier) {
-    const auto item = std::ranges::find(clauses_.items, column->name.text, &OutputItem::name);
-    if (item != clauses_.items.end()) return item->expr;
-  }
-  ast::ExprPtr expr = qualify(written, scope_);
-  check_resolved(expr, scope_, "ORDER BY");
-  return expand_aggregates(expr, scope_, context_, "ORDER BY");
-}
-
-void PullBinder::read_order() {
-  for (const auto& item : query_.order_by) {
-    order_.push_back(ordered_by(item.expr));
-    const bool shown = std::ranges::any_of(
-        clauses_.items, [&](const OutputItem& output) { return ast::equal(*output.expr, *order_.back()); });
-    if (query_.distinct && !shown)
-      throw SqlError(Code::invalid_statement, item.span,
-                     "With SELECT DISTINCT, ORDER BY takes expressions of the SELECT list only.");
-  }
-  clauses_.aggregated = clauses_.aggregated || std::ranges::any_of(order_, [&](const ast::ExprPtr& expr) {
-                          return has_call_of(context_.functions, expr, FunctionKind::aggregate);
-                        });
-  if (clauses_.having && !clauses_.aggregated)
-    throw SqlError(Code::invalid_aggregate, clauses_.having->span, "HAVING requires a GROUP BY clause.");
-}
-
 /// Rows that are equal otherwise stand in the order of their keys, so that pages neither overlap nor skip.
 void PullBinder::bind_order(BoundPull& bound, ExprBinder& binder) const {
   const auto add = [&](ExprPtr expr, bool descending = false, std::optional<bool> nulls_first = {}) {
-    const auto decided = [&](const SortKey& key) { return equal(*key.expr, *expr); };
-    if (std::ranges::any_of(bound.order, decided)) return;
-    bound.order.push_back({std::move(expr), descending, nulls_first.value_or(descending)});
+    add_order(bound.order, std::move(expr), descending, nulls_first, query_.span);
   };
   const auto add_column = [&](std::size_t position, const ColumnDef& column) {
     add(make_column(position, column.type, column.name));
@@ -263,9 +221,7 @@ void PullBinder::bind_order(BoundPull& bound, ExprBinder& binder) const {
                                      bound.items[static_cast<std::size_t>(shown - clauses_.items.begin())].column.type,
                                      shown->name)
                        : bind_item(binder, order_[i], scope_);
-    if (!is_ordered(expr->type))
-      throw SqlError(Code::type_mismatch, item.span, fmt::format("ORDER BY does not take {}.", expr->type.to_string()));
-    add(std::move(expr), item.descending, item.nulls_first);
+    add_order(bound.order, std::move(expr), item.descending, item.nulls_first, item.span);
   }
   if (bound.order.empty()) return;
   const auto add_all = [&](const Schema& schema, std::size_t count) {
@@ -318,7 +274,7 @@ BoundPull PullBinder::bind() {
   clauses_ = read_clauses(input_, scope_, names);
   check_pull_columns();
   check_clauses(input_, scope_, clauses_);
-  read_order();
+  order_ = read_order(query_, context_, scope_, clauses_);
   BoundPull bound;
   bound.source = def.name;
   bound.row = def.schema;
@@ -336,6 +292,7 @@ BoundPull PullBinder::bind() {
   ExprBinder binder(context_, scope_);
   if (clauses_.aggregated) {
     bound.groups = aggregation.group(order_);
+    bound.groups->having = aggregation.bind_having();
     binder.intercept = [&](const ast::ExprPtr& expr) { return aggregation.replace_item(expr); };
   }
   const bool row_wise = !bound.groups && !bound.distinct;

@@ -13,6 +13,7 @@ namespace {
 }
 
 void check_relation(const ast::FromSource& source) {
+  if (source.unnest) refuse_form("UNNEST in FROM", source.name.span, "EXPLODE in SELECT gives a row per element");
   if (source.window)
     refuse_form("A window function in FROM", source.window->span, "write WINDOW behind FROM and GROUP BY");
 }
@@ -47,7 +48,9 @@ class SourceWalk {
     walk_expression(query.qualify);
   }
   void walk_source(const ast::FromSource& source) {
-    if (source.query) {
+    if (source.unnest) {
+      walk_expression(source.unnest);
+    } else if (source.query) {
       walk(*source.query);
     } else if (!named_.contains(source.name.text)) {
       visit_(source.name);
@@ -57,6 +60,7 @@ class SourceWalk {
     contains(expr, [this](const ast::Expression& node) {
       if (const auto* in = node.as<ast::In>(); in && in->query) walk(*in->query);
       if (const auto* exists = node.as<ast::Exists>()) walk(*exists->query);
+      if (const auto* scalar = node.as<ast::ScalarQuery>()) walk(*scalar->query);
       return false;
     });
   }
@@ -67,7 +71,7 @@ class SourceWalk {
 
 }  // namespace
 
-void check_forms(const ast::Query& query) {
+void check_clause_forms(const ast::Query& query) {
   if (query.every) refuse_form("EMIT CHANGES EVERY", query.every->span, "leave EVERY out: every change is emitted");
   if (query.window && (query.window->on || query.window->on_clock))
     refuse_form("ON in a window", query.window->span, "windows go by ROWTIME: TIMESTAMP in WITH chooses its column");
@@ -77,8 +81,15 @@ void check_forms(const ast::Query& query) {
     refuse_form("DISTINCT ON or WITHIN", query.distinct_on->span, "QUALIFY ROW_NUMBER() OVER (...) = 1 keeps one row");
   if (query.group_by && query.group_by->kind != ast::GroupingKind::plain)
     refuse_form("GROUP BY several sets", query.group_by->span, "write a query for each set");
+}
+
+void check_forms(const ast::Query& query) {
+  check_clause_forms(query);
   check_relation(query.from.first);
-  for (const auto& join : query.from.joins) check_relation(join.source);
+  for (const auto& join : query.from.joins) {
+    check_relation(join.source);
+    if (!join.on) refuse_form("CROSS JOIN", join.span, "JOIN BROADCAST(...) ON TRUE gives all pairs");
+  }
 }
 
 void for_each_source(const ast::Query& query, const std::function<void(const ast::Identifier&)>& visit) {

@@ -8,6 +8,8 @@ namespace millrace::inline planner {
 
 /// Throws for what the grammar takes and the engine does not do yet.
 void check_forms(const ast::Query& query);
+/// The same for its clauses, whatever FROM is.
+void check_clause_forms(const ast::Query& query);
 
 /// Calls `visit` with the name of every source that the query reads, also in queries within it. Names that WITH gives
 /// are none.

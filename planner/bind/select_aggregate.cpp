@@ -207,11 +207,17 @@ BoundPull::Groups Aggregation::group(const std::vector<ast::ExprPtr>& order) {
   }
   for (const auto& call : aggregates_) calls_.push_back(bind_aggregate(*call->as<ast::Call>(), call));
   groups.calls = calls_;
-  if (!clauses_.having) return groups;
-  ExprBinder having(input_.context, scope_);
-  having.intercept = [this](const ast::ExprPtr& expr) { return replace(expr); };
-  groups.having = bind_predicate(having, clauses_.having, scope_, "HAVING");
   return groups;
+}
+
+ExprPtr Aggregation::bind_having(const std::function<ExprPtr(const ast::ExprPtr&)>& first) const {
+  if (!clauses_.having) return nullptr;
+  ExprBinder having(input_.context, scope_);
+  having.intercept = [&](const ast::ExprPtr& expr) {
+    ExprPtr known = first ? first(expr) : nullptr;
+    return known ? known : replace(expr);
+  };
+  return bind_predicate(having, clauses_.having, scope_, "HAVING");
 }
 
 void Aggregation::apply(KeyedPlan& plan, KeyChange& key) {
@@ -244,10 +250,7 @@ void Aggregation::apply(KeyedPlan& plan, KeyChange& key) {
                         !input_.query.group_by && !input_.kept()};
   grouped.stream = final && input_.final_stream;
   plan.node = make_node(std::move(grouped));
-  if (!clauses_.having) return;
-  ExprBinder having(input_.context, scope_);
-  having.intercept = [this](const ast::ExprPtr& expr) { return replace(expr); };
-  plan.node = make_node(FilterNode{plan.node, bind_predicate(having, clauses_.having, scope_, "HAVING")});
+  if (ExprPtr having = bind_having()) plan.node = make_node(FilterNode{plan.node, std::move(having)});
 }
 
 }  // namespace millrace::inline planner

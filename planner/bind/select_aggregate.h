@@ -16,7 +16,10 @@ class Aggregation {
 
   void apply(KeyedPlan& plan, KeyChange& key);
   /// The same for rows that are read once: a pull query. `order`: of ORDER BY, qualified.
+  /// Without HAVING: that is for `bind_having`.
   BoundPull::Groups group(const std::vector<ast::ExprPtr>& order);
+  /// HAVING over the groups; null: none. `first` is asked before every node of it, null: nothing is.
+  ExprPtr bind_having(const std::function<ExprPtr(const ast::ExprPtr&)>& first = {}) const;
   /// What an item of the SELECT list reads of the grouped rows; null: bind it as it is.
   ExprPtr replace_item(const ast::ExprPtr& expr) const;
   /// An accumulator holds an array, map or struct.

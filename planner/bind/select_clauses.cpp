@@ -75,7 +75,7 @@ void check_functions(const SelectInput& input, const Scope& scope, const Clauses
 Clauses read_clauses(const SelectInput& input, Scope& scope, ItemNames& names) {
   scope.window_aggregation = input.query.window.has_value() && !scope.is_join();
   Clauses clauses;
-  analyse_joins(input, scope, clauses);
+  if (!input.pull) analyse_joins(input, scope, clauses);
   if (input.query.partition_by) {
     for (const auto& expr : input.query.partition_by->exprs) clauses.partition.push_back(qualify(expr, scope));
   }

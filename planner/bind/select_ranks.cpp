@@ -152,11 +152,14 @@ bool Ranking::shows_rank() const {
          std::ranges::any_of(rest_, [&](const ast::ExprPtr& expr) { return contains(expr, is_call); });
 }
 
-RankFunction Ranking::function() const {
-  const std::string& name = condition_->call->as<ast::Call>()->name.text;
+RankFunction rank_of(const std::string& name) {
   return name == "RANK"         ? RankFunction::rank
          : name == "DENSE_RANK" ? RankFunction::dense_rank
                                 : RankFunction::row_number;
+}
+
+RankFunction Ranking::function() const {
+  return rank_of(condition_->call->as<ast::Call>()->name.text);
 }
 
 /// ROWTIME and the like are those of the rows that are ranked.

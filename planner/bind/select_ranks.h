@@ -13,6 +13,7 @@ namespace millrace::inline planner {
 ast::Query inline_windows(const ast::Query& query);
 /// ROW_NUMBER, RANK or DENSE_RANK with OVER.
 bool is_rank(const ast::Expression& expr);
+RankFunction rank_of(const std::string& name);
 /// QUALIFY may use the names of items, where no column is called so.
 ast::ExprPtr name_items(const ast::ExprPtr& expr, const std::vector<OutputItem>& items, const Scope& scope);
 

@@ -8,6 +8,7 @@
 #include "planner/bind/query_forms.h"
 #include "planner/bind/select_plan.h"
 #include "planner/bind/source_checks.h"
+#include "planner/bind/views.h"
 #include "planner/catalog/formats.h"
 
 namespace millrace::inline planner {
@@ -39,12 +40,14 @@ void check_source_names(const SelectInput& input, const Scope& scope) {
   }
 }
 
-/// What the grammar has and nothing runs yet. `first`: it stands right of FROM.
-void check_reading(const ast::FromSource& source, bool first) {
+/// What the grammar has and nothing runs yet. `first`: it stands right of FROM. `plain`: it is a source of the catalog.
+void check_reading(const ast::FromSource& source, bool first, bool plain) {
   const auto refuse = [&](std::string_view what, std::string_view instead) {
     throw SqlError(Code::not_supported, source.name.span, fmt::format("{} is not supported yet.", what))
         .hint(std::string(instead));
   };
+  if (!source.columns.empty() && plain)
+    refuse("A list of column names behind a stream or table", "rename them in a subquery");
   if (source.as_of) refuse("FOR SYSTEM_TIME AS OF", "without it a row meets the newest row of the table");
   if (source.reading == ast::Reading::ready) refuse("READY", "without it rows meet what has been read of the table");
   if (source.reading == ast::Reading::broadcast && first)
@@ -164,7 +167,6 @@ Scope open_sources(const SelectInput& input, std::vector<const SourceDef*>& read
   std::vector<const ast::FromSource*> from{&input.query.from.first};
   for (const auto& join : input.query.from.joins) from.push_back(&join.source);
   for (const auto* source : from) {
-    check_reading(*source, source == from.front());
     const std::string alias = source->alias ? source->alias->text : source->query ? "SUBQUERY" : source->name.text;
     const auto* named = input.named && !source->query ? input.named->find(source->name.text) : nullptr;
     const auto add = [&](const SourceDef* def) {
@@ -174,6 +176,16 @@ Scope open_sources(const SelectInput& input, std::vector<const SourceDef*>& read
       if (source->changes) opened = open_changes(std::move(opened), source->name.span);
       scope.sources.push_back(std::move(opened));
     };
+    const ViewDef* view = source->query || named ? nullptr : find_view(input.context.catalog, source->name);
+    check_reading(*source, source == from.front(), !source->query && !named && !view);
+    if (view) {
+      const BoundSelect select = bind_inner(*view->query, input.context, nullptr);
+      place(open_query(select, alias,
+                       source->columns.empty() ? column_names(*view, source->name.span) : source->columns,
+                       source->name.span));
+      std::ranges::for_each(select.sources, add);
+      continue;
+    }
     if (!source->query && !named) {
       ScopeSource opened = open_source(input, *source);
       add(opened.def);
@@ -181,8 +193,8 @@ Scope open_sources(const SelectInput& input, std::vector<const SourceDef*>& read
       continue;
     }
     const BoundSelect select = named ? named->select : bind_inner(*source->query, input.context, input.named);
-    const std::vector<ast::Identifier> none;
-    place(open_query(select, alias, named ? named->columns : none, source->name.span));
+    const bool own_names = !named || !source->columns.empty();
+    place(open_query(select, alias, own_names ? source->columns : named->columns, source->name.span));
     std::ranges::for_each(select.sources, add);
   }
   check_source_names(input, scope);

@@ -167,6 +167,10 @@ void check_name_free(const Catalog& catalog, const ast::Identifier& name, Relati
                    fmt::format("Cannot add {0} '{1}': CREATE OR REPLACE is not supported on source {0}s.",
                                kind_word(kind), name.text));
   }
+  if (catalog.views.contains(name.text))
+    throw SqlError(
+        Code::already_exists, name.span,
+        fmt::format("Cannot add {} '{}': A view with the same name already exists", kind_word(kind), name.text));
   if (!existing || or_replace || if_not_exists) return;
   throw SqlError(Code::already_exists, name.span,
                  fmt::format("Cannot add {} '{}': A {} with the same name already exists", kind_word(kind), name.text,

@@ -9,6 +9,10 @@
 
 #include "planner/types/schema.h"
 
+namespace millrace::inline parser::ast {
+struct Query;
+}
+
 namespace millrace::inline planner {
 
 /// A stream or table.
@@ -36,6 +40,16 @@ using SourcePtr = std::shared_ptr<const SourceDef>;
 struct MacroDef;  // planner/bind/macros.h
 using MacroPtr = std::shared_ptr<const MacroDef>;
 
+/// A named query, which stands for what it says wherever it is read.
+struct ViewDef {
+  std::string name;
+  std::vector<std::string> columns;  // names of its columns; empty: those of the query
+  std::shared_ptr<const ast::Query> query;
+  std::vector<std::string> reads;  // sources and views, by name
+  std::string statement;           // canonical SQL
+};
+using ViewPtr = std::shared_ptr<const ViewDef>;
+
 /// What a statement is bound against: an immutable snapshot. Copying is cheap enough to do per statement
 /// (pointers to definitions); a new version is a changed copy. Any thread may read one.
 struct Catalog {
@@ -43,7 +57,9 @@ struct Catalog {
   std::map<std::string, SourcePtr, std::less<>> sources;
   std::map<std::string, Type, std::less<>> types;       // CREATE TYPE aliases
   std::map<std::string, MacroPtr, std::less<>> macros;  // CREATE FUNCTION
-  /// Sources, types, functions and queries that are there, but that this version of the program cannot read, and why.
+  std::map<std::string, ViewPtr, std::less<>> views = {};
+  /// Sources, types, functions, views and queries that are there, but that this version of the program cannot read, and
+  /// why.
   std::map<std::string, std::string, std::less<>> unavailable;
 
   const SourceDef* find(std::string_view name) const;

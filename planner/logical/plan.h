@@ -15,6 +15,8 @@
 #include "planner/logical/expand_node.h"
 #include "planner/logical/expr.h"
 #include "planner/logical/filter_node.h"
+#include "planner/logical/finite_join_node.h"
+#include "planner/logical/finite_rank_node.h"
 #include "planner/logical/flat_map_node.h"
 #include "planner/logical/foreign_key_join_node.h"
 #include "planner/logical/group_node.h"
@@ -54,8 +56,8 @@ struct PlanNode : Relation {
   std::variant<SourceNode, FilterNode, ProjectNode, FlatMapNode, RekeyNode, RepartitionNode, CombineNode, AggregateNode,
                StreamTableJoinNode, StreamStreamJoinNode, TableTableJoinNode, ForeignKeyJoinNode, BroadcastJoinNode,
                PairJoinNode, MaterializeNode, SinkNode, OutputNode, KeyLookupNode, StoreScanNode, GroupNode, SortNode,
-               TopicScanNode, LatestNode, UnionNode, ChangesNode, TopRowsNode, OverNode, ExpandNode, RetimeNode,
-               DedupNode>
+               TopicScanNode, LatestNode, UnionNode, FiniteJoinNode, FiniteRankNode, ChangesNode, TopRowsNode, OverNode,
+               ExpandNode, RetimeNode, DedupNode>
       node;
 
   template <class T>

@@ -1,10 +1,13 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "planner/bind/binder.h"
+#include "planner/bind/finite_query.h"
 #include "planner/physical/plan.h"
 
 namespace millrace::inline planner {
@@ -38,5 +41,23 @@ struct TopicPullPlan {
 };
 /// `leaf`: the source of a stream or table.
 TopicPullPlan plan_topic_pull(const BoundPull& bound, const NodePtr& leaf, const PlanContext& context);
+
+/// A pull query over any number of sources.
+struct FinitePlan {
+  std::shared_ptr<const PhysicalPlan> above;  // its leaves are those below, in the order of the tree
+  /// What gives the rows of a leaf: a pull query on a table that a query keeps, else on a topic.
+  struct Leaf {
+    std::shared_ptr<const PhysicalPlan> table;
+    TopicPullPlan topic;  // when `table` is null
+  };
+  std::vector<Leaf> leaves;
+};
+/// Where the rows of a source are: with the query that keeps them, or else in the topic that `leaf` reads.
+struct FiniteSource {
+  std::shared_ptr<const PhysicalPlan> keeper;
+  NodePtr leaf;
+};
+using FindFinite = std::function<FiniteSource(const std::string& source)>;
+FinitePlan plan_finite(const BoundFinite& bound, const FindFinite& find, const PlanContext& context);
 
 }  // namespace millrace::inline planner

@@ -3,6 +3,17 @@
 #include <fmt/format.h>
 
 namespace millrace::inline server {
+namespace {
+
+[[noreturn]] void fail_not_kept(const SourceDef& source) {
+  throw SqlError(Code::invalid_statement, {},
+                 fmt::format("The `{0}` table isn't queryable. To derive a queryable table, you can do 'CREATE TABLE "
+                             "QUERYABLE_{0} AS SELECT * FROM {0}'. "
+                             "{1}\nAdd EMIT CHANGES if you intended to issue a push query.",
+                             source.name, kPullDocs));
+}
+
+}  // namespace
 
 const QueryInfo* keeper_of(const SourceDef& source, const ServiceState& state) {
   const QueryInfo* keeper = source.created_by.empty() ? nullptr : state.find_query(source.created_by);
@@ -16,26 +27,39 @@ bool reads_topic(const BoundPull& bound, const ServiceState& state) {
   return source.created_by.empty() && !source.from_query && !source.read_only;
 }
 
-TopicPullPlan plan_topic_pull(const BoundPull& bound, const BindContext& context, const PlanContext& planning) {
+NodePtr topic_leaf(const std::string& source, const BindContext& context) {
   ast::Query all;
   all.items.emplace_back(ast::SelectStar{});
-  all.from.first.name.text = bound.source;
+  all.from.first.name.text = source;
   all.emit = ast::Emit::changes;
   NodePtr leaf = bind_push(all, context).root;
   while (leaf->as<SourceNode>() == nullptr) leaf = inputs_of(*leaf).front();
-  return plan_topic_pull(bound, leaf, planning);
+  return leaf;
+}
+
+TopicPullPlan plan_topic_pull(const BoundPull& bound, const BindContext& context, const PlanContext& planning) {
+  return plan_topic_pull(bound, topic_leaf(bound.source, context), planning);
+}
+
+FinitePlan plan_finite_pull(const BoundFinite& bound, const ServiceState& state, const BindContext& context,
+                            const PlanContext& planning) {
+  return plan_finite(
+      bound,
+      [&](const std::string& name) -> FiniteSource {
+        const SourceDef& source = *state.catalog.find(name);
+        if (const QueryInfo* keeper = source.kind == RelationKind::table ? keeper_of(source, state) : nullptr)
+          return {keeper->plan, nullptr};
+        if (source.kind == RelationKind::table && (source.from_query || source.read_only)) fail_not_kept(source);
+        return {nullptr, topic_leaf(name, context)};
+      },
+      planning);
 }
 
 std::shared_ptr<const PhysicalPlan> plan_table_pull(const BoundPull& bound, const ServiceState& state,
                                                     const PlanContext& context) {
   const SourceDef& source = *state.catalog.find(bound.source);
   const QueryInfo* keeper = keeper_of(source, state);
-  if (keeper == nullptr)
-    throw SqlError(Code::invalid_statement, {},
-                   fmt::format("The `{0}` table isn't queryable. To derive a queryable table, you can do 'CREATE TABLE "
-                               "QUERYABLE_{0} AS SELECT * FROM {0}'. "
-                               "{1}\nAdd EMIT CHANGES if you intended to issue a push query.",
-                               source.name, kPullDocs));
+  if (keeper == nullptr) fail_not_kept(source);
   return plan_pull(bound, *keeper->plan, context);
 }
 

@@ -14,11 +14,17 @@ const QueryInfo* keeper_of(const SourceDef& source, const ServiceState& state);
 /// Whether a bound pull query must read the topic of its source: no query keeps its rows, or it does more with those of
 /// a stream than pass them on.
 bool reads_topic(const BoundPull& bound, const ServiceState& state);
+/// What reads a stream's or table's topic.
+NodePtr topic_leaf(const std::string& source, const BindContext& context);
 TopicPullPlan plan_topic_pull(const BoundPull& bound, const BindContext& context, const PlanContext& planning);
 
 /// The plan of a pull query on a table. Throws SqlError when no query keeps the table's rows.
 std::shared_ptr<const PhysicalPlan> plan_table_pull(const BoundPull& bound, const ServiceState& state,
                                                     const PlanContext& context);
+
+/// A pull query over several sources, or over queries. Throws SqlError when no query keeps the rows of a table.
+FinitePlan plan_finite_pull(const BoundFinite& bound, const ServiceState& state, const BindContext& context,
+                            const PlanContext& planning);
 
 /// A pull query on a stream. Throws SqlError.
 BoundPull bind_stream_pull(const ast::Query& query, const BindContext& context);

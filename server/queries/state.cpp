@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "parser/error/ensure.h"
 #include "parser/syntax/parse.h"
 #include "planner/bind/macros.h"
+#include "planner/bind/views.h"
 
 namespace millrace::inline server {
 
@@ -56,6 +58,16 @@ void apply(ServiceState& state, const Change& change) {
     case Change::Kind::drop_function:
       state.catalog.macros.erase(change.name);
       break;
+    case Change::Kind::put_view: {
+      const ast::StatementPtr statement = parse_statement(change.value);
+      const auto* create = statement->as<ast::CreateView>();
+      ensure(create != nullptr);
+      state.catalog.views[change.name] = make_view(*create, change.value);
+      break;
+    }
+    case Change::Kind::drop_view:
+      state.catalog.views.erase(change.name);
+      break;
     case Change::Kind::start_query:
       state.queries[change.query->id] = change.query;
       break;
@@ -87,6 +99,7 @@ void apply(ServiceState& state, const Command& command) {
     state.catalog.sources.erase(name);
     state.catalog.types.erase(name);
     state.catalog.macros.erase(name);
+    state.catalog.views.erase(name);
     state.queries.erase(name);
     state.catalog.unavailable[name] = reason;
   }

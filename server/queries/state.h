@@ -59,11 +59,13 @@ struct Change {
     resume_query,
     set_property,
     put_function,
-    drop_function
+    drop_function,
+    put_view,
+    drop_view
   };
   Kind kind;
-  std::string name;   // source, type, query id, property or function
-  std::string value;  // set_property; type text for put_type, statement for put_function
+  std::string name;   // source, type, query id, property, function or view
+  std::string value;  // set_property; type text for put_type, statement for put_function and put_view
   SourcePtr source;   // put_source
   QueryPtr query;     // start_query: replaces a query of the same id
 };

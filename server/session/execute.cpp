@@ -31,7 +31,8 @@ bool only_adds(const Mutation& mutation, const ServiceState& state) {
     return false;
   return std::ranges::all_of(mutation.changes, [&](const Change& change) {
     if (change.kind == Change::Kind::start_query) return state.find_query(change.name) == nullptr;
-    return change.kind == Change::Kind::put_source || change.kind == Change::Kind::put_type;
+    return change.kind == Change::Kind::put_source || change.kind == Change::Kind::put_type ||
+           change.kind == Change::Kind::put_view;
   });
 }
 

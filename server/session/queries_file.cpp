@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "exec/formats/schema_registrar.h"
+#include "planner/bind/canonical.h"
 #include "planner/bind/macros.h"
 #include "server/queries/topics.h"
 #include "server/session/service_impl.h"
@@ -77,6 +78,9 @@ std::optional<ServiceError> ServiceImpl::run_queries(const std::string& text) {
         if (state()->catalog.types.contains(type->name.text)) continue;
       } else if (const auto* function = statement->as<ast::CreateFunction>()) {
         if (!function->or_replace && has_variant(*function, state()->catalog)) continue;
+      } else if (const auto* view = statement->as<ast::CreateView>()) {
+        const auto known = state()->catalog.views.find(view->name.text);
+        if (known != state()->catalog.views.end() && known->second->statement == canonical_text(*statement)) continue;
       } else if (!makes && !sets) {
         throw refused(*statement, "A file of queries holds CREATE, INSERT INTO ... SELECT, SET and DEFINE only.");
       }

@@ -12,10 +12,6 @@
 namespace millrace::inline server {
 namespace {
 
-QueryHeader header_of(Schema columns) {
-  return {"query_" + std::to_string(wall_clock_ms()), std::move(columns), false, true};
-}
-
 /// The shape of a request's text and its properties, under which its pull query is in the cache. False: it cannot be
 /// there.
 bool read_shape(const Request& request, StatementShape& shape) {
@@ -33,12 +29,6 @@ bool read_shape(const Request& request, StatementShape& shape) {
 StatementShape& scratch_shape() {
   thread_local StatementShape shape;
   return shape;
-}
-
-/// How far behind a copy of the state may be that answers; absent: only the owner does.
-std::optional<std::int64_t> allowed_lag(const SessionProperties& session) {
-  if (!setting_flag(session.effective, "ksql.query.pull.enable.standby.reads")) return std::nullopt;
-  return setting_integer(session.effective, "ksql.query.pull.max.allowed.offset.lag");
 }
 
 /// Plans a query. The literals of `shape`, if that was read, become parameters as far as they can.
@@ -62,19 +52,32 @@ Service::Started begin_pull(const KnownPull& known, const std::vector<Value>& va
   ++service.pull_count;
   auto rows = service.engine().read_table(known.pull, values);
   if (!rows) return {nullptr, to_service_error(rows.error())};
-  return start_pull(header_of(known.columns), std::move(*rows), sink, service.pull_threads());
+  return start_pull(pull_header(known.columns), std::move(*rows), sink, service.pull_threads());
 }
 
 }  // namespace
 
-Service::Started run_table_pull(const ast::Query& query, const Request& request, const SessionProperties& session,
-                                ServiceImpl& service, ResultSink& sink) {
+QueryHeader pull_header(Schema columns) {
+  return {"query_" + std::to_string(wall_clock_ms()), std::move(columns), false, true};
+}
+
+std::optional<std::int64_t> allowed_lag(const SessionProperties& session) {
+  if (!setting_flag(session.effective, "ksql.query.pull.enable.standby.reads")) return std::nullopt;
+  return setting_integer(session.effective, "ksql.query.pull.max.allowed.offset.lag");
+}
+
+void require_pull_queries(const ast::Query& query, const ServiceImpl& service) {
   if (!service.config().boolean("ksql.pull.queries.enable"))
     throw SqlError(Code::invalid_statement, query.span,
                    fmt::format("Pull queries are disabled. {}\nAdd EMIT CHANGES if you intended to issue a push "
                                "query.\nPlease set ksql.pull.queries.enable=true "
                                "to enable this feature.",
                                kPullDocs));
+}
+
+Service::Started run_table_pull(const ast::Query& query, const Request& request, const SessionProperties& session,
+                                ServiceImpl& service, ResultSink& sink) {
+  require_pull_queries(query, service);
   const StatePtr state = service.state();
   if (const SourceDef* source = state->catalog.find(query.from.first.name.text);
       source != nullptr && source->created_by.empty()) {
@@ -102,7 +105,7 @@ Service::Started run_topic_pull(const BoundPull& bound, const SessionProperties&
   auto rows = service.read_topic(bound, session);
   if (!rows) return {nullptr, to_service_error(rows.error())};
   const bool table = service.state()->catalog.find(bound.source)->kind == RelationKind::table;
-  QueryHeader header = header_of({});
+  QueryHeader header = pull_header({});
   header.table = table;
   for (const ProjectItem& item : bound.items) header.schema.columns.push_back(item.column);
   return start_pull(std::move(header), std::move(*rows), sink, service.pull_threads());
@@ -153,11 +156,11 @@ bool ServiceImpl::quick_query(const Request& request, const std::shared_ptr<Quic
     ResultSink& sink = answer->sink();
     bool begun = false;
     const Status done = pull_all(rows, [&](const Batch& batch) {
-      if (!std::exchange(begun, true)) sink.begin(header_of(known->columns));
+      if (!std::exchange(begun, true)) sink.begin(pull_header(known->columns));
       return sink.rows(batch);
     });
     if (!done) return answer->fail(to_service_error(done.error()));
-    if (!begun) sink.begin(header_of(known->columns));
+    if (!begun) sink.begin(pull_header(known->columns));
     sink.end(std::nullopt, std::nullopt);
   };
   const auto rows = engine_->look_up(known->pull, *values, [give, answer](std::shared_ptr<TableRows> later) {

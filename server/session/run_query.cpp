@@ -271,6 +271,9 @@ Service::Started ServiceImpl::query(const Request& request, ResultSink& sink) {
           .hint("ksql.query.pull.limit.clause.enabled=true allows it");
     if (push) return run_push(*select->query, request, session, *this, sink);
     const StatePtr now = state();
+    LogTopics topics(log());
+    if (is_finite_form(*select->query, {now->catalog, functions(), topics, session.effective, evaluate_constant}))
+      return run_finite_pull(*select->query, session, *this, sink);
     const SourceDef* source = now->catalog.find(select->query->from.first.name.text);
     if (source != nullptr && source->kind == RelationKind::stream)
       return run_stream_pull(*select->query, session, *this, sink);

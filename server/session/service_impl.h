@@ -13,6 +13,7 @@
 #include "exec/schemas/local_registry.h"
 #include "exec/schemas/schema_cache.h"
 #include "parser/error/mutex.h"
+#include "planner/query/plan_query.h"
 #include "server/queries/audit_log.h"
 #include "server/queries/command_log.h"
 #include "server/queries/processing_log.h"
@@ -93,6 +94,7 @@ class ServiceImpl final : public Service {
   Result<std::shared_ptr<TableRows>> read_topic(const BoundPull& bound, const SessionProperties& session);
   /// The rows of any pull query without parameters. Throws SqlError.
   Result<std::shared_ptr<TableRows>> read_rows(const BoundPull& bound, const SessionProperties& session);
+  Result<std::shared_ptr<TableRows>> read_finite(const FinitePlan& plan, const SessionProperties& session);
   std::atomic<std::uint64_t> pull_count{0}, push_count{0}, statement_count{0}, error_count{0};
 
  private:

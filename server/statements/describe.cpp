@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "planner/bind/views.h"
 #include "server/queries/topics.h"
 #include "server/statements/entities.h"
 #include "server/statements/families.h"
@@ -122,6 +123,18 @@ json::object source_descriptions(RelationKind kind, bool extended, const ast::St
 }
 
 Planned plan(const ast::DescribeSource& describe, const ast::Statement& statement, const StatementContext& context) {
+  if (const ViewDef* view = find_view(context.state.catalog, describe.name)) {
+    SourceDef shown;
+    shown.name = view->name;
+    shown.schema = view_columns(*view, context.bind());
+    shown.statement = view->statement;
+    return Show{[&statement, shown](const ShowContext& now) {
+      json::object object = entity("sourceDescription", statement);
+      object["sourceDescription"] = source_description(shown, false, now);
+      object["sourceDescription"].as_object()["type"] = "VIEW";
+      return object;
+    }};
+  }
   (void)find_source(context.state.catalog, describe.name);
   return Show{[&](const ShowContext& now) {
     json::object object = entity("sourceDescription", statement);

@@ -13,28 +13,17 @@ SqlError no_connectors(const ast::Statement& statement) {
       .hint("use Kafka Connect's own REST API");
 }
 
-SqlError no_views(const ast::Statement& statement) {
-  return SqlError(Code::not_supported, statement.span, "Views are not supported yet.")
-      .hint("create a stream or table from the query");
-}
-
 }  // namespace
 
-Planned plan(const ast::CreateView&, const ast::Statement& statement, const StatementContext&) {
-  throw no_views(statement);
+Planned plan(const ast::InsertBranches& insert, const ast::Statement& statement, const StatementContext&) {
+  throw SqlError(Code::not_supported, statement.span,
+                 std::string(insert.first ? "INSERT FIRST" : "INSERT ALL") + " is not supported yet.")
+      .hint("write INSERT INTO ... SELECT ... WHERE for each target");
 }
-void need(const ast::CreateView& create, Needs& needs) {
-  needs.add(Privilege::create, create.name.text);
-  needs.add(*create.query);
-}
-Planned plan(const ast::DropView&, const ast::Statement& statement, const StatementContext&) {
-  throw no_views(statement);
-}
-void need(const ast::DropView& drop, Needs& needs) {
-  needs.add(Privilege::drop, drop.name.text);
-}
-Planned plan(const ast::ShowViews&, const ast::Statement& statement, const StatementContext&) {
-  throw no_views(statement);
+void need(const ast::InsertBranches& insert, Needs& needs) {
+  for (const auto& branch : insert.branches) needs.add(Privilege::write, branch.into.name.text);
+  if (insert.otherwise) needs.add(Privilege::write, insert.otherwise->name.text);
+  needs.add(*insert.query);
 }
 
 Planned plan(const ast::Select&, const ast::Statement&, const StatementContext&) {

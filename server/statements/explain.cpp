@@ -119,6 +119,13 @@ SqlError runs_no_query(const ast::Statement& statement) {
 
 Explained explain_pull(const ast::Statement& select, const ast::Query& query, const StatementContext& context) {
   const PlanContext planning = plan_context("explained", true, context.session.effective, context.config);
+  if (is_finite_form(query, context.bind())) {
+    const BoundFinite bound = bind_finite(query, context.bind());
+    std::vector<std::string> sources;
+    for (const SourceDef* read : bound.sources) sources.push_back(read->name);
+    auto plan = plan_finite_pull(bound, context.state, context.bind(), planning).above;
+    return {kPullQuery, ast::format(select), std::move(plan), std::move(sources), ""};
+  }
   const SourceDef* source = context.state.catalog.find(query.from.first.name.text);
   const bool stream = source != nullptr && source->kind == RelationKind::stream;
   const BoundPull bound = stream ? bind_stream_pull(query, context.bind()) : bind_pull(query, context.bind());

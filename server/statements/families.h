@@ -34,12 +34,20 @@ Planned plan(const ast::InsertValues& insert, const ast::Statement& statement, c
 void need(const ast::InsertValues& insert, Needs& needs);
 Planned plan(const ast::InsertOnce& insert, const ast::Statement& statement, const StatementContext& context);
 void need(const ast::InsertOnce& insert, Needs& needs);
+Planned plan(const ast::InsertBranches& insert, const ast::Statement& statement, const StatementContext& context);
+void need(const ast::InsertBranches& insert, Needs& needs);
 Planned plan(const ast::UpsertValues& upsert, const ast::Statement& statement, const StatementContext& context);
 void need(const ast::UpsertValues& upsert, Needs& needs);
 Planned plan(const ast::UpdateRows& update, const ast::Statement& statement, const StatementContext& context);
 void need(const ast::UpdateRows& update, Needs& needs);
 Planned plan(const ast::DeleteRows& rows, const ast::Statement& statement, const StatementContext& context);
 void need(const ast::DeleteRows& rows, Needs& needs);
+// views.cpp
+Planned plan(const ast::CreateView& create, const ast::Statement& statement, const StatementContext& context);
+void need(const ast::CreateView& create, Needs& needs);
+Planned plan(const ast::DropView& drop, const ast::Statement& statement, const StatementContext& context);
+void need(const ast::DropView& drop, Needs& needs);
+Planned plan(const ast::ShowViews& show, const ast::Statement& statement, const StatementContext& context);
 // properties.cpp
 Planned plan(const ast::SetProperty& set, const ast::Statement& statement, const StatementContext& context);
 Planned plan(const ast::UnsetProperty& unset, const ast::Statement& statement, const StatementContext& context);
@@ -83,11 +91,6 @@ void need(const ast::DropConnector& drop, Needs& needs);
 Planned plan(const ast::DescribeConnector& describe, const ast::Statement& statement, const StatementContext& context);
 Planned plan(const ast::ShowConnectors& show, const ast::Statement& statement, const StatementContext& context);
 Planned plan(const ast::ShowConnectorPlugins& show, const ast::Statement& statement, const StatementContext& context);
-Planned plan(const ast::CreateView& create, const ast::Statement& statement, const StatementContext& context);
-void need(const ast::CreateView& create, Needs& needs);
-Planned plan(const ast::DropView& drop, const ast::Statement& statement, const StatementContext& context);
-void need(const ast::DropView& drop, Needs& needs);
-Planned plan(const ast::ShowViews& show, const ast::Statement& statement, const StatementContext& context);
 Planned plan(const ast::AssertValues& check, const ast::Statement& statement, const StatementContext& context);
 Planned plan(const ast::AssertSource& check, const ast::Statement& statement, const StatementContext& context);
 Planned plan(const ast::RunScript& run, const ast::Statement& statement, const StatementContext& context);
@@ -115,6 +118,8 @@ TopicConfig topic_config(const TopicInfo& info, RelationKind kind, const std::op
 /// IF NOT EXISTS and plain duplicates. True: the statement is over, `result` says so.
 bool exists_already(const std::string& name, ast::SourceKind kind, bool or_replace, bool if_not_exists,
                     const StatementContext& context, Mutation& result);
+/// Refuses to drop what views read.
+void check_no_views(const std::string& name, const StatementContext& context);
 /// Reading and writing a table, for statements that answer with how many rows there were: they tell what is in it.
 void need_changes(const ast::Identifier& table, Needs& needs);
 /// The KAFKA_TOPIC of WITH.

@@ -157,6 +157,7 @@ Planned plan(const ast::DropSource& drop, const ast::Statement& statement, const
   if (drop.delete_topic && source->read_only)
     throw general_error(Code::read_only, fmt::format("Cannot delete topic for read-only source: {}", name));
   check_unused(*source, context);
+  check_no_views(name, context);
   if (const QueryInfo* query = context.state.find_query(source->created_by)) {
     result.changes.push_back({Change::Kind::stop_query, query->id, {}, nullptr, nullptr});
     result.forget.push_back(query->plan);

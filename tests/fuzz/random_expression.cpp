@@ -136,6 +136,7 @@ ExprPtr RandomSql::container(int depth) {
     case 6:
       if (queries_ >= 2 || !chance(4)) return make(Interval{7, "DAYS"});
       if (chance()) return make(Exists{query()});
+      if (chance()) return make(ScalarQuery{query()});
       return make(In{expression(depth), {}, chance(), query()});
     case 7:
       return make(Interval{static_cast<std::int64_t>(below(100)), pick<std::string>({"SECOND", "MONTHS", "DAY"})});

@@ -49,6 +49,7 @@ class RandomSql {
   ast::SourceKind kind() { return chance() ? ast::SourceKind::stream : ast::SourceKind::table; }
   ast::CreateSource create_source();
   ast::InsertValues insert_values();
+  ast::InsertBranches insert_branches();
   decltype(ast::StatementNode::node) definition();
   decltype(ast::StatementNode::node) inspection();
   decltype(ast::StatementNode::node) control();

@@ -33,7 +33,12 @@ FromSource RandomSql::source() {
     made.name.text.clear();
     made.query = query();
   }
-  if (chance(8)) {
+  if (made.alias && chance(5)) made.columns = names(1 + below(2));
+  if (!made.query && chance(10)) {
+    made.name.text.clear();
+    made.unnest = expression(kDepth);
+    made.ordinality = chance();
+  } else if (chance(8)) {
     made.changes = true;
   } else if (chance(5)) {
     made.reading = chance() ? Reading::ready : Reading::broadcast;
@@ -48,6 +53,11 @@ FromSource RandomSql::source() {
 
 JoinedSource RandomSql::join() {
   JoinedSource made{static_cast<JoinKind>(below(4)), source(), std::nullopt, expression(kDepth), {}};
+  if (chance(8)) {
+    made.kind = JoinKind::inner;
+    made.on = nullptr;
+    return made;
+  }
   if (chance()) {
     made.within = Within{duration(), duration(), maybe(duration()), {}, false, {}};
     if (chance(4)) made.within = Within{{}, {}, maybe(duration()), {}, true, maybe(duration())};
@@ -158,8 +168,20 @@ InsertValues RandomSql::insert_values() {
   return made;
 }
 
+InsertBranches RandomSql::insert_branches() {
+  const auto target = [this] {
+    InsertBranches::Target made{name(), {}, {}};
+    for (std::size_t i = 1 + below(3); i > 0; --i) made.items.push_back(item());
+    return made;
+  };
+  InsertBranches made{chance(), {}, std::nullopt, query()};
+  for (std::size_t i = 1 + below(3); i > 0; --i) made.branches.push_back({expression(kDepth), target()});
+  if (chance()) made.otherwise = target();
+  return made;
+}
+
 decltype(StatementNode::node) RandomSql::definition() {
-  switch (below(13)) {
+  switch (below(14)) {
     case 0:
       return create_source();
     case 1:
@@ -190,6 +212,8 @@ decltype(StatementNode::node) RandomSql::definition() {
     }
     case 11:
       return DropFunction{name(), chance()};
+    case 12:
+      return insert_branches();
     default: {
       CreateConnector made{chance() ? ConnectorKind::source : ConnectorKind::sink, name(), chance(), properties()};
       made.properties.push_back({"connector.class", text_literal(text()), {}});

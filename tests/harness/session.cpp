@@ -12,6 +12,7 @@
 #include "parser/syntax/parse.h"
 #include "planner/bind/dialect.h"
 #include "planner/bind/macros.h"
+#include "planner/bind/views.h"
 #include "planner/query/plan_query.h"
 
 namespace millrace::harness {
@@ -229,6 +230,17 @@ void Session::apply(const ast::DropFunction& statement) {
   ++catalog_.version;
 }
 
+void Session::apply(const ast::CreateView& statement) {
+  check_view(statement, context());
+  catalog_.views[statement.name.text] = make_view(statement, {});
+  ++catalog_.version;
+}
+
+void Session::apply(const ast::DropView& statement) {
+  catalog_.views.erase(statement.name.text);
+  ++catalog_.version;
+}
+
 void Session::apply(const ast::CreateType& statement) {
   if (catalog_.types.contains(statement.name.text)) {
     if (statement.if_not_exists) return;
@@ -255,17 +267,26 @@ std::shared_ptr<const PhysicalPlan> Session::plan_push(const ast::Query& query) 
 }
 
 Session::Pull Session::plan_pull(const ast::Query& query) {
-  return plan_pull(bind_pull(query, context()));
+  if (!is_finite_form(query, context())) return plan_pull(bind_pull(query, context()));
+  const auto find = [this](const std::string& name) -> FiniteSource {
+    const auto keeper = keeper_of(*catalog_.sources.at(name));
+    return keeper ? FiniteSource{keeper, nullptr} : FiniteSource{nullptr, topic_leaf(name)};
+  };
+  return {nullptr, {}, plan_finite(bind_finite(query, context()), find, pull_context())};
+}
+
+std::shared_ptr<const PhysicalPlan> Session::keeper_of(const SourceDef& source) const {
+  if (source.kind != RelationKind::table) return nullptr;
+  const auto keeper = std::find_if(queries_.begin(), queries_.end(), [&](const PersistentQuery& known) {
+    return known.plan && known.plan->query_id == source.created_by;
+  });
+  return keeper != queries_.end() ? keeper->plan : nullptr;
 }
 
 Session::Pull Session::plan_pull(const BoundPull& bound) {
   const SourcePtr source = catalog_.sources.at(bound.source);
-  const auto keeper = std::find_if(queries_.begin(), queries_.end(), [&](const PersistentQuery& known) {
-    return known.plan && known.plan->query_id == source->created_by;
-  });
-  if (source->kind == RelationKind::table && keeper != queries_.end())
-    return {millrace::plan_pull(bound, *keeper->plan, pull_context()), {}};
-  return {nullptr, plan_topic(bound)};
+  if (const auto keeper = keeper_of(*source)) return {millrace::plan_pull(bound, *keeper, pull_context()), {}, {}};
+  return {nullptr, plan_topic(bound), {}};
 }
 
 PlanContext Session::pull_context() const {
@@ -275,13 +296,17 @@ PlanContext Session::pull_context() const {
 }
 
 TopicPullPlan Session::plan_topic(const BoundPull& bound) {
+  return plan_topic_pull(bound, topic_leaf(bound.source), pull_context());
+}
+
+NodePtr Session::topic_leaf(const std::string& source) {
   ast::Query all;
   all.items.emplace_back(ast::SelectStar{});
-  all.from.first.name.text = bound.source;
+  all.from.first.name.text = source;
   all.emit = ast::Emit::changes;
   NodePtr leaf = bind_push(all, context()).root;
   while (leaf->as<SourceNode>() == nullptr) leaf = inputs_of(*leaf).front();
-  return plan_topic_pull(bound, leaf, pull_context());
+  return leaf;
 }
 
 void Session::add_source(SourceDef source) {

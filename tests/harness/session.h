@@ -57,10 +57,12 @@ class Session : public TopicLookup {
   struct Pull {
     std::shared_ptr<const PhysicalPlan> table;
     TopicPullPlan topic;  // when `table` is null
+    FinitePlan finite;    // when it has a plan
   };
   Pull plan_pull(const ast::Query& query);
   Pull plan_pull(const BoundPull& bound);
   TopicPullPlan plan_topic(const BoundPull& bound);
+  NodePtr topic_leaf(const std::string& source);
   /// UPSERT, UPDATE, DELETE or INSERT ... ONCE, bound; absent for another statement. Throws SqlError.
   std::optional<BoundChange> bind_change(const ast::Statement& statement);
   /// Keeps what a change writes among `records()`.
@@ -91,6 +93,8 @@ class Session : public TopicLookup {
   void apply(const ast::CreateFunction& statement);
   void apply(const ast::DropFunction& statement);
   void apply(const ast::CreateType& statement);
+  void apply(const ast::CreateView& statement);
+  void apply(const ast::DropView& statement);
   void apply(const ast::DropType& statement);
   void add_source(SourceDef source);
   /// The query of a CREATE ... AS SELECT; end when there is none.
@@ -98,6 +102,7 @@ class Session : public TopicLookup {
   void add_query(BoundQuery bound, const std::string& query_id, bool replace);
   BindContext context();
   PlanContext pull_context() const;
+  std::shared_ptr<const PhysicalPlan> keeper_of(const SourceDef& source) const;
   void keep(const SourceDef& target, std::span<const Value> row, bool removed, std::optional<std::int64_t> time);
   const std::set<std::string> rules_off_;
   const FunctionCatalog& functions_;

@@ -10,6 +10,7 @@
 
 #include "cli/testing/wire.h"
 #include "exec/log/local/memory.h"
+#include "exec/runtime/joint_pull.h"
 #include "exec/runtime/topic_pull.h"
 #include "parser/syntax/parse.h"
 #include "tests/harness/checked.h"
@@ -300,6 +301,17 @@ std::string World::run(const QueryStep& step) {
 }
 
 std::shared_ptr<TableRows> World::read(const harness::Session::Pull& plan) {
+  if (plan.finite.above) {
+    std::vector<std::shared_ptr<TableRows>> leaves;
+    std::vector<std::shared_ptr<PreparedPull>> tables;
+    for (const auto& leaf : plan.finite.leaves)
+      if (leaf.table) tables.push_back(std::make_shared<PreparedPull>(leaf.table));
+    auto kept = checked(bed_->engine->read_tables(tables));
+    std::size_t table = 0;
+    for (const auto& leaf : plan.finite.leaves)
+      leaves.push_back(leaf.table ? kept[table++] : read({nullptr, leaf.topic, {}}));
+    return checked(JointPull::make(plan.finite.above, std::move(leaves)));
+  }
   if (plan.table) return checked(bed_->engine->read_table(std::make_shared<PreparedPull>(plan.table), {}));
   auto rows = checked(TopicPull::start(*bed_->engine, plan.topic.below, plan.topic.above, kLongestWait));
   if (variant_.workers == 0) bed_->settle();

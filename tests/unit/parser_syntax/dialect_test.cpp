@@ -54,6 +54,12 @@ TEST(Dialect, NewClausesAreThatOfOne) {
            "SELECT * FROM a JOIN b WITHIN UNBOUNDED ON a.x = b.x;",
            "SELECT * FROM a JOIN b WITHIN UNBOUNDED TTL 3 DAYS GRACE PERIOD 1 HOUR ON a.x = b.x;",
            "SELECT * FROM a JOIN BROADCAST(b) ON a.x % 10 = b.x LEFT JOIN READY(t) r ON a.x = r.x;",
+           "SELECT * FROM a CROSS JOIN b CROSS JOIN UNNEST(a.list) WITH ORDINALITY AS u (x, n) WHERE u.n > 1;",
+           "SELECT (SELECT MAX(x) FROM t) AS m FROM (SELECT a FROM t) q (b) WHERE b > (WITH c AS (SELECT 1 AS x FROM "
+           "t) SELECT x FROM c);",
+           "INSERT FIRST WHEN a > 1 THEN INTO x (a, b) WHEN a > 0 THEN INTO y (*) ELSE INTO z (a AS b) SELECT * FROM "
+           "s;",
+           "INSERT ALL WHEN a > 1 THEN INTO x (a) WITH q AS (SELECT * FROM s) SELECT * FROM q;",
            "SELECT * FROM a JOIN t FOR SYSTEM_TIME AS OF a.ROWTIME - 5 AS r ON a.x = r.x;",
        }) {
     const auto statements = parse(text);
@@ -67,6 +73,8 @@ TEST(Dialect, NewWordsAreNames) {
   for (const char* text :
        {"SELECT order, asc, first, rows FROM update order WHERE offset = 1;",
         "CREATE STREAM upsert (once INT, fetch STRING);",
+        "SELECT unnest, ordinality FROM unnest cross JOIN cross ordinality ON cross.x = ordinality.x;",
+        "SELECT UNNEST(a), CROSS(b) FROM t;",
         "SELECT ttl, of, system_time, unbounded FROM broadcast for JOIN ready ready ON ready.x = for.x;"}) {
     EXPECT_EQ(problem(text, Dialect::ksql), "") << text;
     EXPECT_TRUE(ast::equal(*parse_statement(text, Dialect::ksql), *parse_statement(text))) << text;

@@ -1,0 +1,237 @@
+#include "planner/bind/finite_from.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "planner/bind/ast_rewrite.h"
+#include "planner/bind/expr_binder.h"
+#include "planner/bind/join_builder.h"
+#include "planner/bind/source_checks.h"
+#include "planner/bind/views.h"
+
+namespace millrace::inline planner {
+namespace {
+
+[[noreturn]] void refuse(std::string_view what, Span span, std::string_view hint) {
+  throw SqlError(Code::not_supported, span, fmt::format("{} is not supported in pull queries yet.", what))
+      .hint(std::string(hint));
+}
+
+/// What a relation means for rows that are there. READY and BROADCAST say when and where rows are read: nothing here.
+void check_relation(const ast::FromSource& source) {
+  const Span span = source.name.span;
+  if (source.as_of) refuse("FOR SYSTEM_TIME AS OF", span, "without it rows meet the newest rows of the table");
+  if (source.changes) refuse("CHANGES", span, "it is a stream of changes; add EMIT CHANGES");
+  if (source.window) refuse("A window function in FROM", source.window->span, "read a windowed table");
+  if (source.unnest) refuse("UNNEST in FROM", span, "EXPLODE in a persistent query gives a row per element");
+}
+
+class FromBinder {
+ public:
+  FromBinder(const ast::Query& query, const BindContext& context, const FiniteNames* named)
+      : query_(query), context_(context), named_(named) {}
+
+  FiniteFrom open() {
+    from_.scope.functions = &context_.functions;
+    from_.node = open_relation(query_.from.first);
+    for (const auto& join : query_.from.joins) add_join(join);
+    return std::move(from_);
+  }
+
+ private:
+  NodePtr open_relation(const ast::FromSource& source);
+  ScopeSource open_source(const ast::FromSource& source, NodePtr& node);
+  ScopeSource open_query(const FiniteRelation& relation, const ast::FromSource& source, NodePtr& node);
+  void rename(const ast::FromSource& source, const std::vector<ast::Identifier>& names, ScopeSource& opened) const;
+  NodePtr with_pseudo_columns(const NodePtr& node, ScopeSource& source) const;
+  void add_join(const ast::JoinedSource& join);
+  ExprPtr bind_condition(const ast::ExprPtr& condition) const;
+  ast::ExprPtr within(const ast::JoinedSource& join) const;
+
+  const ast::Query& query_;
+  const BindContext& context_;
+  const FiniteNames* named_;
+  FiniteFrom from_;
+};
+
+ScopeSource FromBinder::open_source(const ast::FromSource& source, NodePtr& node) {
+  const SourceDef& def = require_source(context_.catalog, source.name);
+  ScopeSource opened{.alias = source.visible_name().text, .def = &def, .columns = {}, .pseudo_positions = {}};
+  for (std::size_t i = 0; i < def.schema.size(); ++i) {
+    const auto& column = def.schema.columns[i];
+    opened.columns.push_back({column.name, column.type, column.role, i});
+  }
+  node = make_node(StoreScanNode{.table = def.name, .query = {}, .rows = def.schema, .window_of_rows = def.window});
+  add_source(from_.sources, &def);
+  return opened;
+}
+
+ScopeSource FromBinder::open_query(const FiniteRelation& relation, const ast::FromSource& source, NodePtr& node) {
+  auto def = std::make_shared<SourceDef>();
+  def->name = source.alias ? source.alias->text : source.query ? "SUBQUERY" : source.name.text;
+  def->schema = relation.root->schema;
+  ScopeSource opened{.alias = def->name, .columns = {}, .pseudo_positions = {}};
+  for (std::size_t i = 0; i < def->schema.size(); ++i) {
+    const ColumnDef& column = def->schema.columns[i];
+    opened.columns.push_back({column.name, column.type, ColumnRole::value, i});
+    opened.order.push_back(i);
+  }
+  opened.def = def.get();
+  opened.made = std::move(def);
+  opened.plan = relation.root;
+  node = relation.root;
+  for (const SourceDef* read : relation.sources) add_source(from_.sources, read);
+  return opened;
+}
+
+void FromBinder::rename(const ast::FromSource& source, const std::vector<ast::Identifier>& names,
+                        ScopeSource& opened) const {
+  if (names.empty()) return;
+  if (names.size() != opened.columns.size())
+    throw SqlError(
+        Code::invalid_statement, source.name.span,
+        fmt::format("{} names {} columns, but there are {}.", opened.alias, names.size(), opened.columns.size()));
+  for (std::size_t i = 0; i < names.size(); ++i) opened.columns[i].name = names[i].text;
+}
+
+/// Pseudo columns stand behind the columns, so that any number of joins may follow; which nobody reads the rules take
+/// away.
+NodePtr FromBinder::with_pseudo_columns(const NodePtr& node, ScopeSource& source) const {
+  ProjectNode project{node, {}};
+  for (const auto& column : source.columns)
+    project.items.push_back(
+        {ColumnDef{.name = column.name, .type = column.type}, make_column(column.position, column.type, column.name)});
+  for (const auto pseudo : {PseudoColumn::row_time, PseudoColumn::window_start, PseudoColumn::window_end}) {
+    const std::string name(pseudo_column_name(pseudo));
+    if (!source.find_pseudo(name)) continue;
+    source.pseudo_positions[pseudo] = project.items.size();
+    project.items.push_back({ColumnDef{.name = name, .type = pseudo_column_type(pseudo)},
+                             make_expr(PseudoExpr{pseudo}, pseudo_column_type(pseudo), query_.span)});
+  }
+  return make_node(std::move(project));
+}
+
+/// Its columns take their places behind those that are there.
+NodePtr FromBinder::open_relation(const ast::FromSource& source) {
+  check_relation(source);
+  NodePtr node;
+  const auto* named = named_ && !source.query ? named_->find(source.name.text) : nullptr;
+  ScopeSource opened;
+  if (source.query) {
+    opened = open_query(bind_finite_query(*source.query, context_, named_), source, node);
+  } else if (named) {
+    opened = open_query(named->relation, source, node);
+    rename(source, named->columns, opened);
+  } else if (const ViewDef* view = find_view(context_.catalog, source.name)) {
+    opened = open_query(bind_finite_query(*view->query, context_, nullptr), source, node);
+    rename(source, column_names(*view, source.name.span), opened);
+  } else {
+    opened = open_source(source, node);
+  }
+  rename(source, source.columns, opened);
+  Schema shown;
+  for (const auto& column : opened.columns) shown.columns.push_back({.name = column.name, .type = column.type});
+  check_duplicate_columns(shown, source.name.span);
+  if (from_.scope.find_source(opened.alias))
+    throw SqlError(Code::invalid_join, source.name.span,
+                   fmt::format("{} is used twice: give each occurrence its own alias.", opened.alias));
+  node = with_pseudo_columns(node, opened);
+  const std::size_t width = from_.node ? from_.node->schema.size() : 0;
+  for (auto& column : opened.columns) column.position += width;
+  for (auto& [pseudo, position] : opened.pseudo_positions) position += width;
+  from_.scope.sources.push_back(std::move(opened));
+  return node;
+}
+
+/// WITHIN is a condition on times.
+ast::ExprPtr FromBinder::within(const ast::JoinedSource& join) const {
+  const Span span = join.within->span;
+  if (join.within->unbounded) return nullptr;
+  if (from_.scope.sources.size() != 2) refuse("WITHIN behind the first JOIN", span, "compare the ROWTIMEs in ON");
+  const auto time = [&](std::size_t source) {
+    return make_ast_column(from_.scope.sources[source].alias, "ROWTIME", span);
+  };
+  const auto moved = [&](ast::BinaryOp op, const ast::Duration& by) {
+    return make_ast(ast::Binary{op, time(0), make_ast(ast::BigintLiteral{by.millis}, span)}, span);
+  };
+  return make_ast(ast::Between{time(1), moved(ast::BinaryOp::subtract, join.within->before),
+                               moved(ast::BinaryOp::add, join.within->after), false},
+                  span);
+}
+
+ExprPtr FromBinder::bind_condition(const ast::ExprPtr& condition) const {
+  const ast::ExprPtr on = qualify(condition, from_.scope);
+  check_resolved(on, from_.scope, "JOIN ON");
+  ExprBinder binder(context_, from_.scope);
+  return bind_predicate(binder, on, from_.scope, "JOIN ON");
+}
+
+void FromBinder::add_join(const ast::JoinedSource& join) {
+  NodePtr right = open_relation(join.source);
+  const std::size_t width = from_.node->schema.size();
+  FiniteJoinNode node{.left = from_.node, .right = std::move(right), .type = join_type_of(join.kind)};
+  ast::ExprPtr condition = join.on;
+  if (join.within)
+    if (const ast::ExprPtr times = within(join))
+      condition = make_ast(ast::Binary{ast::BinaryOp::logical_and, condition, times}, join.span);
+  if (condition) set_condition(node, bind_condition(condition), width);
+  from_.node = make_node(std::move(node));
+}
+
+void split(const ExprPtr& predicate, std::vector<ExprPtr>& parts) {
+  const auto* both = predicate->as<LogicalExpr>();
+  if (!both || !both->is_and) return parts.push_back(predicate);
+  split(both->left, parts);
+  split(both->right, parts);
+}
+
+enum class Side : std::uint8_t { none, left, right, both };
+
+Side side_of(const Expr& expr, std::size_t width, std::size_t all) {
+  std::vector<bool> used(all);
+  collect_columns(expr, used);
+  const auto middle = used.begin() + static_cast<std::ptrdiff_t>(width);
+  const bool left = std::find(used.begin(), middle, true) != middle;
+  const bool right = std::find(middle, used.end(), true) != used.end();
+  return left && right ? Side::both : left ? Side::left : right ? Side::right : Side::none;
+}
+
+/// Whether values are equal exactly when their bytes as keys are.
+bool is_equal_by_key(const Type& type) {
+  return type.kind() == TypeKind::string || type.kind() == TypeKind::boolean || type.kind() == TypeKind::integer ||
+         type.kind() == TypeKind::bigint || type.kind() == TypeKind::bytes || type.kind() == TypeKind::decimal ||
+         type.kind() == TypeKind::date || type.kind() == TypeKind::time || type.kind() == TypeKind::timestamp;
+}
+
+}  // namespace
+
+void set_condition(FiniteJoinNode& join, const ExprPtr& predicate, std::size_t width) {
+  const std::size_t all = width + join.right->schema.size();
+  std::vector<ExprPtr> parts;
+  split(predicate, parts);
+  for (const ExprPtr& part : parts) {
+    const auto* equal = part->as<CompareExpr>();
+    if (equal && equal->op == CompareOp::equal && equal->left->type == equal->right->type &&
+        is_equal_by_key(equal->left->type)) {
+      const Side left = side_of(*equal->left, width, all), right = side_of(*equal->right, width, all);
+      if ((left == Side::left && right == Side::right) || (left == Side::right && right == Side::left)) {
+        join.left_values.push_back(left == Side::left ? equal->left : equal->right);
+        join.right_values.push_back(left == Side::left ? equal->right : equal->left);
+        continue;
+      }
+    }
+    join.condition =
+        join.condition ? make_expr(LogicalExpr{true, join.condition, part}, Type::boolean(), part->span) : part;
+  }
+}
+
+void add_source(std::vector<const SourceDef*>& sources, const SourceDef* source) {
+  if (std::ranges::find(sources, source) == sources.end()) sources.push_back(source);
+}
+
+FiniteFrom open_finite(const ast::Query& query, const BindContext& context, const FiniteNames* named) {
+  return FromBinder(query, context, named).open();
+}
+
+}  // namespace millrace::inline planner

@@ -1,0 +1,51 @@
+#include "exec/expr/evaluator.h"
+#include "exec/runtime/joint_pull.h"
+#include "exec/runtime/topic_pull.h"
+#include "server/queries/plan_context.h"
+#include "server/queries/pull_plan.h"
+#include "server/session/run_query.h"
+#include "server/session/running_pull.h"
+
+namespace millrace::inline server {
+
+Result<std::shared_ptr<TableRows>> ServiceImpl::read_finite(const FinitePlan& plan, const SessionProperties& session) {
+  const std::chrono::milliseconds wait(config().integer("millrace.pull.materialize.timeout.ms"));
+  std::vector<std::shared_ptr<PreparedPull>> tables;
+  for (const FinitePlan::Leaf& leaf : plan.leaves)
+    if (leaf.table) tables.push_back(std::make_shared<PreparedPull>(leaf.table, allowed_lag(session)));
+  auto kept = engine_->read_tables(tables);
+  if (!kept) return kept.error();
+  std::vector<std::shared_ptr<TableRows>> leaves;
+  std::size_t table = 0;
+  for (const FinitePlan::Leaf& leaf : plan.leaves) {
+    if (leaf.table) {
+      leaves.push_back(std::move((*kept)[table++]));
+      continue;
+    }
+    auto rows = TopicPull::start(*engine_, leaf.topic.below, leaf.topic.above, wait);
+    if (!rows) return rows.error();
+    leaves.push_back(std::move(*rows));
+  }
+  auto joint = JointPull::make(plan.above, std::move(leaves));
+  if (!joint) return joint.error();
+  return std::shared_ptr<TableRows>(std::move(*joint));
+}
+
+Service::Started run_finite_pull(const ast::Query& query, const SessionProperties& session, ServiceImpl& service,
+                                 ResultSink& sink) {
+  require_pull_queries(query, service);
+  const StatePtr state = service.state();
+  LogTopics topics(service.log());
+  const BindContext context{state->catalog, service.functions(), topics, session.effective, evaluate_constant};
+  const BoundFinite bound = bind_finite(query, context);
+  const FinitePlan plan =
+      plan_finite_pull(bound, *state, context,
+                       plan_context(service.next_transient_id("PULL"), true, session.effective, service.config()));
+  if (auto refused = service.limits().admit_pull(sink)) return {nullptr, std::move(refused)};
+  ++service.pull_count;
+  auto rows = service.read_finite(plan, session);
+  if (!rows) return {nullptr, to_service_error(rows.error())};
+  return start_pull(pull_header(bound.root->schema), std::move(*rows), sink, service.pull_threads());
+}
+
+}  // namespace millrace::inline server
