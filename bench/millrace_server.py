@@ -77,12 +77,12 @@ class Server:
         if b"error" in acks:
             raise SystemExit("insert: " + acks.decode()[-500:])
 
-    def load_counts(self, keys):
-        """A table `counts` of KEYS rows in 4 partitions: id BIGINT, COUNT(*), the newest text."""
-        self.sql("CREATE STREAM events (id BIGINT KEY, v STRING) WITH (kafka_topic='%sevents', partitions=4, "
+    def load_counts(self, keys, partitions=4):
+        """A table `counts` of KEYS rows: id BIGINT, COUNT(*), the newest text."""
+        self.sql("CREATE STREAM events (id BIGINT KEY, v STRING) WITH (kafka_topic='%sevents', partitions=%d, "
                  "key_format='KAFKA', value_format='JSON');"
                  "CREATE TABLE counts WITH (kafka_topic='%scounts') AS SELECT id, COUNT(*) AS n, LATEST_BY_OFFSET(v) AS v "
-                 "FROM events GROUP BY id EMIT CHANGES;" % (self.service, self.service))
+                 "FROM events GROUP BY id EMIT CHANGES;" % (self.service, partitions, self.service))
         connection, step = self.connection(), 50000
         for first in range(0, keys, step):
             rows = ['{"id":%d,"v":"value %d"}' % (i, i) for i in range(first, min(first + step, keys))]

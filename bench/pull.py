@@ -52,18 +52,24 @@ class Ingest(threading.Thread):
 
 
 def wrk(server, path, options):
-    cpu = server.cpu_seconds()
+    """Requests a second, the median, the 99th percentile, all requests, and how many answers were bad."""
     out = subprocess.run(
         ["wrk", "-t1", "-c%d" % options.connections, "-d%ds" % options.seconds, "--latency", "-s", HERE + "/pull.lua",
          "http://127.0.0.1:%d" % server.port, "--", path, str(options.keys)],
         capture_output=True, text=True, check=True).stdout
-    cpu = server.cpu_seconds() - cpu
     rate = float(re.search(r"Requests/sec:\s*([\d.]+)", out).group(1))
     p50, p99 = (re.search(r"\b%d%%\s+([\d.]+\w+)" % p, out).group(1) for p in (50, 99))
     total = int(re.search(r"(\d+) requests in", out).group(1))
     bad = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
+    return rate, p50, p99, total, int(bad.group(1)) if bad else 0
+
+
+def measure(server, path, options):
+    cpu = server.cpu_seconds()
+    rate, p50, p99, total, bad = wrk(server, path, options)
+    cpu = server.cpu_seconds() - cpu
     print("%-14s %8.0f requests/s  p50 %8s  p99 %8s  server CPU %5.1f us/request%s" % (
-        path, rate, p50, p99, cpu / total * 1e6, "  BAD ANSWERS " + bad.group(1) if bad else ""), flush=True)
+        path, rate, p50, p99, cpu / total * 1e6, "  BAD ANSWERS %d" % bad if bad else ""), flush=True)
 
 
 def h2load(server, name, options, *arguments):
@@ -108,7 +114,7 @@ def main():
             perf = subprocess.Popen(["perf", "record", "-q", "-g", "-F", "499", "-o", options.profile, "-p",
                                      str(server.process.pid), "--", "sleep", str(options.seconds)])
         for path in ("/query", "/query-stream"):
-            wrk(server, path, options)
+            measure(server, path, options)
             if perf:
                 perf.wait()
                 perf = None
@@ -122,7 +128,7 @@ def main():
             time.sleep(1)
             print("while rows come in:")
             for path in ("/query", "/query-stream"):
-                wrk(server, path, options)
+                measure(server, path, options)
             ingest.done.set()
             ingest.join()
             print("%.0f rows/s came in" % (ingest.rows / ingest.seconds))

@@ -4,6 +4,7 @@
 #include <boost/asio/connect.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
 
 namespace millrace::inline server {
 namespace asio = boost::asio;
@@ -38,12 +39,12 @@ struct PeerLine::Stream {
   std::optional<asio::ssl::stream<asio::ip::tcp::socket&>> tls;
 };
 
-PeerLine::PeerLine(asio::io_context& io, std::string address, asio::ssl::context& tls, std::string authorization)
-    : io_(io),
-      address_(std::move(address)),
-      parts_(parse_peer_address(address_)),
-      tls_(tls),
-      authorization_(std::move(authorization)) {}
+PeerLine::PeerLine(asio::io_context& io, std::string address, asio::ssl::context& tls, const std::string& authorization)
+    : io_(io), address_(std::move(address)), parts_(parse_peer_address(address_)), tls_(tls) {
+  fields_ = "Host: " + parts_.host + ":" + parts_.port + "\r\nContent-Type: application/octet-stream\r\n";
+  if (!authorization.empty()) fields_ += "Authorization: " + authorization + "\r\n";
+  fields_ += "Content-Length: ";
+}
 
 PeerLine::~PeerLine() = default;
 
@@ -98,14 +99,11 @@ PeerLine::Task<Status> PeerLine::connect() {
 
 PeerLine::Task<Status> PeerLine::send(std::string_view path, const std::string& body) {
   if (Status connected = co_await connect(); !connected) co_return connected;
-  http::request<http::string_body> request(http::verb::post, beast::string_view(path.data(), path.size()), 11);
-  request.set(http::field::host, parts_.host + ":" + parts_.port);
-  request.set(http::field::content_type, "application/octet-stream");
-  if (!authorization_.empty()) request.set(http::field::authorization, authorization_);
-  request.body() = body;
-  request.prepare_payload();
+  // As one piece: over TLS each would be a record of its own.
+  request_.assign("POST ").append(path).append(" HTTP/1.1\r\n").append(fields_);
+  request_.append(std::to_string(body.size())).append("\r\n\r\n").append(body);
   expect_within(kAnswerWait);
-  auto [unsent, written] = co_await http::async_write(*stream_, request, kAwait);
+  auto [unsent, written] = co_await asio::async_write(*stream_, asio::buffer(request_), kAwait);
   if (unsent) co_return failure(unsent.message());
   answer_.emplace();
   answer_->body_limit(boost::none);

@@ -24,7 +24,8 @@ class PeerLine {
   template <class T>
   using Task = boost::asio::awaitable<T>;
 
-  PeerLine(boost::asio::io_context& io, std::string address, boost::asio::ssl::context& tls, std::string authorization);
+  PeerLine(boost::asio::io_context& io, std::string address, boost::asio::ssl::context& tls,
+           const std::string& authorization);
   ~PeerLine();
 
   /// A whole answer. Tries a second time on a new connection when one that lay idle turns out to be closed.
@@ -53,7 +54,8 @@ class PeerLine {
   const std::string address_;
   const PeerAddress parts_;
   boost::asio::ssl::context& tls_;
-  const std::string authorization_;
+  std::string fields_;   // of every request, up to its length
+  std::string request_;  // on its way
   std::unique_ptr<Stream> stream_;
   boost::beast::flat_buffer input_;
   std::optional<boost::beast::http::response_parser<boost::beast::http::buffer_body>> answer_;

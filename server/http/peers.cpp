@@ -1,7 +1,5 @@
 #include "server/http/peers.h"
 
-#include <openssl/ssl.h>
-
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
@@ -16,17 +14,15 @@
 #include <thread>
 
 #include "parser/error/mutex.h"
-#include "server/http/peer_line.h"
+#include "server/http/io_here.h"
+#include "server/http/peer_lines.h"
 #include "server/http/peer_wire.h"
 
 namespace millrace::inline server {
 namespace asio = boost::asio;
 namespace {
 
-constexpr std::size_t kLinesForKeys = 2;    // to one process at a time
-constexpr std::size_t kKeysTogether = 256;  // in one request
-constexpr std::size_t kPagesAhead = 4;      // of a scan, that wait for whoever reads it
-constexpr std::chrono::milliseconds kTick{500};
+constexpr std::size_t kPagesAhead = 4;  // of a scan, that wait for whoever reads it
 constexpr std::chrono::hours kForever{24};
 constexpr std::chrono::seconds kReportWait{2};
 
@@ -96,47 +92,32 @@ struct GatheredReports {
   std::size_t left GUARDED_BY(mutex);
 };
 
-struct WaitingKey {
-  TableKey key;
-  TableFound found;
-};
-
-/// One of the other processes.
-struct Peer {
-  std::string address;
-  std::deque<WaitingKey> waiting;
-  std::size_t lines = 0;  // that look keys up
-  std::size_t taken = 0;  // of its lines
-  std::vector<std::unique_ptr<PeerLine>> idle;
-  std::chrono::steady_clock::time_point last_taken;
-
-  bool is_silent_since(std::chrono::steady_clock::time_point then) const {
-    return waiting.empty() && lines == 0 && taken == 0 && last_taken < then;
-  }
-};
-
 class PeersImpl final : public ServicePeers {
  public:
   PeersImpl(TlsContextPtr tls, const PeerOptions& options)
-      : tls_(tls.get()),
+      : tls_(std::move(tls)),
         authorization_(options.secret.empty() ? "" : std::string(kPeerScheme) + options.secret),
-        forget_after_(options.forget_after) {
-    SSL_CTX_up_ref(tls.get());  // tls_ gives back one
-    tick();
+        forget_after_(options.forget_after),
+        lines_(make_lines(io_)) {
     thread_ = std::thread([this] { io_.run(); });
   }
   ~PeersImpl() override { stop(); }
 
   void look_up(const std::string& address, TableKey key, TableFound found) override {
+    std::shared_ptr<PeerLines> here;
     {
       const MutexLock lock(mutex_);
       if (!stopped_) {
-        arrived_.emplace_back(address, WaitingKey{std::move(key), std::move(found)});
-        if (!std::exchange(posted_, true)) asio::post(io_, [this] { take_arrived(); });
-        return;
+        here = lines_here();
+        if (here == nullptr) {
+          arrived_.push_back({address, std::move(key), std::move(found)});
+          if (!std::exchange(posted_, true)) asio::post(io_, [this] { take_arrived(); });
+          return;
+        }
       }
     }
-    found(stopping());
+    if (here == nullptr) return found(stopping());
+    here->look_up(address, std::move(key), std::move(found));
   }
 
   std::unique_ptr<TablePages> scan(const std::string& address, const TableRange& range) override {
@@ -178,15 +159,9 @@ class PeersImpl final : public ServicePeers {
       if (std::exchange(stopped_, true)) return;
     }
     asio::post(io_, [this] {
-      closing_ = true;
       take_arrived();
-      for (auto& [address, peer] : peers_) {
-        fail_waiting(peer, stopping());
-        peer.idle.clear();
-      }
-      for (PeerLine* line : in_use_) line->close();
+      lines_->close();
       for (PeerScan* scan : waiting_scans_) scan->room.cancel();
-      clock_.cancel();
       keep_running_.reset();
     });
     thread_.join();
@@ -208,115 +183,38 @@ class PeersImpl final : public ServicePeers {
     return gathered->reports;
   }
 
-  void tick() {
-    clock_.expires_after(kTick);
-    clock_.async_wait([this](boost::system::error_code stopped) {
-      if (stopped) return;
-      const auto now = std::chrono::steady_clock::now();
-      for (PeerLine* line : in_use_) line->check_time(now);
-      std::erase_if(peers_, [&](const auto& peer) { return peer.second.is_silent_since(now - forget_after_); });
-      tick();
-    });
+  std::shared_ptr<PeerLines> make_lines(asio::io_context& io) const {
+    return std::make_shared<PeerLines>(io, *tls_, authorization_, forget_after_);
+  }
+
+  /// The lines of the calling thread, if it has connections.
+  std::shared_ptr<PeerLines> lines_here() REQUIRES(mutex_) {
+    IoHere* here = IoHere::get();
+    if (here == nullptr) return nullptr;
+    std::weak_ptr<PeerLines>& known = lines_of_[&here->io];
+    if (auto lines = known.lock()) return lines;
+    auto made = make_lines(here->io);
+    known = made;
+    here->ends.push_back([made] { made->close(); });  // which keeps them as long as the thread
+    return made;
   }
 
   void take_arrived() {
-    std::vector<std::pair<std::string, WaitingKey>> arrived;
+    std::vector<ArrivedKey> arrived;
     {
       const MutexLock lock(mutex_);
       arrived.swap(arrived_);
       posted_ = false;
     }
-    std::set<Peer*> asked;
-    for (auto& [address, key] : arrived) {
-      Peer& peer = peer_at(address);
-      peer.waiting.push_back(std::move(key));
-      asked.insert(&peer);
-    }
-    for (Peer* peer : asked) send_waiting(*peer);
-  }
-
-  Peer& peer_at(const std::string& address) {
-    Peer& peer = peers_[address];
-    if (peer.address.empty()) peer.address = address;
-    return peer;
-  }
-
-  void send_waiting(Peer& peer) {
-    if (closing_) return fail_waiting(peer, stopping());
-    while (!peer.waiting.empty() && peer.lines < kLinesForKeys) {
-      ++peer.lines;
-      std::vector<WaitingKey> batch = take_batch(peer);
-      asio::co_spawn(io_, look_up_all(peer, std::move(batch)), asio::detached);
-    }
-  }
-
-  static std::vector<WaitingKey> take_batch(Peer& peer) {
-    std::vector<WaitingKey> batch;
-    while (!peer.waiting.empty() && batch.size() < kKeysTogether) {
-      batch.push_back(std::move(peer.waiting.front()));
-      peer.waiting.pop_front();
-    }
-    return batch;
-  }
-
-  static void fail_waiting(Peer& peer, const Error& why) {
-    std::deque<WaitingKey> waiting;
-    waiting.swap(peer.waiting);
-    for (WaitingKey& key : waiting) key.found(why);
-  }
-
-  std::unique_ptr<PeerLine> take_line(Peer& peer) {
-    std::unique_ptr<PeerLine> line;
-    if (!peer.idle.empty()) {
-      line = std::move(peer.idle.back());
-      peer.idle.pop_back();
-    } else {
-      line = std::make_unique<PeerLine>(io_, peer.address, tls_, authorization_);
-    }
-    ++peer.taken;
-    peer.last_taken = std::chrono::steady_clock::now();
-    in_use_.insert(line.get());
-    return line;
-  }
-
-  void give_back(Peer& peer, std::unique_ptr<PeerLine> line) {
-    in_use_.erase(line.get());
-    --peer.taken;
-    if (line->is_idle() && !closing_) peer.idle.push_back(std::move(line));
-  }
-
-  /// One request after the other, as long as keys wait: those that come meanwhile go together.
-  asio::awaitable<void> look_up_all(Peer& peer, std::vector<WaitingKey> batch) {
-    auto line = take_line(peer);
-    while (!batch.empty()) {
-      std::vector<TableKey> keys;
-      keys.reserve(batch.size());
-      for (WaitingKey& waiting : batch) keys.push_back(std::move(waiting.key));
-      auto answer = co_await line->exchange(kLookUpsPath, encode_keys(keys));
-      deliver(batch, answer);
-      batch = take_batch(peer);
-    }
-    --peer.lines;
-    give_back(peer, std::move(line));
-  }
-
-  static void deliver(const std::vector<WaitingKey>& batch, const Result<std::string>& answer) {
-    auto found = answer ? decode_answers(*answer) : std::nullopt;
-    if (found && found->size() == batch.size()) {
-      for (std::size_t i = 0; i < batch.size(); ++i) batch[i].found(std::move((*found)[i]));
-      return;
-    }
-    const Error why = answer ? unavailable_error("another process answers in another form") : answer.error();
-    for (const WaitingKey& key : batch) key.found(why);
+    for (ArrivedKey& one : arrived) lines_->look_up(one.address, std::move(one.key), std::move(one.found));
   }
 
   asio::awaitable<void> ask_one(std::string_view path, std::string address, std::string body, std::size_t i,
                                 std::shared_ptr<GatheredReports> gathered) {
-    Peer& peer = peer_at(address);
-    auto line = take_line(peer);
-    if (closing_) line->close();
+    PeerLines::Peer& peer = lines_->peer_at(address);
+    auto line = lines_->take(peer);
     auto report = co_await line->exchange(path, body);
-    give_back(peer, std::move(line));
+    lines_->give_back(peer, std::move(line));
     const MutexLock lock(gathered->mutex);
     gathered->reports[i] = std::move(report);
     if (--gathered->left == 0) gathered->came.notify_all();
@@ -324,14 +222,13 @@ class PeersImpl final : public ServicePeers {
 
   asio::awaitable<void> read_scan(std::string address, std::string request, std::size_t partitions,
                                   std::shared_ptr<PeerScan> scan) {
-    Peer& peer = peer_at(address);
-    auto line = take_line(peer);
-    if (closing_) line->close();
+    PeerLines::Peer& peer = lines_->peer_at(address);
+    auto line = lines_->take(peer);
     Status outcome = co_await line->begin(kScanPath, request);
     std::string bytes;
     std::size_t at = 0;
     while (outcome && partitions > 0 && !scan->is_over()) {
-      if (scan->full() && !closing_) {
+      if (scan->full() && !lines_->closed()) {
         waiting_scans_.insert(scan.get());
         scan->room.expires_after(kForever);
         boost::system::error_code woken;
@@ -361,26 +258,30 @@ class PeersImpl final : public ServicePeers {
     // The end of the answer, so that the connection can be used again.
     if (outcome && partitions == 0)
       if (const auto end = co_await line->more(); !end || !end->empty()) line->close();
-    give_back(peer, std::move(line));
+    lines_->give_back(peer, std::move(line));
   }
 
   asio::io_context io_{1};
   asio::executor_work_guard<asio::io_context::executor_type> keep_running_{io_.get_executor()};
-  asio::steady_timer clock_{io_};
-  asio::ssl::context tls_;
+  const TlsContextPtr tls_;
   const std::string authorization_;
   const std::chrono::milliseconds forget_after_;
 
+  /// A look-up that no thread with connections asked for.
+  struct ArrivedKey {
+    std::string address;
+    TableKey key;
+    TableFound found;
+  };
   Mutex mutex_;
-  std::vector<std::pair<std::string, WaitingKey>> arrived_ GUARDED_BY(mutex_);
+  std::vector<ArrivedKey> arrived_ GUARDED_BY(mutex_);
   bool posted_ GUARDED_BY(mutex_) = false;  // somebody takes them soon
   bool stopped_ GUARDED_BY(mutex_) = false;
+  std::map<asio::io_context*, std::weak_ptr<PeerLines>> lines_of_ GUARDED_BY(mutex_);
 
   // Of the thread.
-  std::map<std::string, Peer> peers_;  // by address; those that were asked lately
-  std::set<PeerLine*> in_use_;
+  const std::shared_ptr<PeerLines> lines_;
   std::set<PeerScan*> waiting_scans_;
-  bool closing_ = false;
   std::thread thread_;
 };
 

@@ -17,7 +17,8 @@ struct PeerOptions {
 };
 
 /// The other processes of the service, asked over their HTTP ports: look-ups that wait for the same process go
-/// together, over few connections that are kept. Has a thread of its own.
+/// together, over few connections that are kept. A thread of a server's connections has its own for what its requests
+/// look up; for all else there is another thread.
 class Peers {
  public:
   static Result<std::shared_ptr<ServicePeers>> make(const PeerOptions& options);

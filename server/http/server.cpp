@@ -25,6 +25,7 @@
 #include "server/http/handlers.h"
 #include "server/http/http_text.h"
 #include "server/http/insert_stream.h"
+#include "server/http/io_here.h"
 #include "server/http/operate.h"
 #include "server/session/errors.h"
 
@@ -109,7 +110,7 @@ class AsioHttpServer final : public HttpServer, private RequestHandler {
     for (Listener& listener : listeners_) accept(listener);
     for (IoThread& thread : io_) {
       thread.tick();
-      thread.thread = std::thread([&thread] { thread.io.run(); });
+      thread.thread = std::thread([&thread] { IoHere::run(thread.io); });
     }
     running_ = true;
     return {};

@@ -118,6 +118,7 @@ json::object to_json(const SourceDef& source) {
                       {"statement", source.statement}};
   put(object, "timestampColumn", source.timestamp_column);
   put(object, "timestampFormat", source.timestamp_format);
+  if (source.broadcast) object["broadcast"] = true;
   if (source.wrap_single_value) object["wrapSingleValue"] = *source.wrap_single_value;
   if (source.window_retention_ms) object["windowRetention"] = *source.window_retention_ms;
   if (source.window) {
@@ -144,6 +145,7 @@ SourcePtr source_from(const json::object& object) {
   source->statement = text(object, "statement");
   source->timestamp_column = optional_text(object, "timestampColumn");
   source->timestamp_format = optional_text(object, "timestampFormat");
+  if (const auto* broadcast = object.if_contains("broadcast")) source->broadcast = broadcast->as_bool();
   if (const auto* wrap = object.if_contains("wrapSingleValue")) source->wrap_single_value = wrap->as_bool();
   if (const auto* kept = object.if_contains("windowRetention")) source->window_retention_ms = kept->as_int64();
   if (const auto* window = object.if_contains("window")) {
