@@ -18,6 +18,13 @@ Status Log::create_topics(std::span<const NewTopic> topics) {
   return {};
 }
 
+Status Log::truncate_all(std::span<const Truncation> truncations) {
+  Status outcome;
+  for (const auto& [partition, offset] : truncations)
+    if (Status done = truncate_before(partition, offset); !done && outcome) outcome = done;
+  return outcome;
+}
+
 Result<std::vector<Log::Bounds>> Log::bounds_of(std::span<const TopicPartition> partitions, bool committed) {
   std::vector<Bounds> all;
   for (const TopicPartition& partition : partitions) {

@@ -219,6 +219,9 @@ class Log {
   virtual Status delete_topic(const std::string& name) = 0;
   /// Records before `offset` may be dropped.
   virtual Status truncate_before(const TopicPartition& partition, std::int64_t offset) = 0;
+  /// The same of many partitions, each for itself; the first error.
+  using Truncation = std::pair<TopicPartition, std::int64_t>;
+  virtual Status truncate_all(std::span<const Truncation> truncations);
   struct Bounds {
     std::int64_t begin = 0, end = 0;
   };

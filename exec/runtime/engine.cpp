@@ -48,6 +48,7 @@ void EngineImpl::stop_working(bool clean) {
   }
   house_wake_.notify_all();
   if (house_.joinable()) house_.join();
+  if (chores_.joinable()) chores_.join();
   if (paces_) paces_->stop();
   if (lender_) lender_->stop();
   for (auto& worker : workers_) worker->stop(clean);
@@ -221,8 +222,10 @@ std::shared_ptr<QueryRun> EngineImpl::enlist(const Start& start, QueryLayout lay
 Status EngineImpl::stop_query(const std::string& query_id) {
   const MutexLock control(control_);
   const auto run = find(query_id);
-  if (run)
+  if (run) {
+    run->stopped = true;
     for (auto& worker : workers_) worker->drop_tasks([&](const Task& task) { return task.run_is(*run); }, true);
+  }
   if (standbys_) standbys_->forget(query_id);
   {
     const MutexLock lock(readers_mutex_);

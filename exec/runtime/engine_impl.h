@@ -110,9 +110,9 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   // SlotRunner: under control_
   void run_slots(const std::vector<SlotId>& slots) override;
   void stop_slots(const std::vector<SlotId>& slots, bool commit) override;
-  bool has_state(SlotId slot) override;
-  std::optional<std::int64_t> behind(SlotId slot) override {
-    return standbys_ ? standbys_->behind(slot) : std::nullopt;
+  std::set<SlotId> slots_with_state() override;
+  std::map<SlotId, std::int64_t> behind() override {
+    return standbys_ ? standbys_->behind() : std::map<SlotId, std::int64_t>();
   }
   void launch(const Runs& runs, int only_worker = -1) REQUIRES(control_);
   using Dealt = std::vector<std::vector<Worker::NewTask>>;  // by worker
@@ -124,6 +124,7 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   // Housekeeping
   void keep_house();
   void keep_house_once();
+  void do_chores();
   void restart_failed();
   void start_waiting();
   void look_for_partitions();
@@ -208,11 +209,10 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   bool backing_up_ GUARDED_BY(notes_mutex_) = false;  // nothing is truncated meanwhile
   std::map<TopicPartition, std::int64_t> read_up_to_ GUARDED_BY(notes_mutex_);
   std::condition_variable house_wake_;
-  Clock::time_point last_truncate_{}, last_refresh_{}, next_partitions_look_{}, last_state_look_{},
-      last_standby_look_{};
+  Clock::time_point last_refresh_{}, last_state_look_{}, last_standby_look_{};
   std::atomic<bool> stopping_{false};  // set under notes_mutex_
   bool stopped_ = false, at_rest_ = false;
-  std::thread house_;
+  std::thread house_, chores_;
 };
 
 }  // namespace millrace::inline exec

@@ -43,7 +43,10 @@ Status EngineImpl::join() {
     };
     if (auto joined = membership_->join(options_.process_id, std::move(events)); !joined) return joined;
   }
-  if (options_.workers > 0) house_ = std::thread([this] { keep_house(); });
+  if (options_.workers > 0) {
+    house_ = std::thread([this] { keep_house(); });
+    chores_ = std::thread([this] { do_chores(); });
+  }
   return {};
 }
 
@@ -226,15 +229,6 @@ void EngineImpl::keep_house_once() {
   restart_failed();
   start_waiting();
   const auto now = Clock::now();
-  if (now >= next_partitions_look_) {
-    look_for_partitions();
-    const auto took = Clock::now() - now;
-    next_partitions_look_ = Clock::now() + (took > kLongLook ? kPartitionsSeldom : kPartitionsEvery);
-  }
-  if (now - last_truncate_ >= kTruncateEvery) {
-    last_truncate_ = now;
-    truncate();
-  }
   if (now - last_state_look_ >= std::min(options_.keep_state_elsewhere / 2, kStateLookAtMost)) {
     last_state_look_ = now;
     drop_state_elsewhere();
@@ -248,8 +242,29 @@ void EngineImpl::keep_house_once() {
       for (const SlotId slot : all_slots(slots_->slots()))
         if (slot_worker_[index_of(slot)] >= 0) owned.push_back(slot);
     }
-    const MutexLock control(control_);
     if (auto done = slots_->refresh(owned); !done) spdlog::warn("slots: {}", done.error().message);
+  }
+}
+
+/// What may wait for the log: apart from the membership, which wants to be polled.
+void EngineImpl::do_chores() {
+  auto truncation_due = Clock::now() + kTruncateEvery;
+  auto partitions_due = Clock::now();
+  while (true) {
+    {
+      MutexLock lock(notes_mutex_);
+      house_wake_.wait_until(lock, std::min(truncation_due, partitions_due),
+                             [&]() REQUIRES(notes_mutex_) { return stopping_.load(); });
+    }
+    if (stopping_) return;
+    if (Clock::now() >= truncation_due) {
+      truncate();
+      truncation_due = Clock::now() + kTruncateEvery;
+    }
+    const auto began = Clock::now();
+    if (began < partitions_due) continue;
+    look_for_partitions();
+    partitions_due = Clock::now() + (Clock::now() - began > kLongLook ? kPartitionsSeldom : kPartitionsEvery);
   }
 }
 
@@ -399,11 +414,8 @@ void EngineImpl::truncate() {
     if (backing_up_) return;
     work.swap(read_up_to_);
   }
-  for (const auto& [partition, offset] : work) {
-    if (stopping_) return;
-    if (auto done = log_.truncate_before(partition, offset); !done)
-      spdlog::debug("truncate {}: {}", partition.topic, done.error().message);
-  }
+  const std::vector<Log::Truncation> all(work.begin(), work.end());
+  if (auto done = log_.truncate_all(all); !done) spdlog::debug("truncate: {}", done.error().message);
 }
 
 void EngineImpl::worker_fenced(int worker) {

@@ -39,15 +39,14 @@ LoanAnswer EngineImpl::answer_loans(const LoanQuestion& question) {
   return lender_ ? lender_->answer(question) : LoanAnswer{};
 }
 
-bool EngineImpl::has_state(SlotId slot) {
-  for (const auto& run : all_runs()) {
-    for (std::size_t sub = 0; sub < run->layout.subtopologies.size(); ++sub) {
-      if (!keeps_changelog(run->plan->subtopologies[sub])) continue;
-      for (int partition = 0; partition < run->layout.subtopologies[sub].tasks; ++partition)
-        if (run->layout.slot_of(sub, partition) == slot) return true;
-    }
-  }
-  return false;
+std::set<SlotId> EngineImpl::slots_with_state() {
+  std::set<SlotId> slots;
+  for (const auto& run : all_runs())
+    for (std::size_t sub = 0; sub < run->layout.subtopologies.size(); ++sub)
+      if (keeps_changelog(run->plan->subtopologies[sub]))
+        for (int partition = 0; partition < run->layout.subtopologies[sub].tasks; ++partition)
+          slots.insert(run->layout.slot_of(sub, partition));
+  return slots;
 }
 
 void EngineImpl::open_standbys() {
@@ -95,6 +94,7 @@ void EngineImpl::look_after_standbys() {
 void EngineImpl::place_standbys() {
   const std::vector<std::string> members = owners_->members();
   const std::set<SlotId> warming = lender_->warming_up();
+  const std::map<SlotId, std::int64_t> copied = standbys_->behind();
   std::vector<StandbyCopies::Wanted> wanted;
   std::set<SlotId> slots;
   for (const auto& run : all_runs()) {
@@ -104,7 +104,7 @@ void EngineImpl::place_standbys() {
         const SlotId slot = run->layout.slot_of(sub, partition);
         const std::string owner = owners_->of(slot);
         const bool keep = warming.contains(slot) ||
-                          (owner.empty() ? standbys_->behind(slot).has_value()
+                          (owner.empty() ? copied.contains(slot)
                                          : keeps_copy(options_.advertised, slot, owner, members, options_.standbys));
         if (!keep) continue;
         wanted.push_back({run, {sub, partition, slot}});

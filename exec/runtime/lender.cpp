@@ -53,7 +53,11 @@ void Lender::run() {
     decide();
     look_at_loans();
     lock.lock();
-    wake_.wait_for(lock, kLendEvery, [&]() REQUIRES(mutex_) { return stopping_ || woken_; });
+    const auto called = [&]() REQUIRES(mutex_) { return stopping_ || woken_; };
+    if (undecided_.empty() && lent_.empty())
+      wake_.wait(lock, called);
+    else
+      wake_.wait_for(lock, kLendEvery, called);
   }
 }
 
@@ -72,13 +76,14 @@ void Lender::revoked(const Slots& slots) {
   LoanRecords::Changes loans;
   bool all_gone = false;
   std::uint64_t epoch = 0;
+  const std::set<SlotId> with_state = setup_.lends ? setup_.runner->slots_with_state() : std::set<SlotId>();
   {
     const MutexLock lock(mutex_);
     ++changes_;
     epoch = epoch_;
     for (const SlotId slot : slots) {
       const bool runs = granted_.erase(slot) > 0 && !undecided_.contains(slot) && !lent_.contains(slot);
-      if (runs) (setup_.lends && setup_.runner->has_state(slot) ? kept : stopped).push_back(slot);
+      if (runs) (with_state.contains(slot) ? kept : stopped).push_back(slot);
       if (undecided_.erase(slot) > 0 && borrowed_.contains(slot)) continue;
       lent_.erase(slot);
     }
@@ -125,10 +130,17 @@ bool Lender::runs_on_loan(SlotId slot) {
   return borrowed_.contains(slot);
 }
 
-std::optional<std::int64_t> Lender::lag_here(SlotId slot) {
+Lender::StateHere Lender::state_here() {
   // Where no copies are made, none will ever be warm.
-  if (!setup_.lends || !setup_.runner->has_state(slot)) return 0;
-  return setup_.runner->behind(slot);
+  if (!setup_.lends) return {};
+  return {setup_.runner->slots_with_state(), setup_.runner->behind()};
+}
+
+/// Absent: there is no copy.
+std::optional<std::int64_t> Lender::lag_of(const StateHere& here, SlotId slot) {
+  if (!here.with_state.contains(slot)) return 0;
+  const auto found = here.behind.find(slot);
+  return found == here.behind.end() ? std::nullopt : std::optional(found->second);
 }
 
 std::vector<std::string> Lender::others() {
@@ -150,6 +162,7 @@ void Lender::decide() {
   if (slots.empty()) return;
   if (Status read = setup_.slots->refresh(slots); !read) return spdlog::warn("slots: {}", read.error().message);
   Slots mine, here, cold;
+  const StateHere state = state_here();
   for (const SlotId slot : slots) {
     const auto loan = records_.find(slot);
     if (runs_on_loan(slot) || (loan && loan->to == setup_.address)) {
@@ -158,7 +171,7 @@ void Lender::decide() {
       const MutexLock lock(mutex_);
       if (changes == changes_ && undecided_.erase(slot) > 0) lent_[slot] = {*loan};
     } else {
-      const auto lag = lag_here(slot);
+      const auto lag = lag_of(state, slot);
       (lag && *lag <= setup_.acceptable_lag ? here : cold).push_back(slot);
     }
   }
@@ -166,10 +179,11 @@ void Lender::decide() {
   run_here(here, false, changes);
   if (cold.empty()) return;
   const auto best = ask_lags(cold);
+  const StateHere later = state_here();
   std::map<SlotId, std::string> lent;
   for (const SlotId slot : cold) {
     const auto found = best.find(slot);
-    const auto lag = lag_here(slot);
+    const auto lag = lag_of(later, slot);
     if (found != best.end() && (!lag || found->second.second < *lag)) lent[slot] = found->second.first;
   }
   std::erase_if(cold, [&](SlotId slot) { return lent.contains(slot); });
@@ -303,8 +317,9 @@ void Lender::ask_borrowers() {
   }
   if (asked.empty()) return;
   bool takes_back = false;
+  const StateHere state = state_here();
   for (const auto& [slot, loan] : asked) {
-    const auto lag = lag_here(slot);
+    const auto lag = lag_of(state, slot);
     const bool warm = lag && *lag <= setup_.acceptable_lag;
     takes_back = takes_back || warm;
     LoanQuestion& question = by_borrower[loan.to];
@@ -345,7 +360,13 @@ LoanAnswer Lender::answer(const LoanQuestion& question) {
   give_back(question.give_back);
   take(question.take);
   LoanAnswer answer;
-  for (const SlotId slot : question.lags) answer.lags.push_back(setup_.runner->behind(slot).value_or(-1));
+  if (!question.lags.empty()) {
+    const auto behind = setup_.runner->behind();
+    for (const SlotId slot : question.lags) {
+      const auto found = behind.find(slot);
+      answer.lags.push_back(found == behind.end() ? -1 : found->second);
+    }
+  }
   const MutexLock lock(mutex_);
   if (granted_.empty()) std::ranges::fill(answer.lags, -1);  // it may not borrow anything
   answer.epoch = epoch_;
@@ -414,10 +435,11 @@ void Lender::give_back(const Slots& slots) {
 std::set<SlotId> Lender::warming_up() {
   std::set<SlotId> slots;
   if (!setup_.lends) return slots;
+  const std::set<SlotId> with_state = setup_.runner->slots_with_state();
   const MutexLock lock(mutex_);
   for (const auto& [slot, lent] : lent_) {
     if (slots.size() >= static_cast<std::size_t>(setup_.warm_ups)) break;
-    if (setup_.runner->has_state(slot)) slots.insert(slot);
+    if (with_state.contains(slot)) slots.insert(slot);
   }
   return slots;
 }

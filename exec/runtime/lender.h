@@ -23,10 +23,10 @@ class SlotRunner {
   virtual void run_slots(const std::vector<SlotId>& slots) = 0;
   /// Does not any more: what was not committed on return never will be.
   virtual void stop_slots(const std::vector<SlotId>& slots, bool commit) = 0;
-  /// Whether tasks of the slot have state: where none has, it may be run anywhere.
-  virtual bool has_state(SlotId slot) = 0;
-  /// Records that the copies of the slot's state lack here; absent: there are none.
-  virtual std::optional<std::int64_t> behind(SlotId slot) = 0;
+  /// Slots with tasks that have state: where none has, a slot may be run anywhere.
+  virtual std::set<SlotId> slots_with_state() = 0;
+  /// Records that the copies of each slot's state lack here; those without a copy are not in it.
+  virtual std::map<SlotId, std::int64_t> behind() = 0;
 };
 
 /// Decides which of the slots that the group gives this process run here, and which run on the process that has their
@@ -75,7 +75,13 @@ class Lender {
   std::map<SlotId, std::pair<std::string, std::int64_t>> ask_lags(const Slots& slots);
   bool runs_on_loan(SlotId slot);
   Slots lent_to_this(const Slots& slots);
-  std::optional<std::int64_t> lag_here(SlotId slot);
+  /// How far the state that is here is behind, as it is now.
+  struct StateHere {
+    std::set<SlotId> with_state;
+    std::map<SlotId, std::int64_t> behind;
+  };
+  StateHere state_here();
+  static std::optional<std::int64_t> lag_of(const StateHere& here, SlotId slot);
   void run_here(const Slots& slots, bool end_loans, std::uint64_t changes);
   void lend(const std::map<SlotId, std::string>& to, std::uint64_t changes);
   void end_loans(const std::map<SlotId, Loan>& loans);

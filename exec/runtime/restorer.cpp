@@ -47,6 +47,20 @@ Result<std::int64_t> begin_of_tail(const Task& task, Task::StoreEntry& entry, co
   return durable;
 }
 
+/// Where the log does not tell of all of them, each is asked about for itself, and a failure is that of its task.
+void Restorer::expect(const std::vector<TopicPartition>& changelogs) {
+  expected_.clear();
+  if (changelogs.size() < 2) return;
+  const auto bounds = log_.bounds_of(changelogs, false);
+  if (!bounds) return;
+  for (std::size_t i = 0; i < changelogs.size(); ++i) expected_[changelogs[i]] = (*bounds)[i];
+}
+
+Result<Log::Bounds> Restorer::bounds_of(const TopicPartition& changelog) {
+  const auto known = expected_.find(changelog);
+  return known != expected_.end() ? known->second : log_.bounds(changelog, false);
+}
+
 Result<bool> Restorer::start(Task& task) {
   bool ready = true;
   for (std::size_t i = 0; i < task.stores().size(); ++i) {
@@ -61,7 +75,7 @@ Result<bool> Restorer::start(Task& task) {
 Result<bool> Restorer::start(Task& task, std::size_t store) {
   Task::StoreEntry& entry = task.stores()[store];
   const TopicPartition partition{entry.changelog, task.place().partition};
-  auto bounds = log_.bounds(partition, false);
+  auto bounds = bounds_of(partition);
   if (!bounds) return bounds.error();
   const auto durable = begin_of_tail(task, entry, *bounds, whole_);
   if (!durable) return durable.error();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -24,6 +25,8 @@ class Restorer {
   Restorer(Log& log, std::string client_id, std::size_t memory_bytes, bool whole)
       : log_(log), client_id_(std::move(client_id)), memory_bytes_(memory_bytes), whole_(whole) {}
 
+  /// These will be begun with: the log is asked about all of them at once. Holds until it is called again.
+  void expect(const std::vector<TopicPartition>& changelogs);
   /// Begins with the tail of every changelog of `task`. True when there is nothing to read: the task is ready.
   Result<bool> start(Task& task);
   void forget(Task& task);
@@ -44,6 +47,7 @@ class Restorer {
     std::int64_t from, end;
   };
   Result<bool> start(Task& task, std::size_t store);
+  Result<Log::Bounds> bounds_of(const TopicPartition& changelog);
   std::optional<Failure> open_some();
   Status open(const Tail& tail);
   bool has_tails(const Task& task) const;
@@ -53,6 +57,7 @@ class Restorer {
   std::string client_id_;
   std::size_t memory_bytes_;
   bool whole_;
+  std::map<TopicPartition, Log::Bounds> expected_;
   std::unique_ptr<Reader> reader_;              // only while something is being restored
   std::unordered_map<ReadHandle, Tail> tails_;  // being read
   std::deque<Tail> waiting_;

@@ -39,6 +39,7 @@ Worker::Worker(WorkerSetup setup, TaskEnvironment environment)
 
 Worker::~Worker() {
   stop(false);
+  by_name_.clear();
   tasks_.clear();
   if (committer_) committer_->close();  // its last callback may still want the feeds
 }
@@ -258,11 +259,9 @@ void Worker::take_in(Result<std::optional<Fetch>> fetch, Feeds& feeds, Status& o
 }
 
 Task* Worker::ready_task(const QueryRun& run, std::size_t subtopology, int partition) {
-  for (const auto& task : tasks_) {
-    if (task->place().partition != partition || task->place().subtopology != subtopology) continue;
-    if (task->run_is(run) && !restoring_.contains(task.get())) return task.get();
-  }
-  return nullptr;
+  const auto found = by_name_.find(name_of(run, subtopology, partition));
+  if (found == by_name_.end() || !found->second->run_is(run) || restoring_.contains(found->second)) return nullptr;
+  return found->second;
 }
 
 bool Worker::idle() {
@@ -289,9 +288,21 @@ std::optional<Error> Worker::trouble() const {
   return trouble_;
 }
 
+std::vector<TopicPartition> Worker::changelogs_of(const std::vector<NewTask>& tasks) const {
+  std::vector<TopicPartition> changelogs;
+  for (const NewTask& task : tasks) {
+    if (by_name_.contains(name_of(*task.run, task.place.subtopology, task.place.partition))) continue;
+    for (const StorePlan& store : task.run->plan->subtopologies[task.place.subtopology].stores)
+      if (!store.changelog_topic.empty()) changelogs.push_back({store.changelog_topic, task.place.partition});
+  }
+  return changelogs;
+}
+
 void Worker::add_tasks(std::vector<NewTask> tasks) {
   call([&] {
+    restorer_->expect(changelogs_of(tasks));
     for (NewTask& task : tasks) add_task(std::move(task));
+    restorer_->expect({});
     share_queues();
   });
 }

@@ -130,10 +130,30 @@ class Worker {
   std::chrono::milliseconds wait_at_most(std::chrono::milliseconds wait, bool worked) const;
   bool any_dirty() const;
   bool more_is_coming();
+  /// What a task is called: one of that name at a time.
+  struct Name {
+    std::string_view query;  // in the task's plan
+    std::size_t subtopology;
+    int partition;
+    friend bool operator==(const Name&, const Name&) = default;
+    struct Hash {
+      std::size_t operator()(const Name& name) const {
+        return std::hash<std::string_view>()(name.query) * 31 + name.subtopology * 8191 +
+               static_cast<std::size_t>(name.partition);
+      }
+    };
+  };
+  static Name name_of(const QueryRun& run, std::size_t subtopology, int partition) {
+    return {run.plan->query_id, subtopology, partition};
+  }
+  static Name name_of(const Task& task) {
+    return name_of(task.run(), task.place().subtopology, task.place().partition);
+  }
   Task* ready_task(const QueryRun& run, std::size_t subtopology, int partition);
 
   // worker_tasks.cpp
   void add_task(NewTask task);
+  std::vector<TopicPartition> changelogs_of(const std::vector<NewTask>& tasks) const;
   void share_queues();
   Status subscribe(Task& task);
   void unsubscribe(Task& task);
@@ -182,7 +202,8 @@ class Worker {
   std::unique_ptr<Restorer> restorer_;
   std::unique_ptr<Spiller> spiller_;
   std::vector<std::unique_ptr<Task>> tasks_;
-  std::vector<Task*> active_;  // have or may have rows to work on
+  std::unordered_map<Name, Task*, Name::Hash> by_name_;  // of them
+  std::vector<Task*> active_;                            // have or may have rows to work on
   std::unordered_map<const TaskInput*, Task*> owner_;
   std::unordered_set<Task*> active_set_, restoring_;
   std::vector<TaskInput*> takers_;

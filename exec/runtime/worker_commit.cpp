@@ -131,6 +131,7 @@ void Worker::fenced() {
   active_.clear();
   active_set_.clear();
   active_in_front_ = 0;
+  by_name_.clear();
   tasks_.clear();
   committer_->close();
   revive();

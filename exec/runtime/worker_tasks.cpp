@@ -14,11 +14,7 @@ constexpr std::chrono::milliseconds kShareOfThoseBehind{4};  // of a round
 }  // namespace
 
 void Worker::add_task(NewTask task) {
-  const auto same = [&](const auto& known) {
-    return known->run().plan->query_id == task.run->plan->query_id &&
-           known->place().partition == task.place.partition && known->place().subtopology == task.place.subtopology;
-  };
-  if (std::any_of(tasks_.begin(), tasks_.end(), same)) return;
+  if (by_name_.contains(name_of(*task.run, task.place.subtopology, task.place.partition))) return;
   auto made = Task::make(task.run, task.place, environment_, task.progress);
   if (!made) {
     task.run->fail(made.error());
@@ -26,6 +22,7 @@ void Worker::add_task(NewTask task) {
   }
   Task& added = **made;
   tasks_.push_back(std::move(*made));
+  by_name_[name_of(added)] = &added;
   for (const auto& input : added.inputs()) {
     owner_[input.get()] = &added;
     for (const auto& [topic, end] : task.ends)
@@ -205,6 +202,7 @@ void Worker::remove_tasks(const Chosen& chosen) {
     if (restoring_.erase(&task) > 0) --task.run().restoring;
     std::erase(active_, &task);
     active_set_.erase(&task);
+    by_name_.erase(name_of(task));
     it = tasks_.erase(it);
   }
   // What they have written is for their own tasks alone, and its topics go soon.

@@ -435,19 +435,23 @@ Result<std::optional<TopicDescription>> Admin::known_shape(const std::string& na
   return found;
 }
 
-Status Admin::truncate_before(const TopicPartition& partition, std::int64_t offset) {
-  const std::string doing = fmt::format("truncate topic '{}' partition {}", partition.topic, partition.partition);
-  const PartitionsPtr list(rd_kafka_topic_partition_list_new(1));
-  rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.partition)->offset = offset;
+Status Admin::truncate(std::span<const Log::Truncation> truncations) {
+  if (truncations.empty()) return {};
+  const PartitionsPtr list(rd_kafka_topic_partition_list_new(static_cast<int>(truncations.size())));
+  for (const auto& [partition, offset] : truncations)
+    rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.partition)->offset = offset;
   const DeleteRecordsPtr records(rd_kafka_DeleteRecords_new(list.get()));
   rd_kafka_DeleteRecords_t* requests[] = {records.get()};
+  const auto& first = truncations.front().first;
   const auto event = request(
-      uncommitted_.get(), RD_KAFKA_ADMIN_OP_DELETERECORDS, doing, ending_,
+      uncommitted_.get(), RD_KAFKA_ADMIN_OP_DELETERECORDS,
+      fmt::format("truncate topic '{}' partition {}", first.topic, first.partition), ending_,
       [&](auto* options, auto* queue) { rd_kafka_DeleteRecords(uncommitted_.get(), requests, 1, options, queue); });
   if (!event) return event.error();
   const auto* results = rd_kafka_DeleteRecords_result_offsets(rd_kafka_event_DeleteRecords_result(event->get()));
   for (int i = 0; i < results->cnt; ++i)
-    if (results->elems[i].err != RD_KAFKA_RESP_ERR_NO_ERROR) return error_of(results->elems[i].err, doing);
+    if (const auto& one = results->elems[i]; one.err != RD_KAFKA_RESP_ERR_NO_ERROR)
+      return error_of(one.err, fmt::format("truncate topic '{}' partition {}", one.topic, one.partition));
   return {};
 }
 

@@ -28,7 +28,8 @@ class Admin {
   Result<std::vector<TopicDescription>> list();
   Result<std::optional<TopicDescription>> describe(const std::string& topic);
   Status remove(const std::string& topic);
-  Status truncate_before(const TopicPartition& partition, std::int64_t offset);
+  /// In one request. An error may be about some of them only.
+  Status truncate(std::span<const Log::Truncation> truncations);
   Result<Log::Bounds> bounds(const TopicPartition& partition, bool committed);
   /// Many in two round trips to each leader.
   Result<std::vector<Log::Bounds>> bounds_of(std::span<const TopicPartition> partitions, bool committed);

@@ -69,7 +69,13 @@ Status KafkaLog::delete_topic(const std::string& name) {
   return removed;
 }
 Status KafkaLog::truncate_before(const TopicPartition& partition, std::int64_t offset) {
-  return admin_->truncate_before(partition, offset);
+  const Truncation one{partition, offset};
+  return admin_->truncate({&one, 1});
+}
+// A topic that is gone holds up the others that are asked for with it.
+Status KafkaLog::truncate_all(std::span<const Truncation> truncations) {
+  Status done = admin_->truncate(truncations);
+  return done || truncations.size() < 2 || done.error().retriable() ? done : Log::truncate_all(truncations);
 }
 Result<Log::Bounds> KafkaLog::bounds(const TopicPartition& partition, bool committed) {
   return admin_->bounds(partition, committed);

@@ -27,6 +27,7 @@ class KafkaLog final : public Log {
   Status create_topics(std::span<const NewTopic> topics) override;
   Status delete_topic(const std::string& name) override;
   Status truncate_before(const TopicPartition& partition, std::int64_t offset) override;
+  Status truncate_all(std::span<const Truncation> truncations) override;
   Result<Bounds> bounds(const TopicPartition& partition, bool committed) override;
   Result<std::vector<Bounds>> bounds_of(std::span<const TopicPartition> partitions, bool committed) override;
   Result<std::unique_ptr<Reader>> reader(const std::string& client_id) override;
