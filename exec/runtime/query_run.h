@@ -48,9 +48,10 @@ struct QueryRun {
   const std::unique_ptr<Pace> pace;  // null: the tasks need not go side by side
   QueryOptions options;              // as the tasks shall see them
   std::atomic<bool> paused{false};
-  std::atomic<bool> failed{false};  // tasks stand still until the query is started again
-  std::atomic<bool> held{false};    // transient: its client has not taken what came last; its tasks stand still
-  RowReceiver* receiver = nullptr;  // transient
+  std::atomic<bool> stopped{false};  // for good: nothing of it is worth keeping
+  std::atomic<bool> failed{false};   // tasks stand still until the query is started again
+  std::atomic<bool> held{false};     // transient: its client has not taken what came last; its tasks stand still
+  RowReceiver* receiver = nullptr;   // transient
   /// Where to go on in partitions whose records at its position are gone; absent: nowhere. Holds for a minute, for what
   /// shows only when it reads again. Under the engine's control.
   std::optional<Engine::GoOn> lost_records;

@@ -72,7 +72,8 @@ StandbyCopies::Key StandbyCopies::key_of(const Wanted& wanted) {
 
 bool StandbyCopies::is_wanted(const Wanted& wanted) const {
   const auto found = wanted_.find(key_of(wanted));
-  return found != wanted_.end() && found->second.run == wanted.run && !taken_.contains(wanted.place.slot);
+  return found != wanted_.end() && found->second.run == wanted.run && !wanted.run->stopped &&
+         !taken_.contains(wanted.place.slot);
 }
 
 void StandbyCopies::keep(std::vector<Wanted> wanted) {
@@ -181,7 +182,7 @@ void StandbyCopies::start_some() {
         true);
     std::erase_if(failed_, [&](const auto& failed) { return now - failed.second > kTryAgain; });
     for (const auto& [key, wanted] : wanted_) {
-      if (copies_.contains(key) || taken_.contains(wanted.place.slot)) continue;
+      if (copies_.contains(key) || !is_wanted(wanted)) continue;
       if (!failed_.contains(key)) missing.push_back(wanted);
     }
     if (reader_)
@@ -309,11 +310,9 @@ void StandbyCopies::ask_ends() {
 void StandbyCopies::look_at_ends() {
   for (auto& [key, copy] : copies_) {
     for (Follower& follower : copy->followers) {
-      // Markers and gaps are passed over.
-      if (reader_->ended(follower.source))
-        follower.position = std::max(follower.position, reader_->known_end(follower.source));
-      else
-        reader_->ask_end(follower.source);
+      // How far markers and gaps go comes as a fetch without records. What the reader takes for the end may lie beyond
+      // records that it has not given.
+      if (!reader_->ended(follower.source)) reader_->ask_end(follower.source);
       follower.end = std::max(follower.end, follower.position);
     }
   }
@@ -366,16 +365,19 @@ std::int64_t StandbyCopies::behind(const Kept& copy) {
   return sum;
 }
 
-std::optional<std::int64_t> StandbyCopies::behind(SlotId slot) const {
+std::map<SlotId, std::int64_t> StandbyCopies::behind() const {
+  std::map<SlotId, std::int64_t> slots;
+  std::set<SlotId> lacking;
   const MutexLock lock(mutex_);
-  std::optional<std::int64_t> sum;
   for (const auto& [key, wanted] : wanted_) {
-    if (wanted.place.slot != slot) continue;
     const auto found = copies_.find(key);
-    if (found == copies_.end()) return std::nullopt;
-    sum = sum.value_or(0) + behind(*found->second);
+    if (found == copies_.end())
+      lacking.insert(wanted.place.slot);
+    else
+      slots[wanted.place.slot] += behind(*found->second);
   }
-  return sum;
+  for (const SlotId slot : lacking) slots.erase(slot);
+  return slots;
 }
 
 StandbyCopies::Visited StandbyCopies::visit(const std::string& query_id, std::size_t subtopology, int partition,

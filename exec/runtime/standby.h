@@ -68,9 +68,9 @@ class StandbyCopies {
     std::int64_t behind() const;
   };
   std::vector<Copy> report() const;
-  /// How far the copies of each slot are behind, together; absent: not all of the slot's tasks that have state are
-  /// here that are to be.
-  std::optional<std::int64_t> behind(SlotId slot) const;
+  /// How far the copies of each slot are behind, together. Not in it: slots of which some task that is to be here is
+  /// not.
+  std::map<SlotId, std::int64_t> behind() const;
 
   enum class Visited : std::uint8_t { yes, absent, behind };
   /// What a copy has is the state as of some moment, once it has caught up with what there was when it was begun. Runs
