@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "exec/operators/foreign_key_parts.h"
 #include "exec/operators/join_rows.h"
 #include "exec/operators/valued_row.h"
 #include "exec/state/pair_store.h"
@@ -55,7 +56,6 @@ class ForeignKeyJoin final : public Operator {
     return scanned ? loaded : scanned;
   }
   Status take_left(const Batch& in);
-  void report(const RowErrors& errors, const Bitmap& failed, const Batch& in);
   Status take_left_row(const Batch& in, std::uint32_t row, Entry& entry, std::optional<std::string_view> foreign_key);
   Status take_right(const Batch& in);
   Status result_of(std::string_view row, std::optional<std::string_view> foreign_key,
@@ -79,18 +79,6 @@ class ForeignKeyJoin final : public Operator {
   Encoded encoded_;
 };
 
-/// Reports the failures of rows that are there; one that goes away needs no foreign key.
-void ForeignKeyJoin::report(const RowErrors& errors, const Bitmap& failed, const Batch& in) {
-  const auto stays = [&in](std::uint32_t row) {
-    return !in.null_values.test(row) && in.kind(row) != RowKind::remove && in.kind(row) != RowKind::update_before;
-  };
-  RowErrors reported;
-  for (std::uint32_t row = 0; row < in.rows; ++row) reported.count += failed.test(row) && stays(row) ? 1 : 0;
-  for (const RowErrors::Entry& entry : errors.entries)
-    if (stays(entry.row)) reported.entries.push_back(entry);
-  if (reported.count != 0) context_.report(reported, in);
-}
-
 Status ForeignKeyJoin::take_left(const Batch& in) {
   const std::vector<std::uint32_t> rows = TableSide::news(in);
   if (rows.empty()) return {};
@@ -98,7 +86,7 @@ Status ForeignKeyJoin::take_left(const Batch& in) {
   Bitmap failed;
   std::vector<ColumnPtr> names;
   for (Evaluator& key : foreign_keys_) names.push_back(key.evaluate(in, errors, failed));
-  if (errors.count != 0) report(errors, failed, in);
+  report_standing(context_, errors, failed, in);
   encode_keys(names, rows, {}, right_keys_);
   left_->keys().encode(in, rows, left_keys_);
   if (Status encoded = left_->codec().encode(in, encoded_); !encoded) return encoded;

@@ -52,5 +52,8 @@ MadeOperator make_retime(const RetimeNode& node, const LowerContext& lower);
 MadeOperator make_dedup(const DedupNode& node, const LowerContext& lower);
 MadeOperator make_top_rows(const TopRowsNode& node, const LowerContext& lower);
 MadeOperator make_foreign_key_join(const ForeignKeyJoinNode& node, const LowerContext& lower);
+MadeOperator make_foreign_key_route(const ForeignKeyRouteNode& node, const LowerContext& lower);
+MadeOperator make_foreign_key_meet(const ForeignKeyMeetNode& node, const LowerContext& lower);
+MadeOperator make_foreign_key_settle(const ForeignKeySettleNode& node, const LowerContext& lower);
 
 }  // namespace millrace::inline exec

@@ -19,6 +19,7 @@
 #include "planner/logical/finite_rank_node.h"
 #include "planner/logical/flat_map_node.h"
 #include "planner/logical/foreign_key_join_node.h"
+#include "planner/logical/foreign_key_nodes.h"
 #include "planner/logical/group_node.h"
 #include "planner/logical/key_lookup_node.h"
 #include "planner/logical/latest_node.h"
@@ -57,7 +58,7 @@ struct PlanNode : Relation {
                StreamTableJoinNode, StreamStreamJoinNode, TableTableJoinNode, ForeignKeyJoinNode, BroadcastJoinNode,
                PairJoinNode, MaterializeNode, SinkNode, OutputNode, KeyLookupNode, StoreScanNode, GroupNode, SortNode,
                TopicScanNode, LatestNode, UnionNode, FiniteJoinNode, FiniteRankNode, ChangesNode, TopRowsNode, OverNode,
-               ExpandNode, RetimeNode, DedupNode>
+               ExpandNode, RetimeNode, DedupNode, ForeignKeyRouteNode, ForeignKeyMeetNode, ForeignKeySettleNode>
       node;
 
   template <class T>

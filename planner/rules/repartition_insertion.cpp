@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "parser/error/ensure.h"
 #include "planner/catalog/formats.h"
 #include "planner/rules/expressions.h"
 #include "planner/rules/partitioning.h"
@@ -102,7 +103,7 @@ NodePtr for_over(const OverNode& over) {
 
 int count_joins(const PlanNode& node) {
   int joins = node.as<StreamTableJoinNode>() || node.as<StreamStreamJoinNode>() || node.as<TableTableJoinNode>() ||
-                      node.as<ForeignKeyJoinNode>() || node.as<PairJoinNode>()
+                      node.as<ForeignKeyJoinNode>() || node.as<ForeignKeySettleNode>() || node.as<PairJoinNode>()
                   ? 1
                   : 0;
   for (const auto& input : inputs_of(node)) joins += count_joins(*input);
@@ -162,6 +163,80 @@ NodePtr in_one_partition(const Join& join, const char* name) {
   return make_node(std::move(changed));
 }
 
+ExprPtr column_of(const PlanNode& node, std::size_t index) {
+  const ColumnDef& column = node.schema.columns[index];
+  return make_column(index, column.type, column.name);
+}
+
+/// What stands for NULL in the key of a row that refers to nothing is a zero.
+bool has_zero(const Type& type) {
+  return type.kind() != TypeKind::array && type.kind() != TypeKind::map && type.kind() != TypeKind::structure;
+}
+
+std::vector<ProjectItem> route_keys(const ForeignKeyJoinNode& join) {
+  std::vector<ExprPtr> exprs{join.foreign_key};
+  exprs.insert(exprs.end(), join.more_keys.begin(), join.more_keys.end());
+  std::vector<ProjectItem> keys;
+  for (std::size_t i = 0; i < exprs.size(); ++i) {
+    ColumnDef column = join.right->schema.columns[i];
+    column.type = exprs[i]->type;
+    keys.push_back({std::move(column), exprs[i]});
+  }
+  return keys;
+}
+
+/// The right table as it lies by the bytes of its key: it stays where it can, else it is moved.
+NodePtr lying_right(const ForeignKeyJoinNode& join, int left_partitions) {
+  const Partitioning right = partitioning_of(*join.right);
+  const bool alone = right.partitions == 1 && left_partitions > 1;
+  if (!right.moved && !alone && can_write(right.key_format)) return join.right;
+  return move_rows(join.right, "ForeignKeyJoin-right", internal_key_format(right.key_format, join.right->schema.keys()),
+                   std::max(right.partitions, left_partitions));
+}
+
+/// The columns of the join out of those of the settled rows, whose left columns begin at `left`.
+NodePtr as_joined(const ForeignKeyJoinNode& join, NodePtr settled, std::size_t left) {
+  const Schema joined = make_node(join)->schema;
+  const std::size_t keys = joined.key_count(), left_size = join.left->schema.size();
+  ProjectNode project{.input = std::move(settled), .items = {}};
+  for (std::size_t i = 0; i < joined.size(); ++i) {
+    const bool own = i < keys + keys;  // the key, and the left row's key again
+    const std::size_t from = own ? i % keys : left + i - keys;
+    project.items.push_back({joined.columns[i], column_of(*project.input, from)});
+  }
+  ensure(joined.size() == keys + left_size + join.right->schema.size());
+  return make_node(std::move(project));
+}
+
+// Left rows go to where the right row that they refer to lies, and what comes of them back to their own key.
+NodePtr for_foreign_key(const ForeignKeyJoinNode& join) {
+  const Partitioning left = partitioning_of(*join.left), right = partitioning_of(*join.right);
+  if (left.partitions == 1 && right.partitions == 1) return nullptr;
+  std::vector<ProjectItem> keys = route_keys(join);
+  const bool outer = join.type == JoinType::left;
+  const bool fits = std::ranges::all_of(keys, [&](const ProjectItem& key) { return has_zero(key.column.type); });
+  if (join.left->window || join.right->window || !fits) return in_one_partition(join, "ForeignKeyJoin");
+
+  const auto left_keys = join.left->schema.keys();
+  const FormatInfo left_format = internal_key_format(left.key_format, left_keys);
+  const NodePtr from = left.moved ? move_rows(join.left, "ForeignKeyJoin-left", left_format, 0) : join.left;
+  const NodePtr meeting = lying_right(join, left.partitions);
+  const Partitioning place = partitioning_of(*meeting);
+  const std::size_t version = keys.size(), mark = version + 1, row = mark + 1, count = left_keys.size();
+  const NodePtr routed = move_rows(make_node(ForeignKeyRouteNode{from, std::move(keys), outer}),
+                                   "ForeignKeyJoin-subscription", place.key_format, place.partitions);
+  ForeignKeyMeetNode meet{routed, meeting, {}, column_of(*routed, mark)};
+  for (std::size_t i = 0; i < count; ++i) meet.keys.push_back({left_keys[i], column_of(*routed, row + i)});
+  const NodePtr answers =
+      move_rows(make_node(std::move(meet)), "ForeignKeyJoin-response", left_format, left.partitions);
+  const std::size_t sent = 2 * count;  // where the columns of `routed` begin
+  const std::size_t right_key = sent + routed->schema.size();
+  const NodePtr settled =
+      make_node(ForeignKeySettleNode{answers, column_of(*answers, sent + version), column_of(*answers, sent + mark),
+                                     column_of(*answers, right_key), outer, join.emit_before});
+  return as_joined(join, settled, sent + row);
+}
+
 }  // namespace
 
 NodePtr repartition_insertion(const NodePtr& node, const RuleContext&) {
@@ -171,7 +246,7 @@ NodePtr repartition_insertion(const NodePtr& node, const RuleContext&) {
   if (const auto* join = node->as<StreamTableJoinNode>()) return for_join(*join);
   if (const auto* join = node->as<StreamStreamJoinNode>()) return for_join(*join);
   if (const auto* join = node->as<TableTableJoinNode>()) return for_join(*join);
-  if (const auto* join = node->as<ForeignKeyJoinNode>()) return in_one_partition(*join, "ForeignKeyJoin");
+  if (const auto* join = node->as<ForeignKeyJoinNode>()) return for_foreign_key(*join);
   if (const auto* join = node->as<PairJoinNode>()) return in_one_partition(*join, "PairJoin");
   return nullptr;
 }
