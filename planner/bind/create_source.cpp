@@ -4,6 +4,7 @@
 
 #include "parser/ast/format.h"
 #include "planner/bind/binder.h"
+#include "planner/bind/dialect.h"
 #include "planner/bind/formats.h"
 #include "planner/bind/schemas.h"
 #include "planner/bind/scope.h"
@@ -180,6 +181,20 @@ void bind_topic(const ast::CreateSource& statement, const BindContext& context, 
   }
 }
 
+/// `BROADCAST` is a word of this dialect only.
+void bind_broadcast(const ast::CreateSource& statement, const BindContext& context, const WithProperties& with,
+                    SourceDef& source) {
+  if (!with.broadcast) return;
+  const auto given = std::ranges::find(statement.properties, "BROADCAST", &ast::Property::name);
+  const auto fail = [&](Code code, const std::string& message) { throw SqlError(code, given->span, message); };
+  if (dialect_of(context.properties) == Dialect::ksql)
+    fail(Code::invalid_property, "Invalid config variable(s) in the WITH clause: BROADCAST");
+  if (source.kind == RelationKind::stream)
+    fail(Code::invalid_property, fmt::format("BROADCAST needs a table: {} is a stream.", source.name));
+  if (source.window) fail(Code::not_supported, "BROADCAST of windowed tables is not supported yet.");
+  source.broadcast = *with.broadcast;
+}
+
 }  // namespace
 
 BoundCreate bind_create(const ast::CreateSource& statement, const BindContext& context) {
@@ -202,6 +217,7 @@ BoundCreate bind_create(const ast::CreateSource& statement, const BindContext& c
   set_formats(statement, context, with, source);
   infer_columns(source, with, context);
   check_has_columns(statement, source);
+  bind_broadcast(statement, context, with, source);
   if (source.window && source.schema.key_count() == 0) {
     throw SqlError(Code::invalid_property, with.span, "Windowed sources require a key column.");
   }

@@ -53,8 +53,11 @@ std::set<PseudoColumn> JoinBuilder::used_pseudo_columns(const ScopeSource& sourc
 
 JoinSide JoinBuilder::leaf(std::size_t index) {
   const auto& def = *scope_.sources[index].def;
-  const bool broadcast = index > 0 && input_.query.from.joins[index - 1].source.reading == ast::Reading::broadcast;
-  JoinSide side{make_leaf(scope_.sources[index], broadcast), {index}, false, def.key_format, def.partitions};
+  JoinSide side{make_leaf(scope_.sources[index], scope_.sources[index].broadcast),
+                {index},
+                false,
+                def.key_format,
+                def.partitions};
   auto& source = scope_.sources[index];
   const auto pseudo = used_pseudo_columns(source);
   if (pseudo.empty()) return side;
@@ -246,7 +249,7 @@ JoinSide JoinBuilder::join_foreign_key(JoinSide left, JoinSide right, const Join
 }
 
 JoinSide JoinBuilder::join(JoinSide left, JoinSide right, const JoinStep& step) {
-  if (step.broadcast()) return join_broadcast(std::move(left), std::move(right), step);
+  if (step.broadcast) return join_broadcast(std::move(left), std::move(right), step);
   const JoinChecks checks(scope_, left, right, step);
   checks.check_kinds();
   if (step.pairs && !step.clause->within) return join_pairs(std::move(left), std::move(right), step);

@@ -29,6 +29,7 @@ struct ScopeSource {
   std::shared_ptr<const SourceDef> made = {};  // `def` of a query
   std::vector<std::size_t> order = {};         // of a query: its columns as it lists them
   std::vector<ScopeColumn> columns;
+  bool broadcast = false;  // read whole by every task
   /// Joins: pseudo columns that a Project below the join turned into columns, by position.
   std::map<PseudoColumn, std::size_t> pseudo_positions;
 

@@ -45,8 +45,7 @@ struct JoinStep {
   ast::ExprPtr rest;             // what must hold too, qualified; null: nothing
   std::string printed;           // `A.X = B.Y` as written
   bool pairs = false;            // two tables of which neither need be found by its primary key
-
-  bool broadcast() const { return clause->source.reading == ast::Reading::broadcast; }
+  bool broadcast = false;        // the right side is read whole by every task
 };
 
 /// The clauses of a query with every name resolved.

@@ -55,6 +55,7 @@ JoinStep analyse_equality(const ast::JoinedSource& clause, const ast::ExprPtr& o
                 {{comparison->left, comparison->right}},
                 nullptr,
                 fmt::format("{} = {}", ast::format(*comparison->left), ast::format(*comparison->right))};
+  step.broadcast = scope.sources[index + 1].broadcast;
   const std::string& joined = scope.sources[index + 1].alias;
   auto& equality = step.on.front();
   const std::string left = *sources_of(equality.left).begin();
@@ -131,6 +132,7 @@ JoinStep analyse_conjunction(const ast::JoinedSource& clause, const ast::ExprPtr
                                scope.sources[later].alias));
   }
   JoinStep step{&clause, index + 1, {}, nullptr, {}};
+  step.broadcast = source.broadcast;
   std::vector<ast::ExprPtr> rest;
   for (const auto& part : conjuncts_of(on)) {
     if (auto equality = equality_of(part, source.alias))
@@ -138,13 +140,13 @@ JoinStep analyse_conjunction(const ast::JoinedSource& clause, const ast::ExprPtr
     else
       rest.push_back(part);
   }
-  if (step.on.empty() && !step.broadcast()) {
+  if (step.on.empty() && !step.broadcast) {
     throw SqlError(Code::invalid_join, on->span,
                    fmt::format("Join of {} and {} needs an equality between their columns, or BROADCAST.",
                                scope.sources[0].alias, source.alias))
         .hint("what else must hold may follow with AND");
   }
-  if (source.def->kind == RelationKind::table && !step.broadcast()) {
+  if (source.def->kind == RelationKind::table && !step.broadcast) {
     const bool found_by_key = keep_primary_key(source, step, rest);
     const bool both = scope.sources.size() == 2 && scope.sources[0].def->kind == RelationKind::table;
     const bool keeps_right = clause.kind == ast::JoinKind::right || clause.kind == ast::JoinKind::full;
@@ -191,9 +193,9 @@ std::vector<KeyNames> own_names(const ScopeSource& source) {
 /// Which columns may name the key columns of the result (sql.md). A FULL join makes the key its own.
 void find_viable_keys(Scope& scope, Clauses& clauses) {
   std::vector<KeyNames> keys;
-  if (clauses.joins.front().broadcast()) keys = own_names(scope.sources.front());
+  if (clauses.joins.front().broadcast) keys = own_names(scope.sources.front());
   for (const auto& step : clauses.joins) {
-    if (step.broadcast()) continue;
+    if (step.broadcast) continue;
     if (step.pairs) {
       keys = own_names(scope.sources[0]);
       for (KeyNames& key : own_names(scope.sources[1])) keys.push_back(std::move(key));

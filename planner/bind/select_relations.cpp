@@ -62,6 +62,17 @@ void check_recursion(const ast::NamedQuery& named, const NamedQueries& before, c
   });
 }
 
+/// BROADCAST stands there, or the table is declared so and what the dialect has lets a stream meet all of it.
+bool reads_whole(const SelectInput& input, std::size_t index, const Scope& scope) {
+  if (index == 0) return false;
+  const ast::JoinedSource& clause = input.query.from.joins[index - 1];
+  if (clause.source.reading == ast::Reading::broadcast) return true;
+  const SourceDef& def = *scope.sources[index].def;
+  const bool fits = clause.kind == ast::JoinKind::inner || clause.kind == ast::JoinKind::left;
+  return def.broadcast && fits && !clause.within && !clause.source.changes &&
+         scope.sources.front().def->kind == RelationKind::stream && lifts(Lifted::any_join, input.context.properties);
+}
+
 /// Names of columns that are given behind the name of a query.
 void rename_columns(const std::vector<ast::Identifier>& names, ScopeSource& source, Span span) {
   if (names.empty()) return;
@@ -197,6 +208,7 @@ Scope open_sources(const SelectInput& input, std::vector<const SourceDef*>& read
     place(open_query(select, alias, own_names ? source->columns : named->columns, source->name.span));
     std::ranges::for_each(select.sources, add);
   }
+  for (std::size_t i = 0; i < scope.sources.size(); ++i) scope.sources[i].broadcast = reads_whole(input, i, scope);
   check_source_names(input, scope);
   return scope;
 }

@@ -144,7 +144,7 @@ bool allowed(const std::string& name, WithKind kind) {
                                   "VALUE_SCHEMA_FULL_NAME",
                                   "KEY_SCHEMA_ID",
                                   "VALUE_SCHEMA_ID"};
-  constexpr std::array kCreate = {"WINDOW_TYPE", "WINDOW_SIZE", "SOURCED_BY_CONNECTOR"};
+  constexpr std::array kCreate = {"WINDOW_TYPE", "WINDOW_SIZE", "SOURCED_BY_CONNECTOR", "BROADCAST"};
   if (kind == WithKind::insert) return name == "QUERY_ID";
   if (std::ranges::find(kAlways, name) != kAlways.end()) return true;
   return kind == WithKind::create && std::ranges::find(kCreate, name) != kCreate.end();
@@ -184,6 +184,8 @@ void take_other_property(const ast::Property& property, WithProperties& with) {
     with.timestamp_format = text_of(property);
   else if (name == "WRAP_SINGLE_VALUE")
     with.wrap_single_value = flag_of(property);
+  else if (name == "BROADCAST")
+    with.broadcast = flag_of(property);
   else if (name == "KEY_SCHEMA_ID")
     with.key_schema_id = number_of(property);
   else if (name == "VALUE_SCHEMA_ID")

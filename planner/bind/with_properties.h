@@ -19,7 +19,7 @@ struct WithProperties {
   std::optional<std::string> format, key_format, value_format;
   std::optional<char> key_delimiter, value_delimiter;
   std::optional<std::string> timestamp, timestamp_format;
-  std::optional<bool> wrap_single_value;
+  std::optional<bool> wrap_single_value, broadcast;
   std::optional<WindowInfo> window;
   std::optional<std::string> key_full_name, value_full_name;  // *_SCHEMA_FULL_NAME
   std::optional<NullableRepresentation> key_nullable, value_nullable;

@@ -32,6 +32,7 @@ struct SourceDef {
   int replicas = 1;
   bool read_only = false;   // CREATE SOURCE ...
   bool from_query = false;  // CREATE ... AS SELECT
+  bool broadcast = false;   // a table that streams are joined with as if BROADCAST stood there
   std::string created_by;   // id of the query that fills it (CSAS/CTAS), or of the CST_ query of a source table
   std::string statement;    // canonical SQL
 };
