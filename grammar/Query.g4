@@ -5,7 +5,7 @@ query
     : (CTE_WITH cte (',' cte)*)?
       select ('UNION' 'ALL' select)*
       ('ORDER' 'BY' sortItem (',' sortItem)*)?
-      ('EMIT' ('CHANGES' ('EVERY' every=duration)? | 'FINAL'))?
+      ('EMIT' ('CHANGES' ('EVERY' every=duration)? | 'FINAL' (gracePeriod lateInto?)?))?
       ('LIMIT' limit)?
       offset?
     ;
@@ -51,7 +51,7 @@ asOf: 'FOR' 'SYSTEM_TIME' 'AS' 'OF' operand;
 
 joinedSource: joinKind? 'JOIN' sourceReference within? 'ON' expression | CROSS_JOIN 'JOIN' sourceReference;
 joinKind: 'INNER' | ('LEFT' | 'RIGHT' | 'FULL') 'OUTER'?;
-within: 'WITHIN' (duration | '(' duration ',' duration ')' | 'UNBOUNDED' ('TTL' duration)?) gracePeriod?;
+within: 'WITHIN' (duration | '(' duration ',' duration ')' | 'UNBOUNDED' ('TTL' duration)?) (gracePeriod lateInto?)?;
 
 window
     : name? ( 'TUMBLING' '(' 'SIZE' duration windowBounds ')'

@@ -84,6 +84,13 @@ void Printer::within(const Within& within) {
     text(" GRACE PERIOD ");
     duration(*within.grace);
   }
+  late_into(within.late_into);
+}
+
+void Printer::late_into(const std::optional<Identifier>& stream) {
+  if (!stream) return;
+  text(" LATE INTO ");
+  name(*stream);
 }
 
 void Printer::join(const JoinedSource& join) {
@@ -109,9 +116,7 @@ void Printer::window(const Window& window) {
   text(kWords.at(static_cast<std::size_t>(window.kind)));
   window_bounds(window);
   text(" )");
-  if (!window.late_into) return;
-  text(" LATE INTO ");
-  name(*window.late_into);
+  late_into(window.late_into);
 }
 
 void Printer::window_bounds(const Window& window) {
@@ -240,6 +245,11 @@ void Printer::query(const Query& query) {
     duration(*query.every);
   }
   if (query.emit == Emit::final) text("\nEMIT FINAL");
+  if (query.final_grace) {
+    text(" GRACE PERIOD ");
+    duration(*query.final_grace);
+  }
+  late_into(query.late_into);
   if (query.limit) {
     text("\nLIMIT ");
     text(std::to_string(*query.limit));

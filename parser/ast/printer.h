@@ -39,6 +39,7 @@ class Printer {
   void item(const SelectItem& item);
   void source(const FromSource& source);
   void within(const Within& within);
+  void late_into(const std::optional<Identifier>& stream);
   void join(const JoinedSource& join);
   void window(const Window& window);
   void window_bounds(const Window& window);

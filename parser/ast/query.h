@@ -33,7 +33,8 @@ struct Within {
   std::optional<Duration> grace;
   Span span;
   bool unbounded = false;
-  std::optional<Duration> ttl = {};  // of WITHIN UNBOUNDED
+  std::optional<Duration> ttl = {};          // of WITHIN UNBOUNDED
+  std::optional<Identifier> late_into = {};  // behind the grace
 };
 /// READY(t): nothing is joined before t has been read. BROADCAST(t): every task holds all of t.
 enum class Reading : std::uint8_t { plain, ready, broadcast };
@@ -128,8 +129,10 @@ struct Query {
   std::optional<std::int64_t> offset;
   Span span;
   std::vector<NamedQuery> with = {};
-  std::vector<QueryPtr> union_all = {};  // further branches: SELECT to HAVING of each
-  std::optional<Duration> every = {};    // EMIT CHANGES EVERY
+  std::vector<QueryPtr> union_all = {};      // further branches: SELECT to HAVING of each
+  std::optional<Duration> every = {};        // EMIT CHANGES EVERY
+  std::optional<Duration> final_grace = {};  // EMIT FINAL GRACE PERIOD
+  std::optional<Identifier> late_into = {};  // behind that
 };
 
 }  // namespace millrace::inline parser::ast

@@ -47,6 +47,8 @@ ast::QueryPtr Builder::query(P::QueryContext* context) {
   for (auto* item : context->sortItem()) query.order_by.push_back(sort_item(item));
   query.emit = emit(context);
   if (context->every != nullptr) query.every = duration(context->every);
+  query.final_grace = grace(context->gracePeriod());
+  if (context->lateInto() != nullptr) query.late_into = name(context->lateInto()->name());
   if (context->limit() != nullptr) query.limit = limit(context->limit());
   if (context->offset() != nullptr) page(context->offset(), query);
   return std::make_shared<const ast::Query>(std::move(query));
@@ -142,6 +144,7 @@ ast::Within Builder::within(P::WithinContext* context) {
     within.after = context->duration().size() == 2 ? duration(context->duration(1)) : within.before;
   }
   within.grace = grace(context->gracePeriod());
+  if (context->lateInto() != nullptr) within.late_into = name(context->lateInto()->name());
   within.span = span(context);
   return within;
 }

@@ -92,6 +92,8 @@ QueryPtr RandomSql::query() {
   --queries_;
   made.emit = static_cast<Emit>(below(3));
   if (made.emit == Emit::changes && chance()) made.every = duration();
+  if (made.emit == Emit::final) made.final_grace = maybe(duration());
+  if (made.final_grace && chance()) made.late_into = name();
   if (chance(3)) made.limit = static_cast<std::int64_t>(below(100)) - 10;
   return std::make_shared<const Query>(std::move(made));
 }
