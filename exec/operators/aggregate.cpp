@@ -29,7 +29,9 @@ class AggregateOperator final : public Operator {
         combined_(node.combined),
         global_(node.global),
         final_(node.emit == EmitPolicy::final),
-        every_change_(lower.context.options().emit_every_change) {
+        every_change_(lower.context.options().emit_every_change),
+        closing_key_(node.closing_key),
+        closes_after_(node.closes_after) {
     if (!node.window) return;
     windows_.emplace(*node.window);
     rows_at_once_ = rows_at_once(windows_per_row(*node.window));
@@ -43,8 +45,18 @@ class AggregateOperator final : public Operator {
     }
     return combined_ ? take_in_combined(in, out) : take_in(in, out);
   }
+  Status on_time(int, std::int64_t time, Emitter& out) override {
+    if (closing_key_) {
+      if (Status given = close_windows(time, out); !given) return given;
+      return out.time(time);
+    }
+    if (!windows_) return {};
+    windows_->set_stream_time(std::max(windows_->stream_time(), time));
+    const std::int64_t closing = final_ ? last_closing(windows_->stream_time()) : closed_;
+    return closing > closed_ ? close_windows(closing, out) : Status{};
+  }
   Status on_commit(Emitter& out) override {
-    if (windows_) {
+    if (in_windows()) {
       store_.expire_before(expired_before());
       if (distinct_) distinct_->store().expire_before(expired_before());
     }
@@ -52,13 +64,14 @@ class AggregateOperator final : public Operator {
     return changes_.give_changed(store_, out);
   }
   void save(std::string& bytes) const override {
-    if (!windows_) return;
-    save_number(windows_->stream_time(), bytes);
+    if (!in_windows()) return;
+    save_number(windows_ ? windows_->stream_time() : INT64_MIN, bytes);
     save_number(closed_, bytes);
   }
   Status load(std::string_view bytes) override {
-    if (!windows_) return {};
-    windows_->set_stream_time(load_number(bytes, INT64_MIN));
+    if (!in_windows()) return {};
+    const std::int64_t stream_time = load_number(bytes, INT64_MIN);
+    if (windows_) windows_->set_stream_time(stream_time);
     closed_ = load_number(bytes, -1);
     store_.expired_before(expired_before());
     if (distinct_) distinct_->store().expired_before(expired_before());
@@ -66,6 +79,14 @@ class AggregateOperator final : public Operator {
   }
 
  private:
+  bool in_windows() const { return windows_ || closing_key_; }
+  /// The start of the last window that is closed at a stream time; -1: none is.
+  std::int64_t last_closing(std::int64_t stream_time) const {
+    if (stream_time == INT64_MIN) return -1;
+    const WindowSpec& spec = windows_->spec();
+    const std::int64_t last = stream_time - spec.grace_ms - spec.size_ms;
+    return last < 0 ? -1 : last / spec.advance_ms * spec.advance_ms;
+  }
   /// Windows that start before this are not kept. Those whose final results were given out are kept above.
   std::int64_t expired_before() const { return final_ ? closed_ + 1 : windows_->expired_before(); }
 
@@ -73,6 +94,7 @@ class AggregateOperator final : public Operator {
     RowErrors errors;
     arguments_.evaluate(in, errors);
     if (errors.count != 0) context_.report(errors, in);
+    if (closing_key_) return take_in_closing(in);
     if (final_) return take_in_final(in, out);
     if (!windows_) {
       rows_ = all_rows(in.rows);
@@ -117,7 +139,7 @@ class AggregateOperator final : public Operator {
   }
 
   Status find_groups(const Batch& in) {
-    if (windows_) {
+    if (in_windows()) {
       const std::span<const std::int64_t> starts(starts_);
       encode_keys({in.columns.data(), changes_.keys().columns()}, rows_, {&starts, 1}, keys_);
     } else {
@@ -162,6 +184,7 @@ class AggregateOperator final : public Operator {
   Status take_in_combined(const Batch& in, Emitter& out);
   Status merge(const Batch& in);
   Status take_in_final(const Batch& in, Emitter& out);
+  Status take_in_closing(const Batch& in);
   Status close_windows(std::int64_t up_to, Emitter& out);
   Status take_in_changes(const Batch& in, Emitter& out);
   Status apply_steps(const Batch& in, Emitter& out);
@@ -181,7 +204,9 @@ class AggregateOperator final : public Operator {
   std::optional<TimeWindows> windows_;
   std::size_t rows_at_once_ = kMaxBatchRows;  // into windows
   bool table_, combined_, global_, final_, every_change_;
-  std::int64_t closed_ = -1;  // EMIT FINAL: windows up to this start have been given out
+  std::optional<std::int64_t> closing_key_;  // EMIT FINAL over windows of others: the key column that says their ends
+  std::int64_t closes_after_;
+  std::int64_t closed_ = -1;  // EMIT FINAL: windows up to this start, or of others to this end, have been given out
 
   // Scratch.
   std::vector<std::uint32_t> rows_;
@@ -217,14 +242,12 @@ Status AggregateOperator::merge(const Batch& in) {
 
 /// The batch is cut at least behind each row that closes windows; those are given out before the next row is looked at.
 Status AggregateOperator::take_in_final(const Batch& in, Emitter& out) {
-  const std::int64_t advance = windows_->spec().advance_ms;
   for (std::size_t from = 0; from < in.rows;) {
     std::size_t to = from;
     std::int64_t time = windows_->stream_time(), closing = -1;
     while (to < in.rows && closing <= closed_ && to - from < rows_at_once_) {
       time = std::max(time, (*in.timestamps)[to++]);
-      const std::int64_t last = time - windows_->spec().grace_ms - windows_->spec().size_ms;
-      closing = last < 0 ? -1 : last / advance * advance;
+      closing = last_closing(time);
     }
     assign_windows(in, from, to);
     if (Status found = find_groups(in); !found) return found;
@@ -234,6 +257,22 @@ Status AggregateOperator::take_in_final(const Batch& in, Emitter& out) {
     from = to;
   }
   return {};
+}
+
+/// Rows that are final results of windows: their time says when all of a window have come, so that none is late.
+Status AggregateOperator::take_in_closing(const Batch& in) {
+  rows_.clear();
+  starts_.clear();
+  const auto ends = in.columns[static_cast<std::size_t>(*closing_key_)]->values<std::int64_t>();
+  for (std::uint32_t row = 0; row < in.rows; ++row) {
+    const std::int64_t end = ends[row] + closes_after_;
+    if (end <= closed_) continue;
+    rows_.push_back(row);
+    starts_.push_back(end);
+  }
+  if (const std::size_t late = in.rows - rows_.size(); late != 0) context_.late_rows(late);
+  if (Status found = find_groups(in); !found) return found;
+  return add(in, 0, rows_.size());
 }
 
 /// Gives out the windows that start up to `up_to` and were not given out yet, whatever the retention.
@@ -250,7 +289,7 @@ Status AggregateOperator::close_windows(std::int64_t up_to, Emitter& out) {
     changes_.remember_nothing(part.size());
     if (Status given = changes_.give(store_, part, {}, out); !given) return given;
   }
-  return {};
+  return windows_ ? out.time(up_to + windows_->spec().size_ms) : Status{};
 }
 
 /// Table input: rows are undone and redone. An update within one group is one step and gives one result.
@@ -317,6 +356,7 @@ MadeOperator make_aggregate_operator(const AggregateNode& node, const LowerConte
       if (!layout->aggregate(c).supports_undo())
         return user_error("{} cannot be applied to a table", node.calls[c].function->name);
   MapStoreOptions options{.layout = layout, .window_bytes = StoreKeys(lower.node).window_bytes()};
+  if (node.closing_key) options.retention_ms = node.closing_size;
   if (node.window) {
     options.advance_ms = node.window->advance_ms;
     options.retention_ms = kept_ms(node);

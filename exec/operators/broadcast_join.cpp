@@ -32,6 +32,9 @@ class BroadcastJoin final : public Operator {
   Status on_batch(int input, const Batch& in, Emitter& out) override {
     return input == 1 ? take_table(in) : take_stream(in, out);
   }
+  Status on_time(int input, std::int64_t time, Emitter& out) override {
+    return input == 0 ? out.time(time) : Status{};  // a table says nothing about the stream
+  }
 
  private:
   /// A stream row and a row of the table that it may meet, or none.

@@ -30,6 +30,10 @@ class Combine final : public Operator {
     return take_in(in, out);
   }
   Status on_commit(Emitter& out) override { return give(out); }
+  Status on_time(int, std::int64_t time, Emitter& out) override {
+    const Status given = give(out);
+    return given ? out.time(time) : given;
+  }
   std::size_t held_bytes() const override { return order_.empty() ? 0 : groups_.memory(); }
   Status load(std::string_view) override {
     forget();

@@ -25,6 +25,8 @@ class ForeignKeyJoin final : public Operator {
     references_.fill_by([this](bool all) { return find_references(all); });
   }
 
+  /// Its input's times say nothing about what it gives.
+  Status on_time(int, std::int64_t, Emitter&) override { return {}; }
   Status on_batch(int input, const Batch& in, Emitter& out) override {
     if (Status found = references_.ready(); !found) return found;
     if (Status taken = input == 0 ? take_left(in) : take_right(in); !taken) return taken;

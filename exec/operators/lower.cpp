@@ -59,6 +59,9 @@ class InputEmitter final : public Emitter {
     if (batch.rows == 0) return {};
     return passage_.pass(batch, [&] { return target_.on_batch(input_, batch, next_); });
   }
+  Status time(std::int64_t time) override {
+    return passage_.meter.run(passage_.to, [&] { return target_.on_time(input_, time, next_); });
+  }
 
  private:
   Operator& target_;
@@ -74,6 +77,7 @@ class RootEmitter final : public Emitter {
   Status batch(Batch&& batch) override {
     return passage_.pass(batch, [&] { return out_.batch(std::move(batch)); });
   }
+  Status time(std::int64_t time) override { return out_.time(time); }
 
  private:
   Emitter& out_;
@@ -93,6 +97,10 @@ class TreePipeline final : public Pipeline {
   Status push(std::size_t leaf, const Batch& batch) override {
     if (InputEmitter* input = entries_[leaf]) return input->push(batch);
     return root_->batch(share(batch));  // a source right below the sink
+  }
+  Status time(std::size_t leaf, std::int64_t time) override {
+    InputEmitter* input = entries_[leaf];
+    return input != nullptr ? input->time(time) : root_->time(time);
   }
   Status commit() override {
     for (Stage& stage : stages_)
@@ -232,6 +240,8 @@ class Builder {
                                [&](const ExpandNode& n) { return make_expand(n, lower); },
                                [&](const RetimeNode& n) { return make_retime(n, lower); },
                                [&](const DedupNode& n) { return make_dedup(n, lower); },
+                               [&](const TimeSortNode& n) { return make_time_sort(n, lower); },
+                               [&](const CloseWindowsNode& n) { return make_close_windows(n, lower); },
                                [&](const TopicScanNode&) { return unexpected("a topic"); },
                                [&](const SourceNode&) { return unexpected("a source"); },
                                [&](const KeyLookupNode&) { return unexpected("a look-up"); },

@@ -51,6 +51,8 @@ MadeOperator make_expand(const ExpandNode& node, const LowerContext& lower);
 MadeOperator make_retime(const RetimeNode& node, const LowerContext& lower);
 MadeOperator make_dedup(const DedupNode& node, const LowerContext& lower);
 MadeOperator make_top_rows(const TopRowsNode& node, const LowerContext& lower);
+MadeOperator make_time_sort(const TimeSortNode& node, const LowerContext& lower);
+MadeOperator make_close_windows(const CloseWindowsNode& node, const LowerContext& lower);
 MadeOperator make_foreign_key_join(const ForeignKeyJoinNode& node, const LowerContext& lower);
 MadeOperator make_foreign_key_route(const ForeignKeyRouteNode& node, const LowerContext& lower);
 MadeOperator make_foreign_key_meet(const ForeignKeyMeetNode& node, const LowerContext& lower);

@@ -22,6 +22,11 @@ class Emitter {
  public:
   virtual ~Emitter() = default;
   virtual Status batch(Batch&& batch) = 0;
+  /// How far time has come for what was given out (Operator::on_time). Between rows, in order with them.
+  virtual Status time(std::int64_t time) {
+    (void)time;
+    return {};
+  }
 };
 
 /// What one operator of a query has done so far, in all tasks of this process. May be read at any time.
@@ -86,6 +91,13 @@ class Operator {
   virtual ~Operator() = default;
   /// Rows for input `input` (0 = left). Results go to `out`, in order, possibly over several batches.
   virtual Status on_batch(int input, const Batch& in, Emitter& out) = 0;
+  /// Time has come to `time` at an input, for those of its rows that came before. Of rows that are results of windows
+  /// it says which are complete: all windows that end up to then have been given out. Otherwise it is stream time that
+  /// no row brought: of a source that is quiet. Never goes back. Operators that hold no rows back pass it on.
+  virtual Status on_time(int input, std::int64_t time, Emitter& out) {
+    (void)input;
+    return out.time(time);
+  }
   /// The transaction is about to end: emit what was held back (one change per key). Called source to sink.
   virtual Status on_commit(Emitter& out) {
     (void)out;
@@ -112,6 +124,8 @@ class Pipeline {
   };
   virtual const std::vector<Leaf>& leaves() const = 0;
   virtual Status push(std::size_t leaf, const Batch& batch) = 0;
+  /// Time has come to `time` at the leaf (Operator::on_time).
+  virtual Status time(std::size_t leaf, std::int64_t time) = 0;
   virtual Status commit() = 0;  // on_commit of every operator, source to sink
   virtual std::size_t held_bytes() const = 0;
   /// Progress of the operators that have any.

@@ -28,6 +28,8 @@ class PairJoin final : public Operator {
         rows_(lower.node, *node.left, *node.right, JoinRows::RightKey::behind),
         emit_before_(lower.emit_before) {}
 
+  /// Its input's times say nothing about what it gives.
+  Status on_time(int, std::int64_t, Emitter&) override { return {}; }
   Status on_batch(int input, const Batch& in, Emitter& out) override {
     for (Side& side : sides_)
       if (Status found = known_ ? Status{} : find_values(side); !found) return found;

@@ -26,7 +26,9 @@ class Rekey final : public Operator {
         dropped_messages_(dropped_messages(node.keys.size())),
         table_(lower.node.kind == RelationKind::table),
         window_(lower.node.window.has_value()),
-        emit_before_(lower.emit_before || table_) {}
+        emit_before_(lower.emit_before || table_) {
+    if (window_) bounds_.emplace(std::vector<ExprPtr>{node.window_start, node.window_end}, *node.input);
+  }
 
   Status on_batch(int, const Batch& in, Emitter& out) override {
     RowErrors errors;
@@ -34,7 +36,8 @@ class Rekey final : public Operator {
     std::vector<ColumnPtr> keys = keys_.evaluate(in, rows_with_value(in, emit_before_), errors, &failed);
     if (errors.count != 0) context_.report(errors, in);
     Batch made = share_frame(in);
-    if (!window_) made.window_start = made.window_end = nullptr;
+    made.window_start = made.window_end = nullptr;
+    if (bounds_) set_window(in, made);
     made.null_keys.clear();
     made.columns = std::move(keys);
     made.columns.insert(made.columns.end(), in.columns.begin(), in.columns.end());
@@ -53,6 +56,16 @@ class Rekey final : public Operator {
   }
 
  private:
+  void set_window(const Batch& in, Batch& made) {
+    RowErrors errors;
+    const std::vector<ColumnPtr> bounds = bounds_->evaluate(in, std::nullopt, errors);
+    const auto values = [](const Column& column) {
+      const auto span = column.values<std::int64_t>();
+      return std::make_shared<const std::vector<std::int64_t>>(span.begin(), span.end());
+    };
+    made.window_start = values(*bounds[0]);
+    made.window_end = values(*bounds[1]);
+  }
   /// A key of one column is absent when that is NULL; one of several columns is there even if all are.
   void mark_null_keys(Batch& batch) const {
     if (keys_.size() > 1) return;
@@ -119,6 +132,7 @@ class Rekey final : public Operator {
   bool drop_;
   std::vector<std::string> dropped_messages_;  // by the index of the key column that is NULL
   bool table_, window_, emit_before_;
+  std::optional<RowEvaluators> bounds_;  // of the window that the new key has
 };
 
 }  // namespace

@@ -32,6 +32,12 @@ class SessionAggregate final : public Operator {
       return rows->empty() ? Status{} : take_in(gather(in, *rows), out);
     return take_in(in, out);
   }
+  Status on_time(int, std::int64_t time, Emitter& out) override {
+    stream_time_ = std::max(stream_time_, time);
+    if (!final_) return {};
+    if (Status closed = close(out); !closed) return closed;
+    return tell(out);
+  }
   Status on_commit(Emitter& out) override;
   void save(std::string& bytes) const override {
     save_number(stream_time_, bytes);
@@ -40,6 +46,7 @@ class SessionAggregate final : public Operator {
   Status load(std::string_view bytes) override {
     stream_time_ = load_number(bytes, INT64_MIN);
     closed_ = load_number(bytes, -1);
+    told_ = closed_;
     due_.begin_at(closed_ + 1);
     store_.map().expired_before(expired_before());
     return {};
@@ -53,6 +60,13 @@ class SessionAggregate final : public Operator {
                        std::int64_t start, std::int64_t end);
   Status withdraw(const OrderedStore::List& list, std::size_t first, std::size_t last);
   Status close(Emitter& out);
+  /// Says up to which end all sessions have been given out.
+  Status tell(Emitter& out) {
+    const std::int64_t bound = close_time();
+    if (bound == INT64_MIN || bound - 1 <= told_) return {};
+    told_ = bound - 1;
+    return out.time(told_);
+  }
   Status find_due(std::int64_t bound, std::vector<Entry*>& sessions);
 
   void note(const Entry& entry, const std::byte* value, RowKind kind) {
@@ -97,6 +111,8 @@ class SessionAggregate final : public Operator {
   std::int64_t stream_time_ = INT64_MIN;
   std::int64_t closed_ = -1;  // EMIT FINAL: sessions that end up to here have been given out
 
+  std::int64_t told_ = -1;  // EMIT FINAL: how far it has said that it has come
+
   DueKeys due_;  // EMIT FINAL: sessions by their ends, some of them gone by now
 
   KeyBuffer key_bytes_;
@@ -132,7 +148,8 @@ Status SessionAggregate::take_in(const Batch& in, Emitter& out) {
   }
   headers_ = nullptr;
   if (late_ != 0) context_.late_rows(late_);
-  return flush(out);
+  const Status given = flush(out);
+  return given && final_ ? tell(out) : given;
 }
 
 Status SessionAggregate::take_row(const Batch& in, std::uint32_t row, std::string_view key, OrderedStore::List& list,

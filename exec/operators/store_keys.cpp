@@ -16,7 +16,11 @@ StoreKeys::StoreKeys(std::vector<Type> types, std::optional<WindowInfo> window)
   if (window_) window_bytes_ = window_->type == WindowType::session ? 2 * kWindowBytes : kWindowBytes;
 }
 
-StoreKeys::StoreKeys(const PlanNode& node) : StoreKeys(key_types(node.schema), node.window) {}
+StoreKeys::StoreKeys(const PlanNode& node) : StoreKeys(key_types(node.schema), node.window) {
+  // Groups are found by when they close.
+  if (const auto* aggregate = node.as<AggregateNode>(); aggregate != nullptr && aggregate->closing_key)
+    window_bytes_ = kWindowBytes;
+}
 
 void StoreKeys::encode(const Batch& in, std::span<const std::uint32_t> rows, KeyBuffer& out) const {
   const std::span<const ColumnPtr> columns(in.columns.data(), types_.size());

@@ -4,6 +4,7 @@
 #include "exec/operators/due_keys.h"
 #include "exec/operators/join_condition.h"
 #include "exec/operators/join_rows.h"
+#include "exec/operators/least_time.h"
 #include "exec/operators/windows.h"
 #include "exec/state/ordered_store.h"
 
@@ -23,13 +24,15 @@ class StreamStreamJoin final : public Operator {
       : context_(lower.context),
         keys_(*node.left),
         sides_{{RowCodec(node.left->schema), left, node.before_ms.value_or(kAnyDistance),
-                node.after_ms.value_or(kAnyDistance), is_outer(node.type, 0)},
+                node.after_ms.value_or(kAnyDistance), is_outer(node.type, 0), node.left_window_ms},
                {RowCodec(node.right->schema), right, node.after_ms.value_or(kAnyDistance),
-                node.before_ms.value_or(kAnyDistance), is_outer(node.type, 1)}},
+                node.before_ms.value_or(kAnyDistance), is_outer(node.type, 1), node.right_window_ms}},
         rows_(lower.node, *node.left, *node.right),
         eager_(node.eager || node.unbounded()),
         unbounded_(node.unbounded()),
         final_(node.final),
+        timed_(node.left_window_ms || node.right_window_ms),
+        window_key_(node.window_key),
         grace_(node.grace_ms.value_or(0)),
         retention_(node.retention_ms()) {
     if (node.condition)
@@ -38,6 +41,7 @@ class StreamStreamJoin final : public Operator {
   }
 
   Status on_batch(int input, const Batch& in, Emitter& out) override;
+  Status on_time(int input, std::int64_t time, Emitter& out) override;
   Status on_commit(Emitter&) override {
     for (Side& side : sides_)
       if (const auto last = last_expired(side)) side.store.map().expire_before(*last);
@@ -46,14 +50,15 @@ class StreamStreamJoin final : public Operator {
   void save(std::string& bytes) const override {
     for (const std::int64_t number : {stream_time_, sides_[0].newest, sides_[1].newest, next_})
       save_number(number, bytes);
+    if (told_.times() != LeastTime(2).times()) told_.save(bytes);
   }
   Status load(std::string_view bytes) override {
     stream_time_ = load_number(bytes, INT64_MIN);
-    for (Side& side : sides_) {
-      side.newest = load_number(bytes, INT64_MIN);
-      if (const auto last = last_expired(side)) side.store.map().expired_before(*last);
-    }
+    for (Side& side : sides_) side.newest = load_number(bytes, INT64_MIN);
     next_ = load_number(bytes, 0);
+    told_.load(bytes);
+    for (Side& side : sides_)
+      if (const auto last = last_expired(side)) side.store.map().expired_before(*last);
     held_.begin_at(closing_time(false));
     return {};
   }
@@ -62,8 +67,9 @@ class StreamStreamJoin final : public Operator {
   struct Side {
     RowCodec codec;
     OrderedStore& store;
-    std::int64_t back, forth;  // a row at t meets the other side's from t - back to t + forth
-    bool outer;                // its unmatched rows go out too
+    std::int64_t back, forth;               // a row at t meets the other side's from t - back to t + forth
+    bool outer;                             // its unmatched rows go out too
+    std::optional<std::int64_t> window_ms;  // its rows are final results of windows of that size
     std::int64_t newest = INT64_MIN;
   };
 
@@ -73,6 +79,10 @@ class StreamStreamJoin final : public Operator {
   /// Up to when rows of the side have expired; nothing: none has. Without a time bound both sides live by the stream
   /// time of the join, otherwise by their own.
   std::optional<std::int64_t> last_expired(const Side& side) const {
+    if (timed_) {
+      const std::int64_t closed = closed_before(side);
+      return closed == INT64_MIN ? std::nullopt : std::optional(closed - 1);
+    }
     const std::int64_t newest = unbounded_ ? stream_time_ : side.newest;
     if (!retention_ || newest == INT64_MIN) return std::nullopt;
     return newest - *retention_ - (unbounded_ ? 1 : 0);
@@ -83,7 +93,16 @@ class StreamStreamJoin final : public Operator {
   }
   /// Rows of the side before this can meet no other any more.
   std::int64_t closed_before(const Side& side) const {
-    return stream_time_ == INT64_MIN ? INT64_MIN : stream_time_ - side.forth - grace_;
+    const std::int64_t others = come_before(&side == &sides_[0] ? sides_[1] : sides_[0]);
+    return others == INT64_MIN ? INT64_MIN : others - side.forth;
+  }
+  /// All rows of the side before this have come, but for those that are late.
+  std::int64_t come_before(const Side& side) const {
+    const std::int64_t newest = timed_ ? side.newest : stream_time_;
+    if (!side.window_ms) return newest == INT64_MIN ? INT64_MIN : newest - grace_;
+    const std::int64_t complete = told_.times()[&side == &sides_[0] ? 0 : 1];  // windows that end up to then
+    if (complete == INT64_MIN) return INT64_MIN;
+    return complete + 1 - (window_key_ ? 0 : *side.window_ms);
   }
   bool closed(const Side& side, std::int64_t timestamp) const { return timestamp < closed_before(side); }
   /// Of the sides whose rows wait: where the first, or the last, of them closes.
@@ -104,10 +123,18 @@ class StreamStreamJoin final : public Operator {
   }
 
   Status find_others(int input, const Batch& in, std::span<const std::uint32_t> keyed);
-  Status take_row(int input, std::string_view key, std::int64_t timestamp, std::string_view bytes,
-                  const OrderedStore::List& others);
-  bool match(int input, std::string_view key, std::int64_t timestamp, std::string_view bytes,
-             const OrderedStore::List& others);
+  /// A row on its way in. Where windows meet, its time is the end of its window.
+  struct Incoming {
+    std::string_view key, bytes;
+    std::int64_t time, timestamp;
+  };
+  std::int64_t time_of(const Batch& in, std::uint32_t row) const {
+    if (!window_key_) return (*in.timestamps)[row];
+    return in.columns[static_cast<std::size_t>(*window_key_)]->values<std::int64_t>()[row];
+  }
+  bool is_late(Side& own, std::int64_t timestamp);
+  Status take_row(int input, const Incoming& row, const OrderedStore::List& others);
+  bool match(int input, const Incoming& row, const OrderedStore::List& others);
   Status judge(int input, const Batch& in, std::span<const std::uint32_t> keyed);
   JoinRows::Bytes partial_key(const Batch& in, std::uint32_t row);
   Status give_held();
@@ -122,12 +149,15 @@ class StreamStreamJoin final : public Operator {
   StoreKeys keys_;
   Side sides_[2];
   JoinRows rows_;
-  bool eager_;      // unmatched rows go out at once, even if a match follows
-  bool unbounded_;  // rows meet whatever their times are
-  bool final_;      // rows that come behind the grace are dropped
+  bool eager_;                              // unmatched rows go out at once, even if a match follows
+  bool unbounded_;                          // rows meet whatever their times are
+  bool final_;                              // rows that come behind the grace are dropped
+  bool timed_;                              // each side has a time of its own: that of one is told
+  std::optional<std::int64_t> window_key_;  // rows meet those of the same window: which key column has its end
   std::int64_t grace_;
   std::optional<std::int64_t> retention_;  // absent: for ever
   std::int64_t stream_time_ = INT64_MIN;
+  LeastTime told_{2};      // what on_time has said of the inputs
   std::int64_t next_ = 0;  // numbers rows, so that equal times keep their order
   DueKeys held_;
   std::unique_ptr<JoinCondition> condition_;  // null: none
@@ -166,7 +196,8 @@ Status StreamStreamJoin::on_batch(int input, const Batch& in, Emitter& out) {
     }
     const std::size_t i = next_keyed++;
     next_pair_ = condition_ ? first_pairs_[i] : 0;
-    if (Status taken = take_row(input, key_bytes_[i], timestamp, encoded_.row(row), *others_[i]); !taken) return taken;
+    const Incoming incoming{key_bytes_[i], encoded_.row(row), time_of(in, row), timestamp};
+    if (Status taken = take_row(input, incoming, *others_[i]); !taken) return taken;
   }
   if (late_ != 0) context_.late_rows(late_);
   return rows_.flush(out);
@@ -179,8 +210,7 @@ Status StreamStreamJoin::find_others(int input, const Batch& in, std::span<const
   const auto last = last_expired(other);
   const std::int64_t visible_from = last ? *last + 1 : 0;
   others_from_.clear();
-  for (const std::uint32_t row : keyed)
-    others_from_.push_back(std::max((*in.timestamps)[row] - own.back, visible_from));
+  for (const std::uint32_t row : keyed) others_from_.push_back(std::max(time_of(in, row) - own.back, visible_from));
   return other.store.find_lists(key_bytes_, others_from_, others_);
 }
 
@@ -189,11 +219,11 @@ Status StreamStreamJoin::judge(int input, const Batch& in, std::span<const std::
   first_pairs_.clear();
   for (std::size_t i = 0; i < keyed.size(); ++i) {
     first_pairs_.push_back(condition_->pairs().size());
-    const auto [from, to] = near(sides_[input], *others_[i], (*in.timestamps)[keyed[i]]);
+    const auto [from, to] = near(sides_[input], *others_[i], time_of(in, keyed[i]));
     for (auto item = from; item != to; ++item) {
       const JoinRows::Bytes own = encoded_.row(keyed[i]), other = row_value(item->entry->value()).bytes().substr(1);
       condition_->pairs().add(key_bytes_[i], input == 0 ? own : other, input == 0 ? other : own,
-                              std::max((*in.timestamps)[keyed[i]], item->end));
+                              std::max((*in.timestamps)[keyed[i]], value_timestamp(item->entry->value())));
     }
   }
   return condition_->judge();
@@ -206,42 +236,46 @@ JoinRows::Bytes StreamStreamJoin::partial_key(const Batch& in, std::uint32_t row
   return partial_key_[0];
 }
 
-Status StreamStreamJoin::take_row(int input, std::string_view key, std::int64_t timestamp, std::string_view bytes,
-                                  const OrderedStore::List& others) {
-  Side& own = sides_[input];
+/// Moves stream time on. True: the row has come behind the grace of a final join, of which it is no part.
+bool StreamStreamJoin::is_late(Side& own, std::int64_t timestamp) {
+  if (own.window_ms) return false;
   stream_time_ = std::max(stream_time_, timestamp);
-  if (final_ && timestamp < stream_time_ - grace_) {
+  if (timed_) own.newest = std::max(own.newest, timestamp);
+  return final_ && timestamp < (timed_ ? own.newest : stream_time_) - grace_;
+}
+
+Status StreamStreamJoin::take_row(int input, const Incoming& row, const OrderedStore::List& others) {
+  Side& own = sides_[input];
+  if (is_late(own, row.time)) {
     ++late_;
     return {};
   }
-  if (!eager_ && timestamp == stream_time_)
+  if (!eager_ && !own.window_ms && row.time == (timed_ ? own.newest : stream_time_))
     if (Status given = give_held(); !given) return given;
-  own.newest = std::max(own.newest, timestamp);
-  const bool matched = match(input, key, timestamp, bytes, others);
-  const bool stored = visible(own, timestamp);
+  own.newest = std::max(own.newest, row.time);
+  const bool matched = match(input, row, others);
+  const bool stored = visible(own, row.time);
   const bool alone = own.outer && !matched;
-  const bool hold = alone && stored && !eager_ && !closed(own, timestamp);
-  if (alone && !hold) add(input, key, bytes, std::nullopt, timestamp);
+  const bool hold = alone && stored && !eager_ && !closed(own, row.time);
+  if (alone && !hold) add(input, row.key, row.bytes, std::nullopt, row.timestamp);
   if (!stored) {
-    ++late_;
+    if (!timed_) ++late_;  // what it could have met is gone; otherwise it has just met all there is
     return {};
   }
-  Entry* entry = own.store.insert(key, next_++, timestamp);
+  Entry* entry = own.store.insert(row.key, next_++, row.time);
   std::string value(1, hold ? kHeld : kSettled);
-  value.append(bytes);
-  own.store.map().put_row(*entry, timestamp, value);
-  if (hold && timestamp < held_.known_to())
-    held_.add({timestamp, input == 0, std::string(own.store.map().key(*entry))});
+  value.append(row.bytes);
+  own.store.map().put_row(*entry, row.timestamp, value);
+  if (hold && row.time < held_.known_to()) held_.add({row.time, input == 0, std::string(own.store.map().key(*entry))});
   return {};
 }
 
 /// Pairs a row with the rows of the other side that it meets; true when there are any.
-bool StreamStreamJoin::match(int input, std::string_view key, std::int64_t timestamp, std::string_view bytes,
-                             const OrderedStore::List& others) {
+bool StreamStreamJoin::match(int input, const Incoming& row, const OrderedStore::List& others) {
   Side& own = sides_[input];
   Side& other = sides_[1 - input];
   bool matched = false;
-  const auto [from, to] = near(own, others, timestamp);
+  const auto [from, to] = near(own, others, row.time);
   for (auto item = from; item != to; ++item) {
     const bool holds = !condition_ || condition_->holds(next_pair_++);
     if (!holds || !visible(other, item->end)) continue;
@@ -252,9 +286,23 @@ bool StreamStreamJoin::match(int input, std::string_view key, std::int64_t times
       row_value(entry.value()).data[0] = kSettled;
       if (item->end < held_.known_to()) held_.erase({item->end, input == 1, std::string(other.store.map().key(entry))});
     }
-    add(input, key, bytes, row_value(entry.value()).bytes().substr(1), std::max(timestamp, item->end));
+    add(input, row.key, row.bytes, row_value(entry.value()).bytes().substr(1),
+        std::max(row.timestamp, value_timestamp(entry.value())));
   }
   return matched;
+}
+
+/// A side of final results has come to `time`; any other has been quiet until then.
+Status StreamStreamJoin::on_time(int input, std::int64_t time, Emitter& out) {
+  const auto least = told_.told(static_cast<std::size_t>(input), time);
+  if (Side& side = sides_[input]; !side.window_ms) {
+    side.newest = std::max(side.newest, time);
+    stream_time_ = std::max(stream_time_, time);
+  }
+  rows_.set_headers(nullptr);
+  if (Status given = eager_ ? Status{} : give_held(); !given) return given;
+  if (Status given = rows_.flush(out); !given) return given;
+  return least && (window_key_ || !timed_) ? out.time(*least) : Status{};
 }
 
 /// Gives out held rows that can meet no other any more, by time; at one time the right side's first.
@@ -293,7 +341,7 @@ Status StreamStreamJoin::give(const DueKeys::Key& held) {
   const std::string_view bare = std::string_view(held.key).substr(0, held.key.size() - 2 * kWindowBytes);
   map.change(*entry);
   row_value(entry->value()).data[0] = kSettled;
-  add(input, bare, row_value(entry->value()).bytes().substr(1), std::nullopt, held.time);
+  add(input, bare, row_value(entry->value()).bytes().substr(1), std::nullopt, value_timestamp(entry->value()));
   return {};
 }
 
@@ -304,7 +352,8 @@ Status StreamStreamJoin::read_held(std::int64_t from, std::int64_t to) {
     const auto last = last_expired(side);
     if (!side.outer || !last) continue;
     Status visited = side.store.map().visit_windows(
-        std::max(from, *last), to, [&](std::string_view key, const Entry* entry, std::string_view stored) {
+        timed_ ? from : std::max(from, *last), to,
+        [&](std::string_view key, const Entry* entry, std::string_view stored) {
           const char state = entry != nullptr ? row_value(entry->value()).data[0] : stored[sizeof(std::int64_t)];
           if (state == kHeld) held_.add({OrderedStore::end_of(key), input == 0, std::string(key)});
         });

@@ -27,6 +27,9 @@ class StreamTableJoin final : public Operator {
     if (keyed_.size() != rows_.size()) spread_matches();
     return join(in, out);
   }
+  Status on_time(int input, std::int64_t time, Emitter& out) override {
+    return input == 0 ? out.time(time) : Status{};  // a table says nothing about the stream
+  }
 
  private:
   /// From the rows with a key to all rows.

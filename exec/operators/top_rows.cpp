@@ -26,6 +26,8 @@ class TopRows final : public Operator {
     for (const ProjectItem& item : node.row_key) ids_.emplace_back(item.expr);
   }
 
+  /// Its input's times say nothing about what it gives.
+  Status on_time(int, std::int64_t, Emitter&) override { return {}; }
   Status on_batch(int, const Batch& in, Emitter& out) override {
     if (Status taken = take_in(in); !taken) return taken;
     return every_change_ ? give(out) : Status{};

@@ -38,7 +38,7 @@ class Planner {
       const auto known = std::find_if(inputs.begin(), inputs.end(),
                                       [&](const LayoutInput& input) { return input.topic == source.topic; });
       if (known == inputs.end()) {
-        inputs.push_back({source.topic, 0, source.internal, table});
+        inputs.push_back({source.topic, 0, source.internal, table, source.timed ? writers_of(source.topic) : 0});
       } else {
         known->table = known->table || table;
       }
@@ -104,6 +104,14 @@ class Planner {
       if (sink != nullptr && sink->topic == topic) result = std::max(result, layout_.subtopologies[i].tasks);
     }
     return result;
+  }
+
+  int writers_of(const std::string& topic) const {
+    for (std::size_t i = 0; i < layout_.subtopologies.size(); ++i) {
+      const auto* sink = plan_.subtopologies[i].root->as<SinkNode>();
+      if (sink != nullptr && sink->topic == topic) return layout_.subtopologies[i].tasks;
+    }
+    return 0;
   }
 
   std::size_t topic_index(const std::string& name) const {

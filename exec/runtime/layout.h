@@ -19,6 +19,7 @@ struct LayoutInput {
   int partitions = 0;
   bool internal = false;
   bool table = false;
+  int writers = 0;  // of an internal topic that carries times: the tasks that write it
 };
 
 struct SubtopologyLayout {

@@ -65,7 +65,26 @@ struct Cursor {
   }
 };
 
+void read_times(Cursor& cursor, Progress& progress) {
+  if (cursor.varint() == 1) progress.stream_time = static_cast<std::int64_t>(cursor.varint());
+  for (std::uint64_t left = cursor.varint(); cursor.ok && left > 0; --left) {
+    Progress::Times times{.topic = cursor.text(), .of = {}};
+    for (std::uint64_t tasks = cursor.varint(); cursor.ok && tasks > 0; --tasks) {
+      const std::size_t task = cursor.varint();
+      times.of.emplace_back(task, static_cast<std::int64_t>(cursor.varint()));
+    }
+    progress.times.push_back(std::move(times));
+  }
+}
+
 }  // namespace
+
+const std::vector<std::pair<std::size_t, std::int64_t>>& Progress::times_of(std::string_view topic) const {
+  static const std::vector<std::pair<std::size_t, std::int64_t>> kNone;
+  for (const Times& known : times)
+    if (known.topic == topic) return known.of;
+  return kNone;
+}
 
 std::int64_t Progress::offset_of(std::string_view topic, std::int64_t otherwise) const {
   for (const auto& [name, offset] : offsets)
@@ -113,6 +132,17 @@ std::string encode(const Progress& progress) {
   }
   put_varint(out, progress.pace ? 1 : 0);
   if (progress.pace) put_varint(out, static_cast<std::uint64_t>(*progress.pace));
+  put_varint(out, progress.stream_time ? 1 : 0);
+  if (progress.stream_time) put_varint(out, static_cast<std::uint64_t>(*progress.stream_time));
+  put_varint(out, progress.times.size());
+  for (const Progress::Times& times : progress.times) {
+    put_text(out, times.topic);
+    put_varint(out, times.of.size());
+    for (const auto& [task, time] : times.of) {
+      put_varint(out, task);
+      put_varint(out, static_cast<std::uint64_t>(time));
+    }
+  }
   return out;
 }
 
@@ -145,6 +175,7 @@ Result<Progress> decode_progress(std::string_view bytes) {
     }
     if (cursor.ok && !cursor.bytes.empty() && cursor.varint() == 1)
       progress.pace = static_cast<std::int64_t>(cursor.varint());
+    if (cursor.ok && !cursor.bytes.empty()) read_times(cursor, progress);
   }
   if (!cursor.ok) return external_error("a progress record is cut short");
   return progress;

@@ -25,6 +25,18 @@ struct Progress {
   /// Of a task that keeps the pace of others (Pace): the time of its next row, or of its last ones while it has none.
   std::optional<std::int64_t> pace;
 
+  /// Of a task that lives on while its inputs are quiet (IdleClock): how far it has come.
+  std::optional<std::int64_t> stream_time;
+  /// Of an input: what those who write it have said of their times (TimeRecord), by task.
+  struct Times {
+    std::string topic;
+    std::vector<std::pair<std::size_t, std::int64_t>> of;
+    friend bool operator==(const Times&, const Times&) = default;
+  };
+  std::vector<Times> times;
+
+  /// Empty where nothing is known.
+  const std::vector<std::pair<std::size_t, std::int64_t>>& times_of(std::string_view topic) const;
   std::int64_t offset_of(std::string_view topic, std::int64_t otherwise) const;
   /// Its offset is -1 where there is none.
   Witness witness_of(std::string_view topic) const;

@@ -53,6 +53,19 @@ Status SinkStage::append_all(const Batch& batch, TopicHandle topic, std::int32_t
   return {};
 }
 
+Status SinkStage::write_time(std::int64_t time, Writer& writer) {
+  if (!sink_.timed) return {};
+  auto topic = writer.topic(sink_.topic);
+  if (!topic) return topic.error();
+  const std::string value = write_time_record({static_cast<std::size_t>(task_partition_), time});
+  const std::int32_t partitions = writer.partitions(*topic);
+  written_.assign(static_cast<std::size_t>(partitions), true);
+  for (std::int32_t partition = 0; partition < partitions; ++partition)
+    if (auto done = writer.append(*topic, partition, std::nullopt, value, std::max<std::int64_t>(time, 0), {}); !done)
+      return done;
+  return {};
+}
+
 // Rows that are not to be written. A topic of a table has no place for the rows before an update.
 Status SinkStage::find_unfit(const Batch& batch, Bitmap& skip) {
   if (!internal_)

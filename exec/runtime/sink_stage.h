@@ -30,6 +30,9 @@ class SinkStage {
   /// Appends to the open transaction of `writer`. Rows written are counted in `rows_out`.
   Status write(const Batch& batch, Writer& writer, std::uint64_t& rows_out);
 
+  /// Tells those who read the topic how far time has come, if it carries that.
+  Status write_time(std::int64_t time, Writer& writer);
+
   const std::string& topic() const { return sink_.topic; }
   /// What was written so far is in the transaction that ends now.
   void begin_commit() { committing_ = std::exchange(written_, std::vector<bool>(written_.size())); }

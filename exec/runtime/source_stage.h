@@ -66,6 +66,7 @@ class SourceStage {
   /// The same, with what other tasks of the worker have decoded already.
   Result<Batch> decode(const Arrival& arrival, std::size_t from, std::size_t count);
   bool is_table() const { return table_; }
+  bool has_window() const { return plan_.window.has_value(); }
 
  private:
   struct ColumnSource {

@@ -85,9 +85,11 @@ Status Task::build(const Progress& progress) {
     if (input->broadcast()) continue;
     const std::string& topic = input->partition().topic;
     input->seek(progress.offset_of(topic, 0), progress.witness_of(topic));
+    input->restore_times(progress.times_of(topic));
     if (progress.sequence > 0) input->be_strict();
     input->doubt();
   }
+  start_idle_clock();
   join_pace();
   return {};
 }
@@ -100,6 +102,7 @@ void Task::make_inputs() {
     const int rank = static_cast<int>(i) + (input.table ? 0 : 1 << 16);
     inputs_.push_back(std::make_unique<TaskInput>(TopicPartition{input.topic, place_.partition}, input.internal,
                                                   leaves_of(input.topic, false), rank));
+    if (input.writers > 0) inputs_.back()->expect_times(static_cast<std::size_t>(input.writers));
   }
   for (const LayoutInput& input : layout.broadcasts) {
     for (int partition = 0; partition < input.partitions; ++partition) {
@@ -246,7 +249,7 @@ Result<Task::Step> Task::step_once(const HasMore& has_more) {
   if (!chosen) return chosen.error();
   if (pace_ != nullptr) tell_pace(has_more);
   if (*chosen == nullptr) return blocked ? Step::blocked : Step::nothing;
-  if (keeps_pace(**chosen)) rows = paced_rows(**chosen, rows);
+  if (keeps_pace(**chosen) && !(*chosen)->head_is_time()) rows = paced_rows(**chosen, rows);
   if (rows == 0) {
     dirty_ = dirty_ || untold();
     return Step::paced;
@@ -257,6 +260,8 @@ Result<Task::Step> Task::step_once(const HasMore& has_more) {
 }
 
 Status Task::give(TaskInput& input, std::size_t rows) {
+  if (input.head_is_time()) return give_time(input);
+  if (idle_ && !input.timed()) idle_->rows(input.newest(rows), wall_clock_ms());
   run_->rows_in += rows;
   for (std::size_t i = 0; i < input.leaves().size(); ++i) {
     const std::size_t leaf = input.leaves()[i].leaf;
@@ -294,8 +299,10 @@ Progress Task::now() const {
     if (input->broadcast()) continue;
     progress.offsets.emplace_back(input->partition().topic, input->consumed());
     if (input->witness().offset >= 0) progress.witnesses.emplace_back(input->partition().topic, input->witness());
+    if (input->timed()) progress.times.push_back({input->partition().topic, input->told_times()});
   }
   progress.operators = pipeline_->save();
+  if (idle_) progress.stream_time = idle_->stream_time();
   if (pace_ != nullptr)
     if (const std::int64_t at = told_ == Pace::kNothing ? last_told_ : told_; at != Pace::kUnknown) progress.pace = at;
   return progress;
@@ -356,6 +363,7 @@ Status Task::roll_back() {
     if (input->broadcast()) continue;  // what it brought has stayed
     const std::string& topic = input->partition().topic;
     input->seek(committed_.offset_of(topic, 0), committed_.witness_of(topic));
+    input->restore_times(committed_.times_of(topic));
   }
   dirty_ = false;
   committing_ = {};
@@ -363,6 +371,7 @@ Status Task::roll_back() {
     told_ = pace_->committed(pace_member_);
     pace_->is_at(pace_member_, told_);
   }
+  restore_idle_clock();
   return contained([&] { return pipeline_->load(committed_.operators); });
 }
 

@@ -10,6 +10,7 @@
 
 #include "exec/log/log.h"
 #include "exec/operators/operator.h"
+#include "exec/runtime/idle_clock.h"
 #include "exec/runtime/progress.h"
 #include "exec/runtime/query_run.h"
 #include "exec/runtime/sink_stage.h"
@@ -71,6 +72,9 @@ class Task final : private TaskContext, private Emitter {
   enum class Step : std::uint8_t { nothing, worked, blocked, paced };  // paced: others have to come further first
   /// Gives one batch to the operators, if it is known which one is next.
   Result<Step> step(const HasMore& has_more);
+  /// Moves time on when all of its inputs have been quiet for long enough. True: it did.
+  Result<bool> step_idle(const HasMore& has_more);
+  bool has_idle_clock() const { return idle_.has_value(); }
   /// An input has got something.
   void arrived();
   /// Other processes wait for its place in time, and the log does not know it: it is to be marked dirty.
@@ -119,6 +123,9 @@ class Task final : private TaskContext, private Emitter {
   void tell_pace(std::int64_t time);
   std::size_t paced_rows(const TaskInput& input, std::size_t rows);
   Status give(TaskInput& input, std::size_t rows);
+  Status give_time(TaskInput& input);
+  void start_idle_clock();
+  void restore_idle_clock();
   Progress now() const;
   Status commit_stores();
   Status load_head(TaskInput& input);
@@ -135,6 +142,7 @@ class Task final : private TaskContext, private Emitter {
   PredicateIndexes* predicates() override { return environment_.predicates; }
   // Emitter: what reaches the root
   Status batch(Batch&& batch) override;
+  Status time(std::int64_t time) override;
 
   std::shared_ptr<QueryRun> run_;
   const TaskPlace place_;
@@ -148,6 +156,7 @@ class Task final : private TaskContext, private Emitter {
   bool output_ = false;
   std::vector<std::unique_ptr<TaskInput>> inputs_;
   Progress committed_, committing_;
+  std::optional<IdleClock> idle_;  // absent: a quiet input holds time up
   bool dirty_ = false;
   Pace* pace_ = nullptr;  // of run_; null: it is nobody's concern how far it is
   bool all_keep_pace_ = false, returns_ = false;

@@ -52,7 +52,12 @@ void TaskInput::bridge(const std::shared_ptr<const Arrival>& arrival, std::size_
 }
 
 std::size_t TaskInput::next_count(const Piece& piece, std::size_t max_rows) const {
-  const std::size_t count = std::min(max_rows, piece.end - piece.at);
+  std::size_t count = std::min(max_rows, piece.end - piece.at);
+  if (times_) {
+    std::size_t rows = 0;
+    while (rows < count && !is_time_record(piece.arrival->fetch.records[piece.at + rows].value)) ++rows;
+    if (rows < count) return rows;  // no change is cut in two by what stands between changes
+  }
   if (!opens_pair(piece.arrival->fetch.records[piece.at + count - 1])) return count;
   return piece.at + count < piece.end ? count + 1 : count - 1;
 }
@@ -75,7 +80,30 @@ bool TaskInput::recognizes(const Fetch& fetch) {
   return at == fetch.records.end() || at->offset != witness_.offset || witness_of(*at) == witness_;
 }
 
+void TaskInput::restore_times(const std::vector<std::pair<std::size_t, std::int64_t>>& times) {
+  if (!times_) return;
+  times_ = LeastTime(times_->times().size());
+  for (const auto& [writer, time] : times)
+    if (writer < times_->times().size()) times_->told(writer, time);
+}
+
+std::vector<std::pair<std::size_t, std::int64_t>> TaskInput::told_times() const {
+  std::vector<std::pair<std::size_t, std::int64_t>> told;
+  for (std::size_t writer = 0; writer < times_->times().size(); ++writer)
+    if (const std::int64_t time = times_->times()[writer]; time != INT64_MIN) told.emplace_back(writer, time);
+  return told;
+}
+
+std::optional<std::int64_t> TaskInput::take_time() {
+  const TimeRecord record = *time_;
+  time_.reset();
+  reach(head_next_);
+  // Its source may have got partitions that this process has not seen yet.
+  return record.writer < times_->times().size() ? times_->told(record.writer, record.time) : std::nullopt;
+}
+
 void TaskInput::drop_head() {
+  time_.reset();
   head_.clear();
   rows_ = at_ = 0;
 }
@@ -86,6 +114,11 @@ Status TaskInput::load_head(std::size_t max_rows) {
   waits_for_schema_ = false;
   while (!has_head() && !queue_.empty()) {
     Piece& piece = queue_.front();
+    if (times_ && is_time_record(piece.arrival->fetch.records[piece.at].value)) {
+      time_ = read_time_record(*piece.arrival->fetch.records[piece.at].value);
+      use(piece, 1);
+      break;
+    }
     const std::size_t count = next_count(piece, max_rows);
     if (count == 0) break;  // half a change: the other half has not been fetched yet
     for (Leaf& leaf : leaves_)
@@ -99,14 +132,7 @@ Status TaskInput::load_head(std::size_t max_rows) {
       rows_ = std::max(rows_, rows->rows);
       head_.push_back(std::move(*rows));
     }
-    piece.at += count;
-    queued_ -= count;
-    const bool used_up = piece.at == piece.end;
-    const auto& records = piece.arrival->fetch.records;
-    if (!internal_) head_witness_ = witness_of(records[piece.at - 1]);
-    head_next_ =
-        used_up && piece.end == records.size() ? piece.arrival->fetch.next_offset : records[piece.at - 1].offset + 1;
-    if (used_up) queue_.pop_front();
+    use(piece, count);
     if (rows_ == 0) reach(head_next_);
     // Where the first leaf skipped a record, time and offset come from one that did not.
     if (rows_ > 0 && head_.front().rows == 0)
@@ -116,7 +142,25 @@ Status TaskInput::load_head(std::size_t max_rows) {
   return {};
 }
 
+/// The first records of what waits have become the head.
+void TaskInput::use(Piece& piece, std::size_t count) {
+  piece.at += count;
+  queued_ -= count;
+  const bool used_up = piece.at == piece.end;
+  const auto& records = piece.arrival->fetch.records;
+  if (!internal_) head_witness_ = witness_of(records[piece.at - 1]);
+  head_next_ =
+      used_up && piece.end == records.size() ? piece.arrival->fetch.next_offset : records[piece.at - 1].offset + 1;
+  if (used_up) queue_.pop_front();
+}
+
+std::int64_t TaskInput::newest(std::size_t rows) const {
+  const auto first = head_.front().timestamps->begin() + static_cast<std::ptrdiff_t>(at_);
+  return *std::max_element(first, first + static_cast<std::ptrdiff_t>(rows));
+}
+
 std::size_t TaskInput::rows_before(std::int64_t time, int rank) const {
+  if (time_) return 1;
   const auto& times = *head_.front().timestamps;
   std::size_t row = at_;
   while (row < rows_ && (times[row] < time || (times[row] == time && rank_ < rank))) ++row;

@@ -11,6 +11,8 @@
 #include "exec/data/batch.h"
 #include "exec/data/result.h"
 #include "exec/log/log.h"
+#include "exec/operators/least_time.h"
+#include "exec/runtime/record_form.h"
 #include "exec/runtime/source_stage.h"
 #include "exec/runtime/witness.h"
 
@@ -33,6 +35,13 @@ class TaskInput {
   /// Part of a table that every task reads whole, before anything else, and from the start whenever the task starts.
   void be_broadcast() { broadcast_ = true; }
   bool broadcast() const { return broadcast_; }
+
+  /// Its topic carries the times of so many tasks between its rows (TimeRecord).
+  void expect_times(std::size_t writers) { times_ = LeastTime(writers); }
+  bool timed() const { return times_.has_value(); }
+  /// What those tasks have said, of those that have; part of the task's progress.
+  std::vector<std::pair<std::size_t, std::int64_t>> told_times() const;
+  void restore_times(const std::vector<std::pair<std::size_t, std::int64_t>>& times);
 
   // --- from the reader ---
   /// Offset of the next record it would take.
@@ -66,13 +75,19 @@ class TaskInput {
   const Witness& witness() const { return witness_; }
   /// Decodes the next records, if there is no head and something waits. May skip any number of bad ones.
   Status load_head(std::size_t max_rows);
-  bool has_head() const { return at_ < rows_; }
+  bool has_head() const { return at_ < rows_ || time_; }
+  /// The head is no row: one of those who write the topic says how far it has come.
+  bool head_is_time() const { return time_.has_value(); }
+  /// Takes that in. Gives how far all of them have come, when that has moved.
+  std::optional<std::int64_t> take_time();
   /// There is no head because a schema that the next records name is still being fetched.
   bool waits_for_schema() const { return waits_for_schema_; }
-  std::int64_t head_time() const { return (*head_.front().timestamps)[at_]; }
+  std::int64_t head_time() const { return time_ ? time_->time : (*head_.front().timestamps)[at_]; }
   /// How many rows from the head on come before a row of rank `rank` at `time`.
   std::size_t rows_before(std::int64_t time, int rank) const;
-  std::size_t head_rows() const { return rows_ - at_; }
+  std::size_t head_rows() const { return time_ ? 1 : rows_ - at_; }
+  /// The largest time of the next `rows` rows.
+  std::int64_t newest(std::size_t rows) const;
   const std::vector<Leaf>& leaves() const { return leaves_; }
   /// What leaf `index` has of the head, if nothing of it was consumed yet and `rows` is all of it; else null.
   const Batch* whole(std::size_t index, std::size_t rows) const {
@@ -97,6 +112,7 @@ class TaskInput {
   }
   void bridge(const std::shared_ptr<const Arrival>& arrival, std::size_t first);
   std::size_t next_count(const Piece& piece, std::size_t max_rows) const;
+  void use(Piece& piece, std::size_t count);
 
   TopicPartition partition_;
   bool internal_;
@@ -109,6 +125,8 @@ class TaskInput {
   std::int64_t end_ = std::numeric_limits<std::int64_t>::max();
   std::vector<Batch> head_;  // one per leaf, equally long where there are several
   std::size_t rows_ = 0, at_ = 0;
+  std::optional<LeastTime> times_;  // absent: the topic carries none
+  std::optional<TimeRecord> time_;  // the head
   bool waits_for_schema_ = false;
   bool strict_ = false;
   bool proven_ = true;

@@ -193,6 +193,7 @@ void Worker::work_round(bool& worked) {
   if (!committer_->is_open() && Clock::now() >= resume_at_) revive();
   if (!committer_->is_open() || Clock::now() < resume_at_) return;
   worked = step_tasks();
+  if (any_idle_clock_ && !held_) worked = step_idle() || worked;
   commit_if_due();
 }
 

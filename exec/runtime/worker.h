@@ -161,6 +161,7 @@ class Worker {
   enum class Stepped : std::uint8_t { nothing, worked, blocked, held, failed };
   Stepped step(Task& task);
   bool step_tasks();
+  bool step_idle();
   bool step_those_behind(const std::vector<Task*>& behind);
   bool catching_up(const Task& task) const;
   void restore_some();
@@ -214,6 +215,7 @@ class Worker {
   bool more_in_exchange_ = false;  // its last poll brought something
   std::size_t active_in_front_ = 0, turn_ = 0;
   Clock::time_point resume_at_{}, last_lag_look_{};
+  bool any_idle_clock_ = false;  // of tasks that were added
   int failures_ = 0;
 
   mutable Mutex trouble_mutex_;

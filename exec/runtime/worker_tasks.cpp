@@ -21,6 +21,7 @@ void Worker::add_task(NewTask task) {
     return;
   }
   Task& added = **made;
+  any_idle_clock_ = any_idle_clock_ || added.has_idle_clock();
   tasks_.push_back(std::move(*made));
   by_name_[name_of(added)] = &added;
   for (const auto& input : added.inputs()) {
@@ -38,6 +39,21 @@ void Worker::add_task(NewTask task) {
   }
   if (auto done = subscribe(added); !done) return give_up_reading(added, done.error());
   if (task.moved) added.mark_dirty();
+}
+
+/// Tasks whose inputs have been quiet for long enough. True: time went on for one.
+bool Worker::step_idle() {
+  bool moved = false;
+  for (const auto& task : tasks_) {
+    if (!task->has_idle_clock() || task->run().paused || restoring_.contains(task.get())) continue;
+    const auto stepped = task->step_idle([this](const TaskInput& input) { return feeds_of(input).has_more(input); });
+    if (!stepped) {
+      task_failed(*task, stepped.error());
+      return true;
+    }
+    moved = moved || *stepped;
+  }
+  return moved;
 }
 
 Status Worker::subscribe(Task& task) {

@@ -88,6 +88,7 @@ BoundQuery bind_create_as(const ast::CreateAs& statement, const BindContext& con
   sink.window = select.root->window;
   if (sink.window && kind == RelationKind::table) sink.window_retention_ms = kept_for(select.root);
   sink.from_query = true;
+  sink.idle_timeout_ms = idle_timeout_of(with, context);
   sink.topic =
       with.topic.value_or(find_property(context.properties, "ksql.output.topic.name.prefix").value_or("") + sink.name);
   set_sink_formats(sink, select, with, context);

@@ -214,6 +214,7 @@ BoundCreate bind_create(const ast::CreateSource& statement, const BindContext& c
   }
   source.topic = *with.topic;
   source.window = with.window;
+  source.idle_timeout_ms = idle_timeout_of(with, context);
   set_formats(statement, context, with, source);
   infer_columns(source, with, context);
   check_has_columns(statement, source);

@@ -15,6 +15,7 @@ bool lifts(Lifted what, const PropertyMap& properties) {
     case Lifted::final_streams:
     case Lifted::loose_aggregates:
     case Lifted::any_join:
+    case Lifted::idle_timeout:
     case Lifted::key_format:
       return dialect_of(properties) == Dialect::millrace;
   }

@@ -46,6 +46,7 @@ std::optional<ProjectItem> fit(const ProjectItem& item, const ColumnDef& wanted)
 }
 
 NodePtr fit_schema(const NodePtr& root, const SourceDef& target, Span span) {
+  if (root->as<TimeSortNode>()) return with_inputs(*root, {fit_schema(inputs_of(*root).front(), target, span)});
   const auto& project = *root->as<ProjectNode>();
   const auto& wanted = target.schema.columns;
   std::vector<ProjectItem> items;

@@ -35,12 +35,14 @@ class JoinBuilder {
   void note_equivalents(const JoinStep& step, bool keep);
   NodePtr with_rest(NodePtr joined, const JoinStep& step) const;
   JoinSide join_broadcast(JoinSide left, JoinSide right, const JoinStep& step);
+  JoinSide join_windows(JoinSide left, JoinSide right, const JoinStep& step);
+  JoinSide with_left_key(JoinSide joined, const std::optional<WindowInfo>& window, const JoinStep& step);
   JoinSide join_pairs(JoinSide left, JoinSide right, const JoinStep& step);
   void bind_values(const JoinStep& step, std::vector<ExprPtr>& left, std::vector<ExprPtr>& right) const;
   void shift_sources(const std::vector<std::size_t>& sources, std::size_t by);
   Schema key_columns(const JoinStep& step, const Keys& keys) const;
   /// EMIT FINAL is about the join, not about windows above it.
-  bool is_final() const { return input_.query.emit == ast::Emit::final && !clauses_.aggregated; }
+  bool is_final() const { return input_.final() && !clauses_.aggregated; }
   bool lifted() const { return lifts(Lifted::any_join, input_.context.properties); }
 
   const SelectInput& input_;
@@ -50,6 +52,7 @@ class JoinBuilder {
   std::vector<std::vector<ast::ExprPtr>> viable_;      // columns that may name it
   std::vector<std::vector<ast::ExprPtr>> equivalent_;  // expressions that equal it
   std::vector<KeySlot> keys_;
+  std::vector<KeySlot> window_keys_;  // behind a join of windows: of the left side
   KeyOrigin origin_ = KeyOrigin::join;
 };
 

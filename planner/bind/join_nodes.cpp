@@ -11,6 +11,7 @@
 #include "planner/bind/formats.h"
 #include "planner/bind/join_builder.h"
 #include "planner/catalog/formats.h"
+#include "planner/logical/window_trace.h"
 #include "planner/types/civil.h"
 
 namespace millrace::inline planner {
@@ -33,6 +34,12 @@ std::string key_column(const ast::ExprPtr& expr) {
   const auto* column = expr->as<ast::ColumnRef>();
   return column && column->qualifier ? join_column_name(column->qualifier->text, column->name.text)
                                      : std::string("ROWKEY");
+}
+
+/// Of final results: the size of their windows. A session's result has the time of its end.
+std::optional<std::int64_t> final_window(const PlanNode& node) {
+  const auto trace = trace_windows(node);
+  return trace && trace->final ? std::optional(trace->size_ms.value_or(0)) : std::nullopt;
 }
 
 }  // namespace
@@ -86,7 +93,8 @@ void JoinBuilder::shift_sources(const std::vector<std::size_t>& sources, std::si
 }
 
 void JoinBuilder::rekey_side(JoinSide& side, const std::vector<ExprPtr>& exprs, const std::vector<std::string>& names) {
-  if (side.node->window) {
+  const auto trace = trace_windows(*side.node);
+  if (side.node->window && !(trace && trace->final)) {
     throw SqlError(Code::invalid_join, exprs.front()->span,
                    "Implicit repartitioning of windowed sources is not supported. See "
                    "https://github.com/confluentinc/ksql/issues/4385.");
@@ -212,6 +220,8 @@ NodePtr JoinBuilder::make_join(const JoinSide& left, const JoinSide& right, cons
     node.final = is_final();
     if (node.final) node.eager = false;
     node.grace_ms = within.grace ? within.grace->millis : node.final ? 0 : kMillisPerDay;
+    if (node.final) node.left_window_ms = final_window(*left.node);
+    if (node.final) node.right_window_ms = final_window(*right.node);
   }
   return make_node(std::move(node));
 }
@@ -250,6 +260,7 @@ JoinSide JoinBuilder::join_foreign_key(JoinSide left, JoinSide right, const Join
 
 JoinSide JoinBuilder::join(JoinSide left, JoinSide right, const JoinStep& step) {
   if (step.broadcast) return join_broadcast(std::move(left), std::move(right), step);
+  if (step.window_end) return join_windows(std::move(left), std::move(right), step);
   const JoinChecks checks(scope_, left, right, step);
   checks.check_kinds();
   if (step.pairs && !step.clause->within) return join_pairs(std::move(left), std::move(right), step);

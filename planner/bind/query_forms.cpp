@@ -77,6 +77,10 @@ void check_clause_forms(const ast::Query& query) {
     refuse_form("ON in a window", query.window->span, "windows go by ROWTIME: TIMESTAMP in WITH chooses its column");
   if (query.window && query.window->late_into)
     refuse_form("LATE INTO", query.window->late_into->span, "late rows are counted and logged");
+  if (query.late_into) refuse_form("LATE INTO", query.late_into->span, "late rows are counted and logged");
+  for (const auto& join : query.from.joins)
+    if (join.within && join.within->late_into)
+      refuse_form("LATE INTO", join.within->late_into->span, "late rows are counted and logged");
   if (query.distinct_on)
     refuse_form("DISTINCT ON or WITHIN", query.distinct_on->span, "QUALIFY ROW_NUMBER() OVER (...) = 1 keeps one row");
   if (query.group_by && query.group_by->kind != ast::GroupingKind::plain)

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "planner/bind/ast_rewrite.h"
 #include "planner/bind/dialect.h"
 #include "planner/bind/query_forms.h"
@@ -12,18 +14,45 @@
 #include "planner/bind/select_relations.h"
 #include "planner/bind/select_table_calls.h"
 #include "planner/bind/select_union.h"
+#include "planner/logical/window_trace.h"
 
 namespace millrace::inline planner {
 namespace {
 
+/// EMIT FINAL of single rows: they are put in the order of their times.
+bool sorts(const SelectInput& input, const Clauses& clauses, const KeyedPlan& plan) {
+  if (input.query.emit != ast::Emit::final || clauses.aggregated || plan.node->kind != RelationKind::stream ||
+      !lifts(Lifted::final_streams, input.context.properties))
+    return false;
+  const auto trace = trace_windows(*plan.node);
+  return !(trace && trace->final) &&
+         std::ranges::none_of(input.query.from.joins, [](const auto& join) { return join.within.has_value(); });
+}
+
+/// `ksql` knows no time for which single rows are held.
+void check_final_grace(const ast::Query& query, const PropertyMap& properties, bool sorted) {
+  if (!query.final_grace) return;
+  if (dialect_of(properties) == Dialect::ksql)
+    throw SqlError(Code::syntax, query.final_grace->span, "Syntax Error\nEMIT FINAL has no GRACE PERIOD.",
+                   ErrorClass::parse);
+  if (!sorted)
+    throw SqlError(Code::invalid_window, query.final_grace->span,
+                   "EMIT FINAL GRACE PERIOD is for single rows of a stream.")
+        .hint("windows and joins have a GRACE PERIOD of their own");
+}
+
 /// What only aggregations may have.
-void check_plain(const ast::Query& query, const Clauses& clauses, bool any_join) {
+void check_plain(const SelectInput& input, const Clauses& clauses, const KeyedPlan& plan) {
+  const ast::Query& query = input.query;
+  const bool any_join = lifts(Lifted::any_join, input.context.properties);
+  const auto trace = trace_windows(*plan.node);
   if (query.window) {
     throw SqlError(Code::invalid_window, query.window->span, "WINDOW clause requires a GROUP BY clause.");
   }
   const bool timed = clauses.joins.size() == 1 && query.from.joins.front().within.has_value() &&
                      !query.from.joins.front().within->unbounded;
-  if (query.emit == ast::Emit::final && !(timed && any_join)) {
+  const bool final = (timed && any_join) || (trace && trace->final) || sorts(input, clauses, plan);
+  if (query.emit == ast::Emit::final && !final) {
     throw SqlError(Code::invalid_window, query.span, "EMIT FINAL is only supported for windowed aggregations.");
   }
   if (clauses.having) {
@@ -65,7 +94,8 @@ BoundSelect bind_union(const SelectInput& input) {
                                         .sink = {},
                                         .inner = true,
                                         .named = input.named,
-                                        .final_stream = true},
+                                        .final_stream = true,
+                                        .within_final = input.within_final},
                             {}));
   }
   return unite(std::move(branches), input.query);
@@ -82,7 +112,8 @@ BoundSelect bind(SelectInput input, std::function<void(const Schema&)> on_column
                                 .pull = input.pull,
                                 .inner = input.inner,
                                 .named = input.named,
-                                .final_stream = input.final_stream},
+                                .final_stream = input.final_stream,
+                                .within_final = input.within_final},
                     std::move(on_columns));
 }
 
@@ -91,7 +122,7 @@ BoundSelect bind_plain(SelectInput input, std::function<void(const Schema&)> on_
   const BindContext& context = input.context;
   check_finite(query);
   check_forms(query);
-  const NamedQueries named(query, context, input.named);
+  const NamedQueries named(query, context, input.named, input.final());
   input.named = &named;
   if (!query.union_all.empty()) return bind_union(input);
   BoundSelect result;
@@ -111,7 +142,7 @@ BoundSelect bind_plain(SelectInput input, std::function<void(const Schema&)> on_
     aggregation.apply(plan, key);
     binder.intercept = [&](const ast::ExprPtr& expr) { return aggregation.replace_item(expr); };
   } else {
-    check_plain(query, clauses, lifts(Lifted::any_join, context.properties));
+    check_plain(input, clauses, plan);
     table_calls.shift(key.partition(plan));
     binder.intercept = [&](const ast::ExprPtr& expr) { return table_calls.replace(expr); };
   }
@@ -122,6 +153,9 @@ BoundSelect bind_plain(SelectInput input, std::function<void(const Schema&)> on_
   projection.bind(binder);
 
   result.root = projection.node();
+  const bool sorted = sorts(input, clauses, plan);
+  check_final_grace(query, context.properties, sorted);
+  if (sorted) result.root = make_node(TimeSortNode{result.root, query.final_grace ? query.final_grace->millis : 0});
   result.order = projection.order();
   result.key_format = plan.key_format;
   result.null_key = plan.origin == KeyOrigin::partitioning && plan.keys.empty();
@@ -139,12 +173,18 @@ BoundSelect bind_select(const ast::Query& query, const BindContext& context, std
               std::move(on_columns));
 }
 
-BoundSelect bind_inner(const ast::Query& query, const BindContext& context, const NamedQueries* named) {
+BoundSelect bind_inner(const ast::Query& query, const BindContext& context, const NamedQueries* named,
+                       bool within_final) {
   if (query.limit)
     throw SqlError(Code::not_supported, query.span, "LIMIT is not supported in a query within another one.");
-  return bind(
-      SelectInput{.query = query, .context = context, .sink = {}, .inner = true, .named = named, .final_stream = true},
-      {});
+  return bind(SelectInput{.query = query,
+                          .context = context,
+                          .sink = {},
+                          .inner = true,
+                          .named = named,
+                          .final_stream = true,
+                          .within_final = within_final},
+              {});
 }
 
 }  // namespace millrace::inline planner

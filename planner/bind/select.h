@@ -10,7 +10,7 @@ namespace millrace::inline planner {
 
 /// The query part of a statement, bound up to its projection.
 struct BoundSelect {
-  NodePtr root;                           // a ProjectNode
+  NodePtr root;                           // a ProjectNode, or a TimeSortNode over one
   std::vector<std::size_t> order;         // positions of the root's columns in SELECT order
   std::vector<const SourceDef*> sources;  // of the catalog, as they are read
   FormatInfo key_format;                  // what the result's key would inherit
@@ -28,7 +28,8 @@ BoundSelect bind_select(const ast::Query& query, const BindContext& context, std
 
 class NamedQueries;
 /// A query within another one. Key columns that it does not show stand in its root all the same; `order` lists those
-/// that it shows. `named`: what WITH names around it, null: nothing.
-BoundSelect bind_inner(const ast::Query& query, const BindContext& context, const NamedQueries* named);
+/// that it shows. `named`: what WITH names around it, null: nothing. `within_final`: EMIT FINAL stands around it.
+BoundSelect bind_inner(const ast::Query& query, const BindContext& context, const NamedQueries* named,
+                       bool within_final);
 
 }  // namespace millrace::inline planner

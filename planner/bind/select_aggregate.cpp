@@ -11,6 +11,7 @@
 #include "planner/bind/ast_rewrite.h"
 #include "planner/bind/dialect.h"
 #include "planner/bind/with_properties.h"
+#include "planner/logical/window_trace.h"
 
 namespace millrace::inline planner {
 namespace {
@@ -185,8 +186,26 @@ void Aggregation::check_final(bool windowed) const {
                    "Suppression is currently disabled. You can enable it by setting ksql.suppress.enabled to true");
   }
   if (!windowed) {
-    throw SqlError(Code::invalid_window, input_.query.span, "EMIT FINAL is only supported for windowed aggregations.");
+    throw SqlError(Code::invalid_window, input_.query.span, "EMIT FINAL is only supported for windowed aggregations.")
+        .hint("the key of this result holds no window: group by WINDOWSTART or WINDOWEND too");
   }
+}
+
+/// EMIT FINAL without a WINDOW: groups of final results are final themselves when their key says which window they are
+/// of. False: it does not.
+bool Aggregation::close_by_key(AggregateNode& grouped) const {
+  const auto trace = trace_windows(*grouped.input);
+  if (!trace || !trace->final || grouped.global) return false;
+  const std::size_t keys = grouped.input->schema.key_count();
+  for (std::size_t key = 0; key < keys && !grouped.closing_key; ++key)
+    if (trace->is_end(key)) grouped.closing_key = static_cast<std::int64_t>(key);
+  for (std::size_t key = 0; key < keys && !grouped.closing_key && trace->size_ms; ++key) {
+    if (!trace->is_start(key)) continue;
+    grouped.closing_key = static_cast<std::int64_t>(key);
+    grouped.closes_after = *trace->size_ms;
+  }
+  grouped.closing_size = trace->size_ms.value_or(1);
+  return grouped.closing_key.has_value();
 }
 
 BoundPull::Groups Aggregation::group(const std::vector<ast::ExprPtr>& order) {
@@ -227,9 +246,9 @@ void Aggregation::apply(KeyedPlan& plan, KeyChange& key) {
   collect(clauses_.qualify);
   check_non_aggregates(input_, scope_, clauses_);
   check_sources(plan);
-  const auto window = window_spec(input_.query);
-  const bool final = input_.query.emit == ast::Emit::final;
-  if (final) check_final(window.has_value());
+  const bool asked = input_.query.emit == ast::Emit::final;
+  const auto window = window_spec(input_.query, input_.final());
+  if (asked && (window || dialect_of(input_.context.properties) == Dialect::ksql)) check_final(window.has_value());
   // The window belongs to the rows' own key.
   const bool windowed = plan.node->window && (plan.node->kind == RelationKind::table || scope_.sources[0].plan);
   plan.origin = KeyOrigin::grouping;
@@ -246,9 +265,11 @@ void Aggregation::apply(KeyedPlan& plan, KeyChange& key) {
   keys_ = plan.keys;
   for (const auto& call : aggregates_) calls_.push_back(bind_aggregate(*call->as<ast::Call>(), call));
   check_undo(plan);
-  AggregateNode grouped{plan.node, calls_, window, final ? EmitPolicy::final : EmitPolicy::changes,
-                        !input_.query.group_by && !input_.kept()};
-  grouped.stream = final && input_.final_stream;
+  AggregateNode grouped{plan.node, calls_, window, EmitPolicy::changes, !input_.query.group_by && !input_.kept()};
+  const bool closes = input_.final() && (window.has_value() || close_by_key(grouped));
+  if (asked && !closes) check_final(false);
+  if (closes) grouped.emit = EmitPolicy::final;
+  grouped.stream = closes && input_.final_stream;
   plan.node = make_node(std::move(grouped));
   if (ExprPtr having = bind_having()) plan.node = make_node(FilterNode{plan.node, std::move(having)});
 }

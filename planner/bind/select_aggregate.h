@@ -30,6 +30,7 @@ class Aggregation {
   void check_nested(const ast::ExprPtr& expr) const;
   void check_sources(const KeyedPlan& plan) const;
   void check_final(bool windowed) const;
+  bool close_by_key(AggregateNode& grouped) const;
   void check_undo(const KeyedPlan& plan) const;
   AggregateCall bind_aggregate(const ast::Call& call, const ast::ExprPtr& expr) const;
   std::vector<Value> take_constants(const ast::Call& call, ExprBinder::BoundCall& bound) const;
@@ -49,7 +50,7 @@ void check_grouping(const SelectInput& input, const Clauses& clauses);
 void check_ordered(const SelectInput& input, const Scope& scope, const Clauses& clauses, const ast::ExprPtr& expr);
 void check_non_aggregates(const SelectInput& input, const Scope& scope, const Clauses& clauses);
 
-/// The WINDOW clause with its defaults.
-std::optional<WindowSpec> window_spec(const ast::Query& query);
+/// The WINDOW clause with its defaults, which are others for final results.
+std::optional<WindowSpec> window_spec(const ast::Query& query, bool final);
 
 }  // namespace millrace::inline planner

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -21,9 +22,11 @@ struct SelectInput {
   const NamedQueries* named = nullptr;  // what WITH names here; null: nothing
 
   bool final_stream = false;  // EMIT FINAL gives a stream
+  bool within_final = false;  // EMIT FINAL stands around it: what its windows give is final
 
   /// The rows stay, or go into a query around: every group needs a key.
   bool kept() const { return persistent() || inner; }
+  bool final() const { return query.emit == ast::Emit::final || within_final; }
   bool persistent() const { return !sink.empty(); }
 };
 
@@ -46,6 +49,8 @@ struct JoinStep {
   std::string printed;           // `A.X = B.Y` as written
   bool pairs = false;            // two tables of which neither need be found by its primary key
   bool broadcast = false;        // the right side is read whole by every task
+  /// Final results of windows meet those of the same window: the equalities of the bounds.
+  std::optional<std::size_t> window_start = {}, window_end = {};
 };
 
 /// The clauses of a query with every name resolved.

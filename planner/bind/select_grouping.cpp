@@ -116,7 +116,7 @@ void check_ordered(const SelectInput& input, const Scope& scope, const Clauses& 
                  fmt::format("Non-aggregate ORDER BY expression not part of GROUP BY: {}", display(expr, scope)));
 }
 
-std::optional<WindowSpec> window_spec(const ast::Query& query) {
+std::optional<WindowSpec> window_spec(const ast::Query& query, bool final) {
   if (!query.window) return std::nullopt;
   const auto& window = *query.window;
   WindowSpec spec{};
@@ -139,7 +139,6 @@ std::optional<WindowSpec> window_spec(const ast::Query& query) {
   const std::int64_t by_default =
       window.grace ? window.grace->millis : std::max<std::int64_t>(kMillisPerDay - spec.size_ms, 0);
   // Final results do not wait by themselves, but can be asked for as long as others.
-  const bool final = query.emit == ast::Emit::final;
   spec.grace_ms = final && !window.grace ? 0 : by_default;
   const std::int64_t kept = spec.size_ms + by_default;
   spec.retention_ms = window.retention ? window.retention->millis : final ? std::max(kept, kMillisPerDay) : kept;

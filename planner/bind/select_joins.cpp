@@ -163,8 +163,10 @@ JoinStep analyse_join(const SelectInput& input, const Scope& scope, std::size_t 
   const auto& clause = input.query.from.joins[index];
   const auto on = qualify(clause.on, scope);
   check_resolved(on, scope, "JOIN ON");
-  return lifts(Lifted::any_join, input.context.properties) ? analyse_conjunction(clause, on, scope, index)
-                                                           : analyse_equality(clause, on, scope, index);
+  if (!lifts(Lifted::any_join, input.context.properties)) return analyse_equality(clause, on, scope, index);
+  JoinStep step = analyse_conjunction(clause, on, scope, index);
+  if (input.final() && !clause.within) match_windows(scope, step);
+  return step;
 }
 
 /// Of one key column of what is joined so far.
@@ -196,6 +198,10 @@ void find_viable_keys(Scope& scope, Clauses& clauses) {
   if (clauses.joins.front().broadcast) keys = own_names(scope.sources.front());
   for (const auto& step : clauses.joins) {
     if (step.broadcast) continue;
+    if (step.window_end) {
+      if (keys.empty()) keys = own_names(scope.sources.front());
+      continue;
+    }
     if (step.pairs) {
       keys = own_names(scope.sources[0]);
       for (KeyNames& key : own_names(scope.sources[1])) keys.push_back(std::move(key));

@@ -12,6 +12,10 @@ namespace millrace::inline planner {
 /// synthetic key.
 void analyse_joins(const SelectInput& input, Scope& scope, Clauses& clauses);
 
+/// Whether both sides are final results of windows that meet in equal windows: finds the equalities of their bounds in
+/// `step`, and adds them where ON says nothing about windows.
+void match_windows(const Scope& scope, JoinStep& step);
+
 /// One input of a join that is being built.
 struct JoinSide {
   NodePtr node;

@@ -26,6 +26,7 @@ NodePtr make_leaf(const ScopeSource& source, bool broadcast) {
   if (def.window && def.kind == RelationKind::table)
     node.retention_ms = def.window_retention_ms.value_or(def.window->size_ms.value_or(0) + kMillisPerDay);
   node.broadcast = broadcast;
+  node.idle_ms = def.idle_timeout_ms;
   for (std::size_t i = 0; i < def.schema.size(); ++i) node.read.push_back(i);
   if (def.timestamp_column) {
     node.timestamp = TimestampColumn{.column = *def.schema.find(*def.timestamp_column), .format = def.timestamp_format};

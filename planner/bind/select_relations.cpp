@@ -118,7 +118,8 @@ ScopeSource open_query(const BoundSelect& select, const std::string& alias, cons
 
 ScopeSource open_source(const SelectInput& input, const ast::FromSource& from) {
   const SourceDef& def = require_source(input.context.catalog, from.name);
-  const bool takes = lifts(Lifted::windowed_tables, input.context.properties) && input.query.from.joins.empty();
+  const bool takes =
+      lifts(Lifted::windowed_tables, input.context.properties) && (input.query.from.joins.empty() || input.final());
   if (input.kept() && !takes && def.kind == RelationKind::table && def.window) {
     throw SqlError(Code::invalid_statement, from.name.span,
                    "KSQL does not support persistent queries on windowed tables.")
@@ -130,6 +131,21 @@ ScopeSource open_source(const SelectInput& input, const ast::FromSource& from) {
     opened.columns.push_back({column.name, column.type, column.role, i});
   }
   return opened;
+}
+
+/// EMIT FINAL stands around a table with windows: it gives its final rows.
+bool closes(const SelectInput& input, const ScopeSource& opened) {
+  return input.final() && !opened.plan && opened.def->kind == RelationKind::table && opened.def->window &&
+         lifts(Lifted::windowed_tables, input.context.properties);
+}
+ScopeSource close_windows(ScopeSource table) {
+  for (std::size_t i = 0; i < table.columns.size(); ++i) table.order.push_back(i);
+  table.plan = make_node(CloseWindowsNode{make_leaf(table)});
+  auto def = std::make_shared<SourceDef>(*table.def);
+  def->kind = RelationKind::stream;
+  table.def = def.get();
+  table.made = std::move(def);
+  return table;
 }
 
 /// The changes of a table, as a stream. What happened is a column that no star takes.
@@ -154,14 +170,15 @@ ScopeSource open_changes(ScopeSource table, Span span) {
 
 }  // namespace
 
-NamedQueries::NamedQueries(const ast::Query& query, const BindContext& context, const NamedQueries* outer)
+NamedQueries::NamedQueries(const ast::Query& query, const BindContext& context, const NamedQueries* outer,
+                           bool within_final)
     : outer_(outer) {
   for (const auto& named : query.with) {
     if (std::ranges::any_of(queries_, [&](const auto& other) { return other->name == named.name.text; })) {
       throw SqlError(Code::invalid_statement, named.name.span, fmt::format("WITH names {} twice.", named.name.text));
     }
     check_recursion(named, *this, context.catalog);
-    BoundSelect select = bind_inner(*named.query, context, this);
+    BoundSelect select = bind_inner(*named.query, context, this, within_final);
     queries_.push_back(std::make_unique<Named>(Named{named.name.text, named.columns, std::move(select)}));
   }
 }
@@ -185,12 +202,13 @@ Scope open_sources(const SelectInput& input, std::vector<const SourceDef*>& read
     };
     const auto place = [&](ScopeSource opened) {
       if (source->changes) opened = open_changes(std::move(opened), source->name.span);
+      if (closes(input, opened)) opened = close_windows(std::move(opened));
       scope.sources.push_back(std::move(opened));
     };
     const ViewDef* view = source->query || named ? nullptr : find_view(input.context.catalog, source->name);
     check_reading(*source, source == from.front(), !source->query && !named && !view);
     if (view) {
-      const BoundSelect select = bind_inner(*view->query, input.context, nullptr);
+      const BoundSelect select = bind_inner(*view->query, input.context, nullptr, input.final());
       place(open_query(select, alias,
                        source->columns.empty() ? column_names(*view, source->name.span) : source->columns,
                        source->name.span));
@@ -203,7 +221,8 @@ Scope open_sources(const SelectInput& input, std::vector<const SourceDef*>& read
       place(std::move(opened));
       continue;
     }
-    const BoundSelect select = named ? named->select : bind_inner(*source->query, input.context, input.named);
+    const BoundSelect select =
+        named ? named->select : bind_inner(*source->query, input.context, input.named, input.final());
     const bool own_names = !named || !source->columns.empty();
     place(open_query(select, alias, own_names ? source->columns : named->columns, source->name.span));
     std::ranges::for_each(select.sources, add);

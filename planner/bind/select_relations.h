@@ -12,8 +12,8 @@ namespace millrace::inline planner {
 /// The queries that WITH names, bound once each, and those of the queries around.
 class NamedQueries {
  public:
-  /// Binds what `query` names. `outer`: what is named around it, null: nothing.
-  NamedQueries(const ast::Query& query, const BindContext& context, const NamedQueries* outer);
+  /// Binds what `query` names. `outer`: what is named around it, null: nothing. `within_final`: as of bind_inner.
+  NamedQueries(const ast::Query& query, const BindContext& context, const NamedQueries* outer, bool within_final);
 
   struct Named {
     std::string name;

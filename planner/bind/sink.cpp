@@ -14,6 +14,7 @@ QueryOptions read_options(const PropertyMap& properties) {
   options.from_earliest = is("auto.offset.reset", "earliest");
   options.fail_on_bad_record = find_flag(properties, "ksql.fail.on.deserialization.error").value_or(false);
   options.fail_on_bad_timestamp = find_flag(properties, "ksql.timestamp.throw.on.invalid").value_or(false);
+  options.idle_timeout_ms = setting_integer(properties, "millrace.idle.timeout.ms");
   return options;
 }
 

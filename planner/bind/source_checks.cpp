@@ -7,6 +7,7 @@
 
 #include "parser/error/letter_case.h"
 #include "planner/bind/ast_rewrite.h"
+#include "planner/bind/dialect.h"
 #include "planner/bind/expr_binder.h"
 #include "planner/bind/nearest.h"
 #include "planner/bind/scope.h"
@@ -157,6 +158,13 @@ void check_upgrade(const SourceDef& old, const SourceDef& next, Span span) {
         fmt::format("Cannot upgrade data source: DataSource '`{}`' has another window than its replacement ({})",
                     old.name, schema_names(next.schema)));
   }
+}
+
+std::optional<std::int64_t> idle_timeout_of(const WithProperties& with, const BindContext& context) {
+  if (with.idle_timeout_ms && !lifts(Lifted::idle_timeout, context.properties))
+    throw SqlError(Code::invalid_property, with.span,
+                   "Failed to prepare statement: Invalid config variable(s) in the WITH clause: IDLE_TIMEOUT");
+  return with.idle_timeout_ms;
 }
 
 void check_name_free(const Catalog& catalog, const ast::Identifier& name, RelationKind kind, bool or_replace,

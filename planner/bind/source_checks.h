@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "planner/bind/binder.h"
@@ -19,6 +20,8 @@ void set_timestamp(SourceDef& source, const WithProperties& with, const BindCont
 /// Throws when `next` cannot replace `old` (CREATE OR REPLACE, sql.md).
 void check_upgrade(const SourceDef& old, const SourceDef& next, Span span);
 /// Throws when the name is taken. For OR REPLACE: when the old or new source may not be replaced. IF NOT EXISTS passes.
+/// IDLE_TIMEOUT, which `ksql` does not know.
+std::optional<std::int64_t> idle_timeout_of(const WithProperties& with, const BindContext& context);
 void check_name_free(const Catalog& catalog, const ast::Identifier& name, RelationKind kind, bool or_replace,
                      bool if_not_exists, bool read_only);
 /// Throws when an existing topic has other counts than asked for.

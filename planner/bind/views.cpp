@@ -14,7 +14,7 @@ namespace {
 
 /// What a query gives when it goes on for ever.
 Schema lasting_columns(const ast::Query& query, const BindContext& context) {
-  const BoundSelect bound = bind_inner(query, context, nullptr);
+  const BoundSelect bound = bind_inner(query, context, nullptr, false);
   Schema shown;
   for (const std::size_t at : bound.order) shown.columns.push_back(bound.root->schema.columns[at]);
   return shown;

@@ -96,7 +96,8 @@ WindowType window_type_of(const ast::Property& property) {
 /// As long as all times that records can have.
 constexpr std::int64_t kLongestWindow = 253'402'300'799'999;
 
-std::int64_t window_size_of(const ast::Property& property) {
+/// As WINDOW_SIZE has it: a number and a unit.
+std::int64_t duration_of(const ast::Property& property) {
   std::istringstream in(text_of(property));
   std::int64_t count = 0;
   std::string unit;
@@ -112,9 +113,9 @@ std::int64_t window_size_of(const ast::Property& property) {
   }
   throw SqlError(
       Code::invalid_property, property.span,
-      fmt::format("Failed to prepare statement: Configuration WINDOW_SIZE is invalid: Invalid duration: '{}'. Example "
+      fmt::format("Failed to prepare statement: Configuration {} is invalid: Invalid duration: '{}'. Example "
                   "valid value: '10 SECONDS'",
-                  text_of(property)));
+                  property.name, text_of(property)));
 }
 
 NullableRepresentation nullable_of(const ast::Property& property) {
@@ -143,7 +144,8 @@ bool allowed(const std::string& name, WithKind kind) {
                                   "KEY_SCHEMA_FULL_NAME",
                                   "VALUE_SCHEMA_FULL_NAME",
                                   "KEY_SCHEMA_ID",
-                                  "VALUE_SCHEMA_ID"};
+                                  "VALUE_SCHEMA_ID",
+                                  "IDLE_TIMEOUT"};
   constexpr std::array kCreate = {"WINDOW_TYPE", "WINDOW_SIZE", "SOURCED_BY_CONNECTOR", "BROADCAST"};
   if (kind == WithKind::insert) return name == "QUERY_ID";
   if (std::ranges::find(kAlways, name) != kAlways.end()) return true;
@@ -190,6 +192,8 @@ void take_other_property(const ast::Property& property, WithProperties& with) {
     with.key_schema_id = number_of(property);
   else if (name == "VALUE_SCHEMA_ID")
     with.value_schema_id = number_of(property);
+  else if (name == "IDLE_TIMEOUT")
+    with.idle_timeout_ms = duration_of(property);
   else if (name == "QUERY_ID")
     with.query_id = upper_case(text_of(property));
   else if (name == "KEY_SCHEMA_FULL_NAME")
@@ -216,7 +220,7 @@ void take_window(const ast::Properties& properties, WithProperties& with) {
     return;
   }
   WindowInfo window{.type = window_type_of(*type), .size_ms = std::nullopt};
-  if (size) window.size_ms = window_size_of(*size);
+  if (size) window.size_ms = duration_of(*size);
   if (window.type == WindowType::session && size) {
     throw SqlError(Code::invalid_property, size->span,
                    "Failed to prepare statement: 'WINDOW_SIZE' should not be set for SESSION windows.");

@@ -26,6 +26,7 @@ struct SourceDef {
   std::optional<bool> wrap_single_value;
   std::optional<WindowInfo> window;
   std::optional<std::int64_t> window_retention_ms;  // how long rows of a windowed table matter; absent: not known
+  std::optional<std::int64_t> idle_timeout_ms;      // stream time of queries goes on when it has been quiet for so long
   std::optional<std::string> timestamp_column;
   std::optional<std::string> timestamp_format;
   int partitions = 1;

@@ -15,18 +15,27 @@ struct AggregateNode {
   bool global = false;    // no GROUP BY: one group, transient queries only
   bool combined = false;  // its rows come from a Combine
   bool stream = false;    // final results, as a stream: none is taken back
+  /// EMIT FINAL over results of windows: a group is given out when the input's time has come to the value of this key
+  /// column, plus `closes_after` ms: the end of the group's window. Absent: windows of its own, or no final results.
+  std::optional<std::int64_t> closing_key = {};
+  std::int64_t closes_after = 0;
+  std::int64_t closing_size = 1;  // of these windows, about
   /// Set by the physical planner: an operator above needs insert, update_before/update_after, remove.
   bool emit_before = false;
 
   static constexpr NodeTraits kTraits{.name = "aggregate", .before = Before::always, .knows_old_rows = true};
   static constexpr auto kInputs = std::tuple(&AggregateNode::input);
-  static constexpr auto kFields = std::tuple(Field("calls", &AggregateNode::calls, " {}").fixed("aggregationFunctions"),
-                                             Field("stream", &AggregateNode::stream, " stream").optional(),
-                                             Field("combined", &AggregateNode::combined, " combined").optional(),
-                                             Field("global", &AggregateNode::global, " global"),
-                                             Field("window", &AggregateNode::window, " {}").fixed("windowExpression"),
-                                             Field("final", &AggregateNode::emit, " {}").fixed("emitPolicy"),
-                                             Field("emit_before", &AggregateNode::emit_before, " before"));
+  static constexpr auto kFields =
+      std::tuple(Field("calls", &AggregateNode::calls, " {}").fixed("aggregationFunctions"),
+                 Field("stream", &AggregateNode::stream, " stream").optional(),
+                 Field("combined", &AggregateNode::combined, " combined").optional(),
+                 Field("global", &AggregateNode::global, " global"),
+                 Field("window", &AggregateNode::window, " {}").fixed("windowExpression"),
+                 Field("final", &AggregateNode::emit, " {}").fixed("emitPolicy"),
+                 Field("emit_before", &AggregateNode::emit_before, " before"),
+                 Field("closing_key", &AggregateNode::closing_key, " closing by key {}").optional().fixed("emitPolicy"),
+                 Field("closes_after", &AggregateNode::closes_after, kNotShown).optional(),
+                 Field("closing_size", &AggregateNode::closing_size, kNotShown).optional());
   static constexpr std::string_view kDistinct = "distinct";
   static constexpr std::array kStores{StoreRole{.role = "groups",
                                                 .step = "Aggregate-Aggregate-Materialize",

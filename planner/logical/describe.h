@@ -113,6 +113,9 @@ constexpr void check_described(Node& node) {
   else if constexpr (kMembers == 11) { [[maybe_unused]] auto& [a, b, c, d, e, f, g, h, i, j, k] = node; }
   else if constexpr (kMembers == 12) { [[maybe_unused]] auto& [a, b, c, d, e, f, g, h, i, j, k, l] = node; }
   else if constexpr (kMembers == 13) { [[maybe_unused]] auto& [a, b, c, d, e, f, g, h, i, j, k, l, m] = node; }
+  else if constexpr (kMembers == 14) { [[maybe_unused]] auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = node; }
+  else if constexpr (kMembers == 15) { [[maybe_unused]] auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o] = node; }
+  else if constexpr (kMembers == 16) { [[maybe_unused]] auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = node; }
   else { static_assert(kMembers == 0, "a line more here"); }
   // clang-format on
 }

@@ -10,6 +10,7 @@
 #include "planner/logical/aggregate_node.h"
 #include "planner/logical/broadcast_join_node.h"
 #include "planner/logical/changes_node.h"
+#include "planner/logical/close_windows_node.h"
 #include "planner/logical/combine_node.h"
 #include "planner/logical/dedup_node.h"
 #include "planner/logical/expand_node.h"
@@ -38,6 +39,7 @@
 #include "planner/logical/stream_stream_join_node.h"
 #include "planner/logical/stream_table_join_node.h"
 #include "planner/logical/table_table_join_node.h"
+#include "planner/logical/time_sort_node.h"
 #include "planner/logical/top_rows_node.h"
 #include "planner/logical/topic_scan_node.h"
 #include "planner/logical/union_node.h"
@@ -58,7 +60,8 @@ struct PlanNode : Relation {
                StreamTableJoinNode, StreamStreamJoinNode, TableTableJoinNode, ForeignKeyJoinNode, BroadcastJoinNode,
                PairJoinNode, MaterializeNode, SinkNode, OutputNode, KeyLookupNode, StoreScanNode, GroupNode, SortNode,
                TopicScanNode, LatestNode, UnionNode, FiniteJoinNode, FiniteRankNode, ChangesNode, TopRowsNode, OverNode,
-               ExpandNode, RetimeNode, DedupNode, ForeignKeyRouteNode, ForeignKeyMeetNode, ForeignKeySettleNode>
+               ExpandNode, RetimeNode, DedupNode, ForeignKeyRouteNode, ForeignKeyMeetNode, ForeignKeySettleNode,
+               TimeSortNode, CloseWindowsNode>
       node;
 
   template <class T>
@@ -99,6 +102,7 @@ struct QueryOptions {
   bool from_earliest = false;      // auto.offset.reset, for streams
   bool fail_on_bad_record = false;
   bool fail_on_bad_timestamp = false;
+  std::int64_t idle_timeout_ms = -1;   // millrace.idle.timeout.ms; not kept: the plan's sources say it
   std::int64_t most_memory_bytes = 0;  // of a pull query's operators; 0: any
 };
 

@@ -13,13 +13,15 @@ struct SinkNode {
   FormatInfo key_format, value_format;
   std::optional<TimestampColumn> timestamp;
   bool internal = false;  // a repartition topic: rows of all kinds are written, each with its kind
+  bool timed = false;     // and how far time has come for them: somebody behind it gives out what is complete
 
   static constexpr NodeTraits kTraits{.name = "sink"};
   static constexpr auto kInputs = std::tuple(&SinkNode::input);
   static constexpr auto kFields = std::tuple(
       Field("internal", &SinkNode::internal, " (internal)"), Field("name", &SinkNode::name, " {}"),
       Field("topic", &SinkNode::topic, " topic={}"), Field("key_format", &SinkNode::key_format, " {}"),
-      Field("value_format", &SinkNode::value_format, "/{}"), Field("timestamp", &SinkNode::timestamp, kNotShown));
+      Field("value_format", &SinkNode::value_format, "/{}"), Field("timestamp", &SinkNode::timestamp, kNotShown),
+      Field("timed", &SinkNode::timed, " timed").optional());
   static constexpr std::array<StoreRole, 0> kStores{};
 
   Relation derive(const Relation& from) const { return from; }

@@ -20,6 +20,8 @@ struct SourceNode {
   RelationKind kind = RelationKind::stream;
   std::optional<WindowInfo> window = {};
   std::optional<std::int64_t> retention_ms = {};  // of a windowed table: how far behind the newest window rows matter
+  std::optional<std::int64_t> idle_ms = {};       // stream time goes on when it has been quiet for so long
+  bool timed = false;                             // an internal topic that carries how far time has come for its rows
   bool broadcast = false;  // every task reads all partitions, from the start, before anything else
 
   static constexpr NodeTraits kTraits{.name = "source"};
@@ -33,7 +35,9 @@ struct SourceNode {
       Field("timestamp", &SourceNode::timestamp, kNotShown), Field("partitions", &SourceNode::partitions, kNotShown),
       Field("kind", &SourceNode::kind, kNotShown), Field("window", &SourceNode::window, kNotShown),
       Field("retention", &SourceNode::retention_ms, kNotShown).optional(),
-      Field("broadcast", &SourceNode::broadcast, " broadcast").optional());
+      Field("broadcast", &SourceNode::broadcast, " broadcast").optional(),
+      Field("idle", &SourceNode::idle_ms, " idle after {} ms").optional(),
+      Field("timed", &SourceNode::timed, " timed").optional());
   static constexpr std::array<StoreRole, 0> kStores{};
 
   Relation derive() const {

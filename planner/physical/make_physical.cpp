@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "planner/logical/window_trace.h"
 #include "planner/physical/plan.h"
 #include "planner/physical/replace.h"
 #include "planner/physical/row_kinds.h"
@@ -19,33 +20,37 @@ namespace {
 /// Cuts the tree at its repartitions; writers come out before their readers.
 class Cutter {
  public:
-  Cutter(PhysicalPlan& plan, std::string prefix) : plan_(plan), prefix_(std::move(prefix)) {}
+  Cutter(PhysicalPlan& plan, std::string prefix, std::int64_t idle_ms)
+      : plan_(plan), prefix_(std::move(prefix)), idle_ms_(idle_ms) {}
 
-  void run(const NodePtr& root) { finish(root); }
+  void run(const NodePtr& root) { finish(root, false); }
 
  private:
-  int finish(const NodePtr& root) {
+  /// `timed`: somebody above lives by the time of what is written.
+  int finish(const NodePtr& root, bool timed) {
     std::vector<std::size_t> read;  // repartition topics that this subtopology reads
-    NodePtr tree = cut(root, read);
+    NodePtr tree = cut(root, read, timed);
     const int id = static_cast<int>(plan_.subtopologies.size());
     plan_.subtopologies.push_back(Subtopology{.id = id, .root = std::move(tree), .stores = {}});
     for (const std::size_t topic : read) plan_.topics[topic].subtopology = id;
     return id;
   }
 
-  NodePtr cut(const NodePtr& node, std::vector<std::size_t>& read) {
-    if (const auto* repartition = node->as<RepartitionNode>()) return reader(*repartition, *node, read);
+  NodePtr cut(const NodePtr& node, std::vector<std::size_t>& read, bool timed) {
+    if (const auto* repartition = node->as<RepartitionNode>()) return reader(*repartition, *node, read, timed);
+    if (node->as<SourceNode>()) return with_idle(node);
     std::vector<NodePtr> inputs = inputs_of(*node);
     bool changed = false;
+    std::size_t number = 0;
     for (auto& input : inputs) {
-      NodePtr replaced = cut(input, read);
+      NodePtr replaced = cut(input, read, needs_time(*node, number++, timed));
       changed = changed || replaced != input;
       input = std::move(replaced);
     }
     return changed ? with_inputs(*node, std::move(inputs)) : node;
   }
 
-  NodePtr reader(const RepartitionNode& repartition, const PlanNode& node, std::vector<std::size_t>& read) {
+  NodePtr reader(const RepartitionNode& repartition, const PlanNode& node, std::vector<std::size_t>& read, bool timed) {
     const FormatInfo row{.name = "ROW"};
     // As upstream, which calls what carries foreign keys and their answers a topic, not a repartition.
     const bool foreign_key = repartition.role.starts_with("ForeignKeyJoin");
@@ -56,7 +61,9 @@ class Cutter {
                               .key_format = repartition.key_format,
                               .value_format = row,
                               .timestamp = {},
-                              .internal = true}));
+                              .internal = true,
+                              .timed = timed}),
+           timed);
     read.push_back(plan_.topics.size());
     plan_.topics.push_back(
         InternalTopic{.name = topic, .changelog = false, .partitions = repartition.partitions, .subtopology = 0});
@@ -69,8 +76,36 @@ class Cutter {
                       .timestamp = {},
                       .internal = true,
                       .partitions = repartition.partitions};
+    source.timed = timed;
+    source.idle_ms = idle_of(*repartition.input);
     for (std::size_t i = 0; i < node.schema.size(); ++i) source.read.push_back(i);
     return make_source(std::move(source), node.kind, node.window);
+  }
+
+  /// Of the query, where the source says nothing.
+  NodePtr with_idle(const NodePtr& node) const {
+    SourceNode source = *node->as<SourceNode>();
+    if (source.idle_ms || idle_ms_ < 0) return node;
+    source.idle_ms = idle_ms_;
+    return make_node(std::move(source));
+  }
+
+  /// Those who are quiet write nothing into a topic between them: it may be quiet as long as the slowest of them.
+  static bool add_idle(const PlanNode& node, std::optional<std::int64_t>& longest) {
+    if (const auto* source = node.as<SourceNode>()) {
+      if (node.kind == RelationKind::table && !node.window) return true;
+      if (source->idle_ms) longest = std::max(longest.value_or(0), *source->idle_ms);
+      return source->idle_ms.has_value();
+    }
+    bool all = true;
+    for (const NodePtr& input : inputs_of(node)) all = add_idle(*input, longest) && all;
+    return all;
+  }
+  std::optional<std::int64_t> idle_of(const PlanNode& node) const {
+    std::optional<std::int64_t> longest;
+    const bool all = add_idle(node, longest);
+    if (all) return longest;
+    return idle_ms_ < 0 ? std::nullopt : std::optional(std::max(idle_ms_, longest.value_or(0)));
   }
 
   /// Steps of one role follow each other: the second one's topic has a number.
@@ -81,6 +116,7 @@ class Cutter {
 
   PhysicalPlan& plan_;
   const std::string prefix_;
+  const std::int64_t idle_ms_;  // millrace.idle.timeout.ms
   std::map<std::string, int> roles_;
 };
 
@@ -120,7 +156,7 @@ PhysicalPlan make_physical(const NodePtr& root, const QueryOptions& options, con
                     .window = root->window,
                     .fired_rules = {}};
   const NodePtr complete = provide_before_rows(context.transient ? root : make_pullable(root), context.transient);
-  Cutter(plan, prefix).run(complete);
+  Cutter(plan, prefix, options.idle_timeout_ms).run(complete);
   name_steps(plan);
   if (context.replaced != nullptr) keep_forms(plan, *context.replaced);
   declare_stores(plan, context.transient ? std::string() : prefix);

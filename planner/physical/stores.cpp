@@ -40,7 +40,7 @@ bool is_windowed(const PlanNode& node) {
 }
 
 std::optional<std::int64_t> retention_of(const PlanNode& node) {
-  if (node.as<MaterializeNode>() || node.as<FilterNode>() || node.as<ProjectNode>())
+  if (node.as<MaterializeNode>() || node.as<CloseWindowsNode>() || node.as<FilterNode>() || node.as<ProjectNode>())
     return retention_of(*inputs_of(node).front());
   if (const auto* aggregate = node.as<AggregateNode>(); aggregate && aggregate->window)
     return aggregate->window->retention_ms;

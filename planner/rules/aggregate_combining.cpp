@@ -20,7 +20,8 @@ bool plain(const ColumnDef& key) {
 NodePtr aggregate_combining(const NodePtr& node, const RuleContext& context) {
   if (context.options.emit_every_change) return nullptr;
   const auto* aggregate = node->as<AggregateNode>();
-  if (!aggregate || aggregate->combined || aggregate->global || aggregate->window) return nullptr;
+  if (!aggregate || aggregate->combined || aggregate->global || aggregate->window || aggregate->closing_key)
+    return nullptr;
   const auto* repartition = aggregate->input->as<RepartitionNode>();
   if (!repartition || aggregate->input->kind != RelationKind::stream || aggregate->input->window) return nullptr;
   const auto keys = aggregate->input->schema.keys();

@@ -1,0 +1,79 @@
+#include "exec/data/wall_clock.h"
+#include "exec/runtime/task.h"
+
+// What a task does about time that no row brings.
+namespace millrace::inline exec {
+namespace {
+
+/// How far behind stream time something may still be open, at most.
+std::int64_t reach_of(const PlanNode& node) {
+  std::int64_t reach = 0;
+  if (const auto* aggregate = node.as<AggregateNode>(); aggregate != nullptr && aggregate->window)
+    reach = aggregate->window->size_ms + aggregate->window->grace_ms;
+  if (const auto* join = node.as<StreamStreamJoinNode>()) reach = join->retention_ms().value_or(0);
+  if (const auto* sort = node.as<TimeSortNode>()) reach = sort->grace_ms;
+  if (const auto* windows = node.as<CloseWindowsNode>()) reach = windows->input->window->size_ms.value_or(0);
+  for (const NodePtr& input : inputs_of(node)) reach += reach_of(*input);
+  return reach;
+}
+
+/// How long the streams that the tree reads have to be quiet; nothing: one of them may be for ever.
+std::optional<std::int64_t> idle_timeout(const PlanNode& root) {
+  std::optional<std::int64_t> timeout;
+  for (const PlanNode* node : sources_of(root)) {
+    const auto& source = *node->as<SourceNode>();
+    if (source.broadcast || (node->kind == RelationKind::table && !node->window)) continue;
+    if (!source.idle_ms) return std::nullopt;
+    timeout = std::max(timeout.value_or(0), *source.idle_ms);
+  }
+  return timeout;
+}
+
+}  // namespace
+
+void Task::start_idle_clock() {
+  const auto timeout = idle_timeout(*subtopology_.root);
+  if (timeout) idle_.emplace(*timeout, reach_of(*subtopology_.root), wall_clock_ms());
+  restore_idle_clock();
+}
+
+void Task::restore_idle_clock() {
+  if (idle_) idle_->restore(committed_.stream_time, wall_clock_ms());
+}
+
+Status Task::give_time(TaskInput& input) {
+  if (idle_) idle_->busy(wall_clock_ms());
+  const auto time = input.take_time();
+  if (!time) return {};
+  for (const TaskInput::Leaf& leaf : input.leaves())
+    if (auto done = pipeline_->time(leaf.leaf, *time); !done) return done;
+  return {};
+}
+
+Result<bool> Task::step_idle(const HasMore& has_more) {
+  return contained([&]() -> Result<bool> {
+    const std::int64_t now = wall_clock_ms();
+    if (!idle_ || !idle_->due(now)) return false;
+    for (const auto& input : inputs_) {
+      if (!input->has_head() && !input->has_queued() && !input->waits_for_schema() && !has_more(*input)) continue;
+      idle_->busy(now);
+      return false;
+    }
+    dirty_ = true;
+    const std::int64_t time = idle_->step(now);
+    for (auto& input : inputs_) {
+      if (input->broadcast() || input->timed()) continue;  // whoever writes it says how far it has come
+      for (const TaskInput::Leaf& leaf : input->leaves()) {
+        if (leaf.stage->is_table() && !leaf.stage->has_window()) continue;
+        if (auto done = pipeline_->time(leaf.leaf, time); !done) return done.error();
+      }
+    }
+    return true;
+  });
+}
+
+Status Task::time(std::int64_t time) {
+  return sink_ ? sink_->write_time(time, *environment_.writer) : Status{};
+}
+
+}  // namespace millrace::inline exec

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "planner/logical/plan.h"
+
+namespace millrace::inline planner {
+
+/// Which windows the rows of a relation belong to, and where it says so.
+struct WindowTrace {
+  std::optional<std::int64_t> size_ms;         // of windows of a fixed size
+  bool own = false;                            // its key has the window: WINDOWSTART and WINDOWEND
+  std::vector<std::size_t> starts, ends = {};  // columns that hold a bound
+  bool final = false;  // each row comes once, and the relation's time says which windows are complete
+
+  bool is_start(std::size_t column) const;
+  bool is_end(std::size_t column) const;
+};
+
+/// Nothing: it is not made of windows.
+std::optional<WindowTrace> trace_windows(const PlanNode& node);
+
+/// Whether the operator of `node` lives by the time of that input (Operator::on_time); `above`: somebody above lives by
+/// the time of the node.
+bool needs_time(const PlanNode& node, std::size_t input, bool above);
+
+}  // namespace millrace::inline planner
