@@ -13,18 +13,18 @@
 namespace millrace::inline planner {
 namespace {
 
-[[noreturn]] void refuse(std::string_view what, Span span, std::string_view hint) {
+[[noreturn]] void refuse_in_pull(std::string_view what, Span span, std::string_view hint) {
   throw SqlError(Code::not_supported, span, fmt::format("{} is not supported in pull queries yet.", what))
       .hint(std::string(hint));
 }
 
 /// What a relation means for rows that are there. READY and BROADCAST say when and where rows are read: nothing here.
-void check_relation(const ast::FromSource& source) {
+void check_finite_relation(const ast::FromSource& source) {
   const Span span = source.name.span;
-  if (source.as_of) refuse("FOR SYSTEM_TIME AS OF", span, "without it rows meet the newest rows of the table");
-  if (source.changes) refuse("CHANGES", span, "it is a stream of changes; add EMIT CHANGES");
-  if (source.window) refuse("A window function in FROM", source.window->span, "read a windowed table");
-  if (source.unnest) refuse("UNNEST in FROM", span, "EXPLODE in a persistent query gives a row per element");
+  if (source.as_of) refuse_in_pull("FOR SYSTEM_TIME AS OF", span, "without it rows meet the newest rows of the table");
+  if (source.changes) refuse_in_pull("CHANGES", span, "it is a stream of changes; add EMIT CHANGES");
+  if (source.window) refuse_in_pull("A window function in FROM", source.window->span, "read a windowed table");
+  if (source.unnest) refuse_in_pull("UNNEST in FROM", span, "EXPLODE in a persistent query gives a row per element");
 }
 
 class FromBinder {
@@ -114,7 +114,7 @@ NodePtr FromBinder::with_pseudo_columns(const NodePtr& node, ScopeSource& source
 
 /// Its columns take their places behind those that are there.
 NodePtr FromBinder::open_relation(const ast::FromSource& source) {
-  check_relation(source);
+  check_finite_relation(source);
   NodePtr node;
   const auto* named = named_ && !source.query ? named_->find(source.name.text) : nullptr;
   ScopeSource opened;
@@ -148,7 +148,8 @@ NodePtr FromBinder::open_relation(const ast::FromSource& source) {
 ast::ExprPtr FromBinder::within(const ast::JoinedSource& join) const {
   const Span span = join.within->span;
   if (join.within->unbounded) return nullptr;
-  if (from_.scope.sources.size() != 2) refuse("WITHIN behind the first JOIN", span, "compare the ROWTIMEs in ON");
+  if (from_.scope.sources.size() != 2)
+    refuse_in_pull("WITHIN behind the first JOIN", span, "compare the ROWTIMEs in ON");
   const auto time = [&](std::size_t source) {
     return make_ast_column(from_.scope.sources[source].alias, "ROWTIME", span);
   };

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 
 #include "planner/bind/ast_rewrite.h"
+#include "planner/bind/correlation.h"
 
 namespace millrace::inline planner {
 namespace {
@@ -14,89 +14,6 @@ namespace {
   throw SqlError(Code::not_supported, span, "A subquery of this form cannot read columns of the query around it.")
       .hint("write a join with a subquery in FROM");
 }
-
-std::vector<ast::ExprPtr> conjuncts_of(const ast::ExprPtr& where) {
-  if (!where) return {};
-  const auto* binary = where->as<ast::Binary>();
-  if (!binary || binary->op != ast::BinaryOp::logical_and) return {where};
-  std::vector<ast::ExprPtr> parts = conjuncts_of(binary->left);
-  for (auto& part : conjuncts_of(binary->right)) parts.push_back(std::move(part));
-  return parts;
-}
-
-ast::ExprPtr conjunction_of(const std::vector<ast::ExprPtr>& parts) {
-  ast::ExprPtr all;
-  for (const auto& part : parts)
-    all = all ? make_ast(ast::Binary{ast::BinaryOp::logical_and, all, part}, part->span) : part;
-  return all;
-}
-
-/// Which names of a subquery are of the query around. Its own come first.
-class Correlation {
- public:
-  Correlation(const Scope& inner, const Scope& outer) : inner_(inner), outer_(outer) {
-    for (const ScopeSource& source : inner.sources) {
-      std::string name = source.alias;
-      while (outer.find_source(name) || (name != source.alias && inner.find_source(name))) name += "_";
-      names_[source.alias] = name;
-    }
-  }
-
-  struct Reads {
-    bool inner = false, outer = false;
-  };
-  Reads reads(const ast::ExprPtr& expr) const {
-    Reads found;
-    walk(expr, {}, found);
-    return found;
-  }
-  /// Every column with the alias of its source; those of the subquery have names that the query around has not.
-  ast::ExprPtr rewrite(const ast::ExprPtr& expr) const {
-    Reads found;
-    return walk(expr, {}, found);
-  }
-  /// What names mean where both meet: columns of the subquery stand behind `width` others.
-  Scope both(std::size_t width, bool with_outer) const {
-    Scope scope = inner_;
-    scope.shift(width);
-    for (ScopeSource& source : scope.sources) source.alias = names_.at(source.alias);
-    if (with_outer) scope.sources.insert(scope.sources.begin(), outer_.sources.begin(), outer_.sources.end());
-    return scope;
-  }
-
- private:
-  static const ScopeSource* owner(const Scope& scope, const ast::ColumnRef& column) {
-    if (column.qualifier) return scope.find_source(column.qualifier->text);
-    const ScopeSource* found = nullptr;
-    for (const ScopeSource& source : scope.sources) {
-      if (!source.find(column.name.text) && !source.find_pseudo(column.name.text)) continue;
-      if (found) qualify(make_ast(column, column.name.span), scope);  // says that it is ambiguous
-      found = &source;
-    }
-    return found;
-  }
-  ast::ExprPtr walk(const ast::ExprPtr& expr, const std::set<std::string>& parameters, Reads& found) const {
-    if (const auto* column = expr->as<ast::ColumnRef>()) {
-      if (!column->qualifier && parameters.contains(column->name.text)) return expr;
-      if (const ScopeSource* own = owner(inner_, *column)) {
-        found.inner = true;
-        return make_ast_column(names_.at(own->alias), column->name.text, expr->span);
-      }
-      const ScopeSource* around = owner(outer_, *column);
-      if (!around) return expr;
-      found.outer = true;
-      return make_ast_column(around->alias, column->name.text, expr->span);
-    }
-    std::set<std::string> inside = parameters;
-    if (const auto* lambda = expr->as<ast::Lambda>())
-      for (const auto& parameter : lambda->parameters) inside.insert(parameter.text);
-    return map_children(expr, [&](const ast::ExprPtr& child) { return walk(child, inside, found); });
-  }
-
-  const Scope& inner_;
-  const Scope& outer_;
-  std::map<std::string, std::string> names_;  // of the subquery's sources
-};
 
 ExprPtr partner_column(const NodePtr& node) {
   const std::size_t last = node->schema.size() - 1;

@@ -8,6 +8,7 @@
 
 #include "parser/ast/format.h"
 #include "planner/bind/ast_rewrite.h"
+#include "planner/bind/correlation.h"
 #include "planner/bind/dialect.h"
 
 namespace millrace::inline planner {
@@ -74,14 +75,6 @@ JoinStep analyse_equality(const ast::JoinedSource& clause, const ast::ExprPtr& o
         fmt::format("Invalid join condition: one side must be a column of {}. Got {}.", joined, step.printed));
   }
   return step;
-}
-
-std::vector<ast::ExprPtr> conjuncts_of(const ast::ExprPtr& on) {
-  const auto* binary = on->as<ast::Binary>();
-  if (!binary || binary->op != ast::BinaryOp::logical_and) return {on};
-  std::vector<ast::ExprPtr> parts = conjuncts_of(binary->left);
-  for (auto& part : conjuncts_of(binary->right)) parts.push_back(std::move(part));
-  return parts;
 }
 
 /// `part` as an equality between what is joined so far and the source that joins; nothing when it is none.

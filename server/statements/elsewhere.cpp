@@ -15,17 +15,6 @@ SqlError no_connectors(const ast::Statement& statement) {
 
 }  // namespace
 
-Planned plan(const ast::InsertBranches& insert, const ast::Statement& statement, const StatementContext&) {
-  throw SqlError(Code::not_supported, statement.span,
-                 std::string(insert.first ? "INSERT FIRST" : "INSERT ALL") + " is not supported yet.")
-      .hint("write INSERT INTO ... SELECT ... WHERE for each target");
-}
-void need(const ast::InsertBranches& insert, Needs& needs) {
-  for (const auto& branch : insert.branches) needs.add(Privilege::write, branch.into.name.text);
-  if (insert.otherwise) needs.add(Privilege::write, insert.otherwise->name.text);
-  needs.add(*insert.query);
-}
-
 Planned plan(const ast::Select&, const ast::Statement&, const StatementContext&) {
   return QueryStatement{};
 }

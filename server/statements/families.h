@@ -21,6 +21,8 @@ Planned plan(const ast::CreateAs& create, const ast::Statement& statement, const
 void need(const ast::CreateAs& create, Needs& needs);
 Planned plan(const ast::InsertSelect& insert, const ast::Statement& statement, const StatementContext& context);
 void need(const ast::InsertSelect& insert, Needs& needs);
+Planned plan(const ast::InsertBranches& insert, const ast::Statement& statement, const StatementContext& context);
+void need(const ast::InsertBranches& insert, Needs& needs);
 Planned plan(const ast::ControlQuery& control, const ast::Statement& statement, const StatementContext& context);
 void need(const ast::ControlQuery& control, Needs& needs);
 // types.cpp
@@ -34,8 +36,6 @@ Planned plan(const ast::InsertValues& insert, const ast::Statement& statement, c
 void need(const ast::InsertValues& insert, Needs& needs);
 Planned plan(const ast::InsertOnce& insert, const ast::Statement& statement, const StatementContext& context);
 void need(const ast::InsertOnce& insert, Needs& needs);
-Planned plan(const ast::InsertBranches& insert, const ast::Statement& statement, const StatementContext& context);
-void need(const ast::InsertBranches& insert, Needs& needs);
 Planned plan(const ast::UpsertValues& upsert, const ast::Statement& statement, const StatementContext& context);
 void need(const ast::UpsertValues& upsert, Needs& needs);
 Planned plan(const ast::UpdateRows& update, const ast::Statement& statement, const StatementContext& context);

@@ -10,6 +10,7 @@
 #include "parser/error/letter_case.h"
 #include "parser/syntax/parse.h"
 #include "planner/bind/canonical.h"
+#include "planner/bind/insert_branches.h"
 #include "planner/bind/source_checks.h"
 #include "planner/bind/upgrade.h"
 #include "server/queries/plan_context.h"
@@ -181,6 +182,25 @@ Planned plan(const ast::InsertSelect& insert, const ast::Statement&, const State
   return result;
 }
 
+/// All of its queries start with one command, so at one place of what they read.
+Planned plan(const ast::InsertBranches& insert, const ast::Statement& statement, const StatementContext& context) {
+  Mutation result;
+  result.command_id = fmt::format("stream/`{}`/create", insert.branches.front().into.name.text);
+  result.statement = canonical_text(statement);
+  const std::string prefix = next_query_id("INSERTQUERY", "", context);
+  std::vector<std::string> ids;
+  for (const ast::InsertSelect& branch : split_branches(insert)) {
+    const BoundQuery bound = bind_insert_select(branch, context.bind());
+    ids.push_back(fmt::format("{}_{}", prefix, ids.size() + 1));
+    QueryPtr query = make_query(bound, ids.back(), QueryOrigin::insert_into, canonical_text(branch), context);
+    result.prepare.push_back(query->plan);
+    result.changes.push_back({Change::Kind::start_query, ids.back(), {}, nullptr, std::move(query)});
+  }
+  result.message = fmt::format("Created queries with IDs {}", fmt::join(ids, ", "));
+  result.query_id = ids.front();
+  return result;
+}
+
 Planned plan(const ast::ControlQuery& control, const ast::Statement& statement, const StatementContext& context) {
   constexpr std::string_view kVerbs[] = {"terminate", "pause", "resume"};
   constexpr std::string_view kDone[] = {"terminated", "paused", "resumed"};
@@ -226,6 +246,12 @@ void need(const ast::CreateAs& create, Needs& needs) {
 
 void need(const ast::InsertSelect& insert, Needs& needs) {
   needs.add(Privilege::write, insert.target.text);
+  needs.add(*insert.query);
+}
+
+void need(const ast::InsertBranches& insert, Needs& needs) {
+  for (const auto& branch : insert.branches) needs.add(Privilege::write, branch.into.name.text);
+  if (insert.otherwise) needs.add(Privilege::write, insert.otherwise->name.text);
   needs.add(*insert.query);
 }
 

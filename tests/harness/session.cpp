@@ -11,6 +11,7 @@
 #include "parser/ast/format.h"
 #include "parser/syntax/parse.h"
 #include "planner/bind/dialect.h"
+#include "planner/bind/insert_branches.h"
 #include "planner/bind/macros.h"
 #include "planner/bind/views.h"
 #include "planner/query/plan_query.h"
@@ -142,6 +143,10 @@ void Session::apply(const ast::InsertSelect& statement) {
   const std::string id = bound.query_id.value_or(fmt::format("INSERTQUERY_{}", next_query_));
   ++next_query_;
   add_query(std::move(bound), id, false);
+}
+
+void Session::apply(const ast::InsertBranches& statement) {
+  for (const ast::InsertSelect& branch : split_branches(statement)) apply(branch);
 }
 
 void Session::apply(const ast::Select& statement) {

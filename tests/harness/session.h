@@ -85,6 +85,7 @@ class Session : public TopicLookup {
   void apply(const ast::CreateSource& statement);
   void apply(const ast::CreateAs& statement);
   void apply(const ast::InsertSelect& statement);
+  void apply(const ast::InsertBranches& statement);
   void apply(const ast::Select& statement);
   void apply(const ast::SetProperty& statement);
   void apply(const ast::InsertValues& statement);
