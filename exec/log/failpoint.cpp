@@ -69,8 +69,10 @@ Status arm_from_text(std::string_view text) {
     Action action;
     if (kind == "crash") {
       action.kind = Action::Kind::crash;
+    } else if (kind == "hang") {
+      action.kind = Action::Kind::hang;
     } else if (kind != "error") {
-      return user_error("failpoint '{}': expected NAME=crash@AFTER or NAME=error@AFTER", whole);
+      return user_error("failpoint '{}': expected NAME=crash@AFTER, NAME=error@AFTER or NAME=hang@AFTER", whole);
     }
     const auto parsed = std::from_chars(entry.data(), entry.data() + entry.size(), action.after);
     if (!entry.empty() && (parsed.ec != std::errc() || action.after < 0))
@@ -99,6 +101,10 @@ Status detail::hit_armed(std::string_view name) {
     if (point.action->times > 0 && --point.action->times == 0) point.action.reset();
     if (action.kind == Action::Kind::error) return action.error;
     callback = action.callback;
+    if (action.kind == Action::Kind::hang)
+      callback = [] {
+        while (true) pause();
+      };
   }
   if (callback) callback();
   return {};

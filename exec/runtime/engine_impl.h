@@ -204,6 +204,9 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   std::vector<std::weak_ptr<TransientHost>> push_hosts_ GUARDED_BY(push_mutex_);
   std::vector<std::weak_ptr<QueryRun>> watched_ GUARDED_BY(push_mutex_);
 
+  Mutex reports_mutex_;
+  std::vector<std::vector<TaskStatus>> reports_ GUARDED_BY(reports_mutex_);  // by worker, as it said last
+
   Mutex notes_mutex_;  // what workers leave for the housekeeper
   std::set<int> fenced_ GUARDED_BY(notes_mutex_);
   bool backing_up_ GUARDED_BY(notes_mutex_) = false;  // nothing is truncated meanwhile

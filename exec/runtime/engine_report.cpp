@@ -1,10 +1,13 @@
 #include <algorithm>
 
 #include "exec/runtime/engine_impl.h"
+#include "parser/error/mutex.h"
 
 /// What an operator asks of a running engine.
 namespace millrace::inline exec {
 namespace {
+
+constexpr std::chrono::milliseconds kReportWait{1000};
 
 TaskStatus report(Task& task, bool restoring, int worker) {
   TaskStatus status;
@@ -27,15 +30,24 @@ TaskStatus report(Task& task, bool restoring, int worker) {
 
 }  // namespace
 
+// Of a worker that does not come to it, what it said last: whoever looks for the reason must not wait, too.
 std::vector<TaskStatus> EngineImpl::tasks() {
-  const MutexLock control(control_);
   std::vector<TaskStatus> all;
+  const auto deadline = Clock::now() + kReportWait;
   for (std::size_t i = 0; i < workers_.size(); ++i) {
-    Worker& worker = *workers_[i];
-    worker.call([&] {
-      for (const auto& task : worker.tasks())
-        all.push_back(report(*task, worker.is_restoring(*task), static_cast<int>(i)));
-    });
+    Worker* const worker = workers_[i].get();
+    auto tasks = std::make_shared<std::vector<TaskStatus>>();
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
+    const bool told = worker->call_within(
+        [worker, tasks, i] {
+          for (const auto& task : worker->tasks())
+            tasks->push_back(report(*task, worker->is_restoring(*task), static_cast<int>(i)));
+        },
+        std::max(left, std::chrono::milliseconds{0}));
+    const MutexLock lock(reports_mutex_);
+    reports_.resize(workers_.size());
+    if (told) reports_[i] = std::move(*tasks);
+    all.insert(all.end(), reports_[i].begin(), reports_[i].end());
   }
   return all;
 }

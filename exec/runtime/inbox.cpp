@@ -6,9 +6,24 @@
 
 namespace millrace::inline exec {
 
-void Inbox::post(std::function<void()> call) {
+bool Inbox::post(std::function<void()> call) {
   const MutexLock lock(mutex_);
-  calls_.push_back(std::move(call));
+  if (open_) calls_.push_back(std::move(call));
+  return open_;
+}
+
+void Inbox::open() {
+  const MutexLock lock(mutex_);
+  open_ = true;
+}
+
+void Inbox::close() {
+  {
+    const MutexLock lock(mutex_);
+    open_ = false;
+  }
+  const MutexLock gate(gate_);
+  run_calls();
 }
 
 void Inbox::run_calls() {

@@ -22,7 +22,12 @@ class Inbox {
 
   Mutex& gate() { return gate_; }
 
-  void post(std::function<void()> call);
+  /// False: there is no thread (yet, or any more) that would run it.
+  bool post(std::function<void()> call);
+  /// From now on a thread runs what is posted.
+  void open();
+  /// It has ended. Runs what it has left, with the gate.
+  void close();
   /// Runs the calls posted so far. Worker's thread, gate held.
   void run_calls();
 
@@ -57,6 +62,7 @@ class Inbox {
   Mutex gate_;
   std::atomic<int> at_the_gate_{0};
   Mutex mutex_;
+  bool open_ GUARDED_BY(mutex_) = false;
   std::vector<std::function<void()>> calls_ GUARDED_BY(mutex_);
   std::vector<Visit> visits_ GUARDED_BY(mutex_);
   std::atomic<bool> visits_wait_{false};  // visits_ is not empty

@@ -32,6 +32,10 @@ std::int64_t windows_per_row(const PlanNode& node) {
   return most;
 }
 
+// What one step of a task may take: whoever has expressions that take their time gets few rows at a time.
+constexpr std::chrono::milliseconds kShortStep{5}, kLongStep{40};
+constexpr std::size_t kFirstRows = 64, kGrowth = 4;
+
 class NoChangelog final : public ChangelogSink {
  public:
   Status put(std::string_view, std::optional<std::string_view>) override { return {}; }
@@ -45,7 +49,8 @@ Task::Task(std::shared_ptr<QueryRun> run, TaskPlace place, const TaskEnvironment
       environment_(environment),
       subtopology_(run_->plan->subtopologies[place.subtopology]),
       progress_key_(progress_key(*run_->plan, subtopology_, place.partition)),
-      batch_rows_(std::min(environment.batch_rows, rows_at_once(windows_per_row(*subtopology_.root)))) {}
+      batch_rows_(std::min(environment.batch_rows, rows_at_once(windows_per_row(*subtopology_.root)))),
+      at_once_(std::min(batch_rows_, kFirstRows)) {}
 
 Task::~Task() {
   for (StoreEntry& entry : stores_) count_state(entry, 0);
@@ -255,8 +260,19 @@ Result<Task::Step> Task::step_once(const HasMore& has_more) {
     return Step::paced;
   }
   dirty_ = true;
+  rows = std::min(rows, at_once_);
+  const auto began = Clock::now();
   if (auto given = give(**chosen, rows); !given) return given.error();
+  learn_pace(rows, Clock::now() - began);
   return Step::worked;
+}
+
+void Task::learn_pace(std::size_t rows, Clock::duration took) {
+  if (took > kLongStep) {
+    at_once_ = std::max<std::size_t>(1, static_cast<std::size_t>(static_cast<double>(rows) * (kLongStep / 2) / took));
+  } else if (took < kShortStep && at_once_ < batch_rows_) {
+    at_once_ = std::min(batch_rows_, at_once_ * kGrowth);
+  }
 }
 
 Status Task::give(TaskInput& input, std::size_t rows) {

@@ -126,6 +126,7 @@ class Task final : private TaskContext, private Emitter {
   Status give_time(TaskInput& input);
   void start_idle_clock();
   void restore_idle_clock();
+  void learn_pace(std::size_t rows, Clock::duration took);
   Progress now() const;
   Status commit_stores();
   Status load_head(TaskInput& input);
@@ -164,6 +165,7 @@ class Task final : private TaskContext, private Emitter {
   std::int64_t told_ = Pace::kUnknown, told_at_commit_ = Pace::kUnknown;  // where it is
   std::int64_t last_told_ = Pace::kUnknown;                               // while it had rows
   std::optional<std::int64_t> lag_ = 0;
+  std::size_t at_once_;  // rows that take no longer than others on the worker may wait, as far as it is known
 };
 
 }  // namespace millrace::inline exec

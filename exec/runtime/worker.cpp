@@ -85,6 +85,7 @@ Status Worker::open() {
 }
 
 void Worker::start() {
+  inbox_.open();
   thread_ = std::thread([this] { run(); });
 }
 
@@ -104,6 +105,7 @@ void Worker::stop(bool clean) {
   if (thread_.joinable()) {
     wake();
     thread_.join();
+    inbox_.close();
   }
   inbox_.serve();
 }
@@ -114,20 +116,36 @@ void Worker::put_away() {
 
 // Work on the worker's thread, or right here when it has none.
 void Worker::call(std::function<void()> work) {
-  if (!thread_.joinable()) {
-    {
-      const MutexLock lock(inbox_.gate());
-      work();
-    }
-    return inbox_.serve();
-  }
   std::promise<void> done;
-  inbox_.post([&] {
+  const bool posted = inbox_.post([&] {
     work();
     done.set_value();
   });
+  if (!posted) return do_here(work);
   wake();
   done.get_future().wait();
+}
+
+bool Worker::call_within(std::function<void()> work, std::chrono::milliseconds wait) {
+  auto done = std::make_shared<std::promise<void>>();
+  const bool posted = inbox_.post([done, work] {
+    work();
+    done->set_value();
+  });
+  if (posted) {
+    wake();
+    return done->get_future().wait_for(wait) == std::future_status::ready;
+  }
+  do_here(work);
+  return true;
+}
+
+void Worker::do_here(const std::function<void()>& work) {
+  {
+    const MutexLock lock(inbox_.gate());
+    work();
+  }
+  inbox_.serve();
 }
 
 bool Worker::any_dirty() const {
@@ -329,10 +347,11 @@ void Worker::drop_tasks(const Chosen& chosen, bool commit) {
 }
 
 void Worker::discard(std::shared_ptr<const QueryRun> run) {
-  inbox_.post([this, run = std::move(run)] {
+  const auto drop = [this, run = std::move(run)] {
     remove_tasks([&](const Task& task) { return task.run_is(*run); });
     share_queues();
-  });
+  };
+  if (!inbox_.post(drop)) return do_here(drop);
   wake();
 }
 

@@ -80,6 +80,8 @@ class Worker {
   void wake() { feeds_->wake(); }
   /// Runs `work` between two rounds, on the worker's thread where it has one, and waits for it.
   void call(std::function<void()> work);
+  /// As call(), but waits no longer than so. False: it may be done later, so `work` owns what it touches.
+  bool call_within(std::function<void()> work, std::chrono::milliseconds wait);
   /// Called at the end of every round and before one sleeps, on the thread that runs it, without locks. To be set
   /// before start().
   void after_round(std::function<void()> callback) { after_round_ = std::move(callback); }
@@ -129,6 +131,7 @@ class Worker {
   void take_in(Result<std::optional<Fetch>> fetch, Feeds& feeds, Status& outcome, bool& arrived);
   std::chrono::milliseconds wait_at_most(std::chrono::milliseconds wait, bool worked) const;
   bool any_dirty() const;
+  void do_here(const std::function<void()>& work);
   bool more_is_coming();
   /// What a task is called: one of that name at a time.
   struct Name {

@@ -16,7 +16,7 @@ import unittest
 from collections import Counter, defaultdict
 
 from model import differences
-from proxy import in_front_of
+from proxy import ADD_OFFSETS, COMMIT_OFFSETS, END_TXN, PRODUCE, in_front_of
 from server import BROKER, Refused, Server, eventually
 from topics import produce, read_committed
 
@@ -211,6 +211,15 @@ class ChaosTest(unittest.TestCase):
         self.broker("restart", node)
         time.sleep(1)  # replicas catch up
 
+    def end_broker(self):
+        """In good order: it hands its partitions over."""
+        if self.nodes < 3:
+            return
+        node = self.rng.randrange(1, self.nodes + 1)
+        self.broker("end", node)
+        self.broker("restart", node)
+        time.sleep(1)
+
     def freeze_broker(self):
         with open(os.path.join(BROKERS, str(self.rng.randrange(1, self.nodes + 1)), "pid")) as file:
             pid = int(file.read())
@@ -238,7 +247,7 @@ class ChaosTest(unittest.TestCase):
     def hold_answers(self):
         """The outcome of commits is not known for a while, and sometimes never."""
         for proxy in self.proxies:
-            proxy.held = {self.rng.choice([26, 26, 28, 0])}
+            proxy.held = {self.rng.choice([END_TXN, END_TXN, COMMIT_OFFSETS, PRODUCE])}
         time.sleep(self.rng.choice([0.2, 1.0, 4.0]))
         if self.rng.random() < 0.5:
             for proxy in self.proxies:
@@ -246,19 +255,38 @@ class ChaosTest(unittest.TestCase):
         for proxy in self.proxies:
             proxy.held = set()
 
-    def choices(self):
-        """Of processes, brokers and statements, one after the other; of connections, at the same time."""
+    def lose_answers(self):
+        """The brokers have done what was asked, and nobody hears of it."""
+        lost = {self.rng.choice([END_TXN, END_TXN, COMMIT_OFFSETS, ADD_OFFSETS, PRODUCE])}
+        for proxy in self.proxies:
+            proxy.lost = lost
+        time.sleep(self.rng.choice([0.1, 0.5, 2.0]))
+        for proxy in self.proxies:
+            proxy.lost = set()
+
+    def refuse(self):
+        """A broker that cannot be reached, though the others see it."""
+        proxy = self.rng.choice(self.proxies)
+        proxy.refusing = True
+        proxy.cut()
+        time.sleep(self.rng.choice([0.2, 1.0, 4.0]))
+        proxy.refusing = False
+
+    def hands(self):
+        """Faults that come one after the other, of several kinds at the same time: of processes and statements, of
+        brokers, of connections."""
         ours = [self.kill] * 3 + [self.freeze] * 2 + [self.stop_cleanly, self.pause_and_resume, self.come_and_go, self.replace]
         if not self.proxies:
-            return ours, []
-        return ours + [self.freeze_broker, self.kill_broker], [self.cut] * 3 + [self.slow, self.stall] + [self.hold_answers] * 2
+            return [ours]
+        brokers = [self.freeze_broker] * 3 + [self.kill_broker, self.end_broker] if self.nodes > 1 else [self.freeze_broker]
+        return [ours, brokers, [self.cut] * 3 + [self.slow, self.stall, self.refuse] + [self.hold_answers, self.lose_answers] * 2]
 
     def all_alive(self):
         for server in self.servers:
             if server.process.poll() is not None:
                 self.fail(f"a server ended with {server.process.returncode}:\n{server.log()[-3000:]}")
 
-    def hand(self, faults, seed, until, alive):
+    def hand(self, faults, seed, until, alive=lambda: None):
         self.own.rng = random.Random(seed)
         try:
             while time.monotonic() < until and not self.broken.is_set():
@@ -296,13 +324,14 @@ class ChaosTest(unittest.TestCase):
         feeder.start()
         try:
             until = time.monotonic() + SECONDS
-            ours, connections = self.choices()
-            other = threading.Thread(target=self.hand, args=(connections, SEED + 2, until, lambda: None), daemon=True)
-            if connections:
-                other.start()
+            ours, *others = self.hands()
+            threads = [threading.Thread(target=self.hand, args=(faults, SEED + 2 + i, until), daemon=True)
+                       for i, faults in enumerate(others)]
+            for thread in threads:
+                thread.start()
             self.hand(ours, SEED, until, self.all_alive)
-            if connections:
-                other.join(60)
+            for thread in threads:
+                thread.join(180)
             self.assertFalse(self.broken.is_set(), "a fault could not be done")
         finally:
             self.stop_feeding.set()

@@ -7,7 +7,7 @@ import struct
 import threading
 import time
 
-SYNC_GROUP, END_TXN = 14, 26
+PRODUCE, SYNC_GROUP, ADD_OFFSETS, END_TXN, COMMIT_OFFSETS = 0, 14, 25, 26, 28
 
 
 def address(text):
@@ -18,10 +18,12 @@ def address(text):
 class Proxy:
     """In front of one broker. Its faults are attributes, which may be set at any time:
     `delay` seconds before each piece goes on; `stalled`: nothing goes on until it is false again; `held`: answers to
-    these requests (Kafka's numbers) wait until they are taken out."""
+    these requests (Kafka's numbers) wait until they are taken out; `lost`: instead of an answer to these the connection
+    ends, though the broker has done what was asked; `refusing`: who connects is sent away."""
 
     def __init__(self, listen, behind):
         self.behind, self.delay, self.stalled, self.held = behind, 0.0, False, set()
+        self.lost, self.refusing = set(), False
         self.lock, self.links, self.closed = threading.Lock(), set(), False
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -36,6 +38,8 @@ class Proxy:
             except OSError:
                 return
             try:
+                if self.refusing:
+                    raise ConnectionRefusedError
                 broker = socket.create_connection(self.behind, 5)
             except OSError:
                 client.close()
@@ -63,6 +67,8 @@ class Proxy:
                     time.sleep(self.delay)
                 while self.stalled or (not request and key in self.held):
                     time.sleep(0.01)
+                if not request and key in self.lost:
+                    break
                 target.sendall(size + body)
         except (OSError, EOFError):
             pass

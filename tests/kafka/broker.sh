@@ -2,7 +2,7 @@
 # A real Apache Kafka broker (KRaft, one node or several) on loopback, for tests and by hand.
 #   broker.sh start DIR [NODES]     fetches the jars if need be, starts the nodes, waits until they answer, prints HOST:PORT[,...]
 #   broker.sh stop DIR              ends the nodes (by pid)
-#   broker.sh kill DIR NODE         kill -9 one node (1..NODES)
+#   broker.sh kill DIR NODE         kill -9 one node (1..NODES); end DIR NODE: in good order
 #   broker.sh run CLASS ...         one of Kafka's own tools
 #   broker.sh restart DIR NODE      starts it again on its port and data
 # A second listener of each node, DIR/NODE/behind, names DIR/NODE/proxy as its address: whoever comes to a proxy there
@@ -150,6 +150,7 @@ case ${1:-} in
   start) start "$2" "${3:-1}" ;;
   stop) stop "$2" ;;
   kill) end "$2/$3" KILL ;;
+  end) end "$2/$3" TERM ;;
   run) fetch; run "${@:2}" ;;
   restart) restart "$2" "$3" ;;
   *) sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2 ;;

@@ -1,0 +1,73 @@
+"""A worker that comes to no end, and one that has much to do: what others ask of the server is answered, and it ends when it
+is told to. On the broker of with_broker.sh where there is one, else embedded."""
+import random
+import time
+import unittest
+
+from server import BROKER, Server, eventually
+
+ROWS = 2000
+
+
+class HangTest(unittest.TestCase):
+    def setUp(self):
+        self.tag = f"t{random.randrange(1 << 30)}"
+        self.server = Server(BROKER, {"ksql.service.id": self.tag + "_", "commit.interval.ms": 100}, options=["--threads", "1"])
+        self.addCleanup(self.server.close)
+
+    def declare(self, environment=None):
+        self.server.start(environment)
+        self.server.sql(f"CREATE STREAM s (k STRING KEY, t STRING) WITH (kafka_topic='{self.tag}s', value_format='JSON', partitions=1);"
+                        f"CREATE TABLE n WITH (kafka_topic='{self.tag}n') AS SELECT k, COUNT(*) AS n FROM s GROUP BY k;")
+
+    def hang(self):
+        """The only worker stands still in the middle of a commit."""
+        self.declare({"MILLRACE_FAILPOINTS": "progress.write=hang@3"})
+        before = -1
+        for i in range(100):
+            self.server.insert("s", [{"k": "a", "t": "x"}])
+            time.sleep(0.3)
+            now = self.server.metric("query_rows_in_total")
+            if now == before and i > 3:
+                return
+            before = now
+        self.fail("it does not hang")
+
+    def test_what_others_ask_is_answered(self):
+        self.hang()
+        for path in ("/metrics", "/info", "/healthcheck", "/status", "/clusterStatus", "/debug/tasks"):
+            began = time.monotonic()
+            self.assertEqual(self.server.request("GET", path, seconds=10)[0], 200, path)
+            self.assertLess(time.monotonic() - began, 3, path)
+        for statement in ("SHOW QUERIES;", "SHOW STREAMS EXTENDED;", "DESCRIBE n EXTENDED;", "EXPLAIN $;"):
+            id_ = self.server.sql("SHOW QUERIES;", seconds=10)[0]["queries"][0]["id"]
+            began = time.monotonic()
+            self.server.sql(statement.replace("$", id_), seconds=10)
+            self.assertLess(time.monotonic() - began, 5, statement)
+
+    def test_it_ends(self):
+        self.hang()
+        began = time.monotonic()
+        self.assertEqual(self.server.stop(45), 70)
+        print(f"ended after {time.monotonic() - began:.1f} s", flush=True)
+        self.server.start()  # nor does it keep it from starting
+        eventually(lambda: self.server.metric("query_lag_records") == 0, 20, "it does what it had not")
+
+    def test_a_row_that_takes_its_time(self):
+        """A regular expression takes its time limit for each of many rows: the others get their turns."""
+        self.declare()
+        self.server.sql(f"CREATE STREAM slow WITH (kafka_topic='{self.tag}slow') AS SELECT k, REGEXP_EXTRACT('^(a|aa)+$', t) AS r "
+                        "FROM s;")
+        self.server.insert("s", [{"k": "a", "t": "a" * 60 + "b"}] * ROWS)
+        eventually(lambda: self.server.rows("SELECT n FROM n WHERE k = 'a';") == [[ROWS]], 20, "they are counted")
+        for i in range(20):
+            began = time.monotonic()
+            self.server.insert("s", [{"k": f"b{i}", "t": "b"}])
+            eventually(lambda: self.server.rows(f"SELECT n FROM n WHERE k = 'b{i}';") == [[1]], 10, "the other query", 0.01)
+            self.assertLess(time.monotonic() - began, 2)
+        self.assertGreater(self.server.metric("query_lag_records"), 0, "the slow one was quick")
+        self.assertEqual(self.server.stop(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
