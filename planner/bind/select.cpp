@@ -14,6 +14,7 @@
 #include "planner/bind/select_relations.h"
 #include "planner/bind/select_table_calls.h"
 #include "planner/bind/select_union.h"
+#include "planner/bind/subquery_joins.h"
 #include "planner/logical/window_trace.h"
 
 namespace millrace::inline planner {
@@ -103,18 +104,22 @@ BoundSelect bind_union(const SelectInput& input) {
 
 BoundSelect bind_plain(SelectInput input, std::function<void(const Schema&)> on_columns);
 
+/// Another text of the same query.
+SelectInput over_query(const ast::Query& query, const SelectInput& input) {
+  return {.query = query,
+          .context = input.context,
+          .sink = input.sink,
+          .pull = input.pull,
+          .inner = input.inner,
+          .named = input.named,
+          .final_stream = input.final_stream,
+          .within_final = input.within_final};
+}
+
 BoundSelect bind(SelectInput input, std::function<void(const Schema&)> on_columns) {
   check_windows(input.query, input.context.properties);
   const ast::Query inlined = inline_windows(input.query);
-  return bind_plain(SelectInput{.query = inlined,
-                                .context = input.context,
-                                .sink = input.sink,
-                                .pull = input.pull,
-                                .inner = input.inner,
-                                .named = input.named,
-                                .final_stream = input.final_stream,
-                                .within_final = input.within_final},
-                    std::move(on_columns));
+  return bind_plain(over_query(inlined, input), std::move(on_columns));
 }
 
 BoundSelect bind_plain(SelectInput input, std::function<void(const Schema&)> on_columns) {
@@ -127,6 +132,10 @@ BoundSelect bind_plain(SelectInput input, std::function<void(const Schema&)> on_
   if (!query.union_all.empty()) return bind_union(input);
   BoundSelect result;
   Scope scope = open_sources(input, result.sources);
+  if (auto joined = join_subqueries(input, scope)) {
+    joined->with.clear();  // `named` has them
+    return bind_plain(over_query(*joined, input), std::move(on_columns));
+  }
   ItemNames names(scope);
   const Clauses clauses = read_clauses(input, scope, names);
   check_clauses(input, scope, clauses);
