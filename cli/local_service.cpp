@@ -1,5 +1,7 @@
 #include "cli/local_service.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <array>
 #include <thread>
@@ -11,6 +13,8 @@
 
 namespace millrace::inline cli {
 namespace {
+
+constexpr std::chrono::milliseconds kStartAgain{200};
 
 /// The value of `name="..."` in a JAAS configuration; empty: it is not there.
 std::string jaas_value(const std::string& jaas, const std::string& name) {
@@ -113,7 +117,16 @@ Result<std::unique_ptr<LocalService>> LocalService::open(std::unique_ptr<DataDir
   service.state_directory = local->directory_->state();
   service.workers = options.workers > 0 ? options.workers : threads ? std::stoi(*threads) : cores;
   service.version = kVersion;
-  auto opened = Service::open(*local->log_, std::move(service));
+  // A broker that answered a moment ago may be away for another: that is no reason to give up.
+  const auto deadline =
+      std::chrono::steady_clock::now() + std::chrono::milliseconds(service.config.integer("millrace.broker.wait.ms"));
+  auto opened = Service::open(*local->log_, service);
+  while (!opened && opened.error().retriable() && local->log_->traits().membership &&
+         std::chrono::steady_clock::now() < deadline) {
+    spdlog::warn("{}; trying again", opened.error().message);
+    std::this_thread::sleep_for(kStartAgain);
+    opened = Service::open(*local->log_, service);
+  }
   if (!opened) return opened.error();
   local->service_ = std::move(*opened);
   return local;

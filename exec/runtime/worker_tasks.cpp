@@ -45,7 +45,8 @@ void Worker::add_task(NewTask task) {
 bool Worker::step_idle() {
   bool moved = false;
   for (const auto& task : tasks_) {
-    if (!task->has_idle_clock() || task->run().paused || restoring_.contains(task.get())) continue;
+    const QueryRun& run = task->run();
+    if (!task->has_idle_clock() || run.paused || run.failed || run.held || restoring_.contains(task.get())) continue;
     const auto stepped = task->step_idle([this](const TaskInput& input) { return feeds_of(input).has_more(input); });
     if (!stepped) {
       task_failed(*task, stepped.error());

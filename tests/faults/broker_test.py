@@ -6,6 +6,7 @@ import subprocess
 import time
 import unittest
 
+from proxy import CREATE_TOPICS, DESCRIBE_CONFIGS, INIT_PRODUCER, in_front_of
 from scenario import Kafka, make_events
 from server import BROKER, Refused, Server, eventually
 
@@ -52,6 +53,21 @@ class BrokerTest(unittest.TestCase):
         self.assertEqual(nowhere.process.wait(60), 1)
         self.assertIn("no Kafka broker answers at 127.0.0.1:1 yet", nowhere.log())
         self.assertIn("millrace: no Kafka broker answers at 127.0.0.1:1:", nowhere.log())
+
+    def test_connections_that_break_while_it_starts(self):
+        proxies, address = in_front_of(os.environ["MILLRACE_TEST_BROKER_DIR"])
+        for proxy in proxies:
+            self.addCleanup(proxy.close)
+            proxy.lost = {CREATE_TOPICS, INIT_PRODUCER, DESCRIBE_CONFIGS}
+        server = Server(address, {"ksql.service.id": f"breaks{self.rng.randrange(1 << 30)}_"})
+        self.addCleanup(server.close)
+        server.spawn()
+        eventually(lambda: "trying again" in server.log(), 30, "it notices")
+        self.assertIsNone(server.process.poll())
+        for proxy in proxies:
+            proxy.lost = set()
+        server.wait_ready()
+        self.assertEqual(server.stop(), 0)
 
     def test_it_comes_goes_and_returns(self):
         broker("kill")
