@@ -149,7 +149,8 @@ Status EngineImpl::write_progress(const std::vector<Prepared>& prepared, bool re
   for (const Place& place : places) {
     std::optional<std::string> value;
     if (!remove) value = encode(first_progress(place, *bounds));
-    if (auto done = (*writer)->append(*topic, partition_of(place.slot), place.key, value, now); !done) return done;
+    if (auto done = (*writer)->append(*topic, partition_of(place.slot), place.key, value, RecordTime{now}); !done)
+      return done;
   }
   if (auto done = (*writer)->commit(); !done) return done;
   const auto state = (*writer)->commit_state(std::chrono::seconds{30});

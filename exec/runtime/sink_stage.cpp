@@ -61,7 +61,9 @@ Status SinkStage::write_time(std::int64_t time, Writer& writer) {
   const std::int32_t partitions = writer.partitions(*topic);
   written_.assign(static_cast<std::size_t>(partitions), true);
   for (std::int32_t partition = 0; partition < partitions; ++partition)
-    if (auto done = writer.append(*topic, partition, std::nullopt, value, std::max<std::int64_t>(time, 0), {}); !done)
+    if (auto done =
+            writer.append(*topic, partition, std::nullopt, value, RecordTime{std::max<std::int64_t>(time, 0)}, {});
+        !done)
       return done;
   return {};
 }
