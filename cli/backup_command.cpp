@@ -18,6 +18,8 @@ constexpr const char* kBackupHelp = R"(usage: millrace backup NAME [URL]
 Has a running server copy its embedded log and its state to NAME under its millrace.backup.directory, and prints where.
 The server goes on meanwhile. URL defaults to http://localhost:8088.
 
+  -h, --help                 this text
+
 examples:
   millrace backup monday
   millrace backup monday https://streams.example.org:8088 --user operator
@@ -49,7 +51,7 @@ std::string text_of(const HttpResponse& response, std::string_view field) {
 
 int backup_command(const std::vector<std::string>& arguments) {
   const Options options(kBackupOptions, arguments);
-  if (options.has("help")) return std::printf("%s\n%s", kBackupHelp, kConnectionHelp) < 0;
+  if (options.has("help")) return print_help(kBackupHelp);
   const std::vector<std::string>& given = options.positional();
   if (given.empty() || given.size() > 2) throw UsageError("expected the backup's name, and perhaps a URL");
   const std::string url = given.size() > 1 ? given[1] : "http://localhost:8088";

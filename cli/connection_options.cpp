@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/url.hpp>
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <optional>
@@ -63,12 +65,20 @@ std::optional<Credentials> credentials(const Options& options, const std::string
   return given;
 }
 
-}  // namespace
-
-const char* const kConnectionHelp =
+constexpr std::string_view kConnectionHelp =
     "  -u, --user NAME            and -p, --password PASSWORD, or --password-file FILE; otherwise ~/.netrc is asked\n"
     "  --cacert FILE              certificates that sign the server's, PEM (default the system's)\n"
     "  --cert FILE [--key FILE]   a certificate to show, PEM, with its key\n";
+
+}  // namespace
+
+int print_help(std::string_view help) {
+  const std::size_t examples = std::min(help.find("\nexamples:"), help.size());
+  std::string whole(help.substr(0, examples));
+  whole += kConnectionHelp;
+  whole += help.substr(examples);
+  return std::fputs(whole.c_str(), stdout) < 0;
+}
 
 std::vector<OptionDef> with_connection_options(std::vector<OptionDef> own) {
   own.insert(own.end(), {{"user", 'u', true},

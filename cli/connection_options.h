@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/options.h"
@@ -16,7 +17,8 @@ struct ConnectionOptions {
 
 /// -u/--user, -p/--password, --password-file, --cacert, --cert, --key: for a command's table of options.
 std::vector<OptionDef> with_connection_options(std::vector<OptionDef> own);
-extern const char* const kConnectionHelp;
+/// Prints a command's help with these options before its examples. The exit status.
+int print_help(std::string_view help);
 
 /// Without --user: the entry of the URL's host in ~/.netrc, if there is one. Asks for a password that is not given.
 /// Throws UsageError.

@@ -22,9 +22,9 @@ constexpr const char* kLoadHelp = R"(usage: millrace load STREAM FILE [URL]
 Inserts the rows of a CSV file with a header line, or of a file of JSON objects, one a line. FILE - reads standard input.
 Empty CSV fields are NULL. Column types come from the stream. URL defaults to http://localhost:8088.
 
-  --format csv|json       (default: json when the first character is a brace)
-  --delimiter C           of CSV, default a comma
-  --quiet                 no progress
+  --format csv|json          (default: json when the first character is a brace)
+  --delimiter C              of CSV, default a comma
+  -q, --quiet                no progress
 
 examples:
   millrace load clicks clicks.csv
@@ -192,7 +192,7 @@ std::uint64_t load(std::istream& input, const std::string& stream, HttpClient& c
 
 int load_command(const std::vector<std::string>& arguments) {
   const Options options(kLoadOptions, arguments);
-  if (options.has("help")) return std::fputs(kLoadHelp, stdout) < 0 || std::fputs(kConnectionHelp, stdout) < 0;
+  if (options.has("help")) return print_help(kLoadHelp);
   if (options.positional().size() < 2 || options.positional().size() > 3)
     throw UsageError("expected STREAM FILE [URL]");
   const std::string& path = options.positional()[1];

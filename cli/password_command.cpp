@@ -13,6 +13,10 @@ namespace {
 constexpr const char* kPasswordHelp = R"(usage: millrace password USER [ROLE...]
 
 Asks for a password (or reads a line of standard input) and prints the user's line for millrace.authentication.file.
+
+examples:
+  millrace password ann analyst >> /etc/millrace/users
+  millrace password operator admin < secret.txt
 )";
 const std::vector<OptionDef> kPasswordOptions = {{"help", 'h', false}};
 

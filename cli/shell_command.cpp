@@ -140,7 +140,7 @@ std::string history_path() {
 
 int shell_command(const std::vector<std::string>& arguments) {
   const Options options(kShellOptions, arguments);
-  if (options.has("help")) return std::fputs(kShellHelp, stdout) < 0 || std::fputs(kConnectionHelp, stdout) < 0;
+  if (options.has("help")) return print_help(kShellHelp);
   if (options.positional().size() > 1)
     throw UsageError(fmt::format("unexpected argument '{}'", options.positional()[1]));
   if (options.has("execute") && options.has("file")) throw UsageError("--execute and --file exclude each other");

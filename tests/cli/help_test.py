@@ -1,12 +1,23 @@
 """The help of every command: help_test.py MILLRACE. Python's standard library only."""
+import re
 import subprocess
 import sys
 
 MILLRACE = sys.argv[1]
-COMMANDS = ["shell", "server", "run", "test", "load", "backup", "restore", "bench"]
 
-for command in COMMANDS:
-    done = subprocess.run([MILLRACE, command, "--help"], capture_output=True, text=True, timeout=60)
+
+def help_of(*command):
+    done = subprocess.run([MILLRACE, *command, "--help"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and not done.stderr, (command, done)
-    assert done.stdout.startswith("usage: millrace"), (command, done.stdout)
-    assert f"\nexamples:\n  millrace" in done.stdout or "| millrace" in done.stdout, (command, done.stdout)
+    return done.stdout
+
+
+commands = set(re.findall(r"^  millrace \[?([a-z]+)", help_of(), re.MULTILINE))
+assert {"shell", "server", "password", "bench"} <= commands, commands
+for command in sorted(commands):
+    text = help_of(command)
+    assert text.startswith("usage: millrace"), (command, text)
+    before, examples = text.split("\nexamples:\n")
+    lines = examples.splitlines()
+    assert lines and all(re.match(r"  (.* \| )?millrace\b", line) for line in lines), (command, examples)
+    assert command in ("shell", "restore") or any(f"millrace {command}" in line for line in lines), (command, examples)

@@ -81,5 +81,24 @@ TEST(InternalTopics, HaveTheReplicasOfTheSettings) {
   EXPECT_NE(log.asked.at("s").replicas, 3);  // no internal one
 }
 
+// Where that is set, otherwise the log's own number (-1).
+TEST(InternalTopics, SinksTakeTheReplicasOfTheirSource) {
+  for (const bool inherit : {false, true}) {
+    NotingLog log;
+    ServiceOptions options;
+    options.workers = 0;
+    options.process_id = "test";
+    options.config.set("ksql.create.topic.inherit.source.replicas.enabled", inherit ? "true" : "false");
+    auto service = Service::open(log, std::move(options));
+    ASSERT_TRUE(service) << service.error().message;
+    const Reply reply = (*service)->execute(
+        {.sql = "CREATE STREAM s (v INT) WITH (kafka_topic='s', partitions=1, replicas=3, value_format='JSON');"
+                "CREATE STREAM c AS SELECT * FROM s;"});
+    ASSERT_FALSE(reply.error) << reply.error->message;
+    EXPECT_EQ(log.asked.at("s").replicas, 3);
+    EXPECT_EQ(log.asked.at("C").replicas == 3, inherit);
+  }
+}
+
 }  // namespace
 }  // namespace millrace
