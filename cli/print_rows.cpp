@@ -10,6 +10,7 @@ using harness::Json;
 
 constexpr std::size_t kHeldRows = 100;  // the widths are chosen by so many
 constexpr int kLeastWidth = 5;
+constexpr int kLongestWord = 24;  // a timestamp, an address
 
 int widest_line(std::string_view text) {
   int widest = 0;
@@ -19,6 +20,18 @@ int widest_line(std::string_view text) {
     if (end == std::string_view::npos) return widest;
     text.remove_prefix(end + 1);
   }
+}
+
+/// Of the words that a table should not break; longer ones may be.
+int widest_word(std::string_view text) {
+  int widest = 0;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find_first_of(" \n"), text.size());
+    const int width = display_width(text.substr(0, end));
+    if (width <= kLongestWord) widest = std::max(widest, width);
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return widest;
 }
 
 /// The part of `text` for the next line of a cell, cut between words where that is not too early.
@@ -106,13 +119,14 @@ std::string RowPrinter::settle() {
 }
 
 void RowPrinter::choose_widths() {
-  std::vector<int> natural, least;
+  std::vector<int> natural, least, words;
   for (std::size_t i = 0; i < columns_.size(); ++i) {
-    int widest = 0, widest_number = 0;
+    int widest = 0, widest_number = 0, word = 0;
     bool numbers = false, others = false;
     for (const Row& row : held_) {
       const int width = widest_line(row[i].text);
       widest = std::max(widest, width);
+      word = std::max(word, widest_word(row[i].text));
       if (row[i].number) widest_number = std::max(widest_number, width);
       numbers |= row[i].number;
       others |= !row[i].number && row[i].text != "null" && row[i].text != "<TOMBSTONE>";
@@ -120,16 +134,18 @@ void RowPrinter::choose_widths() {
     right_.push_back(numbers && !others);
     natural.push_back(std::max({widest, display_width(columns_[i]), 1}));
     least.push_back(std::max(kLeastWidth, widest_number));
+    words.push_back(std::max(least.back(), word));
   }
   if (options_.column_width > 0) {
     for (const int width : least) widths_.push_back(std::max(options_.column_width, width > kLeastWidth ? width : 0));
     return;
   }
-  share_width(natural, least);
+  if (!share_width(natural, words)) share_width(natural, least);
 }
 
 /// Columns wider than their share of the terminal give way, all to the same width, but none below its least one.
-void RowPrinter::share_width(const std::vector<int>& natural, const std::vector<int>& least) {
+/// Whether all have room then.
+bool RowPrinter::share_width(const std::vector<int>& natural, const std::vector<int>& least) {
   const auto fitted = [&](int cap) {
     std::vector<int> widths;
     for (std::size_t i = 0; i < natural.size(); ++i) widths.push_back(std::min(natural[i], std::max(cap, least[i])));
@@ -139,6 +155,7 @@ void RowPrinter::share_width(const std::vector<int>& natural, const std::vector<
   int cap = *std::max_element(natural.begin(), natural.end());
   widths_ = fitted(cap);
   while (cap > kLeastWidth && std::accumulate(widths_.begin(), widths_.end(), 0) > room) widths_ = fitted(--cap);
+  return std::accumulate(widths_.begin(), widths_.end(), 0) <= room;
 }
 
 /// Longer cells than the first rows had: a column of numbers gets what it needs, others what the terminal still has.

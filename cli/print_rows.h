@@ -15,7 +15,7 @@ std::string pretty_json(const harness::Json& value);
 
 /// Rows of one query in boxes as wide as their content. The first rows are held back until `settle`, or until there are
 /// enough of them to choose the widths by; numbers stand to the right and are never broken, other cells that are too
-/// long are wrapped or cut (SET CLI WRAP).
+/// long are wrapped between words, or within one where words have no room, or cut (SET CLI WRAP).
 class RowPrinter {
  public:
   RowPrinter(const PrintOptions& options, std::vector<std::string> columns)
@@ -34,7 +34,7 @@ class RowPrinter {
   using Row = std::vector<Cell>;
 
   void choose_widths();
-  void share_width(const std::vector<int>& natural, const std::vector<int>& least);
+  bool share_width(const std::vector<int>& natural, const std::vector<int>& least);
   void widen(const Row& cells);
   int room_for_cells() const;
   std::string lines(const Row& cells, bool wrap) const;

@@ -27,7 +27,6 @@ class Shell {
   bool run_script(const std::string& text);
   /// Handles `line` when it is one of the shell's own commands.
   bool run_command(const std::string& line);
-  bool exit_wanted() const { return exit_; }
   void banner();
 
   /// Where everything shown also goes while spooling.

@@ -98,9 +98,7 @@ void Http1Parser::on_header_impl(Problem&) {
   if (!upgrade()) wishes_.upgrade.clear();
 }
 
-void Http1Parser::on_body_init_impl(boost::optional<std::uint64_t> const&, Problem&) {
-  has_body_ = true;
-}
+void Http1Parser::on_body_init_impl(boost::optional<std::uint64_t> const&, Problem&) {}
 
 std::size_t Http1Parser::on_body_impl(Text piece, Problem&) {
   body_ += view(piece);

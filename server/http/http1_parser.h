@@ -28,7 +28,6 @@ class Http1Parser final : public boost::beast::http::basic_parser<true> {
   std::string& body() { return body_; }
   /// Why the request is refused though it can be read; 0: it is not.
   int refusal() const { return refusal_; }
-  bool has_body() const { return has_body_; }
   /// Feeds the parser. Bytes used; `error` as basic_parser says.
   std::size_t feed(std::string_view bytes, boost::beast::error_code& error);
 
@@ -49,7 +48,6 @@ class Http1Parser final : public boost::beast::http::basic_parser<true> {
   Wishes wishes_;
   std::string body_;
   int refusal_ = 0, hosts_ = 0, fields_ = 0;
-  bool has_body_ = false;
 };
 
 }  // namespace millrace::inline server

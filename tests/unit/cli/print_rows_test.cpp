@@ -46,6 +46,22 @@ TEST(RowPrinter, LongTextIsWrappedOrCutAndNumbersAreNot) {
             "|one tw…|1360281600000|[1, 2]|\n");
 }
 
+TEST(RowPrinter, WordsAreNotBrokenWhereTheyHaveRoom) {
+  PrintOptions options;
+  options.width = 50;
+  const std::vector<const char*> rows = {
+      R"(["2023-11-14T22:13:20.000","a note of several words that is long","2024-05-01"])"};
+  EXPECT_EQ(shown(options, {"AT", "NOTE", "D"}, rows),
+            "+-----------------------+-------------+----------+\n"
+            "|AT                     |NOTE         |D         |\n"
+            "+-----------------------+-------------+----------+\n"
+            "|2023-11-14T22:13:20.000|a note of    |2024-05-01|\n"
+            "|                       |several words|          |\n"
+            "|                       |that is long |          |\n");
+  options.width = 30;
+  EXPECT_EQ(shown(options, {"AT", "NOTE", "D"}, rows).substr(0, 29), "+--------+--------+--------+\n");
+}
+
 TEST(RowPrinter, LaterRowsWidenColumns) {
   EXPECT_EQ(shown({}, {"X", "Y"}, {R"(["a",1])", R"(["longer",12345])"}, 1),
             "+-+-+\n"
