@@ -137,10 +137,10 @@ TEST_P(LogContract, RecordsComeBackAsWritten) {
   EXPECT_EQ(out->partitions(handle), 1);
   const std::string large(300'000, 'x');
   const std::vector<HeaderView> headers{{"trace", "1"}, {"none", std::nullopt}, {"", ""}};
-  ASSERT_TRUE(out->append(handle, 0, "key", "value", 1000, headers));
-  ASSERT_TRUE(out->append(handle, 0, std::nullopt, std::nullopt, 0));
-  ASSERT_TRUE(out->append(handle, 0, "", "", 999));
-  ASSERT_TRUE(out->append(handle, 0, std::string_view("\0\xff", 2), large, 4'000'000'000'000));
+  ASSERT_TRUE(out->append(handle, 0, "key", "value", RecordTime{1000}, headers));
+  ASSERT_TRUE(out->append(handle, 0, std::nullopt, std::nullopt, RecordTime{0}));
+  ASSERT_TRUE(out->append(handle, 0, "", "", RecordTime{999}));
+  ASSERT_TRUE(out->append(handle, 0, std::string_view("\0\xff", 2), large, RecordTime{4'000'000'000'000}));
   EXPECT_GT(out->pending_bytes(), large.size());
   commit(*out);
   EXPECT_EQ(out->pending_bytes(), 0U);
@@ -170,12 +170,12 @@ TEST_P(LogContract, NothingIsVisibleBeforeCommitOrAfterAbort) {
   const std::string name = topic("atomic", 2);
   auto out = writer("w");
   const auto handle = *out->topic(name);
-  ASSERT_TRUE(out->append(handle, 0, "a", "dropped", 1));
+  ASSERT_TRUE(out->append(handle, 0, "a", "dropped", RecordTime{1}));
   EXPECT_EQ(log().bounds({name, 0})->end, 0);
   ASSERT_TRUE(out->abort());
   EXPECT_EQ(out->pending_bytes(), 0U);
-  ASSERT_TRUE(out->append(handle, 0, "a", "kept 0", 1));
-  ASSERT_TRUE(out->append(handle, 1, "b", "kept 1", 1));
+  ASSERT_TRUE(out->append(handle, 0, "a", "kept 0", RecordTime{1}));
+  ASSERT_TRUE(out->append(handle, 1, "b", "kept 1", RecordTime{1}));
   EXPECT_THAT(read_all(name, 1), IsEmpty());
   commit(*out);
   EXPECT_THAT(values(name, 0), ElementsAre("kept 0"));
@@ -198,9 +198,9 @@ TEST_P(LogContract, CommitsReportWhereTrackedRecordsWent) {
   const auto output = *out->topic(other);
   EXPECT_EQ(*out->topic(tracked, true), changelog);
   for (int round = 1; round <= 3; ++round) {
-    ASSERT_TRUE(out->append(changelog, 1, "k", "v", 1));
-    ASSERT_TRUE(out->append(changelog, 1, "k", "v", 1));
-    ASSERT_TRUE(out->append(output, 0, "k", "v", 1));
+    ASSERT_TRUE(out->append(changelog, 1, "k", "v", RecordTime{1}));
+    ASSERT_TRUE(out->append(changelog, 1, "k", "v", RecordTime{1}));
+    ASSERT_TRUE(out->append(output, 0, "k", "v", RecordTime{1}));
     ASSERT_TRUE(out->commit());
     const auto state = ended(*out);
     ASSERT_THAT(state.appended, SizeIs(1));
@@ -215,17 +215,17 @@ TEST_P(LogContract, CommitsReportWhereTrackedRecordsWent) {
 TEST_P(LogContract, WritersLetGoOfTopicsThatNobodyAsksFor) {
   const std::string kept = topic("kept"), gone = topic("gone"), open = topic("open");
   auto out = writer("w");
-  for (const std::string& name : {kept, gone}) ASSERT_TRUE(out->append(*out->topic(name), 0, "k", "v", 1));
+  for (const std::string& name : {kept, gone}) ASSERT_TRUE(out->append(*out->topic(name), 0, "k", "v", RecordTime{1}));
   ASSERT_TRUE(out->commit());
   ASSERT_EQ(ended(*out).outcome, Writer::Outcome::committed);
   const auto old = *out->topic(gone);
-  ASSERT_TRUE(out->append(*out->topic(open), 0, "k", "in the open transaction", 1));
+  ASSERT_TRUE(out->append(*out->topic(open), 0, "k", "in the open transaction", RecordTime{1}));
   const auto before = Clock::now();
   const auto known = *out->topic(kept);
   EXPECT_EQ(out->forget_topics(before), 2U);
-  EXPECT_FALSE(out->append(old, 0, "k", "v", 1));
+  EXPECT_FALSE(out->append(old, 0, "k", "v", RecordTime{1}));
   EXPECT_EQ(*out->topic(kept), known);
-  ASSERT_TRUE(out->append(*out->topic(gone), 0, "k", "again", 1));
+  ASSERT_TRUE(out->append(*out->topic(gone), 0, "k", "again", RecordTime{1}));
   ASSERT_TRUE(out->commit());
   ASSERT_EQ(ended(*out).outcome, Writer::Outcome::committed);
   for (const auto& [name, count] : {std::pair{kept, 1U}, std::pair{gone, 2U}, std::pair{open, 1U}})
@@ -236,7 +236,7 @@ TEST_P(LogContract, WritersLetGoOfTopicsThatNobodyAsksFor) {
 TEST_P(LogContract, AHandleOfARemovedPartitionMeansNothing) {
   const std::string name = topic("again");
   auto out = writer("w");
-  ASSERT_TRUE(out->append(*out->topic(name), 0, "k", "v", 1));
+  ASSERT_TRUE(out->append(*out->topic(name), 0, "k", "v", RecordTime{1}));
   ASSERT_TRUE(out->commit());
   ASSERT_EQ(ended(*out).outcome, Writer::Outcome::committed);
   auto reader = std::move(*log().reader("again"));
@@ -259,7 +259,7 @@ TEST_P(LogContract, AppendsGoOnWhileACommitIsUnderWay) {
   out->on_commit_done([&] { ++called; });
   const auto handle = *out->topic(name);
   for (int i = 0; i < 50; ++i) {
-    ASSERT_TRUE(out->append(handle, 0, "k", std::to_string(i), i));
+    ASSERT_TRUE(out->append(handle, 0, "k", std::to_string(i), RecordTime{i}));
     ASSERT_TRUE(out->commit());
   }
   EXPECT_EQ(ended(*out).outcome, Writer::Outcome::committed);
@@ -274,19 +274,19 @@ TEST_P(LogContract, AFailedCommitLeavesNothingAndTheWriterGoesOn) {
   const std::string name = topic("failing", 2);
   auto out = writer("w");
   const auto handle = *out->topic(name);
-  ASSERT_TRUE(out->append(handle, 0, "k", "before", 1));
+  ASSERT_TRUE(out->append(handle, 0, "k", "before", RecordTime{1}));
   commit(*out);
   failpoint::arm(failpoint::kBeforeEnd, {.error = external_error("made to fail")});
-  ASSERT_TRUE(out->append(handle, 0, "k", "lost", 1));
-  ASSERT_TRUE(out->append(handle, 1, "k", "lost", 1));
+  ASSERT_TRUE(out->append(handle, 0, "k", "lost", RecordTime{1}));
+  ASSERT_TRUE(out->append(handle, 1, "k", "lost", RecordTime{1}));
   ASSERT_TRUE(out->commit());
-  ASSERT_TRUE(out->append(handle, 0, "k", "dropped with it", 1));
+  ASSERT_TRUE(out->append(handle, 0, "k", "dropped with it", RecordTime{1}));
   const auto state = ended(*out);
   ASSERT_EQ(state.outcome, Writer::Outcome::failed);
   EXPECT_TRUE(state.error->retriable());
   EXPECT_EQ(out->pending_bytes(), 0U);
   EXPECT_EQ(failpoint::hits(failpoint::kBeforeEnd), 1);
-  ASSERT_TRUE(out->append(handle, 0, "k", "after", 1));
+  ASSERT_TRUE(out->append(handle, 0, "k", "after", RecordTime{1}));
   commit(*out);
   EXPECT_THAT(values(name), ElementsAre("before", "after"));
   EXPECT_THAT(read_all(name, 1), IsEmpty());
@@ -296,9 +296,9 @@ TEST_P(LogContract, ASecondWriterWithTheSameIdFencesTheFirst) {
   const std::string name = topic("fenced");
   auto first = writer("w");
   const auto handle = *first->topic(name);
-  ASSERT_TRUE(first->append(handle, 0, "k", "one", 1));
+  ASSERT_TRUE(first->append(handle, 0, "k", "one", RecordTime{1}));
   commit(*first);
-  ASSERT_TRUE(first->append(handle, 0, "k", "zombie", 1));
+  ASSERT_TRUE(first->append(handle, 0, "k", "zombie", RecordTime{1}));
   auto second = writer("w");
   const Status refused = first->commit();
   if (refused) {
@@ -309,7 +309,7 @@ TEST_P(LogContract, ASecondWriterWithTheSameIdFencesTheFirst) {
     EXPECT_EQ(refused.error().fault, Fault::fenced);
   }
   const auto other = *second->topic(name);
-  ASSERT_TRUE(second->append(other, 0, "k", "two", 1));
+  ASSERT_TRUE(second->append(other, 0, "k", "two", RecordTime{1}));
   commit(*second);
   EXPECT_THAT(values(name), ElementsAre("one", "two"));
 }
@@ -336,7 +336,7 @@ TEST_P(LogContract, PollHonoursItsLimitInsideABatch) {
   auto out = writer("w");
   const auto handle = *out->topic(name);
   const std::vector<HeaderView> headers{{"h", "x"}};
-  for (int i = 0; i < 10; ++i) ASSERT_TRUE(out->append(handle, 0, "k", std::to_string(i), i, headers));
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(out->append(handle, 0, "k", std::to_string(i), RecordTime{i}, headers));
   commit(*out);
   auto from = reader();
   ASSERT_TRUE(from->add({name, 0}, 1));
@@ -367,7 +367,7 @@ TEST_P(LogContract, EveryPartitionGetsItsTurn) {
   const std::string name = topic("fair", 3);
   auto out = writer("w");
   const auto handle = *out->topic(name);
-  for (int i = 0; i < 300; ++i) ASSERT_TRUE(out->append(handle, i % 3, "k", "v", i));
+  for (int i = 0; i < 300; ++i) ASSERT_TRUE(out->append(handle, i % 3, "k", "v", RecordTime{i}));
   commit(*out);
   auto from = reader();
   std::vector<ReadHandle> sources;
@@ -420,7 +420,7 @@ TEST_P(LogContract, AWaitingReaderSeesACommitOfAnotherThread) {
     auto out = writer("w");
     const auto handle = *out->topic(name);
     for (int i = 0; i < kRecords; ++i) {
-      EXPECT_TRUE(out->append(handle, 0, "k", std::to_string(i), i));
+      EXPECT_TRUE(out->append(handle, 0, "k", std::to_string(i), RecordTime{i}));
       if (i % 50 == 49) {
         EXPECT_TRUE(out->commit());
       }
@@ -445,7 +445,7 @@ TEST_P(LogContract, TruncationMovesTheBeginning) {
   const std::string name = topic("truncated");
   auto out = writer("w");
   const auto handle = *out->topic(name);
-  for (int i = 0; i < 10; ++i) ASSERT_TRUE(out->append(handle, 0, "k", std::to_string(i), i));
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(out->append(handle, 0, "k", std::to_string(i), RecordTime{i}));
   commit(*out);
   ASSERT_TRUE(log().truncate_before({name, 0}, 7));
   EXPECT_EQ(log().bounds({name, 0})->begin, 7);
@@ -457,7 +457,7 @@ TEST_P(LogContract, TruncationMovesTheBeginning) {
   ASSERT_TRUE(log().truncate_before({name, 0}, end));
   EXPECT_EQ(log().bounds({name, 0})->begin, end);
   EXPECT_THAT(read_all(name), IsEmpty());
-  ASSERT_TRUE(out->append(handle, 0, "k", "10", 1));
+  ASSERT_TRUE(out->append(handle, 0, "k", "10", RecordTime{1}));
   commit(*out);
   EXPECT_THAT(values(name), ElementsAre("10"));
 }
@@ -478,7 +478,7 @@ TEST_P(LogContract, AReaderKnowsWhenItHasEverything) {
   const ReadHandle source = *from->add({name, 0}, kOffsetBeginning);
   EXPECT_TRUE(has_everything(*from, source)) << "an empty log";
   for (int round = 0; round < 3; ++round) {
-    for (int i = 0; i < 10; ++i) ASSERT_TRUE(out->append(handle, 0, "k", std::to_string(i), i));
+    for (int i = 0; i < 10; ++i) ASSERT_TRUE(out->append(handle, 0, "k", std::to_string(i), RecordTime{i}));
     EXPECT_TRUE(has_everything(*from, source)) << "what is not committed does not count";
     commit(*out);
     auto late = reader();
@@ -504,7 +504,7 @@ TEST_P(LogContract, AReaderToTheEndReadsOneStretchAfterAnother) {
   for (int round = 0; round < 4; ++round) {
     for (int i = 0; i < 3; ++i)
       for (const std::int32_t partition : {0, 1})
-        ASSERT_TRUE(out->append(handle, partition, "k", std::to_string(i), i));
+        ASSERT_TRUE(out->append(handle, partition, "k", std::to_string(i), RecordTime{i}));
     commit(*out);
     std::size_t seen = 0;
     for (const std::int32_t partition : {0, 1}) {
@@ -532,7 +532,7 @@ TEST_P(LogContract, NobodyWaitsForWhatWasTruncated) {
   const std::string name = topic("gone");
   auto out = writer("w");
   const auto handle = *out->topic(name);
-  for (int i = 0; i < 10; ++i) ASSERT_TRUE(out->append(handle, 0, "k", std::to_string(i), i));
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(out->append(handle, 0, "k", std::to_string(i), RecordTime{i}));
   commit(*out);
   const std::int64_t end = log().bounds({name, 0})->end;
   ASSERT_TRUE(log().truncate_before({name, 0}, end));
@@ -580,7 +580,7 @@ TEST_P(LogContract, SlotsAreGranted) {
   EXPECT_THAT(*owners, testing::AllOf(SizeIs(8), testing::Each("127.0.0.1:8088")));
   auto out = log().writer(under_test_->prefix() + "fenced-by-slots", member->get());
   ASSERT_TRUE(out) << out.error().message;
-  ASSERT_TRUE((*out)->append(*(*out)->topic(name), 3, "k", "v", 1));
+  ASSERT_TRUE((*out)->append(*(*out)->topic(name), 3, "k", "v", RecordTime{1}));
   commit(**out);
   out->reset();
   (*member)->leave();
@@ -593,7 +593,7 @@ TEST_P(LogContract, ReopeningKeepsEverything) {
   {
     auto out = writer("w");
     const auto handle = *out->topic(name);
-    for (int i = 0; i < 1000; ++i) ASSERT_TRUE(out->append(handle, i % 2, "k", std::to_string(i), i));
+    for (int i = 0; i < 1000; ++i) ASSERT_TRUE(out->append(handle, i % 2, "k", std::to_string(i), RecordTime{i}));
     commit(*out);
     ASSERT_TRUE(log().truncate_before({name, 0}, 100));
   }
