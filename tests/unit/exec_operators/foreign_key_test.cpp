@@ -26,8 +26,8 @@ NodePtr settle(bool outer) {
 std::int32_t mark(ForeignKeyMark kind, ForeignKeyMark flag = row) {
   return static_cast<std::int32_t>(kind) | static_cast<std::int32_t>(flag);
 }
-TestRow answer(std::int64_t version, std::int32_t mark, const char* left, std::optional<std::int64_t> right) {
-  return {{number(1), number(version), Value(mark), text(left), right ? number(*right) : Value()}, version};
+TestRow answer(std::int64_t version, std::int32_t mark, const char* left, const Value& right) {
+  return {{number(1), number(version), Value(mark), text(left), right}, version};
 }
 TestRow tells(std::int64_t version, ForeignKeyMark kind) {
   return {{number(1), number(version), Value(mark(kind)), Value(), Value()}, version};
@@ -35,11 +35,11 @@ TestRow tells(std::int64_t version, ForeignKeyMark kind) {
 
 TEST(ForeignKeySettle, WhatIsOlderThanTheNewestIsNotShown) {
   Pipe pipe(settle(false), {});
-  pipe.feed({answer(1, mark(row), "a", 7)});
-  pipe.feed({answer(2, mark(row, moved), "b", 8)});
-  pipe.feed({answer(1, mark(row), "a", 7)});  // the right row 7 has changed meanwhile
+  pipe.feed({answer(1, mark(row), "a", number(7))});
+  pipe.feed({answer(2, mark(row, moved), "b", number(8))});
+  pipe.feed({answer(1, mark(row), "a", number(7))});  // the right row 7 has changed meanwhile
   pipe.feed({tells(2, left)});
-  pipe.feed({answer(2, mark(row), "b", 8)});
+  pipe.feed({answer(2, mark(row), "b", number(8))});
   EXPECT_THAT(pipe.take(),
               ElementsAre("1 | 1, 0, a, 7 | @1 | after", "1 | 2, 4, b, 8 | @2 | after", "1 | 2, 0, b, 8 | @2 | after"));
 }
@@ -47,20 +47,20 @@ TEST(ForeignKeySettle, WhatIsOlderThanTheNewestIsNotShown) {
 TEST(ForeignKeySettle, ARowThatIsGoneStaysGoneThoughOldAnswersCome) {
   Pipe pipe(settle(false), {});
   // It was at 6, 7 and 8, and is gone; those come last that were first.
-  pipe.feed({answer(3, mark(row, moved), "c", 8), tells(4, removed)});
+  pipe.feed({answer(3, mark(row, moved), "c", number(8)), tells(4, removed)});
   pipe.feed({tells(3, left)});
   pipe.crash();
-  pipe.feed({answer(1, mark(row), "a", 6), tells(2, left)});
-  pipe.feed({answer(2, mark(row, moved), "b", 7)});
+  pipe.feed({answer(1, mark(row), "a", number(6)), tells(2, left)});
+  pipe.feed({answer(2, mark(row, moved), "b", number(7))});
   EXPECT_THAT(pipe.take(), ElementsAre("1 | 2, 4, b, 7 | @2 | after"));
 }
 
 TEST(ForeignKeySettle, WithoutAMatchOnlyOuterJoinsShowARow) {
   for (const bool outer : {false, true}) {
     Pipe pipe(settle(outer), {});
-    pipe.feed({answer(1, mark(row), "a", std::nullopt)});
-    pipe.feed({answer(1, mark(row), "a", 7)});
-    pipe.feed({answer(1, mark(row), "a", std::nullopt)});
+    pipe.feed({answer(1, mark(row), "a", Value())});
+    pipe.feed({answer(1, mark(row), "a", number(7))});
+    pipe.feed({answer(1, mark(row), "a", Value())});
     pipe.feed({tells(2, removed)});
     if (outer) {
       EXPECT_THAT(pipe.take(),
@@ -73,6 +73,8 @@ TEST(ForeignKeySettle, WithoutAMatchOnlyOuterJoinsShowARow) {
   }
 }
 
+constexpr std::size_t nowhere = SIZE_MAX;
+
 /// A left row goes from one foreign key to the next, and each tells of it in its own order: whatever the order between
 /// them, the newest is shown in the end, nothing older after something newer, and nothing is kept of a row that is
 /// gone.
@@ -82,29 +84,29 @@ TEST(ForeignKeySettle, AnyOrderComesToTheSame) {
     std::vector<std::vector<TestRow>> lines(3);  // by partition
     std::vector<int> at_each;
     std::int64_t version = 0;
-    std::optional<std::size_t> place;
+    std::size_t place = nowhere;
     std::string last;
     for (int step = 0; step < 8; ++step) {
       ++version;
       if (random() % 5 == 0) {
-        if (place) lines[*place].push_back(tells(version, removed));
-        place.reset();
+        if (place != nowhere) lines[place].push_back(tells(version, removed));
+        place = nowhere;
         continue;
       }
       const std::size_t next = random() % lines.size();
-      if (place && *place != next) lines[*place].push_back(tells(version, left));
+      const bool moves = place != nowhere && place != next;
+      if (moves) lines[place].push_back(tells(version, left));
       const bool matched = random() % 4 != 0;
       const std::string name = "v" + std::to_string(version);
-      const auto right = matched ? std::optional<std::int64_t>(static_cast<std::int64_t>(next)) : std::nullopt;
-      lines[next].push_back(
-          answer(version, place && *place != next ? mark(row, moved) : mark(row), name.c_str(), right));
+      const Value right = matched ? number(static_cast<std::int64_t>(next)) : Value();
+      lines[next].push_back(answer(version, moves ? mark(row, moved) : mark(row), name.c_str(), right));
       if (random() % 3 == 0) lines[next].push_back(answer(version, mark(row), name.c_str(), right));
       place = next;
       last = matched ? name : "";
     }
-    if (place && run % 2 == 0) {
-      lines[*place].push_back(tells(++version, removed));
-      place.reset();
+    if (place != nowhere && run % 2 == 0) {
+      lines[place].push_back(tells(++version, removed));
+      place = nowhere;
     }
     Pipe pipe(settle(false), {.batch_rows = random() % 3 + 1});
     std::vector<std::size_t> at(lines.size());
@@ -127,7 +129,7 @@ TEST(ForeignKeySettle, AnyOrderComesToTheSame) {
       newest = seen;
     }
     const bool there = !shown.empty() && !shown.back().ends_with("remove");
-    EXPECT_EQ(there, place.has_value() && !last.empty()) << run;
+    EXPECT_EQ(there, place != nowhere && !last.empty()) << run;
     if (there) {
       EXPECT_NE(shown.back().find(", " + last + ","), std::string::npos) << shown.back();
     }

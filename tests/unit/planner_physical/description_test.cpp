@@ -84,6 +84,12 @@ void fill(std::vector<AggregateCall>& value) {
   value = {{catalog().find("MAX"), 1, {literal(6)}, {Value(2.5), Value()}, sample_column(), 9, literal(12), true}};
 }
 
+void fill(std::vector<OverCall>& value) {
+  std::vector<AggregateCall> calls;
+  fill(calls);
+  using Edge = OverFrame::Edge;
+  value = {{calls[0], {true, Edge::preceding, Edge::following, 2, 3, 2.5, 3.5}, true}};
+}
 void fill(std::vector<ExprPtr>& value) {
   value = {add(make_column(0, Type::bigint(), "A"), literal(7))};
 }
