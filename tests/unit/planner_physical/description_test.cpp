@@ -69,7 +69,7 @@ void fill(std::optional<WindowInfo>& value) {
   value = WindowInfo{.type = WindowType::hopping, .size_ms = 10};
 }
 void fill(std::optional<WindowSpec>& value) {
-  value = WindowSpec{WindowType::session, 1, 2, 3, 4};
+  value = WindowSpec{WindowType::session, 1, 2, 3, 4, true};
 }
 void fill(ExprPtr& value) {
   value = add(make_column(0, Type::bigint(), "A"), literal(3));
@@ -81,7 +81,16 @@ void fill(std::vector<TableCall>& value) {
   value = {{catalog().find("SUM"), 1, {literal(5)}, sample_column()}};
 }
 void fill(std::vector<AggregateCall>& value) {
-  value = {{catalog().find("MAX"), 1, {literal(6)}, {Value(2.5), Value()}, sample_column(), 9, literal(12), true}};
+  value = {{catalog().find("MAX"),
+            1,
+            {literal(6)},
+            {Value(2.5), Value()},
+            sample_column(),
+            9,
+            literal(12),
+            true,
+            {{literal(13), true, true}},
+            7}};
 }
 
 void fill(std::vector<OverCall>& value) {
@@ -89,6 +98,12 @@ void fill(std::vector<OverCall>& value) {
   fill(calls);
   using Edge = OverFrame::Edge;
   value = {{calls[0], {true, Edge::preceding, Edge::following, 2, 3, 2.5, 3.5}, true}};
+}
+void fill(std::vector<OverCall>& value) {
+  const AggregateCall call{
+      catalog().find("MAX"),       1, {literal(6)}, {Value(2.5)}, sample_column(), 9, literal(12), true,
+      {{literal(13), true, true}}, 7};
+  value = {{call, {true, OverFrame::Edge::preceding, OverFrame::Edge::following, 1, 2, 3.5, 4.5}, true}};
 }
 void fill(std::vector<ExprPtr>& value) {
   value = {add(make_column(0, Type::bigint(), "A"), literal(7))};
