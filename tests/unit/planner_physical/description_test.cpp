@@ -99,12 +99,6 @@ void fill(std::vector<OverCall>& value) {
   using Edge = OverFrame::Edge;
   value = {{calls[0], {true, Edge::preceding, Edge::following, 2, 3, 2.5, 3.5}, true}};
 }
-void fill(std::vector<OverCall>& value) {
-  const AggregateCall call{
-      catalog().find("MAX"),       1, {literal(6)}, {Value(2.5)}, sample_column(), 9, literal(12), true,
-      {{literal(13), true, true}}, 7};
-  value = {{call, {true, OverFrame::Edge::preceding, OverFrame::Edge::following, 1, 2, 3.5, 4.5}, true}};
-}
 void fill(std::vector<ExprPtr>& value) {
   value = {add(make_column(0, Type::bigint(), "A"), literal(7))};
 }
