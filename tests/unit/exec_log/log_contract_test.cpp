@@ -466,7 +466,7 @@ TEST_P(LogContract, AReaderKnowsWhenItHasEverything) {
   const std::string name = topic("everything");
   auto out = writer("w");
   const auto handle = *out->topic(name);
-  const auto has_everything = [](Reader& from, int source) {
+  const auto has_everything = [](Reader& from, ReadHandle source) {
     const auto give_up = Clock::now() + 30s;
     while (!from.ended(source) && Clock::now() < give_up) {
       from.ask_end(source);
