@@ -1,5 +1,6 @@
 #include "exec/operators/batch_ops.h"
 #include "exec/operators/lower.h"
+#include "exec/operators/parts.h"
 #include "exec/operators/row_evaluators.h"
 
 namespace millrace::inline exec {
@@ -18,13 +19,9 @@ class Expand final : public Operator {
     rows_.clear();
     sets_.clear();
     for (std::uint32_t row = 0; row < in.rows; row += run_of(in, row)) give_run(in, row, run_of(in, row), keys);
-    for (std::size_t from = 0, to = 0; from < rows_.size(); from = to) {
-      to = std::min(from + kMaxBatchRows, rows_.size());
-      // A pair of before and after stays together.
-      if (in.kind(rows_[to - 1]) == RowKind::update_before) ++to;
-      if (Status given = give(in, keys, from, to, out); !given) return given;
-    }
-    return {};
+    return give_in_parts(
+        rows_.size(), [&](std::size_t row) { return in.kind(rows_[row]); },
+        [&](std::size_t from, std::size_t to) { return give(in, keys, from, to, out); });
   }
 
  private:

@@ -5,6 +5,7 @@
 #include "exec/functions/codec.h"
 #include "exec/operators/batch_ops.h"
 #include "exec/operators/over_values.h"
+#include "exec/operators/parts.h"
 #include "exec/operators/ranked_rows.h"
 #include "exec/operators/table_side.h"
 #include "exec/state/pair_store.h"
@@ -342,12 +343,10 @@ Status Over::on_commit(Emitter& out) {
 }
 
 Status Over::give(Emitter& out) {
-  // A pair of before and after stays together.
-  for (std::size_t from = 0, to = 0; from < changes_.size(); from = to) {
-    to = std::min(from + kMaxBatchRows, changes_.size());
-    if (changes_[to - 1].kind == RowKind::update_before) ++to;
-    if (Status given = give_part(std::span(changes_).subspan(from, to - from), out); !given) return given;
-  }
+  const Status given = give_in_parts(
+      changes_.size(), [&](std::size_t row) { return changes_[row].kind; },
+      [&](std::size_t from, std::size_t to) { return give_part(std::span(changes_).subspan(from, to - from), out); });
+  if (!given) return given;
   changes_.clear();
   held_.clear();
   return {};

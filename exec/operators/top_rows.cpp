@@ -3,6 +3,7 @@
 #include <span>
 
 #include "exec/operators/batch_ops.h"
+#include "exec/operators/parts.h"
 #include "exec/operators/ranked_rows.h"
 #include "exec/operators/table_side.h"
 
@@ -265,12 +266,10 @@ void TopRows::note_rows(std::string_view group, std::size_t old_count, std::size
 }
 
 Status TopRows::give(Emitter& out) {
-  // A pair of before and after stays together.
-  for (std::size_t from = 0, to = 0; from < changes_.size(); from = to) {
-    to = std::min(from + kMaxBatchRows, changes_.size());
-    if (changes_[to - 1].kind == RowKind::update_before) ++to;
-    if (Status given = give_part(std::span(changes_).subspan(from, to - from), out); !given) return given;
-  }
+  const Status given = give_in_parts(
+      changes_.size(), [&](std::size_t row) { return changes_[row].kind; },
+      [&](std::size_t from, std::size_t to) { return give_part(std::span(changes_).subspan(from, to - from), out); });
+  if (!given) return given;
   changes_.clear();
   held_.clear();
   return {};
