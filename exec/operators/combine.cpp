@@ -8,6 +8,8 @@ namespace millrace::inline exec {
 namespace {
 
 constexpr std::size_t kMaxBytes = 16 << 20;  // of groups, before they are given out early
+// What a row may add behind each state that is not trivial, on average: its hash, in a table that is half empty.
+constexpr std::size_t kBytesBehind = 24;
 // Rows go by untouched for a while after that many groups, at least, took less than three rows for each two of them.
 constexpr std::size_t kFewGroups = 1024;
 constexpr std::size_t kRowsBy = 16;  // for each row of those
@@ -22,7 +24,10 @@ class Combine final : public Operator {
         arguments_(node.calls, *node.input),
         schema_(node.input->schema),
         keys_(*node.input),
-        groups_(layout_.size()) {}
+        groups_(layout_.size()) {
+    for (std::size_t c = 0; c < layout_.calls(); ++c)
+      if (!layout_.aggregate(c).layout().trivial) bytes_behind_ += kBytesBehind;
+  }
   ~Combine() override { forget(); }
 
   Status on_batch(int, const Batch& in, Emitter& out) override {
@@ -34,7 +39,7 @@ class Combine final : public Operator {
     const Status given = give(out);
     return given ? out.time(time) : given;
   }
-  std::size_t held_bytes() const override { return order_.empty() ? 0 : groups_.memory(); }
+  std::size_t held_bytes() const override { return order_.empty() ? 0 : memory(); }
   Status load(std::string_view) override {
     forget();
     return {};
@@ -51,8 +56,9 @@ class Combine final : public Operator {
     find_groups(*in.timestamps);
     if (Status added = arguments_.apply(layout_, values_, rows_, false); !added) return added;
     taken_ += in.rows;
-    return groups_.memory() < kMaxBytes ? Status{} : give(out);
+    return memory() < kMaxBytes ? Status{} : give(out);
   }
+  std::size_t memory() const { return groups_.memory() + taken_ * bytes_behind_; }
 
   Status let_by(const Batch& in, Emitter& out) {
     rows_by_ -= std::min(rows_by_, in.rows);
@@ -152,9 +158,10 @@ class Combine final : public Operator {
   const Schema& schema_;  // of the input
   StoreKeys keys_;
   KeyTable groups_;
-  std::vector<Entry*> order_;  // all groups, as they came
-  std::size_t taken_ = 0;      // rows in them
-  std::size_t rows_by_ = 0;    // rows that will go by
+  std::size_t bytes_behind_ = 0;  // for each row, what states may hold in memory of their own
+  std::vector<Entry*> order_;     // all groups, as they came
+  std::size_t taken_ = 0;         // rows in them
+  std::size_t rows_by_ = 0;       // rows that will go by
 
   // Scratch.
   std::vector<std::uint32_t> rows_;

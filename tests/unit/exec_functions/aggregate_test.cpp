@@ -260,6 +260,34 @@ TEST(Aggregates, Collections) {
   }
 }
 
+/// What was counted apart counts together as if one state had seen it all, whichever side has given up exactness.
+TEST(Aggregates, DistinctPartsAreTheWhole) {
+  const auto numbers = [](int from, int to) {
+    Value::List list;
+    for (std::int64_t i = from; i < to; ++i) list.emplace_back(i * 7919);
+    return column_of(Type::bigint(), list);
+  };
+  constexpr int kSizes[] = {0, 3, 1000, 1024, 1025, 5000};
+  for (const int first : kSizes) {
+    for (const int second : kSizes) {
+      Driver parts("COUNT_DISTINCT", 0, {Type::bigint()}, Type::bigint());
+      Driver encoded("COUNT_DISTINCT", 0, {Type::bigint()}, Type::bigint());
+      Driver whole("COUNT_DISTINCT", 0, {Type::bigint()}, Type::bigint());
+      const ColumnPtr left = numbers(0, first), right = numbers(first / 2, first / 2 + second);
+      for (Driver* driver : {&parts, &encoded}) {
+        ASSERT_TRUE(driver->add({left}));
+        ASSERT_TRUE(driver->add({right}, 1));
+      }
+      parts.merge();
+      encoded.merge_encoded();
+      ASSERT_TRUE(whole.add({left}));
+      ASSERT_TRUE(whole.add({right}));
+      EXPECT_EQ(parts.result(), whole.result()) << first << " and " << second;
+      EXPECT_EQ(encoded.result(), whole.result()) << first << " and " << second;
+    }
+  }
+}
+
 TEST(Aggregates, Top) {
   const Type list = Type::array(Type::integer());
   Driver top("TOPK", 0, {Type::integer()}, list, {std::int32_t{2}});
