@@ -102,6 +102,8 @@ class JsonDecoder final : public Decoder {
     bool more = at == end || *at != '}';
     if (!more) ++at;
     while (more) {
+      at = layout_.skip_unwanted(at, end, field, more);
+      if (!more) break;
       FieldTarget target;
       at = layout_.enter(at, end, field, target);
       if (at == nullptr) return fail_object();

@@ -28,6 +28,7 @@ struct PredictedField {
   FieldTarget target;
 
   void learn(std::string_view prefix, FieldTarget to);
+  bool wanted() const { return target.exact != kNoSlot || target.upper != kNoSlot; }
   bool matches(const char* at, const char* end) const {
 #ifdef __SSE2__
     if (end - at >= static_cast<std::ptrdiff_t>(kInline)) {
@@ -69,6 +70,22 @@ class RecordLayout {
       }
     }
     return look_up(at, end, place, target);
+  }
+
+  /// Steps over fields that nobody wants, where each stands in its place and another follows or the object ends. Gives
+  /// the name of the first other field, or, `more` being false then, the place behind the object.
+  const char* skip_unwanted(const char* at, const char* end, std::size_t& field, bool& more) const {
+    for (; field < predicted_.size(); ++field) {
+      const PredictedField& guess = predicted_[field];
+      if (guess.wanted() || !guess.matches(at, end)) return at;
+      const char* after = skip_value(at + guess.size, end);
+      if (after == nullptr || after == end || (*after != ',' && *after != '}')) return at;
+      more = *after == ',';
+      at = after + 1;
+      if (!more) return at;
+      if (at != end && is_space(*at)) at = skip_space(at, end);
+    }
+    return at;
   }
 
  private:

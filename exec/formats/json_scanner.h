@@ -94,6 +94,22 @@ inline StringSpan scan_string(const char* at, const char* end) {
   }
 }
 
+/// Behind the whole number at `at` where a comma or a brace follows it; nullptr: look closer.
+inline const char* skip_plain_number(const char* at, const char* end) {
+#ifdef __SSE2__
+  at += *at == '-' ? 1 : 0;
+  if (end - at < 16) return nullptr;
+  const __m128i x = _mm_sub_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)), _mm_set1_epi8('0'));
+  const auto digits = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(x, _mm_set1_epi8(9)), x)));
+  const int n = std::countr_one(digits);
+  if (n == 0 || n == 16 || (*at == '0' && n > 1)) return nullptr;
+  return at[n] == ',' || at[n] == '}' ? at + n : nullptr;
+#else
+  (void)at, (void)end;
+  return nullptr;
+#endif
+}
+
 /// Behind the number that begins at `at`. `integral`: it has neither fraction nor exponent.
 inline const char* scan_number(const char* at, const char* end, bool& integral) {
   integral = true;
@@ -174,6 +190,7 @@ inline const char* skip_value(const char* at, const char* end, int depth = 0) {
     case 'n':
       return skip_literal(at, end, "null");
     default: {
+      if (const char* after = skip_plain_number(at, end); after != nullptr) return after;
       bool integral;
       return scan_number(at, end, integral);
     }
