@@ -33,6 +33,7 @@ bench/README.md describes the workloads and how they are measured.
   --data DIR              embedded: keep the log here, with its inputs (default: a temporary directory)
   --events N              (default 3000000)
   --keys N                distinct auctions (default 100000)
+  --columns N             wide: columns of a row (default 100)
   --format FORMAT         of the values of w1 to w9, in and out: JSON (the default), AVRO, PROTOBUF, JSON_SR
   --workers N             worker threads (default one per core)
   --batch N               most rows in a batch (default 4096)
@@ -50,10 +51,10 @@ examples:
   millrace bench latency --rate 1000 --seconds 30
 )";
 const std::vector<OptionDef> kBenchOptions = {
-    {"embedded"},         {"kafka", 'k', true}, {"memory"},         {"data", 0, true},        {"events", 0, true},
-    {"keys", 0, true},    {"workers", 0, true}, {"batch", 0, true}, {"set", 's', true, true}, {"no-check"},
-    {"json", 0, true},    {"help", 'h'},        {"rate", 0, true},  {"seconds", 0, true},     {"dump", 0, true},
-    {"warm-up", 0, true}, {"format", 0, true},
+    {"embedded"},         {"kafka", 'k', true}, {"memory"},           {"data", 0, true},        {"events", 0, true},
+    {"keys", 0, true},    {"workers", 0, true}, {"batch", 0, true},   {"set", 's', true, true}, {"no-check"},
+    {"json", 0, true},    {"help", 'h'},        {"rate", 0, true},    {"seconds", 0, true},     {"dump", 0, true},
+    {"warm-up", 0, true}, {"format", 0, true},  {"columns", 0, true},
 };
 
 std::int64_t positive(const Options& options, std::string_view name, std::int64_t fallback) {
@@ -182,7 +183,8 @@ int bench_command(const std::vector<std::string>& arguments) {
   if (options.positional().size() != 1) throw UsageError("expected one workload");
   const bench::Shape shape{.events = positive(options, "events", bench::Shape{}.events),
                            .keys = positive(options, "keys", bench::Shape{}.keys),
-                           .rate = positive(options, "rate", bench::Shape{}.rate)};
+                           .rate = positive(options, "rate", bench::Shape{}.rate),
+                           .columns = std::max<std::int64_t>(6, positive(options, "columns", bench::Shape{}.columns))};
   const std::string& name = options.positional().front();
   auto workload = workload_of(name, shape);
   const std::string format = options.get("format").value_or("JSON");

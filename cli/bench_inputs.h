@@ -20,6 +20,7 @@ struct Shape {
   std::int64_t events = 3'000'000;
   std::int64_t keys = 100'000;  // distinct auctions
   std::int64_t rate = 10'000;   // Nexmark: events in a second of event time
+  std::int64_t columns = 100;   // of wide rows
 };
 
 struct InputRecord {

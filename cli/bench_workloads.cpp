@@ -7,6 +7,7 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 
 #include "cli/bench_fields.h"
+#include "cli/bench_growth.h"
 #include "cli/bench_joins.h"
 
 namespace millrace::inline cli::bench {
@@ -178,6 +179,8 @@ constexpr std::array kWorkloads = {
     Entry{"w7", "table-table join: updates of two tables of one key", table_table_join},
     Entry{"w8", "foreign-key join: updates of lots and of their sellers", foreign_key_join},
     Entry{"w9", "session windows: count, max by auction, gap 10 s", session_windows},
+    Entry{"keyed", "aggregate that keeps all its keys: count, max by auction", keyed_aggregate},
+    Entry{"wide", "filter over rows of 100 columns (--columns), two of which are read", wide_rows},
 };
 
 }  // namespace
