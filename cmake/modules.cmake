@@ -24,7 +24,7 @@ millrace_module(exec_formats IN exec/formats
                 ALONE avro_default.cpp avro_reader.cpp avro_text.cpp avro_writer.cpp protobuf_reader.cpp protobuf_text.cpp protobuf_writer.cpp schema_decoder.cpp schema_encoder.cpp
                 USES exec_schemas exec_data planner_logical planner_catalog planner_types parser_error
                 LINKS fmt::fmt simdjson::simdjson)
-millrace_module(exec_functions IN exec/functions ALONE aggregates_offset.cpp date_arithmetic.cpp java_time_format.cpp java_time_parse.cpp java_time_pattern.cpp
+millrace_module(exec_functions IN exec/functions ALONE aggregates_offset.cpp canonical_value.cpp count_distinct.cpp date_arithmetic.cpp distinct_sketch.cpp java_time_format.cpp java_time_parse.cpp java_time_pattern.cpp
                 java_time_resolve.cpp java_zone.cpp json.cpp json_path.cpp lambda.cpp regex.cpp zone_rules.cpp USES exec_formats exec_expr exec_data planner_logical planner_catalog planner_types parser_error
                 LINKS fmt::fmt PkgConfig::ICU PkgConfig::XXHASH OpenSSL::Crypto Boost::url)
 millrace_module(exec_log IN exec/log USES exec_data planner_types parser_error LINKS fmt::fmt spdlog::spdlog PkgConfig::XXHASH)
@@ -62,7 +62,7 @@ endif()
 
 # Records of tests as JSON texts: `millrace test`, the conformance runner, SQL data files.
 millrace_module(cli_testing IN cli/testing ALONE avro_wire.cpp proto_wire.cpp USES exec_log exec_formats exec_schemas exec_data planner_catalog planner_types parser_error LINKS fmt::fmt)
-millrace_module(cli IN cli USES cli_testing server_http server_session server_statements server_queries server_config ${EXEC} ${PLANNER} ${PARSER}
+millrace_module(cli IN cli ALONE bench_growth.cpp USES cli_testing server_http server_session server_statements server_queries server_config ${EXEC} ${PLANNER} ${PARSER}
                 LINKS fmt::fmt spdlog::spdlog Boost::json Boost::url OpenSSL::SSL PkgConfig::EDIT Threads::Threads)
 set_source_files_properties(cli/version.cpp PROPERTIES COMPILE_DEFINITIONS MILLRACE_VERSION="${PROJECT_VERSION}")
 

@@ -3,17 +3,22 @@
 #include "exec/operators/foreign_key_parts.h"
 #include "exec/operators/join_rows.h"
 #include "exec/operators/valued_row.h"
-#include "exec/state/pair_store.h"
+#include "exec/state/reference_store.h"
 
 namespace millrace::inline exec {
 namespace {
+
+void append_key(std::string_view key, KeyBuffer& keys) {
+  keys.bytes += key;
+  keys.ends.push_back(static_cast<std::uint32_t>(keys.bytes.size()));
+}
 
 /// Left rows meet the right row whose key an expression over them names. Both tables lie in one partition. Which left
 /// rows refer to a right key is an index of the left store.
 class ForeignKeyJoin final : public Operator {
  public:
   ForeignKeyJoin(const ForeignKeyJoinNode& node, const LowerContext& lower, std::unique_ptr<TableSide> left,
-                 std::unique_ptr<TableSide> right, PairStore& references)
+                 std::unique_ptr<TableSide> right, ReferenceStore& references)
       : context_(lower.context),
         outer_(node.type == JoinType::left),
         foreign_keys_(evaluators(node)),
@@ -58,27 +63,27 @@ class ForeignKeyJoin final : public Operator {
     return scanned ? loaded : scanned;
   }
   Status take_left(const Batch& in);
-  Status take_left_row(const Batch& in, std::uint32_t row, Entry& entry, std::optional<std::string_view> foreign_key);
+  Status find_left(const Batch& in, std::span<const std::uint32_t> rows);
+  Status take_left_row(const Batch& in, std::uint32_t row, Entry& entry, std::optional<std::string_view> foreign_key,
+                       const Entry* right);
   Status take_right(const Batch& in);
-  Status result_of(std::string_view row, std::optional<std::string_view> foreign_key,
-                   std::optional<JoinRows::Pair>& result, std::int64_t& timestamp);
+  std::optional<JoinRows::Pair> result_of(std::string_view row, std::optional<std::string_view> foreign_key,
+                                          const Entry* right, std::int64_t& timestamp) const;
   Status change_right(std::string_view right_key, JoinRows::Bytes old, JoinRows::Bytes now, std::int64_t timestamp);
-  Status find_one(MapStore& store, std::string_view key, Entry*& entry) {
-    one_.clear();
-    one_.bytes = key;
-    one_.ends.push_back(static_cast<std::uint32_t>(key.size()));
-    return store.find(one_, {&entry, 1});
-  }
-
   OperatorContext& context_;
   bool outer_;
   std::vector<Evaluator> foreign_keys_;  // one for each column of the right key
   std::unique_ptr<TableSide> left_, right_;
   JoinRows rows_;
   bool emit_before_;
-  PairStore& references_;  // right key, left key
-  KeyBuffer one_, left_keys_, right_keys_;
+  ReferenceStore& references_;  // right key, left key
+
+  // Scratch.
+  KeyBuffer left_keys_, right_keys_, wanted_;
+  std::vector<Entry*> left_entries_, right_entries_, found_;  // found_: of the keys in wanted_
+  std::vector<std::uint32_t> referring_;
   Encoded encoded_;
+  std::string valued_;
 };
 
 Status ForeignKeyJoin::take_left(const Batch& in) {
@@ -90,65 +95,83 @@ Status ForeignKeyJoin::take_left(const Batch& in) {
   for (Evaluator& key : foreign_keys_) names.push_back(key.evaluate(in, errors, failed));
   report_standing(context_, errors, failed, in);
   encode_keys(names, rows, {}, right_keys_);
-  left_->keys().encode(in, rows, left_keys_);
+  referring_.clear();
+  for (std::uint32_t i = 0; i < rows.size(); ++i)
+    if (std::ranges::none_of(names, [&](const ColumnPtr& name) { return name->is_null(rows[i]); }))
+      referring_.push_back(i);
+  if (Status found = find_left(in, rows); !found) return found;
   if (Status encoded = left_->codec().encode(in, encoded_); !encoded) return encoded;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    KeyBuffer key;
-    key.bytes = left_keys_[i];
-    key.ends.push_back(static_cast<std::uint32_t>(key.bytes.size()));
-    Entry* entry = nullptr;
-    if (Status found = left_->store().find_or_create(key, {&entry, 1}); !found) return found;
-    std::optional<std::string_view> foreign_key;
-    const auto is_null = [&](const ColumnPtr& name) { return name->is_null(rows[i]); };
-    if (std::none_of(names.begin(), names.end(), is_null)) foreign_key = right_keys_[i];
-    if (Status taken = take_left_row(in, rows[i], *entry, foreign_key); !taken) return taken;
+  std::size_t next = 0;
+  for (std::uint32_t i = 0; i < rows.size(); ++i) {
+    const bool refers = next < referring_.size() && referring_[next] == i;
+    const Entry* right = refers ? right_entries_[next++] : nullptr;
+    const auto foreign_key = refers ? std::optional(right_keys_[i]) : std::nullopt;
+    if (Status taken = take_left_row(in, rows[i], *left_entries_[i], foreign_key, right); !taken) return taken;
   }
   if (errors.count != 0 && in.kinds.empty()) context_.report(errors, in);
   return {};
 }
 
-/// The result of a left row that refers to `foreign_key`; `timestamp` becomes that of the right row if that is later.
-Status ForeignKeyJoin::result_of(std::string_view row, std::optional<std::string_view> foreign_key,
-                                 std::optional<JoinRows::Pair>& result, std::int64_t& timestamp) {
-  result.reset();
-  Entry* right = nullptr;
-  if (foreign_key)
-    if (Status found = find_one(right_->store(), *foreign_key, right); !found) return found;
+/// The entries of the rows' keys, and of those that referring_ rows name on the right.
+Status ForeignKeyJoin::find_left(const Batch& in, std::span<const std::uint32_t> rows) {
+  left_->keys().encode(in, rows, left_keys_);
+  left_entries_.resize(rows.size());
+  if (Status found = left_->store().find_or_create(left_keys_, left_entries_); !found) return found;
+  wanted_.clear();
+  for (const std::uint32_t i : referring_) append_key(right_keys_[i], wanted_);
+  right_entries_.resize(wanted_.size());
+  return right_->store().find(wanted_, right_entries_);
+}
+
+/// The result of a left row that refers to `foreign_key`, which `right` has if it is there; `timestamp` becomes that of
+/// the right row if that is later.
+std::optional<JoinRows::Pair> ForeignKeyJoin::result_of(std::string_view row,
+                                                        std::optional<std::string_view> foreign_key, const Entry* right,
+                                                        std::int64_t& timestamp) const {
   if (right != nullptr) {
     timestamp = std::max(timestamp, value_timestamp(right->value()));
-    result = JoinRows::Pair{row, row_value(right->value()).bytes(), foreign_key};
-  } else if (outer_) {
-    result = JoinRows::Pair{row, std::nullopt};
+    return JoinRows::Pair{row, row_value(right->value()).bytes(), foreign_key};
   }
-  return {};
+  if (outer_) return JoinRows::Pair{row, std::nullopt};
+  return std::nullopt;
 }
 
 Status ForeignKeyJoin::take_left_row(const Batch& in, std::uint32_t row, Entry& entry,
-                                     std::optional<std::string_view> foreign_key) {
+                                     std::optional<std::string_view> foreign_key, const Entry* right) {
   MapStore& store = left_->store();
-  const std::string key(store.key(entry));
+  const std::string_view key = store.key(entry);
   std::int64_t timestamp = (*in.timestamps)[row], ignored = 0;
   std::optional<JoinRows::Pair> old, now;
-  bool referred = false;
+  std::optional<std::string_view> referred;
   if (entry.present()) {
     const ValuedRow left = read_valued(row_value(entry.value()).bytes());
-    if (Status found = result_of(left.row, left.value, old, ignored); !found) return found;
-    referred = left.value.has_value();
-    if (referred) references_.remove(*left.value, key);
+    referred = left.value;
+    Entry* former = nullptr;
+    if (referred && referred != foreign_key) {
+      wanted_.clear();
+      append_key(*referred, wanted_);
+      if (Status found = right_->store().find(wanted_, {&former, 1}); !found) return found;
+    }
+    old = result_of(left.row, referred, referred && referred == foreign_key ? right : former, ignored);
   }
   rows_.set_headers(in, row);
   if (in.kind(row) == RowKind::remove) {
     // A row that referred to something is withdrawn even if its result is gone already.
     if (!old && referred && !emit_before_) old = JoinRows::Pair{};
     rows_.change(key, old, std::nullopt, timestamp, emit_before_);
+    if (referred) references_.remove(*referred, key);
     if (entry.present()) store.remove(entry);
     return {};
   }
   const std::string_view bytes = encoded_.row(row);
-  if (Status found = result_of(bytes, foreign_key, now, timestamp); !found) return found;
-  if (foreign_key) references_.add(*foreign_key, key);
+  now = result_of(bytes, foreign_key, right, timestamp);
   rows_.change(key, old, now, timestamp, emit_before_);
-  store.put_row(entry, (*in.timestamps)[row], write_valued(foreign_key, bytes));
+  if (referred != foreign_key) {
+    if (referred) references_.remove(*referred, key);
+    if (foreign_key) references_.add(*foreign_key, key);
+  }
+  write_valued(foreign_key, bytes, valued_);
+  store.put_row(entry, (*in.timestamps)[row], valued_);
   return {};
 }
 
@@ -173,16 +196,23 @@ Status ForeignKeyJoin::change_right(std::string_view right_key, JoinRows::Bytes 
     if (outer_) return JoinRows::Pair{row, std::nullopt};
     return std::nullopt;
   };
-  return references_.visit(right_key, [&](std::string_view left_key) -> Status {
-    Entry* left = nullptr;
-    if (Status found = find_one(left_->store(), left_key, left); !found) return found;
-    if (left == nullptr) return {};
-    const auto [foreign_key, row] = read_valued(row_value(left->value()).bytes());
-    if (foreign_key != right_key) return {};  // it refers to another one now
-    const std::int64_t time = std::max(timestamp, value_timestamp(left->value()));
-    rows_.change(left_key, pair(row, old), pair(row, now), time, emit_before_);
-    return {};
+  wanted_.clear();
+  Status visited = references_.visit(right_key, [&](std::string_view left_key) {
+    append_key(left_key, wanted_);
+    return Status{};
   });
+  if (!visited) return visited;
+  found_.resize(wanted_.size());
+  if (Status found = left_->store().find(wanted_, found_); !found) return found;
+  for (std::size_t i = 0; i < found_.size(); ++i) {
+    if (found_[i] == nullptr) continue;
+    const std::byte* left = found_[i]->value();
+    const auto [foreign_key, row] = read_valued(row_value(left).bytes());
+    if (foreign_key != right_key) continue;  // it refers to another one now
+    const std::int64_t time = std::max(timestamp, value_timestamp(left));
+    rows_.change(wanted_[i], pair(row, old), pair(row, now), time, emit_before_);
+  }
+  return {};
 }
 
 }  // namespace
@@ -192,9 +222,9 @@ MadeOperator make_foreign_key_join(const ForeignKeyJoinNode& node, const LowerCo
   Result<std::unique_ptr<TableSide>> left = TableSide::make(*node.left, slot);
   if (!left) return left.error();
   slot->prefix += "|references";
-  Result<std::unique_ptr<PairStore>> index = PairStore::open(*slot, &(*left)->store());
+  Result<std::unique_ptr<ReferenceStore>> index = ReferenceStore::open(*slot, &(*left)->store());
   if (!index) return index.error();
-  auto* references = static_cast<PairStore*>(slot->attach_index(std::move(*index)));
+  auto* references = static_cast<ReferenceStore*>(slot->attach_index(std::move(*index)));
   Result<std::unique_ptr<TableSide>> right = TableSide::make(*node.right, lower.store("right"));
   if (!right) return right.error();
   return std::make_unique<ForeignKeyJoin>(node, lower, std::move(*left), std::move(*right), *references);

@@ -5,7 +5,7 @@
 #include "exec/operators/foreign_key_parts.h"
 #include "exec/operators/join_rows.h"
 #include "exec/operators/valued_row.h"
-#include "exec/state/pair_store.h"
+#include "exec/state/reference_store.h"
 
 namespace millrace::inline exec {
 namespace {
@@ -21,7 +21,7 @@ PlanNode as_values(const PlanNode& left) {
 class ForeignKeyMeet final : public Operator {
  public:
   ForeignKeyMeet(const ForeignKeyMeetNode& node, const LowerContext& lower, MapStore& left,
-                 std::unique_ptr<TableSide> right, PairStore& references)
+                 std::unique_ptr<TableSide> right, ReferenceStore& references)
       : foreign_keys_(node.left->schema.key_count()),
         mark_(node.mark),
         mark_column_(node.mark->as<ColumnExpr>()->index),
@@ -161,7 +161,7 @@ class ForeignKeyMeet final : public Operator {
   MapStore& left_;
   std::unique_ptr<TableSide> right_;
   JoinRows rows_;
-  PairStore& references_;  // right key, left key
+  ReferenceStore& references_;  // right key, left key
   KeyBuffer one_, key_bytes_, foreign_key_bytes_;
   std::vector<Entry*> entries_;
   Encoded sent_, kept_;
@@ -175,9 +175,9 @@ MadeOperator make_foreign_key_meet(const ForeignKeyMeetNode& node, const LowerCo
   auto left = open_keyed_rows(slot);
   if (!left) return left.error();
   slot->prefix += "|references";
-  Result<std::unique_ptr<PairStore>> index = PairStore::open(*slot, *left);
+  Result<std::unique_ptr<ReferenceStore>> index = ReferenceStore::open(*slot, *left);
   if (!index) return index.error();
-  auto* references = static_cast<PairStore*>(slot->attach_index(std::move(*index)));
+  auto* references = static_cast<ReferenceStore*>(slot->attach_index(std::move(*index)));
   Result<std::unique_ptr<TableSide>> right = TableSide::make(*node.right, lower.store("right"));
   if (!right) return right.error();
   return std::make_unique<ForeignKeyMeet>(node, lower, **left, std::move(*right), *references);

@@ -4,7 +4,7 @@
 #include "exec/operators/join_rows.h"
 #include "exec/operators/side_values.h"
 #include "exec/operators/valued_row.h"
-#include "exec/state/pair_store.h"
+#include "exec/state/reference_store.h"
 
 namespace millrace::inline exec {
 namespace {
@@ -15,7 +15,7 @@ class PairJoin final : public Operator {
  public:
   struct Side {
     std::unique_ptr<TableSide> rows;
-    PairStore& by_value;  // value, key
+    ReferenceStore& by_value;  // value, key
     SideValues values;
     bool outer;          // its rows without a partner are in the result
     std::string absent;  // key bytes of a row that is not there
@@ -231,9 +231,9 @@ Result<PairJoin::Side> make_side(const PlanNode& relation, Result<StoreSlot> slo
   Result<std::unique_ptr<TableSide>> rows = TableSide::make(relation, slot);
   if (!rows) return rows.error();
   slot->prefix += "|values";
-  Result<std::unique_ptr<PairStore>> index = PairStore::open(*slot);
+  Result<std::unique_ptr<ReferenceStore>> index = ReferenceStore::open(*slot);
   if (!index) return index.error();
-  auto* by_value = static_cast<PairStore*>(slot->attach_index(std::move(*index)));
+  auto* by_value = static_cast<ReferenceStore*>(slot->attach_index(std::move(*index)));
   // Each NULL is one byte (key_codec.h).
   return PairJoin::Side{std::move(*rows), *by_value, SideValues(values, parameters), outer,
                         std::string(relation.schema.key_count(), '\0')};

@@ -14,11 +14,16 @@ struct ValuedRow {
   std::string_view row;
 };
 
-inline std::string write_valued(std::optional<std::string_view> value, std::string_view row) {
+inline void write_valued(std::optional<std::string_view> value, std::string_view row, std::string& out) {
   const auto size = value ? static_cast<std::uint32_t>(value->size()) : UINT32_MAX;
-  std::string out(reinterpret_cast<const char*>(&size), sizeof(size));
+  out.assign(reinterpret_cast<const char*>(&size), sizeof(size));
   if (value) out.append(*value);
-  return out.append(row);
+  out.append(row);
+}
+inline std::string write_valued(std::optional<std::string_view> value, std::string_view row) {
+  std::string out;
+  write_valued(value, row, out);
+  return out;
 }
 
 inline ValuedRow read_valued(std::string_view bytes) {

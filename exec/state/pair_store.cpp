@@ -6,65 +6,12 @@
 #include <optional>
 #include <utility>
 
-#include "exec/state/spill.h"
-
 namespace millrace::inline exec {
-namespace {
-
-class NoScan final : public StoreScan {
- public:
-  Result<bool> next(std::size_t, Entries&) override { return false; }
-};
-
-/// The least key that no key with this prefix reaches; empty: there is none.
-std::string end_of_prefix(std::string_view prefix) {
-  std::string out(prefix);
-  while (!out.empty() && static_cast<unsigned char>(out.back()) == 0xff) out.pop_back();
-  if (!out.empty()) out.back() = static_cast<char>(static_cast<unsigned char>(out.back()) + 1);
-  return out;
-}
-
-}  // namespace
 
 Result<std::unique_ptr<PairStore>> PairStore::open(const StoreSlot& slot, const MapStore* of) {
   std::unique_ptr<PairStore> store(new PairStore());
-  store->db_ = slot.db;
-  store->of_ = of;
-  store->known_ = of == nullptr;
-  if (slot.db == nullptr) return store;
-  const Result<std::uint32_t> id = slot.db->id(slot.prefix);
-  if (!id) return id.error();
-  store->id_ = *id;
-  const auto left = slot.db->seek(*id, {});
-  if (!left) return left.error();
-  store->in_db_ = left->has_value();
-  if (of != nullptr) {
-    const Result<std::int64_t> position = slot.db->position(*id);
-    if (!position) return position.error();
-    store->durable_ = *position;
-  } else if (Status cleared = store->clear(); !cleared) {
-    return cleared.error();
-  }
+  if (Status opened = store->open_on(slot, of); !opened) return opened.error();
   return store;
-}
-
-Status PairStore::fill() {
-  const bool all = !in_step();
-  if (all)
-    if (Status cleared = clear(); !cleared) return cleared;
-  filling_ = all;
-  const Status filled = fill_(all);
-  filling_ = false;
-  known_ = filled.has_value();
-  return filled;
-}
-
-/// Whenever the other store writes, so that both stand for the same. Nobody waits for a small one alone.
-bool PairStore::has_to_write() const {
-  if (db_ == nullptr) return false;
-  if (of_ == nullptr || filling_) return committed_bytes_ > kWorthAFile;
-  if (!known_) return in_step() && of_->has_to_write() && !of_->in_bulk();
-  return committed_bytes_ > kWorthAFile || of_->has_to_write() || durable_ != of_->durable_position();
 }
 
 void PairStore::put(Changes& changes, std::string_view first, std::string_view second, bool present) {
@@ -95,7 +42,7 @@ void PairStore::merge(std::string key, bool present) {
 
 Status PairStore::load(std::string_view first, std::string_view second) {
   merge(std::string(first).append(second), true);
-  return (filling_ || of_ == nullptr) && committed_bytes_ > kLoadBytes ? spill(0) : Status{};
+  return loaded_much() ? spill(0) : Status{};
 }
 
 Status PairStore::visit(std::string_view first, const VisitSecond& visit) const {
@@ -219,15 +166,11 @@ Status PairStore::clear() {
   roll_back();
   committed_.clear();
   committed_bytes_ = 0;
-  durable_ = 0;
-  return std::exchange(in_db_, false) ? db_->clear(id_) : Status{};
+  return clear_db();
 }
 
 Status PairStore::write(StateFile& file) {
-  if (!known_ && !filling_)  // what was replayed so far; `ready` adds what comes after it
-    if (Status added = fill_(false); !added) return added;
-  writing_ = filling_ || of_ == nullptr ? 0 : of_->committed_position();
-  if (Status begun = file.begin(id_, writing_, committed_bytes_); !begun) return begun;
+  if (Status begun = begin_file(file); !begun) return begun;
   for (const auto& [key, present] : committed_) {
     if (!present && !in_db_) continue;
     if (Status put = present ? file.put(key, {}) : file.remove(key); !put) return put;
@@ -240,16 +183,6 @@ void PairStore::written() {
   durable_ = writing_;
   committed_.clear();
   committed_bytes_ = 0;
-}
-
-Status PairStore::spill(std::size_t) {
-  if (db_ == nullptr) return {};
-  Store* self = this;
-  return spill_stores(*db_, {&self, 1});
-}
-
-Result<std::unique_ptr<StoreScan>> PairStore::snapshot(std::string_view, std::string_view) {
-  return std::unique_ptr<StoreScan>(std::make_unique<NoScan>());
 }
 
 }  // namespace millrace::inline exec

@@ -1,5 +1,3 @@
-#include "exec/state/pair_store.h"
-
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -8,6 +6,8 @@
 #include <set>
 
 #include "exec/state/key_codec.h"
+#include "exec/state/pair_store.h"
+#include "exec/state/reference_store.h"
 #include "exec/state/spill.h"
 
 namespace millrace {
@@ -21,11 +21,20 @@ std::string pair_part(int number) {
   return encode_key({&value, 1}, {&column, 1});
 }
 
-class PairStoreTest : public testing::TestWithParam<bool> {
+template <class Index, bool OnDisk>
+struct Case {
+  using Store = Index;
+  static constexpr bool kOnDisk = OnDisk;
+};
+using Cases = testing::Types<Case<PairStore, false>, Case<PairStore, true>, Case<ReferenceStore, false>,
+                             Case<ReferenceStore, true>>;
+
+template <class Case>
+class IndexAlone : public testing::Test {
  protected:
   void SetUp() override {
     std::filesystem::remove_all(directory_);
-    if (!GetParam()) return;
+    if (!Case::kOnDisk) return;
     auto opened = StateDb::open({.directory = directory_});
     ASSERT_TRUE(opened) << opened.error().message;
     db_ = std::move(*opened);
@@ -37,7 +46,7 @@ class PairStoreTest : public testing::TestWithParam<bool> {
   }
   void open() {
     auto made =
-        PairStore::open({.db = db_.get(), .prefix = "q|s|0|x", .changelog = false, .retention_ms = {}, .attach = {}});
+        Case::Store::open({.db = db_.get(), .prefix = "q|s|0|x", .changelog = false, .retention_ms = {}, .attach = {}});
     ASSERT_TRUE(made) << made.error().message;
     store_ = std::move(*made);
   }
@@ -69,21 +78,23 @@ class PairStoreTest : public testing::TestWithParam<bool> {
   const std::string directory_ =
       std::filesystem::temp_directory_path() / ("millrace_pairs_" + std::to_string(getpid()));
   std::unique_ptr<StateDb> db_;
-  std::unique_ptr<PairStore> store_;
+  std::unique_ptr<typename Case::Store> store_;
 };
+
+TYPED_TEST_SUITE(IndexAlone, Cases);
 
 class NoChanges final : public ChangelogSink {
   Status put(std::string_view, std::optional<std::string_view>) override { return {}; }
 };
 
-TEST_P(PairStoreTest, EqualsASetThroughCommitsAndSpills) {
-  open();
+TYPED_TEST(IndexAlone, EqualsASetThroughCommitsAndSpills) {
+  this->open();
   std::mt19937 random(7);
   NoChanges none;
   NumberPairs current, under_way, committed;
   bool committing = false;
   for (int i = 0; i < 20; ++i) {
-    ASSERT_TRUE(store_->load(pair_part(i % 6), pair_part(i)));
+    ASSERT_TRUE(this->store_->load(pair_part(i % 6), pair_part(i)));
     committed.emplace(i % 6, i);
   }
   current = committed;
@@ -91,68 +102,71 @@ TEST_P(PairStoreTest, EqualsASetThroughCommitsAndSpills) {
     switch (random() % 12) {
       case 0:
         if (committing) break;
-        ASSERT_TRUE(store_->begin_commit(none));
+        ASSERT_TRUE(this->store_->begin_commit(none));
         under_way = current;
         committing = true;
         break;
       case 1:
         if (!committing) break;
-        store_->commit_done(0);
+        this->store_->commit_done(0);
         committed = under_way;
         committing = false;
         break;
       case 2:
         if (random() % 4 != 0) break;
-        store_->roll_back();
+        this->store_->roll_back();
         current = committed;
         committing = false;
         break;
       case 3:
-        if (db_ != nullptr && !committing && random() % 3 == 0) write();
+        if (this->db_ == nullptr || committing || random() % 3 != 0) break;
+        this->write();
+        if (random() % 2 == 0) this->store_->shrink(0);
         break;
       default: {
         const int first = static_cast<int>(random() % 6), second = static_cast<int>(random() % 30);
         if (random() % 2 == 0) {
-          store_->add(pair_part(first), pair_part(second));
+          this->store_->add(pair_part(first), pair_part(second));
           current.emplace(first, second);
         } else {
-          store_->remove(pair_part(first), pair_part(second));
+          this->store_->remove(pair_part(first), pair_part(second));
           current.erase({first, second});
         }
       }
     }
-    check(current);
-    if (HasFatalFailure()) FAIL() << "step " << step;
+    this->check(current);
+    if (this->HasFatalFailure()) FAIL() << "step " << step;
   }
-  open();  // it is made anew
-  check({});
-  EXPECT_EQ(store_->memory_bytes(), 0u);
+  this->open();  // it is made anew
+  this->check({});
+  EXPECT_EQ(this->store_->memory_bytes(), 0u);
 }
 
-TEST_P(PairStoreTest, DoesNotGrowInMemoryOverRocksDb) {
-  if (db_ == nullptr) GTEST_SKIP() << "memory is all there is";
-  open();
+TYPED_TEST(IndexAlone, DoesNotGrowInMemoryOverRocksDb) {
+  if (this->db_ == nullptr) GTEST_SKIP() << "memory is all there is";
+  this->open();
   NoChanges none;
   constexpr int kPairs = 100'000;
   for (int i = 0; i < kPairs; ++i) {
     if (i % 2 == 0) {
-      ASSERT_TRUE(store_->load(pair_part(i % 100), pair_part(i)));
+      ASSERT_TRUE(this->store_->load(pair_part(i % 100), pair_part(i)));
       continue;
     }
-    store_->add(pair_part(i % 100), pair_part(i));
+    this->store_->add(pair_part(i % 100), pair_part(i));
     if (i % 5000 != 1) continue;
-    ASSERT_TRUE(store_->begin_commit(none));
-    store_->commit_done(0);
-    ASSERT_TRUE(store_->spill(0));
+    ASSERT_TRUE(this->store_->begin_commit(none));
+    this->store_->commit_done(0);
+    ASSERT_TRUE(this->store_->spill(0));
   }
-  EXPECT_LT(store_->memory_bytes(), 10u << 20);
+  EXPECT_LT(this->store_->memory_bytes(), 10u << 20);
   int seen = 0;
-  ASSERT_TRUE(store_->visit(pair_part(7), [&](std::string_view) -> Status { return ++seen, Status(); }));
+  ASSERT_TRUE(this->store_->visit(pair_part(7), [&](std::string_view) -> Status { return ++seen, Status(); }));
   EXPECT_EQ(seen, kPairs / 100);
 }
 
 /// Numbers that refer to their rest by ten, in a store with an index beside it; the process dies and comes back.
-class IndexTest : public testing::Test {
+template <class Index>
+class IndexBeside : public testing::Test {
  protected:
   struct Log final : ChangelogSink {
     Status put(std::string_view key, std::optional<std::string_view>) override {
@@ -180,7 +194,7 @@ class IndexTest : public testing::Test {
     ASSERT_TRUE(made) << made.error().message;
     store_ = std::move(*made);
     slot.prefix += "|x";
-    auto index = PairStore::open(slot, store_.get());
+    auto index = Index::open(slot, store_.get());
     ASSERT_TRUE(index) << index.error().message;
     index_ = std::move(*index);
     index_->fill_by([this](bool all) {
@@ -254,63 +268,63 @@ class IndexTest : public testing::Test {
       std::filesystem::temp_directory_path() / ("millrace_index_" + std::to_string(getpid()));
   std::unique_ptr<StateDb> db_;
   std::unique_ptr<MapStore> store_;
-  std::unique_ptr<PairStore> index_;
+  std::unique_ptr<Index> index_;
   Log log_;
   std::string fills_;
 };
 
-TEST_F(IndexTest, AStartAddsWhatWasReplayedOnly) {
-  for (int i = 0; i < 30; ++i) add(i);
-  spill_both();
-  for (int i = 30; i < 35; ++i) add(i);
+using Indexes = testing::Types<PairStore, ReferenceStore>;
+TYPED_TEST_SUITE(IndexBeside, Indexes);
+
+TYPED_TEST(IndexBeside, AStartAddsWhatWasReplayedOnly) {
+  for (int i = 0; i < 30; ++i) this->add(i);
+  this->spill_both();
+  for (int i = 30; i < 35; ++i) this->add(i);
   for (int start = 0; start < 2; ++start) {
-    crash();
-    restored();
-    EXPECT_EQ(count(1), 4u);
-    EXPECT_EQ(count(7), 3u);
-    EXPECT_EQ(fills_, "memory ");
+    this->crash();
+    this->restored();
+    EXPECT_EQ(this->count(1), 4u);
+    EXPECT_EQ(this->count(7), 3u);
+    EXPECT_EQ(this->fills_, "memory ");
   }
-  spill_both();  // at a clean stop
-  crash();
-  restored();
-  EXPECT_EQ(count(1), 4u);
-  EXPECT_EQ(fills_, "memory ");
+  this->spill_both();  // at a clean stop
+  this->crash();
+  this->restored();
+  EXPECT_EQ(this->count(1), 4u);
+  EXPECT_EQ(this->fills_, "memory ");
 }
 
-TEST_F(IndexTest, AStopBeforeAnythingCameKeepsStep) {
-  for (int i = 0; i < 30; ++i) add(i);
-  spill_both();
-  for (int i = 30; i < 35; ++i) add(i);
-  crash();
-  replay(32);
-  spill_both();  // in the middle
-  restored();
-  spill_both();
-  crash();
-  restored();
-  EXPECT_EQ(count(1), 4u);
-  EXPECT_EQ(count(4), 4u);
-  EXPECT_EQ(fills_, "memory ");
+TYPED_TEST(IndexBeside, AStopBeforeAnythingCameKeepsStep) {
+  for (int i = 0; i < 30; ++i) this->add(i);
+  this->spill_both();
+  for (int i = 30; i < 35; ++i) this->add(i);
+  this->crash();
+  this->replay(32);
+  this->spill_both();  // in the middle
+  this->restored();
+  this->spill_both();
+  this->crash();
+  this->restored();
+  EXPECT_EQ(this->count(1), 4u);
+  EXPECT_EQ(this->count(4), 4u);
+  EXPECT_EQ(this->fills_, "memory ");
 }
 
-TEST_F(IndexTest, WhatIsNotInStepIsMadeAnew) {
-  for (int i = 0; i < 30; ++i) add(i);
-  spill_both();
-  for (int i = 30; i < 35; ++i) add(i);
-  ASSERT_TRUE(store_->spill(0));
-  crash();
-  restored();
-  EXPECT_EQ(count(1), 4u);
-  EXPECT_EQ(fills_, "all ");
-  spill_both();
-  crash();
-  restored();
-  EXPECT_EQ(count(1), 4u);
-  EXPECT_EQ(fills_, "memory ");
+TYPED_TEST(IndexBeside, WhatIsNotInStepIsMadeAnew) {
+  for (int i = 0; i < 30; ++i) this->add(i);
+  this->spill_both();
+  for (int i = 30; i < 35; ++i) this->add(i);
+  ASSERT_TRUE(this->store_->spill(0));
+  this->crash();
+  this->restored();
+  EXPECT_EQ(this->count(1), 4u);
+  EXPECT_EQ(this->fills_, "all ");
+  this->spill_both();
+  this->crash();
+  this->restored();
+  EXPECT_EQ(this->count(1), 4u);
+  EXPECT_EQ(this->fills_, "memory ");
 }
-
-INSTANTIATE_TEST_SUITE_P(, PairStoreTest, testing::Bool(),
-                         [](const auto& info) { return info.param ? "disk" : "memory"; });
 
 }  // namespace
 }  // namespace millrace
