@@ -14,6 +14,8 @@ and what copies cost.
 
 import argparse
 import os
+import shutil
+import subprocess
 import threading
 import time
 
@@ -123,23 +125,126 @@ def queries(options):
                 ready, time.monotonic() - began, busy(other, 0), busy(first, cpu)), flush=True)
 
 
+class Probe:
+    """Sends rows to some keys through one server, each with the time, and sees when they come out as results."""
+
+    KEYS, EVERY = 64, 0.02
+
+    def __init__(self, options, server):
+        self.server, self.over, self.seen, self.lock = server, threading.Event(), [], threading.Lock()
+        self.reader = subprocess.Popen(
+            ["kcat", "-C", "-u", "-q", "-b", options.kafka, "-t", server.service + "counts", "-o", "end",
+             "-X", "isolation.level=read_committed", "-X", "fetch.wait.max.ms=10", "-f", "%p %s\\n"],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.threads = [threading.Thread(target=self.send), threading.Thread(target=self.read)]
+        for thread in self.threads:
+            thread.start()
+
+    def send(self):
+        connection, at = self.server.connection(), 0
+        while not self.over.is_set():
+            began = time.monotonic()
+            self.server.insert("events", ['{"id":%d,"v":"probe %.4f"}' % (at % self.KEYS + i, began)
+                                          for i in range(0, self.KEYS, 8)], connection)
+            at += 1
+            time.sleep(max(0.0, began + self.EVERY - time.monotonic()))
+
+    def read(self):
+        for line in self.reader.stdout:
+            partition, value = line.split(" ", 1)
+            if '"probe ' in value:
+                now = time.monotonic()
+                with self.lock:
+                    self.seen.append((int(partition), now, now - float(value.split('"probe ')[1].split('"')[0])))
+
+    def watch(self, seconds, since):
+        """The longest that a row has taken to come out since then, of each partition, the longest first."""
+        time.sleep(seconds)
+        longest = {}
+        with self.lock:
+            for partition, now, took in self.seen:
+                if now >= since:
+                    longest[partition] = max(longest.get(partition, 0.0), took)
+        return sorted(longest.values(), reverse=True)
+
+    def close(self):
+        self.over.set()
+        self.threads[0].join()
+        self.reader.terminate()
+        self.threads[1].join()
+
+
+def warm(servers, partitions):
+    lags = [float(line.rsplit(" ", 1)[1]) for server in servers
+            for line in server.request("GET", "/metrics", None).decode().splitlines()
+            if line.startswith("millrace_standby_lag_records{")]
+    return len(lags) >= partitions and max(lags) < 1000
+
+
+def moves(options):
+    partitions, settings = 8, ["--set", "num.standby.replicas=%d" % options.standbys]
+    with Server(options.binary, options.kafka, options=settings) as first:
+        first.start()
+        first.load_counts(options.keys, partitions)
+        other = second(options, first, *settings)
+        other.own_directory = False  # it outlives its processes
+
+        def settle():
+            return wait_for(lambda: spread([first, other]) and (options.standbys == 0 or warm([first, other], partitions)),
+                            300, "both own slots and have copies", 0.1)
+
+        def told(what, longest):
+            print("%-22s longest time until a row came out, by partition: %s s" % (
+                what, " ".join("%.2f" % one for one in longest)), flush=True)
+
+        probe = None
+        try:
+            began = time.monotonic()
+            other.start()
+            settle()
+            print("%d keys; two processes share them and have their copies %.1f s after the second was started" % (
+                options.keys, time.monotonic() - began), flush=True)
+            probe = Probe(options, first)
+            time.sleep(5)
+            told("nothing happens", probe.watch(5, time.monotonic()))
+            for what, end, seconds in (("kill -9", other.kill, 20), ("SIGTERM", lambda: other.process.terminate(), 10)):
+                began = time.monotonic()
+                end()
+                told(what, probe.watch(seconds, began))
+                other.process.wait(60)
+                began = time.monotonic()
+                other.start()
+                settled = settle()
+                told("it is started again", probe.watch(5, began))
+                print("%-22s all have their slots and copies after %.1f s" % ("", settled), flush=True)
+        finally:
+            if probe:
+                probe.close()
+            other.stop()
+            shutil.rmtree(other.directory, ignore_errors=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["reads", "queries"])
+    parser.add_argument("what", choices=["reads", "queries", "moves"])
     parser.add_argument("--binary", default=HERE + "/../build/millrace")
     parser.add_argument("--kafka", default=os.environ.get("MILLRACE_TEST_BROKER"))
     parser.add_argument("--keys", type=int)
     parser.add_argument("--seconds", type=int, default=8)
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--standbys", type=int, default=1)
     parser.add_argument("--queries", type=int, default=1000)
     parser.add_argument("--partitions", type=int, default=16)
     options = parser.parse_args()
     if options.what == "reads":
         options.keys = options.keys or 1000
         reads(options)
-    else:
+    elif options.what == "queries":
         queries(options)
+    else:
+        options.keys = options.keys or 1000000
+        moves(options)
 
 
 if __name__ == "__main__":
