@@ -94,6 +94,8 @@ bool names_queries(const Around& around, std::size_t before) {
                       around.type(-2) == L::INTO;
   const std::size_t name = around.type(1), then = around.type(2);
   if (!begins || name == L::LPAREN) return false;
+  // UNNEST(...) WITH ORDINALITY AS u (x, n)
+  if (name == L::ORDINALITY && before == L::RPAREN && around.type(3) != L::LPAREN) return false;
   return then == L::AS || (then == L::LPAREN && around.type(3) != L::INTEGER_VALUE);
 }
 
