@@ -174,6 +174,7 @@ def served():
     checks["ksql.queries.file"] = queries_file()
     checks["ksql.query.push.v2.max.hourly.bandwidth.megabytes"] = bandwidth_of_push_queries()
     checks["millrace.internal.secret"] = secret()
+    checks["millrace.idle.timeout.ms"] = time_of_quiet_streams()
     return checks.keys(), [f"{name} does not act over HTTP" for name, good in checks.items() if not good]
 
 
@@ -205,6 +206,23 @@ def bandwidth_of_push_queries():
         later = push()
         later.connection.close()
         return first.status == 200 and later.status == 429
+    finally:
+        server.close()
+
+
+def time_of_quiet_streams():
+    """A window closes though nothing comes after it."""
+    server = Server(MILLRACE, "--set", "millrace.idle.timeout.ms=100")
+    try:
+        server.run(STREAM + "CREATE TABLE t AS SELECT k, COUNT(*) AS n FROM s WINDOW TUMBLING (SIZE 1 SECOND, GRACE PERIOD 0 SECONDS)"
+                            " GROUP BY k EMIT FINAL;")
+        server.run("INSERT INTO s (ROWTIME, k, v) VALUES (1000, 'a', 1);")
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            if len(request(server.port, "POST", "/query-stream", {"sql": "SELECT * FROM t;"}).body.splitlines()) > 1:
+                return True
+            time.sleep(0.1)
+        return False
     finally:
         server.close()
 
