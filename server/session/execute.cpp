@@ -340,6 +340,10 @@ Result<std::unique_ptr<RowInserter>> ServiceImpl::open_rows(SourcePtr source) {
   return std::make_unique<RowInserter>(std::move(source), topic->partitions, log_, insert_writers_, keyless_++);
 }
 
+RowTurns::Turn ServiceImpl::insert_turn(const SourceDef& source) {
+  return source.kind == RelationKind::table ? turns_.insert(source.topic) : RowTurns::Turn();
+}
+
 void ServiceImpl::insert(const RowInsert& insert) {
   const auto checked = [&](const Status& done) {
     if (!done)
@@ -348,6 +352,7 @@ void ServiceImpl::insert(const RowInsert& insert) {
   };
   auto rows = open_rows(insert.source);
   if (!rows) checked(rows.error());
+  const RowTurns::Turn turn = insert_turn(*insert.source);
   for (const BoundInsert::Row& row : insert.bound.rows) checked((*rows)->add(row.values, row.time.value_or(now())));
   checked((*rows)->flush());
 }
@@ -358,7 +363,7 @@ std::size_t ServiceImpl::change_rows(const RowChangeStatement& change, const Ses
       throw general(Code::external,
                     fmt::format("Failed to change rows of {}: {}", change.source->name, done.error().message));
   };
-  const MutexLock lock(row_changes_);
+  const RowTurns::Turn turn = turns_.change(change.source->topic);
   std::vector<std::vector<Value>> found;
   if (change.bound.reads()) {
     const auto most = static_cast<std::size_t>(config().integer("millrace.insert.once.max.rows"));

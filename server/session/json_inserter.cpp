@@ -21,8 +21,12 @@ ast::Identifier api_name(std::string_view given) {
 /// Rows of /inserts-stream.
 class JsonInserter final : public Inserter {
  public:
-  JsonInserter(std::unique_ptr<RowInserter> rows, std::function<std::int64_t()> now)
-      : rows_(std::move(rows)), now_(std::move(now)), columns_(rows_->source().schema.columns) {}
+  JsonInserter(std::unique_ptr<RowInserter> rows, std::function<std::int64_t()> now,
+               std::function<RowTurns::Turn(const SourceDef&)> turn)
+      : rows_(std::move(rows)),
+        now_(std::move(now)),
+        take_turn_(std::move(turn)),
+        columns_(rows_->source().schema.columns) {}
 
   std::optional<ServiceError> insert(const json::object& row) override {
     std::vector<Value> values(columns_.size());
@@ -38,12 +42,15 @@ class JsonInserter final : public Inserter {
     for (std::size_t i = 0; i < columns_.size(); ++i)
       if (columns_[i].role == ColumnRole::key && values[i].is_null() && rows_->source().kind == RelationKind::table)
         return service_error(kBadRequest, fmt::format("Key field must be specified: {}", columns_[i].name));
+    if (!turn_) turn_ = take_turn_(rows_->source());
     if (Status done = rows_->add(values, time); !done) return to_service_error(done.error());
     return std::nullopt;
   }
 
   std::optional<ServiceError> flush() override {
-    if (Status done = rows_->flush(); !done) return to_service_error(done.error());
+    const Status done = rows_->flush();
+    turn_ = {};
+    if (!done) return to_service_error(done.error());
     return std::nullopt;
   }
 
@@ -61,6 +68,8 @@ class JsonInserter final : public Inserter {
 
   const std::unique_ptr<RowInserter> rows_;
   const std::function<std::int64_t()> now_;
+  const std::function<RowTurns::Turn(const SourceDef&)> take_turn_;
+  RowTurns::Turn turn_;                    // from the first row until it is written
   const std::vector<ColumnDef>& columns_;  // keys, then values
 };
 
@@ -81,7 +90,10 @@ Service::OpenedInserter ServiceImpl::inserter(const std::string& target, const P
                                                                 source->name))};
     auto rows = open_rows(std::move(source));
     if (!rows) return {nullptr, to_service_error(rows.error())};
-    return {std::make_unique<JsonInserter>(std::move(*rows), [this] { return ServiceImpl::now(); }), std::nullopt};
+    return {std::make_unique<JsonInserter>(
+                std::move(*rows), [this] { return ServiceImpl::now(); },
+                [this](const SourceDef& def) { return insert_turn(def); }),
+            std::nullopt};
   } catch (const SqlError& error) {
     if (error.code() == Code::unknown_source)
       return {nullptr, service_error(kBadStatement,

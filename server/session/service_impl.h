@@ -21,6 +21,7 @@
 #include "server/session/errors.h"
 #include "server/session/pull_cache.h"
 #include "server/session/query_limits.h"
+#include "server/session/row_turns.h"
 #include "server/session/running_pull.h"
 #include "server/session/service.h"
 #include "server/statements/planned.h"
@@ -140,6 +141,8 @@ class ServiceImpl final : public Service {
   /// How many records were written, all in one transaction.
   std::size_t change_rows(const RowChangeStatement& change, const SessionProperties& session);
   Result<std::unique_ptr<RowInserter>> open_rows(SourcePtr source);
+  /// Nothing for streams: no statement changes their rows.
+  RowTurns::Turn insert_turn(const SourceDef& source);
   void do_before(std::span<const Mutation* const> mutations);
   void withdraw(const Mutation& mutation, const ServiceState& before);
   void do_after(const Mutation& mutation);
@@ -166,7 +169,7 @@ class ServiceImpl final : public Service {
   std::shared_ptr<PushQueries> push_queries_ = std::make_shared<PushQueries>();
   std::atomic<std::uint64_t> transient_count_ = 0;
   std::atomic<std::uint64_t> keyless_ = 0;
-  Mutex row_changes_;  // held from reading a table to writing what becomes of its rows
+  RowTurns turns_;
   const std::shared_ptr<InsertWriters> insert_writers_;
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   const std::shared_ptr<QueryLimits> limits_;
