@@ -46,14 +46,27 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
   /// Asks for all keys. True: all is there. Else `later` is called, perhaps before the return.
   bool ask(std::function<void()> later) { return ask_from(0, std::move(later)); }
 
-  /// Finds out which workers have the partitions of the scan.
-  void find_workers() {
+  /// Finds out which workers have the partitions of the scan, or of each key.
+  Status find_workers() {
     for (int p = 0; pull_->scan() != nullptr && p < partitions(); ++p)
       workers_.push_back(engine_.worker_of(*run_, reader().subtopology(), p));
+    for (Lookup& lookup : lookups_) {
+      if (Status placed = place(lookup); !placed) return placed;
+      workers_.push_back(engine_.worker_of(*run_, reader().subtopology(), lookup.partition));
+    }
+    return {};
   }
   /// Takes what they have, with all workers of the process entered. Who has come since is visited in turn.
   Status take_snapshots() {
-    for (std::size_t p = 0; p < workers_.size(); ++p) {
+    for (std::size_t i = 0; i < lookups_.size(); ++i) {
+      Lookup& lookup = lookups_[i];
+      Status outcome;
+      if (workers_[i] != nullptr)
+        lookup.asked = workers_[i]->visit_entered(*run_, reader().subtopology(), lookup.partition,
+                                                  [&](Task& task) { outcome = look_up(lookup, task); });
+      if (!outcome) return outcome;
+    }
+    for (std::size_t p = 0; pull_->scan() != nullptr && p < workers_.size(); ++p) {
       Status outcome;
       if (workers_[p] != nullptr)
         workers_[p]->visit_entered(*run_, reader().subtopology(), static_cast<int>(p), [&](Task& task) {
@@ -330,7 +343,7 @@ Result<std::vector<std::shared_ptr<TableRows>>> EngineImpl::read_tables(
   for (const auto& pull : pulls) {
     auto rows = open_rows(*this, pull, {});
     if (!rows) return rows.error();
-    (*rows)->find_workers();
+    if (Status placed = (*rows)->find_workers(); !placed) return placed.error();
     all.push_back(std::move(*rows));
   }
   Status taken;

@@ -1,5 +1,6 @@
 #include "planner/bind/query_forms.h"
 
+#include <algorithm>
 #include <set>
 #include <string>
 
@@ -41,11 +42,24 @@ class SourceWalk {
       walk_source(join.source);
       walk_expression(join.on);
     }
-    for (const auto& item : query.items)
+    for (const auto& item : query.items) {
       if (const auto* plain = std::get_if<ast::SelectExpr>(&item)) walk_expression(plain->expr);
+      if (const auto* fields = std::get_if<ast::SelectStructStar>(&item)) walk_expression(fields->base);
+    }
+    for (const auto& window : query.windows) {
+      std::ranges::for_each(window.spec.partition, [this](const auto& expr) { walk_expression(expr); });
+      std::ranges::for_each(window.spec.order, [this](const auto& item) { walk_expression(item.expr); });
+    }
     walk_expression(query.where);
     walk_expression(query.having);
     walk_expression(query.qualify);
+    for (const auto& item : query.order_by) walk_expression(item.expr);
+    for (const auto* grouping : {&query.group_by, &query.partition_by}) {
+      if (!*grouping) continue;
+      for (const auto& expr : (*grouping)->exprs) walk_expression(expr);
+      for (const auto& set : (*grouping)->sets)
+        std::ranges::for_each(set, [this](const auto& expr) { walk_expression(expr); });
+    }
   }
   void walk_source(const ast::FromSource& source) {
     if (source.unnest) {

@@ -1,4 +1,8 @@
+#include <algorithm>
+#include <map>
+
 #include "planner/query/plan_query.h"
+#include "planner/rules/rules.h"
 
 namespace millrace::inline planner {
 namespace {
@@ -43,6 +47,73 @@ class Leaves {
   std::map<std::string, FiniteSource> known_;
 };
 
+void split(const ExprPtr& predicate, std::vector<ExprPtr>& parts) {
+  const auto* both = predicate->as<LogicalExpr>();
+  if (!both || !both->is_and) return parts.push_back(predicate);
+  split(both->left, parts);
+  split(both->right, parts);
+}
+
+/// The values that a predicate lets a column have; nothing: any.
+std::vector<ExprPtr> values_of(const ExprPtr& part, std::size_t column) {
+  const auto is_column = [&](const ExprPtr& expr) {
+    const auto* read = expr->as<ColumnExpr>();
+    return read && read->index == column;
+  };
+  const auto is_value = [](const ExprPtr& expr) {
+    const auto* literal = expr->as<LiteralExpr>();
+    return literal && !literal->value.is_null();
+  };
+  if (const auto* compared = part->as<CompareExpr>(); compared && compared->op == CompareOp::equal) {
+    if (is_column(compared->left) && is_value(compared->right)) return {compared->right};
+    if (is_column(compared->right) && is_value(compared->left)) return {compared->left};
+  }
+  const auto* in = part->as<InExpr>();
+  if (in && !in->negated && is_column(in->value) && std::all_of(in->items.begin(), in->items.end(), is_value))
+    return in->items;
+  return {};
+}
+
+/// A look-up for each key that a filter right above a scan names. The filter stays: it may say more.
+NodePtr look_up(const StoreScanNode& scan, const ExprPtr& predicate) {
+  if (scan.query.empty() || scan.window_of_rows) return nullptr;
+  std::vector<ExprPtr> parts;
+  split(predicate, parts);
+  std::vector<KeyAccess> keys{{}};
+  for (std::size_t c = 0; c < scan.rows.size(); ++c) {
+    if (scan.rows.columns[c].role != ColumnRole::key) continue;
+    std::vector<ExprPtr> values;
+    for (std::size_t i = 0; i < parts.size() && values.empty(); ++i) values = values_of(parts[i], c);
+    std::vector<KeyAccess> longer;
+    for (const KeyAccess& key : keys)
+      for (const ExprPtr& value : values) {
+        longer.push_back(key);
+        longer.back().key.push_back(value);
+      }
+    keys = std::move(longer);
+  }
+  constexpr std::size_t kMostKeys = 1000;
+  if (keys.empty() || keys.size() > kMostKeys || keys.front().key.empty()) return nullptr;
+  return make_node(
+      KeyLookupNode{.table = scan.table, .query = scan.query, .rows = scan.rows, .window_of_rows = {}, .keys = keys});
+}
+
+NodePtr with_look_ups(const NodePtr& node) {
+  const auto* filter = node->as<FilterNode>();
+  const auto* scan = filter ? filter->input->as<StoreScanNode>() : nullptr;
+  if (scan) {
+    NodePtr found = look_up(*scan, filter->predicate);
+    return found ? with_inputs(*node, {std::move(found)}) : node;
+  }
+  std::vector<NodePtr> inputs;
+  bool changed = false;
+  for (const NodePtr& input : inputs_of(*node)) {
+    inputs.push_back(with_look_ups(input));
+    changed = changed || inputs.back() != input;
+  }
+  return changed ? with_inputs(*node, std::move(inputs)) : node;
+}
+
 NodePtr output(NodePtr input, std::optional<std::int64_t> limit = {}) {
   return make_node(OutputNode{.input = std::move(input), .limit = limit});
 }
@@ -60,18 +131,22 @@ FinitePlan plan_finite(const BoundFinite& bound, const FindFinite& find, const P
   QueryOptions options;
   options.most_memory_bytes = bound.most_memory_bytes;
   FinitePlan plan;
-  plan.above = plan_query(output(placed.place(bound.root), bound.limit), options, context);
+  const Rewritten rewritten =
+      rewrite(output(placed.place(bound.root), bound.limit), {context.evaluate, options}, context.rules_off);
+  plan.above = plan_query(with_look_ups(rewritten.root), options, context);
   std::vector<NodePtr> leaves;
   collect(plan.above->subtopologies.front().root, leaves);
   for (const NodePtr& leaf : leaves) {
     FinitePlan::Leaf& made = plan.leaves.emplace_back();
+    PlanContext own = context;  // what runs at the same time has names of its own
+    own.physical.query_id += "_" + std::to_string(plan.leaves.size());
     if (const auto* topic = leaf->as<TopicScanNode>()) {
       QueryOptions from_start;
       from_start.from_earliest = true;
-      made.topic.below = plan_query(output(placed.source(topic->name).leaf), from_start, context);
-      made.topic.above = plan_query(output(leaf), {}, context);
+      made.topic.below = plan_query(output(placed.source(topic->name).leaf), from_start, own);
+      made.topic.above = plan_query(output(leaf), {}, own);
     } else {
-      made.table = plan_query(output(leaf), {}, context);
+      made.table = plan_query(output(leaf), {}, own);
     }
   }
   return plan;

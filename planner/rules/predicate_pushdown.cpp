@@ -56,10 +56,9 @@ struct Parts {
 };
 
 // Which conjuncts are about one input only. The join's own columns are its key, which is that of the left input.
-// Without `both` nothing is about the right one.
-Parts part(const FilterNode& filter, const PlanNode& left, const PlanNode& right, bool both) {
+// Without `both` nothing is about the right one. `own`: the join's own columns in front; it may have others at the end.
+Parts part(const FilterNode& filter, const PlanNode& left, const PlanNode& right, bool both, std::size_t own) {
   const std::size_t size = filter.input->schema.size(), left_size = left.schema.size();
-  const std::size_t own = size - left_size - right.schema.size();
   std::vector<std::size_t> to_left(size, 0), to_right(size, 0);
   for (std::size_t i = 0; i < own; ++i) to_left[i] = i;
   for (std::size_t i = 0; i < left_size; ++i) to_left[own + i] = i;
@@ -80,6 +79,10 @@ Parts part(const FilterNode& filter, const PlanNode& left, const PlanNode& right
       parts.left.push_back(remap_columns(conjunct, to_left));
   }
   return parts;
+}
+
+Parts part(const FilterNode& filter, const PlanNode& left, const PlanNode& right, bool both) {
+  return part(filter, left, right, both, filter.input->schema.size() - left.schema.size() - right.schema.size());
 }
 
 NodePtr filtered(NodePtr input, const std::vector<ExprPtr>& conjuncts) {
@@ -118,6 +121,19 @@ NodePtr below_join(const FilterNode& filter, const StreamStreamJoinNode& join) {
   return filtered(make_node(std::move(below)), parts.kept);
 }
 
+// Conjuncts over one side of a join of rows that are there go below it where that side's rows without a partner do not
+// depend on them.
+NodePtr below_join(const FilterNode& filter, const FiniteJoinNode& join) {
+  const bool left_stays = join.type == JoinType::inner || join.type == JoinType::left;
+  if (!left_stays) return nullptr;
+  const Parts parts = part(filter, *join.left, *join.right, join.type == JoinType::inner, 0);
+  if (parts.left.empty() && parts.right.empty()) return nullptr;
+  FiniteJoinNode below = join;
+  below.left = filtered(join.left, parts.left);
+  below.right = filtered(join.right, parts.right);
+  return filtered(make_node(std::move(below)), parts.kept);
+}
+
 }  // namespace
 
 NodePtr predicate_pushdown(const NodePtr& node, const RuleContext&) {
@@ -128,6 +144,7 @@ NodePtr predicate_pushdown(const NodePtr& node, const RuleContext&) {
   if (const auto* join = filter->input->as<StreamTableJoinNode>()) return below_join(*filter, *join);
   if (const auto* join = filter->input->as<StreamStreamJoinNode>()) return below_join(*filter, *join);
   if (const auto* join = filter->input->as<BroadcastJoinNode>()) return below_join(*filter, *join);
+  if (const auto* join = filter->input->as<FiniteJoinNode>()) return below_join(*filter, *join);
   return nullptr;
 }
 

@@ -250,9 +250,7 @@ void need(const ast::InsertSelect& insert, Needs& needs) {
 }
 
 void need(const ast::InsertBranches& insert, Needs& needs) {
-  for (const auto& branch : insert.branches) needs.add(Privilege::write, branch.into.name.text);
-  if (insert.otherwise) needs.add(Privilege::write, insert.otherwise->name.text);
-  needs.add(*insert.query);
+  for (const ast::InsertSelect& branch : split_branches(insert)) need(branch, needs);
 }
 
 void need(const ast::ControlQuery&, Needs& needs) {

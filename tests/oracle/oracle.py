@@ -24,6 +24,7 @@ from statements import Builder
 
 FILES_AT_ONCE = 40
 QUERIES_PER_FILE = 30
+PULLS_PER_FILE = 15
 # Each set of files runs plainly and in two others.
 VARIANTS = ["one_row_batches", "rules_off", "restart", "last_values", "last_values_restart", "two_workers",
             "two_workers_restart", "last_values_on_disk", "crash_midway", "crash_midway_on_disk"]
@@ -86,6 +87,10 @@ def make_script(seed):
         once = relation.kind == "stream" or relation.final
         lines.append(f"{'bag' if once else 'final'} {relation.name.lower()}")
         lines += [row_line(relation, row) for row in rows_of(world, relation)]
+    builder.add_contents()
+    for _ in range(PULLS_PER_FILE):
+        query, rows = builder.pull()
+        lines += ["query", query + ";"] + [json_text(list(row)) for row in rows]
     database.close()
     return "\n".join(lines) + "\n"
 
@@ -121,7 +126,7 @@ def main():
         for _ in range(FILES_AT_ONCE):
             (folder / f"seed_{seed}.test").write_text(make_script(seed))
             seed += 1
-            queries += QUERIES_PER_FILE
+            queries += QUERIES_PER_FILE + PULLS_PER_FILE
         status, output = run_files(chosen.test_sql, str(folder), seed)
         if status != 0:
             report(output, folder, chosen.keep)

@@ -1,6 +1,7 @@
 """Random queries over the relations of a world: each adds a statement, and the relation that must come out of it."""
 from expressions import DECIMAL, LIST, NESTED, Column, Expr, condition, is_number, of_column, value
 from nested import NestedQueries
+from pulls import PullQueries
 from relations import Relation
 from timed import TimedQueries
 
@@ -9,7 +10,7 @@ NO_KEY = ("DOUBLE", DECIMAL, *NESTED)  # types that a key of the KAFKA format do
 HELD = frozenset(["held"])  # among the roots of what comes from an outer join that waits
 
 
-class Builder(NestedQueries, TimedQueries):
+class Builder(NestedQueries, PullQueries, TimedQueries):
     def __init__(self, world):
         self.world, self.random, self.db = world, world.random, world.db
         self.count = 0

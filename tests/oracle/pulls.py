@@ -1,0 +1,140 @@
+"""Pull queries over what there is at the end: joins, queries in FROM, UNION ALL, IN, EXISTS, subqueries as values, ranks."""
+from expressions import Column, condition, is_number
+
+PLAIN = ("INT", "BIGINT", "DOUBLE", "STRING")
+
+
+class PullQueries:
+    def add_contents(self):
+        """The rows of every relation as a pull query sees them."""
+        self.contents = []
+        for relation in self.world.relations:
+            if relation.window or any(c.type not in PLAIN for c in relation.keys):
+                continue
+            names = ", ".join(c.name for c in relation.columns)
+            which = "NOT gone" if relation.kind == "stream" else f"feed = {self.world.last_feed}"
+            self.db.execute(f"CREATE VIEW pull_{relation.name} AS SELECT {names} FROM {relation.name} WHERE {which}")
+            self.contents.append(relation)
+
+    def source(self, alias):
+        """A relation or a query in FROM, in both languages, and its columns under the alias."""
+        relation = self.random.choice(self.contents)
+        plain = [c for c in relation.columns if c.type in PLAIN]
+        mill, duck = relation.name, f"pull_{relation.name}"
+        if self.random.random() < 0.25:
+            where = condition(self.random, plain)
+            chosen = self.random.sample(plain, self.random.randrange(1, len(plain) + 1))
+            names = ", ".join(c.name for c in chosen)
+            mill = f"(SELECT {names} FROM {mill} WHERE {where.mill})"
+            duck = f"(SELECT {names} FROM {duck} WHERE {where.duck})"
+            plain = chosen
+        return f"{mill} {alias}", f"{duck} {alias}", [Column(c.name, c.type, alias + ".") for c in plain]
+
+    def same(self, left, right):
+        """Two columns that may be compared."""
+        pairs = [(l, r) for l in left for r in right if l.type == r.type or (is_number(l.type) and is_number(r.type))]
+        return self.random.choice(pairs) if pairs else None
+
+    def joined(self):
+        mill, duck, columns = self.source("A")
+        for alias in ("B", "C")[:self.random.choice([0, 0, 1, 1, 2])]:
+            right_mill, right_duck, right = self.source(alias)
+            pair = self.same(columns, right)
+            if pair is None or self.random.random() < 0.05:
+                mill, duck = f"{mill} CROSS JOIN {right_mill}", f"{duck} CROSS JOIN {right_duck}"
+            else:
+                kind = self.random.choice(["", "LEFT ", "RIGHT ", "FULL "])
+                on_mill = on_duck = f"{pair[0].mill} = {pair[1].mill}"
+                if kind != "FULL " and self.random.random() < 0.3:
+                    more = condition(self.random, columns + right, 1)
+                    on_mill, on_duck = f"{on_mill} AND {more.mill}", f"{on_duck} AND {more.duck}"
+                mill, duck = f"{mill} {kind}JOIN {right_mill} ON {on_mill}", f"{duck} {kind}JOIN {right_duck} ON {on_duck}"
+            columns = columns + right
+        return mill, duck, columns
+
+    def membership(self, columns):
+        """A condition with a subquery."""
+        mill, duck, inner = self.source("S")
+        pair = self.same(columns, inner)
+        if pair is None:
+            return None
+        own = condition(self.random, inner, 1)
+        where_mill, where_duck = own.mill, own.duck
+        form = self.random.choice(["in", "exists", "value", "value"])
+        if self.random.random() < 0.5 or form == "exists":
+            other = self.same(columns, inner)
+            sign = "=" if form == "value" else self.random.choice(["=", "=", "<"])
+            where_mill += f" AND {other[0].mill} {sign} {other[1].mill}"
+            where_duck += f" AND coalesce({other[0].mill} {sign} {other[1].mill}, false)"
+        negated = self.random.choice(["", "NOT "])
+        if form == "in":
+            item = f"SELECT {pair[1].mill} FROM"
+            return (f"{pair[0].mill} {negated}IN ({item} {mill} WHERE {where_mill})",
+                    f"{negated}coalesce({pair[0].mill} IN ({item} {duck} WHERE {where_duck}), false)")
+        if form == "exists":
+            return (f"{negated}EXISTS (SELECT * FROM {mill} WHERE {where_mill})",
+                    f"{negated}EXISTS (SELECT * FROM {duck} WHERE {where_duck})")
+        call = self.random.choice(["MIN", "MAX", "COUNT"])
+        left = next((c for c in columns if is_number(c.type)), None)
+        right = next((c for c in inner if is_number(c.type)), None)
+        if left is None or right is None:
+            return None
+        return (f"{left.mill} <= (SELECT {call}({right.mill}) FROM {mill} WHERE {where_mill})",
+                f"coalesce({left.mill} <= (SELECT {call}({right.mill}) FROM {duck} WHERE {where_duck}), false)")
+
+    def select(self, width=None):
+        mill, duck, columns = self.joined()
+        test = condition(self.random, columns)
+        where_mill, where_duck = test.mill, test.duck
+        subquery = self.membership(columns) if self.random.random() < 0.5 else None
+        if subquery:
+            word = self.random.choice(["AND", "OR"])
+            where_mill, where_duck = f"({where_mill} {word} {subquery[0]})", f"({where_duck} {word} {subquery[1]})"
+        width = width or self.random.randrange(1, 4)
+        if width == 2 and self.random.random() < 0.4:
+            return self.grouped_pull(mill, duck, columns, where_mill, where_duck)
+        items = [self.random.choice(columns) for _ in range(width)]
+        types = [c.type for c in items]
+        shown = ", ".join(f"{c.mill} AS V{i}" for i, c in enumerate(items))
+        distinct = "DISTINCT " if self.random.random() < 0.2 else ""
+        return (f"SELECT {distinct}{shown} FROM {mill} WHERE {where_mill}",
+                f"SELECT {distinct}{shown} FROM {duck} WHERE {where_duck}", types)
+
+    def grouped_pull(self, mill, duck, columns, where_mill, where_duck):
+        by, of = self.random.choice(columns), self.random.choice([c for c in columns if is_number(c.type)] or columns)
+        call = self.random.choice(["COUNT", "MIN", "MAX", "SUM"] if is_number(of.type) else ["COUNT"])
+        having = self.random.choice(["", " HAVING COUNT(*) > 1"])
+        kept = f" AND {by.mill} IS NOT NULL"  # a NULL makes no group
+        head = f"SELECT {by.mill} AS V0, {call}({of.mill}) AS V1 FROM"
+        tail = f" GROUP BY {by.mill}{having}"
+        number = "BIGINT" if call == "COUNT" else of.type
+        return f"{head} {mill} WHERE {where_mill}{tail}", f"{head} {duck} WHERE {where_duck}{kept}{tail}", [by.type, number]
+
+    def pull(self):
+        """A query, its rows as DuckDB has them, and whether they are in order."""
+        mill, duck, types = self.select()
+        shape = self.random.randrange(6)
+        if shape == 0:
+            other_mill, other_duck, other = self.select(len(types))
+            if len(other) == len(types) and all(a == b for a, b in zip(types, other)):
+                mill, duck = f"{mill} UNION ALL {other_mill}", f"{duck} UNION ALL {other_duck}"
+        elif shape == 1 and is_number(types[0]):
+            mill = f"WITH Q AS ({mill}) SELECT V0, COUNT(*) AS N FROM Q WHERE V0 > 0 GROUP BY V0"
+            duck = f"WITH Q AS ({duck}) SELECT V0, COUNT(*) AS N FROM Q WHERE V0 > 0 GROUP BY V0"
+            types = [types[0], "BIGINT"]
+        elif shape == 2:
+            keys = ", ".join(f"V{i}" for i in range(len(types)))
+            rank = self.random.choice(["RANK()", "DENSE_RANK()"])
+            tail = f"SELECT V0, {rank} OVER (PARTITION BY V0 ORDER BY {keys}) AS R FROM Q QUALIFY R <= 2"
+            mill, duck = f"WITH Q AS ({mill}) {tail}", f"WITH Q AS ({duck}) {tail}"
+            types = [types[0], "BIGINT"]
+        ordered = self.random.random() < 0.4
+        if ordered:
+            names = ["V0", "N"] if shape == 1 and "COUNT(*) AS N FROM Q" in mill else \
+                ["V0", "R"] if shape == 2 else [f"V{i}" for i in range(len(types))]
+            signs = [self.random.choice(["", " DESC"]) for _ in names]
+            by = ", ".join(n + s for n, s in zip(names, signs))
+            duck_by = ", ".join(n + (" DESC NULLS FIRST" if s else " NULLS LAST") for n, s in zip(names, signs))
+            page = self.random.choice(["", " LIMIT 3", " LIMIT 2 OFFSET 1"])
+            mill, duck = f"{mill} ORDER BY {by}{page}", f"SELECT * FROM ({duck}) ORDER BY {duck_by}{page}"
+        return mill, self.db.execute(duck).fetchall()
