@@ -5,13 +5,21 @@
 namespace millrace::inline planner {
 namespace {
 
+/// FALSE where it is NULL.
+ast::ExprPtr known(const ast::ExprPtr& condition) {
+  const ast::Identifier name{.text = "COALESCE", .quoted = false, .span = condition->span};
+  return make_ast(
+      ast::Call{.name = name, .arguments = {condition, make_ast(ast::BooleanLiteral{false}, condition->span)}},
+      condition->span);
+}
+
 /// TRUE where `own` is (null: everywhere) and none of the first `before` conditions. One that is NULL takes no row.
 ast::ExprPtr taken(const ast::InsertBranches& insert, std::size_t before, const ast::ExprPtr& own, Span span) {
   if (before == 0) return own;
   ast::Case chosen{.operand = nullptr, .whens = {}, .otherwise = make_ast(ast::BooleanLiteral{own == nullptr}, span)};
   for (std::size_t i = 0; i < before; ++i)
-    chosen.whens.push_back({insert.branches[i].when, make_ast(ast::BooleanLiteral{false}, span), span});
-  if (own) chosen.whens.push_back({own, make_ast(ast::BooleanLiteral{true}, span), span});
+    chosen.whens.push_back({known(insert.branches[i].when), make_ast(ast::BooleanLiteral{false}, span), span});
+  if (own) chosen.whens.push_back({known(own), make_ast(ast::BooleanLiteral{true}, span), span});
   return make_ast(std::move(chosen), span);
 }
 

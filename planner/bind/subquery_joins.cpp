@@ -216,6 +216,9 @@ ast::ExprPtr SubqueryJoins::add(const Membership& membership, Span span) {
   }
   const auto count = make_ast(ast::Call{.name = named("COUNT"), .arguments = {}, .star = true}, span);
   groups.items.emplace_back(ast::SelectExpr{count, named(kRows), span});
+  // A group of which all rows have gone stays with a count of 0.
+  groups.having =
+      make_ast(ast::Comparison{ast::CompareOp::greater, count, make_ast(ast::IntegerLiteral{0}, span)}, span);
   ast::JoinedSource join{.kind = membership.negated ? ast::JoinKind::left : ast::JoinKind::inner,
                          .source = {},
                          .within = std::nullopt,
