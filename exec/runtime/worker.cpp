@@ -18,10 +18,9 @@ constexpr std::chrono::milliseconds kMoreWait{5};
 constexpr int kFetchesOfExchange = 16;               // at most in a round
 constexpr std::chrono::milliseconds kBehindWait{2};  // those in front are not looked at meanwhile
 constexpr std::chrono::seconds kLastCommitWait{10};
-// Records that wait for their tasks: of a worker, of an input. Where inputs are many, so are those that wait for
-// others; as many again wait decoded.
-constexpr std::size_t kQueuedRows = 1 << 15, kFewInputs = 8, kQueuedRowsOfMany = 1 << 13;
-constexpr std::size_t kLeastQueue = 256, kLargestQueue = 4 * kMaxBatchRows;
+// Records that wait for their tasks: of a worker, of an input.
+constexpr std::size_t kQueuedRows = 1 << 15;
+constexpr std::size_t kLeastQueue = 1024, kLargestQueue = 4 * kMaxBatchRows;
 
 }  // namespace
 
@@ -221,7 +220,8 @@ bool Worker::poll_round(std::chrono::milliseconds wait) {
   Status polled;
   if (feeds_->any_behind()) {
     polled = poll_feeds(*feeds_, std::chrono::milliseconds{0}, arrived);
-    take_in(feeds_->poll_behind(most_at_once(), arrived ? std::chrono::milliseconds{0} : std::min(wait, kBehindWait)),
+    take_in(feeds_->poll_behind(environment_.batch_rows,
+                                arrived ? std::chrono::milliseconds{0} : std::min(wait, kBehindWait)),
             *feeds_, polled, arrived_behind);
     feeds_->balance();
   } else {
@@ -255,21 +255,9 @@ Status Worker::poll_exchange(bool& arrived) {
 
 Status Worker::poll_feeds(Feeds& feeds, std::chrono::milliseconds wait, bool& arrived) {
   Status outcome;
-  // Where a fetch is small for there are many partitions, a round takes several.
-  for (std::size_t rows = 0; outcome;) {
-    auto fetch = feeds.poll_front(most_at_once(), rows == 0 ? wait : std::chrono::milliseconds{0});
-    const std::size_t brought = fetch && *fetch ? (*fetch)->records.size() : 0;
-    take_in(std::move(fetch), feeds, outcome, arrived);
-    rows += brought;
-    if (brought == 0 || rows >= environment_.batch_rows || queue_share_ >= environment_.batch_rows) break;
-  }
+  take_in(feeds.poll_front(environment_.batch_rows, wait), feeds, outcome, arrived);
   feeds.balance();
   return outcome;
-}
-
-// Of a fetch: what one input may hold.
-std::size_t Worker::most_at_once() const {
-  return std::min(environment_.batch_rows, queue_share_);
 }
 
 void Worker::take_in(Result<std::optional<Fetch>> fetch, Feeds& feeds, Status& outcome, bool& arrived) {
@@ -342,11 +330,10 @@ void Worker::add_tasks(std::vector<NewTask> tasks) {
 void Worker::share_queues() {
   std::set<TopicPartition> partitions;
   for (const auto& [input, task] : owner_) partitions.insert(input->partition());
-  const std::size_t inputs = std::max<std::size_t>(1, partitions.size());
-  queue_share_ = std::clamp<std::size_t>((inputs > kFewInputs ? kQueuedRowsOfMany : kQueuedRows) / inputs, kLeastQueue,
-                                         kLargestQueue);
+  const std::size_t share =
+      std::clamp<std::size_t>(kQueuedRows / std::max<std::size_t>(1, partitions.size()), kLeastQueue, kLargestQueue);
   for (const auto& task : tasks_)
-    for (const auto& input : task->inputs()) input->limit_queue(queue_share_);
+    for (const auto& input : task->inputs()) input->limit_queue(share);
 }
 
 void Worker::drop_tasks(const Chosen& chosen, bool commit) {

@@ -127,7 +127,6 @@ class Worker {
   void work_round(bool& worked);
   bool poll_round(std::chrono::milliseconds wait);
   Status poll_exchange(bool& arrived);
-  std::size_t most_at_once() const;
   Status poll_feeds(Feeds& feeds, std::chrono::milliseconds wait, bool& arrived);
   void take_in(Result<std::optional<Fetch>> fetch, Feeds& feeds, Status& outcome, bool& arrived);
   std::chrono::milliseconds wait_at_most(std::chrono::milliseconds wait, bool worked) const;
@@ -218,7 +217,6 @@ class Worker {
   bool blocked_ = false;
   bool more_in_exchange_ = false;  // its last poll brought something
   std::size_t active_in_front_ = 0, turn_ = 0;
-  std::size_t queue_share_ = kMaxBatchRows;  // records that wait for an input, at most about
   Clock::time_point resume_at_{}, last_lag_look_{};
   bool any_idle_clock_ = false;  // of tasks that were added
   int failures_ = 0;

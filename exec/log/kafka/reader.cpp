@@ -228,9 +228,9 @@ class FetchBuilder {
 /// its own.
 const KafkaReader::Share& KafkaReader::share_of(std::size_t partitions) {
   static constexpr std::array<Share, 4> kShares{{{4, 16 << 20, 2 << 20, 25'000},
-                                                 {16, 512 << 10, 128 << 10, 1'500},
-                                                 {64, 128 << 10, 32 << 10, 400},
-                                                 {std::numeric_limits<std::size_t>::max(), 64 << 10, 16 << 10, 200}}};
+                                                 {16, 1 << 20, 256 << 10, 3'000},
+                                                 {64, 256 << 10, 64 << 10, 800},
+                                                 {std::numeric_limits<std::size_t>::max(), 64 << 10, 32 << 10, 400}}};
   return *std::find_if(kShares.begin(), kShares.end(),
                        [&](const Share& share) { return partitions <= share.partitions; });
 }
