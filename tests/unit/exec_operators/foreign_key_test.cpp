@@ -48,11 +48,13 @@ TEST(ForeignKeySettle, ARowThatIsGoneStaysGoneThoughOldAnswersCome) {
   Pipe pipe(settle(false), {});
   // It was at 6, 7 and 8, and is gone; those come last that were first.
   pipe.feed({answer(3, mark(row, moved), "c", number(8)), tells(4, removed)});
-  pipe.feed({tells(3, left)});
+  pipe.commit();
+  pipe.crash();
+  pipe.feed({answer(2, mark(row, moved), "b", number(7)), tells(3, left)});
+  pipe.commit();
   pipe.crash();
   pipe.feed({answer(1, mark(row), "a", number(6)), tells(2, left)});
-  pipe.feed({answer(2, mark(row, moved), "b", number(7))});
-  EXPECT_THAT(pipe.take(), ElementsAre("1 | 2, 4, b, 7 | @2 | after"));
+  EXPECT_THAT(pipe.take(), ElementsAre("1 | 3, 4, c, 8 | @3 | after", "1 | null, null, null, null | @4 | remove"));
 }
 
 TEST(ForeignKeySettle, WithoutAMatchOnlyOuterJoinsShowARow) {
@@ -85,11 +87,16 @@ TEST(ForeignKeySettle, AnyOrderComesToTheSame) {
     std::vector<int> at_each;
     std::int64_t version = 0;
     std::size_t place = nowhere;
+    const bool comes_back = run % 3 == 0;  // after it was removed: old answers may show then, but do not stay
     std::string last;
     for (int step = 0; step < 8; ++step) {
       ++version;
       if (random() % 5 == 0) {
         if (place != nowhere) lines[place].push_back(tells(version, removed));
+        if (place != nowhere && !comes_back) {
+          place = nowhere;
+          break;
+        }
         place = nowhere;
         continue;
       }
@@ -117,7 +124,9 @@ TEST(ForeignKeySettle, AnyOrderComesToTheSame) {
       if (left_over.empty()) break;
       const std::size_t from = left_over[random() % left_over.size()];
       pipe.feed(0, {lines[from][at[from]++]});
-      if (random() % 6 == 0) pipe.crash();
+      if (random() % 6 != 0) continue;
+      pipe.commit();
+      pipe.crash();
     }
     pipe.commit();
     const auto shown = pipe.take();
@@ -125,7 +134,9 @@ TEST(ForeignKeySettle, AnyOrderComesToTheSame) {
     for (const std::string& line : shown) {
       if (line.ends_with("remove")) continue;
       const std::int64_t seen = std::stoll(line.substr(4));
-      EXPECT_GE(seen, newest) << line;
+      if (!comes_back) {
+        EXPECT_GE(seen, newest) << line;
+      }
       newest = seen;
     }
     const bool there = !shown.empty() && !shown.back().ends_with("remove");
