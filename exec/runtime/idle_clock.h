@@ -23,10 +23,13 @@ class IdleClock {
   /// Something is on its way.
   void busy(std::int64_t now) { since_ = now; }
   bool due(std::int64_t now) const {
-    return stream_time_ != INT64_MIN && now - since_ >= timeout_ && stream_time_ - row_ <= reach_;
+    if (now - since_ < timeout_) return false;
+    return stream_time_ == INT64_MIN ? !told_ : stream_time_ - row_ <= reach_;
   }
-  /// Precondition: due(now). Gives the new stream time.
-  std::int64_t step(std::int64_t now) {
+  /// Precondition: due(now). Gives the new stream time; nothing: there has been no row, which is to be told once.
+  std::optional<std::int64_t> step(std::int64_t now) {
+    told_ = true;
+    if (stream_time_ == INT64_MIN) return std::nullopt;
     stream_time_ += now - since_;
     since_ = now;
     return stream_time_;
@@ -40,6 +43,7 @@ class IdleClock {
   void restore(std::optional<std::int64_t> stream_time, std::int64_t now) {
     stream_time_ = row_ = stream_time.value_or(INT64_MIN);
     since_ = now;
+    told_ = false;
   }
 
  private:
@@ -47,6 +51,7 @@ class IdleClock {
   std::int64_t since_;                    // wall clock
   std::int64_t stream_time_ = INT64_MIN;  // rows and steps
   std::int64_t row_ = INT64_MIN;          // of rows alone, since it is known
+  bool told_ = false;                     // that there has been no row
 };
 
 }  // namespace millrace::inline exec

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "exec/operators/least_time.h"
 #include "exec/runtime/record_form.h"
 #include "planner/catalog/formats.h"
 
@@ -58,13 +59,11 @@ Status SinkStage::write_time(std::int64_t time, Writer& writer) {
   auto topic = writer.topic(sink_.topic);
   if (!topic) return topic.error();
   const std::string value = write_time_record({static_cast<std::size_t>(task_partition_), time});
+  const std::int64_t timestamp = time == LeastTime::kNothing ? 0 : std::max<std::int64_t>(time, 0);
   const std::int32_t partitions = writer.partitions(*topic);
   written_.assign(static_cast<std::size_t>(partitions), true);
   for (std::int32_t partition = 0; partition < partitions; ++partition)
-    if (auto done =
-            writer.append(*topic, partition, std::nullopt, value, RecordTime{std::max<std::int64_t>(time, 0)}, {});
-        !done)
-      return done;
+    if (auto done = writer.append(*topic, partition, std::nullopt, value, RecordTime{timestamp}, {}); !done) return done;
   return {};
 }
 

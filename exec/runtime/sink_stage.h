@@ -30,7 +30,7 @@ class SinkStage {
   /// Appends to the open transaction of `writer`. Rows written are counted in `rows_out`.
   Status write(const Batch& batch, Writer& writer, std::uint64_t& rows_out);
 
-  /// Tells those who read the topic how far time has come, if it carries that.
+  /// Tells those who read the topic how far time has come (LeastTime), if it carries that.
   Status write_time(std::int64_t time, Writer& writer);
 
   const std::string& topic() const { return sink_.topic; }

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "exec/data/wall_clock.h"
 #include "exec/log/log.h"
 #include "exec/operators/operator.h"
 #include "exec/runtime/idle_clock.h"
@@ -75,6 +76,7 @@ class Task final : private TaskContext, private Emitter {
   /// Moves time on when all of its inputs have been quiet for long enough. True: it did.
   Result<bool> step_idle(const HasMore& has_more);
   bool has_idle_clock() const { return idle_.has_value(); }
+  bool idle_due() const { return idle_ && idle_->due(wall_clock_ms()); }
   /// An input has got something.
   void arrived();
   /// Other processes wait for its place in time, and the log does not know it: it is to be marked dirty.

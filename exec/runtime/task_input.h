@@ -86,6 +86,8 @@ class TaskInput {
   /// How many rows from the head on come before a row of rank `rank` at `time`.
   std::size_t rows_before(std::int64_t time, int rank) const;
   std::size_t head_rows() const { return time_ ? 1 : rows_ - at_; }
+  /// None of those who write its topic has anything to say.
+  bool nothing_comes() const { return times_ && times_->least() == LeastTime::kNothing; }
   /// The largest time of the next `rows` rows.
   std::int64_t newest(std::size_t rows) const;
   const std::vector<Leaf>& leaves() const { return leaves_; }

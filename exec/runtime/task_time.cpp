@@ -44,7 +44,7 @@ void Task::restore_idle_clock() {
 Status Task::give_time(TaskInput& input) {
   if (idle_) idle_->busy(wall_clock_ms());
   const auto time = input.take_time();
-  if (!time) return {};
+  if (!time) return input.nothing_comes() ? this->time(LeastTime::kNothing) : Status{};
   for (const TaskInput::Leaf& leaf : input.leaves())
     if (auto done = pipeline_->time(leaf.leaf, *time); !done) return done;
   return {};
@@ -60,12 +60,16 @@ Result<bool> Task::step_idle(const HasMore& has_more) {
       return false;
     }
     dirty_ = true;
-    const std::int64_t time = idle_->step(now);
+    const auto time = idle_->step(now);
+    if (!time) {  // those who read what it writes need not wait for it
+      if (auto done = this->time(LeastTime::kNothing); !done) return done.error();
+      return true;
+    }
     for (auto& input : inputs_) {
       if (input->broadcast() || input->timed()) continue;  // whoever writes it says how far it has come
       for (const TaskInput::Leaf& leaf : input->leaves()) {
         if (leaf.stage->is_table() && !leaf.stage->has_window()) continue;
-        if (auto done = pipeline_->time(leaf.leaf, time); !done) return done.error();
+        if (auto done = pipeline_->time(leaf.leaf, *time); !done) return done.error();
       }
     }
     return true;

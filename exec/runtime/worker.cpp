@@ -289,7 +289,7 @@ bool Worker::idle() {
     if (committer_->under_way() || !committer_->is_open() || !restorer_->empty()) result = false;
     for (const auto& task : tasks_) {
       if (task->run().failed || task->run().paused) continue;
-      if (task->dirty()) result = false;
+      if (task->dirty() || task->idle_due()) result = false;
       for (const auto& input : task->inputs()) {
         if (!result) return;
         if (input->has_queued() || input->has_head()) result = false;

@@ -43,8 +43,8 @@ std::vector<std::string> cells(const std::string& line) {
 }
 
 bool starts_step(const std::string& line) {
-  static constexpr std::string_view kSteps[] = {"statement ", "schema ", "feed ", "expect ", "metric ",
-                                                "fails ",     "query",   "pull ", "bag ",    "final "};
+  static constexpr std::string_view kSteps[] = {"statement ", "schema ", "feed ", "expect ", "metric ", "fails ",
+                                                "query",      "pull ",   "bag ",  "final ",  "clock "};
   return std::any_of(std::begin(kSteps), std::end(kSteps),
                      [&](std::string_view step) { return line.starts_with(step); });
 }
@@ -88,6 +88,7 @@ class Reader {
       return ExpectStep{upper_case(parts[1]), ExpectStep::Compare::bag, rows()};
     if (parts[0] == "final" && parts.size() == 2)
       return ExpectStep{upper_case(parts[1]), ExpectStep::Compare::last, rows()};
+    if (parts[0] == "clock" && parts.size() == 2) return ClockStep{std::stoll(parts[1])};
     if (parts[0] == "metric" && parts.size() == 4)
       return MetricStep{upper_case(parts[1]), parts[2], std::stoull(parts[3])};
     if (parts[0] == "fails" && parts.size() >= 3)

@@ -25,6 +25,7 @@
 ///     (session: "a" | 0..10000 | {"N": 1} | 1000       start..end inclusive, after the word session); the timestamp
 ///     may be left out
 ///     bag counts, final counts               as expect, but in any order; only the newest value of each key
+///     clock 30000                            the wall clock goes on by so many milliseconds
 ///     metric counts late_rows 1              of the query that fills the source, since its start
 ///     fails counts some text                 the query has stopped with an error that contains the text
 ///     query                                  a push query over what is there now, or a pull query on a table (without
@@ -63,6 +64,9 @@ struct MetricStep {
   std::string source, metric;
   std::uint64_t value = 0;
 };
+struct ClockStep {
+  std::int64_t milliseconds = 0;
+};
 struct FailsStep {
   std::string source, text;
 };
@@ -77,7 +81,8 @@ struct PullStep {
 };
 struct Step {
   int line = 0;
-  std::variant<StatementStep, SchemaStep, FeedStep, ExpectStep, MetricStep, FailsStep, QueryStep, PullStep> what;
+  std::variant<StatementStep, SchemaStep, FeedStep, ExpectStep, MetricStep, FailsStep, QueryStep, PullStep, ClockStep>
+      what;
 };
 
 /// Throws std::runtime_error that names file and line.

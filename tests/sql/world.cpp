@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "cli/testing/wire.h"
+#include "exec/data/wall_clock.h"
 #include "exec/log/local/memory.h"
 #include "exec/runtime/joint_pull.h"
 #include "exec/runtime/topic_pull.h"
@@ -169,6 +170,7 @@ World::World(const Variant& variant)
 
 World::~World() {
   bed_.reset();
+  wall_clock_ahead_ms -= ahead_ms_;
   std::error_code ignored;
   if (!state_.empty()) std::filesystem::remove_all(state_, ignored);
 }
@@ -247,6 +249,13 @@ std::string World::run(const ExpectStep& step) {
   return compare_all(step.rows, actual, *source,
                      step.compare == Compare::all && session_.topics().at(source->topic).partitions == 1,
                      session_.registry());
+}
+
+std::string World::run(const ClockStep& step) {
+  ahead_ms_ += step.milliseconds;
+  wall_clock_ahead_ms += step.milliseconds;
+  bed_->settle();
+  return {};
 }
 
 std::string World::run(const MetricStep& step) {

@@ -42,6 +42,7 @@ class World {
   std::string run(const FailsStep& step);
   std::string run(const QueryStep& step);
   std::string run(const PullStep& step);
+  std::string run(const ClockStep& step);
 
  private:
   std::string run_pull(const ast::Query& query, const QueryStep& step);
@@ -57,6 +58,7 @@ class World {
   std::unique_ptr<harness::Bed> bed_;
   std::map<std::string, QueryStatus> before_;  // counters of engines that are gone, by query id
   std::minstd_rand random_;
+  std::int64_t ahead_ms_ = 0;  // by which it has moved the wall clock on
 };
 
 }  // namespace millrace::sql_test
