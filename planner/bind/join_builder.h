@@ -35,6 +35,8 @@ class JoinBuilder {
   void note_equivalents(const JoinStep& step, bool keep);
   NodePtr with_rest(NodePtr joined, const JoinStep& step) const;
   JoinSide join_broadcast(JoinSide left, JoinSide right, const JoinStep& step);
+  void check_outer(const JoinSide& left, const JoinStep& step) const;
+  std::size_t joined_key(const JoinSide& left, const JoinStep& step, const KeySlot& key) const;
   JoinSide join_windows(JoinSide left, JoinSide right, const JoinStep& step);
   JoinSide with_left_key(JoinSide joined, const std::optional<WindowInfo>& window, const JoinStep& step);
   JoinSide join_pairs(JoinSide left, JoinSide right, const JoinStep& step);

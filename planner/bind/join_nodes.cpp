@@ -274,11 +274,16 @@ JoinSide JoinBuilder::join(JoinSide left, JoinSide right, const JoinStep& step) 
     }
     if (!is_key(left, step)) return join_foreign_key(std::move(left), std::move(right), step);
   }
-  const Keys keys = bind_keys(left, right, step);
-  checks.check_windows();
+  Keys keys = bind_keys(left, right, step);
+  // Final results meet rows of streams whatever their windows are: these do not belong to the key any more.
+  const bool left_final = is_final() && final_window(*left.node), right_final = is_final() && final_window(*right.node);
+  const bool left_changes = left_final && left.node->window;
+  if (left_changes) keys.left_stays = false;
+  if (right_final && right.node->window) keys.right_stays = false;
+  if (!left_final && !right_final) checks.check_windows();
   const Schema key = key_columns(step, keys);
   check_no_map_key(key.columns, step.clause->span);
-  const bool keep = is_key(left, step);
+  const bool keep = is_key(left, step) && !left_changes;
   move_sides(left, right, step, keys);
   if (!lifted() || left.node->window) checks.check_partitions();
   note_equivalents(step, keep);

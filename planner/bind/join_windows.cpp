@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "parser/ast/format.h"
 #include "planner/bind/ast_rewrite.h"
 #include "planner/bind/join_builder.h"
 #include "planner/logical/window_trace.h"
@@ -68,6 +69,22 @@ const ScopeSource& left_source(const Scope& scope, const JoinStep& step) {
   return scope.sources.front();
 }
 
+/// Each key column of the source is in an equality.
+bool covers_key(const ScopeSource& source, const JoinStep& step, ast::ExprPtr JoinEquality::*side) {
+  return std::ranges::all_of(source.columns, [&](const ScopeColumn& column) {
+    if (column.role != ColumnRole::key) return true;
+    const auto named = make_ast_column(source.alias, column.name, {});
+    return std::ranges::any_of(step.on, [&](const JoinEquality& on) { return ast::equal(*(on.*side), *named); });
+  });
+}
+
+std::vector<KeySlot> key_slots(const ScopeSource& source) {
+  std::vector<KeySlot> slots;
+  for (const ScopeColumn& column : source.columns)
+    if (column.role == ColumnRole::key) slots.push_back({column.position, column.type, {}});
+  return slots;
+}
+
 }  // namespace
 
 void match_windows(const Scope& scope, JoinStep& step) {
@@ -101,27 +118,49 @@ void match_windows(const Scope& scope, JoinStep& step) {
     step.window_start = step.window_end = std::nullopt;
 }
 
+/// The key of what RIGHT and FULL joins give has to be there without the left row.
+void JoinBuilder::check_outer(const JoinSide& left, const JoinStep& step) const {
+  const ScopeSource& first = scope_.sources[left.sources.front()];
+  const ScopeSource& second = scope_.sources[step.source];
+  const bool full = step.clause->kind == ast::JoinKind::full;
+  const bool whole =
+      left.sources.size() == 1 &&
+      (!full || (covers_key(first, step, &JoinEquality::left) && covers_key(second, step, &JoinEquality::right)));
+  if (whole) return;
+  throw SqlError(Code::not_supported, step.clause->span,
+                 full ? "A FULL JOIN of windows needs equalities of all key columns of both sides."
+                      : "A RIGHT JOIN of windows behind another join is not supported yet.")
+      .hint("write the side whose rows are all wanted first, and LEFT JOIN");
+}
+
+/// Where the result of a FULL join has a key column of the left side.
+std::size_t JoinBuilder::joined_key(const JoinSide& left, const JoinStep& step, const KeySlot& key) const {
+  const ScopeSource& source = scope_.sources[left.sources.front()];
+  for (const ScopeColumn& column : source.columns) {
+    if (column.role != ColumnRole::key || column.position != key.position) continue;
+    for (std::size_t i = 0; i < step.on.size(); ++i)
+      if (ast::equal(*step.on[i].left, *make_ast_column(source.alias, column.name, {}))) return i;
+  }
+  return key.position;
+}
+
 /// Rows of one window meet; none of them is late, and the join has come as far in time as the last of its sides.
 JoinSide JoinBuilder::join_windows(JoinSide left, JoinSide right, const JoinStep& step) {
   const JoinType type = join_type_of(step.clause->kind);
-  if (type != JoinType::inner && type != JoinType::left) {
-    throw SqlError(Code::not_supported, step.clause->span, "RIGHT and FULL joins of windows are not supported yet.")
-        .hint("write the side whose rows are all wanted first, and LEFT JOIN");
-  }
+  if (type == JoinType::right || type == JoinType::full) check_outer(left, step);
   const auto before = trace_windows(*left.node), other = trace_windows(*right.node);
-  const std::optional<WindowInfo> window = before->own ? left.node->window : std::nullopt;
-  if (window_keys_.empty()) {
-    const ScopeSource& source = scope_.sources[left.sources.front()];
-    for (const ScopeColumn& column : source.columns)
-      if (column.role == ColumnRole::key) window_keys_.push_back({column.position, column.type, {}});
-  }
+  const bool from_right = type == JoinType::right;
+  const std::optional<WindowInfo> window =
+      from_right ? (other->own ? right.node->window : std::nullopt) : (before->own ? left.node->window : std::nullopt);
+  if (window_keys_.empty()) window_keys_ = key_slots(scope_.sources[from_right ? step.source : left.sources.front()]);
   const auto shift_keys = [this](std::size_t by) {
     for (KeySlot& key : window_keys_) key.position += by;
   };
   const Keys keys = bind_keys(left, right, step);
-  const std::size_t left_before = left.node->schema.size();
+  const NodePtr& keyed = from_right ? right.node : left.node;
+  const std::size_t columns = keyed->schema.size();
   move_sides(left, right, step, keys);
-  shift_keys(left.node->schema.size() - left_before);
+  shift_keys((from_right ? right.node : left.node)->schema.size() - columns);
 
   StreamStreamJoinNode node{left.node, right.node, type, {}, 0, 0, 0};
   for (std::size_t i = 0; i < step.on.size(); ++i)
@@ -135,10 +174,13 @@ JoinSide JoinBuilder::join_windows(JoinSide left, JoinSide right, const JoinStep
   node.window_key = static_cast<std::int64_t>(*step.window_end);
   const std::size_t left_size = left.node->schema.size();
   const int partitions = std::max(left.partitions, right.partitions);
-  JoinSide joined{make_node(std::move(node)), left.sources, true, left.key_format, partitions};
+  JoinSide joined{make_node(std::move(node)), left.sources, true, from_right ? right.key_format : left.key_format,
+                  partitions};
   shift_sources(left.sources, step.on.size());
   shift_sources(right.sources, step.on.size() + left_size);
-  shift_keys(step.on.size());
+  shift_keys(step.on.size() + (from_right ? left_size : 0));
+  if (type == JoinType::full)  // whichever side is there says them
+    for (KeySlot& key : window_keys_) key.position = joined_key(left, step, key);
   joined.sources.push_back(step.source);
   joined.node = with_rest(joined.node, step);
   return with_left_key(std::move(joined), window, step);

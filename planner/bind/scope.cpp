@@ -145,6 +145,8 @@ class Qualifier {
       return make_ast(ast::ColumnRef{std::nullopt, column.name}, expr->span);
     }
     if (std::ranges::find(parameters_, column.name.text) != parameters_.end()) return expr;
+    // The windows of the query itself, not those of what it reads.
+    if (scope_.window_aggregation && names_window_bound(column.name.text) && scope_.sources.front().plan) return expr;
     if (scope_.find_synthetic(column.name.text) && !scope_.has_column(column.name.text)) return expr;
     std::vector<const ScopeSource*> owners;
     for (const auto& source : scope_.sources) {

@@ -10,6 +10,7 @@
 #include "parser/error/letter_case.h"
 #include "planner/bind/ast_rewrite.h"
 #include "planner/bind/dialect.h"
+#include "planner/bind/outer_window.h"
 #include "planner/bind/with_properties.h"
 #include "planner/logical/window_trace.h"
 
@@ -162,7 +163,7 @@ ExprPtr Aggregation::replace(const ast::ExprPtr& expr) const {
   }
   for (std::size_t i = 0; i < aggregates_.size(); ++i) {
     if (ast::equal(*expr, *aggregates_[i])) {
-      return make_expr(ColumnExpr{keys_.size() + i}, calls_[i].column.type, expr->span);
+      return make_expr(ColumnExpr{calls_at_ + i}, calls_[i].column.type, expr->span);
     }
   }
   return nullptr;
@@ -222,6 +223,7 @@ BoundPull::Groups Aggregation::group(const std::vector<ast::ExprPtr>& order) {
   for (const auto& expr : clauses_.group) {
     ExprPtr bound = bind_item(binder, expr, scope_);
     keys_.push_back({keys_.size(), bound->type, {expr}});
+    calls_at_ = keys_.size();
     groups.keys.push_back({ColumnDef{.name = display(expr, scope_), .type = bound->type}, std::move(bound)});
   }
   for (const auto& call : aggregates_) calls_.push_back(bind_aggregate(*call->as<ast::Call>(), call));
@@ -251,6 +253,7 @@ void Aggregation::apply(KeyedPlan& plan, KeyChange& key) {
   if (asked && (window || dialect_of(input_.context.properties) == Dialect::ksql)) check_final(window.has_value());
   // The window belongs to the rows' own key.
   const bool windowed = plan.node->window && (plan.node->kind == RelationKind::table || scope_.sources[0].plan);
+  const auto outer = OuterWindow::of(input_, window, plan);
   plan.origin = KeyOrigin::grouping;
   if (!input_.query.group_by && input_.kept()) {
     key.give_single(plan);
@@ -260,18 +263,23 @@ void Aggregation::apply(KeyedPlan& plan, KeyChange& key) {
   } else if (plan.has_key(clauses_.group) && !windowed) {
     plan.keys[0].candidates = {clauses_.group[0]};
   } else {
-    key.rekey(plan, clauses_.group, NullKey::drop);
+    key.rekey(plan, clauses_.group, NullKey::drop, outer ? std::optional(outer->start()) : std::nullopt);
   }
   keys_ = plan.keys;
+  calls_at_ = keys_.size() + (outer ? 1 : 0);
   for (const auto& call : aggregates_) calls_.push_back(bind_aggregate(*call->as<ast::Call>(), call));
   check_undo(plan);
   AggregateNode grouped{plan.node, calls_, window, EmitPolicy::changes, !input_.query.group_by && !input_.kept()};
   const bool closes = input_.final() && (window.has_value() || close_by_key(grouped));
   if (asked && !closes) check_final(false);
   if (closes) grouped.emit = EmitPolicy::final;
+  if (outer) outer->close(grouped, keys_.size());
   grouped.stream = closes && input_.final_stream;
   plan.node = make_node(std::move(grouped));
   if (ExprPtr having = bind_having()) plan.node = make_node(FilterNode{plan.node, std::move(having)});
+  if (!outer) return;
+  plan.node = outer->with_window(plan.node, keys_.size());
+  calls_at_ += keys_.size();
 }
 
 }  // namespace millrace::inline planner

@@ -42,6 +42,7 @@ class Aggregation {
   std::vector<ast::ExprPtr> aggregates_;  // distinct calls, in order
   std::vector<AggregateCall> calls_;      // the same, bound
   std::vector<KeySlot> keys_;             // of the grouped rows
+  std::size_t calls_at_ = 0;              // where results of calls begin in them
 };
 
 /// Throws where GROUP BY, the SELECT list and HAVING do not fit each other.

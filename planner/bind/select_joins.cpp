@@ -192,7 +192,9 @@ void find_viable_keys(Scope& scope, Clauses& clauses) {
   for (const auto& step : clauses.joins) {
     if (step.broadcast) continue;
     if (step.window_end) {
-      if (keys.empty()) keys = own_names(scope.sources.front());
+      const bool right = step.clause->kind == ast::JoinKind::right;
+      if (keys.empty()) keys = own_names(scope.sources[right ? step.source : 0]);
+      if (step.clause->kind == ast::JoinKind::full) keys.assign(keys.size(), {});
       continue;
     }
     if (step.pairs) {

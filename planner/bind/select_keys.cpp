@@ -37,7 +37,8 @@ std::string KeyChange::key_name(const ast::ExprPtr& expr) {
   return item == clauses_.items.end() ? names_.name(expr) : item->name;
 }
 
-void KeyChange::rekey(KeyedPlan& plan, const std::vector<ast::ExprPtr>& exprs, NullKey null_key) {
+void KeyChange::rekey(KeyedPlan& plan, const std::vector<ast::ExprPtr>& exprs, NullKey null_key,
+                      std::optional<ProjectItem> more) {
   const bool lifted = scope_.sources[0].plan != nullptr ||
                       (input_.query.group_by.has_value() && plan.node->kind == RelationKind::table &&
                        lifts(Lifted::windowed_tables, input_.context.properties));
@@ -56,8 +57,10 @@ void KeyChange::rekey(KeyedPlan& plan, const std::vector<ast::ExprPtr>& exprs, N
     plan.keys.push_back({plan.keys.size(), bound->type, {expr}});
     node.keys.push_back({std::move(column), std::move(bound)});
   }
+  if (more) node.keys.push_back(std::move(*more));
+  const std::size_t keys = node.keys.size();
   plan.node = make_node(std::move(node));
-  scope_.shift(exprs.size());
+  scope_.shift(keys);
 }
 
 void KeyChange::give_single(KeyedPlan& plan) {

@@ -15,8 +15,9 @@ class KeyChange {
   std::size_t partition(KeyedPlan& plan);
   /// All rows have the key ROWKEY = 0: aggregates without GROUP BY.
   void give_single(KeyedPlan& plan);
-  /// Rows move to where `exprs` say.
-  void rekey(KeyedPlan& plan, const std::vector<ast::ExprPtr>& exprs, NullKey null_key);
+  /// Rows move to where `exprs` say; `more`: a key column behind them that is no part of the plan's key.
+  void rekey(KeyedPlan& plan, const std::vector<ast::ExprPtr>& exprs, NullKey null_key,
+             std::optional<ProjectItem> more = {});
 
  private:
   void check_partition() const;

@@ -64,6 +64,7 @@ std::optional<WindowTrace> trace(const PlanNode& node, const AggregateNode& aggr
 WindowTrace trace(const RekeyNode& rekey, const WindowTrace& below) {
   WindowTrace made = without_columns(below);
   made.own = rekey.window.has_value();
+  if (rekey.window) made.size_ms = rekey.window->size_ms;
   add_items(rekey.keys, below, made);
   add_shifted(below, rekey.keys.size(), made);
   return made;
