@@ -4,9 +4,26 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <utility>
+
+#include "planner/types/civil.h"
 
 namespace millrace::inline planner {
 namespace {
+
+/// In the largest unit that it is whole in.
+std::string duration_words(std::int64_t ms) {
+  constexpr std::pair<std::int64_t, std::string_view> kUnits[] = {
+      {kMillisPerDay, "day"}, {3'600'000, "hour"}, {60'000, "minute"}, {1'000, "second"}, {1, "millisecond"}};
+  for (const auto& [length, name] : kUnits)
+    if (ms % length == 0) return fmt::format("{} {}{}", ms / length, name, ms == length ? "" : "s");
+  return {};
+}
+
+/// As the binder has it for windows that say nothing.
+bool has_default_grace(const WindowSpec& window) {
+  return window.grace_ms > 0 && window.grace_ms == std::max<std::int64_t>(kMillisPerDay - window.size_ms, 0);
+}
 
 class Warner {
  public:
@@ -15,11 +32,18 @@ class Warner {
   std::vector<std::string> run() {
     for (const Subtopology& subtopology : plan_.subtopologies)
       for (const StepName& step : subtopology.steps) look_at(step);
+    if (by_clock_) warnings_.push_back("The result depends on the wall clock.");
     return std::move(warnings_);
   }
 
  private:
   void look_at(const StepName& step) {
+    const auto* source = step.node->as<SourceNode>();
+    by_clock_ = by_clock_ || (source != nullptr && source->idle_ms);
+    const auto* aggregate = step.node->as<AggregateNode>();
+    if (aggregate != nullptr && aggregate->window && has_default_grace(*aggregate->window))
+      warnings_.push_back(
+          fmt::format("Windows stay open for {} (default GRACE PERIOD).", duration_words(aggregate->window->grace_ms)));
     if (const auto* join = step.node->as<StreamStreamJoinNode>(); join != nullptr && !join->retention_ms()) {
       for (const NodePtr* side : {&join->left, &join->right})
         warnings_.push_back(fmt::format("{} keeps every row of {} for ever. Bound it with WITHIN, TTL or a window.",
@@ -52,6 +76,7 @@ class Warner {
 
   const PhysicalPlan& plan_;
   std::vector<std::string> warnings_;
+  bool by_clock_ = false;
 };
 
 }  // namespace
