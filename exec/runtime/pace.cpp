@@ -63,7 +63,9 @@ void Pace::collect(const PlanNode& node) {
     const std::int64_t slack = window.grace_ms / kShareOfGrace;
     rules_.push_back(window.type == WindowType::session ? Rule{0, 0, window.size_ms + slack}
                                                         : Rule{window.size_ms, window.advance_ms, slack});
-  } else if (const auto* join = node.as<StreamStreamJoinNode>()) {
+  } else if (const auto* sort = node.as<TimeSortNode>()) {
+    rules_.push_back({0, 0, sort->grace_ms / kShareOfGrace});
+  } else if (const auto* join = node.as<StreamStreamJoinNode>(); join != nullptr && !join->window_key) {
     const auto late = join->unbounded() ? join->ttl_ms : join->grace_ms;
     if (late) rules_.push_back({0, 0, *late / kShareOfGrace});
   }
