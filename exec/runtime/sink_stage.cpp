@@ -63,7 +63,8 @@ Status SinkStage::write_time(std::int64_t time, Writer& writer) {
   const std::int32_t partitions = writer.partitions(*topic);
   written_.assign(static_cast<std::size_t>(partitions), true);
   for (std::int32_t partition = 0; partition < partitions; ++partition)
-    if (auto done = writer.append(*topic, partition, std::nullopt, value, RecordTime{timestamp}, {}); !done) return done;
+    if (auto done = writer.append(*topic, partition, std::nullopt, value, RecordTime{timestamp}, {}); !done)
+      return done;
   return {};
 }
 
