@@ -217,11 +217,11 @@ FunctionFamily rank_functions() {
           window_def({.name = "PERCENT_RANK",
                       .doc = "(RANK - 1) / (rows - 1); 0 of a single row.",
                       .variants = {window("-> DOUBLE", make_rank<Rank::percent_rank>)},
-                      .examples = {{"PERCENT_RANK()", "ARRAY[0.0, 0.5, 0.5]", {"ARRAY[5, 7, 7]"}}}}),
+                      .examples = {{"PERCENT_RANK()", "ARRAY[0E0, 0.5E0, 0.5E0]", {"ARRAY[5, 7, 7]"}}}}),
           window_def({.name = "CUME_DIST",
                       .doc = "Which part of the rows of the partition stands before the row or is equal to it.",
                       .variants = {window("-> DOUBLE", make_rank<Rank::cume_dist>)},
-                      .examples = {{"CUME_DIST()", "ARRAY[0.25, 0.75, 0.75, 1.0]", {"ARRAY[5, 7, 7, 8]"}}}}),
+                      .examples = {{"CUME_DIST()", "ARRAY[0.25E0, 0.75E0, 0.75E0, 1E0]", {"ARRAY[5, 7, 7, 8]"}}}}),
           window_def({.name = "NTILE",
                       .doc = "The number, from 1, of the row's part when the partition is cut into n parts of the same "
                              "size; the first ones have a row more where it does not come out even.",
