@@ -275,9 +275,10 @@ JoinSide JoinBuilder::join(JoinSide left, JoinSide right, const JoinStep& step) 
     if (!is_key(left, step)) return join_foreign_key(std::move(left), std::move(right), step);
   }
   Keys keys = bind_keys(left, right, step);
-  // Final results meet rows of streams whatever their windows are: these do not belong to the key any more.
+  // Final results meet rows of streams whatever their windows are: these do not belong to the key any more. With tables
+  // they keep them.
   const bool left_final = is_final() && final_window(*left.node), right_final = is_final() && final_window(*right.node);
-  const bool left_changes = left_final && left.node->window;
+  const bool left_changes = left_final && left.node->window && right.node->kind == RelationKind::stream;
   if (left_changes) keys.left_stays = false;
   if (right_final && right.node->window) keys.right_stays = false;
   if (!left_final && !right_final) checks.check_windows();
@@ -285,7 +286,7 @@ JoinSide JoinBuilder::join(JoinSide left, JoinSide right, const JoinStep& step) 
   check_no_map_key(key.columns, step.clause->span);
   const bool keep = is_key(left, step) && !left_changes;
   move_sides(left, right, step, keys);
-  if (!lifted() || left.node->window) checks.check_partitions();
+  if (!lifted() || (left.node->window && !left_final)) checks.check_partitions();
   note_equivalents(step, keep);
   const std::size_t left_size = left.node->schema.size();
   FormatInfo format = holds_nothing(left.key_format) ? right.key_format : left.key_format;
