@@ -18,9 +18,10 @@ class Expand final : public Operator {
     if (errors.count != 0) context_.report(errors, in);
     rows_.clear();
     sets_.clear();
+    kinds_.clear();
     for (std::uint32_t row = 0; row < in.rows; row += run_of(in, row)) give_run(in, row, run_of(in, row), keys);
     return give_in_parts(
-        rows_.size(), [&](std::size_t row) { return in.kind(rows_[row]); },
+        rows_.size(), [&](std::size_t row) { return kinds_[row]; },
         [&](std::size_t from, std::size_t to) { return give(in, keys, from, to, out); });
   }
 
@@ -30,17 +31,29 @@ class Expand final : public Operator {
     return in.kind(row) == RowKind::update_before && row + 1 < in.rows ? 2 : 1;
   }
   void give_run(const Batch& in, std::uint32_t row, std::uint32_t run, const std::vector<ColumnPtr>& keys) {
-    for (const std::size_t set : node_.sets)
+    for (const std::size_t set : node_.sets) {
+      const std::size_t first = rows_.size();
       for (std::uint32_t at = row; at < row + run; ++at) {
-        bool whole = !in.null_values.test(at);
-        for (std::size_t k = 0; k < keys.size(); ++k) whole = whole && !((set >> k & 1) != 0 && keys[k]->is_null(at));
-        if (!whole) continue;
+        if (!is_whole(in, at, set, keys)) continue;
         rows_.push_back(at);
         sets_.push_back(set);
+        kinds_.push_back(in.kind(at));
       }
+      // Half of an update that is not in the set: the other half is a removal or an insert.
+      if (run == 2 && rows_.size() == first + 1)
+        kinds_.back() = kinds_.back() == RowKind::update_before ? RowKind::remove : RowKind::insert;
+    }
+  }
+  static bool is_whole(const Batch& in, std::uint32_t row, std::size_t set, const std::vector<ColumnPtr>& keys) {
+    bool whole = !in.null_values.test(row);
+    for (std::size_t k = 0; k < keys.size(); ++k) whole = whole && !((set >> k & 1) != 0 && keys[k]->is_null(row));
+    return whole;
   }
   Status give(const Batch& in, const std::vector<ColumnPtr>& keys, std::size_t from, std::size_t to, Emitter& out) {
     Batch made = gather(in, std::span(rows_).subspan(from, to - from));
+    if (!made.kinds.empty())
+      made.kinds.assign(kinds_.begin() + static_cast<std::ptrdiff_t>(from),
+                        kinds_.begin() + static_cast<std::ptrdiff_t>(to));
     std::vector<ColumnPtr> own;
     std::vector<Pick> picks(to - from);
     for (std::size_t k = 0; k < keys.size(); ++k) {
@@ -63,6 +76,7 @@ class Expand final : public Operator {
   RowEvaluators keys_;
   std::vector<std::uint32_t> rows_;
   std::vector<std::size_t> sets_;
+  std::vector<RowKind> kinds_;
 };
 
 }  // namespace

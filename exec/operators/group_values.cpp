@@ -5,15 +5,28 @@
 
 #include "exec/operators/batch_ops.h"
 #include "exec/operators/distinct_aggregate.h"
+#include "exec/operators/ordered_aggregate.h"
 
 namespace millrace::inline exec {
+
+namespace {
+
+/// What a call takes in of a row, what it is ordered by included.
+std::vector<ExprPtr> arguments_of(const AggregateCall& call) {
+  std::vector<ExprPtr> arguments = call.arguments;
+  for (const SortKey& key : call.order) arguments.push_back(key.expr);
+  return arguments;
+}
+
+}  // namespace
 
 GroupLayout::GroupLayout(std::span<const AggregateCall> calls, bool holds_distinct) {
   for (const AggregateCall& call : calls) {
     aggregates_.push_back(make_aggregate(call));
+    if (!call.order.empty()) aggregates_.back() = make_ordered(std::move(aggregates_.back()), call);
     if (!call.distinct || !holds_distinct) continue;
     std::vector<Type> types;
-    for (const ExprPtr& argument : call.arguments) types.push_back(argument->type);
+    for (const ExprPtr& argument : arguments_of(call)) types.push_back(argument->type);
     aggregates_.back() = make_distinct(std::move(aggregates_.back()), std::move(types));
   }
   row_ = lay_out(aggregates_);
@@ -77,7 +90,7 @@ std::vector<ColumnPtr> GroupLayout::results(std::span<const std::byte* const> va
 
 GroupArguments::GroupArguments(std::span<const AggregateCall> calls, const PlanNode& input) : columns_(calls.size()) {
   for (const AggregateCall& call : calls) {
-    calls_.emplace_back(call.arguments, input);
+    calls_.emplace_back(arguments_of(call), input);
     distinct_.push_back(call.distinct);
     filter_of_.push_back(-1);
     if (!call.filter) continue;

@@ -19,25 +19,30 @@ void order_as_utf16(std::string& bytes) {
 }  // namespace
 
 SortBytes::SortBytes(const std::vector<SortKey>& order, const PlanNode& input)
-    : order_(order), keys_(expressions_of(order), input), parts_(order.size()) {}
+    : order_(order), keys_(expressions_of(order), input) {}
 
 void SortBytes::encode(const Batch& in, RowErrors& errors, KeyBuffer& out) {
   const std::vector<ColumnPtr> columns = keys_.evaluate(in, std::nullopt, errors);
-  const std::vector<std::uint32_t> rows = all_rows(in.rows);
-  for (std::size_t k = 0; k < order_.size(); ++k) {
-    encode_keys({&columns[k], 1}, rows, {}, parts_[k]);
-    if (columns[k]->type.kind() == TypeKind::string) order_as_utf16(parts_[k].bytes);
+  encode_sorted(columns, order_, all_rows(in.rows), out);
+}
+
+void encode_sorted(std::span<const ColumnPtr> columns, std::span<const SortKey> order,
+                   std::span<const std::uint32_t> rows, KeyBuffer& out) {
+  std::vector<KeyBuffer> parts(order.size());
+  for (std::size_t k = 0; k < order.size(); ++k) {
+    encode_keys({&columns[k], 1}, rows, {}, parts[k]);
+    if (columns[k]->type.kind() == TypeKind::string) order_as_utf16(parts[k].bytes);
   }
   out.clear();
-  for (std::uint32_t row = 0; row < in.rows; ++row) {
-    for (std::size_t k = 0; k < order_.size(); ++k) {
-      const bool null = columns[k]->is_null(row);
-      out.bytes.push_back(static_cast<char>(!null ? 1 : order_[k].nulls_first ? 0 : 2));
-      const std::string_view part = parts_[k][row].substr(1);  // behind its own mark of NULL
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    for (std::size_t k = 0; k < order.size(); ++k) {
+      const bool null = columns[k]->is_null(rows[i]);
+      out.bytes.push_back(static_cast<char>(!null ? 1 : order[k].nulls_first ? 0 : 2));
+      const std::string_view part = parts[k][i].substr(1);  // behind its own mark of NULL
       const std::size_t from = out.bytes.size();
       out.bytes += part;
-      if (order_[k].descending)
-        for (std::size_t i = from; i < out.bytes.size(); ++i) out.bytes[i] = static_cast<char>(~out.bytes[i]);
+      if (order[k].descending)
+        for (std::size_t at = from; at < out.bytes.size(); ++at) out.bytes[at] = static_cast<char>(~out.bytes[at]);
     }
     out.ends.push_back(static_cast<std::uint32_t>(out.bytes.size()));
   }

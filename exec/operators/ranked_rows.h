@@ -22,8 +22,10 @@ class SortBytes {
  private:
   const std::vector<SortKey> order_;
   RowEvaluators keys_;
-  std::vector<KeyBuffer> parts_;
 };
+/// The same for rows `rows` of columns that are what is sorted by.
+void encode_sorted(std::span<const ColumnPtr> columns, std::span<const SortKey> order,
+                   std::span<const std::uint32_t> rows, KeyBuffer& out);
 
 /// One row of a group. All bytes are those of the group's value.
 struct RankedRow {

@@ -1,6 +1,7 @@
 #include "exec/data/wall_clock.h"
 #include "exec/operators/batch_ops.h"
 #include "exec/operators/lower.h"
+#include "exec/operators/windows.h"
 
 namespace millrace::inline exec {
 namespace {
@@ -15,7 +16,7 @@ class Retime final : public Operator {
   Status on_batch(int, const Batch& in, Emitter& out) override {
     if (!time_) {
       Batch made = share(in);
-      made.timestamps = std::make_shared<const std::vector<std::int64_t>>(in.rows, wall_clock_ms());
+      made.timestamps = std::make_shared<const std::vector<std::int64_t>>(in.rows, now());
       return out.batch(std::move(made));
     }
     RowErrors errors, left_out;
@@ -38,11 +39,25 @@ class Retime final : public Operator {
     made.timestamps = std::move(timestamps);
     return out.batch(std::move(made));
   }
-  /// Its rows have another time than those of its input.
-  Status on_time(int, std::int64_t, Emitter&) override { return {}; }
+  /// Its rows have another time than those of its input. The clock goes on for all that comes.
+  Status on_time(int, std::int64_t, Emitter& out) override { return time_ ? Status{} : out.time(now()); }
+  void save(std::string& bytes) const override {
+    if (!time_) save_number(last_, bytes);
+  }
+  Status load(std::string_view bytes) override {
+    if (!time_) last_ = load_number(bytes, 0);
+    return {};
+  }
 
  private:
+  /// Never goes back, whatever the clock does.
+  std::int64_t now() {
+    last_ = std::max(last_, wall_clock_ms());
+    return last_;
+  }
+
   OperatorContext& context_;
+  std::int64_t last_ = 0;
   std::optional<Evaluator> time_;
 };
 

@@ -11,11 +11,13 @@ namespace millrace::inline exec {
 class IdleClock {
  public:
   /// `reach_ms`: behind the newest row by more than that, nothing waits.
-  IdleClock(std::int64_t timeout_ms, std::int64_t reach_ms, std::int64_t now)
-      : timeout_(timeout_ms), reach_(reach_ms), since_(now) {}
+  /// `by_clock`: the time of rows is that of the clock when they come.
+  IdleClock(std::int64_t timeout_ms, std::int64_t reach_ms, std::int64_t now, bool by_clock = false)
+      : timeout_(timeout_ms), reach_(reach_ms), by_clock_(by_clock), since_(now) {}
 
   /// Rows have come, the newest of that time.
   void rows(std::int64_t newest, std::int64_t now) {
+    if (by_clock_) newest = now;
     row_ = std::max(row_, newest);
     stream_time_ = std::max(stream_time_, newest);
     since_ = now;
@@ -30,7 +32,7 @@ class IdleClock {
   std::optional<std::int64_t> step(std::int64_t now) {
     told_ = true;
     if (stream_time_ == INT64_MIN) return std::nullopt;
-    stream_time_ += now - since_;
+    stream_time_ = by_clock_ ? std::max(stream_time_, now) : stream_time_ + (now - since_);
     since_ = now;
     return stream_time_;
   }
@@ -48,6 +50,7 @@ class IdleClock {
 
  private:
   std::int64_t timeout_, reach_;
+  bool by_clock_;
   std::int64_t since_;                    // wall clock
   std::int64_t stream_time_ = INT64_MIN;  // rows and steps
   std::int64_t row_ = INT64_MIN;          // of rows alone, since it is known

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "exec/data/wall_clock.h"
 #include "exec/runtime/task.h"
 
@@ -29,9 +31,26 @@ std::optional<std::int64_t> idle_timeout(const PlanNode& root) {
   return timeout;
 }
 
+/// How often it is looked at the clock where windows go by it.
+constexpr std::int64_t kClockTickMs = 100;
+
+bool goes_by_clock(const PlanNode& node) {
+  const auto* retime = node.as<RetimeNode>();
+  if (retime != nullptr && retime->time.empty()) return true;
+  const auto inputs = inputs_of(node);
+  return std::any_of(inputs.begin(), inputs.end(), [](const NodePtr& input) { return goes_by_clock(*input); });
+}
+
 }  // namespace
 
 void Task::start_idle_clock() {
+  if (goes_by_clock(*subtopology_.root)) {
+    // What lives by the clock may stand in another subtopology.
+    std::int64_t reach = 0;
+    for (const Subtopology& subtopology : run_->plan->subtopologies) reach += reach_of(*subtopology.root);
+    idle_.emplace(kClockTickMs, reach + kClockTickMs, wall_clock_ms(), true);
+    return restore_idle_clock();
+  }
   const auto timeout = idle_timeout(*subtopology_.root);
   if (timeout) idle_.emplace(*timeout, reach_of(*subtopology_.root), wall_clock_ms());
   restore_idle_clock();

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "planner/bind/coercion.h"
+#include "planner/bind/dialect.h"
 #include "planner/bind/expr_binder.h"
 #include "planner/bind/macros.h"
 #include "planner/bind/nearest.h"
@@ -42,26 +43,31 @@ void check_modifiers(const ast::CallModifiers& modifiers, const FunctionDef& fun
     throw SqlError(Code::not_supported, modifiers.span, fmt::format("{} is not supported yet.", what));
   };
   if (modifiers.ignore_nulls) refuse("IGNORE NULLS");
-  if (!modifiers.order_by.empty() || modifiers.limit) refuse("ORDER BY in a call");
   if (function.kind != FunctionKind::aggregate)
     throw SqlError(Code::invalid_aggregate, modifiers.span,
                    fmt::format("{} in a call needs an aggregate function, which {} is not.",
-                               modifiers.filter ? "FILTER" : "DISTINCT", function.display_name));
+                               modifiers.filter     ? "FILTER"
+                               : modifiers.distinct ? "DISTINCT"
+                                                    : "ORDER BY",
+                               function.display_name));
 }
 
 }  // namespace
 
 const FunctionDef& ExprBinder::require_function(const ast::Call& call, Span span) const {
   if (call.over())
-    throw SqlError(Code::not_supported, span, fmt::format("{} with OVER is not supported here yet.", call.name.text))
-        .hint("a rank needs a condition: QUALIFY ROW_NUMBER() OVER (...) <= n");
-  if (const auto* function = context_.functions.find(call.name.text)) {
+    throw SqlError(Code::not_supported, span, fmt::format("{} with OVER is not supported here.", call.name.text))
+        .hint("functions with OVER stand in the SELECT list and in QUALIFY");
+  const FunctionDef* function = context_.functions.find(call.name.text);
+  if (function && function->kind == FunctionKind::window && dialect_of(context_.properties) == Dialect::ksql)
+    function = nullptr;
+  if (function) {
     if (call.modifiers) check_modifiers(*call.modifiers, *function);
     return *function;
   }
   if (const MacroDef* macro = find_macro(context_.catalog, call.name.text)) return macro->function;
   std::vector<std::string> names;
-  for (const auto& function : context_.functions.all()) names.push_back(function.name);
+  for (const auto& known : context_.functions.all()) names.push_back(known.name);
   for (const auto& [name, macro] : context_.catalog.macros) names.push_back(name);
   throw SqlError(Code::unknown_function, span,
                  fmt::format("Can't find any functions with the name '{}'", call.name.text))
@@ -153,6 +159,10 @@ ExprPtr ExprBinder::build_scalar_call(const ast::Call& call, Span span) {
   if (function.kind == FunctionKind::aggregate) {
     throw SqlError(Code::invalid_aggregate, span,
                    fmt::format("Aggregate functions can only be used in SELECT and HAVING: {}", function.display_name));
+  }
+  if (function.kind == FunctionKind::window) {
+    throw SqlError(Code::invalid_statement, span, fmt::format("{} needs OVER.", function.display_name))
+        .hint(fmt::format("{}(...) OVER (PARTITION BY ... ORDER BY ...)", function.display_name));
   }
   if (function.kind == FunctionKind::table) {
     throw SqlError(Code::invalid_aggregate, span,

@@ -65,6 +65,7 @@ class FiniteSelect {
 FiniteRelation FiniteSelect::bind() {
   check_clauses_of(query_);
   check_clause_forms(query_);
+  check_finite_forms(query_);
   from_ = open_finite(query_, context_, named_);
   const Scope& scope = from_.scope;
   ItemNames names(scope);

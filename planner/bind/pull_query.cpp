@@ -266,6 +266,7 @@ BoundPull PullBinder::bind() {
   }
   check_pull_clauses();
   check_forms(query_);
+  check_finite_forms(query_);
   std::vector<const SourceDef*> reads;
   scope_ = open_sources(input_, reads);
   const SourceDef& def = *scope_.sources[0].def;

@@ -87,18 +87,19 @@ class SourceWalk {
 
 void check_clause_forms(const ast::Query& query) {
   if (query.every) refuse_form("EMIT CHANGES EVERY", query.every->span, "leave EVERY out: every change is emitted");
-  if (query.window && (query.window->on || query.window->on_clock))
-    refuse_form("ON in a window", query.window->span, "windows go by ROWTIME: TIMESTAMP in WITH chooses its column");
   if (query.window && query.window->late_into)
     refuse_form("LATE INTO", query.window->late_into->span, "late rows are counted and logged");
   if (query.late_into) refuse_form("LATE INTO", query.late_into->span, "late rows are counted and logged");
   for (const auto& join : query.from.joins)
     if (join.within && join.within->late_into)
       refuse_form("LATE INTO", join.within->late_into->span, "late rows are counted and logged");
-  if (query.distinct_on)
-    refuse_form("DISTINCT ON or WITHIN", query.distinct_on->span, "QUALIFY ROW_NUMBER() OVER (...) = 1 keeps one row");
+}
+
+void check_finite_forms(const ast::Query& query) {
+  constexpr const char* kHint = "create a table from the query and read that";
+  if (query.distinct_on) refuse_form("DISTINCT ON or WITHIN in a pull query", query.distinct_on->span, kHint);
   if (query.group_by && query.group_by->kind != ast::GroupingKind::plain)
-    refuse_form("GROUP BY several sets", query.group_by->span, "write a query for each set");
+    refuse_form("GROUP BY several sets in a pull query", query.group_by->span, kHint);
 }
 
 void check_forms(const ast::Query& query) {

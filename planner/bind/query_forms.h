@@ -10,6 +10,8 @@ namespace millrace::inline planner {
 void check_forms(const ast::Query& query);
 /// The same for its clauses, whatever FROM is.
 void check_clause_forms(const ast::Query& query);
+/// The same for what pull queries do not do yet.
+void check_finite_forms(const ast::Query& query);
 
 /// Calls `visit` with the name of every source that the query reads, also in queries within it. Names that WITH gives
 /// are none.

@@ -8,12 +8,15 @@
 #include "planner/bind/dialect.h"
 #include "planner/bind/query_forms.h"
 #include "planner/bind/select_aggregate.h"
+#include "planner/bind/select_distinct.h"
 #include "planner/bind/select_items.h"
+#include "planner/bind/select_over.h"
 #include "planner/bind/select_project.h"
 #include "planner/bind/select_ranks.h"
 #include "planner/bind/select_relations.h"
 #include "planner/bind/select_table_calls.h"
 #include "planner/bind/select_union.h"
+#include "planner/bind/select_window_time.h"
 #include "planner/bind/subquery_joins.h"
 #include "planner/logical/window_trace.h"
 
@@ -74,7 +77,6 @@ void check_finite(const ast::Query& query) {
     throw SqlError(Code::not_supported, span,
                    fmt::format("{} is only supported in pull queries, which have no EMIT clause.", clause));
   };
-  if (query.distinct) refuse("SELECT DISTINCT", query.span);
   if (!query.order_by.empty()) refuse("ORDER BY", query.order_by.front().span);
   if (query.offset) refuse("OFFSET", query.span);
 }
@@ -119,7 +121,12 @@ SelectInput over_query(const ast::Query& query, const SelectInput& input) {
 BoundSelect bind(SelectInput input, std::function<void(const Schema&)> on_columns) {
   check_windows(input.query, input.context.properties);
   const ast::Query inlined = inline_windows(input.query);
-  return bind_plain(over_query(inlined, input), std::move(on_columns));
+  const bool distinct = inlined.distinct && !inlined.distinct_on && inlined.union_all.empty();
+  SelectInput rows = over_query(inlined, input);
+  if (!distinct) return bind_plain(rows, std::move(on_columns));
+  rows.sink.clear();
+  rows.inner = true;
+  return distinct_rows(bind_plain(rows, std::move(on_columns)));
 }
 
 BoundSelect bind_plain(SelectInput input, std::function<void(const Schema&)> on_columns) {
@@ -142,6 +149,7 @@ BoundSelect bind_plain(SelectInput input, std::function<void(const Schema&)> on_
 
   KeyedPlan plan = scope.is_join() ? bind_joins(input, scope, clauses) : bind_single(scope);
   bind_filter(input, scope, clauses, plan);
+  bind_window_time(input, scope, plan);
   TableCalls table_calls(input, scope, clauses);
   table_calls.apply(plan);
   KeyChange key(input, scope, clauses, names);
@@ -156,7 +164,11 @@ BoundSelect bind_plain(SelectInput input, std::function<void(const Schema&)> on_
     binder.intercept = [&](const ast::ExprPtr& expr) { return table_calls.replace(expr); };
   }
   Ranking ranking(input, scope, clauses);
+  WindowCalls window_calls(input, scope, clauses, ranking.call());
+  window_calls.apply(plan, binder);
   ranking.apply(plan, binder);
+  FirstWithin first_within(input, scope, clauses);
+  first_within.apply(plan, binder);
   Projection projection(input, scope, clauses, plan);
   projection.on_columns = std::move(on_columns);
   projection.bind(binder);

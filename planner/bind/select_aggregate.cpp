@@ -3,11 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
-#include <charconv>
 
 #include "parser/ast/format.h"
-#include "parser/error/letter_case.h"
+#include "planner/bind/aggregate_call.h"
 #include "planner/bind/ast_rewrite.h"
 #include "planner/bind/dialect.h"
 #include "planner/bind/outer_window.h"
@@ -15,25 +13,6 @@
 #include "planner/logical/window_trace.h"
 
 namespace millrace::inline planner {
-namespace {
-
-bool is_literal(const ast::Expression& expr) {
-  return expr.as<ast::IntegerLiteral>() || expr.as<ast::BigintLiteral>() || expr.as<ast::BooleanLiteral>() ||
-         expr.as<ast::StringLiteral>() || expr.as<ast::DecimalLiteral>() || expr.as<ast::DoubleLiteral>() ||
-         expr.as<ast::NullLiteral>();
-}
-
-/// `ksql.functions.<name>.limit`, or that of all functions.
-std::int64_t collect_limit(std::string_view function, const PropertyMap& properties) {
-  std::optional<std::string> given =
-      find_property(properties, fmt::format("ksql.functions.{}.limit", lower_case(function)));
-  if (!given || given->empty()) given = find_property(properties, "ksql.functions._global_.limit");
-  std::int64_t limit = -1;
-  if (given) std::from_chars(given->data(), given->data() + given->size(), limit);
-  return limit;
-}
-
-}  // namespace
 
 void Aggregation::check_sources(const KeyedPlan& plan) const {
   if (!input_.query.group_by) {
@@ -86,59 +65,9 @@ void Aggregation::collect(const ast::ExprPtr& expr) {
   for_each_child(*expr, [this](const ast::ExprPtr& child) { collect(child); });
 }
 
-std::vector<Value> Aggregation::take_constants(const ast::Call& call, ExprBinder::BoundCall& bound) const {
-  const auto& variant = bound.function->variants[bound.variant];
-  std::vector<Value> constants;
-  std::vector<ExprPtr> arguments;
-  for (std::size_t i = 0; i < bound.arguments.size(); ++i) {
-    const ParameterDef& parameter = variant.parameters[bound.parameter[i]];
-    if (!parameter.literal) {
-      arguments.push_back(bound.arguments[i]);
-      continue;
-    }
-    if (!is_literal(*call.arguments[i]) || call.arguments[i]->as<ast::NullLiteral>()) {
-      throw SqlError(
-          Code::invalid_aggregate, call.arguments[i]->span,
-          fmt::format("Parameter {} passed to function {} must be a literal constant, but was expression: '{}'", i + 1,
-                      call.name.text, display(call.arguments[i], scope_)));
-    }
-    const auto* literal = bound.arguments[i]->as<LiteralExpr>();
-    constants.push_back(literal ? literal->value : input_.context.evaluate(*bound.arguments[i]));
-    if (parameter.least && constants.back().as<std::int32_t>() < *parameter.least)
-      throw SqlError(Code::invalid_aggregate, call.arguments[i]->span,
-                     fmt::format("{} must be {} or greater", parameter.name, *parameter.least));
-  }
-  bound.arguments = std::move(arguments);
-  return constants;
-}
-
-AggregateCall Aggregation::bind_aggregate(const ast::Call& call, const ast::ExprPtr& expr) const {
+AggregateCall Aggregation::bind_call(const ast::ExprPtr& call) const {
   ExprBinder binder(input_.context, scope_);
-  const FunctionDef& function = binder.require_function(call, expr->span);
-  ColumnDef column{.name = fmt::format("KSQL_AGG_VARIABLE_{}", calls_.size()), .type = Type::null()};
-  ast::Call full = call;
-  const bool bare = call.star || call.arguments.empty();
-  const bool takes_none =
-      std::ranges::any_of(function.variants, [](const FunctionVariant& v) { return v.parameters.empty(); });
-  if (bare && !takes_none) {
-    full.arguments = {
-        make_ast(ast::ColumnRef{std::nullopt, {.text = "ROWTIME", .quoted = false, .span = expr->span}}, expr->span)};
-    full.star = false;
-  }
-  binder.intercept = [&](const ast::ExprPtr& node) -> ExprPtr {
-    const auto* ref = node->as<ast::ColumnRef>();
-    if (!bare || !ref || ref->qualifier || ref->name.text != "ROWTIME") return nullptr;
-    return make_expr(PseudoExpr{PseudoColumn::row_time}, Type::bigint(), node->span);
-  };
-  auto bound = binder.bind_call(full, expr->span);
-  auto constants = take_constants(full, bound);
-  column.type = bound.type;
-  AggregateCall made{bound.function,       bound.variant,     std::move(bound.arguments),
-                     std::move(constants), std::move(column), collect_limit(function.name, input_.context.properties)};
-  if (!call.modifiers) return made;
-  made.distinct = call.modifiers->distinct;
-  if (call.modifiers->filter) made.filter = bind_predicate(binder, call.modifiers->filter, scope_, "FILTER");
-  return made;
+  return bind_aggregate(call, binder, scope_, input_.context, fmt::format("KSQL_AGG_VARIABLE_{}", calls_.size()));
 }
 
 void Aggregation::check_undo(const KeyedPlan& plan) const {
@@ -146,7 +75,8 @@ void Aggregation::check_undo(const KeyedPlan& plan) const {
   std::vector<std::string> names;
   for (const auto& call : calls_) {
     const bool known = std::ranges::find(names, call.function->name) != names.end();
-    if (!known && !call.function->variants[call.variant].undo) names.push_back(call.function->name);
+    const bool undo = call.function->variants[call.variant].undo || !call.order.empty();
+    if (!known && !undo) names.push_back(call.function->name);
   }
   if (names.empty()) return;
   throw SqlError(
@@ -226,7 +156,7 @@ BoundPull::Groups Aggregation::group(const std::vector<ast::ExprPtr>& order) {
     calls_at_ = keys_.size();
     groups.keys.push_back({ColumnDef{.name = display(expr, scope_), .type = bound->type}, std::move(bound)});
   }
-  for (const auto& call : aggregates_) calls_.push_back(bind_aggregate(*call->as<ast::Call>(), call));
+  for (const auto& call : aggregates_) calls_.push_back(bind_call(call));
   groups.calls = calls_;
   return groups;
 }
@@ -260,6 +190,8 @@ void Aggregation::apply(KeyedPlan& plan, KeyChange& key) {
     plan.origin = KeyOrigin::single;
   } else if (!input_.query.group_by) {
     key.rekey(plan, {}, NullKey::keep);
+  } else if (!clauses_.sets.empty()) {
+    key.rekey_sets(plan, clauses_.group, clauses_.sets);
   } else if (plan.has_key(clauses_.group) && !windowed) {
     plan.keys[0].candidates = {clauses_.group[0]};
   } else {
@@ -267,7 +199,7 @@ void Aggregation::apply(KeyedPlan& plan, KeyChange& key) {
   }
   keys_ = plan.keys;
   calls_at_ = keys_.size() + (outer ? 1 : 0);
-  for (const auto& call : aggregates_) calls_.push_back(bind_aggregate(*call->as<ast::Call>(), call));
+  for (const auto& call : aggregates_) calls_.push_back(bind_call(call));
   check_undo(plan);
   AggregateNode grouped{plan.node, calls_, window, EmitPolicy::changes, !input_.query.group_by && !input_.kept()};
   const bool closes = input_.final() && (window.has_value() || close_by_key(grouped));

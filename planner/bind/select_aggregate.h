@@ -32,8 +32,7 @@ class Aggregation {
   void check_final(bool windowed) const;
   bool close_by_key(AggregateNode& grouped) const;
   void check_undo(const KeyedPlan& plan) const;
-  AggregateCall bind_aggregate(const ast::Call& call, const ast::ExprPtr& expr) const;
-  std::vector<Value> take_constants(const ast::Call& call, ExprBinder::BoundCall& bound) const;
+  AggregateCall bind_call(const ast::ExprPtr& call) const;
   ExprPtr replace(const ast::ExprPtr& expr) const;
 
   const SelectInput& input_;

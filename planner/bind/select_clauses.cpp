@@ -7,6 +7,7 @@
 #include "planner/bind/ast_rewrite.h"
 #include "planner/bind/expr_binder.h"
 #include "planner/bind/macros.h"
+#include "planner/bind/select_grouping_sets.h"
 #include "planner/bind/select_items.h"
 #include "planner/bind/select_joins.h"
 #include "planner/bind/select_ranks.h"
@@ -59,15 +60,35 @@ std::vector<const ast::ExprPtr*> Clauses::roots() const {
 
 namespace {
 
+/// The same for a call with OVER, whose function is known.
+void require_window_function(const ast::Call& call, Span span, const ExprBinder& binder) {
+  ast::Call plain = call;
+  plain.modifiers = nullptr;
+  binder.require_function(plain, span);
+}
+
 void check_functions(const SelectInput& input, const Scope& scope, const Clauses& clauses) {
   ExprBinder binder(input.context, scope);
   for (const auto* root : clauses.roots()) {
+    // OVER stands in the SELECT list and in QUALIFY.
+    const bool windows = root == &clauses.qualify ||
+                         std::ranges::any_of(clauses.items, [&](const OutputItem& item) { return root == &item.expr; });
     contains(*root, [&](const ast::Expression& expr) {
       const auto* call = expr.as<ast::Call>();
-      if (call && !is_rank(expr)) binder.require_function(*call, expr.span);
+      if (call && call->over() && windows)
+        require_window_function(*call, expr.span, binder);
+      else if (call)
+        binder.require_function(*call, expr.span);
       return false;
     });
   }
+}
+
+/// GROUPING(c) by what it comes to.
+ast::ExprPtr replace_grouping(const ast::ExprPtr& expr, const Clauses& clauses) {
+  if (!expr) return expr;
+  if (ast::ExprPtr made = grouping_call(*expr, clauses)) return made;
+  return map_children(expr, [&](const ast::ExprPtr& child) { return replace_grouping(child, clauses); });
 }
 
 }  // namespace
@@ -85,8 +106,10 @@ Clauses read_clauses(const SelectInput& input, Scope& scope, ItemNames& names) {
   clauses.qualify = qualify(name_items(input.query.qualify, clauses.items, scope), scope);
   if (input.query.group_by) {
     for (const auto& expr : input.query.group_by->exprs) clauses.group.push_back(qualify(expr, scope));
+    if (input.query.group_by->kind != ast::GroupingKind::plain) read_sets(*input.query.group_by, scope, clauses);
   }
   const auto expand = [&](ast::ExprPtr& expr, const char* clause) {
+    if (!clauses.sets.empty()) expr = replace_grouping(expr, clauses);
     expr = expand_aggregates(expr, scope, input.context, clause);
   };
   for (auto& item : clauses.items) expand(item.expr, "SELECT");
@@ -155,7 +178,8 @@ ast::Query rewrite_query(const SelectInput& input, const Scope& scope, const Cla
   rewritten.where = clauses.where;
   rewritten.having = clauses.having;
   rewritten.qualify = clauses.qualify;
-  if (rewritten.group_by) rewritten.group_by->exprs = clauses.group;
+  if (rewritten.group_by && rewritten.group_by->kind == ast::GroupingKind::plain)
+    rewritten.group_by->exprs = clauses.group;
   if (rewritten.partition_by) rewritten.partition_by->exprs = clauses.partition;
   if (rewritten.emit == ast::Emit::none) rewritten.emit = ast::Emit::changes;
   return rewritten;

@@ -60,6 +60,7 @@ struct Clauses {
   std::vector<std::vector<ast::ExprPtr>> viable_keys;  // joins: for each key column the columns that may name it
   ast::ExprPtr where, having, qualify;                 // null: none
   std::vector<ast::ExprPtr> group, partition;
+  std::vector<std::size_t> sets;  // of GROUP BY several sets: bit i: the set has group[i]
   bool aggregated = false;
 
   /// Every expression of every clause.

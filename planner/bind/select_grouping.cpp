@@ -116,6 +116,9 @@ void check_ordered(const SelectInput& input, const Scope& scope, const Clauses& 
                  fmt::format("Non-aggregate ORDER BY expression not part of GROUP BY: {}", display(expr, scope)));
 }
 
+/// Rows that one task took just before the clock came to the end of a window may reach another task after that.
+constexpr std::int64_t kClockGraceMs = 1000;
+
 std::optional<WindowSpec> window_spec(const ast::Query& query, bool final) {
   if (!query.window) return std::nullopt;
   const auto& window = *query.window;
@@ -136,10 +139,13 @@ std::optional<WindowSpec> window_spec(const ast::Query& query, bool final) {
     fail(fmt::format("A row would count in {} windows, more than {}: make the ADVANCE larger or the SIZE smaller.",
                      (spec.size_ms - 1) / spec.advance_ms + 1, kMostWindowsPerRow));
   }
-  const std::int64_t by_default =
-      window.grace ? window.grace->millis : std::max<std::int64_t>(kMillisPerDay - spec.size_ms, 0);
+  spec.by_clock = window.on_clock;
+  if (window.on_clock && window.grace) fail("A window ON PROCTIME has no GRACE PERIOD: nothing is late.");
+  const std::int64_t by_default = window.on_clock ? kClockGraceMs
+                                  : window.grace  ? window.grace->millis
+                                                  : std::max<std::int64_t>(kMillisPerDay - spec.size_ms, 0);
   // Final results do not wait by themselves, but can be asked for as long as others.
-  spec.grace_ms = final && !window.grace ? 0 : by_default;
+  spec.grace_ms = final && !window.grace && !window.on_clock ? 0 : by_default;
   const std::int64_t kept = spec.size_ms + by_default;
   spec.retention_ms = window.retention ? window.retention->millis : final ? std::max(kept, kMillisPerDay) : kept;
   if (spec.retention_ms < spec.size_ms + spec.grace_ms) {

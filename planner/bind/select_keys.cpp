@@ -63,6 +63,26 @@ void KeyChange::rekey(KeyedPlan& plan, const std::vector<ast::ExprPtr>& exprs, N
   scope_.shift(keys);
 }
 
+void KeyChange::rekey_sets(KeyedPlan& plan, const std::vector<ast::ExprPtr>& exprs,
+                           const std::vector<std::size_t>& sets) {
+  ExprBinder binder(input_.context, scope_);
+  ExpandNode expand{.input = plan.node, .keys = {}, .sets = sets};
+  RekeyNode node{nullptr, {}, NullKey::keep};
+  plan.keys.clear();
+  for (const auto& expr : exprs) {
+    auto bound = bind_item(binder, expr, scope_);
+    ColumnDef column{.name = key_name(expr), .type = bound->type, .role = ColumnRole::key};
+    check_no_map_key({column}, expr->span);
+    plan.keys.push_back({plan.keys.size(), bound->type, {expr}});
+    node.keys.push_back({column, make_column(node.keys.size(), bound->type, column.name)});
+    column.role = ColumnRole::value;
+    expand.keys.push_back({std::move(column), std::move(bound)});
+  }
+  scope_.shift(expand.keys.size() + 1 + node.keys.size());
+  node.input = make_node(std::move(expand));
+  plan.node = make_node(std::move(node));
+}
+
 void KeyChange::give_single(KeyedPlan& plan) {
   const ColumnDef key{.name = "ROWKEY", .type = Type::integer(), .role = ColumnRole::key};
   plan.keys = {{0, key.type, {}}};

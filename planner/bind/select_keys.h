@@ -18,6 +18,8 @@ class KeyChange {
   /// Rows move to where `exprs` say; `more`: a key column behind them that is no part of the plan's key.
   void rekey(KeyedPlan& plan, const std::vector<ast::ExprPtr>& exprs, NullKey null_key,
              std::optional<ProjectItem> more = {});
+  /// The same once for each set of them; bit i of a set: it has exprs[i]. Those that it lacks are NULL.
+  void rekey_sets(KeyedPlan& plan, const std::vector<ast::ExprPtr>& exprs, const std::vector<std::size_t>& sets);
 
  private:
   void check_partition() const;

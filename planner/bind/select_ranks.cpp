@@ -126,6 +126,16 @@ void Ranking::read_conjuncts(const ast::ExprPtr& expr) {
     rest_.push_back(expr);
 }
 
+Ranking::Ranking(const SelectInput& input, const Scope& scope, const Clauses& clauses)
+    : input_(input), scope_(scope), clauses_(clauses) {
+  if (!clauses_.qualify) return;
+  read_conjuncts(clauses_.qualify);
+  if (!condition_ || function() == RankFunction::row_number || !shows_rank()) return;
+  // Numbers of rows are a part of the result's key, other ranks are values.
+  condition_.reset();
+  rest_ = {clauses_.qualify};
+}
+
 void Ranking::check() const {
   const Span span = clauses_.qualify->span;
   if (!contains(clauses_.qualify, [](const ast::Expression& e) {
@@ -133,8 +143,7 @@ void Ranking::check() const {
         return call && call->over();
       }))
     throw SqlError(Code::invalid_statement, span, "QUALIFY needs a function with OVER.");
-  if (!condition_)
-    throw SqlError(Code::not_supported, span, "QUALIFY needs a condition on a rank: ROW_NUMBER() OVER (...) <= n.");
+  if (!condition_) return;
   if (condition_->most < 1)
     throw SqlError(Code::invalid_statement, span, "QUALIFY lets no row through: ranks begin at 1.");
   if (input_.query.emit == ast::Emit::final)
@@ -162,55 +171,11 @@ RankFunction Ranking::function() const {
   return rank_of(condition_->call->as<ast::Call>()->name.text);
 }
 
-/// ROWTIME and the like are those of the rows that are ranked.
-void Ranking::find_pseudo_columns(const KeyedPlan& plan, ExprBinder& below) {
-  std::vector<PseudoColumn> used;
-  const auto outer = below.intercept;
-  below.intercept = [&](const ast::ExprPtr& expr) -> ExprPtr {
-    if (ast::equal(*expr, *condition_->call)) return make_literal(Value(std::int64_t{0}), Type::bigint());
-    return outer ? outer(expr) : nullptr;
-  };
-  const auto collect = [&](const ast::ExprPtr& expr) { collect_pseudo_columns(*below.bind(expr), used); };
-  for (const auto& item : clauses_.items) collect_pseudo_columns(*bind_item(below, item.expr, scope_), used);
-  for (const auto& expr : rest_) collect(expr);
-  for (const auto& expr : over().partition) collect(expr);
-  for (const auto& item : over().order) collect(item.expr);
-  below.intercept = outer;
-  if (plan.node->kind == RelationKind::table && plan.node->window) used.push_back(PseudoColumn::window_start);
-  for (const PseudoColumn column : used)
-    if (!pseudo_.contains(column)) pseudo_.emplace(column, plan.node->schema.size() + pseudo_.size());
-}
-
-/// An expression over the plan as it was, over rows that have `shift` columns in front.
-ExprPtr Ranking::over_rows(const ExprPtr& expr, std::size_t shift) const {
-  if (const auto* column = expr->as<ColumnExpr>()) return make_column(column->index + shift, expr->type, expr->sql);
-  if (const auto* pseudo = expr->as<PseudoExpr>())
-    return make_column(pseudo_.at(pseudo->column) + shift, expr->type, expr->sql);
-  return map_children(expr, [&](const ExprPtr& child) { return over_rows(child, shift); });
-}
-
 /// Rows come together by partition.
-void Ranking::partition(KeyedPlan& plan, ExprBinder& below) {
-  if (!pseudo_.empty()) {
-    ProjectNode project{.input = plan.node, .items = {}};
-    const Schema& schema = plan.node->schema;
-    for (std::size_t i = 0; i < schema.size(); ++i) {
-      ColumnDef column = schema.columns[i];
-      if (column.role != ColumnRole::key) column.role = ColumnRole::value;
-      column.header_key.reset();
-      project.items.push_back({std::move(column), make_column(i, schema.columns[i].type, schema.columns[i].name)});
-    }
-    std::vector<ProjectItem> made(pseudo_.size());
-    for (const auto& [pseudo, position] : pseudo_)
-      made[position - schema.size()] = {
-          ColumnDef{.name = std::string(pseudo_column_name(pseudo)), .type = pseudo_column_type(pseudo)},
-          make_expr(PseudoExpr{pseudo}, pseudo_column_type(pseudo), {})};
-    project.items.insert(project.items.end(), made.begin(), made.end());
-    plan.node = make_node(std::move(project));
-  }
+void Ranking::partition(KeyedPlan& plan) {
   RekeyNode rekey{plan.node, {}, NullKey::keep};
   for (const auto& expr : over().partition) {
-    ExprPtr bound = over_rows(bind_item(below, expr, scope_), 0);
+    ExprPtr bound = rows_->bind(expr);
     const auto item =
         std::ranges::find_if(clauses_.items, [&](const OutputItem& i) { return ast::equal(*i.expr, *expr); });
     ColumnDef column{.name = item == clauses_.items.end() ? display(expr, scope_) : item->name,
@@ -223,19 +188,22 @@ void Ranking::partition(KeyedPlan& plan, ExprBinder& below) {
   if (rekey.keys.empty())
     rekey.keys.push_back({ColumnDef{.name = "ROWKEY", .type = Type::integer(), .role = ColumnRole::key},
                           make_literal(Value(std::int32_t{0}), Type::integer())});
+  rows_->move(rekey.keys.size());
   plan.node = make_node(std::move(rekey));
 }
 
-TopRowsNode Ranking::top_rows(const KeyedPlan& plan, ExprBinder& below) const {
-  const std::size_t shift = plan.node->schema.key_count();
+void check_sortable(const Type& type, Span span) {
+  const auto kind = type.kind();
+  if (kind == TypeKind::array || kind == TypeKind::map || kind == TypeKind::structure)
+    throw SqlError(Code::type_mismatch, span, fmt::format("ORDER BY does not take {}.", type.to_string()));
+}
+
+TopRowsNode Ranking::top_rows(const KeyedPlan& plan) const {
   TopRowsNode top{
       .input = plan.node, .order = {}, .most = condition_->most, .rank = function(), .number = {}, .row_key = {}};
   for (const auto& item : over().order) {
-    ExprPtr bound = over_rows(bind_item(below, item.expr, scope_), shift);
-    const auto kind = bound->type.kind();
-    if (kind == TypeKind::array || kind == TypeKind::map || kind == TypeKind::structure)
-      throw SqlError(Code::type_mismatch, item.span,
-                     fmt::format("ORDER BY does not take {}.", bound->type.to_string()));
+    ExprPtr bound = rows_->bind(item.expr);
+    check_sortable(bound->type, item.span);
     top.order.push_back({std::move(bound), item.descending, item.nulls_first.value_or(item.descending)});
   }
   return top;
@@ -251,9 +219,6 @@ void Ranking::choose_key(TopRowsNode& top, const KeyedPlan& plan) const {
   const bool numbers = top.rank == RankFunction::row_number;
   const bool table = plan.node->kind == RelationKind::table;
   if (shows_rank()) {
-    if (!numbers)
-      throw SqlError(Code::not_supported, condition_->call->span,
-                     "RANK and DENSE_RANK in the SELECT list are not supported yet: only ROW_NUMBER is.");
     const auto item = std::ranges::find_if(clauses_.items,
                                            [&](const OutputItem& i) { return ast::equal(*i.expr, *condition_->call); });
     top.number = item == clauses_.items.end() ? std::string(kHiddenNumber) : item->name;
@@ -282,39 +247,35 @@ void Ranking::set_keys(const TopRowsNode& top, KeyedPlan& plan) const {
 
 void Ranking::apply(KeyedPlan& plan, ExprBinder& binder) {
   if (!clauses_.qualify) return;
-  read_conjuncts(clauses_.qualify);
   check();
-  below_ = binder.intercept;
-  ExprBinder below(input_.context, scope_);
-  below.intercept = below_;
+  if (condition_) rank(plan, binder);
+  for (const auto& expr : rest_)
+    plan.node = make_node(FilterNode{plan.node, bind_predicate(binder, expr, scope_, "QUALIFY")});
+}
+
+void Ranking::rank(KeyedPlan& plan, ExprBinder& binder) {
+  rows_.emplace(input_, scope_, binder);
   const KeyedPlan unranked = plan;
-  find_pseudo_columns(plan, below);
-  partition(plan, below);
-  const std::size_t keys = plan.node->schema.key_count();
-  TopRowsNode top = top_rows(plan, below);
+  std::vector<ast::ExprPtr> read{clauses_.qualify};  // the rank with its partitions and its order
+  for (const auto& item : clauses_.items) read.push_back(item.expr);
+  rows_->keep_pseudo_columns(plan, read);
+  partition(plan);
+  TopRowsNode top = top_rows(plan);
   if (plan.node->kind == RelationKind::table) {
     for (std::size_t i = 0; i < unranked.node->schema.key_count(); ++i) {
       const ColumnDef& column = unranked.node->schema.columns[i];
-      top.row_key.push_back({column, make_column(i + keys, column.type, column.name)});
+      top.row_key.push_back({column, make_column(i + rows_->moved(), column.type, column.name)});
     }
-    if (const auto start = pseudo_.find(PseudoColumn::window_start); unranked.node->window)
+    if (const auto start = rows_->place_of(PseudoColumn::window_start); start && unranked.node->window)
       top.row_key.push_back({ColumnDef{.name = "WINDOWSTART", .type = Type::bigint()},
-                             make_column(start->second + keys, Type::bigint(), "WINDOWSTART")});
+                             make_column(*start, Type::bigint(), "WINDOWSTART")});
   }
   choose_key(top, unranked);
   set_keys(top, plan);
-  const std::size_t own = top.numbered() ? 1 : top.by_row ? top.row_key.size() : 0;
+  rows_->move(top.numbered() ? 1 : top.by_row ? top.row_key.size() : 0);
+  if (top.numbered()) rows_->add_computed(condition_->call, 0, Type::bigint());
   plan.node = make_node(std::move(top));
-  binder.intercept = [this, shift = keys + own](const ast::ExprPtr& expr) -> ExprPtr {
-    if (ast::equal(*expr, *condition_->call)) return make_column(0, Type::bigint(), "");
-    if (ExprPtr taken = below_ ? below_(expr) : nullptr) return over_rows(taken, shift);
-    const auto* column = expr->as<ast::ColumnRef>();
-    if (!column || (!column->qualifier && !is_window_bound(*expr))) return nullptr;
-    ExprBinder plain(input_.context, scope_);
-    return over_rows(plain.bind(expr), shift);
-  };
-  for (const auto& expr : rest_)
-    plan.node = make_node(FilterNode{plan.node, bind_predicate(binder, expr, scope_, "QUALIFY")});
+  binder.intercept = [this](const ast::ExprPtr& expr) { return rows_->intercept(expr); };
 }
 
 }  // namespace millrace::inline planner

@@ -1,11 +1,9 @@
 #pragma once
 
-#include <map>
 #include <optional>
 #include <vector>
 
-#include "planner/bind/expr_binder.h"
-#include "planner/bind/select_plan.h"
+#include "planner/bind/select_moved.h"
 
 namespace millrace::inline planner {
 
@@ -17,11 +15,16 @@ RankFunction rank_of(const std::string& name);
 /// QUALIFY may use the names of items, where no column is called so.
 ast::ExprPtr name_items(const ast::ExprPtr& expr, const std::vector<OutputItem>& items, const Scope& scope);
 
-/// QUALIFY: the first rows of each partition.
+/// What names the order of an OVER: not of values that have none.
+void check_sortable(const Type& type, Span span);
+
+/// QUALIFY: the first rows of each partition, and what else rows must be.
 class Ranking {
  public:
-  Ranking(const SelectInput& input, const Scope& scope, const Clauses& clauses)
-      : input_(input), scope_(scope), clauses_(clauses) {}
+  Ranking(const SelectInput& input, const Scope& scope, const Clauses& clauses);
+
+  /// The rank whose first rows are kept, which needs no value of its own; null: none is.
+  ast::ExprPtr call() const { return condition_ ? condition_->call : nullptr; }
 
   /// Puts what QUALIFY asks for on top of the plan. `binder` bound expressions over it, and binds them over the ranked
   /// rows then.
@@ -39,10 +42,9 @@ class Ranking {
   RankFunction function() const;
   const ast::Over& over() const { return *condition_->call->as<ast::Call>()->modifiers->over; }
 
-  void find_pseudo_columns(const KeyedPlan& plan, ExprBinder& below);
-  ExprPtr over_rows(const ExprPtr& expr, std::size_t shift) const;
-  void partition(KeyedPlan& plan, ExprBinder& below);
-  TopRowsNode top_rows(const KeyedPlan& plan, ExprBinder& below) const;
+  void rank(KeyedPlan& plan, ExprBinder& binder);
+  void partition(KeyedPlan& plan);
+  TopRowsNode top_rows(const KeyedPlan& plan) const;
   void choose_key(TopRowsNode& top, const KeyedPlan& plan) const;
   void set_keys(const TopRowsNode& top, KeyedPlan& plan) const;
   [[noreturn]] void fail_keyless() const;
@@ -51,10 +53,9 @@ class Ranking {
   const Scope& scope_;
   const Clauses& clauses_;
   std::optional<Condition> condition_;
-  std::vector<ast::ExprPtr> rest_;                     // of QUALIFY
-  std::map<PseudoColumn, std::size_t> pseudo_;         // that are columns below the ranks, by position there
-  std::vector<KeySlot> partition_keys_;                // as positions of the rows with their new key
-  std::function<ExprPtr(const ast::ExprPtr&)> below_;  // how the binder took expressions over the plan as it was
+  std::vector<ast::ExprPtr> rest_;  // of QUALIFY
+  std::optional<MovedRows> rows_;
+  std::vector<KeySlot> partition_keys_;  // as positions of the rows with their new key
 };
 
 }  // namespace millrace::inline planner

@@ -139,13 +139,15 @@ std::string text_of(JoinType type) {
 }
 std::string text_of(const std::optional<WindowSpec>& window) {
   if (!window) return {};
+  const std::string_view clock = window->by_clock ? " by the clock" : "";
   switch (window->type) {
     case WindowType::tumbling:
-      return fmt::format("tumbling {} ms, grace {} ms", window->size_ms, window->grace_ms);
+      return fmt::format("tumbling {} ms, grace {} ms{}", window->size_ms, window->grace_ms, clock);
     case WindowType::hopping:
-      return fmt::format("hopping {} ms by {} ms, grace {} ms", window->size_ms, window->advance_ms, window->grace_ms);
+      return fmt::format("hopping {} ms by {} ms, grace {} ms{}", window->size_ms, window->advance_ms, window->grace_ms,
+                         clock);
     case WindowType::session:
-      return fmt::format("session {} ms, grace {} ms", window->size_ms, window->grace_ms);
+      return fmt::format("session {} ms, grace {} ms{}", window->size_ms, window->grace_ms, clock);
   }
   return {};
 }

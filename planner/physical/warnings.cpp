@@ -49,10 +49,21 @@ class Warner {
         warnings_.push_back(fmt::format("{} keeps every row of {} for ever. Bound it with WITHIN, TTL or a window.",
                                         step.name, names_of(**side)));
     }
+    if (const auto* retime = step.node->as<RetimeNode>(); retime != nullptr && retime->time.empty()) by_clock_ = true;
+    if (const auto* over = step.node->as<OverNode>()) look_at_over(step.name, *over);
     if (const auto* join = step.node->as<BroadcastJoinNode>(); join != nullptr && join->left_values.empty()) {
       warnings_.push_back(fmt::format("{} has no equality: each row of {} is compared with all kept rows of {}.",
                                       step.name, names_of(*join->left), names_of(*join->right)));
     }
+  }
+
+  void look_at_over(const std::string& name, const OverNode& over) {
+    if (over.input->kind == RelationKind::stream)
+      warnings_.push_back(
+          fmt::format("{} answers at once; rows that come out of order do not correct earlier answers.", name));
+    else
+      warnings_.push_back(fmt::format("{} keeps every row of {} for ever. Bound it with WITHIN, TTL or a window.", name,
+                                      names_of(*over.input)));
   }
 
   /// The streams and tables that a relation is made of, in the order of the query.

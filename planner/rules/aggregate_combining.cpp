@@ -6,7 +6,7 @@ namespace millrace::inline planner {
 namespace {
 
 bool combines(const AggregateCall& call) {
-  return call.function->variants[call.variant].combines && !call.distinct;
+  return call.function->variants[call.variant].combines && !call.distinct && call.order.empty();
 }
 
 // A map is written in the order it came in: keys that are equal may lie in different partitions, and a sum of both

@@ -101,6 +101,16 @@ NodePtr for_over(const OverNode& over) {
   return make_node(std::move(changed));
 }
 
+/// Rows that may be equal come together.
+NodePtr for_dedup(const DedupNode& dedup) {
+  const Partitioning input = partitioning_of(*dedup.input);
+  if (!input.moved) return nullptr;
+  DedupNode changed = dedup;
+  const FormatInfo format = internal_key_format(input.key_format, dedup.input->schema.keys());
+  changed.input = move_rows(dedup.input, "Dedup-PartitionBy", format, 0);
+  return make_node(std::move(changed));
+}
+
 int count_joins(const PlanNode& node) {
   int joins = node.as<StreamTableJoinNode>() || node.as<StreamStreamJoinNode>() || node.as<TableTableJoinNode>() ||
                       node.as<ForeignKeyJoinNode>() || node.as<ForeignKeySettleNode>() || node.as<PairJoinNode>()
@@ -243,6 +253,7 @@ NodePtr repartition_insertion(const NodePtr& node, const RuleContext&) {
   if (const auto* aggregate = node->as<AggregateNode>()) return for_aggregate(*aggregate);
   if (const auto* top = node->as<TopRowsNode>()) return for_top_rows(*top);
   if (const auto* over = node->as<OverNode>()) return for_over(*over);
+  if (const auto* dedup = node->as<DedupNode>()) return for_dedup(*dedup);
   if (const auto* join = node->as<StreamTableJoinNode>()) return for_join(*join);
   if (const auto* join = node->as<StreamStreamJoinNode>()) return for_join(*join);
   if (const auto* join = node->as<TableTableJoinNode>()) return for_join(*join);

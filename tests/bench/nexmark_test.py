@@ -67,6 +67,25 @@ def q4(bids, auctions, **_):
     return {category: {"PRICE": sum(all_) / len(all_)} for category, all_ in prices.items()}
 
 
+def q6(bids, auctions, **_):
+    auction = {a["id"]: a for a in auctions}
+    winning = {}
+    for bid in bids:
+        of = auction[bid["auction"]]
+        if of["dateTime"] <= bid["dateTime"] <= of["expires"] and bid["price"] > winning.get(of["id"], bid | {"price": -1})["price"]:
+            winning[of["id"]] = bid
+    of_seller = collections.defaultdict(list)
+    for id_, bid in winning.items():
+        of_seller[auction[id_]["seller"]].append((bid["dateTime"], id_, bid["price"]))
+    rows = {}
+    for seller, won in of_seller.items():
+        won.sort()
+        for i, (_, id_, _) in enumerate(won):
+            last = [price for _, _, price in won[max(0, i - 10):i + 1]]
+            rows[id_, seller] = {"AVG_PRICE": sum(last) // len(last)}
+    return rows
+
+
 class Finals:
     """Rows of windows, each with its window's end. Those that end near the input's end need not have come yet."""
 
@@ -268,7 +287,7 @@ def window_json_key(*names):
     return lambda key: (*json_key(*names)(key[:-8]), number_key(key[-8:]))
 
 
-KEYS = {"q3": number_key, "q4": json.loads, "q5": window_key, "q7": number_key, "q8": window_json_key("ID", "NAME"),
+KEYS = {"q3": number_key, "q4": json.loads, "q5": window_key, "q6": json_key("ID", "SELLER"), "q7": number_key, "q8": window_json_key("ID", "NAME"),
         "q11": session_key, "q15": text_key, "q16": json_key("CHANNEL", "DAY"),
         "q17": json_key("AUCTION", "DAY"), "q18": json_key("BIDDER", "AUCTION"), "q19": json_key("AUCTION", "RANK_NUMBER"),
         "q20": number_key}

@@ -1,6 +1,7 @@
 """Random queries over the relations of a world: each adds a statement, and the relation that must come out of it."""
 from expressions import DECIMAL, LIST, NESTED, Column, Expr, condition, is_number, of_column, value
 from nested import NestedQueries
+from over import OverQueries
 from pulls import PullQueries
 from relations import Relation
 from timed import TimedQueries
@@ -10,7 +11,7 @@ NO_KEY = ("DOUBLE", DECIMAL, *NESTED)  # types that a key of the KAFKA format do
 HELD = frozenset(["held"])  # among the roots of what comes from an outer join that waits
 
 
-class Builder(NestedQueries, PullQueries, TimedQueries):
+class Builder(NestedQueries, OverQueries, PullQueries, TimedQueries):
     def __init__(self, world):
         self.world, self.random, self.db = world, world.random, world.db
         self.count = 0
@@ -22,7 +23,8 @@ class Builder(NestedQueries, PullQueries, TimedQueries):
                   self.tumbling_or_hopping, self.sessions, self.timed_sessions, self.join_streams, self.join_streams,
                   self.timed_join, self.join_stream_table,
                   self.join_tables, self.join_foreign_key, self.top_of_stream, self.top_of_table,
-                  self.nested, self.nested, self.nested, self.union_all]
+                  self.nested, self.nested, self.nested, self.union_all, self.over_table, self.over_table, self.over_stream,
+                  self.distinct_rows]
         made = self.random.choice(makers)()
         if made is not None:
             self.world.relations.append(made)
@@ -139,6 +141,8 @@ class Builder(NestedQueries, PullQueries, TimedQueries):
                                 f"list_filter({taken}, lambda x, i: list_position({taken}, x) = i)", LIST))
         if not undo and column.type not in NO_KEY:
             choices.append(Expr(f"COUNT_DISTINCT({mill})", f"count(DISTINCT {duck})", "BIGINT"))
+        if column.type == "INT":
+            choices.append(Expr(f"COLLECT_LIST({mill} ORDER BY {mill} DESC)", f"list({duck} ORDER BY {duck} DESC NULLS FIRST)", LIST))
         if column.type not in NO_KEY:
             choices.append(Expr(f"COUNT(DISTINCT {mill})", f"count(DISTINCT {duck})", "BIGINT"))
         if column.type in ("INT", "BIGINT"):

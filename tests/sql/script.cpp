@@ -89,6 +89,7 @@ class Reader {
     if (parts[0] == "final" && parts.size() == 2)
       return ExpectStep{upper_case(parts[1]), ExpectStep::Compare::last, rows()};
     if (parts[0] == "clock" && parts.size() == 2) return ClockStep{std::stoll(parts[1])};
+    if (parts[0] == "clock" && parts[1] == "at" && parts.size() == 3) return ClockStep{std::stoll(parts[2]), true};
     if (parts[0] == "metric" && parts.size() == 4)
       return MetricStep{upper_case(parts[1]), parts[2], std::stoull(parts[3])};
     if (parts[0] == "fails" && parts.size() >= 3)

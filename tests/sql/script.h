@@ -33,6 +33,7 @@
 ///     SELECT ... EMIT CHANGES;
 ///     ["a", 1]                               JSON; `tombstone ["a", null]` where a row is withdrawn
 ///     error some text                        instead of rows: it fails while it runs, and says so
+///     clock at 1893456001000                 the wall clock is put to that time
 ///     pull counts                            all rows that the table's query keeps, in any order
 ///     ["a", 0, 10000, 1]                     key columns, window bounds, value columns
 ///
@@ -66,6 +67,7 @@ struct MetricStep {
 };
 struct ClockStep {
   std::int64_t milliseconds = 0;
+  bool absolute = false;
 };
 struct FailsStep {
   std::string source, text;

@@ -252,8 +252,10 @@ std::string World::run(const ExpectStep& step) {
 }
 
 std::string World::run(const ClockStep& step) {
-  ahead_ms_ += step.milliseconds;
-  wall_clock_ahead_ms += step.milliseconds;
+  const std::int64_t by = step.absolute ? step.milliseconds - wall_clock_ms() : step.milliseconds;
+  ahead_ms_ += by;
+  wall_clock_ahead_ms += by;
+  if (variant_.workers > 0) std::this_thread::sleep_for(std::chrono::milliseconds(300));  // they look at it by and by
   bed_->settle();
   return {};
 }

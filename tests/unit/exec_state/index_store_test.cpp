@@ -63,8 +63,25 @@ class IndexAlone : public testing::Test {
     return out;
   }
   void check(const NumberPairs& expected) {
-    for (int first = 0; first < 6; ++first)
-      ASSERT_EQ(with(first), NumberPairs(expected.lower_bound({first, 0}), expected.lower_bound({first + 1, 0})));
+    for (int first = 0; first < 6; ++first) {
+      const NumberPairs of_first(expected.lower_bound({first, 0}), expected.lower_bound({first + 1, 0}));
+      ASSERT_EQ(with(first), of_first);
+      for (const int place : {0, 7, 13, 29, 30}) check_around(first, place, of_first);
+    }
+  }
+  /// Two before a place and three from it on.
+  void check_around(int first, int place, const NumberPairs& of_first) {
+    std::vector<std::string> expected, seconds;
+    const auto at = of_first.lower_bound({first, place});
+    auto begin = at;
+    std::size_t before = 0;
+    for (; before < 2 && begin != of_first.begin(); ++before) --begin;
+    for (auto it = begin; it != of_first.end() && expected.size() < before + 3; ++it)
+      expected.push_back(pair_part(it->second));
+    std::size_t less = 0;
+    ASSERT_TRUE(store_->around(pair_part(first), pair_part(place), 2, 3, seconds, less));
+    ASSERT_EQ(seconds, expected);
+    ASSERT_EQ(less, before);
   }
   /// The same store, everything that is committed in RocksDB.
   void write() {

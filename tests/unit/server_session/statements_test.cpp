@@ -173,6 +173,22 @@ TEST_F(Statements, ExplainTellsTheTypeOfAQuery) {
   EXPECT_EQ(type(service_->catalog().find("T")->created_by + ";"), "PERSISTENT");
 }
 
+TEST_F(Statements, FunctionsSurviveARestart) {
+  run(std::string(kStream) + "CREATE TYPE small AS INT;");
+  EXPECT_EQ(run("CREATE FUNCTION f (x small) RETURNS BIGINT AS CAST(x AS BIGINT) + 1; "
+                "CREATE FUNCTION total (x INT) RETURNS BIGINT AS SUM(f(x)); DROP TYPE small;"),
+            "currentStatus currentStatus currentStatus ");
+  start({});
+  EXPECT_EQ(run("CREATE TABLE t AS SELECT k, total(v) AS n FROM s GROUP BY k;"), "currentStatus ");
+  EXPECT_THAT(run("CREATE FUNCTION f (x INT) RETURNS INT AS x;"), HasSubstr("there already"));
+  EXPECT_THAT(run("DROP FUNCTION f;"), HasSubstr("called by [TOTAL]"));
+  EXPECT_EQ(run("DESCRIBE FUNCTION total;"), "describe_function ");
+  EXPECT_EQ(run("DROP FUNCTION total; DROP FUNCTION f;"), "currentStatus currentStatus ");
+  start({});
+  EXPECT_THAT(run("DESCRIBE FUNCTION total;"), HasSubstr("Can't find any functions"));
+  EXPECT_EQ(run("DROP FUNCTION IF EXISTS f;"), "warning_entity ");
+}
+
 TEST_F(Statements, SetAppliesToTheRestOfTheRequest) {
   run(kStream);
   const std::string off = "SET 'ksql.create.or.replace.enabled'='false'; ",

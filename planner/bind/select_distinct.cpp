@@ -1,0 +1,81 @@
+#include "planner/bind/select_distinct.h"
+
+#include "planner/bind/formats.h"
+
+namespace millrace::inline planner {
+
+void FirstWithin::apply(KeyedPlan& plan, ExprBinder& binder) {
+  const auto& on = input_.query.distinct_on;
+  if (!on) return;
+  if (!on->within)
+    throw SqlError(Code::not_supported, on->span, "DISTINCT ON needs WITHIN here: rows come for ever.")
+        .hint("QUALIFY ROW_NUMBER() OVER (PARTITION BY ... ORDER BY ...) = 1 keeps one row for each key");
+  if (plan.node->kind == RelationKind::table || plan.node->window)
+    throw SqlError(Code::not_supported, on->span, "DISTINCT WITHIN takes a stream without windows.")
+        .hint("SELECT DISTINCT takes tables");
+  rows_.emplace(input_, scope_, binder);
+  std::vector<ast::ExprPtr> read, equal_in;
+  for (const auto& item : clauses_.items) read.push_back(item.expr);
+  if (on->exprs.empty()) equal_in = read;
+  for (const auto& expr : on->exprs) {
+    equal_in.push_back(qualify(expr, scope_));
+    check_resolved(equal_in.back(), scope_, "DISTINCT ON");
+    read.push_back(equal_in.back());
+  }
+  const Schema before = plan.node->schema;
+  rows_->keep_pseudo_columns(plan, read);
+  RekeyNode together{plan.node, {}, NullKey::keep};
+  for (const auto& expr : equal_in) {
+    ExprPtr bound = rows_->bind(expr);
+    ColumnDef column{.name = display(expr, scope_), .type = bound->type, .role = ColumnRole::key};
+    check_no_map_key({column}, expr->span);
+    together.keys.push_back({std::move(column), std::move(bound)});
+  }
+  rows_->move(together.keys.size());
+  plan.node = make_node(std::move(together));
+  plan.node = make_node(DedupNode{
+      .input = plan.node, .within_ms = on->within->millis, .grace_ms = on->grace.value_or(*on->within).millis});
+  // Back under the key that the rows had.
+  RekeyNode back{plan.node, {}, NullKey::keep};
+  for (std::size_t i = 0; i < before.key_count(); ++i) {
+    const ColumnDef& column = before.columns[i];
+    back.keys.push_back({column, make_column(i + rows_->moved(), column.type, column.name)});
+  }
+  rows_->move(back.keys.size());
+  for (KeySlot& key : plan.keys)
+    if (key.position >= back.keys.size()) key.position += rows_->moved();
+  plan.node = make_node(std::move(back));
+  binder.intercept = [this](const ast::ExprPtr& expr) { return rows_->intercept(expr); };
+}
+
+BoundSelect distinct_rows(BoundSelect rows) {
+  const Schema& from = rows.root->schema;
+  const bool table = rows.root->kind == RelationKind::table;
+  RekeyNode rekey{rows.root, {}, NullKey::keep};
+  for (const std::size_t at : rows.order) {
+    ColumnDef column{.name = from.columns[at].name, .type = from.columns[at].type, .role = ColumnRole::key};
+    check_no_map_key({column}, {});
+    rekey.keys.push_back({std::move(column), make_column(at, from.columns[at].type, from.columns[at].name)});
+  }
+  const std::size_t shown = rekey.keys.size();
+  TopRowsNode first{.input = nullptr, .order = {}, .most = 1, .number = {}, .row_key = {}};
+  for (std::size_t i = 0; table && i < from.key_count(); ++i)
+    first.row_key.push_back({from.columns[i], make_column(i + shown, from.columns[i].type, from.columns[i].name)});
+  if (table && rows.root->window)
+    throw SqlError(Code::not_supported, {}, "SELECT DISTINCT of a table with windows is not supported yet.")
+        .hint("GROUP BY the columns");
+  first.input = make_node(std::move(rekey));
+  const NodePtr top = make_node(std::move(first));
+  ProjectNode project{.input = top, .items = {}};
+  rows.order.clear();
+  for (std::size_t i = 0; i < shown; ++i) {
+    const ColumnDef& column = top->schema.columns[i];
+    project.items.push_back({column, make_column(i, column.type, column.name)});
+    rows.order.push_back(i);
+  }
+  rows.root = make_node(std::move(project));
+  rows.null_key = false;
+  return rows;
+}
+
+}  // namespace millrace::inline planner
