@@ -70,6 +70,21 @@ ExprPtr fitted(const ProjectItem& item, const ColumnDef& column, const ast::Expr
       .hint("CAST makes one of the other");
 }
 
+/// The same over the columns of a query.
+ProjectItem fitted_column(const Schema& from, std::size_t i, const ColumnDef& column, const ast::Expression& written) {
+  const ColumnDef& given = from.columns[i];
+  if (given.type.is_null()) return {column, make_literal(Value(), column.type)};
+  return {column, fitted({given, make_column(i, given.type, given.name)}, column, written)};
+}
+
+/// What the statement reads; true: it is in `many`.
+bool bind_many(const ast::Query& query, const BindContext& context, BoundChange& change) {
+  if (!is_finite_form(query, context)) return false;
+  change.many = bind_finite(query, context);
+  change.many->sources.clear();  // the catalog may be gone when it is run
+  return true;
+}
+
 bool all_literal(const KeyAccess& access) {
   return std::ranges::all_of(access.key, [](const ExprPtr& part) { return part->as<LiteralExpr>() != nullptr; });
 }
@@ -109,7 +124,20 @@ BoundChange bind_update(const ast::UpdateRows& statement, const BindContext& con
   for (std::size_t i = 0; i < columns.size(); ++i)
     select(query, columns[i].name,
            set[i] ? set[i] : make_ast_column(table.name, columns[i].name, statement.target.span));
-  BoundChange change{.kind = BoundChange::Kind::update, .target = table.name, .found = bind_found(query, context)};
+  BoundChange change{.kind = BoundChange::Kind::update, .target = table.name, .found = {}};
+  if (bind_many(query, context, change)) {
+    ProjectNode project{change.many->root, {}};
+    const Schema& given = project.input->schema;
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      if (set[i] && has_call_of(context.functions, set[i], FunctionKind::aggregate))
+        throw SqlError(Code::invalid_aggregate, set[i]->span, "UPDATE does not take aggregate functions.");
+      project.items.push_back(set[i] ? fitted_column(given, i, columns[i], *set[i])
+                                     : ProjectItem{columns[i], make_column(i, columns[i].type, columns[i].name)});
+    }
+    change.many->root = make_node(std::move(project));
+    return change;
+  }
+  change.found = bind_found(query, context);
   if (change.found.groups)
     throw SqlError(Code::invalid_aggregate, statement.target.span, "UPDATE does not take aggregate functions.");
   for (std::size_t i = 0; i < columns.size(); ++i) {
@@ -124,7 +152,9 @@ BoundChange bind_delete(const ast::DeleteRows& statement, const BindContext& con
   ast::Query query = select_from(table, statement.where, statement.target.span);
   for (const ColumnDef& column : table.schema.keys())
     select(query, column.name, make_ast_column(table.name, column.name, statement.target.span));
-  BoundChange change{.kind = BoundChange::Kind::remove, .target = table.name, .found = bind_found(query, context)};
+  BoundChange change{.kind = BoundChange::Kind::remove, .target = table.name, .found = {}};
+  if (bind_many(query, context, change)) return change;
+  change.found = bind_found(query, context);
   const BoundPull::Access& access = change.found.access;
   if (!access.says_all || !std::ranges::all_of(access.keys, all_literal)) return change;
   for (const KeyAccess& named : access.keys) {
@@ -146,15 +176,29 @@ BoundChange bind_insert_once(const ast::InsertOnce& statement, const BindContext
         single && has_call_of(context.functions, single->expr, FunctionKind::table))
       throw SqlError(Code::not_supported, single->span, "INSERT INTO ... ONCE does not take table functions.")
           .hint("INSERT INTO ... SELECT does");
-  BoundChange change{
-      .kind = BoundChange::Kind::insert, .target = target.name, .found = bind_pull(*statement.query, context)};
+  BoundChange change{.kind = BoundChange::Kind::insert, .target = target.name, .found = {}};
   const std::vector<ColumnDef> columns = written_columns(target);
   change.items.resize(columns.size());
+  const auto column_of = [&](const std::string& name) {
+    return require_column({.text = name, .quoted = true, .span = statement.query->span}, columns, target);
+  };
+  if (bind_many(*statement.query, context, change)) {
+    ProjectNode project{change.many->root, {}};
+    const Schema& given = project.input->schema;
+    for (std::size_t i = 0; i < given.size(); ++i) {
+      const std::size_t column = column_of(given.columns[i].name);
+      const ast::ExprPtr written = make_ast_column("", given.columns[i].name, statement.query->span);
+      project.items.push_back(fitted_column(given, i, columns[column], *written));
+      change.items[column] = i;
+    }
+    change.many->root = make_node(std::move(project));
+  } else {
+    change.found = bind_pull(*statement.query, context);
+  }
   for (std::size_t i = 0; i < change.found.items.size(); ++i) {
     ProjectItem& item = change.found.items[i];
     const ast::ExprPtr written = make_ast_column("", item.column.name, statement.query->span);
-    const std::size_t column =
-        require_column({.text = item.column.name, .quoted = true, .span = statement.query->span}, columns, target);
+    const std::size_t column = column_of(item.column.name);
     // What is grouped by its values keeps its type.
     if (!change.found.distinct) item.expr = fitted(item, columns[column], *written);
     if (item.expr->type != columns[column].type)

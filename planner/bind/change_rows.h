@@ -1,8 +1,10 @@
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "planner/bind/binder.h"
+#include "planner/bind/finite_query.h"
 
 namespace millrace::inline planner {
 
@@ -15,6 +17,8 @@ struct BoundChange {
   /// Upserts: all rows; updates: those concerned, as they are to be; both in schema order without headers. Removals:
   /// the keys of those concerned.
   BoundPull found;
+  /// Instead of `found`, where the statement reads several sources, or subqueries.
+  std::optional<BoundFinite> many = {};
   /// Upserts: the rows, and which of their columns are given.
   std::vector<BoundInsert::Row> rows = {};
   std::vector<std::size_t> given = {};

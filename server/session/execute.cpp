@@ -367,7 +367,7 @@ std::size_t ServiceImpl::change_rows(const RowChangeStatement& change, const Ses
   std::vector<std::vector<Value>> found;
   if (change.bound.reads()) {
     const auto most = static_cast<std::size_t>(config().integer("millrace.insert.once.max.rows"));
-    auto rows = read_rows(change.bound.found, session);
+    auto rows = change.bound.many ? read_finite(*change.bound.many, session) : read_rows(change.bound.found, session);
     if (!rows) checked(rows.error());
     checked(pull_all(**rows, [&](const Batch& batch) {
       for (std::size_t row = 0; row < batch.rows; ++row) {

@@ -8,7 +8,13 @@
 
 namespace millrace::inline server {
 
-Result<std::shared_ptr<TableRows>> ServiceImpl::read_finite(const FinitePlan& plan, const SessionProperties& session) {
+Result<std::shared_ptr<TableRows>> ServiceImpl::read_finite(const BoundFinite& bound,
+                                                            const SessionProperties& session) {
+  const StatePtr now = state();
+  LogTopics topics(log());
+  const BindContext context{now->catalog, functions(), topics, session.effective, evaluate_constant};
+  const FinitePlan plan = plan_finite_pull(bound, *now, context,
+                                           plan_context(next_transient_id("PULL"), true, session.effective, config()));
   const std::chrono::milliseconds wait(config().integer("millrace.pull.materialize.timeout.ms"));
   std::vector<std::shared_ptr<PreparedPull>> tables;
   for (const FinitePlan::Leaf& leaf : plan.leaves)
@@ -38,12 +44,9 @@ Service::Started run_finite_pull(const ast::Query& query, const SessionPropertie
   LogTopics topics(service.log());
   const BindContext context{state->catalog, service.functions(), topics, session.effective, evaluate_constant};
   const BoundFinite bound = bind_finite(query, context);
-  const FinitePlan plan =
-      plan_finite_pull(bound, *state, context,
-                       plan_context(service.next_transient_id("PULL"), true, session.effective, service.config()));
   if (auto refused = service.limits().admit_pull(sink)) return {nullptr, std::move(refused)};
   ++service.pull_count;
-  auto rows = service.read_finite(plan, session);
+  auto rows = service.read_finite(bound, session);
   if (!rows) return {nullptr, to_service_error(rows.error())};
   return start_pull(pull_header(bound.root->schema), std::move(*rows), sink, service.pull_threads());
 }

@@ -95,7 +95,7 @@ class ServiceImpl final : public Service {
   Result<std::shared_ptr<TableRows>> read_topic(const BoundPull& bound, const SessionProperties& session);
   /// The rows of any pull query without parameters. Throws SqlError.
   Result<std::shared_ptr<TableRows>> read_rows(const BoundPull& bound, const SessionProperties& session);
-  Result<std::shared_ptr<TableRows>> read_finite(const FinitePlan& plan, const SessionProperties& session);
+  Result<std::shared_ptr<TableRows>> read_finite(const BoundFinite& bound, const SessionProperties& session);
   std::atomic<std::uint64_t> pull_count{0}, push_count{0}, statement_count{0}, error_count{0};
 
  private:

@@ -272,12 +272,16 @@ std::shared_ptr<const PhysicalPlan> Session::plan_push(const ast::Query& query) 
 }
 
 Session::Pull Session::plan_pull(const ast::Query& query) {
-  if (!is_finite_form(query, context())) return plan_pull(bind_pull(query, context()));
+  return is_finite_form(query, context()) ? plan_pull(bind_finite(query, context()))
+                                          : plan_pull(bind_pull(query, context()));
+}
+
+Session::Pull Session::plan_pull(const BoundFinite& bound) {
   const auto find = [this](const std::string& name) -> FiniteSource {
     const auto keeper = keeper_of(*catalog_.sources.at(name));
     return keeper ? FiniteSource{keeper, nullptr} : FiniteSource{nullptr, topic_leaf(name)};
   };
-  return {nullptr, {}, plan_finite(bind_finite(query, context()), find, pull_context())};
+  return {nullptr, {}, plan_finite(bound, find, pull_context())};
 }
 
 std::shared_ptr<const PhysicalPlan> Session::keeper_of(const SourceDef& source) const {

@@ -61,6 +61,7 @@ class Session : public TopicLookup {
   };
   Pull plan_pull(const ast::Query& query);
   Pull plan_pull(const BoundPull& bound);
+  Pull plan_pull(const BoundFinite& bound);
   TopicPullPlan plan_topic(const BoundPull& bound);
   NodePtr topic_leaf(const std::string& source);
   /// UPSERT, UPDATE, DELETE or INSERT ... ONCE, bound; absent for another statement. Throws SqlError.

@@ -334,7 +334,8 @@ bool World::change_rows(const ast::Statement& statement) {
   if (!change) return false;
   std::vector<std::vector<Value>> found;
   if (change->reads()) {
-    checked(pull_all(*read(session_.plan_pull(change->found)), [&](const Batch& batch) {
+    const auto plan = change->many ? session_.plan_pull(*change->many) : session_.plan_pull(change->found);
+    checked(pull_all(*read(plan), [&](const Batch& batch) {
       for (std::size_t row = 0; row < batch.rows; ++row) {
         auto& values = found.emplace_back();
         for (const ColumnPtr& column : batch.columns) values.push_back(get_value(*column, row));
