@@ -14,7 +14,7 @@ millrace_module(planner_rules IN planner/rules USES planner_logical planner_cata
 millrace_module(planner_query IN planner/query USES planner_bind planner_settings planner_physical planner_rules planner_logical planner_catalog planner_types parser_error LINKS fmt::fmt)
 millrace_module(planner_physical SEPARATE IN planner/physical USES planner_logical planner_catalog planner_types parser_error LINKS fmt::fmt Boost::json)
 
-millrace_module(exec_data IN exec/data USES planner_types parser_error LINKS fmt::fmt PkgConfig::XXHASH)
+millrace_module(exec_data IN exec/data USES planner_types parser_error LINKS fmt::fmt)
 millrace_module(exec_expr IN exec/expr USES exec_data planner_logical planner_catalog planner_types parser_error LINKS fmt::fmt)
 millrace_module(exec_schemas SEPARATE IN exec/schemas USES exec_data planner_catalog planner_types parser_error
                 LINKS fmt::fmt Boost::json PkgConfig::PROTOBUF)
@@ -27,7 +27,7 @@ millrace_module(exec_formats IN exec/formats
 millrace_module(exec_functions IN exec/functions ALONE aggregates_offset.cpp canonical_value.cpp count_distinct.cpp date_arithmetic.cpp distinct_sketch.cpp java_time_format.cpp java_time_parse.cpp java_time_pattern.cpp
                 java_time_resolve.cpp java_zone.cpp json.cpp json_path.cpp lambda.cpp regex.cpp zone_rules.cpp USES exec_formats exec_expr exec_data planner_logical planner_catalog planner_types parser_error
                 LINKS fmt::fmt PkgConfig::ICU PkgConfig::XXHASH OpenSSL::Crypto Boost::url)
-millrace_module(exec_log IN exec/log USES exec_data planner_types parser_error LINKS fmt::fmt spdlog::spdlog PkgConfig::XXHASH)
+millrace_module(exec_log IN exec/log USES exec_data planner_types parser_error LINKS fmt::fmt spdlog::spdlog)
 file(GLOB logs CONFIGURE_DEPENDS LIST_DIRECTORIES true RELATIVE ${CMAKE_SOURCE_DIR}/exec/log ${CMAKE_SOURCE_DIR}/exec/log/*)
 foreach(log ${logs})  # each folder is a log; one that needs more than the interface says so in its module.cmake
   if(EXISTS ${CMAKE_SOURCE_DIR}/exec/log/${log}/module.cmake)
@@ -63,7 +63,7 @@ endif()
 # Records of tests as JSON texts: `millrace test`, the conformance runner, SQL data files.
 millrace_module(cli_testing IN cli/testing ALONE avro_wire.cpp proto_wire.cpp USES exec_log exec_formats exec_schemas exec_data planner_catalog planner_types parser_error LINKS fmt::fmt)
 millrace_module(cli IN cli ALONE bench_growth.cpp USES cli_testing server_http server_session server_statements server_queries server_config ${EXEC} ${PLANNER} ${PARSER}
-                LINKS fmt::fmt spdlog::spdlog Boost::json Boost::url OpenSSL::SSL PkgConfig::EDIT Threads::Threads)
+                LINKS fmt::fmt spdlog::spdlog Boost::json Boost::url PkgConfig::EDIT Threads::Threads)
 set_source_files_properties(cli/version.cpp PROPERTIES COMPILE_DEFINITIONS MILLRACE_VERSION="${PROJECT_VERSION}")
 
 # The description of the API travels inside the program.
