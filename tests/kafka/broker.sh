@@ -5,6 +5,7 @@
 #   broker.sh kill DIR NODE         kill -9 one node (1..NODES); end DIR NODE: in good order
 #   broker.sh run CLASS ...         one of Kafka's own tools
 #   broker.sh restart DIR NODE      starts it again on its port and data
+#   broker.sh replace DIR NODE      starts it again on its port and an empty disk
 # A second listener of each node, DIR/NODE/behind, names DIR/NODE/proxy as its address: whoever comes to a proxy there
 # (tests/faults/proxy.py) stays on it.
 # MILLRACE_BROKER_LISTENERS: more listeners (SSL://..., SASL_SSL://...); MILLRACE_BROKER_SETTINGS: a file of settings.
@@ -146,6 +147,16 @@ restart() {
   wait_for "$dir" 1 "$(cat "$dir/$2/address")"
 }
 
+# As one whose disk was lost: it gets its replicas from the others.
+replace() {
+  local dir id
+  dir=$(cd "$1" && pwd)
+  id=$(sed -n 's/^cluster.id=//p' "$dir/$2/data/meta.properties")
+  rm -rf "${dir:?}/$2/data"
+  run kafka.tools.StorageTool format -t "$id" -c "$dir/$2/server.properties" >/dev/null
+  restart "$dir" "$2"
+}
+
 case ${1:-} in
   start) start "$2" "${3:-1}" ;;
   stop) stop "$2" ;;
@@ -153,5 +164,6 @@ case ${1:-} in
   end) end "$2/$3" TERM ;;
   run) fetch; run "${@:2}" ;;
   restart) restart "$2" "$3" ;;
-  *) sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2 ;;
+  replace) replace "$2" "$3" ;;
+  *) sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2 ;;
 esac
