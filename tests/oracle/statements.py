@@ -1,5 +1,6 @@
 """Random queries over the relations of a world: each adds a statement, and the relation that must come out of it."""
 from expressions import DECIMAL, LIST, NESTED, Column, Expr, condition, is_number, of_column, value
+from memberships import MembershipQueries
 from nested import NestedQueries
 from over import OverQueries
 from pulls import PullQueries
@@ -11,7 +12,7 @@ NO_KEY = ("DOUBLE", DECIMAL, *NESTED)  # types that a key of the KAFKA format do
 HELD = frozenset(["held"])  # among the roots of what comes from an outer join that waits
 
 
-class Builder(NestedQueries, OverQueries, PullQueries, TimedQueries):
+class Builder(MembershipQueries, NestedQueries, OverQueries, PullQueries, TimedQueries):
     def __init__(self, world):
         self.world, self.random, self.db = world, world.random, world.db
         self.count = 0
@@ -23,7 +24,8 @@ class Builder(NestedQueries, OverQueries, PullQueries, TimedQueries):
                   self.tumbling_or_hopping, self.sessions, self.timed_sessions, self.join_streams, self.join_streams,
                   self.timed_join, self.join_stream_table,
                   self.join_tables, self.join_foreign_key, self.top_of_stream, self.top_of_table,
-                  self.nested, self.nested, self.nested, self.union_all, self.over_table, self.over_table, self.over_stream,
+                  self.nested, self.nested, self.nested, self.union_all, self.membership_query,
+                  self.membership_query, self.over_table, self.over_table, self.over_stream,
                   self.distinct_rows]
         made = self.random.choice(makers)()
         if made is not None:
