@@ -70,10 +70,12 @@ ExprPtr fitted(const ProjectItem& item, const ColumnDef& column, const ast::Expr
       .hint("CAST makes one of the other");
 }
 
-/// The same over the columns of a query.
-ProjectItem fitted_column(const Schema& from, std::size_t i, const ColumnDef& column, const ast::Expression& written) {
-  const ColumnDef& given = from.columns[i];
-  if (given.type.is_null()) return {column, make_literal(Value(), column.type)};
+/// The same over the columns of a query. A NULL there has no type of its own.
+ProjectItem fitted_column(const NodePtr& from, std::size_t i, const ColumnDef& column, const ast::Expression& written) {
+  const ColumnDef& given = from->schema.columns[i];
+  const auto* project = from->as<ProjectNode>();
+  const auto* literal = project ? project->items[i].expr->as<LiteralExpr>() : nullptr;
+  if (literal && literal->value.is_null()) return {column, make_literal(Value(), column.type)};
   return {column, fitted({given, make_column(i, given.type, given.name)}, column, written)};
 }
 
@@ -127,11 +129,10 @@ BoundChange bind_update(const ast::UpdateRows& statement, const BindContext& con
   BoundChange change{.kind = BoundChange::Kind::update, .target = table.name, .found = {}};
   if (bind_many(query, context, change)) {
     ProjectNode project{change.many->root, {}};
-    const Schema& given = project.input->schema;
     for (std::size_t i = 0; i < columns.size(); ++i) {
       if (set[i] && has_call_of(context.functions, set[i], FunctionKind::aggregate))
         throw SqlError(Code::invalid_aggregate, set[i]->span, "UPDATE does not take aggregate functions.");
-      project.items.push_back(set[i] ? fitted_column(given, i, columns[i], *set[i])
+      project.items.push_back(set[i] ? fitted_column(project.input, i, columns[i], *set[i])
                                      : ProjectItem{columns[i], make_column(i, columns[i].type, columns[i].name)});
     }
     change.many->root = make_node(std::move(project));
@@ -188,7 +189,7 @@ BoundChange bind_insert_once(const ast::InsertOnce& statement, const BindContext
     for (std::size_t i = 0; i < given.size(); ++i) {
       const std::size_t column = column_of(given.columns[i].name);
       const ast::ExprPtr written = make_ast_column("", given.columns[i].name, statement.query->span);
-      project.items.push_back(fitted_column(given, i, columns[column], *written));
+      project.items.push_back(fitted_column(project.input, i, columns[column], *written));
       change.items[column] = i;
     }
     change.many->root = make_node(std::move(project));
