@@ -350,7 +350,7 @@ Status StreamStreamJoin::read_held(std::int64_t from, std::int64_t to) {
   for (const int input : {0, 1}) {
     Side& side = sides_[input];
     const auto last = last_expired(side);
-    if (!side.outer || !last) continue;
+    if (!side.outer || (!last && !timed_)) continue;
     Status visited = side.store.map().visit_windows(
         timed_ ? from : std::max(from, *last), to,
         [&](std::string_view key, const Entry* entry, std::string_view stored) {
