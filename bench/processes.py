@@ -2,7 +2,7 @@
 """Several processes of one service on Kafka.
 
   bench/processes.py reads   [--binary build/millrace] --kafka HOST:PORT [--keys 1000] [--seconds 8] [--connections 32]
-  bench/processes.py queries --kafka HOST:PORT [--queries 1000] [--partitions 16]
+  bench/processes.py queries --kafka HOST:PORT [--queries 1000] [--partitions 16] [--tables]
   bench/processes.py moves   --kafka HOST:PORT [--keys 1000000] [--standbys 1]
 
 reads: look-ups by key with one process and with two, at each of the two, half of the keys being the other's; CPU of the
@@ -96,7 +96,7 @@ def busy(server, began):
 
 
 def queries(options):
-    """Queries that put no topic of their own on the broker: what is measured is not its work."""
+    """Without --tables queries put no topic of their own on the broker: what is measured is not its work."""
     with Server(options.binary, options.kafka) as first:
         first.start()
         first.sql("CREATE STREAM source (id BIGINT KEY, v BIGINT) WITH (kafka_topic='%ssource', partitions=%d, "
@@ -104,8 +104,9 @@ def queries(options):
                   "partitions=1, value_format='JSON');" % (first.service, options.partitions, first.service))
         made, cpu = time.monotonic(), first.cpu_seconds()
         for start in range(0, options.queries, 100):
-            first.sql("".join("INSERT INTO sink SELECT id, v FROM source WHERE v = %d;" % i
-                              for i in range(start, min(start + 100, options.queries))))
+            text = "CREATE TABLE t%d AS SELECT id, COUNT(*) AS n FROM source GROUP BY id;" if options.tables else \
+                "INSERT INTO sink SELECT id, v FROM source WHERE v = %d;"
+            first.sql("".join(text % i for i in range(start, min(start + 100, options.queries))))
         wait_for(lambda: up(first) == options.queries, 120, "all run", 0.05)
         print("%d queries over %d partitions run %.2f s after the first was asked for, %s" % (
             options.queries, options.partitions, time.monotonic() - made, busy(first, cpu)), flush=True)
@@ -236,6 +237,7 @@ def main():
     parser.add_argument("--standbys", type=int, default=1)
     parser.add_argument("--queries", type=int, default=1000)
     parser.add_argument("--partitions", type=int, default=16)
+    parser.add_argument("--tables", action="store_true", help="queries with state")
     options = parser.parse_args()
     if options.what == "reads":
         options.keys = options.keys or 1000
