@@ -108,7 +108,8 @@ class PullQueries:
         head = f"SELECT {by.mill} AS V0, {call}({of.mill}) AS V1 FROM"
         tail = f" GROUP BY {by.mill}{having}"
         number = "BIGINT" if call == "COUNT" else of.type
-        return f"{head} {mill} WHERE {where_mill}{tail}", f"{head} {duck} WHERE {where_duck}{kept}{tail}", [by.type, number]
+        other = head.replace(f"SUM({of.mill})", f"coalesce(SUM({of.mill}), 0)")  # of nothing but NULLs it is 0 in Millrace
+        return f"{head} {mill} WHERE {where_mill}{tail}", f"{other} {duck} WHERE {where_duck}{kept}{tail}", [by.type, number]
 
     def pull(self):
         """A query, its rows as DuckDB has them, and whether they are in order."""
