@@ -260,7 +260,7 @@ Result<Task::Step> Task::step_once(const HasMore& has_more) {
     return Step::paced;
   }
   dirty_ = true;
-  rows = std::min(rows, at_once_);
+  rows = (*chosen)->whole_changes(std::min(rows, at_once_));
   const auto began = Clock::now();
   if (auto given = give(**chosen, rows); !given) return given.error();
   learn_pace(rows, Clock::now() - began);

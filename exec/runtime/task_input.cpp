@@ -159,6 +159,12 @@ std::int64_t TaskInput::newest(std::size_t rows) const {
   return *std::max_element(first, first + static_cast<std::ptrdiff_t>(rows));
 }
 
+std::size_t TaskInput::whole_changes(std::size_t rows) const {
+  const std::size_t end = at_ + rows;
+  const bool half = !time_ && rows > 0 && end < rows_ && head_.front().kind(end - 1) == RowKind::update_before;
+  return half ? rows + 1 : rows;
+}
+
 std::size_t TaskInput::rows_before(std::int64_t time, int rank) const {
   if (time_) return 1;
   const auto& times = *head_.front().timestamps;

@@ -85,6 +85,8 @@ class TaskInput {
   std::int64_t head_time() const { return time_ ? time_->time : (*head_.front().timestamps)[at_]; }
   /// How many rows from the head on come before a row of rank `rank` at `time`.
   std::size_t rows_before(std::int64_t time, int rank) const;
+  /// `rows` of the head, and one more where that would part the halves of an update.
+  std::size_t whole_changes(std::size_t rows) const;
   std::size_t head_rows() const { return time_ ? 1 : rows_ - at_; }
   /// None of those who write its topic has anything to say.
   bool nothing_comes() const { return times_ && times_->least() == LeastTime::kNothing; }
