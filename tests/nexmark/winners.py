@@ -85,7 +85,7 @@ def main():
     print("bag q14")
     for auction, bidder, price, kind, at, extra, count in database.execute(REFERENCE["q14"]).fetchall():
         price = f"{price:.3f}"
-        print(f'null | {{"AUCTION": {auction}, "BIDDER": {bidder}, "PRICE": {price}, "BIDTIMETYPE": "{kind}", "DATETIME": "{time_text(at)}", "EXTRA": "{extra}", "C_COUNTS": {count}}} | {at}')
+        print(f'null | {{"AUCTION": {auction}, "BIDDER": {bidder}, "PRICE": {price}, "BIDTIMETYPE": "{kind}", "DATETIME": {at}, "EXTRA": "{extra}", "C_COUNTS": {count}}} | {at}')
 
 
 if __name__ == "__main__":
