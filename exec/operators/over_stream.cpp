@@ -47,6 +47,9 @@ class RunningState {
   bool made_ = false, good_ = true;
 };
 
+/// So many rows more than any call looks back at stay for those that come late.
+constexpr std::size_t kMoreRows = 8;
+
 /// Functions over windows of a stream: each row is answered when it comes, over those that have come before it. Of a
 /// partition, one value of a store holds the newest rows that frames may reach, in order, and what running aggregates
 /// have seen.
@@ -339,7 +342,7 @@ Status OverStream::keep(const Batch& in, Group& group) {
   }
   if (group.kept.empty()) return {};
   const std::int64_t newest = group.kept.back().timestamp;
-  std::size_t gone = group.kept.size() - std::min(group.kept.size(), most_rows_);
+  std::size_t gone = group.kept.size() - std::min(group.kept.size(), most_rows_ + kMoreRows);
   if (most_ms_ >= 0) {
     std::size_t old = 0;
     while (old < gone && newest - group.kept[old].timestamp > most_ms_) ++old;

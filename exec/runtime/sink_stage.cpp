@@ -20,7 +20,10 @@ SinkStage::SinkStage(const PlanNode& sink, const QueryOptions& options, std::int
   no_values_ = holds_nothing(sink_.value_format);
   null_is_absent_ = !internal_ && null_is_absent(sink_.value_format, values);
   if (!keys.empty()) key_encoder_ = make_encoder(sink_.key_format, std::move(keys), true);
-  if (!values.empty()) value_encoder_ = make_encoder(sink_.value_format, std::move(values), false);
+  // No schema is registered for no columns; elsewhere they make the empty record of the format.
+  const FormatDef* format = find_format(sink_.value_format.name);
+  const bool any_value = !values.empty() || (!internal_ && !no_values_ && format != nullptr && !format->registry);
+  if (any_value) value_encoder_ = make_encoder(sink_.value_format, std::move(values), false);
   if (sink_.timestamp)
     timestamp_.emplace(sink.schema.columns[sink_.timestamp->column].type, sink_.timestamp->format,
                        options.fail_on_bad_timestamp);
