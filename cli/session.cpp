@@ -6,7 +6,9 @@
 #include <thread>
 
 #include "cli/print_rows.h"
+#include "parser/error/letter_case.h"
 #include "parser/error/mutex.h"
+#include "planner/settings/settings.h"
 
 namespace millrace::inline cli {
 namespace json = boost::json;
@@ -167,7 +169,7 @@ bool Session::run(std::string_view text) {
 
 bool Session::substitutes() const {
   for (const auto& [name, value] : properties_)
-    if (name.ends_with("ksql.variable.substitution.enable") && value == "false") return false;
+    if (plain_property_name(name) == "ksql.variable.substitution.enable" && lower_case(value) == "false") return false;
   return true;
 }
 

@@ -42,8 +42,7 @@ void bind_sink_topic(const BindContext& context, const WithProperties& with, Bou
     sink.replicas = topic->replicas;
     return;
   }
-  const bool inherit =
-      find_flag(context.properties, "ksql.create.topic.inherit.source.replicas.enabled").value_or(false);
+  const bool inherit = setting_flag(context.properties, "ksql.create.topic.inherit.source.replicas.enabled");
   const int replicas = with.replicas.value_or(inherit ? leftmost.replicas : -1);
   sink.partitions = with.partitions.value_or(leftmost.partitions);
   sink.replicas = replicas < 1 ? 1 : replicas;

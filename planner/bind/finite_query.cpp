@@ -314,7 +314,7 @@ bool is_finite_form(const ast::Query& query, const BindContext& context) {
 }
 
 BoundFinite bind_finite(const ast::Query& query, const BindContext& context) {
-  if (find_flag(context.properties, "ksql.pull.queries.enable") == false)
+  if (!setting_flag(context.properties, "ksql.pull.queries.enable"))
     throw SqlError(Code::not_supported, query.span, "Pull queries are disabled." + pull_help());
   FiniteRelation relation = bind_finite_query(query, context, nullptr);
   return {std::move(relation.root), std::move(relation.sources), query.limit,

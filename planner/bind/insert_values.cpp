@@ -138,7 +138,7 @@ BoundInsert::Row bind_row(const std::vector<ast::ExprPtr>& values, const std::ve
 }  // namespace
 
 const SourceDef& require_insert_target(const ast::Identifier& name, const BindContext& context) {
-  if (find_flag(context.properties, "ksql.insert.into.values.enabled") == false) {
+  if (!setting_flag(context.properties, "ksql.insert.into.values.enabled")) {
     throw SqlError(
         Code::not_supported, name.span,
         "The server has disabled INSERT INTO ... VALUES functionality. To enable it, restart your ksqlDB server with "

@@ -199,8 +199,8 @@ PullSource make_pull_source(const SourceDef& def, const BindContext& context, co
     if (ExprPtr parameter = parameters.find(*expr)) return parameter;
     return constant_of(expr, type, time, context, scope);
   };
-  source.table_scan = find_flag(context.properties, "ksql.query.pull.table.scan.enabled").value_or(true);
-  source.range_scan = find_flag(context.properties, "ksql.query.pull.range.scan.enabled").value_or(true);
+  source.table_scan = setting_flag(context.properties, "ksql.query.pull.table.scan.enabled");
+  source.range_scan = setting_flag(context.properties, "ksql.query.pull.range.scan.enabled");
   return source;
 }
 
@@ -259,7 +259,7 @@ ProjectItem PullBinder::bind_pull_item(ExprBinder& binder, const OutputItem& ite
 }
 
 BoundPull PullBinder::bind() {
-  if (find_flag(context_.properties, "ksql.pull.queries.enable") == false) {
+  if (!setting_flag(context_.properties, "ksql.pull.queries.enable")) {
     throw SqlError(Code::not_supported, query_.span,
                    "Pull queries are disabled." + pull_help() +
                        "\nPlease set ksql.pull.queries.enable=true to enable this feature.");

@@ -112,7 +112,7 @@ bool Aggregation::structured() const {
 }
 
 void Aggregation::check_final(bool windowed) const {
-  if (find_flag(input_.context.properties, "ksql.suppress.enabled") == false) {
+  if (!setting_flag(input_.context.properties, "ksql.suppress.enabled")) {
     throw SqlError(Code::invalid_statement, input_.query.span,
                    "Suppression is currently disabled. You can enable it by setting ksql.suppress.enabled to true");
   }

@@ -54,8 +54,8 @@ void Projection::bind(ExprBinder& binder) {
     for (const ProjectItem& item : values) shown.columns.push_back(item.column);
     on_columns(shown);
   }
-  const bool free = find_flag(input_.context.properties, "ksql.new.query.planner.enabled").value_or(false) &&
-                    plan_.origin == KeyOrigin::source;
+  const bool free =
+      setting_flag(input_.context.properties, "ksql.new.query.planner.enabled") && plan_.origin == KeyOrigin::source;
   if (input_.persistent()) check_keys(free && plan_.node->kind == RelationKind::stream);
   arrange(std::move(values), value_items, free);
 }

@@ -8,12 +8,12 @@
 namespace millrace::inline planner {
 
 QueryOptions read_options(const PropertyMap& properties) {
-  const auto is = [&](const char* name, std::string_view value) { return find_property(properties, name) == value; };
+  const auto is = [&](const char* name, std::string_view value) { return setting_text(properties, name) == value; };
   QueryOptions options;
   options.emit_every_change = is("cache.max.bytes.buffering", "0") || is("statestore.cache.max.bytes", "0");
   options.from_earliest = is("auto.offset.reset", "earliest");
-  options.fail_on_bad_record = find_flag(properties, "ksql.fail.on.deserialization.error").value_or(false);
-  options.fail_on_bad_timestamp = find_flag(properties, "ksql.timestamp.throw.on.invalid").value_or(false);
+  options.fail_on_bad_record = setting_flag(properties, "ksql.fail.on.deserialization.error");
+  options.fail_on_bad_timestamp = setting_flag(properties, "ksql.timestamp.throw.on.invalid");
   options.idle_timeout_ms = setting_integer(properties, "millrace.idle.timeout.ms");
   return options;
 }

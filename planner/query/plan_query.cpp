@@ -1,5 +1,11 @@
 #include "planner/query/plan_query.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "parser/error/sql_error.h"
+#include "parser/error/trim.h"
 #include "planner/rules/rules.h"
 
 namespace millrace::inline planner {
@@ -8,8 +14,18 @@ std::set<std::string> read_rule_names(const std::string& list) {
   std::set<std::string> names;
   for (std::size_t at = 0; at < list.size();) {
     const std::size_t comma = std::min(list.find(',', at), list.size());
-    names.insert(list.substr(at, comma - at));
+    const std::string name(trim(std::string_view(list).substr(at, comma - at)));
     at = comma + 1;
+    if (name.empty()) continue;
+    const auto rule = std::ranges::find(rules(), name, &Rule::name);
+    const auto refuse = [&](const char* why) {
+      return SqlError(Code::invalid_property, {}, fmt::format("millrace.rules.off: {} '{}'", why, name),
+                      ErrorClass::general)
+          .hint("EXPLAIN tells which rules acted");
+    };
+    if (name != "all" && rule == rules().end()) throw refuse("no rule is called");
+    if (name != "all" && !rule->optional) throw refuse("no plan runs without the rule");
+    names.insert(name);
   }
   return names;
 }

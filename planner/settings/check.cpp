@@ -31,6 +31,15 @@ const Setting& require_setting(std::string_view name) {
   return *setting;
 }
 
+/// A value as code compares it: choices are taken in any case.
+std::string as_spelled(const Setting& setting, const std::string& value) {
+  if (std::ranges::find(setting.choices, value) != setting.choices.end()) return value;
+  const std::string lower = lower_case(value);
+  const auto choice =
+      std::ranges::find_if(setting.choices, [&](std::string_view one) { return lower_case(one) == lower; });
+  return choice != setting.choices.end() ? std::string(*choice) : value;
+}
+
 }  // namespace
 
 std::optional<std::int64_t> whole_number(std::string_view text) {
@@ -91,7 +100,7 @@ void check_session_property(std::string_view name, std::string_view value) {
 std::string setting_text(const PropertyMap& properties, std::string_view name) {
   const Setting& setting = require_setting(name);
   const auto given = properties.find(std::string(name));
-  return given != properties.end() ? given->second : std::string(setting.fallback);
+  return given != properties.end() ? as_spelled(setting, given->second) : std::string(setting.fallback);
 }
 
 std::int64_t setting_integer(const PropertyMap& properties, std::string_view name) {

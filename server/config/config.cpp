@@ -76,8 +76,8 @@ std::optional<std::string> Config::find(std::string_view name) const {
 }
 
 std::string Config::text(std::string_view name) const {
-  if (auto value = find(name)) return *value;
   const Setting* setting = find_setting(name);
+  if (auto value = find(name)) return setting == nullptr ? *value : setting_text({{std::string(name), *value}}, name);
   return setting == nullptr ? std::string() : std::string(setting->fallback);
 }
 

@@ -12,6 +12,7 @@
 #include "exec/formats/schema_registrar.h"
 #include "exec/log/ensure_topic.h"
 #include "exec/schemas/http/http_registry.h"
+#include "parser/error/letter_case.h"
 #include "parser/error/mutex.h"
 #include "parser/syntax/parse.h"
 #include "planner/bind/dialect.h"
@@ -213,7 +214,7 @@ namespace {
 
 std::optional<Engine::GoOn> go_on(const std::string& offset_reset) {
   if (offset_reset.empty()) return std::nullopt;
-  return offset_reset == "earliest" ? Engine::GoOn::at_begin : Engine::GoOn::at_end;
+  return lower_case(offset_reset) == "earliest" ? Engine::GoOn::at_begin : Engine::GoOn::at_end;
 }
 
 }  // namespace
@@ -252,8 +253,8 @@ SessionProperties ServiceImpl::session_properties(const Request& request, bool a
 
 std::vector<ast::StatementPtr> ServiceImpl::parse_request(const Request& request,
                                                           const SessionProperties& session) const {
-  auto it = session.effective.find("ksql.variable.substitution.enable");
-  if ((it != session.effective.end() && it->second == "false") || request.sql.find("${") == std::string::npos)
+  if (request.sql.find("${") == std::string::npos ||
+      !setting_flag(session.effective, "ksql.variable.substitution.enable"))
     return parse(request.sql, dialect_of(session.effective));
   return parse(substitute_script(request.sql, request.variables), dialect_of(session.effective));
 }

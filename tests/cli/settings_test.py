@@ -37,6 +37,7 @@ SET = "SET '{name}' = '{value}';"  # stands for that, where the script rather th
 # Setting, value, script: it prints something else than with the default.
 SHOWN = [
     ("auto.offset.reset", "latest", SET + ROWS + "SELECT * FROM s EMIT CHANGES LIMIT 1;"),
+    ("auto.offset.reset", "LATEST", SET + ROWS + "SELECT * FROM s EMIT CHANGES LIMIT 1;"),
     ("cache.max.bytes.buffering", "0", COUNTS + "PRINT T FROM BEGINNING;"),
     ("statestore.cache.max.bytes", "0", COUNTS + "PRINT T FROM BEGINNING;"),
     ("ksql.fail.on.deserialization.error", "true", BAD + "SHOW QUERIES;"),
@@ -48,6 +49,7 @@ SHOWN = [
     ("ksql.schema.registry.value.subject.name.strategy", "RecordNameStrategy", SCHEMA.format("v", "", "value")),
     ("ksql.persistence.wrap.single.values", "false", STREAM + "INSERT INTO s VALUES ('a', 1); PRINT s FROM BEGINNING;"),
     ("ksql.variable.substitution.enable", "false", SET + "DEFINE x = 's';" + STREAM.replace("STREAM s", "STREAM ${x}")),
+    ("ksql.variable.substitution.enable", "FALSE", SET + "DEFINE x = 's';" + STREAM.replace("STREAM s", "STREAM ${x}")),
     ("ksql.create.or.replace.enabled", "false", STREAM.replace("CREATE", "CREATE OR REPLACE")),
     ("ksql.suppress.enabled", "false",
      STREAM + "CREATE TABLE t AS SELECT k, COUNT(*) AS n FROM s WINDOW TUMBLING (SIZE 1 SECOND) GROUP BY k EMIT FINAL;"),
@@ -62,6 +64,7 @@ SHOWN = [
     ("ksql.functions.collect_set.limit", "1", LISTS.format("COLLECT_SET")),
     ("millrace.dialect", "ksql", ROWS + "SELECT COUNT(*) FROM s;"),
     ("millrace.rules.off", "all", STREAM + "CREATE STREAM c AS SELECT k, v FROM s WHERE 1 = 1; EXPLAIN CSAS_C_2;"),
+    ("millrace.rules.off", "no_such_rule", COPY),
     ("ksql.query.persistent.active.limit", "0", COPY),
     ("ksql.service.id", "mine_", "SHOW ALL TOPICS;"),
     ("ksql.persistent.prefix", "kept_", COUNTS + "SHOW ALL TOPICS;"),

@@ -43,6 +43,7 @@ TEST(Settings, AreReadWithTheirDefault) {
   EXPECT_FALSE(setting_flag({{"ksql.suppress.enabled", "False"}}, "ksql.suppress.enabled"));
   EXPECT_EQ(setting_integer({}, "ksql.assert.topic.default.timeout.ms"), 1000);
   EXPECT_EQ(setting_text({{"auto.offset.reset", "earliest"}}, "auto.offset.reset"), "earliest");
+  EXPECT_EQ(setting_text({{"auto.offset.reset", "EARLIEST"}}, "auto.offset.reset"), "earliest");
   EXPECT_THROW(setting_text({}, "no.such"), std::logic_error);
 }
 

@@ -16,5 +16,15 @@ TEST(Config, OverridesThatAreDeniedAreRefused) {
   config.check_override("ksql.query.push.v2.enabled");
 }
 
+TEST(Config, ChoicesAreTakenInAnyCaseAndNothingElseIs) {
+  Config config;
+  config.set("log.sync", "OFF");
+  EXPECT_EQ(config.text("log.sync"), "off");
+  config.set("ssl.client.authentication", "required");
+  EXPECT_EQ(config.text("ssl.client.authentication"), "REQUIRED");
+  EXPECT_THROW(config.set("ssl.client.authentication", "REQUIERD"), SqlError);
+  EXPECT_THROW(config.set("millrace.log.format", "xml"), SqlError);
+}
+
 }  // namespace
 }  // namespace millrace
