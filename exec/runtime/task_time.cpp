@@ -36,9 +36,7 @@ constexpr std::int64_t kClockTickMs = 100;
 
 bool goes_by_clock(const PlanNode& node) {
   const auto* retime = node.as<RetimeNode>();
-  const auto* aggregate = node.as<AggregateNode>();  // its rows may come through a topic
   if (retime != nullptr && retime->time.empty()) return true;
-  if (aggregate != nullptr && aggregate->window && aggregate->window->by_clock) return true;
   const auto inputs = inputs_of(node);
   return std::any_of(inputs.begin(), inputs.end(), [](const NodePtr& input) { return goes_by_clock(*input); });
 }

@@ -116,7 +116,8 @@ std::optional<WindowTrace> trace_windows(const PlanNode& node) {
 }
 
 bool needs_time(const PlanNode& node, std::size_t input, bool above) {
-  if (const auto* aggregate = node.as<AggregateNode>()) return aggregate->closing_key.has_value();
+  if (const auto* aggregate = node.as<AggregateNode>())
+    return aggregate->closing_key.has_value() || (aggregate->window && aggregate->window->by_clock);
   if (const auto* join = node.as<StreamStreamJoinNode>())
     return (input == 0 ? join->left_window_ms : join->right_window_ms).has_value();
   const bool table_side = input == 1 && (node.as<StreamTableJoinNode>() || node.as<BroadcastJoinNode>());
