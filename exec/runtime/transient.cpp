@@ -45,6 +45,7 @@ Status TransientRun::open() {
   if (auto added = add_tasks(); !added) return added;
   if (!until_end_) engine_.watch_partitions(run_);
   if (events_.on_begin) events_.on_begin();
+  tell_position();  // whoever loses the connection at once goes on from here
   host_->add(*this);
   run_->held = false;
   host_->worker().wake();
