@@ -11,7 +11,9 @@
 #include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_buffer_manager.h>
 
+#include <algorithm>
 #include <atomic>
+#include <bit>
 #include <chrono>
 #include <filesystem>
 #include <map>
@@ -74,9 +76,15 @@ std::string position_bytes(std::int64_t position) {
   return std::string(reinterpret_cast<const char*>(&position), sizeof(position));
 }
 
+/// The filter of a file is one block. What a shard of the cache has no room for is read again for every few look-ups.
+int shard_bits(std::size_t cache_bytes) {
+  constexpr std::size_t kLeastShard = 16 << 20;
+  return std::bit_width(std::max<std::size_t>(1, cache_bytes / kLeastShard)) - 1;
+}
+
 rocksdb::Options database_options(const StateDbOptions& options) {
   rocksdb::BlockBasedTableOptions table;
-  table.block_cache = rocksdb::NewLRUCache(options.block_cache_bytes, 4);
+  table.block_cache = rocksdb::NewLRUCache(options.block_cache_bytes, shard_bits(options.block_cache_bytes));
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   table.cache_index_and_filter_blocks = true;
   table.pin_l0_filter_and_index_blocks_in_cache = true;
@@ -151,8 +159,8 @@ class FileWriter final : public StateFile {
   }
 
  private:
-  // Each file is written, synced and taken in for itself.
-  static constexpr std::size_t kOwnFile = 1 << 20, kWorthAFile = 64 << 10;
+  // Each file is written, synced and taken in for itself. Of a larger one the filter would be too large.
+  static constexpr std::size_t kOwnFile = 1 << 20, kWorthAFile = 64 << 10, kLargest = 32 << 20;
 
   Status open() {
     files_.push_back(fmt::format("{}-{}.sst", path_, files_.size()));
@@ -170,6 +178,8 @@ class FileWriter final : public StateFile {
   }
   template <class Add>
   Status add(std::string_view key, Add add) {
+    if (writer_ && writer_->FileSize() >= kLargest)
+      if (Status ended = end(); !ended) return ended;
     if (!writer_)
       if (Status opened = open(); !opened) return opened;
     key_.resize(5);
