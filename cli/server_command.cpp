@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <malloc.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
@@ -58,6 +59,12 @@ void raise_descriptor_limit() {
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/// What one thread takes and another gives back (fetched records, above all) stays with the heap that it came from:
+/// with glibc's eight heaps a core more lies there unused than is in use.
+void share_heaps() {
+  mallopt(M_ARENA_MAX, static_cast<int>(std::max(2U, std::thread::hardware_concurrency())));
 }
 
 Config make_config(const Options& options) {
@@ -206,6 +213,7 @@ int serve(const Options& options) {
   auto directory = DataDirectory::open(options.get("data").value_or("millrace-data"));
   if (!directory) return failed(directory.error());
   raise_descriptor_limit();
+  share_heaps();
   // Before they are read: no change is missed.
   FileWatch users(security_files(local.config)), certificates(certificate_files(local.config));
   auto network = network_options(options.all("listen"), local.config);
