@@ -62,17 +62,16 @@ void HttpSink::begin(const QueryHeader& header) {
   }
   responder_->start(media_type_name(type_));
   started_ = true;
-  if (writer_) {
-    std::string text;
-    writer_->header(header, text);
-    send(std::move(text));
-  }
+  std::string text;
+  if (writer_) writer_->header(header, text);
+  // Before the client knows the query's id, by which it may be ended.
   if (push_)
     stream_ = streams_.add(
         [weak = weak_from_this()] {
           if (auto self = weak.lock()) self->shut_down();
         },
         header.query_id, terms_.who);
+  send(std::move(text));
 }
 
 /// Answers with an error instead of rows; those that come are passed over.
