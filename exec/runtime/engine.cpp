@@ -46,6 +46,7 @@ void EngineImpl::stop_working(bool clean) {
     const MutexLock lock(notes_mutex_);
     stopping_ = true;
   }
+  for (auto& worker : workers_) worker->retire();
   house_wake_.notify_all();
   if (house_.joinable()) house_.join();
   if (chores_.joinable()) chores_.join();

@@ -95,6 +95,7 @@ void Worker::run() {
 }
 
 void Worker::stop(bool clean) {
+  retire();
   if (clean) {
     call([this] {
       commit_all(kLastCommitWait);

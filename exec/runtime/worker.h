@@ -59,6 +59,8 @@ class Worker {
   ~Worker();
 
   void start();
+  /// It is to be stopped soon: whoever loses its writer from now on takes no new one. Any thread.
+  void retire() { retiring_ = true; }
   /// Ends the thread. `clean`: commits and waits first; else leaves everything as a crash would.
   void stop(bool clean);
   /// Spills what is committed. After a clean stop.
@@ -223,7 +225,7 @@ class Worker {
 
   mutable Mutex trouble_mutex_;
   std::optional<Error> trouble_ GUARDED_BY(trouble_mutex_);
-  std::atomic<bool> stopping_{false};
+  std::atomic<bool> retiring_{false}, stopping_{false};
   std::function<void()> after_round_;
   std::thread thread_;
 };

@@ -139,6 +139,7 @@ void Worker::fenced() {
 
 // Where no new writer is to be had (the log is unreachable), it is tried again.
 void Worker::revive() {
+  if (retiring_) return;
   if (auto opened = committer_->open(); !opened) return back_off(opened.error());
   if (setup_.host != nullptr) setup_.host->worker_fenced(setup_.index);
 }
