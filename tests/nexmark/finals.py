@@ -7,9 +7,7 @@ DuckDB computes over all of them at once. The last windows close as the sources 
 import json
 import random
 
-import duckdb
-
-from joins import table
+from script import feed, statements, tables
 
 SOURCES = """\
 CREATE STREAM person (id BIGINT, name STRING, emailAddress STRING, creditCard STRING, city STRING, state STRING, dateTime TIMESTAMP, extra STRING) WITH (kafka_topic='person', value_format='JSON', timestamp='dateTime', partitions=1, idle_timeout='30 SECONDS');
@@ -84,18 +82,10 @@ def events(chance):
 
 def main():
     rows = events(random.Random(8))
-    database = duckdb.connect()
-    for name, of in rows.items():
-        table(database, name, of)
+    database = tables(rows)
     print("# Written by tests/nexmark/finals.py: q5, q7 and q8 of Nexmark; the results are DuckDB's.")
-    for statement in [*SOURCES.split("\n"), *QUERIES.values()]:
-        print(f"statement ok\n{statement}")
-    for part in range(4):
-        for name in ("bid", "person", "auction"):
-            of = rows[name][len(rows[name]) * part // 4 : len(rows[name]) * (part + 1) // 4]
-            print(f"feed {name}")
-            for row in of:
-                print(f"null | {json.dumps(row)} | 0")
+    statements([*SOURCES.split("\n"), *QUERIES.values()])
+    feed(rows, ("bid", "person", "auction"))
     print("# Nothing comes any more: time goes on by itself.")
     for _ in range(3):
         print("clock 30000")

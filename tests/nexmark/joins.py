@@ -7,7 +7,7 @@ DuckDB computes over all of them at once.
 import json
 import random
 
-import duckdb
+from script import feed, statements, tables
 
 SOURCES = """\
 CREATE STREAM person (id BIGINT, name STRING, emailAddress STRING, creditCard STRING, city STRING, state STRING, dateTime TIMESTAMP, extra STRING) WITH (kafka_topic='person', value_format='JSON', timestamp='dateTime', partitions=2);
@@ -55,30 +55,15 @@ def events(chance):
     return rows
 
 
-def table(database, name, rows):
-    columns = ", ".join(f"{c} {'VARCHAR' if isinstance(v, str) else 'BIGINT'}" for c, v in rows[0].items())
-    database.execute(f"CREATE TABLE {name} ({columns})")
-    database.executemany(f"INSERT INTO {name} VALUES ({', '.join('?' * len(rows[0]))})", [list(row.values()) for row in rows])
-
-
 def main():
     rows = events(random.Random(17))
-    database = duckdb.connect()
-    for name, of in rows.items():
-        table(database, name, of)
+    database = tables(rows)
     print("# Written by tests/nexmark/joins.py: q3, q13, q20 and q23 of Nexmark; the results are DuckDB's.")
-    for statement in [*SOURCES.split("\n"), *QUERIES.values()]:
-        print(f"statement ok\n{statement}")
+    statements([*SOURCES.split("\n"), *QUERIES.values()])
     print("feed side_input")
     for row in rows["side_input"]:
         print(f"{row['key']} | {json.dumps({'value': row['value']})} | 5")
-    # In turns, so that each side comes first for some.
-    for part in range(4):
-        for name in ("bid", "person", "auction"):
-            of = rows[name][len(rows[name]) * part // 4 : len(rows[name]) * (part + 1) // 4]
-            print(f"feed {name}")
-            for row in of:
-                print(f"null | {json.dumps(row)} | 0")
+    feed(rows, ("bid", "person", "auction"))
     for name, query in REFERENCE.items():
         result = database.execute(query)
         columns = [column[0].upper() for column in result.description]

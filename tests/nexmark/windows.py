@@ -7,9 +7,7 @@ DuckDB computes over all of them at once.
 import json
 import random
 
-import duckdb
-
-from joins import table
+from script import feed, statements, tables
 
 SOURCES = """\
 CREATE STREAM auction (id BIGINT, itemName STRING, description STRING, initialBid BIGINT, reserve BIGINT, dateTime TIMESTAMP, expires TIMESTAMP, seller BIGINT, category BIGINT, extra STRING) WITH (kafka_topic='auction', value_format='JSON', timestamp='dateTime', partitions=1);
@@ -54,18 +52,10 @@ def events(chance):
 
 def main():
     rows = events(random.Random(4))
-    database = duckdb.connect()
-    for name, of in rows.items():
-        table(database, name, of)
+    database = tables(rows)
     print("# Written by tests/nexmark/windows.py: q4 and q11 of Nexmark; the results are DuckDB's.")
-    for statement in [*SOURCES.split("\n"), *QUERIES.values()]:
-        print(f"statement ok\n{statement}")
-    for part in range(4):
-        for name in ("bid", "auction"):
-            of = rows[name][len(rows[name]) * part // 4 : len(rows[name]) * (part + 1) // 4]
-            print(f"feed {name}")
-            for row in of:
-                print(f"null | {json.dumps(row)} | 0")
+    statements([*SOURCES.split("\n"), *QUERIES.values()])
+    feed(rows, ("bid", "auction"))
     for name, query in REFERENCE.items():
         result = database.execute(query)
         columns = [column[0].upper() for column in result.description]

@@ -4,13 +4,9 @@ results that DuckDB computes over all of them at once.
     build/oracle_venv/bin/python tests/nexmark/winners.py > tests/sql/nexmark_winners.test
 """
 
-import datetime
-import json
 import random
 
-import duckdb
-
-from joins import table
+from script import feed, statements, tables
 
 SOURCES = """\
 CREATE STREAM auction (id BIGINT, itemName STRING, description STRING, initialBid BIGINT, reserve BIGINT, dateTime TIMESTAMP, expires TIMESTAMP, seller BIGINT, category BIGINT, extra STRING) WITH (kafka_topic='auction', value_format='JSON', timestamp='dateTime', partitions={partitions});
@@ -62,23 +58,12 @@ def events(chance):
     return rows
 
 
-def time_text(ms):
-    return datetime.datetime.fromtimestamp(ms / 1000, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03}"
-
-
 def main():
     rows = events(random.Random(6))
-    database = duckdb.connect()
-    for name, of in rows.items():
-        table(database, name, of)
+    database = tables(rows)
     print("# Written by tests/nexmark/winners.py: q6 and q14 of Nexmark; the results are DuckDB's.")
-    for statement in [*SOURCES.format(partitions=1).split("\n"), *QUERIES.values()]:
-        print(f"statement ok\n{statement}")
-    for part in range(4):
-        for name in ("bid", "auction"):
-            print(f"feed {name}")
-            for row in rows[name][len(rows[name]) * part // 4 : len(rows[name]) * (part + 1) // 4]:
-                print(f"null | {json.dumps(row)} | 0")
+    statements([*SOURCES.format(partitions=1).split("\n"), *QUERIES.values()])
+    feed(rows, ("bid", "auction"))
     print("final q6")
     for id, seller, avg_price in database.execute(REFERENCE["q6"] + " ORDER BY 1").fetchall():
         print(f'{{"ID": {id}, "SELLER": {seller}}} | {{"AVG_PRICE": {avg_price}}}')
