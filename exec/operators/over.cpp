@@ -211,16 +211,13 @@ Status Over::on_commit(Emitter& out) {
     if (before != nullptr && was.same_result(is)) continue;
     note(*entry, old, before != nullptr);
   }
-  // A row that went from one partition to another leaves before it comes, whichever is seen first.
-  std::ranges::stable_partition(changes_, [](const Change& change) { return change.kind == RowKind::remove; });
+  put_removals_first(changes_);
   return give(out);
 }
 
 Status Over::give(Emitter& out) {
-  const Status given = give_in_parts(
-      changes_.size(), [&](std::size_t row) { return changes_[row].kind; },
-      [&](std::size_t from, std::size_t to) { return give_part(std::span(changes_).subspan(from, to - from), out); });
-  if (!given) return given;
+  const auto part = [&](std::span<const Change> changes) { return give_part(changes, out); };
+  if (Status given = give_changes(changes_, part); !given) return given;
   changes_.clear();
   held_.clear();
   return {};

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <span>
+#include <vector>
 
 #include "exec/data/batch.h"
 #include "exec/data/result.h"
@@ -18,6 +20,21 @@ Status give_in_parts(std::size_t rows, const Kind& kind, const Give& give) {
     if (Status given = give(from, to); !given) return given;
   }
   return {};
+}
+
+/// Of changes in the order of the groups in which they were found: a row that went from one group to another leaves
+/// before it comes, whichever group was seen first.
+template <class Change>
+void put_removals_first(std::vector<Change>& changes) {
+  std::ranges::stable_partition(changes, [](const Change& change) { return change.kind == RowKind::remove; });
+}
+
+/// Gives changes on in parts, each a span: `give(part)`.
+template <class Change, class Give>
+Status give_changes(const std::vector<Change>& changes, const Give& give) {
+  return give_in_parts(
+      changes.size(), [&](std::size_t row) { return changes[row].kind; },
+      [&](std::size_t from, std::size_t to) { return give(std::span(changes).subspan(from, to - from)); });
 }
 
 }  // namespace millrace::inline exec

@@ -122,17 +122,13 @@ struct Comparison {
   ExprPtr rest;        // evaluated on the rows that pass only, as the right side of an AND is
 };
 
-ExprPtr both_of(ExprPtr left, ExprPtr right) {
-  return std::make_shared<const Expr>(
-      Expr{Type::boolean(), LogicalExpr{true, std::move(left), std::move(right)}, {}, {}});
-}
-
 std::optional<Comparison> comparison_in(const ExprPtr& predicate) {
   if (const auto* both = predicate->as<LogicalExpr>(); both != nullptr && both->is_and) {
     auto first = comparison_in(both->left);
     // Behind TRUE it is a condition as it was behind the comparison: NULL there is a failure.
     if (first)
-      first->rest = both_of(first->rest ? first->rest : make_literal(Value(true), Type::boolean()), both->right);
+      first->rest =
+          make_conjunction({first->rest ? first->rest : make_literal(Value(true), Type::boolean()), both->right});
     return first;
   }
   const auto* compare = predicate->as<CompareExpr>();

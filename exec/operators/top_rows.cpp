@@ -44,9 +44,7 @@ class TopRows final : public Operator {
       if (node_.by_row || changes_.size() < kMaxBatchRows) continue;
       if (Status given = give(out); !given) return given;
     }
-    // A row that went from one group to another leaves before it comes, whichever group is seen first.
-    if (node_.by_row)
-      std::ranges::stable_partition(changes_, [](const Change& change) { return change.kind == RowKind::remove; });
+    if (node_.by_row) put_removals_first(changes_);
     return give(out);
   }
 
@@ -266,10 +264,8 @@ void TopRows::note_rows(std::string_view group, std::size_t old_count, std::size
 }
 
 Status TopRows::give(Emitter& out) {
-  const Status given = give_in_parts(
-      changes_.size(), [&](std::size_t row) { return changes_[row].kind; },
-      [&](std::size_t from, std::size_t to) { return give_part(std::span(changes_).subspan(from, to - from), out); });
-  if (!given) return given;
+  const auto part = [&](std::span<const Change> changes) { return give_part(changes, out); };
+  if (Status given = give_changes(changes_, part); !given) return given;
   changes_.clear();
   held_.clear();
   return {};

@@ -46,7 +46,7 @@ Status PairStore::load(std::string_view first, std::string_view second) {
 }
 
 Status PairStore::visit(std::string_view first, const VisitSecond& visit) const {
-  return walk(first, first, [&](std::string_view key) -> Result<bool> {
+  return walk(first, first, Way::on, [&](std::string_view key) -> Result<bool> {
     if (Status visited = visit(key.substr(first.size())); !visited) return visited.error();
     return true;
   });
@@ -63,70 +63,40 @@ Status PairStore::around(std::string_view first, std::string_view place, std::si
     };
   };
   if (before > 0)
-    if (Status walked = walk_back(first, at, take(before)); !walked) return walked;
+    if (Status walked = walk(first, at, Way::back, take(before)); !walked) return walked;
   std::reverse(seconds.begin(), seconds.end());
   less = seconds.size();
-  return from > 0 ? walk(first, at, take(less + from)) : Status{};
+  return from > 0 ? walk(first, at, Way::on, take(less + from)) : Status{};
 }
 
-Status PairStore::walk(std::string_view prefix, std::string_view from, const Take& take) const {
+Status PairStore::walk(std::string_view prefix, std::string_view at, Way way, const Take& take) const {
+  const bool back = way == Way::back;
+  const std::string last = end_of_prefix(prefix);
   struct Layer {
-    Changes::const_iterator at, end;
+    Changes::const_iterator begin, end;
+    bool back;
+    bool any() const { return begin != end; }
+    const Changes::value_type& next() const { return back ? *std::prev(end) : *begin; }
+    void step() { back ? --end : ++begin; }
   };
   std::array<Layer, 3> layers;  // the newest first
-  const std::string last = end_of_prefix(prefix);
   std::size_t count = 0;
-  for (const Changes* changes : {&dirty_, &committing_, &committed_})
-    layers[count++] = {changes->lower_bound(from), last.empty() ? changes->end() : changes->lower_bound(last)};
-  const std::unique_ptr<StateDb::Cursor> stored = in_db_ ? db_->cursor(id_, from, last) : nullptr;
+  for (const Changes* changes : {&dirty_, &committing_, &committed_}) {
+    const auto middle = changes->lower_bound(at);
+    const auto end = last.empty() ? changes->end() : changes->lower_bound(last);
+    layers[count++] = back ? Layer{changes->lower_bound(prefix), middle, back} : Layer{middle, end, back};
+  }
+  const std::unique_ptr<StateDb::Cursor> stored = in_db_ ? db_->cursor(id_, back ? prefix : at, last) : nullptr;
+  if (back && stored != nullptr) stored->seek_before(at);
   const auto in_store = [&] { return stored != nullptr && stored->valid(); };
+  const auto comes_before = [&](std::string_view a, std::string_view b) { return back ? a > b : a < b; };
   while (true) {
     std::optional<std::string_view> key;
-    for (const Layer& layer : layers)
-      if (layer.at != layer.end && (!key || layer.at->first < *key)) key = layer.at->first;
-    bool present = true;
-    if (in_store() && (!key || stored->key() < *key)) {
-      key = stored->key();
-    } else if (!key) {
-      break;
-    } else {
-      for (std::size_t i = layers.size(); i-- > 0;)
-        if (layers[i].at != layers[i].end && layers[i].at->first == *key) present = layers[i].at->second;
-    }
-    if (present) {
-      const Result<bool> go_on = take(*key);
-      if (!go_on) return go_on.error();
-      if (!*go_on) return {};
-    }
-    const bool step = in_store() && stored->key() == *key;
-    for (Layer& layer : layers)
-      if (layer.at != layer.end && layer.at->first == *key) ++layer.at;
-    if (step) stored->next();
-  }
-  return stored != nullptr ? stored->status() : Status{};
-}
-
-Status PairStore::walk_back(std::string_view prefix, std::string_view to, const Take& take) const {
-  struct Layer {
-    Changes::const_iterator first, at;  // what is before `at` comes next
-    bool any() const { return at != first; }
-    const Changes::value_type& next() const { return *std::prev(at); }
-  };
-  std::array<Layer, 3> layers;  // the newest first
-  std::size_t count = 0;
-  for (const Changes* changes : {&dirty_, &committing_, &committed_})
-    layers[count++] = {changes->lower_bound(prefix), changes->lower_bound(to)};
-  const std::unique_ptr<StateDb::Cursor> stored = in_db_ ? db_->cursor(id_, prefix, end_of_prefix(prefix)) : nullptr;
-  if (stored != nullptr) stored->seek_before(to);
-  const auto in_store = [&] { return stored != nullptr && stored->valid(); };
-  while (true) {
-    std::optional<std::string> key;
     if (in_store()) key = stored->key();
-    const bool only_stored = key.has_value();
+    bool present = key.has_value();
     for (const Layer& layer : layers)
-      if (layer.any() && (!key || layer.next().first > *key)) key = layer.next().first;
+      if (layer.any() && (!key || comes_before(layer.next().first, *key))) key = layer.next().first;
     if (!key) break;
-    bool present = only_stored && in_store() && stored->key() == *key;
     for (std::size_t i = layers.size(); i-- > 0;)
       if (layers[i].any() && layers[i].next().first == *key) present = layers[i].next().second;
     if (present) {
@@ -136,8 +106,8 @@ Status PairStore::walk_back(std::string_view prefix, std::string_view to, const 
     }
     const bool step = in_store() && stored->key() == *key;
     for (Layer& layer : layers)
-      if (layer.any() && layer.next().first == *key) --layer.at;
-    if (step) stored->previous();
+      if (layer.any() && layer.next().first == *key) layer.step();
+    if (step) back ? stored->previous() : stored->next();
   }
   return stored != nullptr ? stored->status() : Status{};
 }

@@ -42,11 +42,11 @@ class PairStore final : public IndexStore {
  private:
   /// Pairs back to back; false: it is gone.
   using Changes = std::map<std::string, bool, std::less<>>;
-  /// Pairs that begin with `prefix`, from `from` on (ascending), or those before it (descending), until `take` gives
-  /// false.
+  /// `on`: ascending, what is not less than a place; `back`: descending, what is.
+  enum class Way : std::uint8_t { on, back };
   using Take = std::function<Result<bool>(std::string_view key)>;
-  Status walk(std::string_view prefix, std::string_view from, const Take& take) const;
-  Status walk_back(std::string_view prefix, std::string_view to, const Take& take) const;
+  /// Pairs that begin with `prefix`, seen from `at`, until `take` gives false.
+  Status walk(std::string_view prefix, std::string_view at, Way way, const Take& take) const;
   static constexpr std::size_t kNodeBytes = 112;  // of a map, beside the key
 
   PairStore() = default;

@@ -90,6 +90,26 @@ bool contains(const ast::ExprPtr& expr, const std::function<bool(const ast::Expr
   return found;
 }
 
+std::vector<ast::ExprPtr> conjuncts_of(const ast::ExprPtr& condition) {
+  if (!condition) return {};
+  const auto* binary = condition->as<ast::Binary>();
+  if (!binary || binary->op != ast::BinaryOp::logical_and) return {condition};
+  std::vector<ast::ExprPtr> parts = conjuncts_of(binary->left);
+  for (auto& part : conjuncts_of(binary->right)) parts.push_back(std::move(part));
+  return parts;
+}
+
+ast::ExprPtr both_of(const ast::ExprPtr& all, const ast::ExprPtr& more) {
+  if (!all || !more) return all ? all : more;
+  return make_ast(ast::Binary{ast::BinaryOp::logical_and, all, more}, more->span);
+}
+
+ast::ExprPtr conjunction_of(const std::vector<ast::ExprPtr>& parts) {
+  ast::ExprPtr all;
+  for (const auto& part : parts) all = both_of(all, part);
+  return all;
+}
+
 bool among(const std::vector<ast::ExprPtr>& list, const ast::ExprPtr& expr) {
   return std::ranges::any_of(list, [&](const ast::ExprPtr& other) { return ast::equal(*expr, *other); });
 }

@@ -14,6 +14,13 @@ void for_each_child(const ast::Expression& expr, const std::function<void(const 
 /// True when `test` holds for the expression or any expression inside it.
 bool contains(const ast::ExprPtr& expr, const std::function<bool(const ast::Expression&)>& test);
 
+/// The operands of the AND chain at the top; of nothing, none.
+std::vector<ast::ExprPtr> conjuncts_of(const ast::ExprPtr& condition);
+/// Both conditions; null stands for none.
+ast::ExprPtr both_of(const ast::ExprPtr& all, const ast::ExprPtr& more);
+/// Null when there are none.
+ast::ExprPtr conjunction_of(const std::vector<ast::ExprPtr>& parts);
+
 /// True when the list has an equal expression.
 bool among(const std::vector<ast::ExprPtr>& list, const ast::ExprPtr& expr);
 

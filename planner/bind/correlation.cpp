@@ -18,22 +18,6 @@ const ScopeSource* owner(const Scope& scope, const ast::ColumnRef& column) {
 
 }  // namespace
 
-std::vector<ast::ExprPtr> conjuncts_of(const ast::ExprPtr& where) {
-  if (!where) return {};
-  const auto* binary = where->as<ast::Binary>();
-  if (!binary || binary->op != ast::BinaryOp::logical_and) return {where};
-  std::vector<ast::ExprPtr> parts = conjuncts_of(binary->left);
-  for (auto& part : conjuncts_of(binary->right)) parts.push_back(std::move(part));
-  return parts;
-}
-
-ast::ExprPtr conjunction_of(const std::vector<ast::ExprPtr>& parts) {
-  ast::ExprPtr all;
-  for (const auto& part : parts)
-    all = all ? make_ast(ast::Binary{ast::BinaryOp::logical_and, all, part}, part->span) : part;
-  return all;
-}
-
 Correlation::Correlation(const Scope& inner, const Scope& outer) : inner_(inner), outer_(outer) {
   for (const ScopeSource& source : inner.sources) {
     std::string name = source.alias;

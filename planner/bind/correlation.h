@@ -9,11 +9,6 @@
 
 namespace millrace::inline planner {
 
-/// The operands of the AND chain at the top; of nothing, none.
-std::vector<ast::ExprPtr> conjuncts_of(const ast::ExprPtr& where);
-/// Null when there are none.
-ast::ExprPtr conjunction_of(const std::vector<ast::ExprPtr>& parts);
-
 /// Which names of a subquery are of the query around. Its own come first. Both scopes are borrowed.
 class Correlation {
  public:

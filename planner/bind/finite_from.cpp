@@ -121,7 +121,7 @@ NodePtr FromBinder::open_relation(const ast::FromSource& source) {
   if (source.query) {
     opened = open_query(bind_finite_query(*source.query, context_, named_), source, node);
   } else if (named) {
-    opened = open_query(named->relation, source, node);
+    opened = open_query(named->bound, source, node);
     rename(source, named->columns, opened);
   } else if (const ViewDef* view = find_view(context_.catalog, source.name)) {
     opened = open_query(bind_finite_query(*view->query, context_, nullptr), source, node);
@@ -180,13 +180,6 @@ void FromBinder::add_join(const ast::JoinedSource& join) {
   from_.node = make_node(std::move(node));
 }
 
-void split(const ExprPtr& predicate, std::vector<ExprPtr>& parts) {
-  const auto* both = predicate->as<LogicalExpr>();
-  if (!both || !both->is_and) return parts.push_back(predicate);
-  split(both->left, parts);
-  split(both->right, parts);
-}
-
 enum class Side : std::uint8_t { none, left, right, both };
 
 Side side_of(const Expr& expr, std::size_t width, std::size_t all) {
@@ -209,9 +202,7 @@ bool is_equal_by_key(const Type& type) {
 
 void set_condition(FiniteJoinNode& join, const ExprPtr& predicate, std::size_t width) {
   const std::size_t all = width + join.right->schema.size();
-  std::vector<ExprPtr> parts;
-  split(predicate, parts);
-  for (const ExprPtr& part : parts) {
+  for (const ExprPtr& part : split_conjunction(predicate)) {
     const auto* equal = part->as<CompareExpr>();
     if (equal && equal->op == CompareOp::equal && equal->left->type == equal->right->type &&
         is_equal_by_key(equal->left->type)) {

@@ -268,23 +268,8 @@ bool has_subquery(const ast::ExprPtr& expr) {
 }  // namespace
 
 FiniteNames::FiniteNames(const ast::Query& query, const BindContext& context, const FiniteNames* outer)
-    : outer_(outer) {
-  for (const auto& named : query.with) {
-    if (std::ranges::any_of(queries_, [&](const auto& other) { return other->name == named.name.text; }))
-      throw SqlError(Code::invalid_statement, named.name.span, fmt::format("WITH names {} twice.", named.name.text));
-    for_each_source(*named.query, [&](const ast::Identifier& name) {
-      if (!(name == named.name) || find(name.text) || context.catalog.find(name.text)) return;
-      throw SqlError(Code::not_supported, name.span, "Recursive WITH is not supported.");
-    });
-    FiniteRelation relation = bind_finite_query(*named.query, context, this);
-    queries_.push_back(std::make_unique<Named>(Named{named.name.text, named.columns, std::move(relation)}));
-  }
-}
-
-const FiniteNames::Named* FiniteNames::find(const std::string& name) const {
-  for (const auto& named : queries_)
-    if (named->name == name) return named.get();
-  return outer_ ? outer_->find(name) : nullptr;
+    : NamedRelations(outer) {
+  bind_all(query, context.catalog, [&](const ast::Query& named) { return bind_finite_query(named, context, this); });
 }
 
 FiniteRelation bind_finite_query(const ast::Query& query, const BindContext& context, const FiniteNames* named) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "planner/bind/binder.h"
+#include "planner/bind/named_relations.h"
 
 namespace millrace::inline planner {
 
@@ -27,21 +28,10 @@ struct FiniteRelation {
   std::vector<const SourceDef*> sources;
 };
 
-/// The queries that WITH names, bound once each, and those of the queries around.
-class FiniteNames {
+/// What WITH names in queries over what is there now.
+class FiniteNames final : public NamedRelations<FiniteRelation> {
  public:
   FiniteNames(const ast::Query& query, const BindContext& context, const FiniteNames* outer);
-
-  struct Named {
-    std::string name;
-    std::vector<ast::Identifier> columns;  // names of its columns; empty: as the query has them
-    FiniteRelation relation;
-  };
-  const Named* find(const std::string& name) const;
-
- private:
-  const FiniteNames* outer_;
-  std::vector<std::unique_ptr<Named>> queries_;
 };
 
 FiniteRelation bind_finite_query(const ast::Query& query, const BindContext& context, const FiniteNames* named);

@@ -35,10 +35,7 @@ ast::QueryPtr branch_query(const ast::Query& query, const ast::InsertBranches::T
                       query.union_all.empty() && !query.distinct;
   if (passes) {
     branch.from = query.from;
-    branch.where = query.where && condition
-                       ? make_ast(ast::Binary{ast::BinaryOp::logical_and, query.where, condition}, condition->span)
-                   : condition ? condition
-                               : query.where;
+    branch.where = both_of(query.where, condition);
   } else {
     ast::Query inner = query;
     inner.emit = ast::Emit::none;

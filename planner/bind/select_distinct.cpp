@@ -24,27 +24,20 @@ void FirstWithin::apply(KeyedPlan& plan, ExprBinder& binder) {
   }
   const Schema before = plan.node->schema;
   rows_->keep_pseudo_columns(plan, read);
-  RekeyNode together{plan.node, {}, NullKey::keep};
-  for (const auto& expr : equal_in) {
-    ExprPtr bound = rows_->bind(expr);
-    ColumnDef column{.name = display(expr, scope_), .type = bound->type, .role = ColumnRole::key};
-    check_no_map_key({column}, expr->span);
-    together.keys.push_back({std::move(column), std::move(bound)});
-  }
-  rows_->move(together.keys.size());
-  plan.node = make_node(std::move(together));
+  std::vector<ProjectItem> together;
+  for (const auto& expr : equal_in) together.push_back(key_item(display(expr, scope_), rows_->bind(expr), expr->span));
+  rows_->rekey(plan, std::move(together));
   plan.node = make_node(DedupNode{
       .input = plan.node, .within_ms = on->within->millis, .grace_ms = on->grace.value_or(*on->within).millis});
   // Back under the key that the rows had.
-  RekeyNode back{plan.node, {}, NullKey::keep};
+  std::vector<ProjectItem> back;
   for (std::size_t i = 0; i < before.key_count(); ++i) {
     const ColumnDef& column = before.columns[i];
-    back.keys.push_back({column, make_column(i + rows_->moved(), column.type, column.name)});
+    back.push_back({column, make_column(i + rows_->moved(), column.type, column.name)});
   }
-  rows_->move(back.keys.size());
+  rows_->rekey(plan, std::move(back));
   for (KeySlot& key : plan.keys)
-    if (key.position >= back.keys.size()) key.position += rows_->moved();
-  plan.node = make_node(std::move(back));
+    if (key.position >= before.key_count()) key.position += rows_->moved();
   binder.intercept = [this](const ast::ExprPtr& expr) { return rows_->intercept(expr); };
 }
 
@@ -53,9 +46,8 @@ BoundSelect distinct_rows(BoundSelect rows) {
   const bool table = rows.root->kind == RelationKind::table;
   RekeyNode rekey{rows.root, {}, NullKey::keep};
   for (const std::size_t at : rows.order) {
-    ColumnDef column{.name = from.columns[at].name, .type = from.columns[at].type, .role = ColumnRole::key};
-    check_no_map_key({column}, {});
-    rekey.keys.push_back({std::move(column), make_column(at, from.columns[at].type, from.columns[at].name)});
+    const ColumnDef& column = from.columns[at];
+    rekey.keys.push_back(key_item(column.name, make_column(at, column.type, column.name), {}));
   }
   const std::size_t shown = rekey.keys.size();
   TopRowsNode first{.input = nullptr, .order = {}, .most = 1, .number = {}, .row_key = {}};

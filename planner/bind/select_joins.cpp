@@ -8,7 +8,6 @@
 
 #include "parser/ast/format.h"
 #include "planner/bind/ast_rewrite.h"
-#include "planner/bind/correlation.h"
 #include "planner/bind/dialect.h"
 
 namespace millrace::inline planner {

@@ -51,11 +51,8 @@ void KeyChange::rekey(KeyedPlan& plan, const std::vector<ast::ExprPtr>& exprs, N
   RekeyNode node{plan.node, {}, null_key};
   plan.keys.clear();
   for (const auto& expr : exprs) {
-    auto bound = bind_item(binder, expr, scope_);
-    ColumnDef column{.name = key_name(expr), .type = bound->type, .role = ColumnRole::key};
-    check_no_map_key({column}, expr->span);
-    plan.keys.push_back({plan.keys.size(), bound->type, {expr}});
-    node.keys.push_back({std::move(column), std::move(bound)});
+    node.keys.push_back(key_item(key_name(expr), bind_item(binder, expr, scope_), expr->span));
+    plan.keys.push_back({plan.keys.size(), node.keys.back().column.type, {expr}});
   }
   if (more) node.keys.push_back(std::move(*more));
   const std::size_t keys = node.keys.size();
@@ -70,13 +67,12 @@ void KeyChange::rekey_sets(KeyedPlan& plan, const std::vector<ast::ExprPtr>& exp
   RekeyNode node{nullptr, {}, NullKey::keep};
   plan.keys.clear();
   for (const auto& expr : exprs) {
-    auto bound = bind_item(binder, expr, scope_);
-    ColumnDef column{.name = key_name(expr), .type = bound->type, .role = ColumnRole::key};
-    check_no_map_key({column}, expr->span);
-    plan.keys.push_back({plan.keys.size(), bound->type, {expr}});
-    node.keys.push_back({column, make_column(node.keys.size(), bound->type, column.name)});
-    column.role = ColumnRole::value;
-    expand.keys.push_back({std::move(column), std::move(bound)});
+    ProjectItem key = key_item(key_name(expr), bind_item(binder, expr, scope_), expr->span);
+    const ColumnDef& column = key.column;
+    plan.keys.push_back({plan.keys.size(), column.type, {expr}});
+    node.keys.push_back({column, make_column(node.keys.size(), column.type, column.name)});
+    key.column.role = ColumnRole::value;
+    expand.keys.push_back(std::move(key));
   }
   scope_.shift(expand.keys.size() + 1 + node.keys.size());
   node.input = make_node(std::move(expand));
@@ -84,9 +80,9 @@ void KeyChange::rekey_sets(KeyedPlan& plan, const std::vector<ast::ExprPtr>& exp
 }
 
 void KeyChange::give_single(KeyedPlan& plan) {
-  const ColumnDef key{.name = "ROWKEY", .type = Type::integer(), .role = ColumnRole::key};
-  plan.keys = {{0, key.type, {}}};
-  plan.node = make_node(RekeyNode{plan.node, {{key, make_literal(Value(std::int32_t{0}), key.type)}}, NullKey::drop});
+  const ProjectItem key = single_key();
+  plan.keys = {{0, key.column.type, {}}};
+  plan.node = make_node(RekeyNode{plan.node, {key}, NullKey::drop});
   scope_.shift(1);
 }
 

@@ -56,6 +56,11 @@ ExprPtr MovedRows::over_rows(const ExprPtr& expr) const {
   return map_children(expr, [&](const ExprPtr& child) { return over_rows(child); });
 }
 
+void MovedRows::rekey(KeyedPlan& plan, std::vector<ProjectItem> keys) {
+  move(keys.size());
+  plan.node = make_node(RekeyNode{plan.node, std::move(keys), NullKey::keep});
+}
+
 ExprPtr MovedRows::intercept(const ast::ExprPtr& expr) const {
   for (const Computed& computed : computed_)
     if (ast::equal(*expr, *computed.call)) return make_column(computed.position + moved_, computed.type, "");

@@ -23,6 +23,8 @@ class MovedRows {
   /// Where a pseudo column is that was kept.
   std::optional<std::size_t> place_of(PseudoColumn column) const;
 
+  /// Gives the rows another key, whose columns come in front.
+  void rekey(KeyedPlan& plan, std::vector<ProjectItem> keys);
   /// So many more columns stand in front.
   void move(std::size_t columns) { moved_ += columns; }
   std::size_t moved() const { return moved_; }

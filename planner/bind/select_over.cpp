@@ -87,18 +87,11 @@ void WindowCalls::keep_pseudo_columns(KeyedPlan& plan) {
 void WindowCalls::bring_together(KeyedPlan& plan, const Window& window) {
   if (at_home_ && plan.has_key(window.over->partition) && plan.node->schema.key_count() == 1) return;
   at_home_ = false;
-  RekeyNode rekey{plan.node, {}, NullKey::keep};
-  for (const auto& expr : window.over->partition) {
-    ExprPtr bound = rows_->bind(expr);
-    ColumnDef column{.name = display(expr, scope_), .type = bound->type, .role = ColumnRole::key};
-    check_no_map_key({column}, expr->span);
-    rekey.keys.push_back({std::move(column), std::move(bound)});
-  }
-  if (rekey.keys.empty())
-    rekey.keys.push_back({ColumnDef{.name = "ROWKEY", .type = Type::integer(), .role = ColumnRole::key},
-                          make_literal(Value(std::int32_t{0}), Type::integer())});
-  rows_->move(rekey.keys.size());
-  plan.node = make_node(std::move(rekey));
+  std::vector<ProjectItem> keys;
+  for (const auto& expr : window.over->partition)
+    keys.push_back(key_item(display(expr, scope_), rows_->bind(expr), expr->span));
+  if (keys.empty()) keys.push_back(single_key());
+  rows_->rekey(plan, std::move(keys));
 }
 
 void WindowCalls::add_row_key(OverNode& node) const {

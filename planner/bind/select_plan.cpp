@@ -3,6 +3,7 @@
 #include "parser/ast/format.h"
 #include "planner/bind/ast_rewrite.h"
 #include "planner/bind/expr_binder.h"
+#include "planner/bind/formats.h"
 #include "planner/types/civil.h"
 
 namespace millrace::inline planner {
@@ -10,6 +11,17 @@ namespace millrace::inline planner {
 bool KeyedPlan::has_key(const std::vector<ast::ExprPtr>& exprs) const {
   if (exprs.size() != 1 || keys.size() != 1 || keys[0].candidates.empty()) return false;
   return ast::equal(*exprs[0], *keys[0].candidates.front());
+}
+
+ProjectItem key_item(std::string name, ExprPtr bound, Span span) {
+  ColumnDef column{.name = std::move(name), .type = bound->type, .role = ColumnRole::key};
+  check_no_map_key({column}, span);
+  return {std::move(column), std::move(bound)};
+}
+
+ProjectItem single_key() {
+  return {ColumnDef{.name = "ROWKEY", .type = Type::integer(), .role = ColumnRole::key},
+          make_literal(Value(std::int32_t{0}), Type::integer())};
 }
 
 NodePtr make_leaf(const ScopeSource& source, bool broadcast) {

@@ -28,6 +28,11 @@ struct KeyedPlan {
   bool has_key(const std::vector<ast::ExprPtr>& exprs) const;
 };
 
+/// A key column of that name. Throws for a MAP.
+ProjectItem key_item(std::string name, ExprPtr bound, Span span);
+/// The key of all rows where there is none: ROWKEY = 0.
+ProjectItem single_key();
+
 /// The leaf that reads a source. `broadcast`: whole, in every task.
 NodePtr make_leaf(const ScopeSource& source, bool broadcast = false);
 /// FROM without a join.

@@ -112,24 +112,20 @@ std::optional<Ranking::Condition> Ranking::read_condition(const ast::ExprPtr& ex
   }
 }
 
-void Ranking::read_conjuncts(const ast::ExprPtr& expr) {
-  const auto* both = expr->as<ast::Binary>();
-  if (both && both->op == ast::BinaryOp::logical_and) {
-    read_conjuncts(both->left);
-    read_conjuncts(both->right);
-    return;
+void Ranking::read_conjuncts() {
+  for (const ast::ExprPtr& part : conjuncts_of(clauses_.qualify)) {
+    const auto found = condition_ ? std::nullopt : read_condition(part);
+    if (found)
+      condition_ = found;
+    else
+      rest_.push_back(part);
   }
-  const auto found = condition_ ? std::nullopt : read_condition(expr);
-  if (found)
-    condition_ = found;
-  else
-    rest_.push_back(expr);
 }
 
 Ranking::Ranking(const SelectInput& input, const Scope& scope, const Clauses& clauses)
     : input_(input), scope_(scope), clauses_(clauses) {
   if (!clauses_.qualify) return;
-  read_conjuncts(clauses_.qualify);
+  read_conjuncts();
   if (!condition_ || function() == RankFunction::row_number || !shows_rank()) return;
   // Numbers of rows are a part of the result's key, other ranks are values.
   condition_.reset();
@@ -173,23 +169,16 @@ RankFunction Ranking::function() const {
 
 /// Rows come together by partition.
 void Ranking::partition(KeyedPlan& plan) {
-  RekeyNode rekey{plan.node, {}, NullKey::keep};
+  std::vector<ProjectItem> keys;
   for (const auto& expr : over().partition) {
-    ExprPtr bound = rows_->bind(expr);
     const auto item =
         std::ranges::find_if(clauses_.items, [&](const OutputItem& i) { return ast::equal(*i.expr, *expr); });
-    ColumnDef column{.name = item == clauses_.items.end() ? display(expr, scope_) : item->name,
-                     .type = bound->type,
-                     .role = ColumnRole::key};
-    check_no_map_key({column}, expr->span);
-    partition_keys_.push_back({partition_keys_.size(), bound->type, {expr}});
-    rekey.keys.push_back({std::move(column), std::move(bound)});
+    keys.push_back(
+        key_item(item == clauses_.items.end() ? display(expr, scope_) : item->name, rows_->bind(expr), expr->span));
+    partition_keys_.push_back({partition_keys_.size(), keys.back().column.type, {expr}});
   }
-  if (rekey.keys.empty())
-    rekey.keys.push_back({ColumnDef{.name = "ROWKEY", .type = Type::integer(), .role = ColumnRole::key},
-                          make_literal(Value(std::int32_t{0}), Type::integer())});
-  rows_->move(rekey.keys.size());
-  plan.node = make_node(std::move(rekey));
+  if (keys.empty()) keys.push_back(single_key());
+  rows_->rekey(plan, std::move(keys));
 }
 
 void check_sortable(const Type& type, Span span) {

@@ -36,7 +36,7 @@ class Ranking {
     std::int64_t most;
   };
   std::optional<Condition> read_condition(const ast::ExprPtr& expr) const;
-  void read_conjuncts(const ast::ExprPtr& expr);
+  void read_conjuncts();
   void check() const;
   bool shows_rank() const;
   RankFunction function() const;

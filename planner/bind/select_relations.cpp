@@ -55,13 +55,6 @@ void check_reading(const ast::FromSource& source, bool first, bool plain) {
         .hint("begin FROM with the stream, and join the table with it");
 }
 
-void check_recursion(const ast::NamedQuery& named, const NamedQueries& before, const Catalog& catalog) {
-  for_each_source(*named.query, [&](const ast::Identifier& name) {
-    if (!(name == named.name) || before.find(name.text) || catalog.find(name.text)) return;
-    throw SqlError(Code::not_supported, name.span, "Recursive WITH is not supported.");
-  });
-}
-
 /// BROADCAST stands there, or the table is declared so and what the dialect has lets a stream meet all of it.
 bool reads_whole(const SelectInput& input, std::size_t index, const Scope& scope) {
   if (index == 0) return false;
@@ -172,21 +165,9 @@ ScopeSource open_changes(ScopeSource table, Span span) {
 
 NamedQueries::NamedQueries(const ast::Query& query, const BindContext& context, const NamedQueries* outer,
                            bool within_final)
-    : outer_(outer) {
-  for (const auto& named : query.with) {
-    if (std::ranges::any_of(queries_, [&](const auto& other) { return other->name == named.name.text; })) {
-      throw SqlError(Code::invalid_statement, named.name.span, fmt::format("WITH names {} twice.", named.name.text));
-    }
-    check_recursion(named, *this, context.catalog);
-    BoundSelect select = bind_inner(*named.query, context, this, within_final);
-    queries_.push_back(std::make_unique<Named>(Named{named.name.text, named.columns, std::move(select)}));
-  }
-}
-
-const NamedQueries::Named* NamedQueries::find(const std::string& name) const {
-  for (const auto& named : queries_)
-    if (named->name == name) return named.get();
-  return outer_ ? outer_->find(name) : nullptr;
+    : NamedRelations(outer) {
+  bind_all(query, context.catalog,
+           [&](const ast::Query& named) { return bind_inner(named, context, this, within_final); });
 }
 
 Scope open_sources(const SelectInput& input, std::vector<const SourceDef*>& reads) {
@@ -222,7 +203,7 @@ Scope open_sources(const SelectInput& input, std::vector<const SourceDef*>& read
       continue;
     }
     const BoundSelect select =
-        named ? named->select : bind_inner(*source->query, input.context, input.named, input.final());
+        named ? named->bound : bind_inner(*source->query, input.context, input.named, input.final());
     const bool own_names = !named || !source->columns.empty();
     place(open_query(select, alias, own_names ? source->columns : named->columns, source->name.span));
     std::ranges::for_each(select.sources, add);

@@ -212,7 +212,7 @@ ast::ExprPtr SubqueryJoins::add(const Membership& membership, Span span) {
     const auto equality = make_ast(
         ast::Comparison{ast::CompareOp::equal, equalities.outer[i], make_ast_column(alias, value_name(place), span)},
         span);
-    on = on ? make_ast(ast::Binary{ast::BinaryOp::logical_and, on, equality}, span) : equality;
+    on = both_of(on, equality);
   }
   const auto count = make_ast(ast::Call{.name = named("COUNT"), .arguments = {}, .star = true}, span);
   groups.items.emplace_back(ast::SelectExpr{count, named(kRows), span});

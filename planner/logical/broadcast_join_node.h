@@ -1,6 +1,6 @@
 #pragma once
 
-#include "planner/logical/describe.h"
+#include "planner/logical/join_relation.h"
 
 namespace millrace::inline planner {
 
@@ -26,11 +26,7 @@ struct BroadcastJoinNode {
   static constexpr std::array kStores{StoreRole{.role = "table", .step = "BroadcastJoin", .anew = true}};
 
   Relation derive(const Relation& from, const Relation& other) const {
-    Relation made{.schema = {}, .kind = RelationKind::stream, .window = from.window};
-    made.schema.columns = from.schema.keys();
-    made.append_as_values(from);
-    made.append_as_values(other);
-    return made;
+    return joined_under_left(from, other, RelationKind::stream);
   }
   std::optional<std::size_t> own_first(const Relation& from, const Relation&) const { return from.schema.key_count(); }
 };

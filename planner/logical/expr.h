@@ -142,6 +142,10 @@ void collect_pseudo_columns(const Expr& expr, std::vector<PseudoColumn>& used);
 ExprPtr remap_columns(const ExprPtr& expr, const std::vector<std::size_t>& mapping);
 /// Calls `visit` on every direct child.
 void for_each_child(const Expr& expr, const std::function<void(const ExprPtr&)>& visit);
+/// The operands of the AND chain at the top.
+std::vector<ExprPtr> split_conjunction(const ExprPtr& predicate);
+/// Their conjunction. Precondition: not empty.
+ExprPtr make_conjunction(const std::vector<ExprPtr>& parts);
 /// A copy whose direct children are replaced by `change(child)`.
 ExprPtr map_children(const ExprPtr& expr, const std::function<ExprPtr(const ExprPtr&)>& change);
 /// True when no column, pseudo column, parameter or non-deterministic function occurs.

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "planner/logical/describe.h"
+#include "planner/logical/join_relation.h"
 
 namespace millrace::inline planner {
 
@@ -24,11 +24,7 @@ struct ForeignKeyJoinNode {
                                       StoreRole{.role = "right", .step = "ForeignKeyJoin-right"}};
 
   Relation derive(const Relation& from, const Relation& other) const {
-    Relation made{.schema = {}, .kind = RelationKind::table, .window = from.window};
-    made.schema.columns = from.schema.keys();
-    made.append_as_values(from);
-    made.append_as_values(other);
-    return made;
+    return joined_under_left(from, other, RelationKind::table);
   }
   std::optional<std::size_t> own_first(const Relation& from, const Relation&) const { return from.schema.key_count(); }
 };

@@ -16,4 +16,13 @@ inline Relation joined(const ColumnDef& key, const Schema& more_keys, const Rela
   return made;
 }
 
+/// What joins give that keep the key of the left input: its key columns, then the columns of both as above.
+inline Relation joined_under_left(const Relation& left, const Relation& right, RelationKind kind) {
+  Relation made{.schema = {}, .kind = kind, .window = left.window};
+  made.schema.columns = left.schema.keys();
+  made.append_as_values(left);
+  made.append_as_values(right);
+  return made;
+}
+
 }  // namespace millrace::inline planner

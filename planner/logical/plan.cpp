@@ -32,6 +32,17 @@ std::vector<NodePtr> inputs_of(const PlanNode& node) {
   return inputs;
 }
 
+NodePtr map_inputs(const NodePtr& node, const std::function<NodePtr(const NodePtr&)>& change) {
+  std::vector<NodePtr> inputs = inputs_of(*node);
+  bool changed = false;
+  for (auto& input : inputs) {
+    NodePtr made = change(input);
+    changed = changed || made != input;
+    input = std::move(made);
+  }
+  return changed ? with_inputs(*node, std::move(inputs)) : node;
+}
+
 NodePtr with_inputs(const PlanNode& node, std::vector<NodePtr> inputs) {
   AnyNode copy = node.node;
   std::size_t next = 0;

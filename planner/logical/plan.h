@@ -76,6 +76,8 @@ NodePtr make_node(AnyNode node);
 NodePtr make_source(SourceNode source, RelationKind kind, std::optional<WindowInfo> window);
 
 std::vector<NodePtr> inputs_of(const PlanNode& node);
+/// The node over what `change` makes of each of its inputs, in order; the node itself where all stay.
+NodePtr map_inputs(const NodePtr& node, const std::function<NodePtr(const NodePtr&)>& change);
 /// A copy of `node` over other inputs, same number and order.
 NodePtr with_inputs(const PlanNode& node, std::vector<NodePtr> inputs);
 const NodeTraits& traits_of(const PlanNode& node);

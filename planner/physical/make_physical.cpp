@@ -39,15 +39,8 @@ class Cutter {
   NodePtr cut(const NodePtr& node, std::vector<std::size_t>& read, bool timed) {
     if (const auto* repartition = node->as<RepartitionNode>()) return reader(*repartition, *node, read, timed);
     if (node->as<SourceNode>()) return with_idle(node);
-    std::vector<NodePtr> inputs = inputs_of(*node);
-    bool changed = false;
     std::size_t number = 0;
-    for (auto& input : inputs) {
-      NodePtr replaced = cut(input, read, needs_time(*node, number++, timed));
-      changed = changed || replaced != input;
-      input = std::move(replaced);
-    }
-    return changed ? with_inputs(*node, std::move(inputs)) : node;
+    return map_inputs(node, [&](const NodePtr& input) { return cut(input, read, needs_time(*node, number++, timed)); });
   }
 
   NodePtr reader(const RepartitionNode& repartition, const PlanNode& node, std::vector<std::size_t>& read, bool timed) {

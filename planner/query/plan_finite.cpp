@@ -14,13 +14,7 @@ class Leaves {
 
   NodePtr place(const NodePtr& node) {
     if (const auto* scan = node->as<StoreScanNode>()) return place(*scan);
-    std::vector<NodePtr> inputs;
-    bool changed = false;
-    for (const NodePtr& input : inputs_of(*node)) {
-      inputs.push_back(place(input));
-      changed = changed || inputs.back() != input;
-    }
-    return changed ? with_inputs(*node, std::move(inputs)) : node;
+    return map_inputs(node, [this](const NodePtr& input) { return place(input); });
   }
 
   const FiniteSource& source(const std::string& name) {
@@ -47,13 +41,6 @@ class Leaves {
   std::map<std::string, FiniteSource> known_;
 };
 
-void split(const ExprPtr& predicate, std::vector<ExprPtr>& parts) {
-  const auto* both = predicate->as<LogicalExpr>();
-  if (!both || !both->is_and) return parts.push_back(predicate);
-  split(both->left, parts);
-  split(both->right, parts);
-}
-
 /// The values that a predicate lets a column have; nothing: any.
 std::vector<ExprPtr> values_of(const ExprPtr& part, std::size_t column) {
   const auto is_column = [&](const ExprPtr& expr) {
@@ -77,8 +64,7 @@ std::vector<ExprPtr> values_of(const ExprPtr& part, std::size_t column) {
 /// A look-up for each key that a filter right above a scan names. The filter stays: it may say more.
 NodePtr look_up(const StoreScanNode& scan, const ExprPtr& predicate) {
   if (scan.query.empty() || scan.window_of_rows) return nullptr;
-  std::vector<ExprPtr> parts;
-  split(predicate, parts);
+  const std::vector<ExprPtr> parts = split_conjunction(predicate);
   std::vector<KeyAccess> keys{{}};
   for (std::size_t c = 0; c < scan.rows.size(); ++c) {
     if (scan.rows.columns[c].role != ColumnRole::key) continue;
@@ -105,13 +91,7 @@ NodePtr with_look_ups(const NodePtr& node) {
     NodePtr found = look_up(*scan, filter->predicate);
     return found ? with_inputs(*node, {std::move(found)}) : node;
   }
-  std::vector<NodePtr> inputs;
-  bool changed = false;
-  for (const NodePtr& input : inputs_of(*node)) {
-    inputs.push_back(with_look_ups(input));
-    changed = changed || inputs.back() != input;
-  }
-  return changed ? with_inputs(*node, std::move(inputs)) : node;
+  return map_inputs(node, with_look_ups);
 }
 
 NodePtr output(NodePtr input, std::optional<std::int64_t> limit = {}) {

@@ -22,25 +22,6 @@ bool can_fail(const Expr& expr) {
   return fails;
 }
 
-std::vector<ExprPtr> split_conjunction(const ExprPtr& predicate) {
-  const auto* logical = predicate->as<LogicalExpr>();
-  if (!logical || !logical->is_and) return {predicate};
-  std::vector<ExprPtr> parts = split_conjunction(logical->left);
-  for (auto& part : split_conjunction(logical->right)) parts.push_back(std::move(part));
-  return parts;
-}
-
-ExprPtr make_conjunction(const std::vector<ExprPtr>& parts) {
-  ExprPtr all = parts.front();
-  for (std::size_t i = 1; i < parts.size(); ++i) {
-    auto both = std::make_shared<Expr>();
-    both->type = Type::boolean();
-    both->node = LogicalExpr{.is_and = true, .left = all, .right = parts[i]};
-    all = std::move(both);
-  }
-  return all;
-}
-
 ExprPtr substitute_columns(const ExprPtr& expr, const std::vector<ExprPtr>& replacements) {
   if (const auto* column = expr->as<ColumnExpr>()) return replacements.at(column->index);
   const ExprPtr changed =

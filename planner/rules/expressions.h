@@ -14,11 +14,6 @@ NodePtr map_expressions(const PlanNode& node, const std::function<ExprPtr(const 
 /// False when no row can make the expression fail: columns, literals and what compares and combines them.
 bool can_fail(const Expr& expr);
 
-/// The operands of the AND chain at the top.
-std::vector<ExprPtr> split_conjunction(const ExprPtr& predicate);
-/// Their conjunction. Precondition: not empty.
-ExprPtr make_conjunction(const std::vector<ExprPtr>& parts);
-
 /// Puts `replacements[i]` in place of column i.
 ExprPtr substitute_columns(const ExprPtr& expr, const std::vector<ExprPtr>& replacements);
 

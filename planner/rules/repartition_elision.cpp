@@ -6,14 +6,7 @@ namespace {
 
 NodePtr strip(const NodePtr& node) {
   if (const auto* repartition = node->as<RepartitionNode>()) return strip(repartition->input);
-  std::vector<NodePtr> inputs = inputs_of(*node);
-  bool changed = false;
-  for (auto& input : inputs) {
-    NodePtr stripped = strip(input);
-    changed = changed || stripped != input;
-    input = std::move(stripped);
-  }
-  return changed ? with_inputs(*node, std::move(inputs)) : node;
+  return map_inputs(node, strip);
 }
 
 // The keys are the input's own key columns, all of them, in order.

@@ -59,18 +59,24 @@ NodePtr keep_pseudo_columns(const AggregateNode& aggregate) {
   return make_node(std::move(changed));
 }
 
+/// Rows with one key come together: in a topic of that many partitions, 0: as many as the input has.
+template <class Node>
+NodePtr together(const Node& node, const char* role, int partitions) {
+  const Partitioning input = partitioning_of(*node.input);
+  if (!input.moved) return nullptr;
+  Node changed = node;
+  const FormatInfo format = internal_key_format(input.key_format, node.input->schema.keys());
+  changed.input = move_rows(node.input, role, format, partitions);
+  return make_node(std::move(changed));
+}
+
 NodePtr for_aggregate(const AggregateNode& aggregate) {
   if (NodePtr kept = keep_pseudo_columns(aggregate)) return kept;
+  if (!aggregate.global) return together(aggregate, "Aggregate-GroupBy", 0);
   const Partitioning input = partitioning_of(*aggregate.input);
+  if (aggregate.input->as<RepartitionNode>() || input.partitions == 1) return nullptr;
   AggregateNode changed = aggregate;
-  if (aggregate.global) {
-    if (aggregate.input->as<RepartitionNode>() || input.partitions == 1) return nullptr;
-    changed.input = move_rows(aggregate.input, "Aggregate-Global", input.key_format, 1);
-    return make_node(std::move(changed));
-  }
-  if (!input.moved) return nullptr;
-  const FormatInfo format = internal_key_format(input.key_format, aggregate.input->schema.keys());
-  changed.input = move_rows(aggregate.input, "Aggregate-GroupBy", format, 0);
+  changed.input = move_rows(aggregate.input, "Aggregate-Global", input.key_format, 1);
   return make_node(std::move(changed));
 }
 
@@ -82,33 +88,17 @@ bool one_group(const PlanNode& input) {
 /// Rows of a group come together. Where the result has the table's own key, a row that goes from one group to another
 /// leaves and comes under the same key: that has an order in one partition only.
 NodePtr for_top_rows(const TopRowsNode& top) {
-  const Partitioning input = partitioning_of(*top.input);
-  if (!input.moved) return nullptr;
-  TopRowsNode changed = top;
-  const FormatInfo format = internal_key_format(input.key_format, top.input->schema.keys());
-  changed.input = move_rows(top.input, "TopRows-PartitionBy", format, top.by_row || one_group(*top.input) ? 1 : 0);
-  return make_node(std::move(changed));
+  return together(top, "TopRows-PartitionBy", top.by_row || one_group(*top.input) ? 1 : 0);
 }
 
 /// The same of functions over windows.
 NodePtr for_over(const OverNode& over) {
-  const Partitioning input = partitioning_of(*over.input);
-  if (!input.moved) return nullptr;
-  OverNode changed = over;
-  const FormatInfo format = internal_key_format(input.key_format, over.input->schema.keys());
-  changed.input = move_rows(over.input, "Over-PartitionBy", format,
-                            over.input->kind == RelationKind::table || one_group(*over.input) ? 1 : 0);
-  return make_node(std::move(changed));
+  return together(over, "Over-PartitionBy", over.input->kind == RelationKind::table || one_group(*over.input) ? 1 : 0);
 }
 
 /// Rows that may be equal come together.
 NodePtr for_dedup(const DedupNode& dedup) {
-  const Partitioning input = partitioning_of(*dedup.input);
-  if (!input.moved) return nullptr;
-  DedupNode changed = dedup;
-  const FormatInfo format = internal_key_format(input.key_format, dedup.input->schema.keys());
-  changed.input = move_rows(dedup.input, "Dedup-PartitionBy", format, 0);
-  return make_node(std::move(changed));
+  return together(dedup, "Dedup-PartitionBy", 0);
 }
 
 int count_joins(const PlanNode& node) {

@@ -9,14 +9,8 @@ namespace {
 constexpr int kMaxPasses = 100;  // far beyond the depth of any plan; a rule that never settles is a bug
 
 NodePtr apply_bottom_up(const Rule& rule, const NodePtr& node, const RuleContext& context, bool& changed) {
-  std::vector<NodePtr> inputs = inputs_of(*node);
-  bool below = false;
-  for (auto& input : inputs) {
-    NodePtr rewritten = apply_bottom_up(rule, input, context, changed);
-    below = below || rewritten != input;
-    input = std::move(rewritten);
-  }
-  const NodePtr here = below ? with_inputs(*node, std::move(inputs)) : node;
+  const NodePtr here =
+      map_inputs(node, [&](const NodePtr& input) { return apply_bottom_up(rule, input, context, changed); });
   NodePtr rewritten = rule.apply(here, context);
   if (!rewritten) return here;
   changed = true;
