@@ -15,7 +15,7 @@ enum class Fault : std::uint8_t {
   user,         // the query or its data: the query stops with this message
   external,     // broker, disk, network: retried with back-off
   fenced,       // this process no longer owns what it writes for: drop and restart from the log
-  unavailable,  // what was asked for is on its way to another process, or not restored yet: ask again soon
+  unavailable,  // what was asked for is on its way to another process, not restored yet, or in a cluster that is away
   bug,          // ours: fails only its query
 };
 

@@ -199,13 +199,21 @@ struct LogTraits {
   bool membership = false;
   /// State is restored from a changelog by this process only: what durable state has taken in may be truncated.
   bool changelog_is_redo_only = false;
+  /// It can know other clusters and their topics, when it is told of them (Log::clusters).
+  bool other_clusters = false;
 };
 
 /// A log. Thread-safe; must outlive the readers and writers it made.
+///
+/// Topics may lie in other clusters (planner/types/topic_name.h). They are read like any other. What a writer appends
+/// there is visible a moment before the rest of its transaction, and once more when the transaction fails after that.
+/// A cluster that is away makes calls about its topics fail soon (Fault::unavailable), and concerns nobody else.
 class Log {
  public:
   virtual ~Log() = default;
   virtual LogTraits traits() const = 0;
+  /// The other clusters that it knows.
+  virtual std::vector<std::string> clusters() const { return {}; }
   virtual Status create_topic(const std::string& name,
                               const TopicConfig& config) = 0;  // an existing topic is a user error
   virtual Result<std::vector<TopicDescription>> list_topics() = 0;

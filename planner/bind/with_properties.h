@@ -13,7 +13,7 @@ enum class WithKind : std::uint8_t { create, create_as, insert };
 
 /// A WITH clause, names and values checked. Format names are upper case and known.
 struct WithProperties {
-  std::optional<std::string> topic;
+  std::optional<std::string> topic, cluster;
   std::optional<int> partitions, replicas;
   std::optional<std::int64_t> retention_ms;
   std::optional<std::string> format, key_format, value_format;

@@ -7,4 +7,8 @@ const SourceDef* Catalog::find(std::string_view name) const {
   return found == sources.end() ? nullptr : found->second.get();
 }
 
+std::optional<std::string> TopicLookup::missing_cluster(const std::string& name) {
+  return "There is no other Kafka cluster, so none called '" + name + "'.";
+}
+
 }  // namespace millrace::inline planner

@@ -77,6 +77,8 @@ class TopicLookup {
  public:
   virtual ~TopicLookup() = default;
   virtual std::optional<TopicInfo> find_topic(const std::string& name) = 0;
+  /// Why there are no topics of the Kafka cluster of that name; absent: there may be.
+  virtual std::optional<std::string> missing_cluster(const std::string& name);
 };
 
 }  // namespace millrace::inline planner

@@ -16,6 +16,7 @@ class LogTopics final : public TopicLookup {
  public:
   explicit LogTopics(Log& log) : log_(log) {}
   std::optional<TopicInfo> find_topic(const std::string& name) override;
+  std::optional<std::string> missing_cluster(const std::string& name) override;
   /// `info` empty: it is gone.
   void pretend(const std::string& name, std::optional<TopicInfo> info) { known_[name] = info; }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -17,6 +18,10 @@ struct KafkaOptions {
   std::chrono::milliseconds commit_interval{2000};
   /// A process of which the group hears nothing for so long loses its slots; how often it says that it is there.
   std::chrono::milliseconds session_timeout{6000}, heartbeat{200};
+  /// Other clusters whose topics are read and written, by name, each with its own `bootstrap.servers` among its
+  /// settings. Nobody waits for them here.
+  using Properties = std::vector<std::pair<std::string, std::string>>;
+  std::map<std::string, Properties> clusters = {};
 };
 /// Returns when a broker has answered, or with an external error after `wait`.
 Result<std::unique_ptr<Log>> open_kafka_log(const KafkaOptions& options, std::chrono::milliseconds wait);
