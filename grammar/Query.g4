@@ -49,7 +49,7 @@ relation
 plainRelation: name | QUERY_OPEN query ')';
 asOf: 'FOR' 'SYSTEM_TIME' 'AS' 'OF' operand;
 
-joinedSource: joinKind? 'JOIN' sourceReference within? 'ON' expression | CROSS_JOIN 'JOIN' sourceReference;
+joinedSource: joinKind? 'JOIN' sourceReference (within | gracePeriod)? 'ON' expression | CROSS_JOIN 'JOIN' sourceReference;
 joinKind: 'INNER' | ('LEFT' | 'RIGHT' | 'FULL') 'OUTER'?;
 within: 'WITHIN' (duration | '(' duration ',' duration ')' | 'UNBOUNDED' ('TTL' duration)?) (gracePeriod lateInto?)?;
 

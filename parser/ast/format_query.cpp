@@ -101,6 +101,10 @@ void Printer::join(const JoinedSource& join) {
   source(join.source);
   if (!join.on) return;
   if (join.within) within(*join.within);
+  if (join.grace) {
+    text(" GRACE PERIOD ");
+    duration(*join.grace);
+  }
   text(" ON (");
   expression(*join.on);
   text(")");

@@ -73,6 +73,7 @@ struct JoinedSource {
   std::optional<Within> within;
   ExprPtr on;  // null: CROSS JOIN
   Span span;
+  std::optional<Duration> grace = {};  // without WITHIN: of FOR SYSTEM_TIME AS OF
 };
 /// first JOIN joins[0] JOIN joins[1] ..., left-deep.
 struct From {

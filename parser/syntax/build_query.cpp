@@ -129,6 +129,7 @@ ast::JoinedSource Builder::joined_source(P::JoinedSourceContext* context) {
   join.kind = join_kind(context->joinKind());
   join.source = from_source(context->sourceReference());
   if (context->within() != nullptr) join.within = within(context->within());
+  join.grace = grace(context->gracePeriod());
   if (context->expression() != nullptr) join.on = expression(context->expression());
   join.span = span(context);
   return join;

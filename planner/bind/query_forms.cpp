@@ -93,6 +93,10 @@ void check_clause_forms(const ast::Query& query) {
   for (const auto& join : query.from.joins)
     if (join.within && join.within->late_into)
       refuse_form("LATE INTO", join.within->late_into->span, "late rows are counted and logged");
+  for (const auto& join : query.from.joins)
+    if (join.grace && !join.source.as_of)
+      throw SqlError(Code::invalid_join, join.grace->span, "GRACE PERIOD belongs to WITHIN or FOR SYSTEM_TIME AS OF.")
+          .hint("leave it out, or write one of them before it");
 }
 
 void check_finite_forms(const ast::Query& query) {
