@@ -6,6 +6,7 @@
 #include "exec/operators/distinct_values.h"
 #include "exec/operators/group_changes.h"
 #include "exec/operators/windows.h"
+#include "planner/logical/combines.h"
 
 namespace millrace::inline exec {
 namespace {
@@ -14,7 +15,7 @@ namespace {
 ///
 /// With every change emitted, a batch is worked on in runs of rows whose groups all differ, so that each row's result
 /// is that of the rows up to it. Otherwise the batch is taken in as a whole, and changed groups are given out at the
-/// commit.
+/// commit; what the state database has of them is read then, where the states can be merged.
 class AggregateOperator final : public Operator {
  public:
   AggregateOperator(const AggregateNode& node, const LowerContext& lower, std::shared_ptr<const GroupLayout> layout,
@@ -30,6 +31,7 @@ class AggregateOperator final : public Operator {
         global_(node.global),
         final_(node.emit == EmitPolicy::final),
         every_change_(lower.context.options().emit_every_change),
+        read_late_(!table_ && !final_ && !every_change_ && !node.closing_key && combines(node.calls)),
         closing_key_(node.closing_key),
         closes_after_(node.closes_after) {
     if (!node.window) return;
@@ -61,6 +63,10 @@ class AggregateOperator final : public Operator {
       if (distinct_) distinct_->store().expire_before(expired_before());
     }
     if (final_ || every_change_) return {};
+    if (read_late_) {
+      const auto merge = [this](std::byte* into, const std::byte* later) { return layout_->merge(into, later); };
+      if (Status read = store_.read_unread(merge); !read) return read;
+    }
     return changes_.give_changed(store_, out);
   }
   void save(std::string& bytes) const override {
@@ -146,7 +152,7 @@ class AggregateOperator final : public Operator {
       changes_.keys().encode(in, rows_, keys_);
     }
     entries_.resize(rows_.size());
-    return store_.find_or_create(keys_, entries_);
+    return read_late_ ? store_.find_or_create_unread(keys_, entries_) : store_.find_or_create(keys_, entries_);
   }
 
   /// End of the longest run from `from` in which no group comes twice.
@@ -204,6 +210,7 @@ class AggregateOperator final : public Operator {
   std::optional<TimeWindows> windows_;
   std::size_t rows_at_once_ = kMaxBatchRows;  // into windows
   bool table_, combined_, global_, final_, every_change_;
+  bool read_late_;                           // stored groups are met at the commit
   std::optional<std::int64_t> closing_key_;  // EMIT FINAL over windows of others: the key column that says their ends
   std::int64_t closes_after_;
   std::int64_t closed_ = -1;  // EMIT FINAL: windows up to this start, or of others to this end, have been given out

@@ -10,6 +10,8 @@ namespace millrace::inline exec {
 namespace {
 
 constexpr std::size_t kUndurableLimit = 32 << 20;  // less than a second of restoring
+constexpr double kKept =
+    0.75;  // of the memory, where it has become too much: what leaves is read again when it is used
 constexpr std::chrono::milliseconds kLookEvery{100};
 // What was not written for long could lack deletes that the changelog has forgotten.
 constexpr std::chrono::minutes kAllEvery{30};
@@ -28,7 +30,7 @@ Status Spiller::spill_as_needed(Tasks tasks) {
     }
   }
   if (memory > memory_bytes_)
-    return spill(tasks, 0.5 * static_cast<double>(memory_bytes_) / static_cast<double>(memory));
+    return spill(tasks, kKept * static_cast<double>(memory_bytes_) / static_cast<double>(memory));
   if (undurable > kUndurableLimit || (undurable > 0 && now - last_all_ >= kAllEvery)) return spill(tasks, 1.0);
   return {};
 }

@@ -23,6 +23,7 @@ struct Entry {
     kUndurable = 32,         // RocksDB does not have the committed value
     kTouched = 64,           // used since the last eviction pass
     kLoading = 128,          // within a look-up: RocksDB is still to be asked
+    kUnread = 256,           // made without asking RocksDB: the value is only what has come since
   };
   struct Images {
     std::byte* base = nullptr;
@@ -101,6 +102,20 @@ class KeyTable {
       if (slots_[i] != 0) visit(*pointer(slots_[i]));
     }
   }
+  /// Calls `visit` on entries from slot `from` on, around the end, until it returns false or all were visited; returns
+  /// where to go on.
+  template <class Visit>
+  std::size_t visit_from(std::size_t from, Visit visit) const {
+    constexpr std::size_t kAhead = 16;
+    for (std::size_t i = 0; i < slots_.size(); ++i) {
+      const std::size_t at = (from + i) & mask();
+      __builtin_prefetch(pointer(slots_[(at + kAhead) & mask()]));
+      if (slots_[at] != 0 && !visit(*pointer(slots_[at]))) return at;
+    }
+    return from;
+  }
+  /// What an entry takes, without what its value owns and its images.
+  std::size_t bytes_of(const Entry& entry) const { return Slab::taken(sizeof(Entry) + value_size_ + entry.key_size); }
 
  private:
   static constexpr std::size_t kFirstSlots = 16;

@@ -58,7 +58,11 @@ MapStore::Segment* MapStore::find_segment(std::int64_t window) {
 }
 
 Status MapStore::find_or_create(const KeyBuffer& keys, std::span<Entry*> out) {
-  return probe(keys, out, true);
+  return probe(keys, out, Miss::read);
+}
+
+Status MapStore::find_or_create_unread(const KeyBuffer& keys, std::span<Entry*> out) {
+  return probe(keys, out, Miss::make_unread);
 }
 
 Entry* MapStore::make(std::string_view key) {
@@ -71,7 +75,7 @@ Entry* MapStore::make(std::string_view key) {
 }
 
 Status MapStore::find(const KeyBuffer& keys, std::span<Entry*> out) {
-  if (Status probed = probe(keys, out, false); !probed) return probed;
+  if (Status probed = probe(keys, out, Miss::leave); !probed) return probed;
   for (Entry*& entry : out)
     if (entry != nullptr && !entry->present()) entry = nullptr;
   return {};
@@ -79,7 +83,8 @@ Status MapStore::find(const KeyBuffer& keys, std::span<Entry*> out) {
 
 /// Blocks of keys go through three passes (hash and fetch the slot, fetch the entry, compare), so that cache misses
 /// overlap.
-Status MapStore::probe(const KeyBuffer& keys, std::span<Entry*> out, bool create) {
+Status MapStore::probe(const KeyBuffer& keys, std::span<Entry*> out, Miss miss) {
+  const bool create = miss != Miss::leave;
   missing_.clear();
   hashes_.resize(kBlock);
   probe_segments_.resize(kBlock);
@@ -105,8 +110,8 @@ Status MapStore::probe(const KeyBuffer& keys, std::span<Entry*> out, bool create
       if (entry == nullptr && (create || !segment->complete)) {
         entry = segment->table.insert(hashes_[i], key, window_of(key));
         if (!segment->complete) {
-          entry->set(Entry::kLoading);
-          missing_.push_back(entry);
+          entry->set(miss == Miss::make_unread ? Entry::kUnread : Entry::kLoading);
+          (miss == Miss::make_unread ? unread_ : missing_).push_back(entry);
         }
       }
       if (entry != nullptr) entry->set(Entry::kTouched);
@@ -116,25 +121,97 @@ Status MapStore::probe(const KeyBuffer& keys, std::span<Entry*> out, bool create
   return missing_.empty() ? Status{} : load_missing(missing_);
 }
 
-Status MapStore::load_missing(std::span<Entry*> missing) {
-  std::vector<std::string> keys;
-  keys.reserve(missing.size());
-  for (const Entry* entry : missing) keys.push_back(db_key(segment(entry->window), key(*entry)));
-  std::vector<std::optional<std::string>> values;
-  if (Status read = db_->multi_get(id_, keys, values); !read) {
-    for (Entry* entry : missing) segment(entry->window).table.erase(entry);  // unknown is not absent
-    return read;
-  }
-  for (std::size_t i = 0; i < missing.size(); ++i) {
-    Entry& entry = *missing[i];
-    entry.clear(Entry::kLoading);
-    if (!values[i].has_value()) continue;
-    if (!options_.layout->decode(*values[i], entry.value()))
+Status MapStore::load_missing(std::vector<Entry*>& missing) {
+  Status read = read_stored(missing, [&](std::size_t place, std::string_view stored) -> Status {
+    Entry& entry = *missing[place];
+    if (!options_.layout->decode(stored, entry.value()))
       return Error{Fault::bug, "state " + name_ + ": a stored value cannot be read"};
     entry.set(Entry::kPresent);
     if (!trivial_) heap_bytes_ += options_.layout->heap_bytes(entry.value());
+    return {};
+  });
+  for (Entry* entry : missing) {
+    entry->clear(Entry::kLoading);
+    if (read) continue;
+    if (entry->present()) drop_value(*entry);
+    segment(entry->window).table.erase(entry);  // unknown is not absent
+  }
+  return read;
+}
+
+/// Puts the entries in the order of RocksDB.
+Status MapStore::read_stored(std::vector<Entry*>& entries, const StateDb::Found& found) {
+  sort_by_key(entries);
+  if (options_.window_bytes != 0)
+    std::stable_sort(entries.begin(), entries.end(),
+                     [this](const Entry* a, const Entry* b) { return segment_id(a->window) < segment_id(b->window); });
+  constexpr std::size_t kAtOnce = 8192;
+  for (std::size_t from = 0; from < entries.size(); from += kAtOnce) {
+    const std::size_t to = std::min(entries.size(), from + kAtOnce);
+    stored_keys_.clear();
+    for (std::size_t i = from; i < to; ++i) {
+      if (options_.window_bytes != 0) append_window(segment_id(entries[i]->window), stored_keys_.bytes);
+      stored_keys_.bytes.append(key(*entries[i]));
+      stored_keys_.ends.push_back(static_cast<std::uint32_t>(stored_keys_.bytes.size()));
+    }
+    Status read = db_->look_up(id_, stored_keys_,
+                               [&](std::size_t place, std::string_view stored) { return found(from + place, stored); });
+    if (!read) return read;
   }
   return {};
+}
+
+Status MapStore::read_unread(const Merge& merge) {
+  if (unread_.empty()) return {};
+  Status read = read_stored(unread_, [&](std::size_t place, std::string_view stored) {
+    return merge_stored(*unread_[place], stored, merge);
+  });
+  if (read)
+    for (Entry* entry : unread_) entry->clear(Entry::kUnread);
+  std::erase_if(unread_, [](const Entry* entry) { return !entry->has(Entry::kUnread); });
+  return read;
+}
+
+Status MapStore::merge_stored(Entry& entry, std::string_view stored, const Merge& merge) {
+  entry.clear(Entry::kUnread);
+  const auto unreadable = [this] { return Error{Fault::bug, "state " + name_ + ": a stored value cannot be read"}; };
+  Segment& home = segment(entry.window);
+  if (!entry.has(Entry::kDirty)) {
+    if (!options_.layout->decode(stored, entry.value())) return unreadable();
+    entry.set(Entry::kPresent);
+    if (!trivial_) heap_bytes_ += options_.layout->heap_bytes(entry.value());
+    return {};
+  }
+  std::byte* base = new_image(home);
+  if (!options_.layout->decode(stored, base)) {
+    free_image(home, base, false);
+    return unreadable();
+  }
+  if (entry.images == nullptr) entry.images = new (home.table.slab().allocate(sizeof(Entry::Images))) Entry::Images{};
+  entry.images->base = base;
+  entry.set(Entry::kBasePresent);
+  std::byte* value = new_image(home);
+  if (trivial_) {
+    std::memcpy(value, base, value_size_);
+  } else {
+    options_.layout->copy(base, value);
+    heap_bytes_ += options_.layout->heap_bytes(base);
+  }
+  const Status merged = merge(value, entry.value());
+  drop_value(entry);
+  std::memcpy(entry.value(), value, value_size_);
+  free_image(home, value, false);
+  if (!trivial_) heap_bytes_ += options_.layout->heap_bytes(entry.value());
+  return merged;
+}
+
+/// As part of going back: what was changed is dealt with as all changes are, the others are not known.
+void MapStore::forget_unread() {
+  for (Entry* entry : unread_) {
+    entry->clear(Entry::kUnread);
+    if (!entry->has(Entry::kDirty)) segment(entry->window).table.erase(entry);
+  }
+  unread_.clear();
 }
 
 void MapStore::begin_change(Entry& entry, bool keep) {
@@ -279,7 +356,7 @@ Status MapStore::collect_windows(std::int64_t from, std::int64_t to, std::vector
       });
       if (!scanned) return scanned;
       std::vector<Entry*> loaded(keys.size());
-      if (Status found = probe(keys, loaded, false); !found) return found;
+      if (Status found = probe(keys, loaded, Miss::leave); !found) return found;
       segment.complete = true;
     }
     segment.table.for_each([&](Entry& entry) {
@@ -290,8 +367,8 @@ Status MapStore::collect_windows(std::int64_t from, std::int64_t to, std::vector
 }
 
 std::size_t MapStore::memory_bytes() const {
-  std::size_t bytes =
-      heap_bytes_ + (bulk_ ? bulk_->memory_bytes() : 0) + (dirty_.capacity() + committing_.capacity()) * sizeof(Entry*);
+  std::size_t bytes = heap_bytes_ + (bulk_ ? bulk_->memory_bytes() : 0) +
+                      (dirty_.capacity() + committing_.capacity() + unread_.capacity()) * sizeof(Entry*);
   for (const auto& [id, segment] : segments_)
     bytes += segment->table.memory() + segment->undurable.capacity() * sizeof(Entry*) + sizeof(Segment);
   return bytes;

@@ -42,6 +42,14 @@ class MapStore final : public Store {
 
   /// out[i] is the entry of keys[i], made without a value where there is none. `out.size() == keys.size()`.
   Status find_or_create(const KeyBuffer& keys, std::span<Entry*> out);
+  /// As find_or_create, but RocksDB is not asked yet: an entry that memory lacks has no value, and what is put there
+  /// counts as what has come since, until `read_unread`. For values that can be merged. A store whose keys are found so
+  /// is changed in no other way.
+  Status find_or_create_unread(const KeyBuffer& keys, std::span<Entry*> out);
+  /// Reads what RocksDB has of such entries, in key order: the later, the more of them lie together. `merge` adds to
+  /// the value there what has come since. Before the changes are looked at, and before begin_commit.
+  using Merge = std::function<Status(std::byte* into, const std::byte* later)>;
+  Status read_unread(const Merge& merge);
   /// The entry of a key that is known to have no value in RocksDB, or only one that memory has too: RocksDB is not
   /// asked.
   Entry* make(std::string_view key);
@@ -134,6 +142,7 @@ class MapStore final : public Store {
     std::int64_t id;
     KeyTable table;
     std::vector<Entry*> undurable;
+    std::size_t hand = 0;  // where the next eviction begins
     bool in_db = false;    // RocksDB has data of it
     bool complete = true;  // memory has all of it
   };
@@ -150,8 +159,12 @@ class MapStore final : public Store {
   }
   Segment& segment(std::int64_t window);
   Segment* find_segment(std::int64_t window);
-  Status probe(const KeyBuffer& keys, std::span<Entry*> out, bool create);
-  Status load_missing(std::span<Entry*> missing);
+  enum class Miss { leave, read, make_unread };  // what becomes of a key that memory lacks
+  Status probe(const KeyBuffer& keys, std::span<Entry*> out, Miss miss);
+  Status load_missing(std::vector<Entry*>& missing);
+  Status read_stored(std::vector<Entry*>& entries, const StateDb::Found& found);
+  Status merge_stored(Entry& entry, std::string_view stored, const Merge& merge);
+  void forget_unread();
   void begin_change(Entry& entry, bool keep);
   void restore_image(Entry& entry, std::byte* image);
   void drop_value(Entry& entry);
@@ -177,7 +190,8 @@ class MapStore final : public Store {
   void begin_bulk();
   Status write_bulk(StateFile& file);
   void evict(std::size_t target);
-  void evict(std::unique_ptr<Segment>& segment, bool any);
+  void evict(std::unique_ptr<Segment>& segment, std::size_t bytes);
+  void evict_round(std::unique_ptr<Segment>& segment, std::size_t bytes);
   Status scan_segment(Segment& segment, std::string_view from, std::string_view to, const Visit& visit);
   Status visit_key(Segment& segment, std::string_view key, const Visit& visit, bool& go_on);
 
@@ -194,6 +208,7 @@ class MapStore final : public Store {
 
   DropHook on_drop_;
   std::vector<Entry*> dirty_, committing_;
+  std::vector<Entry*> unread_;
   std::int64_t committed_end_ = 0, durable_end_ = 0;
   std::int64_t durable_time_ = 0;  // as it was opened
   std::size_t heap_bytes_ = 0;
@@ -214,6 +229,7 @@ class MapStore final : public Store {
   std::vector<std::uint64_t> hashes_;
   std::vector<Segment*> probe_segments_;
   std::vector<Entry*> missing_;
+  KeyBuffer stored_keys_;
   std::string encoded_;
 };
 

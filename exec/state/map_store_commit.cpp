@@ -12,7 +12,7 @@ constexpr std::int64_t kMarksPerRetention = 16;
 }  // namespace
 
 Status MapStore::begin_commit(ChangelogSink& changelog) {
-  ensure(!committing_now_);
+  ensure(!committing_now_ && unread_.empty());
   if (changelog_) {
     for (const Entry* entry : dirty_) {
       std::optional<std::string_view> value;
@@ -80,6 +80,7 @@ void MapStore::mark(std::int64_t position) {
 }
 
 void MapStore::roll_back() {
+  forget_unread();
   for (Entry* entry : dirty_) {
     std::byte* base = entry->has(Entry::kBasePresent) ? std::exchange(entry->images->base, nullptr) : nullptr;
     entry->clear(Entry::kDirty | Entry::kBasePresent);

@@ -176,29 +176,42 @@ void MapStore::written() {
   }
 }
 
-/// Oldest segments first. A store without windows lets go of what was not used since the last pass, then of anything
-/// clean.
+/// Oldest segments first and as wholes; a store without windows lets go of as much as is asked.
 void MapStore::evict(std::size_t target) {
   const bool windowed = options_.window_bytes != 0;
   std::size_t memory = memory_bytes();
-  for (const bool any : {false, true}) {
-    if (windowed && !any) continue;
-    for (auto& [id, segment] : segments_) {
-      if (memory <= target) return;
-      const std::size_t held = segment->table.memory() + heap_bytes_;
-      evict(segment, any);
-      const std::size_t left = segment->table.memory() + heap_bytes_;
-      memory -= std::min(memory, held - std::min(held, left));
-    }
+  for (auto& [id, segment] : segments_) {
+    if (memory <= target) return;
+    const std::size_t held = segment->table.memory() + heap_bytes_;
+    evict(segment, windowed ? SIZE_MAX : memory - target);
+    const std::size_t left = segment->table.memory() + heap_bytes_;
+    memory -= std::min(memory, held - std::min(held, left));
   }
 }
 
-void MapStore::evict(std::unique_ptr<Segment>& segment, bool any) {
-  constexpr int kPinned = Entry::kDirty | Entry::kCommitting | Entry::kUndurable | Entry::kLoading;
+/// Where not all are to leave, what was used since the hand last came by stays for another round.
+void MapStore::evict(std::unique_ptr<Segment>& segment, std::size_t bytes) {
+  for (int round = 0; round < 2 && bytes != 0; ++round) {
+    const std::size_t held = segment->table.memory() + heap_bytes_;
+    evict_round(segment, bytes);
+    const std::size_t left = segment->table.memory() + heap_bytes_;
+    bytes = bytes == SIZE_MAX ? 0 : bytes - std::min(bytes, held - std::min(held, left));
+  }
+}
+
+void MapStore::evict_round(std::unique_ptr<Segment>& segment, std::size_t bytes) {
+  constexpr int kPinned = Entry::kDirty | Entry::kCommitting | Entry::kUndurable | Entry::kLoading | Entry::kUnread;
   std::vector<Entry*> victims;
-  segment->table.for_each([&](Entry& entry) {
-    if ((entry.flags & kPinned) == 0 && (any || !entry.has(Entry::kTouched))) victims.push_back(&entry);
+  std::size_t found = 0;
+  segment->hand = segment->table.visit_from(segment->hand, [&](Entry& entry) {
+    if ((entry.flags & kPinned) != 0) return true;
+    const bool used = entry.has(Entry::kTouched);
     entry.clear(Entry::kTouched);
+    if (used && bytes != SIZE_MAX) return true;
+    victims.push_back(&entry);
+    found += segment->table.bytes_of(entry);
+    if (!trivial_ && entry.present()) found += options_.layout->heap_bytes(entry.value());
+    return found < bytes;
   });
   if (victims.empty()) return;
   if (segment->in_db) segment->complete = false;
@@ -224,7 +237,7 @@ const std::byte* MapStore::committed(const Entry& entry) const {
 
 Status MapStore::visit_key(Segment& segment, std::string_view key, const Visit& visit, bool& go_on) {
   const Entry* entry = segment.table.find(hash_key(key), key);
-  if (entry != nullptr) {
+  if (entry != nullptr && !entry->has(Entry::kUnread)) {
     if (const std::byte* value = committed(*entry)) {
       std::string bytes;
       options_.layout->encode(value, bytes);
@@ -288,7 +301,7 @@ Status MapStore::scan(std::string_view from, std::string_view to, const Visit& v
 Status MapStore::scan_segment(Segment& segment, std::string_view from, std::string_view to, const Visit& visit) {
   std::vector<const Entry*> mine;
   segment.table.for_each([&](const Entry& entry) {
-    if (key(entry) >= from && (to.empty() || key(entry) < to)) mine.push_back(&entry);
+    if (!entry.has(Entry::kUnread) && key(entry) >= from && (to.empty() || key(entry) < to)) mine.push_back(&entry);
   });
   std::sort(mine.begin(), mine.end(), [this](const Entry* a, const Entry* b) { return key(*a) < key(*b); });
   std::size_t next = 0;

@@ -50,7 +50,7 @@ Status MapStore::restore(const RecordView& record, std::int64_t window) {
 
 /// The rest of the changelog does not fit either: what memory has is durable and leaves.
 void MapStore::begin_bulk() {
-  for (auto& [id, segment] : segments_) evict(segment, true);
+  for (auto& [id, segment] : segments_) evict(segment, SIZE_MAX);
   bulk_ = std::make_unique<BulkLoad>();
 }
 
@@ -86,6 +86,7 @@ Status MapStore::clear() {
   for (auto& [id, segment] : segments_) free_segment(*segment);
   segments_.clear();
   last_ = nullptr;
+  unread_.clear();
   bulk_.reset();
   heap_bytes_ = undurable_bytes_ = 0;
   committed_end_ = durable_end_ = expired_position_ = 0;

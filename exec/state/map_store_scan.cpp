@@ -121,7 +121,7 @@ Result<std::unique_ptr<StoreScan>> MapStore::snapshot(std::string_view from, std
   for (const auto& [id, segment] : segments_) {
     segment->table.for_each([&, complete = segment->complete](const Entry& entry) {
       const std::string_view name = key(entry);
-      if (name < from || (!to.empty() && name >= to)) return;
+      if (entry.has(Entry::kUnread) || name < from || (!to.empty() && name >= to)) return;
       if (const std::byte* value = committed(entry)) {
         bytes.clear();
         options_.layout->encode(value, bytes);

@@ -39,6 +39,11 @@ class Slab {
     free->next = free_[index];
     free_[index] = free;
   }
+  /// What a piece of that many bytes adds to `used`.
+  static std::size_t taken(std::size_t bytes) {
+    const std::size_t index = class_of(bytes);
+    return index >= kClasses ? bytes : (index + 1) * kStep;
+  }
   /// Bytes in pieces given out.
   std::size_t used() const { return used_; }
   /// Bytes taken from the system for small pieces.

@@ -12,6 +12,7 @@
 #include <rocksdb/write_buffer_manager.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <bit>
 #include <chrono>
@@ -300,6 +301,7 @@ class RocksStateDb final : public StateDb {
   Result<std::unique_ptr<StateFile>> new_file() override;
   Status multi_get(std::uint32_t id, std::span<const std::string> keys,
                    std::vector<std::optional<std::string>>& values) override;
+  Status look_up(std::uint32_t id, const KeyBuffer& keys, const Found& found) override;
   Status scan(std::uint32_t id, std::string_view from, std::string_view to, const Visit& visit) override;
   std::unique_ptr<Cursor> cursor(std::uint32_t id, std::string_view from, std::string_view to) override;
   Result<std::optional<std::string>> seek(std::uint32_t id, std::string_view from) override;
@@ -404,6 +406,36 @@ Status RocksStateDb::multi_get(std::uint32_t id, std::span<const std::string> ke
       values[i].emplace(found[i].data(), found[i].size());
     } else if (!statuses[i].IsNotFound()) {
       return disk_error(statuses[i], "cannot read");
+    }
+  }
+  return {};
+}
+
+Status RocksStateDb::look_up(std::uint32_t id, const KeyBuffer& keys, const Found& found) {
+  constexpr std::size_t kAtOnce = 256;  // whose blocks are held
+  const std::string head = full_key(id, kDataTag, {});
+  std::string bytes;
+  std::vector<Slice> slices;
+  std::array<rocksdb::PinnableSlice, kAtOnce> values;
+  std::array<rocksdb::Status, kAtOnce> statuses;
+  for (std::size_t from = 0; from < keys.size(); from += kAtOnce) {
+    const std::size_t count = std::min(kAtOnce, keys.size() - from);
+    const std::size_t begin = from == 0 ? 0 : keys.ends[from - 1];
+    bytes.clear();
+    bytes.reserve(count * head.size() + keys.ends[from + count - 1] - begin);
+    slices.clear();
+    for (std::size_t i = from; i < from + count; ++i) {
+      const std::size_t at = bytes.size();
+      bytes.append(head).append(keys[i]);
+      slices.emplace_back(bytes.data() + at, bytes.size() - at);
+    }
+    db_->MultiGet({}, db_->DefaultColumnFamily(), count, slices.data(), values.data(), statuses.data(), true);
+    for (std::size_t i = 0; i < count; ++i) {
+      if (statuses[i].IsNotFound()) continue;
+      if (!statuses[i].ok()) return disk_error(statuses[i], "cannot read");
+      Status taken = found(from + i, view(values[i]));
+      values[i].Reset();
+      if (!taken) return taken;
     }
   }
   return {};

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "exec/data/result.h"
+#include "exec/state/key_codec.h"
 
 namespace millrace::inline exec {
 
@@ -60,6 +61,9 @@ class StateDb {
   /// values[i] is that of keys[i]; absent where there is none. Keys must be ascending for best speed.
   virtual Status multi_get(std::uint32_t id, std::span<const std::string> keys,
                            std::vector<std::optional<std::string>>& values) = 0;
+  /// Calls `found` with the place and the value of each key that is there. Keys are ascending.
+  using Found = std::function<Status(std::size_t place, std::string_view value)>;
+  virtual Status look_up(std::uint32_t id, const KeyBuffer& keys, const Found& found) = 0;
   using Visit = std::function<bool(std::string_view key, std::string_view value)>;
   /// Keys in [from, to), ascending; an empty `to` means to the end. `visit` returning false stops.
   virtual Status scan(std::uint32_t id, std::string_view from, std::string_view to, const Visit& visit) = 0;

@@ -1,13 +1,10 @@
 #include <algorithm>
 
+#include "planner/logical/combines.h"
 #include "planner/rules/rule_list.h"
 
 namespace millrace::inline planner {
 namespace {
-
-bool combines(const AggregateCall& call) {
-  return call.function->variants[call.variant].combines && !call.distinct && call.order.empty();
-}
 
 // A map is written in the order it came in: keys that are equal may lie in different partitions, and a sum of both
 // would go to one of them.
@@ -26,7 +23,7 @@ NodePtr aggregate_combining(const NodePtr& node, const RuleContext& context) {
   if (!repartition || aggregate->input->kind != RelationKind::stream || aggregate->input->window) return nullptr;
   const auto keys = aggregate->input->schema.keys();
   if (!std::all_of(keys.begin(), keys.end(), plain)) return nullptr;
-  if (!std::all_of(aggregate->calls.begin(), aggregate->calls.end(), combines)) return nullptr;
+  if (!combines(aggregate->calls)) return nullptr;
 
   RepartitionNode moved = *repartition;
   moved.input = make_node(CombineNode{.input = repartition->input, .calls = aggregate->calls});

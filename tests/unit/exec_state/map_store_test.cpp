@@ -40,7 +40,8 @@ std::string store_key(int number, std::int64_t window, bool windowed) {
 /// A store next to a model of it: what is current, what the commit under way holds, what is committed, and the log.
 class Pair {
  public:
-  Pair(StateDb* db, bool windowed) : db_(db), windowed_(windowed) { open(); }
+  /// `unread`: values grow, and are merged with those stored at the commit only.
+  Pair(StateDb* db, bool windowed, bool unread = false) : db_(db), windowed_(windowed), unread_(unread) { open(); }
 
   void open() {
     StoreSlot slot{.db = db_, .prefix = "q|s|0", .changelog = true, .retention_ms = {}, .attach = {}};
@@ -61,6 +62,7 @@ class Pair {
       keys.ends.push_back(static_cast<std::uint32_t>(keys.bytes.size()));
     }
     std::vector<Entry*> entries(count);
+    if (unread_) return grow(keys, entries, random);
     ASSERT_TRUE(store->find_or_create(keys, entries));
     for (std::size_t i = 0; i < count; ++i) {
       const std::string key(keys[i]);
@@ -84,7 +86,33 @@ class Pair {
       }
     }
   }
+  void grow(const KeyBuffer& keys, std::span<Entry*> entries, std::mt19937& random) {
+    ASSERT_TRUE(store->find_or_create_unread(keys, entries));
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      const char letter = static_cast<char>('a' + random() % 26);
+      const bool present = entries[i]->present();
+      store->put_row(*entries[i], 5, (present ? std::string(row_value(entries[i]->value()).bytes()) : "") + letter);
+      current[std::string(keys[i])] += letter;
+    }
+  }
+  void read_unread() {
+    ASSERT_TRUE(store->read_unread([](std::byte* into, const std::byte* later) -> Status {
+      const std::string all = std::string(row_value(into).bytes()).append(row_value(later).bytes());
+      row_layout().destroy(into);
+      make_row_value(into, 5, all);
+      return {};
+    }));
+    for (const Entry* entry : store->changed()) {
+      const auto before = base.find(std::string(store->key(*entry)));
+      const std::byte* old = store->before(*entry);
+      ASSERT_EQ(old != nullptr, before != base.end());
+      if (old != nullptr) {
+        ASSERT_EQ(row_value(old).bytes(), before->second);
+      }
+    }
+  }
   void begin() {
+    if (unread_) read_unread();
     Changelog log;
     ASSERT_TRUE(store->begin_commit(log));
     base = under_way = current;
@@ -194,13 +222,13 @@ class Pair {
 
  private:
   StateDb* db_;
-  bool windowed_;
+  bool windowed_, unread_;
 };
 
-class MapStoreModel : public testing::TestWithParam<std::tuple<bool, bool>> {};
+class MapStoreModel : public testing::TestWithParam<std::tuple<bool, bool, bool>> {};
 
 TEST_P(MapStoreModel, EqualsAMapThroughCommitsCrashesAndSpills) {
-  const auto [disk, windowed] = GetParam();
+  const auto [disk, windowed, unread] = GetParam();
   const std::string directory = std::filesystem::temp_directory_path() / ("millrace_state_" + std::to_string(getpid()));
   for (unsigned seed = 1; seed <= 2; ++seed) {
     std::filesystem::remove_all(directory);
@@ -210,7 +238,7 @@ TEST_P(MapStoreModel, EqualsAMapThroughCommitsCrashesAndSpills) {
       ASSERT_TRUE(opened) << opened.error().message;
       db = std::move(*opened);
     }
-    Pair pair(db.get(), windowed);
+    Pair pair(db.get(), windowed, unread);
     std::mt19937 random(seed);
     for (int step = 0; step < 300; ++step) {
       switch (random() % 12) {
@@ -240,7 +268,7 @@ TEST_P(MapStoreModel, EqualsAMapThroughCommitsCrashesAndSpills) {
   }
   std::filesystem::remove_all(directory);
 }
-INSTANTIATE_TEST_SUITE_P(, MapStoreModel, testing::Combine(testing::Bool(), testing::Bool()));
+INSTANTIATE_TEST_SUITE_P(, MapStoreModel, testing::Combine(testing::Bool(), testing::Bool(), testing::Bool()));
 
 TEST(MapStore, ExpiredWindowsLeaveWithTheCommit) {
   StoreSlot slot{.db = nullptr, .prefix = "q", .changelog = true, .retention_ms = {}, .attach = {}};

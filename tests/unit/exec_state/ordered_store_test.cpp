@@ -62,6 +62,9 @@ class CountingDb final : public StateDb {
                    std::vector<std::optional<std::string>>& values) override {
     return db_.multi_get(id, keys, values);
   }
+  Status look_up(std::uint32_t id, const KeyBuffer& keys, const Found& found) override {
+    return db_.look_up(id, keys, found);
+  }
   Status scan(std::uint32_t id, std::string_view from, std::string_view to, const Visit& visit) override {
     return db_.scan(id, from, to, visit);
   }
