@@ -29,6 +29,7 @@ struct AsOfJoinNode {
       Field("condition", &AsOfJoinNode::condition, " where {}").optional());
   static constexpr std::array kStores{
       StoreRole{.role = "versions", .step = "AsOfJoin-versions", .layout = StoreLayout::timed_rows},
+      StoreRole{.role = "due", .step = "AsOfJoin-due", .layout = StoreLayout::timed_rows},
       StoreRole{.role = "waiting", .step = "AsOfJoin-waiting", .layout = StoreLayout::timed_rows}};
 
   bool keeps(const StoreRole& role) const { return role.role != "waiting" || grace_ms; }
