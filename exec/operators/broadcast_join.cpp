@@ -10,11 +10,11 @@
 namespace millrace::inline exec {
 namespace {
 
-/// Rows of a stream meet the rows of a table that all of them can see. Only stream rows give results; those of one row
-/// come in the order of the table's key.
+/// Rows of a stream meet the rows of a table that all of them can see, as it is when they come. Only stream rows give
+/// results; those of one row come in the order of the table's key.
 class BroadcastJoin final : public Operator {
  public:
-  BroadcastJoin(const BroadcastJoinNode& node, OperatorContext& context, BroadcastRows& table)
+  BroadcastJoin(const BroadcastJoinNode& node, OperatorContext& context, BroadcastTable& table)
       : context_(context),
         table_(table),
         left_(node.type == JoinType::left),
@@ -40,17 +40,18 @@ class BroadcastJoin final : public Operator {
   /// A stream row and a row of the table that it may meet, or none.
   struct Pair {
     std::uint32_t row;
-    const BroadcastRows::Rows::value_type* other;
+    const BroadcastTable::Rows::value_type* other;
   };
 
   Status take_table(const Batch& in);
   Status take_stream(const Batch& in, Emitter& out);
-  Status give(const Batch& in, Emitter& out);
+  std::size_t pair_up(std::size_t from) REQUIRES_SHARED(table_.mutex());
+  Result<Batch> meet(const Batch& in, std::size_t& from);
   Result<Batch> joined(const Batch& in) const;
   void keep_meeting(const Batch& all);
 
   OperatorContext& context_;
-  BroadcastRows& table_;
+  BroadcastTable& table_;
   bool left_;
   std::size_t left_keys_, left_columns_;
   std::string name_;
@@ -76,6 +77,7 @@ Status BroadcastJoin::take_table(const Batch& in) {
   RowErrors errors;
   right_values_.encode(over, rows, errors, values_, whole_);
   if (errors.count != 0) context_.report(errors, in);
+  WriteLock lock(table_.mutex());
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const bool gone = in.kind(rows[i]) == RowKind::remove || in.null_values.test(rows[i]);
     if (gone || whole_[i] == 0)
@@ -83,7 +85,7 @@ Status BroadcastJoin::take_table(const Batch& in) {
     else
       table_.put(values_[i], keys_[i], encoded_.row(rows[i]));
   }
-  if (table_.memory_bytes() <= most_bytes_) return {};
+  if (table_.bytes() <= most_bytes_) return {};
   return user_error("{} has grown beyond {} bytes (millrace.broadcast.max.bytes); join it without BROADCAST.", name_,
                     most_bytes_);
 }
@@ -99,31 +101,38 @@ Status BroadcastJoin::take_stream(const Batch& in, Emitter& out) {
   RowErrors errors;
   left_values_.encode(over, rows_, errors, values_, whole_);
   if (errors.count != 0) context_.report(errors, in);
-  pairs_.clear();
-  for (std::size_t i = 0; i < rows_.size(); ++i) {
-    const BroadcastRows::Rows* others = whole_[i] != 0 ? table_.find(values_[i]) : nullptr;
-    if (others != nullptr)
-      for (const auto& other : *others) pairs_.push_back({rows_[i], &other});
-    else if (left_)
-      pairs_.push_back({rows_[i], nullptr});
-    if (pairs_.size() < kMaxBatchRows) continue;
-    if (Status given = give(in, out); !given) return given;
+  for (std::size_t from = 0; from < rows_.size();) {
+    Result<Batch> made = meet(in, from);
+    if (!made) return made.error();
+    if (made->rows == 0) continue;
+    if (Status given = out.batch(std::move(*made)); !given) return given;
   }
-  return give(in, out);
+  return {};
 }
 
-Status BroadcastJoin::give(const Batch& in, Emitter& out) {
-  if (pairs_.empty()) return {};
-  Result<Batch> made = joined(in);
-  if (!made) return made.error();
-  if (condition_) {
-    keep_meeting(*made);
-    if (pairs_.empty()) return {};
-    made = joined(in);
-    if (!made) return made.error();
-  }
+/// What rows_ from `from` on meet, until that is enough for a batch. Gives where it stopped.
+std::size_t BroadcastJoin::pair_up(std::size_t from) {
   pairs_.clear();
-  return out.batch(std::move(*made));
+  for (; from < rows_.size() && pairs_.size() < kMaxBatchRows; ++from) {
+    const BroadcastTable::Rows* others = whole_[from] != 0 ? table_.find(values_[from]) : nullptr;
+    if (others != nullptr)
+      for (const auto& other : *others) pairs_.push_back({rows_[from], &other});
+    else if (left_)
+      pairs_.push_back({rows_[from], nullptr});
+  }
+  return from;
+}
+
+/// The next batch; it owns what it holds, so that the table may change as soon as it is made.
+Result<Batch> BroadcastJoin::meet(const Batch& in, std::size_t& from) {
+  const ReadLock lock(table_.mutex());
+  from = pair_up(from);
+  if (pairs_.empty()) return Batch{};
+  Result<Batch> made = joined(in);
+  if (!made || !condition_) return made;
+  keep_meeting(*made);
+  if (pairs_.empty()) return Batch{};
+  return joined(in);
 }
 
 /// Of the pairs those for which the condition holds; in a left join a row that has none of them stays alone.
@@ -178,8 +187,11 @@ Result<Batch> BroadcastJoin::joined(const Batch& in) const {
 MadeOperator make_broadcast_join(const BroadcastJoinNode& node, const LowerContext& lower) {
   Result<StoreSlot> slot = lower.store("table");
   if (!slot) return slot.error();
-  auto* table = static_cast<BroadcastRows*>(slot->attach_index(std::make_unique<BroadcastRows>()));
-  return std::make_unique<BroadcastJoin>(node, lower.context, *table);
+  const auto make = [] { return std::make_shared<BroadcastTable>(); };
+  auto table = slot->common ? std::static_pointer_cast<BroadcastTable>(slot->common(make)) : make();
+  BroadcastTable& rows = *table;
+  slot->attach_index(std::make_unique<BroadcastRows>(std::move(table)));
+  return std::make_unique<BroadcastJoin>(node, lower.context, rows);
 }
 
 }  // namespace millrace::inline exec

@@ -15,6 +15,7 @@
 #include "exec/runtime/engine.h"
 #include "exec/runtime/layout.h"
 #include "exec/runtime/pace.h"
+#include "exec/runtime/whole_tables.h"
 #include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
@@ -84,6 +85,14 @@ struct QueryRun {
     failed_at = {};
     attempts = 0;
   }
+  /// Of the tasks of a subtopology that live now.
+  std::shared_ptr<WholeTables> whole_tables(std::size_t subtopology) {
+    const MutexLock lock(mutex);
+    std::weak_ptr<WholeTables>& known = whole[subtopology];
+    std::shared_ptr<WholeTables> tables = known.lock();
+    if (!tables) known = tables = std::make_shared<WholeTables>();
+    return tables;
+  }
   /// A partition turned out to be another one than the query has read: its offsets mean nothing there.
   void note_other(const TopicPartition& partition) {
     const MutexLock lock(mutex);
@@ -130,6 +139,7 @@ struct QueryRun {
   std::int64_t failed_at_ms GUARDED_BY(mutex) = 0;
   int attempts GUARDED_BY(mutex) = 0;  // failures in a row
   std::set<TopicPartition> others GUARDED_BY(mutex);
+  std::map<std::size_t, std::weak_ptr<WholeTables>> whole GUARDED_BY(mutex);  // by subtopology
 };
 
 }  // namespace millrace::inline exec

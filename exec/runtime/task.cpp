@@ -68,6 +68,8 @@ Result<std::unique_ptr<Task>> Task::make(std::shared_ptr<QueryRun> run, TaskPlac
 }
 
 Status Task::build(const Progress& progress) {
+  if (!run_->layout.subtopologies[place_.subtopology].broadcasts.empty())
+    whole_ = run_->whole_tables(place_.subtopology);
   auto pipeline = build_pipeline(subtopology_, *this, *this);
   if (!pipeline) return pipeline.error();
   pipeline_ = std::move(*pipeline);
@@ -114,6 +116,7 @@ void Task::make_inputs() {
       inputs_.push_back(
           std::make_unique<TaskInput>(TopicPartition{input.topic, partition}, false, leaves_of(input.topic, true), 0));
       inputs_.back()->be_broadcast();
+      inputs_.back()->seek(whole_->taken(inputs_.back()->partition()));
     }
   }
 }
@@ -139,6 +142,7 @@ std::vector<TaskInput::Leaf> Task::leaves_of(const std::string& topic, bool broa
 Result<TaskInput*> Task::choose_broadcast(const HasMore& has_more, bool& blocked, std::size_t& rows) {
   for (auto& input : inputs_) {
     if (!input->broadcast()) continue;
+    input->pass_over(whole_->taken(input->partition()));
     if (auto loaded = load_head(*input); !loaded) return loaded.error();
     if (input->has_head()) {
       rows = input->head_rows();
@@ -262,7 +266,8 @@ Result<Task::Step> Task::step_once(const HasMore& has_more) {
   dirty_ = true;
   rows = (*chosen)->whole_changes(std::min(rows, at_once_));
   const auto began = Clock::now();
-  if (auto given = give(**chosen, rows); !given) return given.error();
+  if (auto given = (*chosen)->broadcast() ? give_whole(**chosen, rows) : give(**chosen, rows); !given)
+    return given.error();
   learn_pace(rows, Clock::now() - began);
   return Step::worked;
 }
@@ -291,6 +296,17 @@ Status Task::give(TaskInput& input, std::size_t rows) {
     if (!done) return done;
   }
   input.consume(rows);
+  return {};
+}
+
+/// What another task has not taken in already.
+Status Task::give_whole(TaskInput& input, std::size_t rows) {
+  const MutexLock taking(whole_->taking());
+  const std::size_t taken = std::min(rows, input.rows_under(whole_->taken(input.partition())));
+  if (taken > 0) input.consume(taken);
+  if (taken < rows)
+    if (Status given = give(input, rows - taken); !given) return given;
+  whole_->took(input.partition(), input.consumed());
   return {};
 }
 
@@ -443,6 +459,7 @@ StoreSlot Task::store(const std::string& name) {
     return keep(std::move(store), plan->changelog_topic);
   };
   slot.attach_index = [keep](std::unique_ptr<Store> store) { return keep(std::move(store), {}); };
+  if (whole_) slot.common = [this, name](const auto& make) { return whole_->table(name, make); };
   return slot;
 }
 

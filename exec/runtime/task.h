@@ -125,6 +125,7 @@ class Task final : private TaskContext, private Emitter {
   void tell_pace(std::int64_t time);
   std::size_t paced_rows(const TaskInput& input, std::size_t rows);
   Status give(TaskInput& input, std::size_t rows);
+  Status give_whole(TaskInput& input, std::size_t rows);
   Status give_time(TaskInput& input);
   void start_idle_clock();
   void restore_idle_clock();
@@ -153,6 +154,7 @@ class Task final : private TaskContext, private Emitter {
   const Subtopology& subtopology_;
   const std::string progress_key_;
   const std::size_t batch_rows_;
+  std::shared_ptr<WholeTables> whole_;  // null: it reads no table whole
   std::vector<StoreEntry> stores_;
   std::unique_ptr<Pipeline> pipeline_;
   std::unique_ptr<SinkStage> sink_;

@@ -70,6 +70,21 @@ void TaskInput::seek(std::int64_t offset, const Witness& witness) {
   accepted_ = consumed_ = offset;
 }
 
+void TaskInput::pass_over(std::int64_t offset) {
+  const auto by_offset = [](const RecordView& record, std::int64_t other) { return record.offset < other; };
+  bool passed = false;
+  while (!has_head() && !queue_.empty()) {
+    Piece& piece = queue_.front();
+    const auto first = piece.arrival->fetch.records.begin();
+    const auto from = first + static_cast<std::ptrdiff_t>(piece.at);
+    const auto to = std::lower_bound(from, first + static_cast<std::ptrdiff_t>(piece.end), offset, by_offset);
+    if (to == from) break;
+    use(piece, static_cast<std::size_t>(to - from));
+    passed = true;
+  }
+  if (passed) reach(head_next_);
+}
+
 bool TaskInput::recognizes(const Fetch& fetch) {
   if (proven_ || fetch.next_offset <= witness_.offset) return true;
   // Where it has been compacted away it cannot tell anything.
@@ -157,6 +172,13 @@ void TaskInput::use(Piece& piece, std::size_t count) {
 std::int64_t TaskInput::newest(std::size_t rows) const {
   const auto first = head_.front().timestamps->begin() + static_cast<std::ptrdiff_t>(at_);
   return *std::max_element(first, first + static_cast<std::ptrdiff_t>(rows));
+}
+
+std::size_t TaskInput::rows_under(std::int64_t offset) const {
+  const auto& offsets = *head_.front().offsets;
+  const auto end = offsets.begin() + static_cast<std::ptrdiff_t>(rows_);
+  const auto from = offsets.begin() + static_cast<std::ptrdiff_t>(at_);
+  return static_cast<std::size_t>(std::lower_bound(from, end, offset) - from);
 }
 
 std::size_t TaskInput::whole_changes(std::size_t rows) const {

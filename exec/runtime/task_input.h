@@ -54,6 +54,8 @@ class TaskInput {
   void take(const std::shared_ptr<const Arrival>& arrival);
   /// Forgets what waits and goes on at `offset`; everything before it counts as consumed, `witness` among it.
   void seek(std::int64_t offset, const Witness& witness = {});
+  /// What waits and lies before `offset` counts as consumed; the head stays.
+  void pass_over(std::int64_t offset);
   /// Records from `end` on are not this task's.
   void stop_at(std::int64_t end) { end_ = end; }
   /// Records from its position on that are not in the log any more were lost to it; before its task has committed
@@ -88,6 +90,8 @@ class TaskInput {
   /// `rows` of the head, and one more where that would part the halves of an update.
   std::size_t whole_changes(std::size_t rows) const;
   std::size_t head_rows() const { return time_ ? 1 : rows_ - at_; }
+  /// How many rows of the head lie before `offset`.
+  std::size_t rows_under(std::int64_t offset) const;
   /// None of those who write its topic has anything to say.
   bool nothing_comes() const { return times_ && times_->least() == LeastTime::kNothing; }
   /// The largest time of the next `rows` rows.

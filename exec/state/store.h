@@ -108,6 +108,9 @@ struct StoreSlot {
   std::function<Store*(std::unique_ptr<Store>)> attach;
   /// The same for a store that is made anew from this one: it takes part in commits, and has no changelog.
   std::function<Store*(std::unique_ptr<Store>)> attach_index = {};
+  /// What all tasks of this process have in common under this store's name; the first who asks makes it. Null: this
+  /// task shares nothing.
+  std::function<std::shared_ptr<void>(const std::function<std::shared_ptr<void>()>& make)> common = {};
 };
 
 }  // namespace millrace::inline exec

@@ -13,7 +13,7 @@ struct BroadcastJoinNode {
   std::vector<ExprPtr> left_values = {};  // over left columns: equal to right_values, one by one
   std::vector<ExprPtr> right_values = {};
   ExprPtr condition = {};       // what must hold too; null: nothing
-  std::int64_t most_bytes = 0;  // the table may take in each task
+  std::int64_t most_bytes = 0;  // the table may take in each process
 
   static constexpr NodeTraits kTraits{
       .name = "broadcast_join", .before = Before::never, .upgrade = Upgrade::refused, .over_output = true};

@@ -253,7 +253,7 @@ const std::vector<Setting> kServerSettings = {
      kInteger,
      kServer,
      "268435456",
-     "Memory that a table joined with BROADCAST may take in one task; a query whose table grows beyond it stops.",
+     "Memory that a table joined with BROADCAST may take in one process; a query whose table grows beyond it stops.",
      1024,
      {},
      {}},
