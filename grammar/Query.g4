@@ -24,7 +24,7 @@ select
       ('QUALIFY' ranked=expression)?
     ;
 
-distinct: SELECT_DISTINCT ('ON' '(' expression (',' expression)* ')')? ('WITHIN' duration gracePeriod?)?;
+distinct: SELECT_DISTINCT ('ON' '(' expression (',' expression)* ')')? ('WITHIN' duration gracePeriod? lateInto?)?;
 namedWindow: name 'AS' windowSpec;
 
 sortItem: expression direction=('ASC' | 'DESC')? ('NULLS' nulls=('FIRST' | 'LAST'))?;
@@ -43,8 +43,9 @@ relation
     | reading=('READY' | 'BROADCAST') '(' plainRelation ')'
     | CHANGES_OF '(' plainRelation ')'
     | UNNEST_OF '(' expression ')' ('WITH' 'ORDINALITY')?
-    | 'TUMBLE' '(' plainRelation ',' 'SIZE' duration windowBounds ')'
-    | 'HOP' '(' plainRelation ',' 'SIZE' duration ',' 'ADVANCE' 'BY' duration windowBounds ')'
+    | ('TUMBLE' | 'TUMBLING') '(' plainRelation ',' 'SIZE' duration windowBounds ')'
+    | ('HOP' | 'HOPPING') '(' plainRelation ',' 'SIZE' duration ',' 'ADVANCE' 'BY' duration windowBounds ')'
+    | 'SESSION' '(' plainRelation ',' duration windowBounds ')'
     ;
 plainRelation: name | QUERY_OPEN query ')';
 asOf: 'FOR' 'SYSTEM_TIME' 'AS' 'OF' operand;

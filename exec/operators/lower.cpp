@@ -107,6 +107,21 @@ class TreePipeline final : public Pipeline {
       if (Status done = meter_.run(stage.counters, [&] { return stage.op->on_commit(*stage.out); }); !done) return done;
     return {};
   }
+  std::optional<std::int64_t> clock_due() const override {
+    std::optional<std::int64_t> first;
+    for (const Stage& stage : stages_)
+      if (const auto due = stage.op->clock_due(); due && (!first || *due < *first)) first = due;
+    return first;
+  }
+  Status clock(std::int64_t now) override {
+    for (Stage& stage : stages_) {
+      const auto due = stage.op->clock_due();
+      if (!due || *due > now) continue;
+      Status done = meter_.run(stage.counters, [&] { return stage.op->on_clock(now, *stage.out); });
+      if (!done) return done;
+    }
+    return {};
+  }
   std::size_t held_bytes() const override {
     std::size_t sum = 0;
     for (const Stage& stage : stages_) sum += stage.op->held_bytes();
@@ -197,6 +212,8 @@ class Builder {
       pipeline_->emitters_.push_back(std::make_unique<InputEmitter>(op, input++, out, passage(*below, node)));
       InputEmitter* into = pipeline_->emitters_.back().get();
       if (Status added = add(*below, into, *into); !added) return added;
+      if (below->as<LateNode>())
+        context->give_late_to(static_cast<std::size_t>(input - 1), pipeline_->stages_.back().op->late_rows());
     }
     pipeline_->stages_.push_back({std::move(context), std::move(*made), &out, counters_of(node)});
     return {};
@@ -245,6 +262,10 @@ class Builder {
                                [&](const AsOfJoinNode&) { return unexpected("a join with versions"); },
                                [&](const UnnestNode&) { return unexpected("elements"); },
                                [&](const NewestNode&) { return unexpected("newest rows"); },
+                               [&](const LateNode& n) { return make_late(n, lower); },
+                               [&](const EveryNode& n) { return make_every(n, lower); },
+                               [&](const WindowRowsNode& n) { return make_window_rows(n, lower); },
+                               [&](const OverFinalNode&) { return unexpected("exact windows"); },
                                [&](const TopicScanNode&) { return unexpected("a topic"); },
                                [&](const SourceNode&) { return unexpected("a source"); },
                                [&](const KeyLookupNode&) { return unexpected("a look-up"); },

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -49,6 +52,13 @@ class TaskContext {
   virtual void report(std::string_view step, RecordErrorKind kind, const RowErrors& errors, const Batch& in) = 0;
   /// Rows dropped because they were late: metrics and processing log.
   virtual void late_rows(std::string_view step, std::uint64_t count) = 0;
+  /// The same for rows that a stream takes: only counted.
+  virtual void kept_late_rows(std::string_view step, std::uint64_t count) { late_rows(step, count); }
+  /// Writes rows of a LateNode's stream into the open transaction.
+  virtual Status write_late(const PlanNode& late, Batch&& rows) {
+    (void)late, (void)rows;
+    return Error{Fault::bug, "late rows have nowhere to go"};
+  }
   /// Where what a step does is counted; null: nobody looks, so nothing is measured.
   virtual OperatorCounters* counters(const std::string& step) = 0;
   virtual const QueryOptions& options() const = 0;
@@ -58,6 +68,20 @@ class TaskContext {
   virtual PredicateIndexes* predicates() { return nullptr; }
 };
 
+/// A row that came too late.
+struct LateRow {
+  std::uint32_t row;
+  std::int64_t by;                  // ms past the time when it was last awaited
+  std::int64_t start = 0, end = 0;  // of the window that it was late for
+};
+/// LATE INTO: takes rows that an operator finds late.
+class LateRows {
+ public:
+  virtual ~LateRows() = default;
+  /// `in`: a batch of the operator's input that it stands below of.
+  virtual Status take(const Batch& in, std::span<const LateRow> rows) = 0;
+};
+
 /// The same for one operator, which need not know its name.
 class OperatorContext {
  public:
@@ -65,7 +89,16 @@ class OperatorContext {
   void report(const RowErrors& errors, const Batch& in) {
     task_.report(step_, RecordErrorKind::processing, errors, in);
   }
-  void late_rows(std::uint64_t count) { task_.late_rows(step_, count); }
+  void late_rows(std::uint64_t count) {
+    late_.empty() ? task_.late_rows(step_, count) : task_.kept_late_rows(step_, count);
+  }
+  /// What takes the late rows of an input; null: nobody, they are counted only.
+  LateRows* late(std::size_t input = 0) const { return input < late_.size() ? late_[input] : nullptr; }
+  void give_late_to(std::size_t input, LateRows* rows) {
+    late_.resize(std::max(late_.size(), input + 1));
+    late_[input] = rows;
+  }
+  Status write_late(const PlanNode& late, Batch&& rows) { return task_.write_late(late, std::move(rows)); }
   const QueryOptions& options() const { return task_.options(); }
   const ParameterRow* parameters() const { return task_.parameters(); }
   PredicateIndexes* predicates() { return task_.predicates(); }
@@ -74,6 +107,7 @@ class OperatorContext {
  private:
   TaskContext& task_;
   const std::string step_;
+  std::vector<LateRows*> late_;
 };
 
 /// What an operator saved. In records of earlier versions steps have no names: they come in the order of the plan,
@@ -103,6 +137,15 @@ class Operator {
     (void)out;
     return {};
   }
+  /// When the wall clock comes to that time, `on_clock` is to be called; absent: never. What an operator does by the
+  /// clock it does as a step of its own, which is committed like any other.
+  virtual std::optional<std::int64_t> clock_due() const { return std::nullopt; }
+  virtual Status on_clock(std::int64_t now, Emitter& out) {
+    (void)now, (void)out;
+    return {};
+  }
+  /// What takes late rows of the operator above; null: nothing.
+  virtual LateRows* late_rows() { return nullptr; }
   /// Memory of what is held back outside of stores.
   virtual std::size_t held_bytes() const { return 0; }
   /// Time-like progress that is part of the task's committed progress (stream times, counters); empty for most.
@@ -127,6 +170,9 @@ class Pipeline {
   /// Time has come to `time` at the leaf (Operator::on_time).
   virtual Status time(std::size_t leaf, std::int64_t time) = 0;
   virtual Status commit() = 0;  // on_commit of every operator, source to sink
+  /// Operator::clock_due of the first that is due, and on_clock of those that are.
+  virtual std::optional<std::int64_t> clock_due() const = 0;
+  virtual Status clock(std::int64_t now) = 0;
   virtual std::size_t held_bytes() const = 0;
   /// Progress of the operators that have any.
   virtual OperatorStates save() const = 0;

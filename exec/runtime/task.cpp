@@ -81,6 +81,7 @@ Status Task::build(const Progress& progress) {
         });
   }
   output_ = subtopology_.root->as<OutputNode>() != nullptr;
+  make_late_sinks(*subtopology_.root);
   make_inputs();
   committed_ = progress;
   if (progress.sequence > 0) {
@@ -99,6 +100,26 @@ Status Task::build(const Progress& progress) {
   start_idle_clock();
   join_pace();
   return {};
+}
+
+void Task::make_late_sinks(const PlanNode& node) {
+  for (const NodePtr& input : inputs_of(node)) make_late_sinks(*input);
+  const auto* late = node.as<LateNode>();
+  if (late == nullptr) return;
+  auto sink = std::make_shared<PlanNode>();
+  static_cast<Relation&>(*sink) = late->written();
+  sink->node = SinkNode{.input = {},
+                        .name = late->name,
+                        .topic = late->topic,
+                        .key_format = late->key_format,
+                        .value_format = late->value_format,
+                        .timestamp = late->timestamp};
+  const auto report = [this, &node](const std::string& message, std::uint64_t count) {
+    for (std::uint64_t i = 0; i < count; ++i)
+      report_bad(subtopology_.name_of(node), RecordErrorKind::processing, message, {}, -1);
+  };
+  auto stage = std::make_unique<SinkStage>(*sink, run_->options, place_.partition, report);
+  late_sinks_.push_back({&node, std::move(sink), std::move(stage)});
 }
 
 void Task::make_inputs() {
@@ -348,6 +369,7 @@ Status Task::write_commit() {
   if (auto done = pipeline_->commit(); !done) return done;
   if (auto done = commit_stores(); !done) return done;
   if (sink_) sink_->begin_commit();
+  for (LateSink& late : late_sinks_) late.stage->begin_commit();
   committing_ = now();
   told_at_commit_ = told_;
   dirty_ = false;
@@ -426,6 +448,10 @@ void Task::report_lag(std::optional<std::int64_t> records) {
 
 bool Task::wrote_to(const TopicPartition& where) const {
   if (sink_ && sink_->topic() == where.topic && sink_->wrote_to(where.partition)) return true;
+  const auto has = [&](const LateSink& late) {
+    return late.stage->topic() == where.topic && late.stage->wrote_to(where.partition);
+  };
+  if (std::any_of(late_sinks_.begin(), late_sinks_.end(), has)) return true;
   return place_.partition == where.partition &&
          std::any_of(stores_.begin(), stores_.end(),
                      [&](const StoreEntry& entry) { return entry.changelog == where.topic; });
@@ -481,9 +507,20 @@ void Task::report_bad(const std::string& step, RecordErrorKind kind, std::string
       {run_->plan->query_id, step, kind, std::string(message), topic, place_.partition, offset});
 }
 
-void Task::late_rows(std::string_view step, std::uint64_t count) {
+void Task::kept_late_rows(std::string_view step, std::uint64_t count) {
   run_->late_rows += count;
   run_->counters_of(step).late_rows += count;
+}
+
+Status Task::write_late(const PlanNode& late, Batch&& rows) {
+  std::uint64_t written = 0;
+  for (LateSink& sink : late_sinks_)
+    if (sink.node == &late) return sink.stage->write(rows, *environment_.writer, written);
+  return Error{Fault::bug, "late rows have nowhere to go"};
+}
+
+void Task::late_rows(std::string_view step, std::uint64_t count) {
+  kept_late_rows(step, count);
   if (!environment_.events->on_record_error) return;
   const std::string topic = inputs_.size() == 1 ? inputs_.front()->partition().topic : std::string();
   environment_.events->on_record_error(

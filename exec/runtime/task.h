@@ -75,8 +75,11 @@ class Task final : private TaskContext, private Emitter {
   Result<Step> step(const HasMore& has_more);
   /// Moves time on when all of its inputs have been quiet for long enough. True: it did.
   Result<bool> step_idle(const HasMore& has_more);
-  bool has_idle_clock() const { return idle_.has_value(); }
-  bool idle_due() const { return idle_ && idle_->due(wall_clock_ms()); }
+  bool has_idle_clock() const { return idle_.has_value() || goes_by_clock_; }
+  bool idle_due() const {
+    const std::int64_t now = wall_clock_ms();
+    return (idle_ && idle_->due(now)) || clock_due(now);
+  }
   /// An input has got something.
   void arrived();
   /// Other processes wait for its place in time, and the log does not know it: it is to be marked dirty.
@@ -112,6 +115,7 @@ class Task final : private TaskContext, private Emitter {
   Task(std::shared_ptr<QueryRun> run, TaskPlace place, const TaskEnvironment& environment);
   Status build(const Progress& progress);
   void make_inputs();
+  void make_late_sinks(const PlanNode& node);
   std::vector<TaskInput::Leaf> leaves_of(const std::string& topic, bool broadcast);
   Result<Step> step_once(const HasMore& has_more);
   Status write_commit();
@@ -127,6 +131,10 @@ class Task final : private TaskContext, private Emitter {
   Status give(TaskInput& input, std::size_t rows);
   Status give_whole(TaskInput& input, std::size_t rows);
   Status give_time(TaskInput& input);
+  bool clock_due(std::int64_t now) const {
+    const auto due = goes_by_clock_ ? pipeline_->clock_due() : std::nullopt;
+    return due && *due <= now;
+  }
   void start_idle_clock();
   void restore_idle_clock();
   void learn_pace(std::size_t rows, Clock::duration took);
@@ -141,6 +149,8 @@ class Task final : private TaskContext, private Emitter {
   StoreSlot store(const std::string& name) override;
   void report(std::string_view step, RecordErrorKind kind, const RowErrors& errors, const Batch& in) override;
   void late_rows(std::string_view step, std::uint64_t count) override;
+  void kept_late_rows(std::string_view step, std::uint64_t count) override;
+  Status write_late(const PlanNode& late, Batch&& rows) override;
   OperatorCounters* counters(const std::string& step) override { return &run_->counters_of(step); }
   const QueryOptions& options() const override { return run_->options; }
   PredicateIndexes* predicates() override { return environment_.predicates; }
@@ -158,6 +168,13 @@ class Task final : private TaskContext, private Emitter {
   std::vector<StoreEntry> stores_;
   std::unique_ptr<Pipeline> pipeline_;
   std::unique_ptr<SinkStage> sink_;
+  /// Streams of LATE INTO, by the node that stands for each.
+  struct LateSink {
+    const PlanNode* node;
+    NodePtr sink;
+    std::unique_ptr<SinkStage> stage;
+  };
+  std::vector<LateSink> late_sinks_;
   bool output_ = false;
   std::vector<std::unique_ptr<TaskInput>> inputs_;
   Progress committed_, committing_;
@@ -165,6 +182,7 @@ class Task final : private TaskContext, private Emitter {
   bool dirty_ = false;
   Pace* pace_ = nullptr;  // of run_; null: it is nobody's concern how far it is
   bool all_keep_pace_ = false, returns_ = false;
+  bool goes_by_clock_ = false;  // an operator does something at certain times of day
   std::size_t pace_member_ = 0;
   std::int64_t told_ = Pace::kUnknown, told_at_commit_ = Pace::kUnknown;  // where it is
   std::int64_t last_told_ = Pace::kUnknown;                               // while it had rows

@@ -34,6 +34,12 @@ std::optional<std::int64_t> idle_timeout(const PlanNode& root) {
 /// How often it is looked at the clock where windows go by it.
 constexpr std::int64_t kClockTickMs = 100;
 
+bool has_intervals(const PlanNode& node) {
+  const auto inputs = inputs_of(node);
+  return node.as<EveryNode>() != nullptr ||
+         std::any_of(inputs.begin(), inputs.end(), [](const NodePtr& input) { return has_intervals(*input); });
+}
+
 bool goes_by_clock(const PlanNode& node) {
   const auto* retime = node.as<RetimeNode>();
   if (retime != nullptr && retime->time.empty()) return true;
@@ -44,6 +50,7 @@ bool goes_by_clock(const PlanNode& node) {
 }  // namespace
 
 void Task::start_idle_clock() {
+  goes_by_clock_ = has_intervals(*subtopology_.root);
   if (goes_by_clock(*subtopology_.root)) {
     // What lives by the clock may stand in another subtopology.
     std::int64_t reach = 0;
@@ -72,6 +79,11 @@ Status Task::give_time(TaskInput& input) {
 Result<bool> Task::step_idle(const HasMore& has_more) {
   return contained([&]() -> Result<bool> {
     const std::int64_t now = wall_clock_ms();
+    if (clock_due(now)) {
+      dirty_ = true;
+      if (auto done = pipeline_->clock(now); !done) return done.error();
+      return true;
+    }
     if (!idle_ || !idle_->due(now)) return false;
     for (const auto& input : inputs_) {
       if (!input->has_head() && !input->has_queued() && !input->waits_for_schema() && !has_more(*input)) continue;

@@ -30,7 +30,7 @@ void Printer::item(const SelectItem& item) {
 }
 
 void Printer::source(const FromSource& source) {
-  constexpr std::array<std::string_view, 2> kWords = {"TUMBLE(", "HOP("};
+  constexpr std::array<std::string_view, 3> kWords = {"TUMBLE(", "HOP(", "SESSION("};
   if (source.reading != Reading::plain) text(source.reading == Reading::ready ? "READY(" : "BROADCAST(");
   if (source.changes) text("CHANGES(");
   if (source.window) text(kWords.at(static_cast<std::size_t>(source.window->kind)));
@@ -46,7 +46,7 @@ void Printer::source(const FromSource& source) {
     name(source.name);
   }
   if (source.window) {
-    text(", SIZE ");
+    text(source.window->kind == WindowKind::session ? ", " : ", SIZE ");
     window_bounds(*source.window);
   }
   if (source.changes || source.window || source.reading != Reading::plain) text(")");
@@ -191,6 +191,7 @@ void Printer::clauses(const Query& query) {
       text(" GRACE PERIOD ");
       duration(*query.distinct_on->grace);
     }
+    late_into(query.distinct_on->late_into);
   }
   text(several ? "\n  " : " ");
   for (std::size_t i = 0; i < query.items.size(); ++i) {

@@ -61,7 +61,7 @@ struct FromSource {
   ExprPtr as_of = nullptr;               // FOR SYSTEM_TIME AS OF; null when absent
   QueryPtr query = {};                   // null: the source of that name
   bool changes = false;                  // CHANGES(...)
-  std::optional<Window> window = {};     // TUMBLE(...), HOP(...)
+  std::optional<Window> window = {};     // TUMBLE(...), HOP(...), SESSION(...)
   std::vector<Identifier> columns = {};  // names behind the alias; empty: those of what is read
   ExprPtr unnest = nullptr;              // UNNEST(...)
   bool ordinality = false;               // of UNNEST: WITH ORDINALITY
@@ -101,6 +101,7 @@ struct DistinctOn {
   std::vector<ExprPtr> exprs;
   std::optional<Duration> within, grace;
   Span span;
+  std::optional<Identifier> late_into = {};
 };
 
 /// `name (columns) AS (query)`

@@ -160,10 +160,12 @@ ast::Window Builder::window(P::WindowContext* context) {
   return window;
 }
 
-/// The arguments of TUMBLE and HOP are those of the WINDOW clause.
+/// The arguments of TUMBLE, HOP and SESSION are those of the WINDOW clause.
 ast::Window Builder::window_of(P::RelationContext* context) {
   ast::Window window;
-  window.kind = context->HOP() != nullptr ? ast::WindowKind::hopping : ast::WindowKind::tumbling;
+  window.kind = context->SESSION() != nullptr                                ? ast::WindowKind::session
+                : context->HOP() != nullptr || context->HOPPING() != nullptr ? ast::WindowKind::hopping
+                                                                             : ast::WindowKind::tumbling;
   read_window(context, window);
   return window;
 }
@@ -217,6 +219,7 @@ ast::DistinctOn Builder::distinct_on(P::DistinctContext* context) {
   on.exprs = expressions(context->expression());
   if (context->duration() != nullptr) on.within = duration(context->duration());
   on.grace = grace(context->gracePeriod());
+  if (context->lateInto() != nullptr) on.late_into = name(context->lateInto()->name());
   on.span = span(context);
   return on;
 }

@@ -32,6 +32,13 @@ struct BoundCreate {
   std::optional<std::int64_t> retention_ms;
 };
 
+/// The stream of LATE INTO.
+struct BoundLate {
+  SourceDef sink;
+  bool made = false;  // it is not there yet
+  std::optional<TopicInfo> create_topic;
+};
+
 /// The query part of CSAS, CTAS, INSERT INTO ... SELECT, or a push query.
 struct BoundQuery {
   NodePtr root;  // SinkNode (persistent) or OutputNode (push)
@@ -41,6 +48,7 @@ struct BoundQuery {
   std::optional<std::int64_t> retention_ms;
   std::vector<std::string> sources;     // names read, in FROM order
   std::optional<std::string> query_id;  // INSERT ... WITH (QUERY_ID=...)
+  std::vector<BoundLate> late = {};
 };
 
 /// A literal of a pull query's text that stands for any of its kind: the value is taken from a text when the plan is

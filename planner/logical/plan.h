@@ -14,6 +14,7 @@
 #include "planner/logical/close_windows_node.h"
 #include "planner/logical/combine_node.h"
 #include "planner/logical/dedup_node.h"
+#include "planner/logical/every_node.h"
 #include "planner/logical/expand_node.h"
 #include "planner/logical/expr.h"
 #include "planner/logical/filter_node.h"
@@ -24,10 +25,12 @@
 #include "planner/logical/foreign_key_nodes.h"
 #include "planner/logical/group_node.h"
 #include "planner/logical/key_lookup_node.h"
+#include "planner/logical/late_node.h"
 #include "planner/logical/latest_node.h"
 #include "planner/logical/materialize_node.h"
 #include "planner/logical/newest_node.h"
 #include "planner/logical/output_node.h"
+#include "planner/logical/over_final_node.h"
 #include "planner/logical/over_node.h"
 #include "planner/logical/pair_join_node.h"
 #include "planner/logical/project_node.h"
@@ -46,6 +49,7 @@
 #include "planner/logical/topic_scan_node.h"
 #include "planner/logical/union_node.h"
 #include "planner/logical/unnest_node.h"
+#include "planner/logical/window_rows_node.h"
 #include "planner/types/schema.h"
 
 /// The plan of a query: a tree of plain immutable nodes, sources at the leaves. The same nodes serve the
@@ -64,7 +68,8 @@ struct PlanNode : Relation {
                PairJoinNode, MaterializeNode, SinkNode, OutputNode, KeyLookupNode, StoreScanNode, GroupNode, SortNode,
                TopicScanNode, LatestNode, UnionNode, FiniteJoinNode, FiniteRankNode, ChangesNode, TopRowsNode, OverNode,
                ExpandNode, RetimeNode, DedupNode, ForeignKeyRouteNode, ForeignKeyMeetNode, ForeignKeySettleNode,
-               TimeSortNode, CloseWindowsNode, AsOfJoinNode, UnnestNode, NewestNode>
+               TimeSortNode, CloseWindowsNode, AsOfJoinNode, UnnestNode, NewestNode, LateNode, EveryNode,
+               WindowRowsNode, OverFinalNode>
       node;
 
   template <class T>

@@ -12,6 +12,9 @@ namespace millrace::inline planner {
 namespace {
 
 NodePtr move_rows(NodePtr input, std::string role, FormatInfo format, int partitions) {
+  // Who says that rows are late stands right above.
+  if (const auto* late = input->as<LateNode>())
+    return with_inputs(*input, {move_rows(late->input, std::move(role), std::move(format), partitions)});
   return make_node(RepartitionNode{
       .input = std::move(input), .role = std::move(role), .key_format = std::move(format), .partitions = partitions});
 }
