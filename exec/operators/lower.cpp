@@ -265,7 +265,6 @@ class Builder {
                                [&](const LateNode& n) { return make_late(n, lower); },
                                [&](const EveryNode& n) { return make_every(n, lower); },
                                [&](const WindowRowsNode& n) { return make_window_rows(n, lower); },
-                               [&](const OverFinalNode&) { return unexpected("exact windows"); },
                                [&](const TopicScanNode&) { return unexpected("a topic"); },
                                [&](const SourceNode&) { return unexpected("a source"); },
                                [&](const KeyLookupNode&) { return unexpected("a look-up"); },

@@ -59,7 +59,6 @@ MadeOperator make_close_windows(const CloseWindowsNode& node, const LowerContext
 MadeOperator make_late(const LateNode& node, const LowerContext& lower);
 MadeOperator make_every(const EveryNode& node, const LowerContext& lower);
 MadeOperator make_window_rows(const WindowRowsNode& node, const LowerContext& lower);
-MadeOperator make_over_final(const OverFinalNode& node, const LowerContext& lower);
 MadeOperator make_foreign_key_join(const ForeignKeyJoinNode& node, const LowerContext& lower);
 MadeOperator make_foreign_key_route(const ForeignKeyRouteNode& node, const LowerContext& lower);
 MadeOperator make_foreign_key_meet(const ForeignKeyMeetNode& node, const LowerContext& lower);

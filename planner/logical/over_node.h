@@ -10,20 +10,23 @@ namespace millrace::inline planner {
 ///                 change of a row changes all rows whose values change with it.
 ///   of a stream   a stream: the columns of the input, then a column per call, over the rows that have come so far. The
 ///                 frames end at the row itself or before it, and begin at the first row of all or so many rows, or so
-///                 much time, before it.
+///                 much time, before it. `exact`: rows come in the order of their times, each is answered when all
+///                 rows of its frames have come, and frames may end so many rows, or so much time, behind it.
 struct OverNode {
   NodePtr input;
   std::vector<SortKey> order;
   std::vector<OverCall> calls;
   std::vector<ProjectItem> row_key;  // of a table: what tells its rows apart
   bool emit_before = false;          // as of AggregateNode
+  bool exact = false;
 
   static constexpr NodeTraits kTraits{.name = "over", .before = Before::always, .knows_old_rows = true};
   static constexpr auto kInputs = std::tuple(&OverNode::input);
   static constexpr auto kFields = std::tuple(Field("order", &OverNode::order, " by {}").fixed("order"),
                                              Field("calls", &OverNode::calls, " {}").fixed("functions"),
                                              Field("row_key", &OverNode::row_key, " rows {}").fixed("key"),
-                                             Field("emit_before", &OverNode::emit_before, " before"));
+                                             Field("emit_before", &OverNode::emit_before, " before"),
+                                             Field("exact", &OverNode::exact, " exact").optional().fixed("exact"));
   static constexpr std::array kStores{StoreRole{.role = "rows", .step = "Over"}};
 
   Relation derive(const Relation& from) const {

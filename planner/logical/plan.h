@@ -30,7 +30,6 @@
 #include "planner/logical/materialize_node.h"
 #include "planner/logical/newest_node.h"
 #include "planner/logical/output_node.h"
-#include "planner/logical/over_final_node.h"
 #include "planner/logical/over_node.h"
 #include "planner/logical/pair_join_node.h"
 #include "planner/logical/project_node.h"
@@ -69,7 +68,7 @@ struct PlanNode : Relation {
                TopicScanNode, LatestNode, UnionNode, FiniteJoinNode, FiniteRankNode, ChangesNode, TopRowsNode, OverNode,
                ExpandNode, RetimeNode, DedupNode, ForeignKeyRouteNode, ForeignKeyMeetNode, ForeignKeySettleNode,
                TimeSortNode, CloseWindowsNode, AsOfJoinNode, UnnestNode, NewestNode, LateNode, EveryNode,
-               WindowRowsNode, OverFinalNode>
+               WindowRowsNode>
       node;
 
   template <class T>

@@ -22,6 +22,7 @@ struct QueryInfo {
   std::string statement;  // canonical SQL
   std::string sink;       // name of the source it writes; empty for a source table
   std::string sink_topic;
+  std::vector<std::string> late_sinks = {};  // names of the streams of LATE INTO
   std::vector<std::string> sources;
   PropertyMap properties;  // overridden when it was created
   std::shared_ptr<const PhysicalPlan> plan;

@@ -42,7 +42,8 @@ struct Mutation {
   std::optional<std::string> warning;  // IF [NOT] EXISTS hit: a warning entity instead of a status
 
   // External effects, the submitter's business.
-  std::optional<std::pair<std::string, TopicConfig>> create_topic;  // before the command
+  std::optional<std::pair<std::string, TopicConfig>> create_topic;    // before the command
+  std::vector<std::pair<std::string, TopicConfig>> more_topics = {};  // the same, of LATE INTO
   std::vector<std::shared_ptr<const PhysicalPlan>> prepare;  // before the command: internal topics and first progress
   std::vector<std::shared_ptr<const PhysicalPlan>> forget;   // after it
   std::optional<std::string> delete_topic;                   // after it
