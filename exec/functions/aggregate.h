@@ -41,6 +41,8 @@ class Aggregate {
   /// (DECIMAL overflow) ends the query; states are then in an unspecified but destroyable condition.
   virtual Status update(std::span<std::byte* const> states, std::size_t offset, std::span<const ColumnPtr> arguments,
                         std::span<const std::uint32_t> rows) const = 0;
+  /// One state takes in rows [0, rows) of the argument columns: as `update`.
+  virtual Status update_all(std::byte* state, std::span<const ColumnPtr> arguments, std::size_t rows) const;
   /// Takes a row out again. Precondition: supports_undo().
   virtual Status undo(std::span<std::byte* const> states, std::size_t offset, std::span<const ColumnPtr> arguments,
                       std::span<const std::uint32_t> rows) const = 0;

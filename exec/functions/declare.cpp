@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <numeric>
 #include <stdexcept>
 
 #include "parser/error/letter_case.h"
@@ -242,6 +243,13 @@ std::unique_ptr<Aggregate> make_aggregate(const AggregateCall& call) {
   spec.result = call.column.type;
   spec.limit = call.limit;
   return implementation.make(spec);
+}
+
+Status Aggregate::update_all(std::byte* state, std::span<const ColumnPtr> arguments, std::size_t rows) const {
+  const std::vector<std::byte*> states(rows, state);
+  std::vector<std::uint32_t> all(rows);
+  std::iota(all.begin(), all.end(), 0U);
+  return update(states, 0, arguments, all);
 }
 
 AggregateRow lay_out(std::span<const std::unique_ptr<Aggregate>> aggregates) {

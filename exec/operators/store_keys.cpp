@@ -40,6 +40,10 @@ void StoreKeys::encode(const Batch& in, std::span<const std::uint32_t> rows, Key
 void StoreKeys::decode(std::span<const std::string_view> keys, Batch& out) const {
   std::vector<ColumnPtr> columns = decode_keys(types_, keys, window_bytes_);
   out.columns.insert(out.columns.begin(), columns.begin(), columns.end());
+  decode_window(keys, out);
+}
+
+void StoreKeys::decode_window(std::span<const std::string_view> keys, Batch& out) const {
   if (!window_) return;
   auto start = std::make_shared<std::vector<std::int64_t>>(keys.size());
   auto end = std::make_shared<std::vector<std::int64_t>>(keys.size());

@@ -26,6 +26,8 @@ class StoreKeys {
   void encode(const Batch& in, std::span<const std::uint32_t> rows, KeyBuffer& out) const;
   /// Sets the key columns (put in front of those already there), timestamps left alone, and the window of `out`.
   void decode(std::span<const std::string_view> keys, Batch& out) const;
+  /// The window alone.
+  void decode_window(std::span<const std::string_view> keys, Batch& out) const;
 
  private:
   std::vector<Type> types_;

@@ -19,13 +19,16 @@ class StoreReader {
  public:
   /// `owner` declares the store: an AggregateNode or a MaterializeNode, which must outlive the reader. Other nodes are
   /// a bug.
-  explicit StoreReader(const PlanNode& owner);
+  /// `wanted`, by column of the owner: others may be NULL in what is read; empty: all are wanted.
+  explicit StoreReader(const PlanNode& owner, std::vector<bool> wanted = {});
   ~StoreReader();
 
   /// Key bytes without window.
   std::string key(std::span<const Value> values) const;
   /// Rows of these entries (key and value as Store::get visits them), in order, with windows where the store has them.
   Result<Batch> decode(std::span<const std::pair<std::string, std::string>> entries);
+  /// The same of values as they lie in the store (Store::snapshot_values). The rows own what they hold.
+  Result<Batch> read(std::span<const std::string_view> keys, std::span<const std::byte* const> values);
 
  private:
   struct Impl;

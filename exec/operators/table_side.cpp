@@ -12,19 +12,20 @@ std::vector<ColumnDef> value_columns(const Schema& schema) {
   return out;
 }
 
-std::vector<std::size_t> all_columns(std::size_t count) {
-  std::vector<std::size_t> out(count);
-  for (std::size_t i = 0; i < count; ++i) out[i] = i;
+std::vector<std::size_t> chosen_columns(std::size_t keys, std::size_t count, const std::vector<bool>* wanted) {
+  std::vector<std::size_t> out;
+  for (std::size_t i = 0; i < count; ++i)
+    if (wanted == nullptr || (*wanted)[keys + i]) out.push_back(i);
   return out;
 }
 
 }  // namespace
 
-RowCodec::RowCodec(const Schema& schema) : keys_(schema.key_count()) {
+RowCodec::RowCodec(const Schema& schema, const std::vector<bool>* wanted) : keys_(schema.key_count()) {
   const FormatInfo row{.name = "ROW"};
   const std::vector<ColumnDef> columns = value_columns(schema);
   encoder_ = make_encoder(row, columns, false);
-  decoder_ = make_decoder(row, columns, all_columns(columns.size()), false);
+  decoder_ = make_decoder(row, columns, chosen_columns(keys_, columns.size(), wanted), false);
 }
 
 Status RowCodec::encode(const Batch& in, Encoded& out) {

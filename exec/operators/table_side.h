@@ -16,8 +16,9 @@ namespace millrace::inline exec {
 /// Value columns of a relation as bytes of the ROW format and back.
 class RowCodec {
  public:
-  /// For the columns of `schema` that are not key columns.
-  explicit RowCodec(const Schema& schema);
+  /// For the columns of `schema` that are not key columns. `wanted`, where given, by column of the schema: `decode`
+  /// gives those alone.
+  explicit RowCodec(const Schema& schema, const std::vector<bool>* wanted = nullptr);
 
   /// Replaces `out` by one row per row of `in`, whose columns are those of the schema.
   Status encode(const Batch& in, Encoded& out);

@@ -33,6 +33,7 @@ struct EngineOptions {
   std::chrono::milliseconds retry_first{1000}, retry_longest{60'000};
   std::size_t state_memory_bytes = 256 << 20;
   std::size_t transient_memory_bytes = 64 << 20;              // of one transient query: state and rows on their way
+  std::size_t pull_cache_bytes = 64 << 20;                    // columns of tables kept for pull queries to come
   std::size_t batch_rows = kMaxBatchRows;                     // tests run with 1
   std::chrono::milliseconds keep_state_elsewhere{3'600'000};  // of slots that others have taken over
   int internal_replicas = 1;                                  // of changelogs, repartition topics and the slots topic

@@ -17,6 +17,7 @@
 #include "exec/runtime/slot_owners.h"
 #include "exec/runtime/slot_table.h"
 #include "exec/runtime/standby.h"
+#include "exec/runtime/table_images.h"
 #include "exec/runtime/table_reader.h"
 #include "exec/runtime/worker.h"
 #include "exec/state/state_db.h"
@@ -74,6 +75,7 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   /// Whether other processes may have what is not here.
   bool has_others() const { return owners_ != nullptr; }
   StandbyCopies* standbys() { return standbys_.get(); }
+  TableImages& images() { return images_; }
   SlotOwners& owners() { return *owners_; }
   /// The same in every process of this service that has the same query and reads the same into what its stores hold.
   std::uint64_t mark_of(const QueryRun& run) const { return run.identity ^ service_mark_; }
@@ -174,7 +176,8 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   std::unique_ptr<SlotOwners> owners_;  // null: nobody else is asked
   std::unique_ptr<PaceWatch> paces_;    // null: there are no other processes
   std::uint64_t service_mark_ = 0;      // no other service, on whatever cluster, is taken for this one
-  Mutex entering_;                      // held by who enters several workers
+  TableImages images_{options_.pull_cache_bytes};
+  Mutex entering_;  // held by who enters several workers
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<StandbyCopies> standbys_;  // null: none are kept
   std::atomic<bool> placing_standbys_{false};

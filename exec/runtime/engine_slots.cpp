@@ -228,6 +228,7 @@ void EngineImpl::keep_house_once() {
   replace_fenced();
   restart_failed();
   start_waiting();
+  images_.forget_idle();
   const auto now = Clock::now();
   if (now - last_state_look_ >= std::min(options_.keep_state_elsewhere / 2, kStateLookAtMost)) {
     last_state_look_ = now;

@@ -49,7 +49,7 @@ PreparedPull::PreparedPull(std::shared_ptr<const PhysicalPlan> plan, std::option
 }
 
 Result<std::unique_ptr<PullInstance>> PreparedPull::make(const std::shared_ptr<const PhysicalPlan>& keeper) const {
-  auto reader = TableReader::make(keeper);
+  auto reader = TableReader::make(keeper, &rows());
   if (!reader) return reader.error();
   auto pipeline = RowPipeline::make(plan_);
   if (!pipeline) return pipeline.error();

@@ -31,6 +31,8 @@ class PreparedPull {
   const StoreScanNode* scan() const { return scan_; }
   /// The query that keeps the rows.
   const std::string& keeper() const { return keys_ != nullptr ? keys_->query : scan_->query; }
+  /// What it gives.
+  const Schema& rows() const { return keys_ != nullptr ? keys_->rows : scan_->rows; }
   std::optional<std::int64_t> limit() const { return limit_; }
   std::optional<std::int64_t> allowed_lag() const { return allowed_lag_; }
   /// The plan gives the same whatever the order of the rows that it reads.

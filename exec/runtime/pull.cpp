@@ -3,6 +3,7 @@
 #include <future>
 #include <map>
 
+#include "exec/runtime/column_scan.h"
 #include "exec/runtime/engine_impl.h"
 #include "exec/runtime/limited_rows.h"
 #include "exec/runtime/prepared_pull.h"
@@ -39,7 +40,7 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
       open_scan(*pull_->scan(), values);
   }
   ~PullRows() override {
-    scan_.reset();
+    reading_ = {};
     pull_->give_back(std::move(instance_));
   }
 
@@ -70,11 +71,7 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
       Status outcome;
       if (workers_[p] != nullptr)
         workers_[p]->visit_entered(*run_, reader().subtopology(), static_cast<int>(p), [&](Task& task) {
-          auto scan = reader().snapshot(task, reader().range(from_, to_));
-          if (scan)
-            taken_[static_cast<int>(p)] = std::move(*scan);
-          else
-            outcome = scan.error();
+          outcome = begin_scan(task, static_cast<int>(p), taken_[static_cast<int>(p)]);
         });
       if (!outcome) return outcome;
     }
@@ -88,17 +85,16 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
         continue;
       }
       if (instance_->limit.reached()) return std::optional<Batch>();
-      TableReader::Entries entries;
-      const WindowRange* windows = &windows_;
-      auto more = pull_->keys() != nullptr ? take_found(entries, windows) : take_scanned(entries);
+      Batch rows;
+      auto more = pull_->keys() != nullptr ? take_found(rows) : take_scanned(rows);
       if (!more) return more.error();
       if (!*more) {
         if (std::exchange(finished_, true)) return std::optional<Batch>();
         if (Status last = take(instance_->pipeline->finish()); !last) return last.error();
         continue;
       }
-      if (entries.empty()) continue;
-      if (Status run = run_plan(entries, *windows); !run) return run.error();
+      if (rows.rows == 0) continue;
+      if (Status run = take(instance_->pipeline->apply(rows)); !run) return run.error();
     }
   }
 
@@ -203,8 +199,8 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
     return here;
   }
 
-  /// The entries of the next key; false: that was the last.
-  Result<bool> take_found(TableReader::Entries& entries, const WindowRange*& windows) {
+  /// The rows of the next key; false: that was the last.
+  Result<bool> take_found(Batch& rows) {
     if (at_ == lookups_.size()) return false;
     Lookup& lookup = lookups_[at_];
     if (!lookup.asked) {
@@ -215,9 +211,7 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
     }
     ++at_;
     if (lookup.failure) return *lookup.failure;
-    entries = std::move(lookup.entries);
-    windows = &lookup.windows;
-    return true;
+    return decode(lookup.entries, lookup.windows, rows);
   }
 
   /// Together, so that each process is asked once.
@@ -226,37 +220,72 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
     if (!ask_from(first, [all] { all->set_value(); })) all->get_future().wait();
   }
 
-  /// Some entries of the scan's partition; goes on to the next partition, and after the last to what other processes
+  /// The partition of a scan that is being read: by columns where the order of the rows does not matter.
+  struct Reading {
+    std::unique_ptr<ColumnScan> columns;
+    std::unique_ptr<StoreScan> entries;
+  };
+  Status begin_scan(Task& task, int partition, Reading& reading) {
+    if (pull_->any_order() && !from_ && !to_) {
+      auto columns = ColumnScan::begin(reader(), pull_->rows(), task, engine_.images(), partition);
+      if (!columns) return columns.error();
+      reading.columns = std::move(*columns);
+      return {};
+    }
+    auto scan = reader().snapshot(task, reader().range(from_, to_));
+    if (!scan) return scan.error();
+    reading.entries = std::move(*scan);
+    if (pull_->any_order()) reading.entries->any_order();
+    return {};
+  }
+
+  /// Some rows of the scan's partition; goes on to the next partition, and after the last to what other processes
   /// have. False: that was all.
-  Result<bool> take_scanned(TableReader::Entries& entries) {
-    if (partition_ >= partitions()) return take_elsewhere(entries);
+  Result<bool> take_scanned(Batch& rows) {
+    if (partition_ >= partitions()) return take_elsewhere(rows);
     if (const auto taken = taken_.find(partition_); taken != taken_.end()) {
-      scan_ = std::move(taken->second);
+      reading_ = std::move(taken->second);
       taken_.erase(taken);
-    } else if (scan_ == nullptr) {
-      auto here = visit(partition_, [&](Task& task) -> Status {
-        auto scan = reader().snapshot(task, reader().range(from_, to_));
-        if (!scan) return scan.error();
-        scan_ = std::move(*scan);
-        if (pull_->any_order()) scan_->any_order();
-        return {};
-      });
+    } else if (reading_.columns == nullptr && reading_.entries == nullptr) {
+      auto here = visit(partition_, [&](Task& task) { return begin_scan(task, partition_, reading_); });
       if (!here) return here.error();
       if (!*here) {
         elsewhere_.push_back(partition_++);
         return true;
       }
     }
-    auto more = scan_->next(kRowsPerBatch, entries);
+    auto more = reading_.columns != nullptr ? take_columns(rows) : take_entries(rows);
     if (!more) return more.error();
     if (!*more) {
-      scan_.reset();
+      reading_ = {};
       ++partition_;
     }
     return true;
   }
+  Result<bool> take_columns(Batch& rows) {
+    auto next = reading_.columns->next(reader(), windows_);
+    if (!next) return next.error();
+    if (*next) rows = std::move(**next);
+    return next->has_value();
+  }
+  Result<bool> take_entries(Batch& rows) {
+    TableReader::Entries entries;
+    auto more = reading_.entries->next(kRowsPerBatch, entries);
+    if (!more) return more.error();
+    if (auto read = decode(entries, windows_, rows); !read) return read.error();
+    return *more;
+  }
 
-  Result<bool> take_elsewhere(TableReader::Entries& entries) {
+  /// True, once `rows` are those of the entries.
+  Result<bool> decode(const TableReader::Entries& entries, const WindowRange& windows, Batch& rows) {
+    if (entries.empty()) return true;
+    auto read = reader().rows(entries, windows);
+    if (!read) return read.error();
+    rows = std::move(*read);
+    return true;
+  }
+
+  Result<bool> take_elsewhere(Batch& rows) {
     if (elsewhere_.empty()) return false;
     if (scan_elsewhere_ == nullptr) {
       TableReader::Range keys = reader().range(from_, to_);
@@ -265,15 +294,12 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
       scan_elsewhere_ = std::make_unique<ScanElsewhere>(engine_, run_, reader().subtopology(), std::move(range),
                                                         pull_->limit().has_value(), pull_->allowed_lag());
     }
-    return scan_elsewhere_->next(entries);
+    TableReader::Entries entries;
+    auto more = scan_elsewhere_->next(entries);
+    if (!more || !*more) return more;
+    return decode(entries, windows_, rows);
   }
 
-  Status run_plan(const TableReader::Entries& entries, const WindowRange& windows) {
-    auto rows = reader().rows(entries, windows);
-    if (!rows) return rows.error();
-    if (rows->rows == 0) return {};
-    return take(instance_->pipeline->apply(*rows));
-  }
   Status take(Result<std::vector<Batch>*> made) {
     if (!made) return made.error();
     ready_.swap(**made);
@@ -292,10 +318,10 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
   std::function<void()> later_;
 
   std::optional<Value> from_, to_;
-  WindowRange windows_;                              // of the scan
-  std::vector<Worker*> workers_;                     // that had the partitions when all were entered
-  std::map<int, std::unique_ptr<StoreScan>> taken_;  // of partitions, at that instant
-  std::unique_ptr<StoreScan> scan_;
+  WindowRange windows_;           // of the scan
+  std::vector<Worker*> workers_;  // that had the partitions when all were entered
+  std::map<int, Reading> taken_;  // of partitions, at that instant
+  Reading reading_;
   int partition_ = 0;
   std::vector<int> elsewhere_;  // partitions that are not here
   std::unique_ptr<ScanElsewhere> scan_elsewhere_;

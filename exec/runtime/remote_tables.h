@@ -38,6 +38,9 @@ struct TableRange {
   std::vector<int> partitions;
   std::string from, to;                      // [from, to); empty: no bound
   std::optional<std::int64_t> max_lag = {};  // as above
+  /// What is to be done with the rows where they are: a plan in JSON whose leaf is the scan. What it gives then
+  /// travels, as an entry per row that PullStep of the same plan reads. Empty: the entries of the store do.
+  std::string work = {};
 };
 
 /// What a range has, partition by partition in the order asked for.
@@ -45,7 +48,7 @@ class TablePages {
  public:
   struct Page {
     TableEntries entries;
-    bool last = false;  // of its partition
+    bool last = false;  // of its partition; of all that is asked for, where there is work
   };
   virtual ~TablePages() = default;
   /// Waits. Not to be called again after the last page of the last partition, or an error. Fault::unavailable: a

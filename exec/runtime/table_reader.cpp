@@ -14,16 +14,44 @@ namespace {
 
 constexpr std::size_t kWindowTail = 17;  // more than any window adds to a key
 
-/// What a table's query does to the rows of its store, as a plan of its own.
-std::shared_ptr<const PhysicalPlan> plan_above(const PhysicalPlan& keeper) {
+using Columns = std::vector<bool>;  // by position: is it wanted?
+
+/// Columns that are to be in what goes into each of the nodes above the store, so that the last one gives `wanted`; and
+/// behind them `wanted` itself.
+std::vector<Columns> columns_below(const Materialization& table, Columns wanted) {
+  std::vector<Columns> columns{std::move(wanted)};
+  for (std::size_t i = table.above.size(); i-- > 0;) {
+    const PlanNode& above = *table.above[i];
+    const std::size_t size = i == 0 ? table.store_schema.size() : table.above[i - 1]->schema.size();
+    Columns below(size);
+    if (const auto* filter = above.as<FilterNode>()) {
+      below = columns.back();
+      collect_columns(*filter->predicate, below);
+    } else {
+      const auto& items = above.as<ProjectNode>()->items;
+      for (std::size_t item = 0; item < items.size(); ++item)
+        if (columns.back()[item]) collect_columns(*items[item].expr, below);
+    }
+    columns.push_back(std::move(below));
+  }
+  std::ranges::reverse(columns);
+  return columns;
+}
+
+/// What a table's query does to the rows of its store, as a plan of its own. `columns`: as columns_below gives them.
+std::shared_ptr<const PhysicalPlan> plan_above(const PhysicalPlan& keeper, const std::vector<Columns>& columns) {
   const Materialization& table = *keeper.materialization;
   NodePtr node = make_node(
       StoreScanNode{.table = {}, .query = keeper.query_id, .rows = table.store_schema, .window_of_rows = table.window});
-  for (const NodePtr& above : table.above) {
-    if (const auto* filter = above->as<FilterNode>())
+  for (std::size_t i = 0; i < table.above.size(); ++i) {
+    if (const auto* filter = table.above[i]->as<FilterNode>()) {
       node = make_node(FilterNode{.input = std::move(node), .predicate = filter->predicate});
-    else
-      node = make_node(ProjectNode{.input = std::move(node), .items = above->as<ProjectNode>()->items});
+      continue;
+    }
+    std::vector<ProjectItem> items = table.above[i]->as<ProjectNode>()->items;
+    for (std::size_t item = 0; item < items.size(); ++item)
+      if (!columns[i + 1][item]) items[item].expr = make_literal(Value(), items[item].expr->type);
+    node = make_node(ProjectNode{.input = std::move(node), .items = std::move(items)});
   }
   return std::make_shared<PhysicalPlan>(
       make_physical(make_node(OutputNode{.input = std::move(node), .limit = {}}), keeper.options,
@@ -61,7 +89,7 @@ std::vector<std::size_t> placing_columns(const PlanNode& kept) {
 
 }  // namespace
 
-TableReader::TableReader(std::shared_ptr<const PhysicalPlan> keeper) : keeper_(std::move(keeper)) {
+TableReader::TableReader(std::shared_ptr<const PhysicalPlan> keeper, const Schema* rows) : keeper_(std::move(keeper)) {
   const PhysicalPlan& plan = *keeper_;
   const Materialization& table = *plan.materialization;
   for (std::size_t i = 0; i < plan.subtopologies.size(); ++i)
@@ -75,16 +103,26 @@ TableReader::TableReader(std::shared_ptr<const PhysicalPlan> keeper) : keeper_(s
   const auto keys = table.store_schema.keys();
   for (const std::size_t at : placing_) placing_columns_.push_back(keys[at]);
   key_format_ = sources_of(*subtopology.root).front()->as<SourceNode>()->key_format;
-  reader_ = std::make_unique<StoreReader>(*store_->owner);
+  std::vector<bool> wanted(plan.result.size(), rows == nullptr);
+  if (rows != nullptr && rows->size() < plan.result.size()) {
+    for (const ColumnDef& column : rows->columns) {
+      given_.push_back(*plan.result.find(column.name));
+      wanted[given_.back()] = true;
+    }
+  } else {
+    wanted.assign(plan.result.size(), true);
+  }
+  columns_ = columns_below(table, std::move(wanted));
+  reader_ = std::make_unique<StoreReader>(*store_->owner, columns_.front());
   // A table reads as its topic does.
   if (const auto* sink = plan.subtopologies.back().root->as<SinkNode>())
     defaults_ = ProtobufDefaults::make(sink->value_format, plan.result.columns);
 }
 
-Result<std::unique_ptr<TableReader>> TableReader::make(std::shared_ptr<const PhysicalPlan> keeper) {
-  std::unique_ptr<TableReader> made(new TableReader(std::move(keeper)));
+Result<std::unique_ptr<TableReader>> TableReader::make(std::shared_ptr<const PhysicalPlan> keeper, const Schema* rows) {
+  std::unique_ptr<TableReader> made(new TableReader(std::move(keeper), rows));
   if (made->keeper_->materialization->above.empty()) return made;
-  auto above = RowPipeline::make(plan_above(*made->keeper_));
+  auto above = RowPipeline::make(plan_above(*made->keeper_, made->columns_));
   if (!above) return above.error();
   made->above_ = std::move(*above);
   return made;
@@ -138,16 +176,43 @@ TableReader::Range TableReader::range(const std::optional<Value>& from, const st
   return range;
 }
 
+Result<TableReader::Taken> TableReader::take(Task& task) const {
+  const auto store = store_of(task);
+  if (!store) return store.error();
+  Taken taken{.version = (*store)->version(), .rows = {}, .rest = nullptr};
+  auto rest = (*store)->snapshot_values(
+      [&](std::span<const std::string_view> keys, std::span<const std::byte* const> values) -> Status {
+        auto read = reader_->read(keys, values);
+        if (!read) return read.error();
+        taken.rows.push_back(std::move(*read));
+        return {};
+      });
+  if (!rest) return rest.error();
+  taken.rest = std::move(*rest);
+  return taken;
+}
+
+std::uint64_t TableReader::version(Task& task) const {
+  const auto store = store_of(task);
+  return store ? (*store)->version() : 0;
+}
+
+void keep_windows(Batch& batch, const WindowRange& windows) {
+  if (!batch.window_start || windows.is_open()) return;
+  std::vector<std::uint32_t> kept;
+  for (std::uint32_t row = 0; row < batch.rows; ++row)
+    if (windows.holds((*batch.window_start)[row], (*batch.window_end)[row])) kept.push_back(row);
+  if (kept.size() < batch.rows) batch = gather(batch, kept);
+}
+
 Result<Batch> TableReader::rows(const Entries& entries, const WindowRange& windows) {
   auto decoded = reader_->decode(entries);
   if (!decoded) return decoded.error();
-  Batch batch = std::move(*decoded);
-  if (batch.window_start && !windows.is_open()) {
-    std::vector<std::uint32_t> kept;
-    for (std::uint32_t row = 0; row < batch.rows; ++row)
-      if (windows.holds((*batch.window_start)[row], (*batch.window_end)[row])) kept.push_back(row);
-    if (kept.size() < batch.rows) batch = gather(batch, kept);
-  }
+  keep_windows(*decoded, windows);
+  return result(std::move(*decoded));
+}
+
+Result<Batch> TableReader::result(Batch batch) {
   if (above_) {
     auto made = above_->apply(batch);
     if (!made) return made.error();
@@ -155,6 +220,11 @@ Result<Batch> TableReader::rows(const Entries& entries, const WindowRange& windo
     batch = (*made)->empty() ? Batch{} : std::move((*made)->front());
   }
   if (defaults_ && batch.rows > 0) defaults_->apply(batch.columns);
+  if (!given_.empty() && batch.rows > 0) {
+    std::vector<ColumnPtr> given;
+    for (const std::size_t column : given_) given.push_back(std::move(batch.columns[column]));
+    batch.columns = std::move(given);
+  }
   return batch;
 }
 

@@ -133,6 +133,8 @@ class MapStore final : public Store {
   Status get(std::string_view key, const Visit& visit) override;
   Status scan(std::string_view from, std::string_view to, const Visit& visit) override;
   Result<std::unique_ptr<StoreScan>> snapshot(std::string_view from, std::string_view to) override;
+  Result<std::unique_ptr<StoreScan>> snapshot_values(const VisitValues& visit) override;
+  std::uint64_t version() const override { return version_; }
   Status get_windows(std::string_view key, std::int64_t from, std::int64_t to, const Visit& visit) override;
 
  private:
@@ -173,6 +175,7 @@ class MapStore final : public Store {
   void drop_images_if_done(Entry& entry);
   void drop_removed(Entry& entry);
   void expire(std::int64_t bound);
+  static std::uint64_t next_version();
   void mark(std::int64_t position);
   void free_segment(Segment& segment);
 
@@ -192,6 +195,8 @@ class MapStore final : public Store {
   void evict(std::size_t target);
   void evict(std::unique_ptr<Segment>& segment, std::size_t bytes);
   void evict_round(std::unique_ptr<Segment>& segment, std::size_t bytes);
+  class Snapshot;
+  void add_to(Snapshot& scan, const Segment& segment, std::string_view from, std::string_view to);
   Status scan_segment(Segment& segment, std::string_view from, std::string_view to, const Visit& visit);
   Status visit_key(Segment& segment, std::string_view key, const Visit& visit, bool& go_on);
 
@@ -221,6 +226,7 @@ class MapStore final : public Store {
   std::deque<Mark> marks_;
   std::int64_t newest_window_ = INT64_MIN, newest_committing_ = INT64_MIN, expired_position_ = 0;
   bool committing_now_ = false;
+  std::uint64_t version_ = next_version();
   bool replaying_ = false;
   std::vector<Segment*> bulk_segments_;  // written last
   std::unique_ptr<BulkLoad> bulk_;       // while a changelog is replayed that memory cannot hold

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 
 #include "exec/state/map_store.h"
@@ -41,7 +42,13 @@ Status MapStore::begin_commit(ChangelogSink& changelog) {
   return {};
 }
 
+std::uint64_t MapStore::next_version() {
+  static std::atomic<std::uint64_t> last{0};
+  return ++last;
+}
+
 void MapStore::commit_done(std::int64_t changelog_end) {
+  if (!committing_.empty()) version_ = next_version();
   for (Entry* entry : committing_) {
     if (entry->has(Entry::kCommittedPresent)) {
       free_image(segment(entry->window), std::exchange(entry->images->committed, nullptr), true);
@@ -162,6 +169,7 @@ void MapStore::expire(std::int64_t bound) {
       on_drop_(gone);
     }
     free_segment(segment);
+    version_ = next_version();
     if (last_ == &segment) last_ = nullptr;
     segments_.erase(segments_.begin());
   }

@@ -8,6 +8,7 @@ namespace millrace::inline exec {
 
 Status MapStore::restore(std::span<const RecordView> records) {
   replaying_ = true;
+  version_ = next_version();
   for (const RecordView& record : records) {
     committed_end_ = std::max(committed_end_, record.offset + 1);
     if (!record.key.has_value() || record.key->size() < options_.window_bytes) continue;
@@ -83,6 +84,7 @@ Status MapStore::restored(std::int64_t changelog_end) {
 }
 
 Status MapStore::clear() {
+  version_ = next_version();
   for (auto& [id, segment] : segments_) free_segment(*segment);
   segments_.clear();
   last_ = nullptr;

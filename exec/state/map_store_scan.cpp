@@ -1,13 +1,13 @@
 #include <algorithm>
 #include <cstring>
 
+#include "exec/data/batch.h"
 #include "exec/state/map_store.h"
 
 namespace millrace::inline exec {
-namespace {
 
 /// Memory's entries, copied, merged with what cursors over RocksDB see; memory wins.
-class SnapshotScan final : public StoreScan {
+class MapStore::Snapshot final : public StoreScan {
  public:
   /// No value: RocksDB may have one that no longer counts.
   void add(std::string_view key, std::optional<std::string_view> value) {
@@ -101,8 +101,6 @@ class SnapshotScan final : public StoreScan {
   bool ready_ = false, any_order_ = false;
 };
 
-}  // namespace
-
 std::pair<std::string, std::string> MapStore::db_range(const Segment& segment, std::string_view from,
                                                        std::string_view to) const {
   const std::string prefix = segment_prefix(segment.id);
@@ -115,26 +113,60 @@ std::pair<std::string, std::string> MapStore::db_range(const Segment& segment, s
   return {prefix + std::string(from), std::move(last)};
 }
 
-Result<std::unique_ptr<StoreScan>> MapStore::snapshot(std::string_view from, std::string_view to) {
-  auto scan = std::make_unique<SnapshotScan>();
+void MapStore::add_to(Snapshot& scan, const Segment& segment, std::string_view from, std::string_view to) {
   std::string bytes;
-  for (const auto& [id, segment] : segments_) {
-    segment->table.for_each([&, complete = segment->complete](const Entry& entry) {
-      const std::string_view name = key(entry);
-      if (entry.has(Entry::kUnread) || name < from || (!to.empty() && name >= to)) return;
-      if (const std::byte* value = committed(entry)) {
-        bytes.clear();
-        options_.layout->encode(value, bytes);
-        scan->add(name, bytes);
-      } else if (!complete) {
-        scan->add(name, std::nullopt);
-      }
-    });
-    if (segment->complete) continue;
-    const auto [first, last] = db_range(*segment, from, to);
-    scan->add(db_->cursor(id_, first, last), segment_prefix(id).size());
-  }
+  segment.table.for_each([&](const Entry& entry) {
+    const std::string_view name = key(entry);
+    if (entry.has(Entry::kUnread) || name < from || (!to.empty() && name >= to)) return;
+    if (const std::byte* value = committed(entry)) {
+      bytes.clear();
+      options_.layout->encode(value, bytes);
+      scan.add(name, bytes);
+    } else if (!segment.complete) {
+      scan.add(name, std::nullopt);
+    }
+  });
+  if (segment.complete) return;
+  const auto [first, last] = db_range(segment, from, to);
+  scan.add(db_->cursor(id_, first, last), segment_prefix(segment.id).size());
+}
+
+Result<std::unique_ptr<StoreScan>> MapStore::snapshot(std::string_view from, std::string_view to) {
+  auto scan = std::make_unique<Snapshot>();
+  for (const auto& [id, segment] : segments_) add_to(*scan, *segment, from, to);
   return std::unique_ptr<StoreScan>(std::move(scan));
+}
+
+Result<std::unique_ptr<StoreScan>> MapStore::snapshot_values(const VisitValues& visit) {
+  std::vector<std::string_view> keys;
+  std::vector<const std::byte*> values;
+  keys.reserve(kMaxBatchRows);
+  values.reserve(kMaxBatchRows);
+  Status visited;
+  const auto give = [&] {
+    if (visited && !keys.empty()) visited = visit(keys, values);
+    keys.clear();
+    values.clear();
+  };
+  std::unique_ptr<Snapshot> rest;
+  for (const auto& [id, segment] : segments_) {
+    if (!segment->complete) {
+      if (rest == nullptr) rest = std::make_unique<Snapshot>();
+      add_to(*rest, *segment, {}, {});
+      continue;
+    }
+    segment->table.for_each([&](const Entry& entry) {
+      const std::byte* value = entry.has(Entry::kUnread) ? nullptr : committed(entry);
+      if (value == nullptr) return;
+      keys.push_back(key(entry));
+      values.push_back(value);
+      if (keys.size() == kMaxBatchRows) give();
+    });
+  }
+  give();
+  if (!visited) return visited.error();
+  if (rest != nullptr) rest->any_order();
+  return std::unique_ptr<StoreScan>(std::move(rest));
 }
 
 }  // namespace millrace::inline exec

@@ -93,6 +93,18 @@ class Store {
   virtual Status scan(std::string_view from, std::string_view to, const Visit& visit) = 0;
   /// The same, to be read later. Takes time for what memory holds of the range, none for what RocksDB does.
   virtual Result<std::unique_ptr<StoreScan>> snapshot(std::string_view from, std::string_view to) = 0;
+  /// All of them, in any order: where memory has the values, `visit` gets them as they lie there (values[i], in the
+  /// store's layout, is that of keys[i]; good until it returns), a batch at most at a time. The others are in the
+  /// scan; null: there are none.
+  using VisitValues =
+      std::function<Status(std::span<const std::string_view> keys, std::span<const std::byte* const> values)>;
+  virtual Result<std::unique_ptr<StoreScan>> snapshot_values(const VisitValues& visit) {
+    (void)visit;
+    return snapshot({}, {});
+  }
+  /// Stands for the committed rows as they are: once they may be others it is another number, which no store of this
+  /// process had before. 0: not known.
+  virtual std::uint64_t version() const { return 0; }
   /// Windowed stores: the windows of one key (given without window) that start in [from, to], ascending. Other stores:
   /// as `get`.
   virtual Status get_windows(std::string_view key, std::int64_t from, std::int64_t to, const Visit& visit) = 0;

@@ -74,6 +74,7 @@ std::string Syntax::hint(Token* token, const antlr4::misc::IntervalSet& expected
   if (is_reserved(token->getType()) && (name_expected || would_fit_as_name(token, rule)))
     return "a reserved word is a name only in back-quotes: `" + word + "`";
   if (is_clause(token->getType())) return std::string(kClauseOrder);
+  if (starts_statement(token) && is_word(word)) return {};  // the message says what was meant
   if (const std::string nearest = closest_keyword(word, expected); !nearest.empty())
     return "did you mean " + nearest + "?";
   const bool semicolon = expected.size() == 1 && expected.contains(static_cast<ssize_t>(MillraceLexer::SEMICOLON));

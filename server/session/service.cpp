@@ -130,6 +130,7 @@ Status ServiceImpl::start() {
   engine.retry_first = std::chrono::milliseconds(config().integer("ksql.query.retry.backoff.initial.ms"));
   engine.retry_longest = std::chrono::milliseconds(config().integer("ksql.query.retry.backoff.max.ms"));
   engine.state_memory_bytes = static_cast<std::size_t>(config().integer("millrace.state.memory.bytes"));
+  engine.pull_cache_bytes = static_cast<std::size_t>(config().integer("millrace.pull.cache.max.bytes"));
   engine.transient_memory_bytes = static_cast<std::size_t>(config().integer("millrace.push.memory.bytes"));
   engine.batch_rows = static_cast<std::size_t>(config().integer("millrace.batch.rows"));
   engine.internal_replicas = static_cast<int>(config().integer("ksql.internal.topic.replicas"));

@@ -102,6 +102,7 @@ TEST(ErrorDetails, NameTheStatementAtFault) {
 
 TEST(ErrorDetails, HintsHelp) {
   EXPECT_EQ(error_of("SELECT * FRM x;").hint(), "did you mean FROM?");
+  EXPECT_EQ(error_of("SELEC * FROM x;").hint(), "");  // the message says it
   EXPECT_THAT(error_of("SELECT * FROM x ORDER BY y;").hint(), HasSubstr("ORDER BY"));
   EXPECT_THAT(error_of("SELECT * FROM (SELECT * FROM x);").hint(), HasSubstr("sub-queries"));
   EXPECT_THAT(error_of("SELECT 'x FROM y;").hint(), HasSubstr("not closed"));
