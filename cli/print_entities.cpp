@@ -204,6 +204,7 @@ std::string print_source(const json::object& source, const PrintOptions& options
            labelled("Key format", text(source, "keyFormat")) + labelled("Value format", text(source, "valueFormat")) +
            labelled("Kafka topic", fmt::format("{} (partitions: {}, replication: {})", text(source, "topic"),
                                                text(source, "partitions"), text(source, "replication")));
+    if (source.contains("guarantee")) out += labelled("Guarantee", text(source, "guarantee"));
     for (const json::value& one : list(source, "schemas"))
       out += labelled(text(one.as_object(), "part") == "KEY" ? "Key schema" : "Value schema",
                       fmt::format("{} ({})", text(one.as_object(), "subject"), schema_text(one.as_object())));

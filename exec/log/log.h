@@ -214,6 +214,8 @@ class Log {
   virtual LogTraits traits() const = 0;
   /// The other clusters that it knows.
   virtual std::vector<std::string> clusters() const { return {}; }
+  /// One of them has not answered for a while. Does not wait.
+  virtual bool is_away(std::string_view /*cluster*/) const { return false; }
   virtual Status create_topic(const std::string& name,
                               const TopicConfig& config) = 0;  // an existing topic is a user error
   virtual Result<std::vector<TopicDescription>> list_topics() = 0;

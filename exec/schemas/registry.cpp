@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include "planner/types/topic_name.h"
+
 namespace millrace::inline exec {
 namespace {
 
@@ -65,12 +67,13 @@ Result<SchemaText> resolve(SchemaRegistry& registry, const SchemaSource& schema)
 }
 
 std::string subject_name(std::string_view topic, bool is_key) {
-  return fmt::format("{}-{}", topic, is_key ? "key" : "value");
+  return fmt::format("{}-{}", split_topic(topic).name, is_key ? "key" : "value");
 }
 
 std::string subject_of(const FormatInfo& format, std::string_view topic, bool is_key) {
   if (format.naming == SubjectNaming::topic) return subject_name(topic, is_key);
-  return format.naming == SubjectNaming::record ? format.full_name : fmt::format("{}-{}", topic, format.full_name);
+  return format.naming == SubjectNaming::record ? format.full_name
+                                                : fmt::format("{}-{}", split_topic(topic).name, format.full_name);
 }
 
 }  // namespace millrace::inline exec

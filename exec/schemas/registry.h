@@ -86,7 +86,7 @@ class SchemaRegistry {
 /// The text of a schema with all that it refers to, in an order in which each comes after what it needs.
 Result<SchemaText> resolve(SchemaRegistry& registry, const SchemaSource& schema);
 
-/// <topic>-key or <topic>-value.
+/// <topic>-key or <topic>-value, whatever cluster it lies in: their schemas are in one registry.
 std::string subject_name(std::string_view topic, bool is_key);
 /// The subject of a topic's keys or values in a format.
 std::string subject_of(const FormatInfo& format, std::string_view topic, bool is_key);

@@ -4,6 +4,7 @@
 
 #include "parser/ast/format.h"
 #include "planner/bind/ast_rewrite.h"
+#include "planner/types/topic_name.h"
 
 namespace millrace::inline planner {
 namespace {
@@ -66,7 +67,7 @@ std::string canonical_text(const ast::CreateAs& statement, const BoundQuery& bou
   ast::CreateAs copy = statement;
   const SourceDef& sink = *bound.sink;
   set_default(copy.properties, "CLEANUP_POLICY", text(policy(sink)));
-  set_default(copy.properties, "KAFKA_TOPIC", text(sink.topic));
+  set_default(copy.properties, "KAFKA_TOPIC", text(std::string(split_topic(sink.topic).name)));
   set_default(copy.properties, "PARTITIONS", number(sink.partitions));
   set_default(copy.properties, "REPLICAS", number(sink.replicas));
   if (sink.kind == RelationKind::stream || sink.window) {

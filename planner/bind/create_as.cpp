@@ -88,8 +88,7 @@ BoundQuery bind_create_as(const ast::CreateAs& statement, const BindContext& con
   if (sink.window && kind == RelationKind::table) sink.window_retention_ms = kept_for(select.root);
   sink.from_query = true;
   sink.idle_timeout_ms = idle_timeout_of(with, context);
-  sink.topic =
-      with.topic.value_or(find_property(context.properties, "ksql.output.topic.name.prefix").value_or("") + sink.name);
+  sink.topic = topic_of(with, setting_text(context.properties, "ksql.output.topic.name.prefix") + sink.name, context);
   set_sink_formats(sink, select, with, context);
   check_duplicate_columns(sink.schema, statement.name.span);
   set_timestamp(sink, with, context);

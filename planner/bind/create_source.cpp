@@ -212,7 +212,7 @@ BoundCreate bind_create(const ast::CreateSource& statement, const BindContext& c
         Code::invalid_property, statement.name.span,
         "Failed to prepare statement: Missing required property \"KAFKA_TOPIC\" which has no default value.");
   }
-  source.topic = *with.topic;
+  source.topic = topic_of(with, source.name, context);
   source.window = with.window;
   source.idle_timeout_ms = idle_timeout_of(with, context);
   set_formats(statement, context, with, source);

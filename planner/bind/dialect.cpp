@@ -16,6 +16,7 @@ bool lifts(Lifted what, const PropertyMap& properties) {
     case Lifted::loose_aggregates:
     case Lifted::any_join:
     case Lifted::idle_timeout:
+    case Lifted::other_clusters:
     case Lifted::key_format:
       return dialect_of(properties) == Dialect::millrace;
   }

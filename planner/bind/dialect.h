@@ -18,6 +18,7 @@ enum class Lifted : std::uint8_t {
   loose_aggregates,  // GROUP BY without aggregates, aggregates without GROUP BY in persistent queries
   any_join,          // several conditions in ON, a source joined with itself, any number of partitions
   idle_timeout,      // IDLE_TIMEOUT in WITH
+  other_clusters,    // KAFKA_CLUSTER in WITH
   key_format,        // an inherited key format that cannot hold the key of a result gives way to JSON
 };
 

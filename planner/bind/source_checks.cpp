@@ -11,6 +11,7 @@
 #include "planner/bind/expr_binder.h"
 #include "planner/bind/nearest.h"
 #include "planner/bind/scope.h"
+#include "planner/types/topic_name.h"
 
 namespace millrace::inline planner {
 namespace {
@@ -165,6 +166,17 @@ std::optional<std::int64_t> idle_timeout_of(const WithProperties& with, const Bi
     throw SqlError(Code::invalid_property, with.span,
                    "Failed to prepare statement: Invalid config variable(s) in the WITH clause: IDLE_TIMEOUT");
   return with.idle_timeout_ms;
+}
+
+std::string topic_of(const WithProperties& with, const std::string& name, const BindContext& context) {
+  const std::string& topic = with.topic ? *with.topic : name;
+  if (!with.cluster) return topic;
+  if (!lifts(Lifted::other_clusters, context.properties))
+    throw SqlError(Code::invalid_property, with.cluster_span,
+                   "Failed to prepare statement: Invalid config variable(s) in the WITH clause: KAFKA_CLUSTER");
+  if (const auto why = context.topics.missing_cluster(*with.cluster))
+    throw SqlError(Code::invalid_property, with.cluster_span, *why);
+  return topic_in(*with.cluster, topic);
 }
 
 void check_name_free(const Catalog& catalog, const ast::Identifier& name, RelationKind kind, bool or_replace,

@@ -19,9 +19,12 @@ void check_duplicate_columns(const Schema& schema, Span span);
 void set_timestamp(SourceDef& source, const WithProperties& with, const BindContext& context);
 /// Throws when `next` cannot replace `old` (CREATE OR REPLACE, sql.md).
 void check_upgrade(const SourceDef& old, const SourceDef& next, Span span);
-/// Throws when the name is taken. For OR REPLACE: when the old or new source may not be replaced. IF NOT EXISTS passes.
 /// IDLE_TIMEOUT, which `ksql` does not know.
 std::optional<std::int64_t> idle_timeout_of(const WithProperties& with, const BindContext& context);
+/// The topic that WITH names, or one of that name, with the cluster that it lies in. Throws where there is no such
+/// cluster.
+std::string topic_of(const WithProperties& with, const std::string& name, const BindContext& context);
+/// Throws when the name is taken. For OR REPLACE: when the old or new source may not be replaced. IF NOT EXISTS passes.
 void check_name_free(const Catalog& catalog, const ast::Identifier& name, RelationKind kind, bool or_replace,
                      bool if_not_exists, bool read_only);
 /// Throws when an existing topic has other counts than asked for.

@@ -11,6 +11,7 @@
 #include "parser/error/letter_case.h"
 #include "planner/bind/formats.h"
 #include "planner/types/civil.h"
+#include "planner/types/topic_name.h"
 
 namespace millrace::inline planner {
 namespace {
@@ -85,6 +86,20 @@ char delimiter_of(const ast::Property& property) {
   return text[0];
 }
 
+std::string topic_name_of(const ast::Property& property) {
+  std::string name = text_of(property);
+  if (name.find(kClusterMark) != std::string::npos)
+    fail_value(property, "a topic has no '/' in its name; KAFKA_CLUSTER says in which cluster it is.");
+  return name;
+}
+
+void take_cluster(const ast::Property& property, WithProperties& with) {
+  with.cluster = text_of(property);
+  with.cluster_span = property.span;
+  if (!is_cluster_name(*with.cluster))
+    fail_value(property, "a cluster is called by letters, digits, '-' and '_', as in the server's settings.");
+}
+
 WindowType window_type_of(const ast::Property& property) {
   const std::string text = upper_case(text_of(property));
   if (text == "SESSION") return WindowType::session;
@@ -127,6 +142,7 @@ NullableRepresentation nullable_of(const ast::Property& property) {
 
 bool allowed(const std::string& name, WithKind kind) {
   constexpr std::array kAlways = {"KAFKA_TOPIC",
+                                  "KAFKA_CLUSTER",
                                   "PARTITIONS",
                                   "REPLICAS",
                                   "RETENTION_MS",
@@ -156,7 +172,9 @@ bool allowed(const std::string& name, WithKind kind) {
 bool take_topic_property(const ast::Property& property, WithProperties& with) {
   const std::string& name = property.name;
   if (name == "KAFKA_TOPIC")
-    with.topic = text_of(property);
+    with.topic = topic_name_of(property);
+  else if (name == "KAFKA_CLUSTER")
+    take_cluster(property, with);
   else if (name == "PARTITIONS")
     with.partitions = small_number_of(property, 1);
   else if (name == "REPLICAS")

@@ -27,6 +27,7 @@ struct WithProperties {
   std::optional<std::string> query_id;
   std::optional<std::int64_t> idle_timeout_ms;
   Span span;  // of the first property
+  Span cluster_span;
 
   std::optional<std::string> wanted_key_format() const { return format ? format : key_format; }
   std::optional<std::string> wanted_value_format() const { return format ? format : value_format; }

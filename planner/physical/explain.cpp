@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "planner/physical/guarantee.h"
 #include "planner/physical/plan.h"
 
 namespace millrace::inline planner {
@@ -9,6 +10,8 @@ std::string explain(const PhysicalPlan& plan) {
   std::string fired;
   for (const auto& rule : plan.fired_rules) fired += (fired.empty() ? "" : ", ") + rule;
   out += fmt::format("rules: {}\n", fired.empty() ? "none" : fired);
+  if (const std::string guarantee = guarantee_of(plan); !guarantee.empty())
+    out += fmt::format("guarantee: {}\n", guarantee);
   for (const auto& subtopology : plan.subtopologies) {
     out += fmt::format("subtopology {}\n", subtopology.id);
     const std::string tree = explain(subtopology.root);

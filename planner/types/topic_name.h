@@ -15,6 +15,9 @@ struct TopicName {
   std::string_view name;     // as that cluster knows it
 };
 
+/// What a cluster may be called, as part of settings' names.
+bool is_cluster_name(std::string_view name);
+
 inline TopicName split_topic(std::string_view topic) {
   const std::size_t mark = topic.find(kClusterMark);
   if (mark == std::string_view::npos) return {{}, topic};

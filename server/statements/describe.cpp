@@ -3,6 +3,7 @@
 #include <map>
 
 #include "planner/bind/views.h"
+#include "planner/physical/guarantee.h"
 #include "server/queries/topics.h"
 #include "server/statements/entities.h"
 #include "server/statements/families.h"
@@ -75,30 +76,35 @@ json::object source_description(const SourceDef& source, bool extended, const Sh
           {"topicSummaries", topic_summaries(query->id, context)}});
     }
   }
+  std::string guarantee;
+  for (const QueryPtr& query : state->writers_of(source.name))
+    if (extended && guarantee.empty()) guarantee = guarantee_of(*query->plan);
   json::array constraints;
   for (const QueryPtr& query : state->readers_of(source.name))
     if (query->origin == QueryOrigin::create_as) constraints.emplace_back(query->sink);
-  return {{"name", source.name},
-          {"windowType", window_json(source.window)},
-          {"readQueries", std::move(readers)},
-          {"writeQueries", std::move(writers)},
-          {"fields", fields_json(source.schema)},
-          {"type", source.kind == RelationKind::stream ? "STREAM" : "TABLE"},
-          {"timestamp", source.timestamp_column.value_or("")},
-          {"statistics", extended ? fmt::format("messages produced: {}", rows) : ""},
-          {"errorStats", extended ? fmt::format("records skipped: {}", errors) : ""},
-          {"extended", extended},
-          {"keyFormat", source.key_format.name},
-          {"valueFormat", source.value_format.name},
-          {"topic", source.topic},
-          {"partitions", partitions},
-          {"replication", replicas},
-          {"statement", source.statement},
-          {"queryOffsetSummaries", std::move(summaries)},
-          {"sourceConstraints", std::move(constraints)},
-          {"schemas", extended ? schemas_json(source, context.registry) : json::array{}},
-          {"clusterStatistics", json::array{}},
-          {"clusterErrorStats", json::array{}}};
+  json::object description{{"name", source.name},
+                           {"windowType", window_json(source.window)},
+                           {"readQueries", std::move(readers)},
+                           {"writeQueries", std::move(writers)},
+                           {"fields", fields_json(source.schema)},
+                           {"type", source.kind == RelationKind::stream ? "STREAM" : "TABLE"},
+                           {"timestamp", source.timestamp_column.value_or("")},
+                           {"statistics", extended ? fmt::format("messages produced: {}", rows) : ""},
+                           {"errorStats", extended ? fmt::format("records skipped: {}", errors) : ""},
+                           {"extended", extended},
+                           {"keyFormat", source.key_format.name},
+                           {"valueFormat", source.value_format.name},
+                           {"topic", source.topic},
+                           {"partitions", partitions},
+                           {"replication", replicas},
+                           {"statement", source.statement},
+                           {"queryOffsetSummaries", std::move(summaries)},
+                           {"sourceConstraints", std::move(constraints)},
+                           {"schemas", extended ? schemas_json(source, context.registry) : json::array{}},
+                           {"clusterStatistics", json::array{}},
+                           {"clusterErrorStats", json::array{}}};
+  if (!guarantee.empty()) description["guarantee"] = std::move(guarantee);
+  return description;
 }
 
 const SourceDef& find_source(const Catalog& catalog, const ast::Identifier& name) {

@@ -122,8 +122,8 @@ bool exists_already(const std::string& name, ast::SourceKind kind, bool or_repla
 void check_no_views(const std::string& name, const StatementContext& context);
 /// Reading and writing a table, for statements that answer with how many rows there were: they tell what is in it.
 void need_changes(const ast::Identifier& table, Needs& needs);
-/// The KAFKA_TOPIC of WITH.
-std::optional<std::string> topic_property(const ast::Properties& properties);
+/// The topic that WITH says, with its cluster; where it says only that, one called `name` there.
+std::optional<std::string> topic_property(const ast::Properties& properties, const std::string& name);
 /// The id of a query that the next command starts: PREFIX_SINK_NUMBER.
 std::string next_query_id(std::string_view prefix, std::string_view sink, const StatementContext& context);
 

@@ -240,7 +240,7 @@ Planned plan(const ast::ControlQuery& control, const ast::Statement& statement, 
 
 void need(const ast::CreateAs& create, Needs& needs) {
   needs.add(Privilege::create, create.name.text);
-  if (auto topic = topic_property(create.properties)) needs.add(Privilege::write, *topic);
+  if (auto topic = topic_property(create.properties, create.name.text)) needs.add(Privilege::write, *topic);
   needs.add(*create.query);
 }
 

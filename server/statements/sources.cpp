@@ -9,6 +9,7 @@
 #include "planner/bind/scope.h"
 #include "planner/bind/source_checks.h"
 #include "planner/catalog/formats.h"
+#include "planner/types/topic_name.h"
 #include "server/statements/families.h"
 #include "server/statements/source_table.h"
 
@@ -177,17 +178,21 @@ Planned plan(const ast::DropSource& drop, const ast::Statement& statement, const
   return result;
 }
 
-std::optional<std::string> topic_property(const ast::Properties& properties) {
-  for (const auto& property : properties)
-    if (upper_case(property.name) == "KAFKA_TOPIC")
-      if (const auto* text = property.value->as<ast::StringLiteral>()) return text->value;
-  return std::nullopt;
+std::optional<std::string> topic_property(const ast::Properties& properties, const std::string& name) {
+  std::optional<std::string> topic, cluster;
+  for (const auto& property : properties) {
+    const auto* text = property.value->as<ast::StringLiteral>();
+    const std::string word = upper_case(property.name);
+    if (text != nullptr && word == "KAFKA_TOPIC") topic = text->value;
+    if (text != nullptr && word == "KAFKA_CLUSTER") cluster = text->value;
+  }
+  return cluster ? topic_in(*cluster, topic.value_or(name)) : topic;
 }
 
 void need(const ast::CreateSource& create, Needs& needs) {
   needs.add(Privilege::create, create.name.text);
   // Who may declare a source over a topic may read and fill it.
-  const std::string topic = topic_property(create.properties).value_or(create.name.text);
+  const std::string topic = topic_property(create.properties, create.name.text).value_or(create.name.text);
   needs.add(Privilege::read, topic);
   if (!create.read_only) needs.add(Privilege::write, topic);
 }
