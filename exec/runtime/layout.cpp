@@ -1,8 +1,14 @@
 #include "exec/runtime/layout.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <map>
+#include <set>
 
 #include "parser/error/ensure.h"
+#include "planner/types/topic_name.h"
 
 namespace millrace::inline exec {
 namespace {
@@ -140,6 +146,16 @@ std::uint64_t stable_hash(std::string_view text) {
   return hash ^ (hash >> 29);
 }
 
+std::string other_clusters(const PhysicalPlan& plan) {
+  std::set<std::string_view> clusters;
+  for (const Subtopology& sub : plan.subtopologies) {
+    for (const PlanNode* node : sources_of(*sub.root)) clusters.insert(cluster_of(node->as<SourceNode>()->topic));
+    if (const auto* sink = sub.root->as<SinkNode>()) clusters.insert(cluster_of(sink->topic));
+  }
+  clusters.erase(std::string_view());
+  return fmt::format("{}", fmt::join(clusters, ","));
+}
+
 std::vector<const PlanNode*> sources_of(const PlanNode& root) {
   std::vector<const PlanNode*> out;
   collect_sources(root, out);
@@ -161,9 +177,14 @@ Status TopicSizes::look_up(std::span<const PhysicalPlan* const> plans) {
   }
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
-  const auto counts = log_.partition_counts(names);
-  if (!counts) return counts.error();
-  for (std::size_t i = 0; i < names.size(); ++i) known_[names[i]] = (*counts)[i];
+  // One round trip for each cluster. What is not known of others is asked again, by those who want it.
+  std::map<std::string_view, std::vector<std::string>> by_cluster;
+  for (const std::string& name : names) by_cluster[cluster_of(name)].push_back(name);
+  for (const auto& [cluster, topics] : by_cluster) {
+    const auto counts = log_.partition_counts(topics);
+    if (!counts && cluster.empty()) return counts.error();
+    for (std::size_t i = 0; counts && i < topics.size(); ++i) known_[topics[i]] = (*counts)[i];
+  }
   return {};
 }
 

@@ -67,6 +67,9 @@ Result<QueryLayout> make_layout(TopicSizes& sizes, const PhysicalPlan& plan, int
 /// The same in every process and version.
 std::uint64_t stable_hash(std::string_view text);
 
+/// The other clusters whose topics a plan reads or writes, in order, separated by commas; empty: none.
+std::string other_clusters(const PhysicalPlan& plan);
+
 /// The SourceNodes of a tree, left to right.
 std::vector<const PlanNode*> sources_of(const PlanNode& root);
 

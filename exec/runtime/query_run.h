@@ -47,6 +47,7 @@ struct QueryRun {
   const std::uint64_t identity;
   const QueryLayout layout;
   const std::unique_ptr<Pace> pace;  // null: the tasks need not go side by side
+  int group = 0;                     // of workers that run it (workers.h); as it was made
   QueryOptions options;              // as the tasks shall see them
   std::atomic<bool> paused{false};
   std::atomic<bool> stopped{false};  // for good: nothing of it is worth keeping
@@ -127,8 +128,11 @@ struct QueryRun {
   /// When a failed query is due again: waits double from `first` to `longest`.
   Clock::time_point due(std::chrono::milliseconds first, std::chrono::milliseconds longest) const {
     const MutexLock lock(mutex);
+    // A cluster that comes back is to be used soon, and asking whether it is there costs nothing.
+    if (failure && failure->fault == Fault::unavailable) longest = std::min(longest, kLongestAway);
     return failed_at + std::min(longest, first * (1 << std::clamp(attempts - 1, 0, 16)));
   }
+  static constexpr std::chrono::milliseconds kLongestAway{3000};
 
  private:
   static constexpr std::chrono::minutes kHealthy{1};
