@@ -12,6 +12,7 @@ namespace {
 constexpr std::size_t kPendingLimit = 32 << 20;  // bytes in the open transaction that make it end
 constexpr std::size_t kDirtyLimit = 128 << 20;   // likewise bytes of changed state
 constexpr Clock::duration kLongestGap = std::chrono::milliseconds{40};
+constexpr Clock::duration kGapOfTask = std::chrono::milliseconds{1};
 // Queries come and go, and so do the topics that a worker writes to.
 constexpr std::chrono::hours kTopicsKept{1};
 constexpr std::chrono::minutes kTidyGap{1};
@@ -56,11 +57,13 @@ bool Committer::due(const Activity& now) const {
 }
 
 // From the beginning of one commit to that of the next, when input runs dry. Where commits are dear (on a broker, which
-// pays for each as well), they pause for as long as they last.
+// pays for each as well, and for each partition that it writes to), they pause for as long as they last; the longer,
+// the more tasks share one.
 Clock::duration Committer::gap() const {
   const Clock::duration least = setup_.gap;
   if (least == Clock::duration{}) return least;
-  return std::max(least, std::min(std::max(2 * took_, kShare * began_for_), kLongestGap));
+  const Clock::duration longest = kLongestGap + static_cast<int>(took_of_) * kGapOfTask;
+  return std::max(least, std::min(std::max(2 * took_, kShare * began_for_), longest));
 }
 
 std::optional<Committer::Failure> Committer::begin(Tasks tasks) {
@@ -94,6 +97,7 @@ Committer::End Committer::end(std::chrono::milliseconds wait) {
   if (state.outcome == Writer::Outcome::committed) {
     if (auto hit = failpoint::hit(failpoint::kAfterEnd); !hit) spdlog::warn("{}: {}", setup_.name, hit.error().message);
     took_ = Clock::now() - last_;
+    took_of_ = tasks_.size();
     for (Task* task : tasks_) task->commit_done(state.appended);
     end.tasks = std::exchange(tasks_, {});
     if (const auto now = Clock::now(); now - tidied_ > kTidyGap) {

@@ -79,6 +79,7 @@ class Committer {
   bool under_way_ = false;
   Clock::time_point last_{}, tidied_ = Clock::now();
   Clock::duration took_{}, began_for_{};
+  std::size_t took_of_ = 0;  // tasks
 };
 
 }  // namespace millrace::inline exec
