@@ -173,6 +173,8 @@ class Membership {
   virtual Result<std::vector<std::string>> owners() = 0;
   /// The processes of the group, by their advertised addresses.
   virtual Result<std::vector<std::string>> members() = 0;
+  /// The ids under which they have joined.
+  virtual Result<std::vector<std::string>> member_ids() { return std::vector<std::string>(); }
   virtual void leave() = 0;
 };
 

@@ -46,6 +46,12 @@ class ProtocolReader {
 
 }  // namespace
 
+std::string instance_of(std::string_view member_id) {
+  constexpr std::size_t kRandom = sizeof "-01234567-89ab-cdef-0123-456789abcdef" - 1;
+  if (member_id.size() <= kRandom || member_id[member_id.size() - kRandom] != '-') return {};
+  return std::string(member_id.substr(0, member_id.size() - kRandom));
+}
+
 std::vector<std::int32_t> assigned_partitions(std::string_view assignment, std::string_view topic) {
   std::vector<std::int32_t> found;
   ProtocolReader from(assignment);
@@ -77,7 +83,7 @@ Result<std::vector<GroupMember>> group_members(rd_kafka_s* client, const std::st
       const rd_kafka_group_member_info& member = one.members[m];
       const std::string_view assignment(static_cast<const char*>(member.member_assignment),
                                         static_cast<std::size_t>(member.member_assignment_size));
-      members.push_back({member.client_id, assigned_partitions(assignment, topic)});
+      members.push_back({member.client_id, instance_of(member.member_id), assigned_partitions(assignment, topic)});
     }
   }
   return members;

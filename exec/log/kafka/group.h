@@ -14,6 +14,7 @@ namespace millrace::inline exec::kafka {
 
 struct GroupMember {
   std::string client_id;
+  std::string instance_id;               // see instance_of
   std::vector<std::int32_t> partitions;  // of the topic asked for
 };
 
@@ -24,6 +25,10 @@ struct GroupMember {
 /// process where it runs out of time while it looks for a coordinator that is gone.
 Result<std::vector<GroupMember>> group_members(rd_kafka_s* client, const std::string& group, const std::string& topic,
                                                const Ending& ending);
+
+/// What stands in a member's id before what the coordinator has added: the instance id of a static member, else the
+/// client id.
+std::string instance_of(std::string_view member_id);
 
 /// The partitions of `topic` in what the leader of a group assigned to a member: ConsumerProtocolAssignment of Kafka's
 /// protocol, of any version. Empty when it is not that.

@@ -350,6 +350,14 @@ Result<std::vector<std::string>> KafkaMembership::members() {
   return addresses;
 }
 
+Result<std::vector<std::string>> KafkaMembership::member_ids() {
+  const auto members = log_.admin().group(group_, slots_topic_);
+  if (!members) return members.error();
+  std::vector<std::string> ids;
+  for (const auto& member : *members) ids.push_back(member.instance_id);
+  return ids;
+}
+
 bool KafkaMembership::is_member() {
   const auto members = log_.admin().group(group_, slots_topic_);
   return !members || std::ranges::any_of(*members, [&](const auto& one) { return one.client_id == advertised_; });

@@ -102,6 +102,7 @@ class KafkaMembership final : public Membership {
   bool is_current() const override { return watch_.is_current(); }
   Result<std::vector<std::string>> owners() override;
   Result<std::vector<std::string>> members() override;
+  Result<std::vector<std::string>> member_ids() override;
   void leave() override;
 
   std::shared_ptr<kafka::GroupFence> fence() const { return fence_; }
