@@ -22,6 +22,7 @@
 #include "cli/options.h"
 #include "cli/server_network.h"
 #include "exec/log/failpoint.h"
+#include "exec/log/kafka/open.h"
 #include "parser/error/mutex.h"
 #include "server/http/peers.h"
 #include "server/http/server.h"
@@ -133,6 +134,14 @@ void leave_in_the_end() {
   std::this_thread::sleep_for(std::chrono::seconds(30));
   spdlog::critical("something does not come to an end: leaving without it");
   std::_Exit(70);
+}
+
+/// Where threads are left that do not come to an end, nothing that they may touch is destroyed.
+int leave(int status) {
+  if (!kafka_clients_left()) return status;
+  spdlog::default_logger()->flush();
+  std::fflush(nullptr);
+  std::_Exit(status);
 }
 
 int failed(const Error& error) {
@@ -270,7 +279,7 @@ int server_command(const std::vector<std::string>& arguments) {
   if (!options.positional().empty())
     throw UsageError(fmt::format("unexpected argument '{}'", options.positional().front()));
   try {
-    return options.has("check") ? check(options) : serve(options);
+    return options.has("check") ? check(options) : leave(serve(options));
   } catch (const SqlError& error) {
     std::fprintf(stderr, "millrace: %s\n", error.what());
     return 1;

@@ -12,6 +12,10 @@ constexpr std::chrono::milliseconds kPollWait{100};
 constexpr std::chrono::seconds kReadTimeout{30};
 constexpr std::size_t kProgressRecordsPerPoll = 4096;
 
+Error given_up(const std::string& topic) {
+  return external_error("{} is not read to its end: this process stops", topic);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<SlotTable>> SlotTable::open(Log& log, std::string topic, const TopicConfig& shape) {
@@ -53,6 +57,7 @@ Status SlotTable::start_reading(std::span<const SlotId> slots, std::vector<ReadH
 
 Status SlotTable::refresh(std::span<const SlotId> slots) {
   const MutexLock one(reading_);
+  if (stopping_) return given_up(topic_);
   if (!reader_) {
     auto made = log_.reader_to_end("slots");
     if (!made) return made.error();
@@ -72,6 +77,7 @@ Status SlotTable::read_to_end(std::span<const SlotId> slots) {
   while (left > 0) {
     auto fetch = reader_->poll(kProgressRecordsPerPoll, kPollWait);
     if (!fetch) return fetch.error();
+    if (stopping_) return given_up(topic_);
     if (!*fetch) {
       if (Clock::now() > deadline) return external_error("cannot read {} to its end", topic_);
       continue;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -31,6 +32,8 @@ class SlotTable {
   /// that others wrote.
   Status refresh(std::span<const SlotId> slots);
   std::optional<std::string> find(SlotId slot, const std::string& key) const;
+  /// A refresh that waits gives up, and so do later ones.
+  void stop() { stopping_ = true; }
 
  private:
   struct Slot {
@@ -47,6 +50,7 @@ class SlotTable {
   Log& log_;
   std::string topic_;
   const int count_;
+  std::atomic<bool> stopping_{false};
   mutable Mutex mutex_;
   std::vector<Slot> slots_ GUARDED_BY(mutex_);
   Mutex reading_;                                        // one refresh at a time

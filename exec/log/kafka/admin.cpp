@@ -23,7 +23,7 @@ constexpr auto kLookUpTimeout = 5s;  // of what workers ask; they ask again
 constexpr auto kPropagation = 15s;   // from a change until every answer knows it
 constexpr auto kPollInterval = 5ms;
 constexpr auto kConnectAgain = 50ms;
-constexpr int kTryMs = 1000;                 // of a longer wait, after which it is seen whether to go on
+constexpr auto kTry = 1s;                    // of a longer wait, after which it is seen whether to go on
 constexpr std::size_t kBatchOverhead = 128;  // what a batch of one record has beside its key and value
 
 // A log that is read from its start again and again, and whose records replace each other: compaction only looks at
@@ -47,6 +47,11 @@ Error no_answer(std::string_view doing) {
   return external_error("Kafka: {}: no answer", doing);
 }
 
+/// How long one try of a longer wait may last.
+int try_ms(const Ending& ending, Clock::time_point deadline = Clock::time_point::max()) {
+  return std::max(1, std::min(left_ms(deadline), static_cast<int>(ending.bound(kTry).count())));
+}
+
 /// Sends one admin request with `start(options, queue)` and waits for its event.
 template <class Start>
 Result<EventPtr> request(rd_kafka_t* client, rd_kafka_admin_op_t op, std::string_view doing, const Ending& ending,
@@ -62,7 +67,7 @@ Result<EventPtr> request(rd_kafka_t* client, rd_kafka_admin_op_t op, std::string
   EventPtr event;
   while (!event) {
     if (Clock::now() >= deadline || ending.over()) return no_answer(doing);
-    event.reset(rd_kafka_queue_poll(queue.get(), std::min(left_ms(deadline), kTryMs)));
+    event.reset(rd_kafka_queue_poll(queue.get(), try_ms(ending, deadline)));
   }
   if (const auto code = rd_kafka_event_error(event.get()); code != RD_KAFKA_RESP_ERR_NO_ERROR)
     return error_of(code, doing, rd_kafka_event_error_string(event.get()));
@@ -119,12 +124,12 @@ rd_kafka_resp_err_t ask_bounds(rd_kafka_t* client, const TopicPartition& partiti
 
 /// The first offset, or one past the last, of each partition; -1 where that did not come, empty when nothing did.
 std::vector<std::int64_t> ask_offsets(rd_kafka_t* client, std::span<const TopicPartition> partitions,
-                                      std::int64_t which) {
+                                      std::int64_t which, const Ending& ending) {
   const PartitionsPtr list(rd_kafka_topic_partition_list_new(static_cast<int>(partitions.size())));
   for (const auto& [topic, partition] : partitions)
     rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), partition)->offset = which;
   std::vector<std::int64_t> offsets;
-  if (rd_kafka_offsets_for_times(client, list.get(), kTryMs) != RD_KAFKA_RESP_ERR_NO_ERROR) return offsets;
+  if (rd_kafka_offsets_for_times(client, list.get(), try_ms(ending)) != RD_KAFKA_RESP_ERR_NO_ERROR) return offsets;
   for (const auto& [topic, partition] : partitions) {
     const auto* found = rd_kafka_topic_partition_list_find(list.get(), topic.c_str(), partition);
     offsets.push_back(found == nullptr || found->err != RD_KAFKA_RESP_ERR_NO_ERROR ? -1 : found->offset);
@@ -140,9 +145,11 @@ bool has_leaders(const rd_kafka_metadata_topic& topic) {
 }  // namespace
 
 Result<std::unique_ptr<Admin>> Admin::make(const KafkaOptions& options) {
+  auto ending = std::make_shared<Ending>();
   const auto client = [&](const char* isolation) {
     return make_client(options, {.kind = ClientKind::consumer,
                                  .client_id = "millrace-admin",
+                                 .ending = ending,
                                  .defaults = {},
                                  .fixed = {{"isolation.level", isolation}}});
   };
@@ -150,15 +157,14 @@ Result<std::unique_ptr<Admin>> Admin::make(const KafkaOptions& options) {
   if (!uncommitted) return uncommitted.error();
   auto committed = client("read_committed");
   if (!committed) return committed.error();
-  return std::unique_ptr<Admin>(new Admin(options, std::move(*uncommitted), std::move(*committed)));
+  return std::unique_ptr<Admin>(new Admin(options, std::move(ending), std::move(*uncommitted), std::move(*committed)));
 }
 
 Status Admin::connect(std::chrono::milliseconds wait) {
   const auto deadline = Clock::now() + wait;
   for (bool told = false;; told = true) {
     const rd_kafka_metadata_t* metadata = nullptr;
-    const auto code =
-        rd_kafka_metadata(uncommitted_.get(), 0, nullptr, &metadata, std::clamp(left_ms(deadline), 1, kTryMs));
+    const auto code = rd_kafka_metadata(uncommitted_.get(), 0, nullptr, &metadata, try_ms(*ending_, deadline));
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
       rd_kafka_metadata_destroy(metadata);
       return {};
@@ -181,9 +187,8 @@ Result<std::optional<TopicDescription>> Admin::shape(const std::string& name, bo
   const auto deadline = Clock::now() + kLookUpTimeout;
   while (true) {
     const rd_kafka_metadata_t* answer = nullptr;
-    const auto code =
-        rd_kafka_metadata(uncommitted_.get(), 0, topic->get(), &answer, std::min(left_ms(deadline), kTryMs));
-    if (code == RD_KAFKA_RESP_ERR__TIMED_OUT && Clock::now() < deadline && !ending_.over()) continue;
+    const auto code = rd_kafka_metadata(uncommitted_.get(), 0, topic->get(), &answer, try_ms(*ending_, deadline));
+    if (code == RD_KAFKA_RESP_ERR__TIMED_OUT && Clock::now() < deadline && !ending_->over()) continue;
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return error_of(code, doing);
     const MetadataPtr metadata(answer);
     if (metadata->topic_cnt == 0) return std::optional<TopicDescription>{};
@@ -193,7 +198,7 @@ Result<std::optional<TopicDescription>> Admin::shape(const std::string& name, bo
       if (settled) *settled = has_leaders(found);
       return std::optional<TopicDescription>{shape_of(found)};
     }
-    if (found.err != RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE || Clock::now() >= deadline || ending_.over())
+    if (found.err != RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE || Clock::now() >= deadline || ending_->over())
       return error_of(found.err, doing);
     std::this_thread::sleep_for(kPollInterval);
   }
@@ -225,7 +230,7 @@ Status Admin::create(std::span<const Log::NewTopic> topics) {
     asked.push_back(owned.back().get());
   }
   const auto event =
-      request(uncommitted_.get(), RD_KAFKA_ADMIN_OP_CREATETOPICS, doing, ending_, [&](auto* options, auto* queue) {
+      request(uncommitted_.get(), RD_KAFKA_ADMIN_OP_CREATETOPICS, doing, *ending_, [&](auto* options, auto* queue) {
         rd_kafka_CreateTopics(uncommitted_.get(), asked.data(), asked.size(), options, queue);
       });
   if (!event) return event.error();
@@ -247,7 +252,7 @@ Status Admin::wait_until_settled(std::span<const Log::NewTopic> topics, std::str
     partitions.push_back(config.partitions);
   }
   const auto deadline = Clock::now() + kPropagation;
-  while (Clock::now() < deadline && !ending_.over()) {
+  while (Clock::now() < deadline && !ending_->over()) {
     const auto found = sizes(left);
     std::size_t kept = 0;
     for (std::size_t i = 0; i < found.size(); ++i) {
@@ -286,7 +291,8 @@ std::vector<std::optional<Admin::Size>> Admin::sizes(std::span<const std::string
   }
   if (held.empty()) return sizes;
   const rd_kafka_metadata_t* answer = nullptr;
-  if (rd_kafka_metadata(uncommitted_.get(), 0, nullptr, &answer, kTryMs) != RD_KAFKA_RESP_ERR_NO_ERROR) return sizes;
+  if (rd_kafka_metadata(uncommitted_.get(), 0, nullptr, &answer, try_ms(*ending_)) != RD_KAFKA_RESP_ERR_NO_ERROR)
+    return sizes;
   const MetadataPtr metadata(answer);
   for (int i = 0; i < metadata->topic_cnt; ++i) {
     const rd_kafka_metadata_topic& found = metadata->topics[i];
@@ -307,14 +313,14 @@ Status Admin::remove(const std::string& name) {
   const DeleteTopicPtr topic(rd_kafka_DeleteTopic_new(name.c_str()));
   rd_kafka_DeleteTopic_t* topics[] = {topic.get()};
   const auto event = request(
-      uncommitted_.get(), RD_KAFKA_ADMIN_OP_DELETETOPICS, doing, ending_,
+      uncommitted_.get(), RD_KAFKA_ADMIN_OP_DELETETOPICS, doing, *ending_,
       [&](auto* options, auto* queue) { rd_kafka_DeleteTopics(uncommitted_.get(), topics, 1, options, queue); });
   if (!event) return event.error();
   std::size_t count = 0;
   const auto* results = rd_kafka_DeleteTopics_result_topics(rd_kafka_event_DeleteTopics_result(event->get()), &count);
   if (Status removed = first_error(results, count, doing); !removed) return removed;
   const auto deadline = Clock::now() + kPropagation;
-  while (Clock::now() < deadline && !ending_.over()) {
+  while (Clock::now() < deadline && !ending_->over()) {
     const auto found = shape(name);
     if (found && !*found) return {};
     std::this_thread::sleep_for(kPollInterval);
@@ -328,7 +334,7 @@ Status Admin::read_configs(const std::vector<std::string>& topics, const OnConfi
   for (const std::string& topic : topics)
     resources.push_back(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str()));
   const auto event =
-      request(uncommitted_.get(), RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, "describe topics", ending_,
+      request(uncommitted_.get(), RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, "describe topics", *ending_,
               [&](auto* options, auto* queue) {
                 rd_kafka_DescribeConfigs(uncommitted_.get(), resources.data(), resources.size(), options, queue);
               });
@@ -384,8 +390,8 @@ std::size_t Admin::largest_record(const std::string& topic) {
 
 Result<std::vector<TopicDescription>> Admin::list() {
   const rd_kafka_metadata_t* answer = nullptr;
-  constexpr int kTimeoutMs = std::chrono::milliseconds(kRequestTimeout).count();
-  const auto code = rd_kafka_metadata(uncommitted_.get(), 1, nullptr, &answer, kTimeoutMs);
+  const auto code = rd_kafka_metadata(uncommitted_.get(), 1, nullptr, &answer,
+                                      static_cast<int>(ending_->bound(kRequestTimeout).count()));
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return error_of(code, "list topics");
   const MetadataPtr metadata(answer);
   std::vector<TopicDescription> topics;
@@ -428,7 +434,7 @@ Result<std::vector<int>> Admin::partition_counts(std::span<const std::string> to
 // Of a topic that was made just now the brokers hear one after another.
 Result<std::optional<TopicDescription>> Admin::known_shape(const std::string& name) {
   auto found = shape(name);
-  while (found && !*found && made_lately(name) && !ending_.over()) {
+  while (found && !*found && made_lately(name) && !ending_->over()) {
     std::this_thread::sleep_for(kPollInterval);
     found = shape(name);
   }
@@ -445,7 +451,7 @@ Status Admin::truncate(std::span<const Log::Truncation> truncations) {
   const auto& first = truncations.front().first;
   const auto event = request(
       uncommitted_.get(), RD_KAFKA_ADMIN_OP_DELETERECORDS,
-      fmt::format("truncate topic '{}' partition {}", first.topic, first.partition), ending_,
+      fmt::format("truncate topic '{}' partition {}", first.topic, first.partition), *ending_,
       [&](auto* options, auto* queue) { rd_kafka_DeleteRecords(uncommitted_.get(), requests, 1, options, queue); });
   if (!event) return event.error();
   const auto* results = rd_kafka_DeleteRecords_result_offsets(rd_kafka_event_DeleteRecords_result(event->get()));
@@ -464,10 +470,10 @@ Result<Log::Bounds> Admin::bounds(const TopicPartition& partition, bool committe
   const auto deadline = Clock::now() + kLookUpTimeout;
   while (true) {
     Log::Bounds bounds;
-    const auto code = ask_bounds(client, partition, std::clamp(left_ms(deadline), 1, kTryMs), bounds);
+    const auto code = ask_bounds(client, partition, try_ms(*ending_, deadline), bounds);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return bounds;
     // A topic that metadata knows may need a moment on its leader, and a leader may move.
-    if (Clock::now() >= deadline || ending_.over())
+    if (Clock::now() >= deadline || ending_->over())
       return external_error("Kafka: ask for the offsets of topic '{}' partition {}: {}", partition.topic,
                             partition.partition, rd_kafka_err2str(code));
     std::this_thread::sleep_for(kPollInterval);
@@ -478,8 +484,8 @@ Result<std::vector<Log::Bounds>> Admin::bounds_of(std::span<const TopicPartition
   rd_kafka_t* client = committed ? committed_.get() : uncommitted_.get();
   std::vector<std::int64_t> begins, ends;
   if (partitions.size() > 1) {
-    begins = ask_offsets(client, partitions, RD_KAFKA_OFFSET_BEGINNING);
-    ends = ask_offsets(client, partitions, RD_KAFKA_OFFSET_END);
+    begins = ask_offsets(client, partitions, RD_KAFKA_OFFSET_BEGINNING, *ending_);
+    ends = ask_offsets(client, partitions, RD_KAFKA_OFFSET_END, *ending_);
   }
   std::vector<Log::Bounds> all;
   for (std::size_t i = 0; i < partitions.size(); ++i) {
@@ -496,15 +502,14 @@ Result<std::vector<Log::Bounds>> Admin::bounds_of(std::span<const TopicPartition
 
 Result<std::int64_t> Admin::committed_end(const TopicPartition& partition, std::chrono::milliseconds wait) {
   Log::Bounds bounds;
-  const auto code = ask_bounds(committed_.get(), partition, static_cast<int>(wait.count()), bounds);
+  const auto code = ask_bounds(committed_.get(), partition, static_cast<int>(ending_->bound(wait).count()), bounds);
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return bounds.end;
   return error_of(code,
                   fmt::format("ask for the end of topic '{}' partition {}", partition.topic, partition.partition));
 }
 
 Result<std::string> Admin::cluster_id() {
-  constexpr int kTimeoutMs = std::chrono::milliseconds(kRequestTimeout).count();
-  char* id = rd_kafka_clusterid(uncommitted_.get(), kTimeoutMs);
+  char* id = rd_kafka_clusterid(uncommitted_.get(), static_cast<int>(ending_->bound(kRequestTimeout).count()));
   if (id == nullptr) return external_error("Kafka: the cluster has not told its id");
   std::string text(id);
   rd_kafka_mem_free(uncommitted_.get(), id);
@@ -512,7 +517,7 @@ Result<std::string> Admin::cluster_id() {
 }
 
 Result<std::vector<GroupMember>> Admin::group(const std::string& name, const std::string& topic) {
-  return group_members(uncommitted_.get(), name, topic, ending_);
+  return group_members(uncommitted_.get(), name, topic, *ending_);
 }
 
 }  // namespace millrace::inline exec::kafka

@@ -45,12 +45,13 @@ class Admin {
   /// See group_members().
   Result<std::vector<GroupMember>> group(const std::string& name, const std::string& topic);
   /// Of everything that stands on this log.
-  Ending& ending() { return ending_; }
+  const std::shared_ptr<Ending>& ending() const { return ending_; }
 
  private:
-  Admin(const KafkaOptions& options, ClientPtr uncommitted, ClientPtr committed)
+  Admin(const KafkaOptions& options, std::shared_ptr<Ending> ending, ClientPtr uncommitted, ClientPtr committed)
       : brokers_(options.brokers),
         compresses_(compresses(options)),
+        ending_(std::move(ending)),
         uncommitted_(std::move(uncommitted)),
         committed_(std::move(committed)) {}
   Result<std::optional<TopicDescription>> shape(const std::string& topic, bool* settled = nullptr);
@@ -71,7 +72,7 @@ class Admin {
 
   const std::string brokers_;
   const bool compresses_;
-  Ending ending_;
+  const std::shared_ptr<Ending> ending_;
   Mutex made_mutex_;
   std::unordered_map<std::string, Clock::time_point> made_
       GUARDED_BY(made_mutex_);   // topics, when they were made or found to be

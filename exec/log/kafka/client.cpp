@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <future>
 #include <thread>
 
@@ -13,6 +14,8 @@ namespace millrace::inline exec::kafka {
 namespace {
 
 constexpr std::chrono::seconds kDestroyWait{5};
+
+std::atomic<int> left{0};  // clients whose threads run though nobody has them any more
 
 void log_line(const rd_kafka_t* client, int level, const char* facility, const char* text) {
   constexpr int kWarning = 4;  // as syslog counts
@@ -79,17 +82,32 @@ constexpr std::array kFencedCodes{
 
 }  // namespace
 
+void destroy(rd_kafka_s* client) {
+  rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+}
+
 // librdkafka 2.0.2 may wait for ever for a thread of its own: one of a broker that lost the lead of a partition just as
 // it was no longer read. Such a client is left to itself.
-void ClientDeleter::operator()(rd_kafka_s* client) const {
+void end_aside(const Ending& ending, std::function<void()> work) {
   std::promise<void> done;
   std::future<void> ended = done.get_future();
-  std::thread([client, done = std::move(done)]() mutable {
-    rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+  ++left;
+  std::thread([work = std::move(work), done = std::move(done)]() mutable {
+    work();
+    --left;
     done.set_value();
   }).detach();
-  if (ended.wait_for(kDestroyWait) == std::future_status::timeout)
+  if (ended.wait_for(ending.bound(kDestroyWait)) == std::future_status::timeout)
     spdlog::warn("a Kafka client does not come to an end: going on without it");
+}
+
+void abandon(rd_kafka_s* client) {
+  ++left;
+  rd_kafka_set_log_level(client, 0);
+}
+
+void ClientDeleter::operator()(rd_kafka_s* client) const {
+  end_aside(*ending, [client] { destroy(client); });
 }
 void TopicDeleter::operator()(rd_kafka_topic_s* topic) const {
   rd_kafka_topic_destroy(topic);
@@ -110,7 +128,7 @@ Result<ClientPtr> make_client(const KafkaOptions& options, const ClientSetup& se
   rd_kafka_t* client = rd_kafka_new(type, conf.get(), text.data(), text.size());
   if (client == nullptr) return user_error("Kafka client for {}: {}", options.brokers, text.data());
   static_cast<void>(conf.release());  // the client's now
-  return ClientPtr(client);
+  return ClientPtr(client, {setup.ending});
 }
 
 Result<TopicPtr> open_topic(rd_kafka_s* client, const std::string& name) {
@@ -148,3 +166,11 @@ int left_ms(Clock::time_point deadline) {
 }
 
 }  // namespace millrace::inline exec::kafka
+
+namespace millrace::inline exec {
+
+bool kafka_clients_left() {
+  return kafka::left > 0;
+}
+
+}  // namespace millrace::inline exec

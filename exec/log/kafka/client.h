@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "exec/data/result.h"
+#include "exec/log/kafka/ending.h"
 #include "exec/log/kafka/open.h"
 #include "exec/log/log.h"
 
@@ -26,13 +27,21 @@ using Settings = std::vector<std::pair<std::string, std::string>>;
 struct ClientSetup {
   ClientKind kind = ClientKind::consumer;
   std::string client_id;
+  std::shared_ptr<const Ending> ending;               // past it nobody waits for the client to come to its end
   Settings defaults;                                  // the operator's settings win over these
   Settings fixed;                                     // these win over the operator's
   std::function<void(rd_kafka_conf_s*)> callbacks{};  // sets what is not text
 };
 
-/// Destroys the client; blocks until its threads have ended, or a few seconds where they do not.
+/// Destroys the client; blocks until its threads have ended, for ever where they do not.
+void destroy(rd_kafka_s* client);
+/// Does `work`, which destroys a client, on a thread of its own; waits for it, but not for long.
+void end_aside(const Ending& ending, std::function<void()> work);
+/// Nobody will ever destroy this client.
+void abandon(rd_kafka_s* client);
+/// Destroys the client aside.
 struct ClientDeleter {
+  std::shared_ptr<const Ending> ending{};
   void operator()(rd_kafka_s* client) const;
 };
 using ClientPtr = std::unique_ptr<rd_kafka_s, ClientDeleter>;

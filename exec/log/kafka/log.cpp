@@ -117,6 +117,7 @@ Result<rd_kafka_s*> KafkaLog::producer() {
     auto made = kafka::make_client(
         options_, {.kind = kafka::ClientKind::producer,
                    .client_id = "millrace",
+                   .ending = ending(),
                    .defaults = {{"linger.ms", "0"},
                                 {"retry.backoff.ms", "5"},
                                 {"message.timeout.ms", "30000"},
@@ -182,7 +183,7 @@ Result<std::int64_t> KafkaLog::append_now(const TopicPartition& partition, std::
   MutexLock lock(receipt.mutex);
   // librdkafka ends every record by its message timeout, or when it is told to drop them.
   while (!receipt.ended.wait_for(lock, kLookAgain, [&]() REQUIRES(receipt.mutex) { return receipt.done; })) {
-    if (!ending().over()) continue;
+    if (!ending()->over()) continue;
     constexpr int kAll = RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING;
     rd_kafka_purge(*client, kAll);
   }

@@ -39,11 +39,11 @@ class KafkaLog final : public Log {
                                   std::optional<std::string_view> value, RecordTime timestamp,
                                   std::span<const HeaderView> headers) override;
   Result<std::string> cluster_id() override;
-  void end_within(std::chrono::milliseconds wait) override { ending().within(wait); }
+  void end_within(std::chrono::milliseconds wait) override { admin_->ending()->within(wait); }
 
   // For readers, writers and memberships.
   kafka::Admin& admin() { return *admin_; }
-  kafka::Ending& ending() { return admin_->ending(); }
+  const std::shared_ptr<kafka::Ending>& ending() const { return admin_->ending(); }
   const KafkaOptions& options() const { return options_; }
   /// Another number after each topic that was created or deleted by this log. Any thread.
   std::uint64_t topics_version() const { return topics_version_.load(std::memory_order_acquire); }

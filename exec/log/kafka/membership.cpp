@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "exec/log/kafka/log.h"
+#include "parser/error/freed_by.h"
 #include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
@@ -159,7 +160,7 @@ std::chrono::milliseconds session_of(const KafkaOptions& options) {
   return options.session_timeout;
 }
 
-constexpr std::chrono::milliseconds kLeaveWait{2000}, kLeaveLook{10};
+constexpr std::chrono::milliseconds kLeaveWait{2000}, kCloseWait{5000}, kLeaveLook{10};
 constexpr std::chrono::milliseconds kRejoinFirst{100}, kRejoinLongest{5000};
 
 std::vector<SlotId> slots_of(const rd_kafka_topic_partition_list_t* partitions) {
@@ -200,8 +201,7 @@ KafkaMembership::~KafkaMembership() {
 void KafkaMembership::let_go() {
   fence_->attach(nullptr);
   if (consumer_ && !assigned_) {
-    rd_kafka_set_log_level(consumer_.get(), 0);
-    static_cast<void>(consumer_.release());
+    kafka::abandon(consumer_.release());
   }
   consumer_.reset();
 }
@@ -220,6 +220,7 @@ Status KafkaMembership::subscribe() {
   auto made =
       kafka::make_client(options, {.kind = kafka::ClientKind::consumer,
                                    .client_id = advertised_,
+                                   .ending = log_.ending(),
                                    .defaults = {{"session.timeout.ms", std::to_string(options.session_timeout.count())},
                                                 {"heartbeat.interval.ms", std::to_string(options.heartbeat.count())},
                                                 {"max.poll.interval.ms", "120000"}},
@@ -368,7 +369,7 @@ bool KafkaMembership::is_member() {
 void KafkaMembership::hand_over() {
   const auto members = log_.admin().group(group_, slots_topic_);
   if (!members || members->size() < 2) return;
-  const auto deadline = Clock::now() + kLeaveWait;
+  const auto deadline = Clock::now() + log_.ending()->bound(kLeaveWait);
   rd_kafka_unsubscribe(consumer_.get());
   while (Clock::now() < deadline) {
     if (rd_kafka_message_t* message = rd_kafka_consumer_poll(consumer_.get(), static_cast<int>(kLeaveLook.count())))
@@ -376,6 +377,16 @@ void KafkaMembership::hand_over() {
     if (owned_.empty() && !is_member()) return;
   }
   spdlog::warn("membership: the group did not take the leave in time");
+}
+
+// As rd_kafka_consumer_close(), which waits for ever for what it asks of the cluster.
+void KafkaMembership::close() {
+  const std::unique_ptr<rd_kafka_queue_t, FreedBy<rd_kafka_queue_destroy>> events(rd_kafka_queue_new(consumer_.get()));
+  const kafka::ErrorPtr refused(rd_kafka_consumer_close_queue(consumer_.get(), events.get()));
+  if (refused) return;
+  const auto deadline = Clock::now() + log_.ending()->bound(kCloseWait);
+  while (rd_kafka_consumer_closed(consumer_.get()) == 0 && Clock::now() < deadline)
+    rd_kafka_queue_poll_callback(events.get(), static_cast<int>(kLeaveLook.count()));
 }
 
 void KafkaMembership::leave() {
@@ -386,7 +397,7 @@ void KafkaMembership::leave() {
   fence_->drop();
   if (assigned_) {
     hand_over();
-    rd_kafka_consumer_close(consumer_.get());
+    close();
   }
   let_go();
 }

@@ -113,6 +113,7 @@ class KafkaMembership final : public Membership {
   Status subscribe() REQUIRES(mutex_);
   void let_go() REQUIRES(mutex_);
   void hand_over() REQUIRES(mutex_);
+  void close() REQUIRES(mutex_);
   bool is_member();
   void start_over() REQUIRES(mutex_);
   void assign(rd_kafka_topic_partition_list_s* partitions) REQUIRES(mutex_);

@@ -25,5 +25,7 @@ struct KafkaOptions {
 };
 /// Returns when a broker has answered, or with an external error after `wait`.
 Result<std::unique_ptr<Log>> open_kafka_log(const KafkaOptions& options, std::chrono::milliseconds wait);
+/// Threads of clients that did not come to their end are there: the process is not to destroy what they may touch.
+bool kafka_clients_left();
 
 }  // namespace millrace::inline exec

@@ -130,6 +130,12 @@ struct KafkaReader::Source {
       return kafka::error_of(rd_kafka_last_error(), fmt::format("read topic '{}'", name.topic));
     return {};
   }
+  /// Nothing calls back here any more; what librdkafka has stays with it.
+  void leave() {
+    if (queue) rd_kafka_queue_cb_event_enable(queue.get(), nullptr, nullptr);
+    static_cast<void>(queue.release());
+    static_cast<void>(topic.release());
+  }
   void stop() {
     if (topic) rd_kafka_consume_stop(topic.get(), name.partition);
     queue.reset();
@@ -240,6 +246,7 @@ Result<std::shared_ptr<KafkaReader::Client>> KafkaReader::make_client(KafkaLog& 
   auto client = std::make_shared<Client>();
   kafka::ClientSetup setup{.kind = kafka::ClientKind::consumer,
                            .client_id = client_id,
+                           .ending = log.ending(),
                            .defaults = tuning(share, purpose),
                            .fixed = fixed()};
   setup.callbacks = [&](rd_kafka_conf_s* conf) {
@@ -273,7 +280,9 @@ KafkaReader::KafkaReader(KafkaLog& log, std::string client_id, Purpose purpose, 
           })) {}
 
 KafkaReader::~KafkaReader() {
-  for (const auto& [handle, source] : sources_) source->stop();
+  const bool in_haste = log_.ending()->over();
+  for (const auto& [handle, source] : sources_) in_haste ? source->leave() : source->stop();
+  if (in_haste && client_->handle) kafka::abandon(client_->handle.release());
   sources_.clear();
 }
 

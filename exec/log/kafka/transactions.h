@@ -15,8 +15,8 @@ namespace millrace::inline exec::kafka {
 /// be aborted.
 class Transactions {
  public:
-  Transactions(rd_kafka_s* client, std::shared_ptr<GroupFence> fence, const Ending& ending)
-      : client_(client), fence_(std::move(fence)), ending_(ending) {}
+  Transactions(rd_kafka_s* client, std::shared_ptr<GroupFence> fence, std::shared_ptr<const Ending> ending)
+      : client_(client), fence_(std::move(fence)), ending_(std::move(ending)) {}
 
   /// Ends what a predecessor left open, begins the first transaction.
   Status init(std::chrono::milliseconds wait);
@@ -28,7 +28,7 @@ class Transactions {
   Status abort(std::chrono::milliseconds wait);
   /// Calls under way give up soon, with their outcome unknown. Any thread.
   void stop() { stopping_.store(true); }
-  bool stopped() const { return stopping_.load() || ending_.over(); }
+  bool stopped() const { return stopping_.load() || ending_->over(); }
 
  private:
   template <class Call>
@@ -39,7 +39,7 @@ class Transactions {
 
   rd_kafka_s* const client_;
   const std::shared_ptr<GroupFence> fence_;
-  const Ending& ending_;
+  const std::shared_ptr<const Ending> ending_;
   std::atomic<bool> stopping_{false};
 };
 

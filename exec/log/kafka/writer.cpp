@@ -13,7 +13,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kInitWait = 60s;
+constexpr auto kInitWait = 15s;  // whoever gets no writer asks again
 constexpr auto kAbortWait = 30s;
 constexpr auto kRoomWait = 60s;  // for librdkafka's queue to take another record
 constexpr auto kStopWait = 5s;
@@ -23,6 +23,7 @@ kafka::ClientSetup setup(const KafkaOptions& options, const std::string& transac
   const auto timeout = std::max<std::chrono::milliseconds>(10s, 3 * options.commit_interval);
   return {.kind = kafka::ClientKind::producer,
           .client_id = transactional_id,
+          .ending = nullptr,
           // Full batches go at once, and the end of a transaction flushes what is left. librdkafka would spin over
           // records that are older than this while a request is out.
           .defaults = {{"linger.ms", "5000"},
@@ -49,6 +50,7 @@ Result<std::unique_ptr<Writer>> KafkaWriter::make(KafkaLog& log, const std::stri
 
 Status KafkaWriter::open(const std::string& transactional_id, std::shared_ptr<kafka::GroupFence> fence) {
   kafka::ClientSetup with = setup(log_.options(), transactional_id);
+  with.ending = log_.ending();
   with.callbacks = [this](rd_kafka_conf_s* conf) { kafka::report_acknowledgements(conf, *this); };
   auto client = kafka::make_client(log_.options(), with);
   if (!client) return client.error();
@@ -59,22 +61,36 @@ Status KafkaWriter::open(const std::string& transactional_id, std::shared_ptr<ka
   return {};
 }
 
-KafkaWriter::~KafkaWriter() {
+void KafkaWriter::operator delete(KafkaWriter* writer, std::destroying_delete_t) {
+  const std::shared_ptr<const kafka::Ending> ending = writer->log_.ending();
+  writer->stop();
+  kafka::end_aside(*ending, [writer] {
+    writer->end();
+    writer->~KafkaWriter();
+    ::operator delete(writer);
+  });
+}
+
+void KafkaWriter::stop() {
   {
     MutexLock lock(mutex_);
-    ended_.wait_for(lock, log_.ending().bound(kStopWait),
+    ended_.wait_for(lock, log_.ending()->bound(kStopWait),
                     [&]() REQUIRES(mutex_) { return state_.outcome != Outcome::pending && !calling_; });
     stopping_ = true;
+    callback_ = nullptr;
   }
   if (transactions_) transactions_->stop();
   bell_.ring();
   work_.notify_all();
+}
+
+void KafkaWriter::end() {
   if (thread_.joinable()) thread_.join();
   // Readers wait for the end of what has been written; what cannot be aborted now ends by the log's timeout.
   if (sent_ || must_reopen_) static_cast<void>(transactions_->abort(0ms).has_value());
   // Records that are still out end now, and tell us.
   topics_.each([](Topic& topic) { topic.handle.reset(); });
-  client_.reset();
+  if (client_) kafka::destroy(client_.release());
 }
 
 void KafkaWriter::ended(void* lane, std::int64_t offset, int code) {
@@ -194,7 +210,7 @@ Status KafkaWriter::send(kafka::Lane& lane, Some&& some) {
   int code = some(lane);
   if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) [[unlikely]] {
     const auto deadline = Clock::now() + kRoomWait;
-    while (code == RD_KAFKA_RESP_ERR__QUEUE_FULL && Clock::now() < deadline && !log_.ending().over()) {
+    while (code == RD_KAFKA_RESP_ERR__QUEUE_FULL && Clock::now() < deadline && !transactions_->stopped()) {
       std::this_thread::sleep_for(1ms);
       code = some(lane);
     }
@@ -344,7 +360,7 @@ Writer::CommitState KafkaWriter::commit_state(std::chrono::milliseconds wait) {
   {
     MutexLock lock(mutex_);
     const auto ended = [&]() REQUIRES(mutex_) { return state_.outcome != Outcome::pending; };
-    if (wait.count() > 0) ended_.wait_for(lock, log_.ending().bound(wait), ended);
+    if (wait.count() > 0) ended_.wait_for(lock, log_.ending()->bound(wait), ended);
     if (!ended()) {
       state.outcome = Outcome::pending;
       return state;

@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <deque>
 #include <memory>
+#include <new>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -30,8 +31,9 @@ class KafkaWriter final : public Writer, private kafka::Acknowledgements {
   /// `fence` null: transactions prove nothing.
   static Result<std::unique_ptr<Writer>> make(KafkaLog& log, const std::string& transactional_id,
                                               std::shared_ptr<kafka::GroupFence> fence);
-  /// Waits for a commit under way, but not for a cluster that does not answer.
-  ~KafkaWriter() override;
+  /// Waits for a commit under way, but not for a cluster that does not answer: what librdkafka and the thread still
+  /// use ends with them, aside.
+  static void operator delete(KafkaWriter* writer, std::destroying_delete_t);
 
   Result<TopicHandle> topic(const std::string& name, bool track) override;
   std::size_t forget_topics(Clock::time_point before) override;
@@ -74,6 +76,8 @@ class KafkaWriter final : public Writer, private kafka::Acknowledgements {
   Status send(kafka::Lane& lane, Some&& some);
   Status send_all();
   Status reopen();
+  void stop();
+  void end();
   void drop_open();
   void close_lanes();
   void lanes_ended();
@@ -81,7 +85,7 @@ class KafkaWriter final : public Writer, private kafka::Acknowledgements {
   void finish(const Status& ended, std::vector<Appended>& appended);
   std::vector<Appended> collect();
 
-  KafkaLog& log_;
+  KafkaLog& log_;  // not after stop()
   // What librdkafka points into; outlives the client.
   kafka::ChunkPool pool_;
   kafka::Bell bell_;
