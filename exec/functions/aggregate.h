@@ -55,6 +55,12 @@ class Aggregate {
   virtual Status merge_encoded(std::span<std::byte* const> states, std::size_t offset,
                                std::span<std::string_view> encoded) const = 0;
 
+  /// Memory behind the state that `layout().size` does not count; about as dear to know as an encoding.
+  virtual std::size_t heap_bytes(const std::byte* state) const {
+    (void)state;
+    return 0;
+  }
+
   /// Appends the state as bytes that `decode` reads back on any machine. Self-delimiting.
   virtual void encode(const std::byte* state, std::string& out) const = 0;
   /// Reads one state off the front of `in` into raw bytes. False when `in` is malformed: no state was made then.

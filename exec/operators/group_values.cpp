@@ -69,6 +69,13 @@ bool GroupLayout::decode(std::string_view in, std::byte* value) const {
   return true;
 }
 
+std::size_t GroupLayout::heap_bytes(const std::byte* value) const {
+  std::size_t bytes = 0;
+  if (!trivial())
+    for (std::size_t c = 0; c < aggregates_.size(); ++c) bytes += aggregates_[c]->heap_bytes(value + offset(c));
+  return bytes;
+}
+
 void GroupLayout::init(std::byte* value) const {
   value_timestamp(value) = INT64_MIN;
   for (std::size_t c = 0; c < aggregates_.size(); ++c) aggregates_[c]->init(value + offset(c));

@@ -28,6 +28,7 @@ class GroupLayout final : public ValueLayout {
   void destroy(std::byte* value) const override;
   void encode(const std::byte* value, std::string& out) const override;
   bool decode(std::string_view in, std::byte* value) const override;
+  std::size_t heap_bytes(const std::byte* value) const override;
 
   /// An empty group in raw bytes, at no time yet.
   void init(std::byte* value) const;

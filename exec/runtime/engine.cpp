@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::chrono::milliseconds kIdlePoll{2};
 constexpr int kMaxIdleRounds = 1 << 20;
-constexpr int kStoreForm = 1;  // of keys and values as stores and changelogs have them
+constexpr std::chrono::seconds kStatementWait{15};  // longer than a last commit may take
+constexpr int kStoreForm = 1;                       // of keys and values as stores and changelogs have them
 
 }  // namespace
 
@@ -47,6 +48,7 @@ void EngineImpl::stop_working(bool clean) {
     stopping_ = true;
   }
   for (auto& worker : workers_) worker->retire();
+  if (slots_) slots_->stop();
   house_wake_.notify_all();
   if (house_.joinable()) house_.join();
   if (chores_.joinable()) chores_.join();
@@ -172,7 +174,9 @@ Status EngineImpl::start_queries(std::span<const Start> starts) {
       layouts.emplace_back(known.error());
     }
   }
-  const MutexLock control(control_);
+  const auto control = take_control();
+  if (!control) return control.error();
+  control_.assert_held();
   Runs runs;
   Status outcome;
   for (std::size_t i = 0; i < starts.size(); ++i) {
@@ -185,8 +189,46 @@ Status EngineImpl::start_queries(std::span<const Start> starts) {
       put_off(starts[i], layouts[i].error());
     }
   }
-  launch(runs);
+  if (Status launched = launch(runs, -1, kStatementWait); !launched && outcome) outcome = launched;
   return outcome;
+}
+
+Status EngineImpl::tell_workers(std::chrono::milliseconds at_most,
+                                const std::function<bool(Worker& worker, std::chrono::milliseconds left)>& tell) {
+  const bool bounded = at_most != Worker::kForEver;
+  const auto deadline = bounded ? Clock::now() + at_most : Clock::time_point{};
+  Status outcome;
+  for (auto& worker : workers_) {
+    const auto left = bounded ? std::max(std::chrono::milliseconds{0},
+                                         std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()))
+                              : at_most;
+    if (!tell(*worker, left) && outcome) outcome = busy(worker->index());
+  }
+  return outcome;
+}
+
+Error EngineImpl::busy(std::size_t worker) {
+  const QueryRun* const busy_with = workers_[worker]->working_on();
+  std::string with = "a commit";
+  for (const auto& run : all_runs())
+    if (run.get() == busy_with) with = "a step of the query " + run->plan->query_id;
+  return external_error(
+      "worker {} has not come to this within {} s, for it does not come to an end of {}: it will be done when it does",
+      worker, kStatementWait.count(), with);
+}
+
+// Whoever holds it may wait for a worker that hangs.
+Result<std::unique_lock<std::mutex>> EngineImpl::take_control() {
+  const auto deadline = Clock::now() + kStatementWait;
+  std::unique_lock<std::mutex> lock(control_, std::defer_lock);
+  while (!lock.try_lock()) {
+    if (Clock::now() >= deadline)
+      return external_error(
+          "slots are being moved or queries started again, and a worker does not come to it within {} s: try again",
+          kStatementWait.count());
+    std::this_thread::sleep_for(kIdlePoll);
+  }
+  return lock;
 }
 
 bool EngineImpl::is_known(const std::string& query_id) {
@@ -221,11 +263,15 @@ std::shared_ptr<QueryRun> EngineImpl::enlist(const Start& start, QueryLayout lay
 }
 
 Status EngineImpl::stop_query(const std::string& query_id) {
-  const MutexLock control(control_);
+  const auto control = take_control();
+  if (!control) return control.error();
   const auto run = find(query_id);
+  Status outcome;
   if (run) {
     run->stopped = true;
-    for (auto& worker : workers_) worker->drop_tasks([&](const Task& task) { return task.run_is(*run); }, true);
+    outcome = tell_workers(kStatementWait, [&](Worker& worker, std::chrono::milliseconds left) {
+      return worker.drop_tasks([run](const Task& task) { return task.run_is(*run); }, true, left);
+    });
   }
   if (standbys_) standbys_->forget(query_id);
   {
@@ -235,7 +281,7 @@ Status EngineImpl::stop_query(const std::string& query_id) {
   const MutexLock lock(mutex_);
   runs_.erase(query_id);
   waiting_.erase(query_id);
-  return {};
+  return outcome;
 }
 
 Status EngineImpl::pause_query(const std::string& query_id) {
@@ -244,7 +290,8 @@ Status EngineImpl::pause_query(const std::string& query_id) {
 
 Status EngineImpl::resume_query(const std::string& query_id, std::optional<GoOn> lost) {
   if (auto resumed = set_paused(query_id, false); !resumed) return resumed;
-  const MutexLock control(control_);
+  const auto control = take_control();
+  if (!control) return control.error();
   if (const auto run = find(query_id)) {
     run->lost_records = lost;
     run->lost_records_since = Clock::now();
@@ -256,7 +303,8 @@ Status EngineImpl::resume_query(const std::string& query_id, std::optional<GoOn>
 }
 
 Status EngineImpl::set_paused(const std::string& query_id, bool paused) {
-  const MutexLock control(control_);
+  const auto control = take_control();
+  if (!control) return control.error();
   const auto run = find(query_id);
   if (!run) {
     const MutexLock lock(mutex_);
@@ -266,8 +314,9 @@ Status EngineImpl::set_paused(const std::string& query_id, bool paused) {
     return {};
   }
   run->paused = paused;
-  for (auto& worker : workers_) worker->pause_changed(query_id);
-  return {};
+  return tell_workers(kStatementWait, [&](Worker& worker, std::chrono::milliseconds left) {
+    return worker.pause_changed(query_id, left);
+  });
 }
 
 std::optional<QueryStatus> EngineImpl::status(const std::string& query_id) {

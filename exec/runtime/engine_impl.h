@@ -116,7 +116,16 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   std::map<SlotId, std::int64_t> behind() override {
     return standbys_ ? standbys_->behind() : std::map<SlotId, std::int64_t>();
   }
-  void launch(const Runs& runs, int only_worker = -1) REQUIRES(control_);
+  /// An error tells of workers that have not come to it within `at_most`.
+  Status launch(const Runs& runs, int only_worker = -1, std::chrono::milliseconds at_most = Worker::kForEver)
+      REQUIRES(control_);
+  /// Calls `tell` for every worker with what is left of `at_most`. False of it: that one has not come to it.
+  Status tell_workers(std::chrono::milliseconds at_most,
+                      const std::function<bool(Worker& worker, std::chrono::milliseconds left)>& tell);
+  /// What a statement says of a worker that does not come to it.
+  Error busy(std::size_t worker);
+  /// control_, for a statement, which does not wait for ever for whoever holds it.
+  Result<std::unique_lock<std::mutex>> take_control();
   using Dealt = std::vector<std::vector<Worker::NewTask>>;  // by worker
   Status deal(const std::shared_ptr<QueryRun>& run, int only_worker, Dealt& dealt);
   Runs all_runs();

@@ -74,7 +74,7 @@ void EngineImpl::run_slots(const std::vector<SlotId>& slots) {
       ++*least;
     }
   }
-  launch(all_runs());
+  static_cast<void>(launch(all_runs()).has_value());
 }
 
 EngineImpl::Runs EngineImpl::all_runs() {
@@ -157,7 +157,7 @@ Result<bool> EngineImpl::pass_over_lost(QueryRun& run, std::size_t subtopology, 
 
 // Adds the tasks whose slots are ours; those that run already stay as they are. A worker gets all of its own at once,
 // so that those over one topic begin to read it together.
-void EngineImpl::launch(const Runs& runs, int only_worker) {
+Status EngineImpl::launch(const Runs& runs, int only_worker, std::chrono::milliseconds at_most) {
   Runs ours;
   std::vector<SlotId> slots;
   for (const auto& run : runs) {
@@ -167,12 +167,12 @@ void EngineImpl::launch(const Runs& runs, int only_worker) {
     slots.insert(slots.end(), owned.begin(), owned.end());
     ours.push_back(run);
   }
-  if (ours.empty()) return;
+  if (ours.empty()) return {};
   std::sort(slots.begin(), slots.end());
   slots.erase(std::unique(slots.begin(), slots.end()), slots.end());
   if (auto done = slots_->refresh(slots); !done) {
     for (const auto& run : ours) run->fail(done.error());
-    return;
+    return {};
   }
   Dealt dealt(workers_.size());
   for (const auto& run : ours) {
@@ -183,8 +183,10 @@ void EngineImpl::launch(const Runs& runs, int only_worker) {
     }
     for (std::size_t i = 0; i < its.size(); ++i) std::move(its[i].begin(), its[i].end(), std::back_inserter(dealt[i]));
   }
-  for (std::size_t i = 0; i < dealt.size(); ++i)
-    if (!dealt[i].empty()) workers_[i]->add_tasks(std::move(dealt[i]));
+  return tell_workers(at_most, [&](Worker& worker, std::chrono::milliseconds left) {
+    auto& its = dealt[worker.index()];
+    return its.empty() || worker.add_tasks(std::move(its), left);
+  });
 }
 
 Status EngineImpl::deal(const std::shared_ptr<QueryRun>& run, int only_worker, Dealt& dealt) {
@@ -278,10 +280,10 @@ void EngineImpl::restart_failed() {
     if (stopping_) return;
     const MutexLock control(control_);
     if (find(run->plan->query_id) != run) continue;
-    for (auto& worker : workers_) worker->drop_tasks([&](const Task& task) { return task.run_is(*run); }, false);
+    for (auto& worker : workers_) worker->drop_tasks([run](const Task& task) { return task.run_is(*run); }, false);
     ++run->restarts;
     run->started();
-    launch({run});
+    static_cast<void>(launch({run}).has_value());
   }
 }
 
@@ -329,12 +331,12 @@ void EngineImpl::look_for_partitions() {
     const MutexLock control(control_);
     if (!layout || find(run->plan->query_id) != run) continue;
     spdlog::warn("query {}: a source topic has got more partitions", run->plan->query_id);
-    for (auto& worker : workers_) worker->drop_tasks([&](const Task& task) { return task.run_is(*run); }, true);
+    for (auto& worker : workers_) worker->drop_tasks([run](const Task& task) { return task.run_is(*run); }, true);
     {
       const MutexLock lock(mutex_);
       runs_.erase(run->plan->query_id);
     }
-    launch({enlist({run->plan, run->paused, run->identity}, std::move(*layout))});
+    static_cast<void>(launch({enlist({run->plan, run->paused, run->identity}, std::move(*layout))}).has_value());
   }
 }
 
@@ -389,7 +391,7 @@ void EngineImpl::start_waiting() {
     if (!layout) {
       put_off(start, layout.error());
     } else {
-      launch({enlist(start, std::move(*layout))});
+      static_cast<void>(launch({enlist(start, std::move(*layout))}).has_value());
     }
     if (Clock::now() - began > kLongHouse) return;  // the membership wants to be polled
   }
@@ -404,7 +406,7 @@ void EngineImpl::replace_fenced() {
   for (const int worker : fenced) {
     if (stopping_) return;
     const MutexLock control(control_);
-    launch(all_runs(), worker);
+    static_cast<void>(launch(all_runs(), worker).has_value());
   }
 }
 

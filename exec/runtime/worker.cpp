@@ -128,6 +128,10 @@ void Worker::call(std::function<void()> work) {
 }
 
 bool Worker::call_within(std::function<void()> work, std::chrono::milliseconds wait) {
+  if (wait == kForEver) {
+    call(std::move(work));
+    return true;
+  }
   auto done = std::make_shared<std::promise<void>>();
   const bool posted = inbox_.post([done, work] {
     work();
@@ -318,13 +322,15 @@ std::vector<TopicPartition> Worker::changelogs_of(const std::vector<NewTask>& ta
   return changelogs;
 }
 
-void Worker::add_tasks(std::vector<NewTask> tasks) {
-  call([&] {
-    restorer_->expect(changelogs_of(tasks));
-    for (NewTask& task : tasks) add_task(std::move(task));
+bool Worker::add_tasks(std::vector<NewTask> tasks, std::chrono::milliseconds at_most) {
+  const auto owned = std::make_shared<std::vector<NewTask>>(std::move(tasks));
+  const auto add = [this, owned] {
+    restorer_->expect(changelogs_of(*owned));
+    for (NewTask& task : *owned) add_task(std::move(task));
     restorer_->expect({});
     share_queues();
-  });
+  };
+  return call_within(add, at_most);
 }
 
 // What waits in front of tasks does not grow with the partitions. Inputs of one partition hold the same records.
@@ -337,14 +343,15 @@ void Worker::share_queues() {
     for (const auto& input : task->inputs()) input->limit_queue(share);
 }
 
-void Worker::drop_tasks(const Chosen& chosen, bool commit) {
-  call([&] {
+bool Worker::drop_tasks(Chosen chosen, bool commit, std::chrono::milliseconds at_most) {
+  const auto drop = [this, chosen = std::move(chosen), commit] {
     const bool any = std::any_of(tasks_.begin(), tasks_.end(), [&](const auto& task) { return chosen(*task); });
     if (!any) return;
     if (commit) commit_all(kLastCommitWait);
     remove_tasks(chosen);
     share_queues();
-  });
+  };
+  return call_within(drop, at_most);
 }
 
 void Worker::discard(std::shared_ptr<const QueryRun> run) {
@@ -356,8 +363,8 @@ void Worker::discard(std::shared_ptr<const QueryRun> run) {
   wake();
 }
 
-void Worker::pause_changed(const std::string& query_id) {
-  call([&] {
+bool Worker::pause_changed(const std::string& query_id, std::chrono::milliseconds at_most) {
+  const auto change = [this, query_id] {
     for (const auto& task : tasks_) {
       if (task->run().plan->query_id != query_id) continue;
       for (auto& input : task->inputs()) feeds_of(*input).exclude(*input, task->run().paused);
@@ -365,7 +372,8 @@ void Worker::pause_changed(const std::string& query_id) {
     }
     for (Feeds* feeds : {feeds_.get(), exchange_.get()})
       if (feeds != nullptr) feeds->balance();
-  });
+  };
+  return call_within(change, at_most);
 }
 
 }  // namespace millrace::inline exec

@@ -73,12 +73,17 @@ class Worker {
     std::vector<std::pair<std::string, std::int64_t>> ends;  // topics that are read up to an offset only
     bool moved = false;  // its progress is not what the log has of it: to be committed soon
   };
-  // The following may be called from any thread but the worker's own, and wait until it is done.
-  void add_tasks(std::vector<NewTask> tasks);
+  // The following may be called from any thread but the worker's own, and wait until it is done. False: not within
+  // `at_most`; it will be, when the worker comes to an end of what it does.
+  static constexpr std::chrono::milliseconds kForEver = std::chrono::milliseconds::max();
+  bool add_tasks(std::vector<NewTask> tasks, std::chrono::milliseconds at_most = kForEver);
   using Chosen = std::function<bool(const Task&)>;
-  /// `commit`: what they did is committed first; else it is rolled back.
-  void drop_tasks(const Chosen& chosen, bool commit);
-  void pause_changed(const std::string& query_id);
+  /// `commit`: what they did is committed first; else it is rolled back. `chosen` owns what it touches.
+  bool drop_tasks(Chosen chosen, bool commit, std::chrono::milliseconds at_most = kForEver);
+  bool pause_changed(const std::string& query_id, std::chrono::milliseconds at_most = kForEver);
+  std::size_t index() const { return static_cast<std::size_t>(setup_.index); }
+  /// The query that it works on now, to be compared only; null: none, or it commits. Any thread.
+  const QueryRun* working_on() const { return working_on_.load(std::memory_order_relaxed); }
   void wake() { feeds_->wake(); }
   /// Runs `work` between two rounds, on the worker's thread where it has one, and waits for it.
   void call(std::function<void()> work);
@@ -226,6 +231,7 @@ class Worker {
   mutable Mutex trouble_mutex_;
   std::optional<Error> trouble_ GUARDED_BY(trouble_mutex_);
   std::atomic<bool> retiring_{false}, stopping_{false};
+  std::atomic<const QueryRun*> working_on_{nullptr};
   std::function<void()> after_round_;
   std::thread thread_;
 };

@@ -34,6 +34,7 @@ void Worker::commit_if_due() {
 }
 
 void Worker::begin_commit() {
+  working_on_.store(nullptr, std::memory_order_relaxed);
   const auto failure = committer_->begin(tasks_);
   if (committer_->under_way()) settle(std::chrono::milliseconds{0});
   if (!failure) return;

@@ -114,6 +114,7 @@ bool Worker::catching_up(const Task& task) const {
 Worker::Stepped Worker::step(Task& task) {
   if (task.run().failed || task.run().paused) return Stepped::nothing;
   if (task.run().held) return Stepped::held;
+  working_on_.store(&task.run(), std::memory_order_relaxed);
   auto stepped = task.step([&](const TaskInput& input) {
     Feeds& feeds = feeds_of(input);
     if (feeds.ended(input)) return false;

@@ -128,7 +128,7 @@ class MapStore final : public Store {
   void shrink(std::size_t target_memory_bytes) override;
   Status spill(std::size_t target_memory_bytes) override;
   std::size_t memory_bytes() const override;
-  std::size_t dirty_bytes() const override { return dirty_.size() * (value_size_ + 64); }
+  std::size_t dirty_bytes() const override { return dirty_.size() * (value_size_ + 64) + dirty_heap_bytes_; }
   std::size_t undurable_bytes() const override { return undurable_bytes_; }
   Status get(std::string_view key, const Visit& visit) override;
   Status scan(std::string_view from, std::string_view to, const Visit& visit) override;
@@ -216,7 +216,9 @@ class MapStore final : public Store {
   std::vector<Entry*> unread_;
   std::int64_t committed_end_ = 0, durable_end_ = 0;
   std::int64_t durable_time_ = 0;  // as it was opened
-  std::size_t heap_bytes_ = 0;
+  // Behind values and images, each as it was when it was last looked at: what changes in
+  // place may have grown since.
+  std::size_t heap_bytes_ = 0, dirty_heap_bytes_ = 0;
   std::size_t committing_bytes_ = 0, undurable_bytes_ = 0;
   std::int64_t expire_dirty_ = INT64_MIN, expire_committing_ = INT64_MIN, expired_ = INT64_MIN;
   /// Changelog records before `position` are of windows up to `newest`; the first of these since the mark before.
