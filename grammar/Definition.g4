@@ -1,4 +1,4 @@
-// CREATE, ALTER and DROP of streams, tables, views, functions, types and connectors.
+// CREATE, ALTER and DROP of streams, tables, views, indexes, functions, types and connectors.
 parser grammar Definition;
 
 createSource
@@ -30,6 +30,9 @@ dropSource: 'DROP' sourceKind ifExists? name ('DELETE' 'TOPIC')?;
 
 createView: 'CREATE' orReplace? 'VIEW' name nameList? 'AS' query;
 dropView: 'DROP' 'VIEW' ifExists? name;
+
+createIndex: 'CREATE' 'INDEX' ifNotExists? name 'ON' name '(' sortItem (',' sortItem)* ')';
+dropIndex: 'DROP' 'INDEX' ifExists? name;
 
 createFunction: 'CREATE' orReplace? FUNCTION_NAME ifNotExists? name '(' (parameter (',' parameter)*)? ')' 'RETURNS' dataType 'AS' expression;
 parameter: name dataType;

@@ -15,6 +15,7 @@ showTarget
     | 'PROPERTIES'
     | 'TYPES'
     | 'VIEWS'
+    | 'INDEXES'
     | 'VARIABLES'
     | connectorKind? 'CONNECTORS'
     | 'CONNECTOR' 'PLUGINS'

@@ -16,12 +16,14 @@ statement
     : query
     | createSource
     | createView
+    | createIndex
     | createFunction
     | createType
     | createConnector
     | alterSource
     | dropSource
     | dropView
+    | dropIndex
     | dropFunction
     | dropType
     | dropConnector

@@ -26,7 +26,7 @@ freeWord
     | 'ZONE'
     | 'ORDER' | 'ASC' | 'DESC' | 'NULLS' | 'FIRST' | 'LAST' | 'OFFSET' | 'ROWS' | 'FETCH' | 'ONLY' | 'UPSERT' | 'UPDATE'
     | 'ONCE' | 'UNBOUNDED' | 'TTL' | 'READY' | 'BROADCAST' | 'FOR' | 'SYSTEM_TIME' | 'OF'
-    | 'UNION' | 'VIEW' | 'VIEWS' | 'TUMBLE' | 'HOP' | 'LATE' | 'EVERY'
+    | 'UNION' | 'VIEW' | 'VIEWS' | 'INDEX' | 'INDEXES' | 'TUMBLE' | 'HOP' | 'LATE' | 'EVERY'
     | 'QUALIFY' | 'OVER' | 'FILTER' | 'RANGE' | 'PRECEDING' | 'FOLLOWING' | 'CURRENT' | 'ROW' | 'IGNORE' | 'RESPECT'
     | 'GROUPING' | 'SETS' | 'ROLLUP' | 'CUBE' | 'RETURNS' | 'UNNEST' | 'ORDINALITY' | 'CROSS'
     ;

@@ -58,6 +58,9 @@ struct StatementWriter {
   void operator()(const CreateView& it);
   void operator()(const DropView& it);
   void operator()(const ShowViews&) { text("SHOW VIEWS"); }
+  void operator()(const CreateIndex& it);
+  void operator()(const DropIndex& it);
+  void operator()(const ShowIndexes&) { text("SHOW INDEXES"); }
   void operator()(const CreateFunction& it);
   void operator()(const DropFunction& it);
   void operator()(const CreateType& it);
@@ -289,6 +292,20 @@ void StatementWriter::operator()(const CreateView& it) {
 
 void StatementWriter::operator()(const DropView& it) {
   text(it.if_exists ? "DROP VIEW IF EXISTS " : "DROP VIEW ");
+  out.name(it.name);
+}
+
+void StatementWriter::operator()(const CreateIndex& it) {
+  text(it.if_not_exists ? "CREATE INDEX IF NOT EXISTS " : "CREATE INDEX ");
+  out.name(it.name);
+  text(" ON ");
+  out.name(it.table);
+  out.sorting(" (", it.items);
+  text(")");
+}
+
+void StatementWriter::operator()(const DropIndex& it) {
+  text(it.if_exists ? "DROP INDEX IF EXISTS " : "DROP INDEX ");
   out.name(it.name);
 }
 

@@ -109,6 +109,17 @@ struct DropView {
   bool if_exists = false;
 };
 struct ShowViews {};
+struct CreateIndex {
+  Identifier name;
+  bool if_not_exists = false;
+  Identifier table;
+  std::vector<SortItem> items;
+};
+struct DropIndex {
+  Identifier name;
+  bool if_exists = false;
+};
+struct ShowIndexes {};
 struct FunctionParameter {
   Identifier name;
   TypeName type;
@@ -246,12 +257,12 @@ struct RunScript {
 
 struct StatementNode {
   std::variant<CreateSource, CreateAs, InsertSelect, InsertValues, InsertOnce, InsertBranches, UpsertValues, UpdateRows,
-               DeleteRows, AlterSource, DropSource, CreateView, DropView, ShowViews, CreateFunction, DropFunction,
-               CreateType, DropType, CreateConnector, DropConnector, DescribeConnector, ShowConnectors,
-               ShowConnectorPlugins, Select, Print, ShowSources, ShowTopics, ShowQueries, ShowFunctions, ShowProperties,
-               ShowTypes, ShowVariables, DescribeSource, DescribeStreams, DescribeFunction, Explain, ControlQuery,
-               SetProperty, UnsetProperty, AlterSystem, DefineVariable, UndefineVariable, AssertTopic, AssertSchema,
-               AssertValues, AssertSource, RunScript>
+               DeleteRows, AlterSource, DropSource, CreateView, DropView, ShowViews, CreateIndex, DropIndex,
+               ShowIndexes, CreateFunction, DropFunction, CreateType, DropType, CreateConnector, DropConnector,
+               DescribeConnector, ShowConnectors, ShowConnectorPlugins, Select, Print, ShowSources, ShowTopics,
+               ShowQueries, ShowFunctions, ShowProperties, ShowTypes, ShowVariables, DescribeSource, DescribeStreams,
+               DescribeFunction, Explain, ControlQuery, SetProperty, UnsetProperty, AlterSystem, DefineVariable,
+               UndefineVariable, AssertTopic, AssertSchema, AssertValues, AssertSource, RunScript>
       node;
   Span span;         // from the first token to the semicolon, inclusive
   std::string text;  // that part of the request, verbatim

@@ -135,6 +135,12 @@ Builder::Node Builder::create_view(P::CreateViewContext* context) {
                          query(context->query())};
 }
 
+Builder::Node Builder::create_index(P::CreateIndexContext* context) {
+  ast::CreateIndex made{name(context->name(0)), context->ifNotExists() != nullptr, name(context->name(1)), {}};
+  for (auto* item : context->sortItem()) made.items.push_back(sort_item(item));
+  return made;
+}
+
 Builder::Node Builder::create_function(P::CreateFunctionContext* context) {
   ast::CreateFunction made{
       name(context->name()),          context->orReplace() != nullptr,  context->ifNotExists() != nullptr, {},

@@ -43,6 +43,8 @@ Builder::Node Builder::node(P::StatementContext* context) {
   if (auto* it = context->controlQuery()) return control(it);
   if (auto* it = context->createView()) return create_view(it);
   if (auto* it = context->dropView()) return ast::DropView{name(it->name()), it->ifExists() != nullptr};
+  if (auto* it = context->createIndex()) return create_index(it);
+  if (auto* it = context->dropIndex()) return ast::DropIndex{name(it->name()), it->ifExists() != nullptr};
   if (auto* it = context->createFunction()) return create_function(it);
   if (auto* it = context->dropFunction()) return ast::DropFunction{name(it->name()), it->ifExists() != nullptr};
   if (auto* it = context->createType()) return create_type(it);
@@ -145,6 +147,7 @@ Builder::Node Builder::show(P::ShowTargetContext* context) {
   if (context->TYPES() != nullptr) return ast::ShowTypes{};
   if (context->VARIABLES() != nullptr) return ast::ShowVariables{};
   if (context->VIEWS() != nullptr) return ast::ShowViews{};
+  if (context->INDEXES() != nullptr) return ast::ShowIndexes{};
   if (context->PLUGINS() != nullptr) return ast::ShowConnectorPlugins{};
   return ast::ShowConnectors{connector_kind(context->connectorKind())};
 }

@@ -40,6 +40,7 @@ class Builder {
   Node alter_source(P::AlterSourceContext* context);
   Node drop_source(P::DropSourceContext* context);
   Node create_view(P::CreateViewContext* context);
+  Node create_index(P::CreateIndexContext* context);
   Node create_function(P::CreateFunctionContext* context);
   Node create_type(P::CreateTypeContext* context);
   Node create_connector(P::CreateConnectorContext* context);

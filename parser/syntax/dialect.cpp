@@ -11,12 +11,13 @@ namespace {
 using L = grammar::MillraceLexer;
 using antlr4::Token;
 
-constexpr std::array<std::size_t, 45> kNewWords = {
-    L::ORDER,   L::ASC,      L::DESC,      L::NULLS,  L::FIRST,     L::LAST,      L::OFFSET,  L::ROWS,        L::FETCH,
-    L::ONLY,    L::UPSERT,   L::UPDATE,    L::ONCE,   L::UNION,     L::VIEW,      L::VIEWS,   L::TUMBLE,      L::HOP,
-    L::LATE,    L::EVERY,    L::UNBOUNDED, L::TTL,    L::READY,     L::BROADCAST, L::FOR,     L::SYSTEM_TIME, L::OF,
-    L::QUALIFY, L::OVER,     L::FILTER,    L::RANGE,  L::PRECEDING, L::FOLLOWING, L::CURRENT, L::ROW,         L::IGNORE,
-    L::RESPECT, L::GROUPING, L::SETS,      L::ROLLUP, L::CUBE,      L::RETURNS,   L::UNNEST,  L::ORDINALITY,  L::CROSS};
+constexpr std::array<std::size_t, 47> kNewWords = {
+    L::ORDER,     L::ASC,         L::DESC,   L::NULLS,      L::FIRST,     L::LAST,     L::OFFSET, L::ROWS,
+    L::FETCH,     L::ONLY,        L::UPSERT, L::UPDATE,     L::ONCE,      L::UNION,    L::VIEW,   L::VIEWS,
+    L::TUMBLE,    L::HOP,         L::LATE,   L::EVERY,      L::UNBOUNDED, L::TTL,      L::READY,  L::BROADCAST,
+    L::FOR,       L::SYSTEM_TIME, L::OF,     L::QUALIFY,    L::OVER,      L::FILTER,   L::RANGE,  L::PRECEDING,
+    L::FOLLOWING, L::CURRENT,     L::ROW,    L::IGNORE,     L::RESPECT,   L::GROUPING, L::SETS,   L::ROLLUP,
+    L::CUBE,      L::RETURNS,     L::UNNEST, L::ORDINALITY, L::CROSS,     L::INDEX,    L::INDEXES};
 constexpr std::array<std::size_t, 16> kNewTokens = {
     L::SELECT_DISTINCT, L::CALL_DISTINCT, L::DELETE_ROWS, L::ROW_COMMA, L::QUERY_OPEN, L::CTE_WITH,
     L::CHANGES_OF,      L::EXISTS_QUERY,  L::INTERVAL_OF, L::ROLLUP_OF, L::CUBE_OF,    L::GROUPING_OF,

@@ -48,6 +48,12 @@ void need(const ast::CreateView& create, Needs& needs);
 Planned plan(const ast::DropView& drop, const ast::Statement& statement, const StatementContext& context);
 void need(const ast::DropView& drop, Needs& needs);
 Planned plan(const ast::ShowViews& show, const ast::Statement& statement, const StatementContext& context);
+// indexes.cpp
+Planned plan(const ast::CreateIndex& create, const ast::Statement& statement, const StatementContext& context);
+void need(const ast::CreateIndex& create, Needs& needs);
+Planned plan(const ast::DropIndex& drop, const ast::Statement& statement, const StatementContext& context);
+void need(const ast::DropIndex& drop, Needs& needs);
+Planned plan(const ast::ShowIndexes& show, const ast::Statement& statement, const StatementContext& context);
 // properties.cpp
 Planned plan(const ast::SetProperty& set, const ast::Statement& statement, const StatementContext& context);
 Planned plan(const ast::UnsetProperty& unset, const ast::Statement& statement, const StatementContext& context);
@@ -100,10 +106,10 @@ concept OneOf = (std::same_as<T, Ts> || ...);
 /// Lists, which are filtered; what belongs to the session alone; what a server does not run.
 template <class Node>
 requires OneOf<Node, ast::ShowSources, ast::ShowTopics, ast::ShowQueries, ast::ShowFunctions, ast::ShowProperties,
-               ast::ShowTypes, ast::ShowViews, ast::ShowVariables, ast::ShowConnectors, ast::ShowConnectorPlugins,
-               ast::DescribeStreams, ast::DescribeFunction, ast::DescribeConnector, ast::SetProperty,
-               ast::UnsetProperty, ast::DefineVariable, ast::UndefineVariable, ast::AssertSchema, ast::AssertValues,
-               ast::AssertSource, ast::RunScript>
+               ast::ShowTypes, ast::ShowViews, ast::ShowIndexes, ast::ShowVariables, ast::ShowConnectors,
+               ast::ShowConnectorPlugins, ast::DescribeStreams, ast::DescribeFunction, ast::DescribeConnector,
+               ast::SetProperty, ast::UnsetProperty, ast::DefineVariable, ast::UndefineVariable, ast::AssertSchema,
+               ast::AssertValues, ast::AssertSource, ast::RunScript>
 void need(const Node&, Needs&) {}
 
 /// A mistake that is not at one place of the text.

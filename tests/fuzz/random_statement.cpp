@@ -183,7 +183,7 @@ InsertBranches RandomSql::insert_branches() {
 }
 
 decltype(StatementNode::node) RandomSql::definition() {
-  switch (below(14)) {
+  switch (below(16)) {
     case 0:
       return create_source();
     case 1:
@@ -216,6 +216,10 @@ decltype(StatementNode::node) RandomSql::definition() {
       return DropFunction{name(), chance()};
     case 12:
       return insert_branches();
+    case 13:
+      return CreateIndex{name(), chance(), name(), sorting(1, 1)};
+    case 14:
+      return DropIndex{name(), chance()};
     default: {
       CreateConnector made{chance() ? ConnectorKind::source : ConnectorKind::sink, name(), chance(), properties()};
       made.properties.push_back({"connector.class", text_literal(text()), {}});
@@ -225,7 +229,7 @@ decltype(StatementNode::node) RandomSql::definition() {
 }
 
 decltype(StatementNode::node) RandomSql::inspection() {
-  switch (below(17)) {
+  switch (below(18)) {
     case 0:
       return Print{name(), chance(), maybe<std::int64_t>(3), maybe<std::int64_t>(7)};
     case 1:
@@ -257,6 +261,8 @@ decltype(StatementNode::node) RandomSql::inspection() {
     case 14:
       return ShowViews{};
     case 15:
+      return ShowIndexes{};
+    case 16:
       return Explain{name(), nullptr};
     default:
       return Explain{std::nullopt, std::make_shared<const StatementNode>(StatementNode{definition(), {}, ""})};
