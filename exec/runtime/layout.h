@@ -19,7 +19,8 @@ struct LayoutInput {
   int partitions = 0;
   bool internal = false;
   bool table = false;
-  int writers = 0;  // of an internal topic that carries times: the tasks that write it
+  int writers = 0;     // of an internal topic that carries times: the tasks that write it
+  bool ready = false;  // nothing else of a task is read before what it held when the query was made
 };
 
 struct SubtopologyLayout {

@@ -11,6 +11,7 @@ namespace millrace::inline exec {
 SinkStage::SinkStage(const PlanNode& sink, const QueryOptions& options, std::int32_t task_partition, SinkReport report)
     : sink_(*sink.as<SinkNode>()),
       internal_(sink_.internal),
+      table_(sink.kind == RelationKind::table),
       task_partition_(task_partition),
       report_(std::move(report)),
       key_count_(sink.schema.key_count()),
@@ -112,8 +113,9 @@ Status SinkStage::encode(const Batch& batch) {
 std::optional<std::string_view> SinkStage::key_of(const Batch& batch, std::size_t row, std::int32_t partitions,
                                                   std::int32_t& partition) {
   if (!key_encoder_ || batch.null_keys.test(row)) {
-    partition = static_cast<std::int32_t>((static_cast<std::uint32_t>(task_partition_) + spread_++) %
+    partition = static_cast<std::int32_t>((static_cast<std::uint32_t>(task_partition_) + spread_) %
                                           static_cast<std::uint32_t>(partitions));
+    if (!table_) ++spread_;
     return std::nullopt;
   }
   const std::string_view key = keys_.row(row);

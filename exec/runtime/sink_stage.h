@@ -54,6 +54,7 @@ class SinkStage {
 
   const SinkNode& sink_;
   const bool internal_;  // a topic between subtopologies, which carries row kinds too
+  const bool table_;     // rows without a key stay in one partition, so that they keep their order
   const std::int32_t task_partition_;
   const SinkReport report_;
   std::size_t key_count_;

@@ -30,6 +30,9 @@ struct ScopeSource {
   std::vector<std::size_t> order = {};         // of a query: its columns as it lists them
   std::vector<ScopeColumn> columns;
   bool broadcast = false;  // read whole by every task
+  bool versions = false;   // FOR SYSTEM_TIME AS OF stands behind it
+  bool ready = false;      // nothing else is read before what it held
+  ast::ExprPtr list = {};  // UNNEST: the list whose elements it has, qualified
   /// Joins: pseudo columns that a Project below the join turned into columns, by position.
   std::map<PseudoColumn, std::size_t> pseudo_positions;
 
