@@ -53,6 +53,14 @@ struct ViewDef {
 };
 using ViewPtr = std::shared_ptr<const ViewDef>;
 
+/// A way to the rows of a table beside its key.
+struct IndexDef {
+  std::string name, table;
+  std::vector<std::string> columns;  // of the table, the foremost first
+  std::string statement;             // canonical SQL
+};
+using IndexPtr = std::shared_ptr<const IndexDef>;
+
 /// What a statement is bound against: an immutable snapshot. Copying is cheap enough to do per statement
 /// (pointers to definitions); a new version is a changed copy. Any thread may read one.
 struct Catalog {
@@ -61,6 +69,7 @@ struct Catalog {
   std::map<std::string, Type, std::less<>> types;       // CREATE TYPE aliases
   std::map<std::string, MacroPtr, std::less<>> macros;  // CREATE FUNCTION
   std::map<std::string, ViewPtr, std::less<>> views = {};
+  std::map<std::string, IndexPtr, std::less<>> indexes = {};
   /// Sources, types, functions, views and queries that are there, but that this version of the program cannot read, and
   /// why.
   std::map<std::string, std::string, std::less<>> unavailable;
