@@ -82,6 +82,11 @@ struct BoundPull {
     bool says_all = false;            // the rows of these keys are exactly those that the predicate accepts
     std::vector<WindowLimit> limits;  // of the scan
     std::vector<ExprPtr> from, to;    // of its keys, inclusive; the predicate decides at the edges
+    /// By an index of the table: rows whose values in its columns begin with one of these; `from` and `to` are a range
+    /// of the column behind a single prefix then.
+    std::string index = {};
+    std::vector<std::size_t> index_columns = {};  // of `row`
+    std::vector<KeyAccess> prefixes = {};
   };
   Access access;
   std::vector<PullParameter> parameters;  // of ParameterExpr, by index

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "planner/physical/guarantee.h"
 #include "planner/physical/plan.h"
@@ -33,6 +34,9 @@ std::string explain(const PhysicalPlan& plan) {
   if (plan.materialization)
     out += fmt::format("pull queries read {} of subtopology {}\n", plan.materialization->store,
                        plan.materialization->subtopology);
+  if (plan.materialization)
+    for (const TableIndex& index : plan.materialization->indexes)
+      out += fmt::format("index {} ({})\n", index.name, fmt::join(index.columns, ", "));
   return out;
 }
 

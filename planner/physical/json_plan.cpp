@@ -69,11 +69,17 @@ json::value write_materialization(const PhysicalPlan& plan) {
   const NodePtr& root = plan.subtopologies.at(static_cast<std::size_t>(found.subtopology)).root;
   json::array above;
   for (const auto& node : found.above) above.push_back(json::value(place_of(root, node.get())));
-  return {{"subtopology", found.subtopology},
-          {"store", found.store},
-          {"schema", write(found.store_schema)},
-          {"window", write(found.window)},
-          {"above", above}};
+  json::object out{{"subtopology", found.subtopology},
+                   {"store", found.store},
+                   {"schema", write(found.store_schema)},
+                   {"window", write(found.window)},
+                   {"above", above}};
+  if (!found.indexes.empty()) {
+    json::object indexes;
+    for (const TableIndex& index : found.indexes) indexes[index.name] = json::value_from(index.columns);
+    out["indexes"] = std::move(indexes);
+  }
+  return out;
 }
 
 std::optional<Materialization> read_materialization(const json::value& value, const PhysicalPlan& plan) {
@@ -86,6 +92,9 @@ std::optional<Materialization> read_materialization(const json::value& value, co
   const NodePtr& root = plan.subtopologies.at(static_cast<std::size_t>(out.subtopology)).root;
   for (const auto& place : value.at("above").as_array())
     out.above.push_back(node_at(root, place.to_number<std::size_t>()));
+  if (const json::value* indexes = value.as_object().if_contains("indexes"))
+    for (const auto& [name, columns] : indexes->as_object())
+      out.indexes.push_back({std::string(name), json::value_to<std::vector<std::string>>(columns)});
   return out;
 }
 
@@ -144,6 +153,8 @@ PhysicalPlan read_plan(const json::object& from, const FunctionCatalog& function
                               .from_earliest = options.at("from_earliest").as_bool(),
                               .fail_on_bad_record = options.at("fail_on_bad_record").as_bool(),
                               .fail_on_bad_timestamp = options.at("fail_on_bad_timestamp").as_bool()};
+  if (const json::value* memory = options.if_contains("most_memory_bytes"))
+    plan.options.most_memory_bytes = memory->to_number<std::int64_t>();
   plan.result = read_schema(from.at("result"));
   plan.kind = static_cast<RelationKind>(from.at("kind").to_number<int>());
   plan.window = read_window(from.at("window"));
@@ -174,6 +185,8 @@ std::string to_json(const PhysicalPlan& plan) {
                       {"kind", static_cast<int>(plan.kind)},
                       {"window", write(plan.window)},
                       {"rules", json::value_from(plan.fired_rules)}};
+  if (plan.options.most_memory_bytes != 0)
+    out["options"].as_object()["most_memory_bytes"] = plan.options.most_memory_bytes;
   if (plan.bound) out["bound"] = write(plan.bound);
   return json::serialize(out);
 }

@@ -53,6 +53,12 @@ struct InternalTopic {
   int subtopology = 0;     // owner (changelog) or reader (repartition)
 };
 
+/// Keeps keys of a table by the values of some columns of its rows.
+struct TableIndex {
+  std::string name;
+  std::vector<std::string> columns;  // of the query's result, the foremost first
+};
+
 /// Where a pull query finds the rows of the query's result: the store, and the row-wise nodes between the store and the
 /// sink, bottom up, to apply on what is read.
 struct Materialization {
@@ -61,6 +67,7 @@ struct Materialization {
   Schema store_schema;  // key columns, then value columns, as the store's operator emits them
   std::optional<WindowInfo> window;
   std::vector<NodePtr> above;  // FilterNode and ProjectNode only
+  std::vector<TableIndex> indexes = {};
 };
 
 /// What exec runs. Deterministic: the same statement against the same catalog gives the same plan, names included.
