@@ -40,7 +40,8 @@ void EngineImpl::hand_over() {
   if (members && members->size() > 1) stop_working(true);
 }
 
-// What was committed is for the others to go on from; what they restore does not wait for our disk.
+// What was committed is for the others to go on from: what they restore waits neither for our disk nor for threads of
+// ours that wait for the log.
 void EngineImpl::stop_working(bool clean) {
   if (std::exchange(at_rest_, true)) return;
   {
@@ -51,16 +52,24 @@ void EngineImpl::stop_working(bool clean) {
   if (slots_) slots_->stop();
   house_wake_.notify_all();
   if (house_.joinable()) house_.join();
-  if (chores_.joinable()) chores_.join();
-  if (paces_) paces_->stop();
+  if (lender_) lender_->end();
+  stop_workers(clean);
   if (lender_) lender_->stop();
-  for (auto& worker : workers_) worker->stop(clean);
   if (lender_ && clean) lender_->leave();
   {
     const MutexLock lock(mutex_);
     std::fill(slot_worker_.begin(), slot_worker_.end(), -1);
   }
   if (membership_ && clean) membership_->leave();
+  if (chores_.joinable()) chores_.join();
+  if (paces_) paces_->stop();
+}
+
+// Side by side: each waits for its last commit.
+void EngineImpl::stop_workers(bool clean) {
+  std::vector<std::thread> stopping;
+  for (auto& worker : workers_) stopping.emplace_back([&worker, clean] { worker->stop(clean); });
+  for (std::thread& one : stopping) one.join();
 }
 
 void EngineImpl::stop(bool clean) {
@@ -74,6 +83,7 @@ void EngineImpl::stop(bool clean) {
   if (options_.remote) options_.remote->stop();
   if (owners_) owners_->stop();
   stop_working(clean);
+  if (departed_) departed_->stop();
   if (clean)
     for (auto& worker : workers_) worker->put_away();
   workers_.clear();
@@ -84,6 +94,7 @@ void EngineImpl::stop(bool clean) {
   }
   owners_.reset();
   lender_.reset();
+  departed_.reset();
   membership_.reset();
   state_.reset();
 }
@@ -127,7 +138,7 @@ Status EngineImpl::open() {
     setup.membership = membership_.get();
     setup.host = this;
     setup.index = i;
-    setup.name = options_.service_id + options_.process_id + "-" + std::to_string(i);
+    setup.name = writers().worker(i);
     setup.commit_interval = options_.commit_interval;
     setup.threaded = options_.workers > 0;
     if (options_.workers == 0) setup.commit_gap = std::chrono::milliseconds{0};

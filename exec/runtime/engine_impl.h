@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "exec/runtime/departed.h"
 #include "exec/runtime/engine.h"
 #include "exec/runtime/lender.h"
 #include "exec/runtime/pace_watch.h"
@@ -102,6 +103,7 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   void watch_partitions(const std::shared_ptr<QueryRun>& transient);
 
  private:
+  ProcessWriters writers() const { return {options_.service_id, options_.process_id}; }
   // Slots (engine_slots.cpp)
   Status join();
   using Runs = std::vector<std::shared_ptr<QueryRun>>;
@@ -175,6 +177,7 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   Result<Writer*> admin() REQUIRES(submitting_);
   void stop(bool clean);
   void stop_working(bool clean);
+  void stop_workers(bool clean);
 
   Log& log_;
   const EngineOptions options_;
@@ -190,7 +193,8 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<StandbyCopies> standbys_;  // null: none are kept
   std::atomic<bool> placing_standbys_{false};
-  std::unique_ptr<Lender> lender_;  // null: nobody else could run a slot
+  std::unique_ptr<Lender> lender_;               // null: nobody else could run a slot
+  std::unique_ptr<DepartedProcesses> departed_;  // null: there are no other processes
   Mutex readers_mutex_;
   std::map<std::string, std::shared_ptr<const TableReader>> readers_ GUARDED_BY(readers_mutex_);  // by query
 

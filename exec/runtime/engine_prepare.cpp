@@ -64,7 +64,7 @@ Status EngineImpl::create_topics(const std::vector<Prepared>& prepared, TopicSiz
 
 Result<Writer*> EngineImpl::admin() {
   if (!admin_) {
-    auto writer = log_.writer(options_.service_id + options_.process_id + "-statements", nullptr);
+    auto writer = log_.writer(writers().statements(), nullptr);
     if (!writer) return writer.error();
     admin_ = std::move(*writer);
   }

@@ -41,7 +41,10 @@ Status EngineImpl::join() {
       else
         stop_slots(slots, false);
     };
-    if (auto joined = membership_->join(options_.process_id, std::move(events)); !joined) return joined;
+    const int workers = static_cast<int>(workers_.size());
+    const std::string member = member_id_of(options_.process_id, workers);
+    if (auto joined = membership_->join(member, std::move(events)); !joined) return joined;
+    departed_ = std::make_unique<DepartedProcesses>(log_, *membership_, options_.service_id, member, workers);
   }
   if (options_.workers > 0) {
     house_ = std::thread([this] { keep_house(); });
@@ -51,6 +54,7 @@ Status EngineImpl::join() {
 }
 
 void EngineImpl::granted(const std::vector<SlotId>& slots) {
+  if (departed_) departed_->look();
   const MutexLock control(control_);
   if (lender_)
     lender_->granted(slots);
@@ -329,6 +333,7 @@ void EngineImpl::look_for_partitions() {
     TopicSizes sizes(log_);
     auto layout = make_layout(sizes, *run->plan, slots_->slots());
     const MutexLock control(control_);
+    if (stopping_) return;  // the workers may have ended
     if (!layout || find(run->plan->query_id) != run) continue;
     spdlog::warn("query {}: a source topic has got more partitions", run->plan->query_id);
     for (auto& worker : workers_) worker->drop_tasks([run](const Task& task) { return task.run_is(*run); }, true);

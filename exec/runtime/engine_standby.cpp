@@ -27,7 +27,7 @@ void EngineImpl::open_lender() {
   setup.slots = slots_.get();
   setup.runner = this;
   setup.control = &control_;
-  LoanRecords records(log_, *slots_, *membership_, options_.service_id + options_.process_id + "-loans");
+  LoanRecords records(log_, *slots_, *membership_, writers().loans());
   const bool lends = setup.lends;
   lender_ = std::make_unique<Lender>(std::move(setup), std::move(records));
   SlotOwners::Correct correct;

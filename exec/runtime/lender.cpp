@@ -26,12 +26,14 @@ std::uint64_t new_epoch() {
 Lender::Lender(Setup setup, LoanRecords records)
     : setup_(std::move(setup)), records_(std::move(records)), epoch_(new_epoch()), thread_([this] { run(); }) {}
 
+void Lender::end() {
+  const MutexLock lock(mutex_);
+  stopping_ = true;
+  wake_.notify_all();
+}
+
 void Lender::stop() {
-  {
-    const MutexLock lock(mutex_);
-    stopping_ = true;
-    wake_.notify_all();
-  }
+  end();
   if (thread_.joinable()) thread_.join();
 }
 
@@ -198,7 +200,7 @@ void Lender::run_here(const Slots& slots, bool end_loans, std::uint64_t changes)
   LoanRecords::Changes ends;
   {
     const MutexLock lock(mutex_);
-    if (changes != changes_) return;
+    if (changes != changes_ || stopping_) return;
     for (const SlotId slot : slots) {
       if (!undecided_.contains(slot)) continue;
       run.push_back(slot);
@@ -249,7 +251,7 @@ void Lender::lend(const std::map<SlotId, std::string>& to, std::uint64_t changes
     LoanRecords::Changes loans;
     {
       const MutexLock lock(mutex_);
-      if (changes != changes_) return;
+      if (changes != changes_ || stopping_) return;
       for (const auto& [slot, borrower] : to)
         if (undecided_.contains(slot)) loans.emplace_back(slot, Loan{borrower, epochs_[borrower]});
     }

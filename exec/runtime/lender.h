@@ -47,6 +47,8 @@ class Lender {
   };
   Lender(Setup setup, LoanRecords records);
   ~Lender() { stop(); }
+  /// It is to be stopped soon.
+  void end();
   void stop();
   /// What was borrowed does not run here any more. After stop().
   void leave();
