@@ -23,6 +23,9 @@ namespace millrace::inline exec {
 
 class KafkaLog;
 
+// GCC 12 takes a destroying delete for one that only frees.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
 /// One transactional producer. Appends are kept in lanes, one for each partition, which hand them to librdkafka as it
 /// sends what it got before: by the worker while no commit is under way, by a thread of the writer's own when it ends a
 /// transaction.
@@ -115,5 +118,6 @@ class KafkaWriter final : public Writer, private kafka::Acknowledgements {
   std::function<void()> callback_ GUARDED_BY(mutex_);
   std::thread thread_;
 };
+#pragma GCC diagnostic pop
 
 }  // namespace millrace::inline exec
