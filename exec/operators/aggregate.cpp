@@ -48,7 +48,7 @@ class AggregateOperator final : public Operator {
     return combined_ ? take_in_combined(in, out) : take_in(in, out);
   }
   Status on_time(int, std::int64_t time, Emitter& out) override {
-    if (closing_key_) {
+    if (closing_key_ && final_) {
       if (Status given = close_windows(time, out); !given) return given;
       return out.time(time);
     }
@@ -71,13 +71,13 @@ class AggregateOperator final : public Operator {
   }
   void save(std::string& bytes) const override {
     if (!in_windows()) return;
-    save_number(windows_ ? windows_->stream_time() : INT64_MIN, bytes);
+    save_number(windows_ ? windows_->stream_time() : stream_time_, bytes);
     save_number(closed_, bytes);
   }
   Status load(std::string_view bytes) override {
     if (!in_windows()) return {};
     const std::int64_t stream_time = load_number(bytes, INT64_MIN);
-    if (windows_) windows_->set_stream_time(stream_time);
+    windows_ ? windows_->set_stream_time(stream_time) : static_cast<void>(stream_time_ = stream_time);
     closed_ = load_number(bytes, -1);
     store_.expired_before(expired_before());
     if (distinct_) distinct_->store().expired_before(expired_before());
@@ -94,12 +94,24 @@ class AggregateOperator final : public Operator {
     return last < 0 ? -1 : last / spec.advance_ms * spec.advance_ms;
   }
   /// Windows that start before this are not kept. Those whose final results were given out are kept above.
-  std::int64_t expired_before() const { return final_ ? closed_ + 1 : windows_->expired_before(); }
+  std::int64_t expired_before() const {
+    if (final_) return closed_ + 1;
+    if (windows_) return windows_->expired_before();
+    return stream_time_ == INT64_MIN ? INT64_MIN : stream_time_ + 1;
+  }
 
   Status take_in(const Batch& in, Emitter& out) {
+    if (!closing_key_ || final_) return take_in_all(in, out);
+    const std::vector<std::uint32_t> kept = still_kept(in);
+    if (kept.empty()) return {};
+    return is_all(kept, in.rows) ? take_in_all(in, out) : take_in_all(gather(in, kept), out);
+  }
+
+  Status take_in_all(const Batch& in, Emitter& out) {
     RowErrors errors;
     arguments_.evaluate(in, errors);
     if (errors.count != 0) context_.report(errors, in);
+    if (closing_key_ && !final_) return take_in_kept(in, out);
     if (closing_key_) return take_in_closing(in);
     if (final_) return take_in_final(in, out);
     if (!windows_) {
@@ -108,7 +120,7 @@ class AggregateOperator final : public Operator {
     }
     for (std::size_t from = 0; from < in.rows;) {
       const std::size_t to = std::min(in.rows, from + rows_at_once_);
-      assign_windows(in, from, to);
+      if (Status assigned = assign_windows(in, from, to); !assigned) return assigned;
       if (Status taken = take_in_groups(in, out); !taken) return taken;
       from = to;
     }
@@ -132,16 +144,22 @@ class AggregateOperator final : public Operator {
   }
 
   /// Rows [from, to) with each of their open windows into rows_ and starts_.
-  void assign_windows(const Batch& in, std::size_t from, std::size_t to) {
+  Status assign_windows(const Batch& in, std::size_t from, std::size_t to) {
     rows_.clear();
     starts_.clear();
+    late_.clear();
     std::uint64_t late = 0;
+    LateRows* taker = context_.late();
     const auto& timestamps = *in.timestamps;
     for (std::size_t row = from; row < to; ++row) {
-      late += windows_->assign(timestamps[row], starts_);
+      windows_->assign(timestamps[row], starts_, [&](std::int64_t start) {
+        ++late;
+        if (taker != nullptr) late_.push_back(windows_->late_row(static_cast<std::uint32_t>(row), start));
+      });
       rows_.resize(starts_.size(), static_cast<std::uint32_t>(row));
     }
     if (late != 0) context_.late_rows(late);
+    return taker != nullptr ? taker->take(in, late_) : Status{};
   }
 
   Status find_groups(const Batch& in) {
@@ -191,6 +209,8 @@ class AggregateOperator final : public Operator {
   Status merge(const Batch& in);
   Status take_in_final(const Batch& in, Emitter& out);
   Status take_in_closing(const Batch& in);
+  std::vector<std::uint32_t> still_kept(const Batch& in);
+  Status take_in_kept(const Batch& in, Emitter& out);
   Status close_windows(std::int64_t up_to, Emitter& out);
   Status take_in_changes(const Batch& in, Emitter& out);
   Status apply_steps(const Batch& in, Emitter& out);
@@ -213,11 +233,13 @@ class AggregateOperator final : public Operator {
   bool read_late_;                           // stored groups are met at the commit
   std::optional<std::int64_t> closing_key_;  // EMIT FINAL over windows of others: the key column that says their ends
   std::int64_t closes_after_;
+  std::int64_t stream_time_ = INT64_MIN;  // groups by windows of others that change: kept until it is past them
   std::int64_t closed_ = -1;  // EMIT FINAL: windows up to this start, or of others to this end, have been given out
 
   // Scratch.
   std::vector<std::uint32_t> rows_;
   std::vector<std::int64_t> starts_;
+  std::vector<LateRow> late_;
   KeyBuffer keys_;
   std::vector<Entry*> entries_;
   std::vector<std::byte*> values_;
@@ -256,7 +278,7 @@ Status AggregateOperator::take_in_final(const Batch& in, Emitter& out) {
       time = std::max(time, (*in.timestamps)[to++]);
       closing = last_closing(time);
     }
-    assign_windows(in, from, to);
+    if (Status assigned = assign_windows(in, from, to); !assigned) return assigned;
     if (Status found = find_groups(in); !found) return found;
     if (Status added = add(in, 0, rows_.size()); !added) return added;
     if (closing > closed_)
@@ -280,6 +302,27 @@ Status AggregateOperator::take_in_closing(const Batch& in) {
   if (const std::size_t late = in.rows - rows_.size(); late != 0) context_.late_rows(late);
   if (Status found = find_groups(in); !found) return found;
   return add(in, 0, rows_.size());
+}
+
+/// Changes of a table by windows of others: the groups are kept for so long as the key column says. Rows of those that
+/// have gone are left out.
+std::vector<std::uint32_t> AggregateOperator::still_kept(const Batch& in) {
+  std::vector<std::uint32_t> kept;
+  const auto bounds = in.columns[static_cast<std::size_t>(*closing_key_)]->values<std::int64_t>();
+  for (std::uint32_t row = 0; row < in.rows; ++row) {
+    stream_time_ = std::max(stream_time_, (*in.timestamps)[row]);
+    if (bounds[row] + closes_after_ > stream_time_) kept.push_back(row);
+  }
+  if (kept.size() != in.rows) context_.late_rows(in.rows - kept.size());
+  return kept;
+}
+
+Status AggregateOperator::take_in_kept(const Batch& in, Emitter& out) {
+  const auto bounds = in.columns[static_cast<std::size_t>(*closing_key_)]->values<std::int64_t>();
+  rows_ = all_rows(in.rows);
+  starts_.clear();
+  for (const std::uint32_t row : rows_) starts_.push_back(bounds[row] + closes_after_);
+  return take_in_groups(in, out);
 }
 
 /// Gives out the windows that start up to `up_to` and were not given out yet, whatever the retention.

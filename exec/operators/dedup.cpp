@@ -26,20 +26,22 @@ class Dedup final : public Operator {
     if (rows_.empty()) return {};
     keys_.encode(in, rows_, key_bytes_);
     if (Status found = store_.lists(key_bytes_, from_, lists_); !found) return found;
-    std::uint64_t late = 0;
+    late_.clear();
     passed_.clear();
     for (std::size_t i = 0; i < rows_.size(); ++i) {
       const std::int64_t timestamp = (*in.timestamps)[rows_[i]];
       stream_time_ = std::max(stream_time_, timestamp);
-      if (timestamp < stream_time_ - node_.grace_ms) {
-        ++late;
+      if (const std::int64_t closed = stream_time_ - node_.grace_ms; timestamp < closed) {
+        late_.push_back({rows_[i], closed - timestamp});
       } else if (!is_near(*lists_[i], timestamp)) {
         Entry* entry = store_.insert(*lists_[i], key_bytes_[i], timestamp, timestamp);
         store_.map().put_row(*entry, timestamp, {});
         passed_.push_back(rows_[i]);
       }
     }
-    if (late != 0) context_.late_rows(late);
+    if (!late_.empty()) context_.late_rows(late_.size());
+    if (LateRows* taker = context_.late())
+      if (Status taken = taker->take(in, late_); !taken) return taken;
     if (passed_.empty()) return {};
     return out.batch(is_all(passed_, in.rows) ? share(in) : gather(in, passed_));
   }
@@ -71,6 +73,7 @@ class Dedup final : public Operator {
   // Scratch.
   std::vector<std::uint32_t> rows_, passed_;
   std::vector<std::int64_t> from_;
+  std::vector<LateRow> late_;
   KeyBuffer key_bytes_;
   std::vector<OrderedStore::List*> lists_;
 };

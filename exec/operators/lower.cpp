@@ -252,6 +252,7 @@ class Builder {
                                [&](const TopRowsNode& n) { return make_top_rows(n, lower); },
                                [&](const OverNode& n) {
                                  const bool table = n.input->kind == RelationKind::table;
+                                 if (n.exact) return make_over_exact(n, lower);
                                  return table ? make_over(n, lower) : make_over_stream(n, lower);
                                },
                                [&](const ExpandNode& n) { return make_expand(n, lower); },

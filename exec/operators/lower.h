@@ -47,6 +47,7 @@ MadeOperator make_broadcast_join(const BroadcastJoinNode& node, const LowerConte
 MadeOperator make_pair_join(const PairJoinNode& node, const LowerContext& lower);
 MadeOperator make_over(const OverNode& node, const LowerContext& lower);
 MadeOperator make_over_stream(const OverNode& node, const LowerContext& lower);
+MadeOperator make_over_exact(const OverNode& node, const LowerContext& lower);
 MadeOperator make_expand(const ExpandNode& node, const LowerContext& lower);
 MadeOperator make_retime(const RetimeNode& node, const LowerContext& lower);
 MadeOperator make_dedup(const DedupNode& node, const LowerContext& lower);

@@ -4,48 +4,13 @@
 
 #include "exec/functions/codec.h"
 #include "exec/operators/batch_ops.h"
+#include "exec/operators/over_running.h"
 #include "exec/operators/over_values.h"
 #include "exec/operators/ranked_rows.h"
 #include "exec/operators/table_side.h"
 
 namespace millrace::inline exec {
 namespace {
-
-/// What running aggregates of one partition have seen, as values of a GroupLayout.
-class RunningState {
- public:
-  RunningState(const GroupLayout& layout, std::string_view encoded) : layout_(&layout), bytes_(make_bytes(layout)) {
-    made_ = !encoded.empty() && layout.decode(encoded, value());
-    good_ = made_ || encoded.empty();
-    if (made_) return;
-    layout.init(value());
-    made_ = true;
-  }
-  /// The same again.
-  RunningState(const RunningState& other) : layout_(other.layout_), bytes_(make_bytes(*layout_)), made_(true) {
-    layout_->copy(other.value(), value());
-  }
-  RunningState(RunningState&& other) noexcept
-      : layout_(other.layout_),
-        bytes_(std::move(other.bytes_)),
-        made_(std::exchange(other.made_, false)),
-        good_(other.good_) {}
-  RunningState& operator=(const RunningState&) = delete;
-  ~RunningState() {
-    if (made_) layout_->destroy(value());
-  }
-  bool good() const { return good_; }
-  std::byte* value() const { return reinterpret_cast<std::byte*>(bytes_.get()); }
-
- private:
-  static std::unique_ptr<std::max_align_t[]> make_bytes(const GroupLayout& layout) {
-    return std::make_unique<std::max_align_t[]>((layout.size() + sizeof(std::max_align_t) - 1) /
-                                                sizeof(std::max_align_t));
-  }
-  const GroupLayout* layout_;
-  std::unique_ptr<std::max_align_t[]> bytes_;
-  bool made_ = false, good_ = true;
-};
 
 /// So many rows more than any call looks back at stay for those that come late.
 constexpr std::size_t kMoreRows = 8;

@@ -143,7 +143,7 @@ class OverValues::Call {
  public:
   Call(const OverCall& call, const OverNode& node)
       : frames_(call.frame, node.order.empty() ? nullptr : &node.order.front(),
-                node.input->kind == RelationKind::stream) {}
+                node.input->kind == RelationKind::stream && !node.exact) {}
   virtual ~Call() = default;
   virtual Status evaluate(const Batch& rows, std::span<const std::uint32_t> peers,
                           std::span<const WindowRows::Part> parts, RowErrors& errors, ColumnPtr& out) = 0;

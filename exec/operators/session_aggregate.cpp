@@ -124,7 +124,7 @@ class SessionAggregate final : public Operator {
   std::vector<RowKind> kinds_out_;
   std::vector<std::shared_ptr<const Headers>> headers_out_;
   std::shared_ptr<const Headers> headers_;  // of the row under way
-  std::uint64_t late_ = 0;
+  std::vector<LateRow> late_;               // of the batch
 };
 
 Status SessionAggregate::take_in(const Batch& in, Emitter& out) {
@@ -137,7 +137,7 @@ Status SessionAggregate::take_in(const Batch& in, Emitter& out) {
   for (const std::uint32_t row : rows)
     lists_from_.push_back(std::max((*in.timestamps)[row] - spec_.size_ms, expired_before()));
   if (Status found = store_.lists(key_bytes_, lists_from_, lists_); !found) return found;
-  late_ = 0;
+  late_.clear();
   for (const std::uint32_t row : rows) {
     if (!in.headers.empty()) headers_ = in.headers[row];
     const std::int64_t kept_from = expired_before();  // when a commit drops what is older must not matter
@@ -147,7 +147,9 @@ Status SessionAggregate::take_in(const Batch& in, Emitter& out) {
       if (Status closed = close(out); !closed) return closed;
   }
   headers_ = nullptr;
-  if (late_ != 0) context_.late_rows(late_);
+  if (!late_.empty()) context_.late_rows(late_.size());
+  if (LateRows* taker = context_.late())
+    if (Status taken = taker->take(in, late_); !taken) return taken;
   const Status given = flush(out);
   return given && final_ ? tell(out) : given;
 }
@@ -164,7 +166,7 @@ Status SessionAggregate::take_row(const Batch& in, std::uint32_t row, std::strin
     end = std::max(end, list[last].end);
   }
   if (end < close_time()) {
-    ++late_;
+    late_.push_back({row, close_time() - end, start, end});
     return {};
   }
   const bool same = start == time && end == time;  // a session of this very instant is not withdrawn

@@ -125,6 +125,7 @@ class StreamStreamJoin final : public Operator {
   Status find_others(int input, const Batch& in, std::span<const std::uint32_t> keyed);
   /// A row on its way in. Where windows meet, its time is the end of its window.
   struct Incoming {
+    std::uint32_t row;
     std::string_view key, bytes;
     std::int64_t time, timestamp;
   };
@@ -132,7 +133,7 @@ class StreamStreamJoin final : public Operator {
     if (!window_key_) return (*in.timestamps)[row];
     return in.columns[static_cast<std::size_t>(*window_key_)]->values<std::int64_t>()[row];
   }
-  bool is_late(Side& own, std::int64_t timestamp);
+  bool is_late(Side& own, const Incoming& row);
   Status take_row(int input, const Incoming& row, const OrderedStore::List& others);
   bool match(int input, const Incoming& row, const OrderedStore::List& others);
   Status judge(int input, const Batch& in, std::span<const std::uint32_t> keyed);
@@ -164,7 +165,7 @@ class StreamStreamJoin final : public Operator {
   std::vector<std::size_t> first_pairs_;      // by row with a key: the first of its pairs
   std::size_t next_pair_ = 0;
   KeyBuffer partial_key_;
-  std::uint64_t late_ = 0;  // rows of the batch that are kept no more
+  std::vector<LateRow> late_;  // rows of the batch that are kept no more
   KeyBuffer key_bytes_;
   std::vector<const OrderedStore::List*> others_;  // of the other side, for each row with a key
   std::vector<std::int64_t> others_from_;
@@ -185,7 +186,7 @@ Status StreamStreamJoin::on_batch(int input, const Batch& in, Emitter& out) {
   if (Status found = find_others(input, in, keyed); !found) return found;
   if (Status judged = condition_ ? judge(input, in, keyed) : Status{}; !judged) return judged;
   std::size_t next_keyed = 0;
-  late_ = 0;
+  late_.clear();
   for (const std::uint32_t row : rows) {
     rows_.set_headers(in, row);
     const std::int64_t timestamp = (*in.timestamps)[row];
@@ -196,10 +197,12 @@ Status StreamStreamJoin::on_batch(int input, const Batch& in, Emitter& out) {
     }
     const std::size_t i = next_keyed++;
     next_pair_ = condition_ ? first_pairs_[i] : 0;
-    const Incoming incoming{key_bytes_[i], encoded_.row(row), time_of(in, row), timestamp};
+    const Incoming incoming{row, key_bytes_[i], encoded_.row(row), time_of(in, row), timestamp};
     if (Status taken = take_row(input, incoming, *others_[i]); !taken) return taken;
   }
-  if (late_ != 0) context_.late_rows(late_);
+  if (!late_.empty()) context_.late_rows(late_.size());
+  if (LateRows* taker = context_.late(static_cast<std::size_t>(input)))
+    if (Status taken = taker->take(in, late_); !taken) return taken;
   return rows_.flush(out);
 }
 
@@ -237,19 +240,19 @@ JoinRows::Bytes StreamStreamJoin::partial_key(const Batch& in, std::uint32_t row
 }
 
 /// Moves stream time on. True: the row has come behind the grace of a final join, of which it is no part.
-bool StreamStreamJoin::is_late(Side& own, std::int64_t timestamp) {
+bool StreamStreamJoin::is_late(Side& own, const Incoming& row) {
   if (own.window_ms) return false;
-  stream_time_ = std::max(stream_time_, timestamp);
-  if (timed_) own.newest = std::max(own.newest, timestamp);
-  return final_ && timestamp < (timed_ ? own.newest : stream_time_) - grace_;
+  stream_time_ = std::max(stream_time_, row.time);
+  if (timed_) own.newest = std::max(own.newest, row.time);
+  const std::int64_t closed = (timed_ ? own.newest : stream_time_) - grace_;
+  if (!final_ || row.time >= closed) return false;
+  late_.push_back({row.row, closed - row.time});
+  return true;
 }
 
 Status StreamStreamJoin::take_row(int input, const Incoming& row, const OrderedStore::List& others) {
   Side& own = sides_[input];
-  if (is_late(own, row.time)) {
-    ++late_;
-    return {};
-  }
+  if (is_late(own, row)) return {};
   if (!eager_ && !own.window_ms && row.time == (timed_ ? own.newest : stream_time_))
     if (Status given = give_held(); !given) return given;
   own.newest = std::max(own.newest, row.time);
@@ -259,7 +262,8 @@ Status StreamStreamJoin::take_row(int input, const Incoming& row, const OrderedS
   const bool hold = alone && stored && !eager_ && !closed(own, row.time);
   if (alone && !hold) add(input, row.key, row.bytes, std::nullopt, row.timestamp);
   if (!stored) {
-    if (!timed_) ++late_;  // what it could have met is gone; otherwise it has just met all there is
+    // What it could have met is gone; otherwise it has just met all there is.
+    if (!timed_) late_.push_back({row.row, *last_expired(own) - row.time});
     return {};
   }
   Entry* entry = own.store.insert(row.key, next_++, row.time);

@@ -1,5 +1,8 @@
+#include <algorithm>
+
 #include "exec/operators/batch_ops.h"
 #include "exec/operators/join_rows.h"
+#include "exec/operators/windows.h"
 
 namespace millrace::inline exec {
 namespace {
@@ -12,6 +15,7 @@ class TableTableJoin final : public Operator {
       : type_(node.type),
         sides_{std::move(left), std::move(right)},
         rows_(lower.node, *node.left, *node.right),
+        retention_ms_(lower.node.window ? lower.stores[0].slot.retention_ms : std::nullopt),
         emit_before_(lower.emit_before) {}
 
   /// Its input's times say nothing about what it gives.
@@ -19,6 +23,8 @@ class TableTableJoin final : public Operator {
   Status on_batch(int input, const Batch& in, Emitter& out) override {
     const std::vector<std::uint32_t> rows = TableSide::news(in);
     if (rows.empty()) return {};
+    if (retention_ms_)
+      for (const std::uint32_t row : rows) newest_ = std::max(newest_, (*in.window_start)[row]);
     TableSide& own = *sides_[input];
     if (Status found = sides_[1 - input]->find(in, rows, others_); !found) return found;
     Status applied = own.apply(in, rows, [&](std::size_t i, const Entry& entry) {
@@ -31,6 +37,21 @@ class TableTableJoin final : public Operator {
       if (old || now) join(input, own.store().key(entry), old, now, (*in.timestamps)[rows[i]], other);
     });
     return applied ? rows_.flush(out) : applied;
+  }
+
+  Status on_commit(Emitter&) override {
+    if (retention_ms_)
+      for (const auto& side : sides_) side->store().expire_before(newest_ - *retention_ms_);
+    return {};
+  }
+  void save(std::string& bytes) const override {
+    if (retention_ms_) save_number(newest_, bytes);
+  }
+  Status load(std::string_view bytes) override {
+    if (!retention_ms_) return {};
+    newest_ = load_number(bytes, -1);
+    for (const auto& side : sides_) side->store().expired_before(newest_ - *retention_ms_);
+    return {};
   }
 
  private:
@@ -66,6 +87,8 @@ class TableTableJoin final : public Operator {
   JoinType type_;
   std::unique_ptr<TableSide> sides_[2];
   JoinRows rows_;
+  std::optional<std::int64_t> retention_ms_;  // of windowed rows, back from the newest window
+  std::int64_t newest_ = -1;                  // start of that
   bool emit_before_;
   std::vector<Entry*> others_;
 };

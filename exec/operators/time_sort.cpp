@@ -16,20 +16,28 @@ class TimeSort final : public Operator {
   Status on_batch(int, const Batch& in, Emitter& out) override {
     rows_.clear();
     times_.clear();
+    late_.clear();
     for (std::uint32_t row = 0; row < in.rows; ++row) {
       const std::int64_t time = (*in.timestamps)[row];
       stream_time_ = std::max(stream_time_, time);
-      if (time < over()) continue;
+      if (time < over()) {
+        late_.push_back({row, over() - time});
+        continue;
+      }
       rows_.push_back(row);
       times_.push_back(time);
     }
-    if (const std::size_t late = in.rows - rows_.size(); late != 0) context_.late_rows(late);
+    if (!late_.empty()) context_.late_rows(late_.size());
+    if (LateRows* taker = context_.late())
+      if (Status taken = taker->take(in, late_); !taken) return taken;
     if (Status kept = waiting_->keep(in, rows_, times_); !kept) return kept;
-    return give(out);
+    if (Status given = give(out); !given) return given;
+    return tell(out);
   }
   Status on_time(int, std::int64_t time, Emitter& out) override {
     stream_time_ = std::max(stream_time_, time);
-    return give(out);
+    if (Status given = give(out); !given) return given;
+    return tell(out);
   }
   Status on_commit(Emitter&) override {
     waiting_->commit();
@@ -48,6 +56,10 @@ class TimeSort final : public Operator {
  private:
   /// Rows up to this time go out; those before it have gone.
   std::int64_t over() const { return stream_time_ == INT64_MIN ? INT64_MIN : stream_time_ - grace_; }
+
+  /// What comes from here on is not older than that.
+  Status tell(Emitter& out) { return stream_time_ == INT64_MIN ? Status{} : out.time(over()); }
+
   Status give(Emitter& out) {
     return waiting_->release(over(), [&](Batch&& rows) { return out.batch(std::move(rows)); });
   }
@@ -58,6 +70,7 @@ class TimeSort final : public Operator {
   std::int64_t stream_time_ = INT64_MIN;
   std::vector<std::uint32_t> rows_;
   std::vector<std::int64_t> times_;
+  std::vector<LateRow> late_;
 };
 
 }  // namespace

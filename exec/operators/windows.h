@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "exec/operators/operator.h"
 #include "planner/logical/plan.h"
 
 namespace millrace::inline exec {
@@ -20,22 +21,25 @@ class TimeWindows {
   std::int64_t stream_time() const { return stream_time_; }
   const WindowSpec& spec() const { return spec_; }
 
-  /// Sees a row, and appends the starts of the windows that take it, oldest first. Gives the number of windows that are
+  /// Sees a row, and appends the starts of the windows that take it, oldest first. `late(start)`: of those that are
   /// closed already.
-  std::uint64_t assign(std::int64_t timestamp, std::vector<std::int64_t>& starts) {
+  template <class TellLate>
+  void assign(std::int64_t timestamp, std::vector<std::int64_t>& starts, const TellLate& late) {
     stream_time_ = std::max(stream_time_, timestamp);
     const std::int64_t closed = last_closed();
-    std::uint64_t late = 0;
     std::int64_t start =
         std::max<std::int64_t>(0, timestamp - spec_.size_ms + spec_.advance_ms) / spec_.advance_ms * spec_.advance_ms;
     for (; start <= timestamp; start += spec_.advance_ms) {
       if (start <= closed) {
-        ++late;
+        late(start);
       } else {
         starts.push_back(start);
       }
     }
-    return late;
+  }
+  /// What a row that came for a closed window is told as (LateRow).
+  LateRow late_row(std::uint32_t row, std::int64_t start) const {
+    return {row, last_closed() - start, start, start + spec_.size_ms};
   }
   /// Windows that start at or before this take no more rows: window end + grace <= stream time.
   std::int64_t last_closed() const {

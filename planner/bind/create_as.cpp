@@ -2,9 +2,11 @@
 
 #include "parser/ast/format.h"
 #include "planner/bind/binder.h"
+#include "planner/bind/late_into.h"
 #include "planner/bind/schemas.h"
 #include "planner/bind/sink.h"
 #include "planner/bind/source_checks.h"
+#include "planner/logical/window_trace.h"
 
 namespace millrace::inline planner {
 namespace {
@@ -17,15 +19,6 @@ void check_result_kind(RelationKind wanted, const NodePtr& root, Span span) {
       fmt::format("Invalid result type. Your SELECT query produces a {0}. Please use CREATE {0} AS SELECT statement "
                   "instead.",
                   kind));
-}
-
-/// How long the rows of a windowed result matter: as long as those of the aggregate or table that they come from.
-std::optional<std::int64_t> kept_for(const NodePtr& node) {
-  if (const auto* aggregate = node->as<AggregateNode>(); aggregate && aggregate->window)
-    return aggregate->window->retention_ms;
-  if (const auto* source = node->as<SourceNode>()) return source->retention_ms;
-  const auto inputs = inputs_of(*node);
-  return inputs.size() == 1 ? kept_for(inputs.front()) : std::nullopt;
 }
 
 void bind_sink_topic(const BindContext& context, const WithProperties& with, BoundQuery& bound,
@@ -85,7 +78,7 @@ BoundQuery bind_create_as(const ast::CreateAs& statement, const BindContext& con
   sink.kind = kind;
   sink.schema = select.root->schema;
   sink.window = select.root->window;
-  if (sink.window && kind == RelationKind::table) sink.window_retention_ms = kept_for(select.root);
+  if (sink.window && kind == RelationKind::table) sink.window_retention_ms = kept_for(*select.root);
   sink.from_query = true;
   sink.idle_timeout_ms = idle_timeout_of(with, context);
   sink.topic = topic_of(with, setting_text(context.properties, "ksql.output.topic.name.prefix") + sink.name, context);
@@ -102,7 +95,8 @@ BoundQuery bind_create_as(const ast::CreateAs& statement, const BindContext& con
     check_upgrade(*old, sink, statement.name.span);
   }
   set_sink_schemas(sink, with, context);
-  bound.root = make_sink(select.root, sink);
+  bound.root = make_sink(in_intervals(select.root, *statement.query), sink);
+  bound.late = late_streams(bound.root, sink, context);
   return bound;
 }
 

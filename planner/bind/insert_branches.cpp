@@ -1,6 +1,7 @@
 #include "planner/bind/insert_branches.h"
 
 #include "planner/bind/ast_rewrite.h"
+#include "planner/bind/late_into.h"
 
 namespace millrace::inline planner {
 namespace {
@@ -50,6 +51,10 @@ ast::QueryPtr branch_query(const ast::Query& query, const ast::InsertBranches::T
 }  // namespace
 
 std::vector<ast::InsertSelect> split_branches(const ast::InsertBranches& insert) {
+  for_each_late(*insert.query, [](const ast::Identifier& stream) {
+    throw SqlError(Code::not_supported, stream.span, "LATE INTO is not supported below INSERT FIRST and INSERT ALL.")
+        .hint("make a stream of the query, and insert from that");
+  });
   std::vector<ast::InsertSelect> all;
   const auto add = [&](const ast::InsertBranches::Target& into, ast::ExprPtr condition) {
     all.push_back({into.name, {}, branch_query(*insert.query, into, std::move(condition))});

@@ -6,6 +6,7 @@
 #include "planner/bind/binder.h"
 #include "planner/bind/coercion.h"
 #include "planner/bind/formats.h"
+#include "planner/bind/late_into.h"
 #include "planner/bind/schemas.h"
 #include "planner/bind/scope.h"
 #include "planner/bind/sink.h"
@@ -46,7 +47,8 @@ std::optional<ProjectItem> fit(const ProjectItem& item, const ColumnDef& wanted)
 }
 
 NodePtr fit_schema(const NodePtr& root, const SourceDef& target, Span span) {
-  if (root->as<TimeSortNode>()) return with_inputs(*root, {fit_schema(inputs_of(*root).front(), target, span)});
+  if (root->as<TimeSortNode>() || root->as<LateNode>())
+    return with_inputs(*root, {fit_schema(inputs_of(*root).front(), target, span)});
   const auto& project = *root->as<ProjectNode>();
   const auto& wanted = target.schema.columns;
   std::vector<ProjectItem> items;
@@ -95,15 +97,20 @@ BoundQuery bind_insert_select(const ast::InsertSelect& statement, const BindCont
   for (const auto* source : select.sources) bound.sources.push_back(source->name);
   bound.sink = target;
   bound.query_id = with.query_id;
-  const NodePtr fitted = fit_schema(select.root, target, statement.target.span);
+  const NodePtr fitted = in_intervals(fit_schema(select.root, target, statement.target.span), *statement.query);
   SourceDef& sink = *bound.sink;
   if (!can_write(sink.key_format) || !can_write(sink.value_format)) set_sink_schemas(sink, {}, context);
   bound.root = make_sink(fitted, sink);
+  bound.late = late_streams(bound.root, sink, context);
   return bound;
 }
 
 BoundQuery bind_push(const ast::Query& query, const BindContext& context) {
+  refuse_late(query);
   auto select = bind_select(query, context, "");
+  if (!late_streams(select.root, {}, context).empty())
+    throw SqlError(Code::not_supported, query.span, "LATE INTO needs a persistent query.")
+        .hint("a view that this reads says LATE INTO");
   check_duplicate_columns(select.root->schema, query.span);
   BoundQuery bound;
   bound.options = read_options(context.properties);
@@ -112,7 +119,7 @@ BoundQuery bind_push(const ast::Query& query, const BindContext& context) {
     throw SqlError(Code::invalid_statement, query.span,
                    "Push queries don't support negative integers in the LIMIT clause.");
   }
-  bound.root = make_node(OutputNode{select.root, query.limit, select.order});
+  bound.root = make_node(OutputNode{in_intervals(select.root, query), query.limit, select.order});
   return bound;
 }
 

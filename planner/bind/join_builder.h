@@ -21,6 +21,7 @@ class JoinBuilder {
   std::set<PseudoColumn> used_pseudo_columns(const ScopeSource& source) const;
   JoinSide join(JoinSide left, JoinSide right, const JoinStep& step);
   JoinSide join_foreign_key(JoinSide left, JoinSide right, const JoinStep& step);
+  void keep_late(const JoinSide& left, const JoinSide& right, const JoinStep& step, StreamStreamJoinNode& node) const;
   NodePtr make_join(const JoinSide& left, const JoinSide& right, const JoinStep& step, Schema keys) const;
   /// The values that rows are brought together by, over the columns of each side, and whether they are its key.
   struct Keys {
@@ -40,6 +41,7 @@ class JoinBuilder {
   void check_outer(const JoinSide& left, const JoinStep& step) const;
   std::size_t joined_key(const JoinSide& left, const JoinStep& step, const KeySlot& key) const;
   JoinSide join_windows(JoinSide left, JoinSide right, const JoinStep& step);
+  NodePtr give_back_windows(NodePtr joined);
   JoinSide with_left_key(JoinSide joined, const std::optional<WindowInfo>& window, const JoinStep& step);
   JoinSide join_pairs(JoinSide left, JoinSide right, const JoinStep& step);
   void bind_values(const JoinStep& step, std::vector<ExprPtr>& left, std::vector<ExprPtr>& right) const;

@@ -10,6 +10,7 @@
 #include "planner/bind/expr_binder.h"
 #include "planner/bind/formats.h"
 #include "planner/bind/join_builder.h"
+#include "planner/bind/late_into.h"
 #include "planner/catalog/formats.h"
 #include "planner/logical/window_trace.h"
 #include "planner/types/civil.h"
@@ -198,6 +199,41 @@ NodePtr JoinBuilder::with_rest(NodePtr joined, const JoinStep& step) const {
   return make_node(std::move(node));
 }
 
+/// Late rows of both sides go to one stream: its columns are those of both, NULL on the other side.
+void JoinBuilder::keep_late(const JoinSide& left, const JoinSide& right, const JoinStep& step,
+                            StreamStreamJoinNode& node) const {
+  const ast::Identifier& stream = *step.clause->within->late_into;
+  if (node.left_window_ms || node.right_window_ms)
+    throw SqlError(Code::not_supported, stream.span, "LATE INTO of a join with final results is not supported.")
+        .hint("write it where the rows come in");
+  const auto columns_of = [&](const JoinSide& own) {
+    std::vector<ProjectItem> items;
+    const Schema keys = own.node->schema;
+    for (std::size_t i = 0; i < keys.key_count(); ++i) {
+      ColumnDef key = (i == 0 ? node.key : node.more_keys.columns[i - 1]);
+      key.role = ColumnRole::key;
+      items.push_back({key, make_column(i, keys.columns[i].type, key.name)});
+    }
+    for (const JoinSide* side : {&left, &right}) {
+      for (const std::size_t index : side->sources) {
+        for (const ScopeColumn& column : scope_.sources[index].columns) {
+          ColumnDef made{.name = join_column_name(scope_.sources[index].alias, column.name), .type = column.type};
+          const bool known =
+              std::ranges::any_of(items, [&](const ProjectItem& item) { return item.column.name == made.name; });
+          if (column.hidden || known) continue;
+          ExprPtr value =
+              side == &own ? make_column(column.position, column.type, made.name) : make_literal(Value(), column.type);
+          items.push_back({std::move(made), std::move(value)});
+        }
+      }
+    }
+    return items;
+  };
+  const FormatInfo& format = holds_nothing(left.key_format) ? right.key_format : left.key_format;
+  node.left = keep_late_rows(input_, scope_, stream, left.node, {.items = columns_of(left), .key_format = format});
+  node.right = keep_late_rows(input_, scope_, stream, right.node, {.items = columns_of(right), .key_format = format});
+}
+
 NodePtr JoinBuilder::make_join(const JoinSide& left, const JoinSide& right, const JoinStep& step, Schema keys) const {
   const JoinType type = join_type_of(step.clause->kind);
   const ColumnDef key = keys.columns.front();
@@ -223,6 +259,7 @@ NodePtr JoinBuilder::make_join(const JoinSide& left, const JoinSide& right, cons
     if (node.final) node.left_window_ms = final_window(*left.node);
     if (node.final) node.right_window_ms = final_window(*right.node);
   }
+  if (within.late_into) keep_late(left, right, step, node);
   return make_node(std::move(node));
 }
 
@@ -338,7 +375,29 @@ KeyedPlan JoinBuilder::build() {
     }
     keys_.push_back({i, type, std::move(candidates)});
   }
-  return {left.node, keys_, origin_, left.key_format};
+  NodePtr joined = give_back_windows(left.node);
+  return {std::move(joined), keys_, origin_, left.key_format};
+}
+
+/// Bounds that ON says nothing about are those of the result's windows, where it has the key of the first source.
+NodePtr JoinBuilder::give_back_windows(NodePtr joined) {
+  const ScopeSource& first = scope_.sources.front();
+  const auto own = static_cast<std::size_t>(std::ranges::count(first.columns, ColumnRole::key, &ScopeColumn::role));
+  if (!first.windows || joined->kind != RelationKind::table || keys_.size() != own) return joined;
+  const std::size_t keys = own - 2;
+  RekeyNode rekey{joined, {}, NullKey::keep};
+  for (std::size_t i = 0; i < keys; ++i) {
+    const ColumnDef& column = joined->schema.columns[keys_[i].position];
+    rekey.keys.push_back({column, make_column(keys_[i].position, column.type, column.name)});
+    keys_[i].position = i;
+  }
+  rekey.window = first.windows;
+  rekey.window_start = make_column(keys_[keys].position, Type::bigint(), "WINDOWSTART");
+  rekey.window_end = make_column(keys_[keys + 1].position, Type::bigint(), "WINDOWEND");
+  keys_.resize(keys);
+  std::erase_if(scope_.synthetic_keys, [&](const ScopeColumn& key) { return key.position >= keys; });
+  for (std::size_t i = 0; i < scope_.sources.size(); ++i) shift_sources({i}, keys);
+  return make_node(std::move(rekey));
 }
 
 KeyedPlan bind_joins(const SelectInput& input, Scope& scope, const Clauses& clauses) {

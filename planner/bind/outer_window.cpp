@@ -14,8 +14,10 @@ ExprPtr calculate(ArithmeticOp op, ExprPtr left, std::int64_t right) {
 
 std::optional<OuterWindow> OuterWindow::of(const SelectInput& input, const std::optional<WindowSpec>& window,
                                            const KeyedPlan& plan) {
-  const auto trace = window && input.final() ? trace_windows(*plan.node) : std::nullopt;
-  if (!trace || !trace->final || !trace->own || !plan.node->window) return std::nullopt;
+  const auto trace = window ? trace_windows(*plan.node) : std::nullopt;
+  if (!trace || !trace->own || !plan.node->window) return std::nullopt;
+  if (plan.node->kind == RelationKind::table) return over_table(input, *window);
+  if (!input.final() || !trace->final) return std::nullopt;
   const auto refuse = [&](const char* message, const char* hint) {
     throw SqlError(Code::not_supported, input.query.window->span, message).hint(hint);
   };
@@ -35,18 +37,48 @@ std::optional<OuterWindow> OuterWindow::of(const SelectInput& input, const std::
   return made;
 }
 
+/// Changes of windows: whatever one below takes, and takes back, its outer window does too.
+OuterWindow OuterWindow::over_table(const SelectInput& input, const WindowSpec& window) {
+  const ast::Window& clause = *input.query.window;
+  const auto refuse = [&](const char* message, const char* hint) {
+    throw SqlError(Code::not_supported, clause.span, message).hint(hint);
+  };
+  if (!input.query.group_by)
+    refuse("A WINDOW over a table with windows needs GROUP BY.", "group by an expression of its rows");
+  if (window.type == WindowType::session)
+    refuse("A SESSION over a table with windows is not supported.", "write WINDOW TUMBLING or HOPPING");
+  if (clause.grace)
+    refuse("A WINDOW over a table with windows takes all that the table takes: it has no GRACE PERIOD of its own.",
+           "leave it out");
+  OuterWindow made;
+  made.spec_ = window;
+  made.table_ = true;
+  return made;
+}
+
+NodePtr OuterWindow::spread(NodePtr rows) {
+  if (!table_ || spec_.type != WindowType::hopping) return rows;
+  WindowRowsNode node{.input = std::move(rows), .size_ms = spec_.size_ms, .advance_ms = spec_.advance_ms, .time = {}};
+  node.time.push_back({ColumnDef{.name = "TIME", .type = Type::bigint()},
+                       make_expr(PseudoExpr{PseudoColumn::window_start}, Type::bigint(), {})});
+  NodePtr made = make_node(std::move(node));
+  start_at_ = made->schema.size() - 2;
+  return made;
+}
+
 ProjectItem OuterWindow::start() const {
+  const ColumnDef column{.name = "OUTER_WINDOWSTART", .type = Type::bigint(), .role = ColumnRole::key};
+  if (start_at_) return {column, make_column(*start_at_, Type::bigint(), "WINDOWSTART")};
   const ExprPtr inner = make_expr(PseudoExpr{PseudoColumn::window_start}, Type::bigint(), {});
-  return {
-      ColumnDef{.name = "OUTER_WINDOWSTART", .type = Type::bigint(), .role = ColumnRole::key},
-      make_expr(ArithmeticExpr{ArithmeticOp::subtract, inner, calculate(ArithmeticOp::modulo, inner, spec_.size_ms)},
-                Type::bigint(), {})};
+  return {column, make_expr(ArithmeticExpr{ArithmeticOp::subtract, inner,
+                                           calculate(ArithmeticOp::modulo, inner, spec_.size_ms)},
+                            Type::bigint(), {})};
 }
 
 void OuterWindow::close(AggregateNode& grouped, std::size_t keys) const {
   grouped.window.reset();
   grouped.closing_key = static_cast<std::int64_t>(keys);
-  grouped.closes_after = spec_.size_ms;
+  grouped.closes_after = table_ ? spec_.retention_ms : spec_.size_ms;
   grouped.closing_size = spec_.size_ms;
 }
 

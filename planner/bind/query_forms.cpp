@@ -5,6 +5,7 @@
 #include <string>
 
 #include "planner/bind/ast_rewrite.h"
+#include "planner/bind/late_into.h"
 
 namespace millrace::inline planner {
 namespace {
@@ -15,8 +16,6 @@ namespace {
 
 void check_relation(const ast::FromSource& source) {
   if (source.unnest) refuse_form("UNNEST in FROM", source.name.span, "EXPLODE in SELECT gives a row per element");
-  if (source.window)
-    refuse_form("A window function in FROM", source.window->span, "write WINDOW behind FROM and GROUP BY");
 }
 
 /// Walks over a query and those within it.
@@ -86,13 +85,6 @@ class SourceWalk {
 }  // namespace
 
 void check_clause_forms(const ast::Query& query) {
-  if (query.every) refuse_form("EMIT CHANGES EVERY", query.every->span, "leave EVERY out: every change is emitted");
-  if (query.window && query.window->late_into)
-    refuse_form("LATE INTO", query.window->late_into->span, "late rows are counted and logged");
-  if (query.late_into) refuse_form("LATE INTO", query.late_into->span, "late rows are counted and logged");
-  for (const auto& join : query.from.joins)
-    if (join.within && join.within->late_into)
-      refuse_form("LATE INTO", join.within->late_into->span, "late rows are counted and logged");
   for (const auto& join : query.from.joins)
     if (join.grace && !join.source.as_of)
       throw SqlError(Code::invalid_join, join.grace->span, "GRACE PERIOD belongs to WITHIN or FOR SYSTEM_TIME AS OF.")
@@ -100,6 +92,7 @@ void check_clause_forms(const ast::Query& query) {
 }
 
 void check_finite_forms(const ast::Query& query) {
+  refuse_late(query);
   constexpr const char* kHint = "create a table from the query and read that";
   if (query.distinct_on) refuse_form("DISTINCT ON or WITHIN in a pull query", query.distinct_on->span, kHint);
   if (query.group_by && query.group_by->kind != ast::GroupingKind::plain)

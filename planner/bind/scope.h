@@ -33,6 +33,8 @@ struct ScopeSource {
   bool versions = false;   // FOR SYSTEM_TIME AS OF stands behind it
   bool ready = false;      // nothing else is read before what it held
   ast::ExprPtr list = {};  // UNNEST: the list whose elements it has, qualified
+  /// Its key holds the bounds of these windows as columns, which are those of what it is joined with.
+  std::optional<WindowInfo> windows = {};
   /// Joins: pseudo columns that a Project below the join turned into columns, by position.
   std::map<PseudoColumn, std::size_t> pseudo_positions;
 

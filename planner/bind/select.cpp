@@ -6,6 +6,8 @@
 
 #include "planner/bind/ast_rewrite.h"
 #include "planner/bind/dialect.h"
+#include "planner/bind/from_windows.h"
+#include "planner/bind/late_into.h"
 #include "planner/bind/query_forms.h"
 #include "planner/bind/select_aggregate.h"
 #include "planner/bind/select_distinct.h"
@@ -115,6 +117,7 @@ SelectInput over_query(const ast::Query& query, const SelectInput& input) {
           .inner = input.inner,
           .named = input.named,
           .final_stream = input.final_stream,
+          .window_keys = input.window_keys,
           .within_final = input.within_final};
 }
 
@@ -136,6 +139,12 @@ BoundSelect bind_plain(SelectInput input, std::function<void(const Schema&)> on_
   check_forms(query);
   const NamedQueries named(query, context, input.named, input.final());
   input.named = &named;
+  if (auto grouped = grouped_by_window(query)) {
+    grouped->query.with.clear();  // `named` has them
+    SelectInput rows = over_query(grouped->query, input);
+    rows.window_keys = std::move(grouped->keys);
+    return bind_plain(rows, std::move(on_columns));
+  }
   if (!query.union_all.empty()) return bind_union(input);
   BoundSelect result;
   Scope scope = open_sources(input, result.sources);
@@ -174,8 +183,11 @@ BoundSelect bind_plain(SelectInput input, std::function<void(const Schema&)> on_
   projection.bind(binder);
 
   result.root = projection.node();
-  const bool sorted = sorts(input, clauses, plan);
-  check_final_grace(query, context.properties, sorted);
+  const bool sorted = !window_calls.exact() && sorts(input, clauses, plan);
+  check_final_grace(query, context.properties, sorted || window_calls.exact());
+  if (sorted && query.late_into)
+    result.root = keep_late_rows(input, scope, *query.late_into, result.root,
+                                 {.items = own_columns(result.root->schema), .key_format = plan.key_format});
   if (sorted) result.root = make_node(TimeSortNode{result.root, query.final_grace ? query.final_grace->millis : 0});
   result.order = projection.order();
   result.key_format = plan.key_format;

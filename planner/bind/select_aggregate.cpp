@@ -8,6 +8,7 @@
 #include "planner/bind/aggregate_call.h"
 #include "planner/bind/ast_rewrite.h"
 #include "planner/bind/dialect.h"
+#include "planner/bind/late_into.h"
 #include "planner/bind/outer_window.h"
 #include "planner/bind/with_properties.h"
 #include "planner/logical/window_trace.h"
@@ -30,7 +31,11 @@ void Aggregation::check_sources(const KeyedPlan& plan) const {
             join_words(calls, ", ")));
   }
   check_value_formats(scope_, "GROUP BY", Code::invalid_aggregate, input_.query.group_by->span);
-  if (input_.query.window && plan.node->kind == RelationKind::table) {
+  const bool windows = plan.node->window && lifts(Lifted::windowed_tables, input_.context.properties);
+  if (!input_.window_keys.empty() && (plan.node->kind == RelationKind::table || plan.node->window))
+    throw SqlError(Code::invalid_window, input_.query.window->span, "A window function in FROM takes a stream.")
+        .hint("WINDOW behind FROM takes tables with windows");
+  if (input_.query.window && plan.node->kind == RelationKind::table && !windows) {
     throw SqlError(Code::invalid_window, input_.query.window->span, "Windowing not supported for table aggregations.");
   }
 }
@@ -103,7 +108,12 @@ ExprPtr Aggregation::replace_item(const ast::ExprPtr& expr) const {
   if (auto replaced = replace(expr)) return replaced;
   if (!scope_.window_aggregation || !is_window_bound(*expr)) return nullptr;
   const auto column = *pseudo_column_of(expr->as<ast::ColumnRef>()->name.text);
-  return make_expr(PseudoExpr{column}, Type::bigint(), expr->span);
+  if (input_.window_keys.empty()) return make_expr(PseudoExpr{column}, Type::bigint(), expr->span);
+  if (const auto at = bounds_.find(column); at != bounds_.end())
+    return make_expr(ColumnExpr{at->second}, Type::bigint(), expr->span);
+  throw SqlError(Code::invalid_aggregate, expr->span,
+                 fmt::format("{} is not part of GROUP BY.", pseudo_column_name(column)))
+      .hint("group by WINDOWSTART, WINDOWEND");
 }
 
 bool Aggregation::structured() const {
@@ -171,6 +181,42 @@ ExprPtr Aggregation::bind_having(const std::function<ExprPtr(const ast::ExprPtr&
   return bind_predicate(having, clauses_.having, scope_, "HAVING");
 }
 
+/// Windows that are given in FROM: the bounds are columns of the key, as GROUP BY has them.
+void Aggregation::key_by_bounds(KeyedPlan& plan) {
+  RekeyNode rekey{plan.node, {}, NullKey::keep};
+  plan.keys.clear();
+  std::size_t next = 0;
+  for (const auto& expr : input_.window_keys) {
+    const std::size_t at = rekey.keys.size();
+    if (is_window_bound(*expr)) {
+      const auto bound = *pseudo_column_of(expr->as<ast::ColumnRef>()->name.text);
+      rekey.keys.push_back(
+          {ColumnDef{.name = std::string(pseudo_column_name(bound)), .type = Type::bigint(), .role = ColumnRole::key},
+           make_expr(PseudoExpr{bound}, Type::bigint(), expr->span)});
+      bounds_.emplace(bound, at);
+      plan.keys.push_back({at, Type::bigint(), {expr}});
+      continue;
+    }
+    const ColumnDef& column = plan.node->schema.columns[next];
+    rekey.keys.push_back({column, make_column(next, column.type, column.name)});
+    keys_[next].position = at;
+    plan.keys.push_back({at, column.type, {clauses_.group[next]}});
+    ++next;
+  }
+  calls_at_ += rekey.keys.size();
+  plan.node = make_node(std::move(rekey));
+}
+
+/// Rows that come too late for their window go to a stream, as they came.
+void Aggregation::keep_late(KeyedPlan& plan, const FormatInfo& source_key, bool of_windows) const {
+  const ast::Identifier& stream = *input_.query.window->late_into;
+  if (of_windows || plan.node->kind == RelationKind::table)
+    throw SqlError(Code::not_supported, stream.span, "Rows of windows are never late: LATE INTO has nothing to take.")
+        .hint("write it where the rows come in");
+  plan.node = keep_late_rows(input_, scope_, stream, plan.node,
+                             {.items = source_columns(scope_, 0), .key_format = source_key, .windows = true});
+}
+
 void Aggregation::apply(KeyedPlan& plan, KeyChange& key) {
   check_grouping(input_, clauses_);
   for (const auto& item : clauses_.items) collect(item.expr);
@@ -179,11 +225,16 @@ void Aggregation::apply(KeyedPlan& plan, KeyChange& key) {
   check_non_aggregates(input_, scope_, clauses_);
   check_sources(plan);
   const bool asked = input_.query.emit == ast::Emit::final;
-  const auto window = window_spec(input_.query, input_.final());
+  // What a table with windows takes has been waited for below.
+  const bool over_windows = plan.node->kind == RelationKind::table && plan.node->window;
+  const auto window = window_spec(input_.query, input_.final() || over_windows);
   if (asked && (window || dialect_of(input_.context.properties) == Dialect::ksql)) check_final(window.has_value());
   // The window belongs to the rows' own key.
   const bool windowed = plan.node->window && (plan.node->kind == RelationKind::table || scope_.sources[0].plan);
-  const auto outer = OuterWindow::of(input_, window, plan);
+  auto outer = OuterWindow::of(input_, window, plan);
+  const FormatInfo source_key = plan.key_format;
+  const bool of_windows = plan.node->window.has_value() || outer;
+  if (outer) plan.node = outer->spread(plan.node);
   plan.origin = KeyOrigin::grouping;
   if (!input_.query.group_by && input_.kept()) {
     key.give_single(plan);
@@ -201,6 +252,7 @@ void Aggregation::apply(KeyedPlan& plan, KeyChange& key) {
   calls_at_ = keys_.size() + (outer ? 1 : 0);
   for (const auto& call : aggregates_) calls_.push_back(bind_call(call));
   check_undo(plan);
+  if (window && input_.query.window->late_into) keep_late(plan, source_key, of_windows);
   AggregateNode grouped{plan.node, calls_, window, EmitPolicy::changes, !input_.query.group_by && !input_.kept()};
   const bool closes = input_.final() && (window.has_value() || close_by_key(grouped));
   if (asked && !closes) check_final(false);
@@ -209,6 +261,7 @@ void Aggregation::apply(KeyedPlan& plan, KeyChange& key) {
   grouped.stream = closes && input_.final_stream;
   plan.node = make_node(std::move(grouped));
   if (ExprPtr having = bind_having()) plan.node = make_node(FilterNode{plan.node, std::move(having)});
+  if (!input_.window_keys.empty()) key_by_bounds(plan);
   if (!outer) return;
   plan.node = outer->with_window(plan.node, keys_.size());
   calls_at_ += keys_.size();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -31,6 +32,8 @@ class Aggregation {
   void check_sources(const KeyedPlan& plan) const;
   void check_final(bool windowed) const;
   bool close_by_key(AggregateNode& grouped) const;
+  void key_by_bounds(KeyedPlan& plan);
+  void keep_late(KeyedPlan& plan, const FormatInfo& source_key, bool of_windows) const;
   void check_undo(const KeyedPlan& plan) const;
   AggregateCall bind_call(const ast::ExprPtr& call) const;
   ExprPtr replace(const ast::ExprPtr& expr) const;
@@ -38,10 +41,11 @@ class Aggregation {
   const SelectInput& input_;
   const Scope& scope_;
   const Clauses& clauses_;
-  std::vector<ast::ExprPtr> aggregates_;  // distinct calls, in order
-  std::vector<AggregateCall> calls_;      // the same, bound
-  std::vector<KeySlot> keys_;             // of the grouped rows
-  std::size_t calls_at_ = 0;              // where results of calls begin in them
+  std::vector<ast::ExprPtr> aggregates_;        // distinct calls, in order
+  std::vector<AggregateCall> calls_;            // the same, bound
+  std::vector<KeySlot> keys_;                   // of the grouped rows
+  std::map<PseudoColumn, std::size_t> bounds_;  // of windows that are given in FROM: where they are in their key
+  std::size_t calls_at_ = 0;                    // where results of calls begin in them
 };
 
 /// Throws where GROUP BY, the SELECT list and HAVING do not fit each other.

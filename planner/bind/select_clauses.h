@@ -21,8 +21,9 @@ struct SelectInput {
   bool inner = false;                   // a query within another: its key need not be shown
   const NamedQueries* named = nullptr;  // what WITH names here; null: nothing
 
-  bool final_stream = false;  // EMIT FINAL gives a stream
-  bool within_final = false;  // EMIT FINAL stands around it: what its windows give is final
+  bool final_stream = false;                   // EMIT FINAL gives a stream
+  std::vector<ast::ExprPtr> window_keys = {};  // GROUP BY with bounds of windows that are given in FROM; none: no such
+  bool within_final = false;                   // EMIT FINAL stands around it: what its windows give is final
 
   /// The rows stay, or go into a query around: every group needs a key.
   bool kept() const { return persistent() || inner; }

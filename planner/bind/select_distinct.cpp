@@ -1,6 +1,7 @@
 #include "planner/bind/select_distinct.h"
 
 #include "planner/bind/formats.h"
+#include "planner/bind/late_into.h"
 
 namespace millrace::inline planner {
 
@@ -27,6 +28,9 @@ void FirstWithin::apply(KeyedPlan& plan, ExprBinder& binder) {
   std::vector<ProjectItem> together;
   for (const auto& expr : equal_in) together.push_back(key_item(display(expr, scope_), rows_->bind(expr), expr->span));
   rows_->rekey(plan, std::move(together));
+  if (on->late_into)
+    plan.node = keep_late_rows(input_, scope_, *on->late_into, plan.node,
+                               {.items = source_columns(scope_, rows_->moved()), .key_format = plan.key_format});
   plan.node = make_node(DedupNode{
       .input = plan.node, .within_ms = on->within->millis, .grace_ms = on->grace.value_or(*on->within).millis});
   // Back under the key that the rows had.

@@ -9,6 +9,7 @@
 #include "parser/ast/format.h"
 #include "planner/bind/ast_rewrite.h"
 #include "planner/bind/dialect.h"
+#include "planner/bind/windowed_tables.h"
 
 namespace millrace::inline planner {
 namespace {
@@ -132,6 +133,7 @@ JoinStep analyse_conjunction(const ast::JoinedSource& clause, const ast::ExprPtr
     else
       rest.push_back(part);
   }
+  imply_windows(scope, source, step, on->span);
   if (step.on.empty() && !step.broadcast) {
     throw SqlError(Code::invalid_join, on->span,
                    fmt::format("Join of {} and {} needs an equality between their columns, or BROADCAST.",

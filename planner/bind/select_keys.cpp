@@ -40,7 +40,7 @@ std::string KeyChange::key_name(const ast::ExprPtr& expr) {
 void KeyChange::rekey(KeyedPlan& plan, const std::vector<ast::ExprPtr>& exprs, NullKey null_key,
                       std::optional<ProjectItem> more) {
   const bool lifted = scope_.sources[0].plan != nullptr ||
-                      (input_.query.group_by.has_value() && plan.node->kind == RelationKind::table &&
+                      ((input_.query.group_by || input_.query.partition_by) && plan.node->kind == RelationKind::table &&
                        lifts(Lifted::windowed_tables, input_.context.properties));
   if (plan.node->window && !lifted && (input_.persistent() || input_.query.partition_by)) {
     throw SqlError(Code::invalid_key, input_.query.span,
@@ -86,6 +86,32 @@ void KeyChange::give_single(KeyedPlan& plan) {
   scope_.shift(1);
 }
 
+/// Rows of a table may get more key columns: with all that they have, each is still told from the others.
+std::size_t KeyChange::partition_table(KeyedPlan& plan) {
+  std::vector<std::string> primary;
+  bool whole = !plan.keys.empty();
+  for (const KeySlot& key : plan.keys) {
+    if (!key.candidates.empty()) primary.push_back(display(key.candidates.front(), scope_));
+    whole = whole && std::ranges::any_of(clauses_.partition,
+                                         [&](const ast::ExprPtr& expr) { return among(key.candidates, expr); });
+  }
+  if (plan.node->window) {
+    primary.emplace_back("WINDOWSTART");
+    whole = whole && std::ranges::any_of(clauses_.partition, [](const ast::ExprPtr& expr) {
+              const auto* column = expr->as<ast::ColumnRef>();
+              return column && column->name.text == "WINDOWSTART";
+            });
+  }
+  if (!whole)
+    throw SqlError(Code::invalid_key, input_.query.partition_by->span,
+                   fmt::format("PARTITION BY on table {} must keep its primary key {}.", scope_.sources.front().alias,
+                               join_words(primary, ", ")))
+        .hint("to choose one row for each new key write QUALIFY ROW_NUMBER() OVER (PARTITION BY ...) = 1");
+  rekey(plan, clauses_.partition, NullKey::keep);
+  plan.origin = KeyOrigin::partitioning;
+  return clauses_.partition.size();
+}
+
 std::size_t KeyChange::partition(KeyedPlan& plan) {
   if (!input_.query.partition_by) return 0;
   if (input_.query.window)
@@ -93,6 +119,7 @@ std::size_t KeyChange::partition(KeyedPlan& plan) {
   check_partition();
   if (plan.node->kind == RelationKind::table) {
     if (plan.has_key(clauses_.partition)) return 0;
+    if (lifts(Lifted::windowed_tables, input_.context.properties)) return partition_table(plan);
     std::vector<std::string> wanted;
     for (const auto& expr : clauses_.partition) wanted.push_back(ast::format(*expr));
     throw SqlError(

@@ -23,6 +23,7 @@ class KeyChange {
 
  private:
   void check_partition() const;
+  std::size_t partition_table(KeyedPlan& plan);
   std::string key_name(const ast::ExprPtr& expr);
 
   const SelectInput& input_;

@@ -8,6 +8,7 @@
 #include "planner/bind/aggregate_call.h"
 #include "planner/bind/ast_rewrite.h"
 #include "planner/bind/formats.h"
+#include "planner/bind/late_into.h"
 #include "planner/bind/select_ranks.h"
 
 namespace millrace::inline planner {
@@ -65,9 +66,10 @@ void WindowCalls::collect(const ast::ExprPtr& expr, const ast::ExprPtr& ranked) 
 
 void WindowCalls::check(const KeyedPlan& plan) const {
   const Span span = windows_.front().calls.front()->span;
-  if (input_.query.emit == ast::Emit::final)
-    throw SqlError(Code::not_supported, span, "EMIT FINAL with OVER is not supported yet.")
-        .hint("without it each row is answered when it comes");
+  if (exact_ && windows_.size() > 1)
+    throw SqlError(Code::not_supported, windows_[1].calls.front()->span,
+                   "EMIT FINAL with OVER takes one PARTITION BY and one ORDER BY.")
+        .hint("compute the others in a query of their own");
   if (!table_ && windowed_)
     throw SqlError(Code::not_supported, span, "OVER on a stream with windows is not supported yet.")
         .hint("leave EMIT FINAL out: a table of windows takes OVER");
@@ -94,6 +96,14 @@ void WindowCalls::bring_together(KeyedPlan& plan, const Window& window) {
   rows_->rekey(plan, std::move(keys));
 }
 
+void WindowCalls::put_in_order(KeyedPlan& plan) {
+  const ast::Query& query = input_.query;
+  if (query.late_into)
+    plan.node = keep_late_rows(input_, scope_, *query.late_into, plan.node,
+                               {.items = source_columns(scope_, rows_->moved()), .key_format = plan.key_format});
+  plan.node = make_node(TimeSortNode{plan.node, query.final_grace ? query.final_grace->millis : 0});
+}
+
 void WindowCalls::add_row_key(OverNode& node) const {
   for (std::size_t i = 0; i < schema_.key_count(); ++i) {
     const ColumnDef& column = schema_.columns[i];
@@ -112,7 +122,7 @@ OverCall WindowCalls::bind(const ast::ExprPtr& written, const OverNode& node, st
   if (function && !window_function && function->kind != FunctionKind::aggregate)
     throw SqlError(Code::invalid_statement, written->span, fmt::format("{} does not take OVER.", name))
         .hint("aggregates and functions over windows do: SHOW FUNCTIONS lists them");
-  const ast::ExprPtr expr = table_ ? written : fit_to_stream(written, window_function);
+  const ast::ExprPtr expr = table_ ? written : fit_to_stream(written, window_function, exact_);
   const ast::Call& call = *expr->as<ast::Call>();
   if (is_rank(*expr) && node.order.empty())
     throw SqlError(Code::invalid_statement, expr->span, "A rank needs an ORDER BY in its OVER.");
@@ -131,6 +141,7 @@ OverCall WindowCalls::bind(const ast::ExprPtr& written, const OverNode& node, st
 
 void WindowCalls::add_step(KeyedPlan& plan, const Window& window) {
   bring_together(plan, window);
+  if (exact_) put_in_order(plan);
   OverNode node{.input = plan.node, .order = {}, .calls = {}, .row_key = {}};
   for (const auto& item : window.over->order) {
     ExprPtr bound = rows_->bind(item.expr);
@@ -138,6 +149,7 @@ void WindowCalls::add_step(KeyedPlan& plan, const Window& window) {
     node.order.push_back({std::move(bound), item.descending, item.nulls_first.value_or(item.descending)});
   }
   for (const auto& call : window.calls) node.calls.push_back(bind(call, node, node.calls.size()));
+  node.exact = exact_;
   if (table_) add_row_key(node);
   rows_->move(node.row_key.size());
   std::size_t at = node.row_key.size() + plan.node->schema.size();
@@ -177,6 +189,7 @@ void WindowCalls::apply(KeyedPlan& plan, ExprBinder& binder) {
   if (windows_.empty()) return;
   table_ = plan.node->kind == RelationKind::table;
   windowed_ = plan.node->window.has_value();
+  exact_ = !table_ && input_.query.emit == ast::Emit::final;
   check(plan);
   key_ = plan.keys;
   schema_ = plan.node->schema;

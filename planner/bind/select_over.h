@@ -16,6 +16,9 @@ class WindowCalls {
   /// Puts the steps that compute them on top of the plan. `binder` bound expressions over it, and binds them over the
   /// rows with their values then.
   void apply(KeyedPlan& plan, ExprBinder& binder);
+  /// EMIT FINAL of a stream: rows are put in the order of their times for the functions, and answered when their
+  /// frames are whole.
+  bool exact() const { return exact_; }
 
  private:
   /// Calls over the same partitions in the same order: one step.
@@ -29,6 +32,7 @@ class WindowCalls {
   void keep_pseudo_columns(KeyedPlan& plan);
   void add_step(KeyedPlan& plan, const Window& window);
   void bring_together(KeyedPlan& plan, const Window& window);
+  void put_in_order(KeyedPlan& plan);
   void add_row_key(OverNode& node) const;
   void give_back_key(KeyedPlan& plan);
   OverCall bind(const ast::ExprPtr& call, const OverNode& node, std::size_t number);
@@ -40,7 +44,7 @@ class WindowCalls {
   std::optional<MovedRows> rows_;
   std::vector<KeySlot> key_;  // of the rows as they were
   Schema schema_;             // the same
-  bool table_ = false, windowed_ = false;
+  bool table_ = false, windowed_ = false, exact_ = false;
   bool at_home_ = true;  // rows are where their key has them
 };
 
@@ -48,8 +52,9 @@ class WindowCalls {
 /// `window_function`: rather than an aggregate.
 OverFrame bind_frame(const ast::Call& call, const std::vector<SortKey>& order, bool window_function, Span span);
 /// What a call over a stream comes to: a running aggregate where it looks at all rows, else a frame that ends at the
-/// row. Throws for what rows to come would change. `call` may become another one.
-ast::ExprPtr fit_to_stream(const ast::ExprPtr& call, bool window_function);
+/// row, or with `exact` at a distance behind it. Throws for what rows to come would change. `call` may become another
+/// one.
+ast::ExprPtr fit_to_stream(const ast::ExprPtr& call, bool window_function, bool exact);
 /// A stream's rows come in time order.
 void check_stream_order(const ast::Over& over, const Scope& scope, Span span);
 

@@ -187,13 +187,16 @@ OverFrame bind_frame(const ast::Call& call, const std::vector<SortKey>& order, b
   return made;
 }
 
-ast::ExprPtr fit_to_stream(const ast::ExprPtr& expr, bool window_function) {
+ast::ExprPtr fit_to_stream(const ast::ExprPtr& expr, bool window_function, bool exact) {
   const ast::Call& call = *expr->as<ast::Call>();
   const std::string& name = call.name.text;
+  const auto& written = call.modifiers->over->frame;
   ast::Frame all;
   all.span = call.modifiers->over->span;
   all.start = bound(Kind::unbounded_preceding);
   all.end = bound(Kind::current_row);
+  // What is equal in the order and has not come yet is not known before; then each row counts for itself.
+  const bool ordered = !call.modifiers->over->order.empty();
   if (name == "ROW_NUMBER" && window_function) {
     if (!call.modifiers->over->frame) return changed(expr, "COUNT", {}, true, all);
     throw SqlError(Code::invalid_statement, call.modifiers->over->frame->span, "ROW_NUMBER has no frame.");
@@ -203,17 +206,24 @@ ast::ExprPtr fit_to_stream(const ast::ExprPtr& expr, bool window_function) {
     refuse_on_stream("LAG with IGNORE NULLS is not supported on a stream.", expr->span,
                      "LATEST_BY_OFFSET keeps the last value that is not NULL");
   }
-  if (name == "LEAD")
-    refuse_on_stream("LEAD on a stream needs EMIT FINAL, which OVER does not have yet.", expr->span,
-                     "make a table of the stream, or look back with LAG");
+  if (name == "LEAD" && !exact)
+    refuse_on_stream("LEAD on a stream needs EMIT FINAL.", expr->span, "write EMIT FINAL, or look back with LAG");
+  if (name == "LEAD" && call.modifiers->ignore_nulls.value_or(false))
+    refuse_on_stream("LEAD with IGNORE NULLS is not supported on a stream.", expr->span,
+                     "FIRST_VALUE(...) IGNORE NULLS over ROWS BETWEEN 1 FOLLOWING AND n FOLLOWING looks n rows ahead");
+  if (name == "LEAD") return expr;
   if (window_function && !takes_frame(name))
     refuse_on_stream(fmt::format("{} on a stream would change with every row that comes.", name), expr->span,
                      "make a table of the stream, or keep the first rows: QUALIFY ROW_NUMBER() OVER (...) <= n");
-  const ast::Frame frame = call.modifiers->over->frame.value_or(all);
+  all.range = exact && (written ? written->range : ordered);
+  const ast::Frame frame = written.value_or(all);
   check_ends(frame);
-  if (frame.end.kind > Kind::current_row || frame.start.kind > Kind::current_row)
-    refuse_on_stream("FOLLOWING on a stream needs EMIT FINAL, which OVER does not have yet.", frame.span,
-                     "let the frame end at CURRENT ROW, or make a table of the stream");
+  if (!exact && (frame.end.kind > Kind::current_row || frame.start.kind > Kind::current_row))
+    refuse_on_stream("FOLLOWING on a stream needs EMIT FINAL.", frame.span,
+                     "let the frame end at CURRENT ROW, or write EMIT FINAL");
+  if (frame.end.kind == Kind::unbounded_following)
+    refuse_on_stream("A frame of a stream has an end: rows come for ever.", frame.span,
+                     "let it end with n FOLLOWING, or make a table of the stream");
   if (frame.start.kind != Kind::unbounded_preceding) return expr;
   if (frame.end.kind != Kind::current_row)
     refuse_on_stream("A frame of a stream that begins with UNBOUNDED PRECEDING ends at CURRENT ROW.", frame.span,

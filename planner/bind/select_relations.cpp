@@ -5,10 +5,12 @@
 #include <algorithm>
 
 #include "planner/bind/dialect.h"
+#include "planner/bind/from_windows.h"
 #include "planner/bind/query_forms.h"
 #include "planner/bind/select_plan.h"
 #include "planner/bind/source_checks.h"
 #include "planner/bind/views.h"
+#include "planner/bind/windowed_tables.h"
 #include "planner/catalog/formats.h"
 
 namespace millrace::inline planner {
@@ -111,12 +113,10 @@ ScopeSource open_query(const BoundSelect& select, const std::string& alias, cons
 
 ScopeSource open_source(const SelectInput& input, const ast::FromSource& from) {
   const SourceDef& def = require_source(input.context.catalog, from.name);
-  const bool takes =
-      lifts(Lifted::windowed_tables, input.context.properties) && (input.query.from.joins.empty() || input.final());
+  const bool takes = lifts(Lifted::windowed_tables, input.context.properties);
   if (input.kept() && !takes && def.kind == RelationKind::table && def.window) {
     throw SqlError(Code::invalid_statement, from.name.span,
-                   "KSQL does not support persistent queries on windowed tables.")
-        .hint("joins of windowed tables are not there yet: join what they are made of");
+                   "KSQL does not support persistent queries on windowed tables.");
   }
   ScopeSource opened{.alias = from.visible_name().text, .def = &def, .columns = {}, .pseudo_positions = {}};
   for (std::size_t i = 0; i < def.schema.size(); ++i) {
@@ -182,6 +182,7 @@ Scope open_sources(const SelectInput& input, std::vector<const SourceDef*>& read
       if (std::ranges::find(reads, def) == reads.end()) reads.push_back(def);
     };
     const auto place = [&](ScopeSource opened) {
+      if (source->window) opened = in_windows(input, std::move(opened), *source->window);
       if (source->changes) opened = open_changes(std::move(opened), source->name.span);
       if (closes(input, opened)) opened = close_windows(std::move(opened));
       scope.sources.push_back(std::move(opened));
@@ -210,6 +211,7 @@ Scope open_sources(const SelectInput& input, std::vector<const SourceDef*>& read
   }
   for (std::size_t i = 0; i < scope.sources.size(); ++i) scope.sources[i].broadcast = reads_whole(input, i, scope);
   check_source_names(input, scope);
+  open_windows(input, scope);
   return scope;
 }
 

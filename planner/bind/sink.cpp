@@ -89,6 +89,16 @@ void check_sink_formats(SourceDef& sink, const BoundSelect& select, const WithPr
   check_value_format(sink.value_format, values, sink.wrap_single_value, with.span);
 }
 
+NodePtr in_intervals(NodePtr root, const ast::Query& query) {
+  if (!query.every) return root;
+  const Span span = query.every->span;
+  if (root->kind != RelationKind::table)
+    throw SqlError(Code::not_supported, span, "EMIT CHANGES EVERY is for tables: rows of a stream change nothing.")
+        .hint("leave EVERY out, or GROUP BY a key");
+  if (query.every->millis <= 0) throw SqlError(Code::invalid_statement, span, "EVERY needs a duration above zero.");
+  return make_node(EveryNode{std::move(root), query.every->millis});
+}
+
 NodePtr make_sink(const NodePtr& input, const SourceDef& sink) {
   SinkNode node{.input = input,
                 .name = sink.name,

@@ -19,6 +19,9 @@ void set_sink_formats(SourceDef& sink, const BoundSelect& select, const WithProp
 void check_sink_formats(SourceDef& sink, const BoundSelect& select, const WithProperties& with,
                         const BindContext& context);
 
+/// EMIT CHANGES EVERY: the changes of each interval; the rows themselves where nothing is said.
+NodePtr in_intervals(NodePtr root, const ast::Query& query);
+
 /// The sink node over a bound projection.
 NodePtr make_sink(const NodePtr& input, const SourceDef& sink);
 

@@ -10,9 +10,9 @@
 namespace millrace::inline planner {
 namespace {
 
-/// What has no state and no place of its own may come, go and change.
+/// What has no state and no place of its own may come, go and change. What an interval holds back would be lost.
 NodePtr skip_free(NodePtr node) {
-  while (traits_of(*node).upgrade == Upgrade::free) node = inputs_of(*node).front();
+  while (traits_of(*node).upgrade == Upgrade::free && !node->as<EveryNode>()) node = inputs_of(*node).front();
   return node;
 }
 

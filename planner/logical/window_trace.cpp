@@ -115,9 +115,23 @@ std::optional<WindowTrace> trace_windows(const PlanNode& node) {
   return made;
 }
 
+std::optional<std::int64_t> kept_for(const PlanNode& node) {
+  if (const auto* aggregate = node.as<AggregateNode>()) {
+    if (aggregate->window) return aggregate->window->retention_ms;
+    if (aggregate->closing_key && aggregate->emit == EmitPolicy::changes) return aggregate->closes_after;
+  }
+  if (const auto* source = node.as<SourceNode>()) return source->retention_ms;
+  std::optional<std::int64_t> most;
+  for (const NodePtr& input : inputs_of(node))
+    if (const auto kept = input->window || node.window ? kept_for(*input) : std::nullopt)
+      most = std::max(most.value_or(0), *kept);
+  return most;
+}
+
 bool needs_time(const PlanNode& node, std::size_t input, bool above) {
   if (const auto* aggregate = node.as<AggregateNode>())
-    return aggregate->closing_key.has_value() || (aggregate->window && aggregate->window->by_clock);
+    return (aggregate->closing_key && aggregate->emit == EmitPolicy::final) ||
+           (aggregate->window && aggregate->window->by_clock);
   if (const auto* join = node.as<StreamStreamJoinNode>())
     return (input == 0 ? join->left_window_ms : join->right_window_ms).has_value();
   const bool table_side = input == 1 && (node.as<StreamTableJoinNode>() || node.as<BroadcastJoinNode>());

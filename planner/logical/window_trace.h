@@ -23,6 +23,10 @@ struct WindowTrace {
 /// Nothing: it is not made of windows.
 std::optional<WindowTrace> trace_windows(const PlanNode& node);
 
+/// For how long behind stream time rows with windows matter: as long as those of the aggregate or table that they come
+/// from. Nothing: that is not known.
+std::optional<std::int64_t> kept_for(const PlanNode& node);
+
 /// Whether the operator of `node` lives by the time of that input (Operator::on_time); `above`: somebody above lives by
 /// the time of the node.
 bool needs_time(const PlanNode& node, std::size_t input, bool above);

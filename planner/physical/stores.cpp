@@ -7,6 +7,7 @@
 #include <span>
 
 #include "parser/error/ensure.h"
+#include "planner/logical/window_trace.h"
 
 namespace millrace::inline planner {
 namespace {
@@ -40,14 +41,11 @@ bool is_windowed(const PlanNode& node) {
 }
 
 std::optional<std::int64_t> retention_of(const PlanNode& node) {
-  if (node.as<MaterializeNode>() || node.as<CloseWindowsNode>() || node.as<FilterNode>() || node.as<ProjectNode>())
-    return retention_of(*inputs_of(node).front());
-  if (const auto* aggregate = node.as<AggregateNode>(); aggregate && aggregate->window)
-    return aggregate->window->retention_ms;
-  if (const auto* source = node.as<SourceNode>()) return source->retention_ms;
   if (const auto* join = node.as<StreamStreamJoinNode>()) return join->retention_ms();
   if (const auto* dedup = node.as<DedupNode>()) return dedup->retention_ms();
-  return std::nullopt;
+  const bool keeps_rows = node.as<MaterializeNode>() || node.as<CloseWindowsNode>() || node.as<EveryNode>() ||
+                          node.as<TableTableJoinNode>() || node.as<AggregateNode>();
+  return keeps_rows && is_windowed(node) ? kept_for(node) : std::nullopt;
 }
 
 class Namer {

@@ -39,7 +39,7 @@ class Warner {
  private:
   void look_at(const StepName& step) {
     const auto* source = step.node->as<SourceNode>();
-    by_clock_ = by_clock_ || (source != nullptr && source->idle_ms);
+    by_clock_ = by_clock_ || (source != nullptr && source->idle_ms) || step.node->as<EveryNode>() != nullptr;
     const auto* aggregate = step.node->as<AggregateNode>();
     if (aggregate != nullptr && aggregate->window && has_default_grace(*aggregate->window))
       warnings_.push_back(
@@ -58,6 +58,7 @@ class Warner {
   }
 
   void look_at_over(const std::string& name, const OverNode& over) {
+    if (over.exact) return;
     if (over.input->kind == RelationKind::stream)
       warnings_.push_back(
           fmt::format("{} answers at once; rows that come out of order do not correct earlier answers.", name));

@@ -36,7 +36,8 @@ ExprPtr pseudo_to_column(const ExprPtr& expr, const std::vector<PseudoColumn>& p
 
 // Partition, offset and window bounds are those of the source record; rows that take a new key carry them as columns.
 NodePtr keep_pseudo_columns(const AggregateNode& aggregate) {
-  const auto* rekey = aggregate.input->as<RekeyNode>();
+  const auto* late = aggregate.input->as<LateNode>();
+  const auto* rekey = (late != nullptr ? late->input : aggregate.input)->as<RekeyNode>();
   std::vector<PseudoColumn> lost;
   if (rekey) collect_lost_pseudo_columns(aggregate, lost);
   if (lost.empty()) return nullptr;
@@ -56,7 +57,8 @@ NodePtr keep_pseudo_columns(const AggregateNode& aggregate) {
   RekeyNode above = *rekey;
   above.input = make_node(std::move(project));
   AggregateNode changed = aggregate;
-  changed.input = make_node(std::move(above));
+  const NodePtr moved = make_node(std::move(above));
+  changed.input = late != nullptr ? with_inputs(*aggregate.input, {moved}) : moved;
   const auto change = [&](ExprPtr& expr) { expr = pseudo_to_column(expr, lost, first); };
   for_each_expr(changed.calls, change);
   return make_node(std::move(changed));
@@ -94,9 +96,32 @@ NodePtr for_top_rows(const TopRowsNode& top) {
   return together(top, "TopRows-PartitionBy", top.by_row || one_group(*top.input) ? 1 : 0);
 }
 
+/// Rows are put in order where they come together.
+NodePtr before_order(const OverNode& over) {
+  const Partitioning input = partitioning_of(*over.input);
+  if (!input.moved) return nullptr;
+  const NodePtr rows = inputs_of(*over.input).front();
+  const auto* late = rows->as<LateNode>();
+  const bool one = one_group(late != nullptr ? *late->input : *rows);
+  const FormatInfo format = internal_key_format(input.key_format, rows->schema.keys());
+  OverNode changed = over;
+  changed.input = with_inputs(*over.input, {move_rows(rows, "Over-PartitionBy", format, one ? 1 : 0)});
+  return make_node(std::move(changed));
+}
+
 /// The same of functions over windows.
 NodePtr for_over(const OverNode& over) {
+  if (over.exact) return before_order(over);
   return together(over, "Over-PartitionBy", over.input->kind == RelationKind::table || one_group(*over.input) ? 1 : 0);
+}
+
+/// The rows of a table that got another key are kept where that key has them.
+NodePtr for_rekeyed(const PlanNode& node) {
+  const NodePtr input = inputs_of(node).front();
+  if (!input->as<RekeyNode>() || input->kind != RelationKind::table) return nullptr;
+  const Partitioning below = partitioning_of(*input);
+  return with_inputs(
+      node, {move_rows(input, "Table-PartitionBy", internal_key_format(below.key_format, input->schema.keys()), 0)});
 }
 
 /// Rows that may be equal come together.
@@ -247,6 +272,8 @@ NodePtr repartition_insertion(const NodePtr& node, const RuleContext&) {
   if (const auto* top = node->as<TopRowsNode>()) return for_top_rows(*top);
   if (const auto* over = node->as<OverNode>()) return for_over(*over);
   if (const auto* dedup = node->as<DedupNode>()) return for_dedup(*dedup);
+  if (node->as<SinkNode>() || node->as<ProjectNode>() || node->as<FilterNode>() || node->as<EveryNode>())
+    return for_rekeyed(*node);
   if (const auto* join = node->as<StreamTableJoinNode>()) return for_join(*join);
   if (const auto* join = node->as<StreamStreamJoinNode>()) return for_join(*join);
   if (const auto* join = node->as<TableTableJoinNode>()) return for_join(*join);

@@ -24,7 +24,8 @@ std::vector<QueryPtr> ServiceState::readers_of(std::string_view source) const {
 std::vector<QueryPtr> ServiceState::writers_of(std::string_view source) const {
   std::vector<QueryPtr> found;
   for (const auto& [id, query] : queries)
-    if (query->sink == source) found.push_back(query);
+    if (query->sink == source || std::ranges::find(query->late_sinks, source) != query->late_sinks.end())
+      found.push_back(query);
   return found;
 }
 

@@ -162,14 +162,16 @@ SourcePtr source_from(const json::object& object) {
 json::object to_json(const QueryInfo& query) {
   json::object properties;
   for (const auto& [name, value] : query.properties) properties[name] = value;
-  return {{"id", query.id},
-          {"origin", std::string(kOrigins[static_cast<std::size_t>(query.origin)])},
-          {"statement", query.statement},
-          {"sink", query.sink},
-          {"sinkTopic", query.sink_topic},
-          {"sources", json::value_from(query.sources)},
-          {"properties", std::move(properties)},
-          {"plan", parse_deep(to_json(*query.plan))}};
+  json::object object{{"id", query.id},
+                      {"origin", std::string(kOrigins[static_cast<std::size_t>(query.origin)])},
+                      {"statement", query.statement},
+                      {"sink", query.sink},
+                      {"sinkTopic", query.sink_topic},
+                      {"sources", json::value_from(query.sources)},
+                      {"properties", std::move(properties)},
+                      {"plan", parse_deep(to_json(*query.plan))}};
+  if (!query.late_sinks.empty()) object["lateSinks"] = json::value_from(query.late_sinks);
+  return object;
 }
 
 QueryPtr query_from(const json::object& object, const FunctionCatalog& functions) {
@@ -180,6 +182,8 @@ QueryPtr query_from(const json::object& object, const FunctionCatalog& functions
   query->sink = text(object, "sink");
   query->sink_topic = text(object, "sinkTopic");
   query->sources = json::value_to<std::vector<std::string>>(object.at("sources"));
+  if (const auto* late = object.if_contains("lateSinks"))
+    query->late_sinks = json::value_to<std::vector<std::string>>(*late);
   for (const auto& entry : object.at("properties").as_object())
     query->properties[entry.key()] = std::string(entry.value().as_string());
   query->identity = stable_hash(json::serialize(object));

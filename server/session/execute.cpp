@@ -126,6 +126,8 @@ std::vector<ServiceImpl::Step> ServiceImpl::plan_request(const std::vector<ast::
       if (mutation->create_topic)
         topics.pretend(mutation->create_topic->first,
                        TopicInfo{mutation->create_topic->second.partitions, mutation->create_topic->second.replicas});
+      for (const auto& [topic, config] : mutation->more_topics)
+        topics.pretend(topic, TopicInfo{config.partitions, config.replicas});
       if (mutation->delete_topic) topics.pretend(*mutation->delete_topic, std::nullopt);
     }
   }
@@ -173,18 +175,19 @@ std::optional<json::object> ServiceImpl::run(Step& step) {
 }
 
 void ServiceImpl::do_before(std::span<const Mutation* const> mutations) {
-  std::vector<std::string> names;
-  for (const Mutation* mutation : mutations)
-    if (mutation->create_topic) names.push_back(mutation->create_topic->first);
-  const auto existing = log_.partition_counts(names);
-  if (!existing) throw general(Code::external, existing.error().message);
-  std::vector<Log::NewTopic> missing;
+  std::vector<Log::NewTopic> wanted, missing;
   std::vector<const PhysicalPlan*> plans;
-  std::size_t topic = 0;
   for (const Mutation* mutation : mutations) {
-    if (mutation->create_topic && (*existing)[topic++] == 0) missing.push_back(*mutation->create_topic);
+    if (mutation->create_topic) wanted.push_back(*mutation->create_topic);
+    wanted.insert(wanted.end(), mutation->more_topics.begin(), mutation->more_topics.end());
     for (const auto& plan : mutation->prepare) plans.push_back(plan.get());
   }
+  std::vector<std::string> names;
+  for (const auto& topic : wanted) names.push_back(topic.first);
+  const auto existing = log_.partition_counts(names);
+  if (!existing) throw general(Code::external, existing.error().message);
+  for (std::size_t i = 0; i < wanted.size(); ++i)
+    if ((*existing)[i] == 0) missing.push_back(wanted[i]);
   if (!missing.empty())
     if (Status made = log_.create_topics(missing); !made)
       throw general(Code::external, fmt::format("topic {}: {}", missing.front().first, made.error().message));

@@ -11,6 +11,7 @@
 #include "parser/syntax/parse.h"
 #include "planner/bind/canonical.h"
 #include "planner/bind/insert_branches.h"
+#include "planner/bind/late_into.h"
 #include "planner/bind/source_checks.h"
 #include "planner/bind/upgrade.h"
 #include "server/queries/plan_context.h"
@@ -43,6 +44,7 @@ QueryPtr make_query(const BoundQuery& bound, std::string id, QueryOrigin origin,
   query->statement = statement;
   query->sink = bound.sink->name;
   query->sink_topic = bound.sink->topic;
+  for (const BoundLate& late : bound.late) query->late_sinks.push_back(late.sink.name);
   query->sources = bound.sources;
   query->properties = context.session.overrides;
   PlanContext planning = plan_context(id, false, context.session.effective, context.config);
@@ -54,9 +56,29 @@ QueryPtr make_query(const BoundQuery& bound, std::string id, QueryOrigin origin,
   return query;
 }
 
+/// Makes the streams of LATE INTO that are not there.
+void add_late_streams(const BoundQuery& bound, const std::string& statement, const StatementContext& context,
+                      Mutation& result) {
+  for (const BoundLate& late : bound.late) {
+    if (!late.made) continue;
+    forbid_read_only_topic(late.sink.topic, context);
+    if (late.create_topic)
+      result.more_topics.emplace_back(late.sink.topic,
+                                      topic_config(*late.create_topic, late.sink.kind, std::nullopt, std::nullopt));
+    auto source = std::make_shared<SourceDef>(late.sink);
+    source->statement = statement;
+    result.changes.push_back({Change::Kind::put_source, late.sink.name, {}, std::move(source), nullptr});
+  }
+}
+
 /// The query that CREATE OR REPLACE takes over; none for a first creation.
 const QueryInfo* replaced_query(const std::string& name, const StatementContext& context) {
   std::vector<QueryPtr> writers = context.state.writers_of(name);
+  for (const QueryPtr& writer : writers)
+    if (writer->sink != name)
+      throw general_error(Code::invalid_statement,
+                          fmt::format("REPLACE for sink {} is not supported because late rows of query {} go into it.",
+                                      name, writer->id));
   if (writers.empty()) return nullptr;
   if (writers.size() > 1) {
     std::vector<std::string> ids;
@@ -159,6 +181,7 @@ Planned plan(const ast::CreateAs& create, const ast::Statement& statement, const
                            topic_config(*bound.create_topic, bound.sink->kind, bound.sink->window, bound.retention_ms)};
   QueryPtr query = make_query(bound, id, QueryOrigin::create_as, result.statement, context, replaced);
   result.prepare.push_back(query->plan);
+  add_late_streams(bound, result.statement, context, result);
   result.changes.push_back({Change::Kind::put_source, name, {}, std::make_shared<SourceDef>(*bound.sink), nullptr});
   result.changes.push_back({Change::Kind::start_query, id, {}, nullptr, query});
   result.message = fmt::format("Created query with ID {}", id);
@@ -176,6 +199,7 @@ Planned plan(const ast::InsertSelect& insert, const ast::Statement&, const State
     throw general_error(Code::already_exists, fmt::format("Query ID '{}' already exists.", id));
   QueryPtr query = make_query(bound, id, QueryOrigin::insert_into, result.statement, context);
   result.prepare.push_back(query->plan);
+  add_late_streams(bound, result.statement, context, result);
   result.changes.push_back({Change::Kind::start_query, id, {}, nullptr, query});
   result.message = fmt::format("Created query with ID {}", id);
   result.query_id = id;
@@ -194,6 +218,7 @@ Planned plan(const ast::InsertBranches& insert, const ast::Statement& statement,
     ids.push_back(fmt::format("{}_{}", prefix, ids.size() + 1));
     QueryPtr query = make_query(bound, ids.back(), QueryOrigin::insert_into, canonical_text(branch), context);
     result.prepare.push_back(query->plan);
+    add_late_streams(bound, result.statement, context, result);
     result.changes.push_back({Change::Kind::start_query, ids.back(), {}, nullptr, std::move(query)});
   }
   result.message = fmt::format("Created queries with IDs {}", fmt::join(ids, ", "));
@@ -238,14 +263,28 @@ Planned plan(const ast::ControlQuery& control, const ast::Statement& statement, 
   return result;
 }
 
+namespace {
+
+/// A stream of LATE INTO is written, and made where it is not there.
+void add_late(const ast::Query& query, Needs& needs) {
+  for_each_late(query, [&](const ast::Identifier& stream) {
+    const bool there = needs.catalog.find(stream.text) != nullptr;
+    needs.add(there ? Privilege::write : Privilege::create, stream.text);
+  });
+}
+
+}  // namespace
+
 void need(const ast::CreateAs& create, Needs& needs) {
   needs.add(Privilege::create, create.name.text);
   if (auto topic = topic_property(create.properties, create.name.text)) needs.add(Privilege::write, *topic);
+  add_late(*create.query, needs);
   needs.add(*create.query);
 }
 
 void need(const ast::InsertSelect& insert, Needs& needs) {
   needs.add(Privilege::write, insert.target.text);
+  add_late(*insert.query, needs);
   needs.add(*insert.query);
 }
 

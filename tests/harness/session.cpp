@@ -134,6 +134,7 @@ void Session::apply(const ast::CreateAs& statement) {
   SourceDef sink = *bound.sink;
   sink.from_query = true;
   sink.created_by = id;
+  add_late_streams(bound);
   add_query(std::move(bound), id, statement.or_replace);
   add_source(std::move(sink));
 }
@@ -142,7 +143,16 @@ void Session::apply(const ast::InsertSelect& statement) {
   BoundQuery bound = bind_insert_select(statement, context());
   const std::string id = bound.query_id.value_or(fmt::format("INSERTQUERY_{}", next_query_));
   ++next_query_;
+  add_late_streams(bound);
   add_query(std::move(bound), id, false);
+}
+
+void Session::add_late_streams(const BoundQuery& bound) {
+  for (const BoundLate& late : bound.late) {
+    if (!late.made) continue;
+    if (late.create_topic) topics_.emplace(late.sink.topic, *late.create_topic);
+    add_source(late.sink);
+  }
 }
 
 void Session::apply(const ast::InsertBranches& statement) {

@@ -101,6 +101,7 @@ class Session : public TopicLookup {
   void add_source(SourceDef source);
   /// The query of a CREATE ... AS SELECT; end when there is none.
   std::vector<PersistentQuery>::iterator query_into(const std::string& sink);
+  void add_late_streams(const BoundQuery& bound);
   void add_query(BoundQuery bound, const std::string& query_id, bool replace);
   BindContext context();
   PlanContext pull_context() const;
