@@ -1,6 +1,6 @@
-"""Five queries under load while processes are killed and stopped, brokers die, connections are cut, held back and slowed
-down, and statements come and go; at the end every output must be what the input alone says. On the broker of
-with_broker.sh (with three nodes best) where there is one, else embedded.
+"""Filters, windows, joins, ranks and functions over windows under load while processes are killed and stopped, brokers
+die, connections are cut, held back and slowed down, and statements come and go; at the end every output must be what the
+input alone says. On the broker of with_broker.sh (with three nodes best) where there is one, else embedded.
 
 MILLRACE_CHAOS_SECONDS is the time for faults (20), MILLRACE_FAULT_SEED repeats the choices of a run."""
 import glob
@@ -26,6 +26,7 @@ BROKERS = os.environ.get("MILLRACE_TEST_BROKER_DIR", "")
 HERE = os.path.dirname(os.path.abspath(__file__))
 PARTITIONS, KEYS, GROUPS, BATCH = 4, 200, 50, 200
 WINDOW, GAP, WITHIN = 10_000, 300, 40
+FIRST, BEST, KINDS = 3, 10, 20
 FAILED = (OSError, http.client.HTTPException, Refused, ValueError, AssertionError)
 
 SOURCE = "(k STRING KEY, id BIGINT, g STRING, v BIGINT, ts BIGINT) WITH (kafka_topic='{0}', value_format='JSON', " \
@@ -46,16 +47,58 @@ QUERIES = [
     "ON ev.k = u.k;",
     f"CREATE STREAM p WITH (kafka_topic='p') AS SELECT a.k AS k, a.id AS id, b.id AS bid FROM ev a JOIN other b WITHIN "
     f"{WITHIN} MILLISECONDS GRACE PERIOD 900 DAYS ON a.k = b.k;",
+    # First rows of a stream and of a table, groups of windows, pairs of two tables, functions over windows of both kinds.
+    f"CREATE TABLE top AS SELECT g, v, id, ROW_NUMBER() OVER (PARTITION BY g ORDER BY v DESC, id) AS rn FROM ev "
+    f"QUALIFY rn <= {FIRST};",
+    f"CREATE TABLE best AS SELECT g, s FROM (SELECT g, SUM(v) AS s FROM ev GROUP BY g) q "
+    f"QUALIFY ROW_NUMBER() OVER (ORDER BY s DESC, g) <= {BEST};",
+    f"CREATE TABLE levels AS SELECT ws, COUNT(*) AS m, SUM(c) AS n FROM (SELECT WINDOWSTART AS ws, g, COUNT(*) AS c FROM ev WINDOW "
+    f"TUMBLING (SIZE {WINDOW} MILLISECONDS, RETENTION 1000 DAYS, GRACE PERIOD 900 DAYS) GROUP BY g) q GROUP BY ws;",
+    f"CREATE TABLE pairs AS SELECT a.g AS ag, b.g AS bg, a.c AS ac, b.c AS bc FROM (SELECT g, COUNT(*) AS c FROM ev GROUP BY g) a "
+    f"JOIN (SELECT g, COUNT(*) AS c FROM other GROUP BY g) b ON a.c % {KINDS} = b.c % {KINDS};",
+    f"CREATE TABLE placed AS SELECT g, s, RANK() OVER (ORDER BY s DESC) AS r, s - LAG(s, 1, s) OVER (ORDER BY g) AS d, "
+    f"COUNT(*) OVER (PARTITION BY c % {KINDS}) AS n FROM (SELECT g, SUM(v) AS s, COUNT(*) AS c FROM ev GROUP BY g) q;",
+    "CREATE STREAM run AS SELECT k, id, SUM(v) OVER (PARTITION BY k) AS s FROM ev;",
 ]
+# Of each table how many of its columns are its key.
+TABLES = {"top": (2, "g, rn, v, id"), "best": (1, "g, s"), "levels": (1, "ws, m, n"), "pairs": (2, "ag, bg, ac, bc"),
+          "placed": (1, "g, s, r, d, n")}
 REPLACED = "CREATE OR REPLACE STREAM r WITH (kafka_topic='r') AS SELECT k, id, v FROM ev WHERE id >= -{0};"
 POISON = ['{"id": "many"}', "{broken", '{"id": -1, "g": "g", "v": 1, "ts": 9223372036854775807}', '{"id": -1, "ts": -5}',
           '{"id": -1, "g": "g", "v": 1, "ts": 253402300800000}']
 
 
+def ranks(events, others):
+    """Ranks, groups of windows, pairs and functions over windows: of rows (k, id, g, v, ts), those of a key as they came."""
+    run, sums = Counter(), Counter()
+    by_group, windows = defaultdict(list), defaultdict(Counter)
+    for k, i, g, v, ts in events:
+        sums[k] += v
+        run[k, i, sums[k]] += 1
+        by_group[g].append((-v, i))
+        windows[ts // WINDOW * WINDOW][g] += 1
+    top = {(g, rn + 1): (-v, i) for g, rows in by_group.items() for rn, (v, i) in enumerate(sorted(rows)[:FIRST])}
+    levels = {ws: (len(counts), sum(counts.values())) for ws, counts in windows.items()}
+    groups = {g: (-sum(v for v, _ in rows), len(rows)) for g, rows in by_group.items()}
+    best = {g: groups[g][0] for g in sorted(groups, key=lambda g: (-groups[g][0], g))[:BEST]}
+    other = Counter(g for _, _, g, _, _ in others)
+    pairs = {(a, b): (c, other[b]) for a, (_, c) in groups.items() for b in other if c % KINDS == other[b] % KINDS}
+    placed, before = {}, None
+    kinds = Counter(c % KINDS for _, c in groups.values())
+    for g in sorted(groups):
+        s, c = groups[g]
+        rank = 1 + sum(more > s for more, _ in groups.values())
+        placed[g] = (s, rank, s - (s if before is None else before), kinds[c % KINDS])
+        before = s
+    return {"run": run, "top": top, "best": best, "levels": levels, "pairs": pairs, "placed": placed}
+
+
 class Model:
-    """What must come of rows (k, id, g, v, ts) of both streams."""
+    """What must come of rows (k, id, g, v, ts) of both streams, those of a key as they came."""
 
     def __init__(self, events, others):
+        self.ranks = ranks(events, others)
+        self.run = self.ranks.pop("run")
         self.f = Counter((k, i, v) for k, i, _, v, _ in events if v % 3 == 0)
         self.r = Counter((k, i, v) for k, i, _, v, _ in events)
         self.j = Counter((k, i, f"user of {k}") for k, i, _, _, _ in events)
@@ -376,7 +419,7 @@ class ChaosTest(unittest.TestCase):
         ids = Counter(i for _, i, _ in model.r.elements())
         if BROKER and max(ids.values()) > 1:
             self.note("records were sent twice by the test's own producer")
-        for name, columns in {"f": "k, id, v", "r": "k, id, v", "j": "k, id, name", "p": "k, id, bid"}.items():
+        for name, columns in {"f": "k, id, v", "r": "k, id, v", "j": "k, id, name", "p": "k, id, bid", "run": "k, id, s"}.items():
             found, expected = Counter(rows(f"SELECT {columns} FROM {name};")), getattr(model, name)
             if found != expected:
                 lost, more = expected - found, found - expected
@@ -385,6 +428,11 @@ class ChaosTest(unittest.TestCase):
         windows = {(g, start): (c, s) for g, start, c, s in rows("SELECT g, windowstart, c, s FROM w;")}
         sessions = {(k, start, end): (c, s) for k, start, end, c, s in
                     rows("SELECT k, windowstart, windowend, c, s FROM se;")}
+        for name, (keys, columns) in TABLES.items():
+            found = {row[0] if keys == 1 else row[:keys]: row[keys] if len(row) == keys + 1 else row[keys:]
+                     for row in rows(f"SELECT {columns} FROM {name};")}
+            if problem := differences(name, found, model.ranks[name]):
+                return problem
         return differences("windows", windows, model.w) or differences("sessions", sessions, model.se)
 
 
