@@ -381,6 +381,10 @@ const std::map<std::string, Print, std::less<>>& printers() {
        [](const auto& e, const auto& o) {
          return print_pairs(e, "views", {"View Name", "Statement"}, {"name", "statement"}, o);
        }},
+      {"indexes",
+       [](const auto& e, const auto& o) {
+         return print_pairs(e, "indexes", {"Index Name", "Table", "Columns"}, {"name", "table", "columns"}, o);
+       }},
       {"assert_topic",
        [](const auto& e, const auto& o) {
          return message_table(fmt::format("Topic {} {}.", text(e, "topicName"),

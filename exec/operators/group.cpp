@@ -4,9 +4,9 @@
 #include "exec/data/footprint.h"
 #include "exec/operators/batch_ops.h"
 #include "exec/operators/finite.h"
+#include "exec/operators/group_table.h"
 #include "exec/operators/group_values.h"
 #include "exec/operators/row_evaluators.h"
-#include "exec/state/key_table.h"
 
 namespace millrace::inline exec {
 namespace {
@@ -15,31 +15,28 @@ class GroupOperator final : public Operator {
  public:
   GroupOperator(const GroupNode& node, const LowerContext& lower)
       : context_(lower.context),
-        keys_(expressions_of(node.keys), *node.input, lower.context.parameters()),
-        arguments_(node.calls, *node.input),
+        keys_(node.merges ? places(node.keys) : expressions_of(node.keys), *node.input, lower.context.parameters()),
+        arguments_(node.merges ? std::span<const AggregateCall>() : node.calls, *node.input),
         layout_(node.calls, true),
         keep_null_(node.keep_null),
-        groups_(layout_.size()) {
-    for (const ProjectItem& key : node.keys) types_.push_back(key.column.type);
+        partial_(node.partial),
+        merges_(node.merges),
+        types_(types_of(node.keys)),
+        groups_(GroupTable::make(types_, layout_.size())) {}
+  ~GroupOperator() override {
+    if (layout_.trivial()) return;
+    for (std::size_t group = 0; group < made_; ++group) layout_.destroy(groups_->value(group));
   }
-  ~GroupOperator() override { clear(); }
 
   Status on_batch(int, const Batch& in, Emitter&) override {
     RowErrors errors;
     const std::vector<ColumnPtr> keys = keys_.evaluate(in, std::nullopt, errors);
     arguments_.evaluate(in, errors);
     if (errors.count != 0) context_.report(errors, in);
-    choose_rows(in, keys);
-    if (types_.empty()) {
-      values_.assign(rows_.size(), only_group()->value());
-    } else {
-      encode_keys(keys, rows_, {}, encoded_);
-      find_groups();
-    }
-    const auto& timestamps = *in.timestamps;
-    for (std::size_t i = 0; i < rows_.size(); ++i)
-      value_timestamp(values_[i]) = std::max(value_timestamp(values_[i]), timestamps[rows_[i]]);
-    if (Status added = arguments_.apply(layout_, values_, rows_, false); !added) return added;
+    const std::span<const std::uint32_t> rows = choose_rows(in, keys);
+    if (Status taken = types_.empty() && rows.size() == in.rows && !merges_ ? take_all(in) : take(in, keys, rows);
+        !taken)
+      return taken;
     // What accumulators own beside their fixed part is at most what they were given.
     if (!layout_.trivial()) owned_ += footprint(in);
     return check_memory(context_, held_bytes());
@@ -47,84 +44,127 @@ class GroupOperator final : public Operator {
 
   Status on_commit(Emitter& out) override {
     if (types_.empty()) only_group();
-    for (std::size_t from = 0; from < order_.size(); from += kMaxBatchRows)
-      if (Status given = give(std::span(order_).subspan(from, std::min(kMaxBatchRows, order_.size() - from)), out);
-          !given)
-        return given;
+    for (std::size_t from = 0; from < groups_->size(); from += kMaxBatchRows)
+      if (Status given = give(from, std::min(from + kMaxBatchRows, groups_->size()), out); !given) return given;
     return {};
   }
 
-  std::size_t held_bytes() const override { return groups_.memory() + order_.size() * sizeof(Entry*) + owned_; }
+  std::size_t held_bytes() const override { return groups_->memory() + owned_; }
 
  private:
-  void choose_rows(const Batch& in, const std::vector<ColumnPtr>& keys) {
+  static std::vector<Type> types_of(const std::vector<ProjectItem>& keys) {
+    std::vector<Type> types;
+    for (const ProjectItem& key : keys) types.push_back(key.column.type);
+    return types;
+  }
+  /// The keys as partial groups give them: the first columns.
+  static std::vector<ExprPtr> places(const std::vector<ProjectItem>& keys) {
+    std::vector<ExprPtr> columns;
+    for (const ProjectItem& key : keys)
+      columns.push_back(make_column(columns.size(), key.column.type, key.column.name));
+    return columns;
+  }
+
+  std::span<const std::uint32_t> choose_rows(const Batch& in, const std::vector<ColumnPtr>& keys) {
+    const bool may_lack =
+        !keep_null_ && std::any_of(keys.begin(), keys.end(), [](const ColumnPtr& key) { return !key->nulls.empty(); });
+    if (in.null_values.empty() && !may_lack) {
+      if (all_.size() < in.rows) all_ = all_rows(std::max(in.rows, kMaxBatchRows));
+      return std::span(all_).first(in.rows);
+    }
     rows_.clear();
     const auto has_null = [&](std::uint32_t row) {
       return std::any_of(keys.begin(), keys.end(), [&](const ColumnPtr& key) { return key->is_null(row); });
     };
     for (std::uint32_t row = 0; row < in.rows; ++row)
       if (!in.null_values.test(row) && (keep_null_ || !has_null(row))) rows_.push_back(row);
+    return rows_;
   }
 
-  void find_groups() {
-    hashes_.resize(rows_.size());
-    values_.resize(rows_.size());
-    for (std::size_t i = 0; i < rows_.size(); ++i) {
-      hashes_[i] = hash_key(encoded_[i]);
-      groups_.prefetch_slot(hashes_[i]);
+  /// All rows into the only group.
+  Status take_all(const Batch& in) {
+    std::byte* value = only_group();
+    const auto& timestamps = *in.timestamps;
+    std::int64_t latest = value_timestamp(value);
+    for (std::size_t row = 0; row < in.rows; ++row) latest = std::max(latest, timestamps[row]);
+    value_timestamp(value) = latest;
+    return arguments_.apply_all(layout_, value, in.rows);
+  }
+
+  Status take(const Batch& in, const std::vector<ColumnPtr>& keys, std::span<const std::uint32_t> rows) {
+    if (types_.empty()) {
+      values_.assign(rows.size(), only_group());
+    } else {
+      groups_->find(keys, rows, values_);
+      for (; made_ < groups_->size(); ++made_) layout_.init(groups_->value(made_));
     }
-    for (std::size_t i = 0; i < rows_.size(); ++i) {
-      Entry* group = groups_.find(hashes_[i], encoded_[i]);
-      if (group == nullptr) group = add_group(hashes_[i], encoded_[i]);
-      values_[i] = group->value();
+    const auto& timestamps = *in.timestamps;
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      value_timestamp(values_[i]) = std::max(value_timestamp(values_[i]), timestamps[rows[i]]);
+    return merges_ ? merge(*in.columns.back(), rows) : arguments_.apply(layout_, values_, rows, false);
+  }
+
+  Status merge(const Column& states, std::span<const std::uint32_t> rows) {
+    const auto* bytes = states.data.as<std::string_view>();
+    states_.clear();
+    for (const std::uint32_t row : rows) states_.push_back(bytes[row]);
+    return layout_.merge_states(values_, states_);
+  }
+
+  std::byte* only_group() {
+    if (made_ == 0) {
+      static constexpr std::uint32_t kOne[] = {0};
+      groups_->find({}, kOne, values_);
+      layout_.init(groups_->value(made_++));
     }
+    return groups_->value(0);
   }
 
-  Entry* add_group(std::uint64_t hash, std::string_view key) {
-    Entry* group = groups_.insert(hash, key, 0);
-    layout_.init(group->value());
-    order_.push_back(group);
-    return group;
-  }
-  Entry* only_group() { return order_.empty() ? add_group(hash_key({}), {}) : order_.front(); }
-
-  Status give(std::span<Entry* const> groups, Emitter& out) {
-    std::vector<std::string_view> keys;
+  Status give(std::size_t from, std::size_t to, Emitter& out) {
     std::vector<const std::byte*> values;
     auto timestamps = std::make_shared<std::vector<std::int64_t>>();
-    for (const Entry* group : groups) {
-      keys.push_back(group->key(layout_.size()));
-      values.push_back(group->value());
-      timestamps->push_back(value_timestamp(group->value()));
+    for (std::size_t group = from; group < to; ++group) {
+      values.push_back(groups_->value(group));
+      timestamps->push_back(value_timestamp(values.back()));
     }
     Batch batch;
-    batch.rows = groups.size();
-    if (!types_.empty()) batch.columns = decode_keys(types_, keys, 0);
-    for (ColumnPtr& result : layout_.results(values)) batch.columns.push_back(std::move(result));
+    batch.rows = values.size();
+    if (!types_.empty()) batch.columns = groups_->keys(from, to);
+    if (partial_)
+      batch.columns.push_back(states_of(values));
+    else
+      for (ColumnPtr& result : layout_.results(values)) batch.columns.push_back(std::move(result));
     batch.timestamps = std::move(timestamps);
     return out.batch(std::move(batch));
   }
 
-  void clear() {
-    if (layout_.trivial()) return;
-    for (Entry* group : order_) layout_.destroy(group->value());
+  ColumnPtr states_of(std::span<const std::byte* const> values) const {
+    auto arena = std::make_shared<Arena>();
+    auto column = make_column(Type::bytes(), values.size());
+    std::string bytes;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      bytes.clear();
+      layout_.encode_states(values[i], bytes);
+      column->values_mut<std::string_view>()[i] = arena->copy(bytes);
+    }
+    column->keep.push_back(std::move(arena));
+    return column;
   }
 
   OperatorContext& context_;
   RowEvaluators keys_;
   GroupArguments arguments_;
   const GroupLayout layout_;
-  const bool keep_null_;
-  std::vector<Type> types_;  // of the keys
-  KeyTable groups_;
-  std::vector<Entry*> order_;
+  const bool keep_null_, partial_, merges_;
+  const std::vector<Type> types_;  // of the keys
+  const std::unique_ptr<GroupTable> groups_;
+  std::size_t made_ = 0;  // groups whose accumulators have begun
   std::size_t owned_ = 0;
 
   // Scratch.
-  std::vector<std::uint32_t> rows_;
-  KeyBuffer encoded_;
-  std::vector<std::uint64_t> hashes_;
+  std::vector<std::uint32_t> all_, rows_;
   std::vector<std::byte*> values_;
+  std::vector<std::string_view> states_;
 };
 
 }  // namespace

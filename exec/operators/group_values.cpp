@@ -121,6 +121,21 @@ Status GroupArguments::apply(const GroupLayout& layout, std::span<std::byte* con
   return apply(layout, {}, values, rows, undo, nullptr);
 }
 
+Status GroupArguments::apply_all(const GroupLayout& layout, std::byte* value, std::size_t rows) {
+  for (std::size_t c = 0; c < calls_.size(); ++c) {
+    const Aggregate& aggregate = layout.aggregate(c);
+    Status done;
+    if (filter_of_[c] < 0) {
+      done = aggregate.update_all(value + layout.offset(c), columns_[c], rows);
+    } else {
+      const auto& selected = filters_[static_cast<std::size_t>(filter_of_[c])].selected;
+      done = aggregate.update(std::vector(selected.size(), value), layout.offset(c), columns_[c], selected);
+    }
+    if (!done) return done;
+  }
+  return {};
+}
+
 Status GroupArguments::apply(const GroupLayout& layout, std::span<Entry* const> groups,
                              std::span<std::byte* const> values, std::span<const std::uint32_t> rows, bool undo,
                              DistinctRows* distinct) {

@@ -84,6 +84,8 @@ class GroupArguments {
   /// Takes rows into (or, `undo`, out of) the groups, in order; values[i] takes rows[i].
   Status apply(const GroupLayout& layout, std::span<std::byte* const> values, std::span<const std::uint32_t> rows,
                bool undo);
+  /// All rows into one group.
+  Status apply_all(const GroupLayout& layout, std::byte* value, std::size_t rows);
   /// The same where somebody else keeps what DISTINCT calls have seen.
   Status apply(const GroupLayout& layout, std::span<Entry* const> groups, std::span<std::byte* const> values,
                std::span<const std::uint32_t> rows, bool undo, DistinctRows* distinct);

@@ -18,6 +18,7 @@ void add_errors(RowErrors& from, const std::vector<std::uint32_t>& rows, RowErro
 }  // namespace
 
 std::optional<std::vector<std::uint32_t>> rows_with_value(const Batch& in, bool has_before) {
+  if (in.null_values.empty() && (has_before || in.kinds.empty())) return std::nullopt;
   std::vector<std::uint32_t> rows;
   rows.reserve(in.rows);
   for (std::uint32_t row = 0; row < in.rows; ++row) {

@@ -1,9 +1,7 @@
 #include "exec/runtime/prepared_pull.h"
 
-#include <algorithm>
-#include <array>
-
 #include "parser/error/ensure.h"
+#include "planner/logical/row_order.h"
 
 namespace millrace::inline exec {
 namespace {
@@ -22,17 +20,14 @@ void find_parameters(const Expr& expr, std::vector<Type>& types) {
 bool forgets_order(const PlanNode& node) {
   if (const auto* sort = node.as<SortNode>()) return !sort->order.empty();
   const auto* group = node.as<GroupNode>();
-  constexpr std::array<std::string_view, 5> kOfAnyOrder = {"COUNT", "SUM", "AVG", "MIN", "MAX"};
-  return group != nullptr && std::all_of(group->calls.begin(), group->calls.end(), [&](const AggregateCall& call) {
-           return !call.distinct &&
-                  std::find(kOfAnyOrder.begin(), kOfAnyOrder.end(), call.function->name) != kOfAnyOrder.end();
-         });
+  return group != nullptr && in_any_order(*group);
 }
 
 }  // namespace
 
-PreparedPull::PreparedPull(std::shared_ptr<const PhysicalPlan> plan, std::optional<std::int64_t> allowed_lag)
-    : plan_(std::move(plan)), allowed_lag_(allowed_lag) {
+PreparedPull::PreparedPull(std::shared_ptr<const PhysicalPlan> plan, std::optional<std::int64_t> allowed_lag,
+                           bool any_order)
+    : plan_(std::move(plan)), allowed_lag_(allowed_lag), any_order_(any_order), split_(split_pull(*plan_)) {
   ensure(plan_->subtopologies.size() == 1);
   NodePtr node = plan_->subtopologies.front().root;
   if (const auto* output = node->as<OutputNode>()) limit_ = output->limit;
@@ -57,6 +52,18 @@ Result<std::unique_ptr<PullInstance>> PreparedPull::make(const std::shared_ptr<c
   made->reader = std::move(*reader);
   made->pipeline = std::move(*pipeline);
   return made;
+}
+
+Status PreparedPull::split(PullInstance& instance, const std::vector<Value>& values) const {
+  const auto step = std::make_shared<const PhysicalPlan>(with_parameters(*split_->below, values));
+  auto below = PullStep::make(step);
+  if (!below) return below.error();
+  auto above = RowPipeline::make(split_->above);
+  if (!above) return above.error();
+  instance.below = std::move(*below);
+  (*above)->values() = std::move(instance.pipeline->values());
+  instance.pipeline = std::move(*above);
+  return {};
 }
 
 Result<std::unique_ptr<PullInstance>> PreparedPull::take(const std::shared_ptr<const PhysicalPlan>& keeper,
@@ -84,7 +91,7 @@ Result<std::unique_ptr<PullInstance>> PreparedPull::take(const std::shared_ptr<c
 }
 
 void PreparedPull::give_back(std::unique_ptr<PullInstance> instance) {
-  if (once_) return;
+  if (once_ || instance->below != nullptr) return;
   const MutexLock lock(mutex_);
   if (idle_.size() < kIdleInstances) idle_.push_back(std::move(instance));
 }

@@ -5,6 +5,7 @@
 
 #include "exec/runtime/column_scan.h"
 #include "exec/runtime/engine_impl.h"
+#include "exec/runtime/indexed_rows.h"
 #include "exec/runtime/limited_rows.h"
 #include "exec/runtime/prepared_pull.h"
 #include "exec/runtime/pull_elsewhere.h"
@@ -38,6 +39,13 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
       open_lookups(*node, values);
     else
       open_scan(*pull_->scan(), values);
+  }
+  /// Rows of other processes are worked on there, where that makes them fewer.
+  Status split_up(const std::vector<Value>& values) {
+    if (!pull_->splits() || !engine_.has_others() || pull_->allowed_lag()) return {};
+    for (int p = 0; p < partitions(); ++p)
+      if (engine_.worker_of(*run_, reader().subtopology(), p) == nullptr) return pull_->split(*instance_, values);
+    return {};
   }
   ~PullRows() override {
     reading_ = {};
@@ -94,7 +102,11 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
         continue;
       }
       if (rows.rows == 0) continue;
-      if (Status run = take(instance_->pipeline->apply(rows)); !run) return run.error();
+      if (instance_->below != nullptr && !from_elsewhere_) {
+        if (Status run = work_below(instance_->below->apply(rows)); !run) return run.error();
+      } else {
+        if (Status run = take(instance_->pipeline->apply(rows)); !run) return run.error();
+      }
     }
   }
 
@@ -129,6 +141,10 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
 
   void open_scan(const StoreScanNode& node, const std::vector<Value>& values) {
     windows_ = range_of(node.limits, values);
+    if (!node.index.empty()) {
+      by_index_ = index_ranges(node, values);
+      return;  // where there is no such index any more, all rows are read
+    }
     if (!node.from.empty()) from_ = value_of(node.from.front(), values);
     if (!node.to.empty()) to_ = value_of(node.to.front(), values);
   }
@@ -226,6 +242,12 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
     std::unique_ptr<StoreScan> entries;
   };
   Status begin_scan(Task& task, int partition, Reading& reading) {
+    if (!by_index_.empty()) {
+      auto found = scan_index(task, pull_->scan()->index, by_index_);
+      if (!found) return found.error();
+      reading.entries = std::move(*found);
+      if (reading.entries != nullptr) return {};
+    }
     if (pull_->any_order() && !from_ && !to_) {
       auto columns = ColumnScan::begin(reader(), pull_->rows(), task, engine_.images(), partition);
       if (!columns) return columns.error();
@@ -242,7 +264,12 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
   /// Some rows of the scan's partition; goes on to the next partition, and after the last to what other processes
   /// have. False: that was all.
   Result<bool> take_scanned(Batch& rows) {
-    if (partition_ >= partitions()) return take_elsewhere(rows);
+    if (partition_ >= partitions()) {
+      if (instance_->below == nullptr || from_elsewhere_) return take_elsewhere(rows);
+      from_elsewhere_ = true;
+      if (Status last = work_below(instance_->below->finish()); !last) return last.error();
+      return true;
+    }
     if (const auto taken = taken_.find(partition_); taken != taken_.end()) {
       reading_ = std::move(taken->second);
       taken_.erase(taken);
@@ -291,13 +318,33 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
       TableReader::Range keys = reader().range(from_, to_);
       TableRange range{run_->plan->query_id, engine_.mark_of(*run_), elsewhere_, std::move(keys.from),
                        std::move(keys.to)};
+      if (instance_->below != nullptr) range.work = instance_->below->text();
       scan_elsewhere_ = std::make_unique<ScanElsewhere>(engine_, run_, reader().subtopology(), std::move(range),
                                                         pull_->limit().has_value(), pull_->allowed_lag());
     }
     TableReader::Entries entries;
     auto more = scan_elsewhere_->next(entries);
     if (!more || !*more) return more;
-    return decode(entries, windows_, rows);
+    if (instance_->below == nullptr) return decode(entries, windows_, rows);
+    if (entries.empty()) return true;
+    auto read = instance_->below->decode(entries);
+    if (!read) return read.error();
+    rows = std::move(*read);
+    return true;
+  }
+
+  /// What the step below gives goes through the rest of the plan.
+  Status work_below(Result<std::vector<Batch>*> made) {
+    if (!made) return made.error();
+    std::vector<Batch> given;
+    for (const Batch& rows : **made) {
+      auto above = instance_->pipeline->apply(rows);
+      if (!above) return above.error();
+      std::ranges::move(**above, std::back_inserter(given));
+    }
+    ready_ = std::move(given);
+    ready_at_ = 0;
+    return {};
   }
 
   Status take(Result<std::vector<Batch>*> made) {
@@ -318,6 +365,7 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
   std::function<void()> later_;
 
   std::optional<Value> from_, to_;
+  std::vector<IndexedRows::Range> by_index_;
   WindowRange windows_;           // of the scan
   std::vector<Worker*> workers_;  // that had the partitions when all were entered
   std::map<int, Reading> taken_;  // of partitions, at that instant
@@ -325,7 +373,8 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
   int partition_ = 0;
   std::vector<int> elsewhere_;  // partitions that are not here
   std::unique_ptr<ScanElsewhere> scan_elsewhere_;
-  bool finished_ = false;  // the plan has heard that there are no more rows
+  bool from_elsewhere_ = false;  // what comes now has been worked on where it was
+  bool finished_ = false;        // the plan has heard that there are no more rows
 
   std::vector<Batch> ready_;  // have gone through the plan
   std::size_t ready_at_ = 0;
@@ -351,7 +400,9 @@ Result<std::shared_ptr<PullRows>> open_rows(EngineImpl& engine, const std::share
     return user_error("the result of {} is not a table that can be asked", pull->keeper());
   auto instance = pull->take(run->plan, values);
   if (!instance) return instance.error();
-  return std::make_shared<PullRows>(engine, std::move(run), pull, std::move(*instance), values);
+  auto rows = std::make_shared<PullRows>(engine, std::move(run), pull, std::move(*instance), values);
+  if (Status split = rows->split_up(values); !split) return split.error();
+  return rows;
 }
 
 }  // namespace

@@ -1,4 +1,7 @@
+#include "exec/runtime/column_scan.h"
 #include "exec/runtime/engine_impl.h"
+#include "exec/runtime/indexed_rows.h"
+#include "exec/runtime/pull_step.h"
 #include "exec/runtime/table_reader.h"
 
 /// What this process answers to others of its service: from its own slots only.
@@ -7,12 +10,41 @@ namespace {
 
 constexpr std::size_t kEntriesPerPage = 1024;
 
+/// The way to the partitions of a range.
+class RangeHere {
+ public:
+  RangeHere(EngineImpl& engine, std::shared_ptr<QueryRun> run, std::size_t subtopology, TableRange range)
+      : engine_(engine), run_(std::move(run)), subtopology_(subtopology), range_(std::move(range)) {}
+
+  const TableRange& range() const { return range_; }
+  EngineImpl& engine() const { return engine_; }
+  const QueryRun& run() const { return *run_; }
+  /// Runs `read` with the task of the partition, or with a copy of it where that will do.
+  Status visit(int partition, const std::function<Status(Task&)>& read) {
+    Worker* worker = engine_.worker_of(*run_, subtopology_, partition);
+    Status outcome;
+    const auto with = [&](Task& task) { outcome = read(task); };
+    const bool here = worker != nullptr && worker->visit_task(*run_, subtopology_, partition, with);
+    if (here && engine_.is_current()) return outcome;
+    StandbyCopies* copies = range_.max_lag ? engine_.standbys() : nullptr;
+    if (copies != nullptr && copies->visit(run_->plan->query_id, subtopology_, partition, *range_.max_lag, with) ==
+                                 StandbyCopies::Visited::yes)
+      return outcome;
+    return run_->not_ready_partition(partition, engine_.options().advertised);
+  }
+
+ private:
+  EngineImpl& engine_;
+  std::shared_ptr<QueryRun> run_;
+  std::size_t subtopology_;
+  TableRange range_;
+};
+
 /// The partitions of a range, each as it is when it is come to.
 class PagesHere final : public TablePages {
  public:
-  PagesHere(EngineImpl& engine, std::shared_ptr<QueryRun> run, std::shared_ptr<const TableReader> reader,
-            TableRange range)
-      : engine_(engine), run_(std::move(run)), reader_(std::move(reader)), range_(std::move(range)) {}
+  PagesHere(RangeHere range, std::shared_ptr<const TableReader> reader)
+      : range_(std::move(range)), reader_(std::move(reader)) {}
 
   Result<Page> next() override {
     if (scan_ == nullptr)
@@ -30,31 +62,107 @@ class PagesHere final : public TablePages {
 
  private:
   Status begin() {
-    const int partition = range_.partitions.at(at_);
-    Worker* worker = engine_.worker_of(*run_, reader_->subtopology(), partition);
-    Status outcome;
-    const auto snapshot = [&](Task& task) {
-      auto scan = reader_->snapshot(task, {range_.from, range_.to});
-      if (scan)
-        scan_ = std::move(*scan);
-      else
-        outcome = scan.error();
-    };
-    const bool here = worker != nullptr && worker->visit_task(*run_, reader_->subtopology(), partition, snapshot);
-    if (here && engine_.is_current()) return outcome;
-    StandbyCopies* copies = range_.max_lag ? engine_.standbys() : nullptr;
-    if (copies != nullptr && copies->visit(run_->plan->query_id, reader_->subtopology(), partition, *range_.max_lag,
-                                           snapshot) == StandbyCopies::Visited::yes)
-      return outcome;
-    return run_->not_ready_partition(partition, engine_.options().advertised);
+    return range_.visit(range_.range().partitions.at(at_), [&](Task& task) -> Status {
+      auto scan = reader_->snapshot(task, {range_.range().from, range_.range().to});
+      if (!scan) return scan.error();
+      scan_ = std::move(*scan);
+      return {};
+    });
   }
 
-  EngineImpl& engine_;
-  const std::shared_ptr<QueryRun> run_;
+  RangeHere range_;
   const std::shared_ptr<const TableReader> reader_;
-  const TableRange range_;
   std::size_t at_ = 0;  // of the partitions
   std::unique_ptr<StoreScan> scan_;
+};
+
+/// What a part of a pull query makes of the partitions.
+class WorkHere final : public TablePages {
+ public:
+  WorkHere(RangeHere range, std::unique_ptr<TableReader> reader, std::unique_ptr<PullStep> step)
+      : range_(std::move(range)), reader_(std::move(reader)), step_(std::move(step)) {
+    if (!step_->scan().index.empty()) by_index_ = index_ranges(step_->scan(), {});
+    for (const WindowLimit& limit : step_->scan().limits)
+      windows_.limit(limit, limit.value->as<LiteralExpr>()->value.as<std::int64_t>());
+  }
+
+  Result<Page> next() override {
+    Page page;
+    while (!finished_ && page.entries.size() < kEntriesPerPage)
+      if (Status worked = work(page.entries); !worked) return worked.error();
+    page.last = finished_ && page.entries.empty();
+    return page;
+  }
+
+ private:
+  Status work(TableEntries& out) {
+    if (at_ == range_.range().partitions.size() || step_->reached()) {
+      finished_ = true;
+      return give(step_->finish(), out);
+    }
+    if (columns_ == nullptr && scan_ == nullptr)
+      if (Status begun = begin(); !begun) return begun;
+    auto rows = columns_ != nullptr ? columns_->next(*reader_, windows_) : next_entries();
+    if (!rows) return rows.error();
+    if (*rows) return (**rows).rows == 0 ? Status{} : give(step_->apply(**rows), out);
+    columns_.reset();
+    scan_.reset();
+    ++at_;
+    return {};
+  }
+
+  Status begin() {
+    const int partition = range_.range().partitions.at(at_);
+    const bool whole = range_.range().from.empty() && range_.range().to.empty();
+    return range_.visit(partition, [&](Task& task) -> Status {
+      if (!by_index_.empty()) {
+        auto found = scan_index(task, step_->scan().index, by_index_);
+        if (!found) return found.error();
+        scan_ = std::move(*found);
+        if (scan_ != nullptr) return {};
+      }
+      if (whole && step_->any_order()) {
+        auto columns = ColumnScan::begin(*reader_, step_->scan().rows, task, range_.engine().images(), partition);
+        if (!columns) return columns.error();
+        columns_ = std::move(*columns);
+        return {};
+      }
+      auto scan = reader_->snapshot(task, {range_.range().from, range_.range().to});
+      if (!scan) return scan.error();
+      scan_ = std::move(*scan);
+      return {};
+    });
+  }
+
+  Result<std::optional<Batch>> next_entries() {
+    if (std::exchange(ended_, false)) return std::optional<Batch>();
+    TableEntries entries;
+    auto more = scan_->next(kEntriesPerPage, entries);
+    if (!more) return more.error();
+    ended_ = !*more;
+    if (entries.empty()) return std::optional(Batch{});
+    auto rows = reader_->rows(entries, windows_);
+    if (!rows) return rows.error();
+    return std::optional(std::move(*rows));
+  }
+
+  Status give(Result<std::vector<Batch>*> made, TableEntries& out) {
+    if (!made) return made.error();
+    for (const Batch& rows : **made)
+      if (Status encoded = step_->encode(rows, out); !encoded) return encoded;
+    return {};
+  }
+
+  RangeHere range_;
+  const std::unique_ptr<TableReader> reader_;
+  const std::unique_ptr<PullStep> step_;
+  WindowRange windows_;
+  std::vector<IndexedRows::Range> by_index_;
+  std::size_t at_ = 0;  // of the partitions
+  std::unique_ptr<ColumnScan> columns_;
+  std::unique_ptr<StoreScan> scan_;
+  bool ended_ = false;     // the scan has given all
+  bool finished_ = false;  // so has the step
 };
 
 }  // namespace
@@ -118,8 +226,16 @@ Result<std::unique_ptr<TablePages>> EngineImpl::scan_here(TableRange range) {
   for (const int partition : range.partitions)
     if (partition < 0 || partition >= tasks)
       return unavailable_error("{} has no partition {} at {}", range.query, partition, options_.advertised);
-  return std::unique_ptr<TablePages>(
-      std::make_unique<PagesHere>(*this, std::move(table->run), std::move(table->reader), std::move(range)));
+  const std::size_t subtopology = table->reader->subtopology();
+  const std::string work = std::move(range.work);
+  RangeHere here(*this, std::move(table->run), subtopology, std::move(range));
+  if (work.empty())
+    return std::unique_ptr<TablePages>(std::make_unique<PagesHere>(std::move(here), std::move(table->reader)));
+  auto step = PullStep::read(work);
+  if (!step) return step.error();
+  auto reader = TableReader::make(here.run().plan, &(*step)->scan().rows);
+  if (!reader) return reader.error();
+  return std::unique_ptr<TablePages>(std::make_unique<WorkHere>(std::move(here), std::move(*reader), std::move(*step)));
 }
 
 }  // namespace millrace::inline exec

@@ -39,7 +39,8 @@ struct TableRange {
   std::string from, to;                      // [from, to); empty: no bound
   std::optional<std::int64_t> max_lag = {};  // as above
   /// What is to be done with the rows where they are: a plan in JSON whose leaf is the scan. What it gives then
-  /// travels, as an entry per row that PullStep of the same plan reads. Empty: the entries of the store do.
+  /// travels, as an entry per row that PullStep of the same plan reads, and no partition is at its end before all are.
+  /// Empty: the entries of the store do.
   std::string work = {};
 };
 
@@ -48,7 +49,7 @@ class TablePages {
  public:
   struct Page {
     TableEntries entries;
-    bool last = false;  // of its partition; of all that is asked for, where there is work
+    bool last = false;  // of its partition
   };
   virtual ~TablePages() = default;
   /// Waits. Not to be called again after the last page of the last partition, or an error. Fault::unavailable: a

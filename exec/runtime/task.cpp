@@ -4,6 +4,7 @@
 
 #include "exec/data/wall_clock.h"
 #include "exec/operators/windows.h"
+#include "exec/runtime/indexed_rows.h"
 #include "parser/error/ensure.h"
 
 namespace millrace::inline exec {
@@ -81,6 +82,7 @@ Status Task::build(const Progress& progress) {
         });
   }
   output_ = subtopology_.root->as<OutputNode>() != nullptr;
+  if (auto made = make_indexes(); !made) return made;
   make_late_sinks(*subtopology_.root);
   make_inputs();
   committed_ = progress;
@@ -120,6 +122,21 @@ void Task::make_late_sinks(const PlanNode& node) {
   };
   auto stage = std::make_unique<SinkStage>(*sink, run_->options, place_.partition, report);
   late_sinks_.push_back({&node, std::move(sink), std::move(stage)});
+}
+
+/// Of the table that the query keeps.
+Status Task::make_indexes() {
+  const auto& table = run_->plan->materialization;
+  if (!table || table->indexes.empty() || table->subtopology != subtopology_.id) return {};
+  auto* store = dynamic_cast<MapStore*>(find_store(table->store));
+  ensure(store != nullptr);
+  const auto kept = std::ranges::find(subtopology_.stores, table->store, &StorePlan::name);
+  for (const TableIndex& index : table->indexes) {
+    auto made = IndexedRows::make(index, *run_->plan, *kept, *store, this->store(table->store));
+    if (!made) return made.error();
+    indexes_.push_back(std::move(*made));
+  }
+  return {};
 }
 
 void Task::make_inputs() {
@@ -381,6 +398,8 @@ Status Task::write_commit() {
 }
 
 Status Task::commit_stores() {
+  for (const auto& index : indexes_)
+    if (auto done = index->update(); !done) return done;
   for (StoreEntry& entry : stores_) {
     NoChangelog none;
     if (entry.changelog.empty()) {
@@ -461,6 +480,11 @@ Store* Task::find_store(std::string_view name) const {
   for (const StoreEntry& entry : stores_)
     if (entry.plan->name == name) return entry.store.get();
   return nullptr;
+}
+
+IndexedRows* Task::find_index(std::string_view name) const {
+  const auto found = std::ranges::find(indexes_, name, &IndexedRows::name);
+  return found != indexes_.end() ? found->get() : nullptr;
 }
 
 StoreSlot Task::store(const std::string& name) {

@@ -27,6 +27,8 @@ struct TaskPlace {
   SlotId slot = kNoSlot;
 };
 
+class IndexedRows;
+
 /// What a worker lends its tasks; outlives them.
 struct TaskEnvironment {
   Writer* writer = nullptr;
@@ -67,6 +69,7 @@ class Task final : private TaskContext, private Emitter {
   std::vector<StoreEntry>& stores() { return stores_; }
   /// Null: it has none of that name.
   Store* find_store(std::string_view name) const;
+  IndexedRows* find_index(std::string_view name) const;
 
   /// True when the log holds records for this input that are not fetched yet (KIP-695).
   using HasMore = std::function<bool(const TaskInput&)>;
@@ -115,6 +118,7 @@ class Task final : private TaskContext, private Emitter {
   Task(std::shared_ptr<QueryRun> run, TaskPlace place, const TaskEnvironment& environment);
   Status build(const Progress& progress);
   void make_inputs();
+  Status make_indexes();
   void make_late_sinks(const PlanNode& node);
   std::vector<TaskInput::Leaf> leaves_of(const std::string& topic, bool broadcast);
   Result<Step> step_once(const HasMore& has_more);
@@ -166,6 +170,7 @@ class Task final : private TaskContext, private Emitter {
   const std::size_t batch_rows_;
   std::shared_ptr<WholeTables> whole_;  // null: it reads no table whole
   std::vector<StoreEntry> stores_;
+  std::vector<std::unique_ptr<IndexedRows>> indexes_;  // of one of them
   std::unique_ptr<Pipeline> pipeline_;
   std::unique_ptr<SinkStage> sink_;
   /// Streams of LATE INTO, by the node that stands for each.

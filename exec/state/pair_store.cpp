@@ -112,6 +112,22 @@ Status PairStore::walk(std::string_view prefix, std::string_view at, Way way, co
   return stored != nullptr ? stored->status() : Status{};
 }
 
+Status PairStore::visit_committed(std::string_view from, std::string_view to, const VisitPair& visit) const {
+  auto change = committed_.lower_bound(from);
+  const auto end = to.empty() ? committed_.end() : committed_.lower_bound(to);
+  const std::unique_ptr<StateDb::Cursor> stored = in_db_ ? db_->cursor(id_, from, to) : nullptr;
+  const auto in_store = [&] { return stored != nullptr && stored->valid(); };
+  while (change != end || in_store()) {
+    const bool here = change != end && (!in_store() || change->first <= stored->key());
+    const bool there = in_store() && (change == end || stored->key() <= change->first);
+    if (!here || change->second)
+      if (Status visited = visit(here ? std::string_view(change->first) : stored->key()); !visited) return visited;
+    if (there) stored->next();
+    if (here) ++change;
+  }
+  return stored != nullptr ? stored->status() : Status{};
+}
+
 Status PairStore::begin_commit(ChangelogSink&) {
   committing_.swap(dirty_);
   return {};

@@ -29,6 +29,10 @@ class PairStore final : public IndexStore {
   Status around(std::string_view first, std::string_view place, std::size_t before, std::size_t from,
                 std::vector<std::string>& seconds, std::size_t& less) const;
 
+  /// Committed pairs, back to back, in [from, to), ascending; an empty `to` means no end.
+  using VisitPair = std::function<Status(std::string_view pair)>;
+  Status visit_committed(std::string_view from, std::string_view to, const VisitPair& visit) const;
+
   Status begin_commit(ChangelogSink&) override;
   void commit_done(std::int64_t) override;
   void roll_back() override;

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "planner/bind/ast_rewrite.h"
+#include "planner/bind/pull_indexes.h"
 
 namespace millrace::inline planner {
 namespace {
@@ -208,6 +209,12 @@ BoundPull::Access find_access(const ast::ExprPtr& predicate, const PullSource& s
   const auto all = disjuncts(predicate);
   bool scans = all.empty();
   access.says_all = !all.empty();
+  const bool keyed =
+      std::ranges::all_of(all, [&](const Conjunct& conjunct) { return LookupBuilder(source, conjunct).has_key(); });
+  if ((!keyed || all.empty()) && find_index(all, source, access)) {
+    access.says_all = false;
+    return access;
+  }
   for (const auto& conjunct : all) {
     LookupBuilder builder(source, conjunct);
     if (strict) builder.require_lookup();

@@ -19,6 +19,9 @@ struct PullSource {
   std::function<ExprPtr(const ast::ExprPtr&, const Type&, bool time)> constant;
   std::function<bool(const ast::ExprPtr&)> is_column;
   std::function<std::string(const ast::ExprPtr&)> show;
+  /// The column of the table that an expression is, or null.
+  std::function<const ColumnDef*(const ast::ExprPtr&)> column_of = {};
+  std::vector<IndexPtr> indexes = {};  // of the table
   bool table_scan = true;
   bool range_scan = true;
 };

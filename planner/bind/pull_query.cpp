@@ -309,6 +309,13 @@ BoundPull PullBinder::bind() {
   check_duplicate_columns(shown, query_.span);
   auto source = make_pull_source(def, context_, scope_, parameters_);
   source.key_of = [this](const ast::ExprPtr& expr) { return key_column(expr); };
+  source.column_of = [&](const ast::ExprPtr& expr) -> const ColumnDef* {
+    const auto* column = expr->as<ast::ColumnRef>();
+    const auto index = column && column->qualifier ? def.schema.find(column->name.text) : std::nullopt;
+    return index ? &def.schema.columns[*index] : nullptr;
+  };
+  for (const auto& [name, index] : context_.catalog.indexes)
+    if (index->table == def.name) source.indexes.push_back(index);
   if (table) bound.access = find_access(clauses_.where, source);
   bound.parameters = parameters_.list();
   bound.most_memory_bytes = setting_integer(context_.properties, "millrace.pull.max.memory.bytes");

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <map>
 
+#include "planner/logical/row_order.h"
 #include "planner/query/plan_query.h"
 #include "planner/rules/rules.h"
 
@@ -98,10 +99,22 @@ NodePtr output(NodePtr input, std::optional<std::int64_t> limit = {}) {
   return make_node(OutputNode{.input = std::move(input), .limit = limit});
 }
 
-void collect(const NodePtr& node, std::vector<NodePtr>& leaves) {
+struct PlacedLeaf {
+  NodePtr node;
+  bool any_order;
+};
+
+/// `any_order`: whoever reads the node does not mind in which order its rows come.
+void collect(const NodePtr& node, bool any_order, std::vector<PlacedLeaf>& leaves) {
   const std::vector<NodePtr> inputs = inputs_of(*node);
-  if (inputs.empty()) leaves.push_back(node);
-  for (const NodePtr& input : inputs) collect(input, leaves);
+  if (inputs.empty()) leaves.push_back({node, any_order});
+  if (const auto* group = node->as<GroupNode>()) {
+    any_order = in_any_order(*group);
+  } else if (node->as<FilterNode>() == nullptr && node->as<ProjectNode>() == nullptr &&
+             node->as<FiniteJoinNode>() == nullptr && node->as<UnionNode>() == nullptr) {
+    any_order = false;
+  }
+  for (const NodePtr& input : inputs) collect(input, any_order, leaves);
 }
 
 }  // namespace
@@ -114,10 +127,11 @@ FinitePlan plan_finite(const BoundFinite& bound, const FindFinite& find, const P
   const Rewritten rewritten =
       rewrite(output(placed.place(bound.root), bound.limit), {context.evaluate, options}, context.rules_off);
   plan.above = plan_query(with_look_ups(rewritten.root), options, context);
-  std::vector<NodePtr> leaves;
-  collect(plan.above->subtopologies.front().root, leaves);
-  for (const NodePtr& leaf : leaves) {
+  std::vector<PlacedLeaf> leaves;
+  collect(plan.above->subtopologies.front().root, false, leaves);
+  for (const auto& [leaf, any_order] : leaves) {
     FinitePlan::Leaf& made = plan.leaves.emplace_back();
+    made.any_order = any_order;
     PlanContext own = context;  // what runs at the same time has names of its own
     own.physical.query_id += "_" + std::to_string(plan.leaves.size());
     if (const auto* topic = leaf->as<TopicScanNode>()) {

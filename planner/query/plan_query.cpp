@@ -96,7 +96,10 @@ std::shared_ptr<const PhysicalPlan> plan_pull(const BoundPull& bound, const Phys
                                    .window_of_rows = keeper.window,
                                    .limits = bound.access.limits,
                                    .from = bound.access.from,
-                                   .to = bound.access.to});
+                                   .to = bound.access.to,
+                                   .index = bound.access.index,
+                                   .index_columns = bound.access.index_columns,
+                                   .prefixes = bound.access.prefixes});
   }
   const bool exact = bound.access.says_all && !bound.access.keys.empty();
   return plan_above(std::move(node), bound, !exact, context);

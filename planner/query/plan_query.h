@@ -48,7 +48,8 @@ struct FinitePlan {
   /// What gives the rows of a leaf: a pull query on a table that a query keeps, else on a topic.
   struct Leaf {
     std::shared_ptr<const PhysicalPlan> table;
-    TopicPullPlan topic;  // when `table` is null
+    bool any_order = false;  // its rows may come in any order
+    TopicPullPlan topic;     // when `table` is null
   };
   std::vector<Leaf> leaves;
 };

@@ -36,6 +36,19 @@ Pruned prune_source(const NodePtr& node, const SourceNode& source, const Used& u
   return result;
 }
 
+Pruned prune_scan(const StoreScanNode& scan, const Used& used) {
+  Pruned result{.node = nullptr, .mapping = std::vector<std::size_t>(used.size(), kGone)};
+  StoreScanNode changed = scan;
+  changed.rows.columns.clear();
+  for (std::size_t i = 0; i < used.size(); ++i) {
+    if (!used[i]) continue;
+    result.mapping[i] = changed.rows.size();
+    changed.rows.columns.push_back(scan.rows.columns[i]);
+  }
+  result.node = make_node(std::move(changed));
+  return result;
+}
+
 // Items that nobody reads go.
 Pruned prune_project(const ProjectNode& project, const Used& used) {
   Used below(project.input->schema.size());
@@ -108,6 +121,7 @@ Pruned prune_described(const PlanNode& node, Used used) {
 Pruned prune(const NodePtr& node, Used used) {
   use_keys(node->schema, used);
   if (const auto* source = node->as<SourceNode>()) return prune_source(node, *source, used);
+  if (const auto* scan = node->as<StoreScanNode>()) return prune_scan(*scan, used);
   if (const auto* project = node->as<ProjectNode>()) return prune_project(*project, used);
   if (const auto* both = node->as<UnionNode>()) {
     Pruned left = prune(both->left, used), right = prune(both->right, used);

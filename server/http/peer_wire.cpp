@@ -228,6 +228,7 @@ std::string encode_range(const TableRange& range) {
   out.text(range.from);
   out.text(range.to);
   out.lag(range.max_lag);
+  if (!range.work.empty()) out.text(range.work);
   return bytes;
 }
 
@@ -242,6 +243,7 @@ std::optional<TableRange> decode_range(std::string_view bytes) {
   range.from = in.text();
   range.to = in.text();
   range.max_lag = in.lag();
+  if (in.good() && !in.done()) range.work = in.text();
   if (!in.done() || range.partitions.empty()) return std::nullopt;
   return range;
 }

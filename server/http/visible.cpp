@@ -84,6 +84,8 @@ void Visible::filter(json::object& entity) const {
       for (auto& type : value.get_object())
         if (access_.sees(user_, std::string_view(type.key()))) kept.insert_or_assign(type.key(), type.value());
       value = std::move(kept);
+    } else if (name == "indexes" && value.is_array()) {
+      keep_if(value, [&](const json::value& item) { return source(item.at("table")); });
     } else if (std::ranges::find(kLists, name) != kLists.end() && value.is_array()) {
       keep_if(value, [&](const json::value& item) { return !hides(item); });
       for (json::value& item : value.get_array())

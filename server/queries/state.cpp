@@ -37,6 +37,15 @@ QueryPtr with_pause(const QueryPtr& query, bool paused) {
   return copy;
 }
 
+IndexPtr make_index(const std::string& statement) {
+  const ast::StatementPtr parsed = parse_statement(statement);
+  const auto* create = parsed->as<ast::CreateIndex>();
+  ensure(create != nullptr);
+  IndexDef index{.name = create->name.text, .table = create->table.text, .columns = {}, .statement = statement};
+  for (const ast::SortItem& item : create->items) index.columns.push_back(item.expr->as<ast::ColumnRef>()->name.text);
+  return std::make_shared<const IndexDef>(std::move(index));
+}
+
 void apply(ServiceState& state, const Change& change) {
   state.catalog.unavailable.erase(change.source ? change.source->name : change.query ? change.query->id : change.name);
   switch (change.kind) {
@@ -45,6 +54,7 @@ void apply(ServiceState& state, const Change& change) {
       break;
     case Change::Kind::drop_source:
       state.catalog.sources.erase(change.name);
+      std::erase_if(state.catalog.indexes, [&](const auto& index) { return index.second->table == change.name; });
       break;
     case Change::Kind::put_type:
       state.catalog.types[change.name] = resolve_type(parse_type(change.value), state.catalog);
@@ -68,6 +78,12 @@ void apply(ServiceState& state, const Change& change) {
     }
     case Change::Kind::drop_view:
       state.catalog.views.erase(change.name);
+      break;
+    case Change::Kind::put_index:
+      state.catalog.indexes[change.name] = make_index(change.value);
+      break;
+    case Change::Kind::drop_index:
+      state.catalog.indexes.erase(change.name);
       break;
     case Change::Kind::start_query:
       state.queries[change.query->id] = change.query;
@@ -101,6 +117,7 @@ void apply(ServiceState& state, const Command& command) {
     state.catalog.types.erase(name);
     state.catalog.macros.erase(name);
     state.catalog.views.erase(name);
+    state.catalog.indexes.erase(name);
     state.queries.erase(name);
     state.catalog.unavailable[name] = reason;
   }

@@ -62,11 +62,13 @@ struct Change {
     put_function,
     drop_function,
     put_view,
-    drop_view
+    drop_view,
+    put_index,
+    drop_index
   };
   Kind kind;
-  std::string name;   // source, type, query id, property, function or view
-  std::string value;  // set_property; type text for put_type, statement for put_function and put_view
+  std::string name;   // source, type, query id, property, function, view or index
+  std::string value;  // set_property; type text for put_type, statement for put_function, put_view and put_index
   SourcePtr source;   // put_source
   QueryPtr query;     // start_query: replaces a query of the same id
 };

@@ -11,9 +11,10 @@ namespace json = boost::json;
 namespace {
 
 constexpr std::int64_t kCommandFormat = 1;
-constexpr std::array<std::string_view, 13> kKinds = {
-    "put_source",   "drop_source",  "put_type",     "drop_type",     "start_query", "stop_query", "pause_query",
-    "resume_query", "set_property", "put_function", "drop_function", "put_view",    "drop_view"};
+constexpr std::array<std::string_view, 15> kKinds = {"put_source",   "drop_source",  "put_type",      "drop_type",
+                                                     "start_query",  "stop_query",   "pause_query",   "resume_query",
+                                                     "set_property", "put_function", "drop_function", "put_view",
+                                                     "drop_view",    "put_index",    "drop_index"};
 constexpr std::array<std::string_view, 3> kWindows = {"TUMBLING", "HOPPING", "SESSION"};
 constexpr std::array<std::string_view, 3> kOrigins = {"create_as", "insert_into", "source_table"};
 constexpr std::array<std::string_view, 3> kRoles = {"key", "value", "header"};

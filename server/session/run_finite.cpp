@@ -18,7 +18,7 @@ Result<std::shared_ptr<TableRows>> ServiceImpl::read_finite(const BoundFinite& b
   const std::chrono::milliseconds wait(config().integer("millrace.pull.materialize.timeout.ms"));
   std::vector<std::shared_ptr<PreparedPull>> tables;
   for (const FinitePlan::Leaf& leaf : plan.leaves)
-    if (leaf.table) tables.push_back(std::make_shared<PreparedPull>(leaf.table, allowed_lag(session)));
+    if (leaf.table) tables.push_back(std::make_shared<PreparedPull>(leaf.table, allowed_lag(session), leaf.any_order));
   auto kept = engine_->read_tables(tables);
   if (!kept) return kept.error();
   std::vector<std::shared_ptr<TableRows>> leaves;

@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "parser/ast/format.h"
+#include "planner/physical/access_path.h"
 #include "planner/physical/warnings.h"
 #include "server/queries/plan_context.h"
 #include "server/queries/pull_plan.h"
@@ -43,7 +44,7 @@ json::object query_description(const std::string& id, const Explained& query, co
           {"fields", fields_json(plan.result)},
           {"sources", json::value_from(query.sources)},
           {"sinks", query.sink.empty() ? json::array{} : json::array{json::value(query.sink)}},
-          {"topology", explain(plan)},
+          {"topology", explain(plan) + access_paths(plan)},
           {"executionPlan", fmt::format("rules: {}", fmt::join(plan.fired_rules, ", "))},
           {"overriddenProperties", std::move(overridden)},
           {"ksqlHostQueryStatus", std::move(hosts)},

@@ -53,6 +53,8 @@ Planned plan(const ast::CreateIndex& create, const ast::Statement& statement, co
 void need(const ast::CreateIndex& create, Needs& needs);
 Planned plan(const ast::DropIndex& drop, const ast::Statement& statement, const StatementContext& context);
 void need(const ast::DropIndex& drop, Needs& needs);
+/// The table's new plan has the indexes of the old one. Throws SqlError where a column of theirs is gone.
+void keep_indexes(const QueryInfo& replaced, const Schema& columns, PhysicalPlan& plan);
 Planned plan(const ast::ShowIndexes& show, const ast::Statement& statement, const StatementContext& context);
 // properties.cpp
 Planned plan(const ast::SetProperty& set, const ast::Statement& statement, const StatementContext& context);

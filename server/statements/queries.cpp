@@ -50,6 +50,7 @@ QueryPtr make_query(const BoundQuery& bound, std::string id, QueryOrigin origin,
   PlanContext planning = plan_context(id, false, context.session.effective, context.config);
   if (replaced != nullptr) planning.physical.replaced = replaced->plan.get();
   auto plan = std::make_shared<PhysicalPlan>(*plan_query(bound.root, bound.options, planning));
+  if (replaced != nullptr) keep_indexes(*replaced, plan->result, *plan);
   plan->incarnation = replaced != nullptr ? replaced->plan->incarnation : fmt::format("{:08x}", std::random_device{}());
   query->plan = std::move(plan);
   query->id = std::move(id);

@@ -256,6 +256,33 @@ void Session::apply(const ast::DropView& statement) {
   ++catalog_.version;
 }
 
+void Session::change_indexes(const std::string& table, const std::function<void(std::vector<TableIndex>&)>& change) {
+  const SourceDef* source = catalog_.find(table);
+  for (PersistentQuery& query : queries_) {
+    if (!source || !query.plan || query.plan->query_id != source->created_by) continue;
+    auto plan = std::make_shared<PhysicalPlan>(*query.plan);
+    change(plan->materialization->indexes);
+    query.plan = std::move(plan);
+  }
+  ++catalog_.version;
+}
+
+void Session::apply(const ast::CreateIndex& statement) {
+  TableIndex index{.name = statement.name.text, .columns = {}};
+  for (const ast::SortItem& item : statement.items) index.columns.push_back(item.expr->as<ast::ColumnRef>()->name.text);
+  catalog_.indexes[index.name] = std::make_shared<const IndexDef>(
+      IndexDef{.name = index.name, .table = statement.table.text, .columns = index.columns, .statement = {}});
+  change_indexes(statement.table.text, [&](auto& indexes) { indexes.push_back(index); });
+}
+
+void Session::apply(const ast::DropIndex& statement) {
+  const IndexPtr index = catalog_.indexes.at(statement.name.text);
+  catalog_.indexes.erase(statement.name.text);
+  change_indexes(index->table, [&](auto& indexes) {
+    std::erase_if(indexes, [&](const TableIndex& other) { return other.name == index->name; });
+  });
+}
+
 void Session::apply(const ast::CreateType& statement) {
   if (catalog_.types.contains(statement.name.text)) {
     if (statement.if_not_exists) return;

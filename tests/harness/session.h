@@ -97,6 +97,9 @@ class Session : public TopicLookup {
   void apply(const ast::CreateType& statement);
   void apply(const ast::CreateView& statement);
   void apply(const ast::DropView& statement);
+  void apply(const ast::CreateIndex& statement);
+  void apply(const ast::DropIndex& statement);
+  void change_indexes(const std::string& table, const std::function<void(std::vector<TableIndex>&)>& change);
   void apply(const ast::DropType& statement);
   void add_source(SourceDef source);
   /// The query of a CREATE ... AS SELECT; end when there is none.
