@@ -141,6 +141,7 @@ std::optional<Service::Started> ServiceImpl::known_pull(const Request& request, 
 }
 
 bool ServiceImpl::quick_query(const Request& request, const std::shared_ptr<QuickAnswer>& answer) {
+  if (is_paged(request)) return false;
   StatementShape& shape = scratch_shape();
   if (!read_shape(request, shape)) return false;
   const KnownPullPtr known = pulls_.find(shape, state()->catalog.version);

@@ -241,6 +241,10 @@ Service::Started run_stream_pull(const ast::Query& query, const SessionPropertie
 }
 
 Service::Started ServiceImpl::query(const Request& request, ResultSink& sink) {
+  return is_paged(request) ? query_in_pages(request, sink) : query_whole(request, sink);
+}
+
+Service::Started ServiceImpl::query_whole(const Request& request, ResultSink& sink) {
   std::string current = request.sql;
   bool push = true;  // as are the request's own properties, these mistakes are the request's, not the statement's
   try {

@@ -19,8 +19,8 @@ constexpr std::chrono::seconds kSlowestClient{60};
 /// A pull query under way. One thread runs it at a time, or none: while its sink is full.
 class PullRun {
  public:
-  PullRun(QueryHeader header, std::shared_ptr<TableRows> source, ResultSink& sink)
-      : header_(std::move(header)), source_(std::move(source)), sink_(sink) {}
+  PullRun(QueryHeader header, std::shared_ptr<TableRows> source, ResultSink& sink, std::string token)
+      : header_(std::move(header)), source_(std::move(source)), sink_(sink), token_(std::move(token)) {}
 
   enum class Step { done, full };
   const std::string& id() const { return header_.query_id; }
@@ -40,6 +40,7 @@ class PullRun {
       return Step::done;
     }
     if (!begun_) sink_.begin(header_);
+    if (!token_.empty() && !failure_) sink_.token(token_);
     sink_.end(std::nullopt, std::move(failure_));
     return Step::done;
   }
@@ -72,6 +73,7 @@ class PullRun {
   const QueryHeader header_;
   std::shared_ptr<TableRows> source_;
   ResultSink& sink_;
+  const std::string token_;
   std::optional<Batch> waiting_;
   std::optional<ServiceError> failure_;
   bool begun_ = false;
@@ -167,9 +169,9 @@ void PullThreads::post(std::function<void()> work) {
   boost::asio::post(pool_->threads, std::move(work));
 }
 
-Service::Started start_pull(QueryHeader header, std::shared_ptr<TableRows> rows, ResultSink& sink,
-                            PullThreads& threads) {
-  auto run = std::make_shared<PullRun>(std::move(header), std::move(rows), sink);
+Service::Started start_pull(QueryHeader header, std::shared_ptr<TableRows> rows, ResultSink& sink, PullThreads& threads,
+                            std::string token) {
+  auto run = std::make_shared<PullRun>(std::move(header), std::move(rows), sink, std::move(token));
   std::optional<ServiceError> early;
   if (run->run(&early) == PullRun::Step::done) return {nullptr, std::move(early)};
   return {std::make_unique<PullHandle>(std::move(run), threads), std::nullopt};

@@ -28,7 +28,8 @@ class PullThreads {
 /// full holds no thread: what is left goes on as a RunningQuery, which ends with an error when the sink stays full for
 /// a minute (what it reads holds memory and files). The sink is not touched before the first rows or the good end; an
 /// error until then is returned.
-Service::Started start_pull(QueryHeader header, std::shared_ptr<TableRows> rows, ResultSink& sink,
-                            PullThreads& threads);
+/// `token`: with which the next page can be asked for; empty: there is none.
+Service::Started start_pull(QueryHeader header, std::shared_ptr<TableRows> rows, ResultSink& sink, PullThreads& threads,
+                            std::string token = {});
 
 }  // namespace millrace::inline server

@@ -20,6 +20,7 @@
 #include "server/queries/topics.h"
 #include "server/session/errors.h"
 #include "server/session/pull_cache.h"
+#include "server/session/pull_pages.h"
 #include "server/session/query_limits.h"
 #include "server/session/row_turns.h"
 #include "server/session/running_pull.h"
@@ -110,6 +111,9 @@ class ServiceImpl final : public Service {
   Status open_registry();
   /// Answers a pull query whose shape is in the cache; nullopt: it is not, or must be parsed for the mistake in it.
   std::optional<Started> known_pull(const Request& request, ResultSink& sink);
+  Started query_whole(const Request& request, ResultSink& sink);
+  Started query_in_pages(const Request& request, ResultSink& sink);
+  Started give_page(const PullPages::Place& place, std::size_t most, ResultSink& sink);
   /// A statement of a request and what it was planned to be.
   struct Step {
     ast::StatementPtr statement;
@@ -175,6 +179,9 @@ class ServiceImpl final : public Service {
   const std::shared_ptr<QueryLimits> limits_;
   PullCache pulls_;
   PullThreads pull_threads_;  // gone before the engine
+  const std::shared_ptr<PullPages> pages_ =
+      std::make_shared<PullPages>(std::chrono::milliseconds(options_.config.integer("millrace.pull.snapshot.ttl.ms")),
+                                  static_cast<std::size_t>(options_.config.integer("millrace.pull.max.memory.bytes")));
   Mutex heard_mutex_;
   std::map<std::string, std::int64_t> heard_ GUARDED_BY(heard_mutex_);  // when another process answered last, ms
   Mutex statuses_mutex_;

@@ -225,6 +225,76 @@ class Queries(unittest.TestCase):
         self.assertEqual(post("/query-stream", sql, "text/html").status, 406)
         self.assertEqual(post("/query-stream", sql, f"text/html, {JSON};q=0.5, {V1};q=0.9").headers["content-type"], V1)
 
+    def page(self, sql, token=None, rows="2"):
+        body = {"sql": sql, "properties": {"millrace.pull.page.rows": rows}}
+        if token:
+            body["requestProperties"] = {"request.millrace.page.token": token}
+        answer = post("/query-stream", body)
+        if answer.status != 200:
+            return answer, None
+        lines = [json.loads(line) for line in answer.body.splitlines()[1:]]
+        after = lines.pop()["continuationToken"] if lines and isinstance(lines[-1], dict) else None
+        return lines, after
+
+    def test_pages_are_of_one_answer(self):
+        run("CREATE STREAM many (k STRING KEY, v INT) WITH (kafka_topic='many', value_format='JSON', partitions=1);")
+        run("CREATE TABLE paged AS SELECT k, SUM(v) AS v FROM many GROUP BY k;")
+        for i in range(5):
+            run(f"INSERT INTO many (k, v) VALUES ('k{i}', {i});")
+        wait_for(lambda: rows("SELECT COUNT(*) FROM paged;") == [[5]])
+        sql = "SELECT k, v FROM paged ORDER BY v;"
+        first, token = self.page(sql)
+        self.assertEqual(first, [["k0", 0], ["k1", 1]])
+        run("INSERT INTO many (k, v) VALUES ('new', 2);")
+        wait_for(lambda: rows("SELECT COUNT(*) FROM paged;") == [[6]])
+        second, last = self.page(sql, token)
+        self.assertEqual(second, [["k2", 2], ["k3", 3]])
+        self.assertEqual(self.page(sql, token)[0], second)  # asked for again
+        self.assertEqual(self.page(sql, last), ([["k4", 4]], None))
+        self.assertEqual(self.page(sql, token, "0")[0], [["k2", 2], ["k3", 3], ["k4", 4]])
+        self.assertEqual(len(self.page(sql, rows="10")[0]), 6)
+        self.assertIsNone(self.page(sql, rows="6")[1])
+        for bad in ("none", token + "0x", token.split(".")[0]):
+            answer, _ = self.page(sql, bad)
+            self.assertEqual(json.loads(answer.body)["message"], "Page token has expired. Start again.")
+        answer, _ = self.page("SELECT k FROM paged ORDER BY v;", token)
+        self.assertEqual(json.loads(answer.body)["message"], "Page token has expired. Start again.")
+        answer, _ = self.page("SELECT k FROM s;")
+        self.assertIn("given in pages", json.loads(answer.body)["message"])
+
+    def test_indexes(self):
+        run("CREATE STREAM bought (k STRING KEY, v INT) WITH (kafka_topic='bought', value_format='JSON', partitions=2);")
+        run("CREATE TABLE spent AS SELECT k, SUM(v) AS v, COUNT(*) AS n FROM bought GROUP BY k;")
+        for i in range(6):
+            run(f"INSERT INTO bought (k, v) VALUES ('k{i}', {i % 3});")
+        wait_for(lambda: rows("SELECT COUNT(*) FROM spent;") == [[6]])
+        self.assertIn("Index BY_V created.", json.dumps(run("CREATE INDEX by_v ON spent (v, n);")))
+        explain = "EXPLAIN SELECT k FROM spent WHERE v = 1;"
+        self.assertIn("SPENT: rows found by index BY_V", json.dumps(run(explain)))
+        wait_for(lambda: sorted(rows("SELECT k FROM spent WHERE v = 1;")) == [["k1"], ["k4"]])
+        run("INSERT INTO bought (k, v) VALUES ('k0', 1);")
+        wait_for(lambda: sorted(rows("SELECT k FROM spent WHERE v = 1;")) == [["k0"], ["k1"], ["k4"]])
+        self.assertEqual(rows("SELECT k FROM spent WHERE v = 1 AND n > 1;"), [["k0"]])
+        listed = run("SHOW INDEXES;")[0]["indexes"]
+        self.assertEqual(listed, [{"name": "BY_V", "table": "SPENT", "columns": "V, N"}])
+        refused = post("/ksql", {"ksql": "CREATE OR REPLACE TABLE spent AS SELECT k, SUM(v) AS v FROM bought GROUP BY k;"})
+        self.assertEqual(refused.status, 400)
+        for sql, message in (
+                ("CREATE INDEX by_v ON spent (n);", "Index BY_V already exists, on SPENT."),
+                ("CREATE INDEX x ON spent (nothing);", "SPENT has no column NOTHING."),
+                ("CREATE INDEX x ON spent (v + 1);", "An index is over columns of its table."),
+                ("CREATE INDEX x ON bought (v);", "Indexes are of tables: BOUGHT is a stream."),
+                ("CREATE INDEX x ON nobody (v);", "NOBODY does not exist."),
+                ("DROP INDEX x;", "Index X does not exist.")):
+            answer = post("/ksql", {"ksql": sql})
+            self.assertEqual(answer.status, 400)
+            self.assertIn(message, json.loads(answer.body)["message"])
+        run("DROP INDEX by_v;")
+        self.assertIn("an index of SPENT on V would find them", json.dumps(run(explain)))
+        wait_for(lambda: sorted(rows("SELECT k FROM spent WHERE v = 1;")) == [["k0"], ["k1"], ["k4"]])
+        run("CREATE INDEX by_v ON spent (n); DROP TABLE spent;")
+        self.assertEqual(run("SHOW INDEXES;")[0]["indexes"], [])
+
     def test_pull_without_rows(self):
         answer = post("/query", {"ksql": "SELECT n FROM t WHERE k = 'none';"})
         self.assertRegex(answer.body, rb'^\[\{"header":\{"queryId":"query_\d+","schema":"`N` BIGINT"\}\}\]$')
