@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "cli/commands.h"
+#include "cli/kafka_options.h"
 #include "exec/log/embedded/open.h"
 #include "exec/log/kafka/open.h"
 #include "exec/log/local/memory.h"
@@ -16,46 +17,6 @@ namespace {
 
 constexpr std::chrono::milliseconds kStartAgain{200};
 
-/// The value of `name="..."` in a JAAS configuration; empty: it is not there.
-std::string jaas_value(const std::string& jaas, const std::string& name) {
-  const std::size_t at = jaas.find(name + "=\"");
-  if (at == std::string::npos) return {};
-  const std::size_t from = at + name.size() + 2;
-  return jaas.substr(from, jaas.find('"', from) - from);
-}
-
-using Properties = std::vector<std::pair<std::string, std::string>>;
-
-/// A security setting under the name that Java's clients have for it, as librdkafka calls it. Files must be PEM, or
-/// PKCS#12 where keys are in them.
-void add_security(const std::string& name, const std::string& value, Properties& out) {
-  if (name == "sasl.jaas.config") {
-    out.emplace_back("sasl.username", jaas_value(value, "username"));
-    out.emplace_back("sasl.password", jaas_value(value, "password"));
-  } else if (name == "ssl.truststore.location") {
-    out.emplace_back("ssl.ca.location", value);
-  } else if (name == "ssl.keystore.location" && value.ends_with(".pem")) {
-    out.emplace_back("ssl.certificate.location", value);
-    out.emplace_back("ssl.key.location", value);
-  } else if (!name.starts_with("ssl.truststore.") && name != "ssl.keystore.type") {
-    out.emplace_back(name, value);
-  }
-}
-
-/// Settings that the operator gave for Kafka clients: `kafka.NAME`, and the security ones under their own names.
-Properties kafka_properties(const Config& config) {
-  Properties properties;
-  // Without TLS to Kafka the stores are the listeners' alone.
-  const bool tls = config.find("security.protocol").value_or("").find("SSL") != std::string::npos;
-  for (const auto& [name, value] : config.explicit_values()) {
-    if (name.starts_with("kafka.")) properties.emplace_back(name.substr(6), value);
-    if (name.starts_with("security.") || name.starts_with("sasl.") ||
-        (tls && name.starts_with("ssl.") && !name.starts_with("ssl.client.")))
-      add_security(name, value, properties);
-  }
-  return properties;
-}
-
 using Opened = Result<std::unique_ptr<Log>>;
 
 Opened open_memory(const DataDirectory&, const LocalOptions&) {
@@ -63,12 +24,9 @@ Opened open_memory(const DataDirectory&, const LocalOptions&) {
 }
 
 Opened open_kafka(const DataDirectory&, const LocalOptions& options) {
-  return open_kafka_log({.brokers = options.kafka,
-                         .properties = kafka_properties(options.config),
-                         .commit_interval = std::chrono::milliseconds(options.config.integer("commit.interval.ms")),
-                         .session_timeout = std::chrono::milliseconds(options.config.integer("session.timeout.ms")),
-                         .heartbeat = std::chrono::milliseconds(options.config.integer("heartbeat.interval.ms"))},
-                        std::chrono::milliseconds(options.config.integer("millrace.broker.wait.ms")));
+  const auto kafka = kafka_options(options.kafka, options.config);
+  if (!kafka) return kafka.error();
+  return open_kafka_log(*kafka, std::chrono::milliseconds(options.config.integer("millrace.broker.wait.ms")));
 }
 
 Opened open_embedded(const DataDirectory& directory, const LocalOptions& options) {
@@ -89,6 +47,8 @@ constexpr std::array kLogs = {
 }  // namespace
 
 Result<std::unique_ptr<Log>> LocalService::open_log(const DataDirectory& directory, const LocalOptions& options) {
+  if (const auto settings = kafka_options(options.memory ? std::string() : options.kafka, options.config); !settings)
+    return settings.error();
   return std::ranges::find_if(kLogs, [&](const LogChoice& log) { return log.wanted(options); })
       ->open(directory, options);
 }

@@ -17,6 +17,7 @@
 
 #include "cli/commands.h"
 #include "cli/file_watch.h"
+#include "cli/kafka_options.h"
 #include "cli/local_service.h"
 #include "cli/logging.h"
 #include "cli/options.h"
@@ -194,6 +195,11 @@ int check(const Options& options) {
     std::fprintf(stderr, "unknown property: %s\n", name.c_str());
     good = false;
   }
+  const std::string brokers = options.get("kafka").value_or(config.text("bootstrap.servers"));
+  const auto kafka = kafka_options(brokers, config);
+  if (!kafka) return failed(kafka.error());
+  if (!brokers.empty())
+    if (Status taken = check_kafka_options(*kafka); !taken) return failed(taken.error());
   auto network = network_options(options.all("listen"), config);
   if (!network) return failed(network.error());
   const bool tls = std::any_of(network->listeners.begin(), network->listeners.end(),

@@ -14,4 +14,16 @@ Result<TopicConfig> ensure_topic(Log& log, const std::string& name, const TopicC
   return (*found)->config;
 }
 
+Status make_topics(Log& log, std::span<const Log::NewTopic> topics) {
+  Status made = log.create_topics(topics);
+  if (made) return made;
+  std::vector<std::string> names;
+  for (const auto& [name, config] : topics) names.push_back(name);
+  const auto counts = log.partition_counts(names);
+  if (!counts) return made;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    if ((*counts)[i] != topics[i].second.partitions) return made;
+  return {};
+}
+
 }  // namespace millrace::inline exec

@@ -16,6 +16,8 @@ namespace millrace::inline exec::failpoint {
 inline constexpr std::string_view kBeforeProgress =
     "progress.write";  // worker: before progress is appended to the transaction
 inline constexpr std::string_view kBeforeEnd = "commit.fenced";  // log: between fence and end of transaction
+inline constexpr std::string_view kOthersEnded =
+    "commit.others_ended";  // Kafka: other clusters have their parts, the one with the progress has not
 inline constexpr std::string_view kAfterEnd =
     "commit.ended";                                         // worker: the transaction has ended, memory not yet flipped
 inline constexpr std::string_view kSpill = "state.spill";   // state: files written, not yet ingested

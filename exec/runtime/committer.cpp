@@ -76,7 +76,8 @@ std::optional<Committer::Failure> Committer::begin(Tasks tasks) {
     tasks_.push_back(task.get());
     auto done = task->begin_commit();
     if (done) continue;
-    failed = Failure{done.error().retriable() && !setup_.at_once ? nullptr : task.get(), done.error()};
+    const bool of_the_log = done.error().fault == Fault::external || done.error().fault == Fault::fenced;
+    failed = Failure{of_the_log && !setup_.at_once ? nullptr : task.get(), done.error()};
     if (!setup_.at_once) return failed;
     tasks_.pop_back();
   }

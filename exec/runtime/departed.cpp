@@ -89,7 +89,11 @@ void DepartedProcesses::end_writers(const std::string& member) {
   const auto [process, workers] = process_of(member);
   const ProcessWriters writers{service_, process};
   std::vector<std::string> names;
-  for (int i = 0; i < (workers > 0 ? workers : workers_); ++i) names.push_back(writers.worker(i));
+  const std::vector<std::string> clusters = log_.clusters();
+  for (int i = 0; i < (workers > 0 ? workers : workers_); ++i) {
+    names.push_back(writers.worker(i));
+    for (const std::string& cluster : clusters) names.push_back(writers.worker(cluster, i));
+  }
   names.push_back(writers.loans());
   names.push_back(writers.statements());
   for (std::size_t from = 0; from < names.size(); from += kAtOnce) {

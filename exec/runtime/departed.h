@@ -16,6 +16,10 @@ namespace millrace::inline exec {
 struct ProcessWriters {
   std::string service, process;
   std::string worker(int index) const { return service + process + "-" + std::to_string(index); }
+  /// Of those that run what concerns other clusters.
+  std::string worker(const std::string& clusters, int lane) const {
+    return service + process + "-" + clusters + "-" + std::to_string(lane);
+  }
   std::string loans() const { return service + process + "-loans"; }
   std::string statements() const { return service + process + "-statements"; }
 };

@@ -24,7 +24,12 @@ Result<std::unique_ptr<Engine>> Engine::start(Log& log, EngineOptions options, E
 }
 
 EngineImpl::EngineImpl(Log& log, EngineOptions options, EngineEvents events)
-    : log_(log), options_(std::move(options)), events_(std::move(events)) {}
+    : log_(log),
+      options_(std::move(options)),
+      events_(std::move(events)),
+      workers_(std::max(1, options_.workers), [this](const std::string& clusters, int lane, int index) {
+        return make_worker(clusters, lane, index);
+      }) {}
 
 EngineImpl::~EngineImpl() {
   stop(true);
@@ -48,7 +53,8 @@ void EngineImpl::stop_working(bool clean) {
     const MutexLock lock(notes_mutex_);
     stopping_ = true;
   }
-  for (auto& worker : workers_) worker->retire();
+  workers_.close();
+  for (Worker* worker : workers_.all()) worker->retire();
   if (slots_) slots_->stop();
   house_wake_.notify_all();
   if (house_.joinable()) house_.join();
@@ -65,11 +71,25 @@ void EngineImpl::stop_working(bool clean) {
   if (paces_) paces_->stop();
 }
 
-// Side by side: each waits for its last commit.
+// Side by side: each waits for its last commit, but where that cannot succeed.
 void EngineImpl::stop_workers(bool clean) {
   std::vector<std::thread> stopping;
-  for (auto& worker : workers_) stopping.emplace_back([&worker, clean] { worker->stop(clean); });
+  workers_.each_group([&](const Workers::Group& group) {
+    const bool last_commit = clean && !any_away(group);
+    for (const auto& worker : group.workers)
+      stopping.emplace_back([one = worker.get(), last_commit] { one->stop(last_commit); });
+  });
   for (std::thread& one : stopping) one.join();
+}
+
+bool EngineImpl::any_away(const Workers::Group& group) const {
+  std::string_view clusters = group.clusters;
+  while (!clusters.empty()) {
+    const std::string_view one = clusters.substr(0, clusters.find(','));
+    if (log_.is_away(one)) return true;
+    clusters.remove_prefix(std::min(one.size() + 1, clusters.size()));
+  }
+  return false;
 }
 
 void EngineImpl::stop(bool clean) {
@@ -85,7 +105,7 @@ void EngineImpl::stop(bool clean) {
   stop_working(clean);
   if (departed_) departed_->stop();
   if (clean)
-    for (auto& worker : workers_) worker->put_away();
+    for (Worker* worker : workers_.all()) worker->put_away();
   workers_.clear();
   standbys_.reset();
   {
@@ -131,31 +151,41 @@ Status EngineImpl::open() {
     paces_ = std::make_unique<PaceWatch>(log_, slots_->topic(), [this] { return all_runs(); });
     open_standbys();
   }
-  const int count = std::max(1, options_.workers);
-  for (int i = 0; i < count; ++i) {
-    WorkerSetup setup;
-    setup.log = &log_;
-    setup.membership = membership_.get();
-    setup.host = this;
-    setup.index = i;
-    setup.name = writers().worker(i);
-    setup.commit_interval = options_.commit_interval;
-    setup.threaded = options_.workers > 0;
-    if (options_.workers == 0) setup.commit_gap = std::chrono::milliseconds{0};
-    setup.state_memory_bytes = options_.state_memory_bytes / static_cast<std::size_t>(count);
-    setup.truncate_changelogs = log_.traits().changelog_is_redo_only && state_ != nullptr;
-    TaskEnvironment environment;
-    environment.state = state_.get();
-    environment.events = &events_;
-    environment.batch_rows = options_.batch_rows;
-    environment.sources.schemas = options_.schemas.get();
-    environment.slots_topic = slots_->topic();
-    auto worker = Worker::make(std::move(setup), std::move(environment));
-    if (!worker) return worker.error();
-    workers_.push_back(std::move(*worker));
-    if (options_.workers > 0) workers_.back()->start();
-  }
+  if (auto home = workers_.open({}); !home) return home.error();
   return join();
+}
+
+Result<std::unique_ptr<Worker>> EngineImpl::make_worker(const std::string& clusters, int lane, int index) {
+  WorkerSetup setup;
+  setup.log = &log_;
+  setup.membership = membership_.get();
+  setup.host = this;
+  setup.index = index;
+  setup.name = clusters.empty() ? writers().worker(lane) : writers().worker(clusters, lane);
+  setup.commit_interval = options_.commit_interval;
+  setup.threaded = options_.workers > 0;
+  if (options_.workers == 0) setup.commit_gap = std::chrono::milliseconds{0};
+  // What is copied from other clusters comes on top of the budget.
+  constexpr std::size_t kShareOfOthers = 4;
+  setup.state_memory_bytes = options_.state_memory_bytes / static_cast<std::size_t>(workers_.lanes()) /
+                             (clusters.empty() ? 1 : kShareOfOthers);
+  setup.truncate_changelogs = log_.traits().changelog_is_redo_only && state_ != nullptr;
+  TaskEnvironment environment;
+  environment.state = state_.get();
+  environment.events = &events_;
+  environment.batch_rows = options_.batch_rows;
+  environment.sources.schemas = options_.schemas.get();
+  environment.slots_topic = slots_->topic();
+  auto worker = Worker::make(std::move(setup), std::move(environment));
+  if (worker && options_.workers > 0) (*worker)->start();
+  return worker;
+}
+
+Result<QueryLayout> EngineImpl::layout_to_run(TopicSizes& sizes, const PhysicalPlan& plan) {
+  auto layout = make_layout(sizes, plan, slots_->slots());
+  if (!layout) return layout;
+  if (auto group = workers_.open(other_clusters(plan)); !group) return group.error();
+  return layout;
 }
 
 std::shared_ptr<QueryRun> EngineImpl::find(const std::string& query_id) {
@@ -167,11 +197,21 @@ std::shared_ptr<QueryRun> EngineImpl::find(const std::string& query_id) {
 Worker* EngineImpl::worker_of(const QueryRun& run, std::size_t subtopology, int partition) {
   const SlotId slot = run.layout.slot_of(subtopology, partition);
   const MutexLock lock(mutex_);
-  const int worker = slot_worker_[index_of(slot)];
-  return worker < 0 ? nullptr : workers_[static_cast<std::size_t>(worker)].get();
+  const int lane = slot_worker_[index_of(slot)];
+  return lane < 0 ? nullptr : &workers_.at(workers_.index_of(run.group, lane));
 }
 
+// Those that concern other clusters, which may let us wait, come last.
 Status EngineImpl::start_queries(std::span<const Start> starts) {
+  std::vector<Start> here, elsewhere;
+  for (const Start& start : starts) (other_clusters(*start.plan).empty() ? here : elsewhere).push_back(start);
+  const Status outcome = start_together(here);
+  const Status others = start_together(elsewhere);
+  return outcome ? others : outcome;
+}
+
+Status EngineImpl::start_together(std::span<const Start> starts) {
+  if (starts.empty()) return {};
   // Accepted they are: when one cannot start now, the housekeeper tries again.
   std::vector<const PhysicalPlan*> plans;
   for (const Start& start : starts) plans.push_back(start.plan.get());
@@ -180,7 +220,7 @@ Status EngineImpl::start_queries(std::span<const Start> starts) {
   std::vector<Result<QueryLayout>> layouts;
   for (const PhysicalPlan* plan : plans) {
     if (known) {
-      layouts.push_back(make_layout(sizes, *plan, slots_->slots()));
+      layouts.push_back(layout_to_run(sizes, *plan));
     } else {
       layouts.emplace_back(known.error());
     }
@@ -204,12 +244,12 @@ Status EngineImpl::start_queries(std::span<const Start> starts) {
   return outcome;
 }
 
-Status EngineImpl::tell_workers(std::chrono::milliseconds at_most,
+Status EngineImpl::tell_workers(const std::vector<Worker*>& workers, std::chrono::milliseconds at_most,
                                 const std::function<bool(Worker& worker, std::chrono::milliseconds left)>& tell) {
   const bool bounded = at_most != Worker::kForEver;
   const auto deadline = bounded ? Clock::now() + at_most : Clock::time_point{};
   Status outcome;
-  for (auto& worker : workers_) {
+  for (Worker* worker : workers) {
     const auto left = bounded ? std::max(std::chrono::milliseconds{0},
                                          std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()))
                               : at_most;
@@ -219,7 +259,7 @@ Status EngineImpl::tell_workers(std::chrono::milliseconds at_most,
 }
 
 Error EngineImpl::busy(std::size_t worker) {
-  const QueryRun* const busy_with = workers_[worker]->working_on();
+  const QueryRun* const busy_with = workers_.at(static_cast<int>(worker)).working_on();
   std::string with = "a commit";
   for (const auto& run : all_runs())
     if (run.get() == busy_with) with = "a step of the query " + run->plan->query_id;
@@ -253,7 +293,9 @@ void EngineImpl::put_off(const Start& start, const Error& error) {
   const MutexLock lock(mutex_);
   Waiting& waiting = waiting_[id];
   const bool again = waiting.plan != nullptr;
-  waiting.wait = again ? std::min(2 * waiting.wait, options_.retry_longest) : options_.retry_first;
+  const auto longest = error.fault == Fault::unavailable ? std::min(QueryRun::kLongestAway, options_.retry_longest)
+                                                         : options_.retry_longest;
+  waiting.wait = again ? std::min(2 * waiting.wait, longest) : options_.retry_first;
   waiting.plan = start.plan;
   waiting.paused = start.paused;
   waiting.identity = start.identity;
@@ -266,6 +308,7 @@ void EngineImpl::put_off(const Start& start, const Error& error) {
 std::shared_ptr<QueryRun> EngineImpl::enlist(const Start& start, QueryLayout layout) {
   auto run = std::make_shared<QueryRun>(start.plan, std::move(layout), start.identity);
   run->paused = start.paused;
+  run->group = workers_.open(other_clusters(*start.plan)).value();  // there since it was laid out
   if (run->pace && paces_) run->pace->look_elsewhere_by([this] { paces_->look(); });
   const MutexLock lock(mutex_);
   runs_[start.plan->query_id] = run;
@@ -273,25 +316,28 @@ std::shared_ptr<QueryRun> EngineImpl::enlist(const Start& start, QueryLayout lay
   return run;
 }
 
+// Once nobody would start its tasks again, slots may come and go while those there are commit for the last time.
 Status EngineImpl::stop_query(const std::string& query_id) {
-  const auto control = take_control();
-  if (!control) return control.error();
-  const auto run = find(query_id);
+  std::shared_ptr<QueryRun> run;
+  {
+    const auto control = take_control();
+    if (!control) return control.error();
+    run = find(query_id);
+    if (run) run->stopped = true;
+    const MutexLock lock(mutex_);
+    runs_.erase(query_id);
+    waiting_.erase(query_id);
+  }
   Status outcome;
   if (run) {
-    run->stopped = true;
-    outcome = tell_workers(kStatementWait, [&](Worker& worker, std::chrono::milliseconds left) {
-      return worker.drop_tasks([run](const Task& task) { return task.run_is(*run); }, true, left);
-    });
+    outcome =
+        tell_workers(workers_.of(run->group), kStatementWait, [&](Worker& worker, std::chrono::milliseconds left) {
+          return worker.drop_tasks([run](const Task& task) { return task.run_is(*run); }, true, left);
+        });
   }
   if (standbys_) standbys_->forget(query_id);
-  {
-    const MutexLock lock(readers_mutex_);
-    readers_.erase(query_id);
-  }
-  const MutexLock lock(mutex_);
-  runs_.erase(query_id);
-  waiting_.erase(query_id);
+  const MutexLock lock(readers_mutex_);
+  readers_.erase(query_id);
   return outcome;
 }
 
@@ -325,7 +371,7 @@ Status EngineImpl::set_paused(const std::string& query_id, bool paused) {
     return {};
   }
   run->paused = paused;
-  return tell_workers(kStatementWait, [&](Worker& worker, std::chrono::milliseconds left) {
+  return tell_workers(workers_.of(run->group), kStatementWait, [&](Worker& worker, std::chrono::milliseconds left) {
     return worker.pause_changed(query_id, left);
   });
 }
@@ -372,7 +418,7 @@ int EngineImpl::owned_slots() const {
 
 std::uint64_t EngineImpl::rows_decoded() const {
   std::uint64_t rows = 0;
-  for (const auto& worker : workers_) rows += worker->rows_decoded();
+  for (const Worker* worker : workers_.all()) rows += worker->rows_decoded();
   return rows;
 }
 
@@ -382,8 +428,9 @@ bool EngineImpl::wait_until_idle(std::chrono::milliseconds wait) {
     // A pass of one worker may feed another, so all must be idle twice; and nothing may be about to start.
     MutexLock control(control_);
     bool idle = options_.workers > 0 ? owned_slots() > 0 : run_until_idle().has_value();
+    const std::vector<Worker*> workers = workers_.all();
     for (int pass = 0; pass < 2 && idle; ++pass)
-      idle = std::all_of(workers_.begin(), workers_.end(), [](const auto& worker) { return worker->idle(); });
+      idle = std::ranges::all_of(workers, [](Worker* worker) { return worker->idle(); });
     control.unlock();
     if (idle) return true;
     if (Clock::now() >= deadline) return false;
@@ -395,12 +442,12 @@ Status EngineImpl::run_until_idle() {
   constexpr std::chrono::milliseconds kNoWait{0};
   for (int round = 0; round < kMaxIdleRounds; ++round) {
     bool moved = false;
-    for (auto& worker : workers_) moved = worker->iterate(kNoWait) || moved;
+    const std::vector<Worker*> workers = workers_.all();
+    for (Worker* worker : workers) moved = worker->iterate(kNoWait) || moved;
     for (TransientHost* host : stepped_) moved = host->step() || moved;
-    const bool quiet =
-        std::all_of(workers_.begin(), workers_.end(), [](const auto& worker) { return worker->quiet(); });
+    const bool quiet = std::ranges::all_of(workers, [](const Worker* worker) { return worker->quiet(); });
     if (!moved && quiet) return {};
-    for (const auto& worker : workers_)
+    for (const Worker* worker : workers)
       if (auto trouble = worker->trouble()) return *trouble;
   }
   return external_error("the queries do not come to rest");

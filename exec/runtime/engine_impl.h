@@ -20,7 +20,7 @@
 #include "exec/runtime/standby.h"
 #include "exec/runtime/table_images.h"
 #include "exec/runtime/table_reader.h"
-#include "exec/runtime/worker.h"
+#include "exec/runtime/workers.h"
 #include "exec/state/state_db.h"
 #include "parser/error/mutex.h"
 
@@ -104,9 +104,14 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
 
  private:
   ProcessWriters writers() const { return {options_.service_id, options_.process_id}; }
+  bool any_away(const Workers::Group& group) const;
+  Result<std::unique_ptr<Worker>> make_worker(const std::string& clusters, int lane, int index);
+  /// How a plan spreads; the workers that it needs are there. May wait for the log.
+  Result<QueryLayout> layout_to_run(TopicSizes& sizes, const PhysicalPlan& plan);
   // Slots (engine_slots.cpp)
   Status join();
   using Runs = std::vector<std::shared_ptr<QueryRun>>;
+  Status start_together(std::span<const Start> starts);
   bool is_known(const std::string& query_id);
   std::shared_ptr<QueryRun> enlist(const Start& start, QueryLayout layout) REQUIRES(control_);
   void put_off(const Start& start, const Error& error);
@@ -121,14 +126,14 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   /// An error tells of workers that have not come to it within `at_most`.
   Status launch(const Runs& runs, int only_worker = -1, std::chrono::milliseconds at_most = Worker::kForEver)
       REQUIRES(control_);
-  /// Calls `tell` for every worker with what is left of `at_most`. False of it: that one has not come to it.
-  Status tell_workers(std::chrono::milliseconds at_most,
+  /// Calls `tell` for each worker with what is left of `at_most`. False of it: that one has not come to it.
+  Status tell_workers(const std::vector<Worker*>& workers, std::chrono::milliseconds at_most,
                       const std::function<bool(Worker& worker, std::chrono::milliseconds left)>& tell);
   /// What a statement says of a worker that does not come to it.
   Error busy(std::size_t worker);
   /// control_, for a statement, which does not wait for ever for whoever holds it.
   Result<std::unique_lock<std::mutex>> take_control();
-  using Dealt = std::vector<std::vector<Worker::NewTask>>;  // by worker
+  using Dealt = std::map<int, std::vector<Worker::NewTask>>;  // by worker
   Status deal(const std::shared_ptr<QueryRun>& run, int only_worker, Dealt& dealt);
   Runs all_runs();
   Result<Progress> progress_of(const QueryRun& run, std::size_t subtopology, int partition, SlotId slot);
@@ -190,7 +195,7 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   std::uint64_t service_mark_ = 0;      // no other service, on whatever cluster, is taken for this one
   TableImages images_{options_.pull_cache_bytes};
   Mutex entering_;  // held by who enters several workers
-  std::vector<std::unique_ptr<Worker>> workers_;
+  Workers workers_;
   std::unique_ptr<StandbyCopies> standbys_;  // null: none are kept
   std::atomic<bool> placing_standbys_{false};
   std::unique_ptr<Lender> lender_;               // null: nobody else could run a slot
@@ -212,7 +217,7 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
     std::int64_t failed_at_ms = 0;
   };
   std::map<std::string, Waiting> waiting_ GUARDED_BY(mutex_);  // queries of which the log has not told the topics yet
-  std::vector<int> slot_worker_ GUARDED_BY(mutex_);            // -1: not ours
+  std::vector<int> slot_worker_ GUARDED_BY(mutex_);            // the lane; -1: not ours
   std::vector<Clock::time_point> slot_owned_ GUARDED_BY(mutex_);  // when it was last seen to be ours
   std::unique_ptr<Writer> admin_ GUARDED_BY(submitting_);
   std::list<TransientHost*> stepped_;

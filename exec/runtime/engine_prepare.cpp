@@ -4,6 +4,7 @@
 #include <map>
 
 #include "exec/data/wall_clock.h"
+#include "exec/log/ensure_topic.h"
 #include "exec/runtime/engine_impl.h"
 #include "parser/error/mutex.h"
 
@@ -59,7 +60,7 @@ Status EngineImpl::create_topics(const std::vector<Prepared>& prepared, TopicSiz
       missing.emplace_back(plan.topics[i].name, config);
     }
   }
-  return missing.empty() ? Status{} : log_.create_topics(missing);
+  return missing.empty() ? Status{} : make_topics(log_, missing);
 }
 
 Result<Writer*> EngineImpl::admin() {

@@ -34,8 +34,9 @@ TaskStatus report(Task& task, bool restoring, int worker) {
 std::vector<TaskStatus> EngineImpl::tasks() {
   std::vector<TaskStatus> all;
   const auto deadline = Clock::now() + kReportWait;
-  for (std::size_t i = 0; i < workers_.size(); ++i) {
-    Worker* const worker = workers_[i].get();
+  const std::vector<Worker*> workers = workers_.all();
+  for (std::size_t i = 0; i < workers.size(); ++i) {
+    Worker* const worker = workers[i];
     auto tasks = std::make_shared<std::vector<TaskStatus>>();
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
     const bool told = worker->call_within(
@@ -45,7 +46,7 @@ std::vector<TaskStatus> EngineImpl::tasks() {
         },
         std::max(left, std::chrono::milliseconds{0}));
     const MutexLock lock(reports_mutex_);
-    reports_.resize(workers_.size());
+    reports_.resize(std::max(reports_.size(), workers.size()));
     if (told) reports_[i] = std::move(*tasks);
     all.insert(all.end(), reports_[i].begin(), reports_[i].end());
   }

@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "exec/runtime/engine_impl.h"
+#include "exec/runtime/topic_counts.h"
 #include "parser/error/mutex.h"
 
 // Who runs what: slots of this process, dealt to its workers; and the housekeeper.
@@ -41,7 +42,7 @@ Status EngineImpl::join() {
       else
         stop_slots(slots, false);
     };
-    const int workers = static_cast<int>(workers_.size());
+    const int workers = workers_.lanes();
     const std::string member = member_id_of(options_.process_id, workers);
     if (auto joined = membership_->join(member, std::move(events)); !joined) return joined;
     departed_ = std::make_unique<DepartedProcesses>(log_, *membership_, options_.service_id, member, workers);
@@ -68,9 +69,9 @@ void EngineImpl::run_slots(const std::vector<SlotId>& slots) {
   if (standbys_) standbys_->take(slots);
   {
     const MutexLock lock(mutex_);
-    std::vector<int> load(workers_.size(), 0);
-    for (const int worker : slot_worker_)
-      if (worker >= 0) ++load[static_cast<std::size_t>(worker)];
+    std::vector<int> load(static_cast<std::size_t>(workers_.lanes()), 0);
+    for (const int lane : slot_worker_)
+      if (lane >= 0) ++load[static_cast<std::size_t>(lane)];
     for (const SlotId slot : slots) {
       if (slot_worker_[index_of(slot)] >= 0) continue;
       const auto least = std::min_element(load.begin(), load.end());
@@ -97,7 +98,11 @@ void EngineImpl::stop_slots(const std::vector<SlotId>& slots, bool commit) {
   const auto gone = [&](const Task& task) {
     return std::find(slots.begin(), slots.end(), task.place().slot) != slots.end();
   };
-  for (auto& worker : workers_) worker->drop_tasks(gone, commit);
+  // Others wait for the slots: what goes to a cluster that is away is done again there.
+  workers_.each_group([&](const Workers::Group& group) {
+    const bool last_commit = commit && !any_away(group);
+    for (const auto& worker : group.workers) worker->drop_tasks(gone, last_commit);
+  });
   if (standbys_) standbys_->give_back(slots);
 }
 
@@ -178,18 +183,19 @@ Status EngineImpl::launch(const Runs& runs, int only_worker, std::chrono::millis
     for (const auto& run : ours) run->fail(done.error());
     return {};
   }
-  Dealt dealt(workers_.size());
+  Dealt dealt;
   for (const auto& run : ours) {
-    Dealt its(workers_.size());
+    Dealt its;
     if (auto done = deal(run, only_worker, its); !done) {
       run->fail(done.error());
       continue;
     }
-    for (std::size_t i = 0; i < its.size(); ++i) std::move(its[i].begin(), its[i].end(), std::back_inserter(dealt[i]));
+    for (auto& [worker, tasks] : its) std::move(tasks.begin(), tasks.end(), std::back_inserter(dealt[worker]));
   }
-  return tell_workers(at_most, [&](Worker& worker, std::chrono::milliseconds left) {
-    auto& its = dealt[worker.index()];
-    return its.empty() || worker.add_tasks(std::move(its), left);
+  std::vector<Worker*> concerned;
+  for (const auto& [worker, tasks] : dealt) concerned.push_back(&workers_.at(worker));
+  return tell_workers(concerned, at_most, [&](Worker& worker, std::chrono::milliseconds left) {
+    return worker.add_tasks(std::move(dealt[static_cast<int>(worker.index())]), left);
   });
 }
 
@@ -197,11 +203,12 @@ Status EngineImpl::deal(const std::shared_ptr<QueryRun>& run, int only_worker, D
   for (std::size_t sub = 0; sub < run->layout.subtopologies.size(); ++sub) {
     for (int partition = 0; partition < run->layout.subtopologies[sub].tasks; ++partition) {
       const SlotId slot = run->layout.slot_of(sub, partition);
-      int worker = -1;
+      int lane = -1;
       {
         const MutexLock lock(mutex_);
-        worker = slot_worker_[index_of(slot)];
+        lane = slot_worker_[index_of(slot)];
       }
+      const int worker = lane < 0 ? -1 : workers_.index_of(run->group, lane);
       // Before the first of them runs: it must not take those to come for absent.
       if (run->pace) run->pace->expect(sub, partition, worker >= 0);
       if (worker < 0 || (only_worker >= 0 && worker != only_worker)) continue;
@@ -209,8 +216,7 @@ Status EngineImpl::deal(const std::shared_ptr<QueryRun>& run, int only_worker, D
       if (!progress) return progress.error();
       const auto moved = pass_over_lost(*run, sub, partition, *progress);
       if (!moved) return moved.error();
-      dealt[static_cast<std::size_t>(worker)].push_back(
-          {run, {sub, partition, slot}, std::move(*progress), {}, *moved});
+      dealt[worker].push_back({run, {sub, partition, slot}, std::move(*progress), {}, *moved});
     }
   }
   return {};
@@ -284,7 +290,8 @@ void EngineImpl::restart_failed() {
     if (stopping_) return;
     const MutexLock control(control_);
     if (find(run->plan->query_id) != run) continue;
-    for (auto& worker : workers_) worker->drop_tasks([run](const Task& task) { return task.run_is(*run); }, false);
+    for (Worker* worker : workers_.of(run->group))
+      worker->drop_tasks([run](const Task& task) { return task.run_is(*run); }, false);
     ++run->restarts;
     run->started();
     static_cast<void>(launch({run}).has_value());
@@ -307,26 +314,23 @@ void EngineImpl::look_for_partitions() {
     for (const auto& watched : watched_)
       if (auto run = watched.lock()) transients.push_back(std::move(run));
   }
-  std::map<std::string, int> counts;
+  std::set<std::string> names;
   for (const Runs& list : {runs, transients})
-    for (const auto& run : list) run->layout.each_source([&](const LayoutInput& input) { counts[input.topic] = 0; });
-  std::vector<std::string> names;
-  for (const auto& [name, count] : counts) names.push_back(name);
+    for (const auto& run : list) run->layout.each_source([&](const LayoutInput& input) { names.insert(input.topic); });
   if (names.empty()) return;
-  const auto found = log_.partition_counts(names);
-  if (!found) return;  // the next look will tell
-  for (std::size_t i = 0; i < names.size(); ++i) counts[names[i]] = (*found)[i];
+  auto counts = partition_counts(log_, names);
+  if (!counts) return;  // the next look will tell
   const auto grown_topic = [&](const QueryRun& run) {
     const LayoutInput* grown = nullptr;
     run.layout.each_source([&](const LayoutInput& input) {
-      if (counts[input.topic] > input.partitions) grown = &input;
+      if ((*counts)[input.topic] > input.partitions) grown = &input;
     });
     return grown;
   };
   for (const auto& run : transients)
     if (const LayoutInput* grown = grown_topic(*run))
       run->fail(user_error("topic '{}' has got more partitions ({} now), which this query does not read: ask again",
-                           grown->topic, counts[grown->topic]));
+                           grown->topic, (*counts)[grown->topic]));
   for (const auto& run : runs) {
     if (stopping_) return;
     if (grown_topic(*run) == nullptr) continue;
@@ -336,7 +340,8 @@ void EngineImpl::look_for_partitions() {
     if (stopping_) return;  // the workers may have ended
     if (!layout || find(run->plan->query_id) != run) continue;
     spdlog::warn("query {}: a source topic has got more partitions", run->plan->query_id);
-    for (auto& worker : workers_) worker->drop_tasks([run](const Task& task) { return task.run_is(*run); }, true);
+    for (Worker* worker : workers_.of(run->group))
+      worker->drop_tasks([run](const Task& task) { return task.run_is(*run); }, true);
     {
       const MutexLock lock(mutex_);
       runs_.erase(run->plan->query_id);
@@ -383,7 +388,7 @@ void EngineImpl::start_waiting() {
   for (const auto& plan : due) {
     if (stopping_) return;
     TopicSizes sizes(log_);
-    auto layout = make_layout(sizes, *plan, slots_->slots());  // may take its time, and holds up nobody
+    auto layout = layout_to_run(sizes, *plan);  // may take its time, and holds up nobody
     const MutexLock control(control_);
     Start start{plan};
     {

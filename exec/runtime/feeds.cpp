@@ -78,8 +78,10 @@ void Feeds::failed(Feed& feed, const Error& error) {
   feed.open_again = Clock::now() + kOpenAgain;
   attend(feed);
   if (error.retriable()) {
-    spdlog::warn("topic '{}' partition {}: {}; trying again", feed.partition.topic, feed.partition.partition,
-                 error.message);
+    // That a cluster is away has been told where it was noticed.
+    const auto level = error.fault == Fault::unavailable ? spdlog::level::debug : spdlog::level::warn;
+    spdlog::log(level, "topic '{}' partition {}: {}; trying again", feed.partition.topic, feed.partition.partition,
+                error.message);
     return;
   }
   for (const Member& member : feed.members) broken_.push_back({member.input, error});

@@ -4,9 +4,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <map>
-#include <set>
 
+#include "exec/runtime/topic_counts.h"
 #include "parser/error/ensure.h"
 #include "planner/types/topic_name.h"
 
@@ -169,22 +168,16 @@ SlotId QueryLayout::slot_of(std::size_t subtopology, int partition) const {
 }
 
 Status TopicSizes::look_up(std::span<const PhysicalPlan* const> plans) {
-  std::vector<std::string> names;
+  std::set<std::string> names;
   for (const PhysicalPlan* plan : plans) {
     for (const Subtopology& sub : plan->subtopologies)
-      for (const PlanNode* node : sources_of(*sub.root)) names.push_back(node->as<SourceNode>()->topic);
-    for (const InternalTopic& topic : plan->topics) names.push_back(topic.name);
+      for (const PlanNode* node : sources_of(*sub.root)) names.insert(node->as<SourceNode>()->topic);
+    for (const InternalTopic& topic : plan->topics) names.insert(topic.name);
   }
-  std::sort(names.begin(), names.end());
-  names.erase(std::unique(names.begin(), names.end()), names.end());
-  // One round trip for each cluster. What is not known of others is asked again, by those who want it.
-  std::map<std::string_view, std::vector<std::string>> by_cluster;
-  for (const std::string& name : names) by_cluster[cluster_of(name)].push_back(name);
-  for (const auto& [cluster, topics] : by_cluster) {
-    const auto counts = log_.partition_counts(topics);
-    if (!counts && cluster.empty()) return counts.error();
-    for (std::size_t i = 0; counts && i < topics.size(); ++i) known_[topics[i]] = (*counts)[i];
-  }
+  // What is not known of other clusters is asked again, by those who want it.
+  const auto counts = partition_counts(log_, names);
+  if (!counts) return counts.error();
+  known_.insert(counts->begin(), counts->end());
   return {};
 }
 

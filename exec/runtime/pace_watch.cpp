@@ -2,6 +2,11 @@
 
 #include <spdlog/spdlog.h>
 
+#include <limits>
+#include <map>
+
+#include "planner/types/topic_name.h"
+
 namespace millrace::inline exec {
 namespace {
 
@@ -125,11 +130,15 @@ Status PaceWatch::ask_ends(const std::vector<Watched>& watched) {
   ends_.clear();
   for (const Watched& one : watched)
     for (const TopicPartition& input : one.inputs) ends_[input] = 0;
-  std::vector<TopicPartition> partitions;
-  for (const auto& [partition, end] : ends_) partitions.push_back(partition);
-  const auto bounds = log_.bounds_of(partitions, true);
-  if (!bounds) return bounds.error();
-  for (std::size_t i = 0; i < partitions.size(); ++i) ends_[partitions[i]] = (*bounds)[i].end;
+  std::map<std::string_view, std::vector<TopicPartition>> by_cluster;
+  for (const auto& [partition, end] : ends_) by_cluster[cluster_of(partition.topic)].push_back(partition);
+  for (const auto& [cluster, partitions] : by_cluster) {
+    const auto bounds = log_.bounds_of(partitions, true);
+    if (!bounds && cluster.empty()) return bounds.error();
+    // Of another cluster that does not tell nothing has come to its end.
+    for (std::size_t i = 0; i < partitions.size(); ++i)
+      ends_[partitions[i]] = bounds ? (*bounds)[i].end : std::numeric_limits<std::int64_t>::max();
+  }
   return {};
 }
 

@@ -2,6 +2,7 @@
 #include <atomic>
 #include <future>
 #include <map>
+#include <set>
 
 #include "exec/runtime/column_scan.h"
 #include "exec/runtime/engine_impl.h"
@@ -55,6 +56,7 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
   /// Asks for all keys. True: all is there. Else `later` is called, perhaps before the return.
   bool ask(std::function<void()> later) { return ask_from(0, std::move(later)); }
 
+  const QueryRun& run() const { return *run_; }
   /// Finds out which workers have the partitions of the scan, or of each key.
   Status find_workers() {
     for (int p = 0; pull_->scan() != nullptr && p < partitions(); ++p)
@@ -417,19 +419,24 @@ Result<std::shared_ptr<TableRows>> EngineImpl::read_table(const std::shared_ptr<
 Result<std::vector<std::shared_ptr<TableRows>>> EngineImpl::read_tables(
     std::span<const std::shared_ptr<PreparedPull>> pulls) {
   std::vector<std::shared_ptr<PullRows>> all;
+  std::set<int> groups;
   for (const auto& pull : pulls) {
     auto rows = open_rows(*this, pull, {});
     if (!rows) return rows.error();
     if (Status placed = (*rows)->find_workers(); !placed) return placed.error();
+    groups.insert((*rows)->run().group);
     all.push_back(std::move(*rows));
   }
   Status taken;
   {
     const MutexLock lock(entering_);
-    for (const auto& worker : workers_) worker->enter();
+    std::vector<Worker*> workers;
+    for (const int group : groups)
+      for (Worker* worker : workers_.of(group)) workers.push_back(worker);
+    for (Worker* worker : workers) worker->enter();
     for (const auto& rows : all)
       if (taken) taken = rows->take_snapshots();
-    for (const auto& worker : workers_) worker->leave();
+    for (Worker* worker : workers) worker->leave();
   }
   if (!taken) return taken.error();
   return std::vector<std::shared_ptr<TableRows>>(all.begin(), all.end());

@@ -34,7 +34,9 @@ Status TransientRun::open() {
   TopicSizes sizes(engine_.log());
   auto layout = make_layout(sizes, *plan_, 1);
   if (!layout) return layout.error();
-  auto host = until_end_ ? TransientHost::make(engine_, true) : engine_.push_host();
+  // A cluster that is away holds up nobody else.
+  const bool apart = until_end_ || !other_clusters(*plan_).empty();
+  auto host = apart ? TransientHost::make(engine_, until_end_) : engine_.push_host();
   if (!host) return host.error();
   host_ = std::move(*host);
   if (auto made = make_exchange(*layout); !made) return made;

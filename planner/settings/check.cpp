@@ -50,7 +50,8 @@ std::optional<std::int64_t> whole_number(std::string_view text) {
 }
 
 bool is_passed_through(std::string_view name) {
-  for (std::string_view prefix : {"kafka.", "ssl.", "sasl.", "security.", "ksql.schema.registry.", "authentication."})
+  for (std::string_view prefix :
+       {"kafka.", "ssl.", "sasl.", "security.", "ksql.schema.registry.", "authentication.", "millrace.cluster."})
     if (name.starts_with(prefix)) return true;
   return false;
 }

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "exec/formats/schema_registrar.h"
+#include "exec/log/ensure_topic.h"
 #include "parser/error/mutex.h"
 #include "server/session/service_impl.h"
 #include "server/statements/entities.h"
@@ -189,7 +190,7 @@ void ServiceImpl::do_before(std::span<const Mutation* const> mutations) {
   for (std::size_t i = 0; i < wanted.size(); ++i)
     if ((*existing)[i] == 0) missing.push_back(wanted[i]);
   if (!missing.empty())
-    if (Status made = log_.create_topics(missing); !made)
+    if (Status made = make_topics(log_, missing); !made)
       throw general(Code::external, fmt::format("topic {}: {}", missing.front().first, made.error().message));
   if (plans.empty()) return;
   if (Status prepared = engine_->prepare(plans); !prepared) throw general(Code::external, prepared.error().message);

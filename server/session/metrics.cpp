@@ -41,6 +41,8 @@ std::string ServiceImpl::metrics() {
   };
   const StatePtr now = state();
   metric("owned_slots", "gauge", "Slots that this process owns.", engine_->owned_slots());
+  out.family("cluster_available", "gauge", "1 when the other Kafka cluster answers.");
+  for (const std::string& cluster : log_.clusters()) out.sample(log_.is_away(cluster) ? 0 : 1, {{"cluster", cluster}});
   std::map<std::pair<std::string, int>, std::int64_t> copies;  // records that they lack, by query and partition
   for (const CopyStatus& copy : engine_->copies())
     for (const CopyStatus::Store& store : copy.stores)

@@ -241,6 +241,36 @@ def secret():
         server.close()
 
 
+def clusters():
+    """Settings of other clusters: names that are none, values that are none, and logs that know no others."""
+    eu = "millrace.cluster.eu."
+
+    def checked(*settings, kafka=True):
+        command = [MILLRACE, "server", "--check", *(["--kafka", "127.0.0.1:1"] if kafka else [])]
+        done = subprocess.run(command + [part for setting in settings for part in ("--set", setting)], capture_output=True, text=True, timeout=60)
+        return done.returncode, done.stdout + done.stderr
+    servers, password = eu + "bootstrap.servers=127.0.0.1:1", eu + "sasl.password=hush"
+    refusals = {"no such property": ((servers, password, eu + "no.such=1"), "no.such"),
+                "no servers": ((password,), eu + "bootstrap.servers"),
+                "a value that is none": ((servers, eu + "security.protocol=NOPE"), "security.protocol"),
+                "no name": ((servers, "millrace.cluster.bootstrap=1"), "millrace.cluster.NAME.PROPERTY")}
+    problems = []
+    for what, (settings, saying) in refusals.items():
+        status, text = checked(*settings)
+        if status == 0 or saying not in text or "hush" in text:
+            problems.append(f"{what}: {status} {text}")
+    if (good := checked(servers, password))[0] != 0:
+        problems.append(f"settings of another cluster: {good}")
+    status, text = checked(servers, kafka=False)
+    if status == 0 or "need a server on Kafka" not in text:
+        problems.append(f"another cluster beside an embedded log: {status} {text}")
+    if "need a server on Kafka" not in run(STREAM, servers):
+        problems.append("another cluster beside a log in memory")
+    if "Cannot override property" not in run(f"SET '{eu}sasl.password' = 'x';"):
+        problems.append("a session sets what is the server's")
+    return problems
+
+
 def texts(*folders):
     for folder in folders:
         for path in (ROOT / folder).rglob("*"):
@@ -254,6 +284,7 @@ def main():
     others = "\n".join(text for _, text in texts("tests"))
     sources = "\n".join(text for path, text in texts("cli", "server", "exec", "planner") if "settings.cpp" not in path.name)
     over_http, problems = served()
+    problems += clusters()
     problems += [f"{row[0]} is no setting" for row in SHOWN + WAITS if row[0] not in known]
     inert = {name for name, doc in known.items() if " Changes nothing: " in doc}
     fixed = {name for name, doc in known.items() if " No other value: " in doc}

@@ -3,10 +3,11 @@ run."""
 import os
 import random
 import subprocess
+import threading
 import time
 import unittest
 
-from proxy import CREATE_TOPICS, DESCRIBE_CONFIGS, INIT_PRODUCER, in_front_of
+from proxy import CREATE_TOPICS, DELETE_TOPICS, DESCRIBE_CONFIGS, INIT_PRODUCER, in_front_of
 from scenario import Kafka, make_events
 from server import BROKER, Refused, Server, eventually
 
@@ -68,6 +69,64 @@ class BrokerTest(unittest.TestCase):
             proxy.lost = set()
         server.wait_ready()
         self.assertEqual(server.stop(), 0)
+
+    def behind_proxies(self, settings=None):
+        """A server that comes to the broker through proxies, and these."""
+        proxies, address = in_front_of(os.environ["MILLRACE_TEST_BROKER_DIR"])
+        for proxy in proxies:
+            self.addCleanup(proxy.close)
+        name = f"slow{self.rng.randrange(1 << 30)}_"
+        server = Server(address, {"ksql.service.id": name, "commit.interval.ms": 200, **(settings or {})})
+        self.addCleanup(server.close)
+        server.start()
+        return server, proxies, name
+
+    def test_topics_that_a_slow_broker_has_made_already(self):
+        server, proxies, name = self.behind_proxies()
+        for proxy in proxies:
+            proxy.lost = {CREATE_TOPICS}
+        asked = threading.Thread(target=lambda: eventually(lambda: self.lost_answers(proxies), 30, "an answer was lost"))
+        asked.start()
+        made = server.sql(f"CREATE STREAM s (k STRING KEY, v INT) WITH (kafka_topic='{name}s', value_format='JSON', partitions=3); "
+                          f"CREATE TABLE t WITH (kafka_topic='{name}t') AS SELECT v, COUNT(*) AS n FROM s GROUP BY v;")
+        asked.join()
+        self.assertEqual([one["commandStatus"]["status"] for one in made], ["SUCCESS", "SUCCESS"])
+        self.assertEqual(server.stop(), 0)
+
+    def lost_answers(self, proxies):
+        """Once an answer was lost no other is."""
+        if not any(proxy.lost_count for proxy in proxies):
+            return False
+        for proxy in proxies:
+            proxy.lost = set()
+        return True
+
+    def test_a_drop_on_a_slow_broker_holds_up_no_rebalance(self):
+        server, proxies, name = self.behind_proxies()
+        server.sql(f"CREATE STREAM s (k STRING KEY, v INT) WITH (kafka_topic='{name}s', value_format='JSON', partitions=3); "
+                   f"CREATE TABLE t WITH (kafka_topic='{name}t') AS SELECT v, COUNT(*) AS n FROM s GROUP BY v;")
+        for proxy in proxies:
+            proxy.held = {DELETE_TOPICS}
+        dropping = threading.Thread(target=self.drop, args=(server,))
+        dropping.start()
+        eventually(lambda: not server.sql("SHOW QUERIES;")[0]["queries"], 30, "its query has ended")
+        other = Server(BROKER, dict(server.settings))
+        self.addCleanup(other.close)
+        other.start()
+        eventually(lambda: other.metric("owned_slots") > 0, 60, "slots move meanwhile")
+        self.assertTrue(dropping.is_alive(), "the drop waits for the broker")
+        for proxy in proxies:
+            proxy.held = set()
+        dropping.join()
+        for one in (other, server):
+            self.assertEqual(one.stop(), 0)
+
+    @staticmethod
+    def drop(server):
+        try:
+            server.sql("DROP TABLE t DELETE TOPIC;")
+        except Refused:
+            pass  # it has taken too long: the topic may be there still
 
     def test_it_comes_goes_and_returns(self):
         broker("kill")

@@ -7,8 +7,8 @@ import struct
 import threading
 import time
 
-PRODUCE, SYNC_GROUP, CREATE_TOPICS, INIT_PRODUCER, ADD_OFFSETS, END_TXN, COMMIT_OFFSETS, DESCRIBE_CONFIGS = \
-    0, 14, 19, 22, 25, 26, 28, 32
+PRODUCE, SYNC_GROUP, CREATE_TOPICS, DELETE_TOPICS, INIT_PRODUCER, ADD_OFFSETS, END_TXN, COMMIT_OFFSETS, \
+    DESCRIBE_CONFIGS = 0, 14, 19, 20, 22, 25, 26, 28, 32
 
 
 def address(text):
@@ -24,7 +24,7 @@ class Proxy:
 
     def __init__(self, listen, behind):
         self.behind, self.delay, self.stalled, self.held = behind, 0.0, False, set()
-        self.lost, self.refusing = set(), False
+        self.lost, self.lost_count, self.refusing = set(), 0, False
         self.lock, self.links, self.closed = threading.Lock(), set(), False
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -69,6 +69,7 @@ class Proxy:
                 while self.stalled or (not request and key in self.held):
                     time.sleep(0.01)
                 if not request and key in self.lost:
+                    self.lost_count += 1
                     break
                 target.sendall(size + body)
         except (OSError, EOFError):

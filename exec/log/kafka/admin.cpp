@@ -52,11 +52,18 @@ int try_ms(const Ending& ending, Clock::time_point deadline = Clock::time_point:
   return std::max(1, std::min(left_ms(deadline), static_cast<int>(ending.bound(kTry).count())));
 }
 
+/// What ends the wait for an answer.
+struct Patience {
+  const Ending& ending;
+  const std::atomic<bool>& away;
+  bool over() const { return ending.over() || away.load(std::memory_order_relaxed); }
+};
+
 /// Sends one admin request with `start(options, queue)` and waits for its event.
 template <class Start>
-Result<EventPtr> request(rd_kafka_t* client, rd_kafka_admin_op_t op, std::string_view doing, const Ending& ending,
+Result<EventPtr> request(rd_kafka_t* client, rd_kafka_admin_op_t op, std::string_view doing, const Patience& patience,
                          Start&& start) {
-  if (ending.over()) return no_answer(doing);
+  if (patience.over()) return no_answer(doing);
   const QueuePtr queue(rd_kafka_queue_new(client));
   const OptionsPtr options(rd_kafka_AdminOptions_new(client, op));
   std::array<char, 256> text{};
@@ -66,8 +73,8 @@ Result<EventPtr> request(rd_kafka_t* client, rd_kafka_admin_op_t op, std::string
   const auto deadline = Clock::now() + std::chrono::milliseconds(kTimeoutMs + 5000);
   EventPtr event;
   while (!event) {
-    if (Clock::now() >= deadline || ending.over()) return no_answer(doing);
-    event.reset(rd_kafka_queue_poll(queue.get(), try_ms(ending, deadline)));
+    if (Clock::now() >= deadline || patience.over()) return no_answer(doing);
+    event.reset(rd_kafka_queue_poll(queue.get(), try_ms(patience.ending, deadline)));
   }
   if (const auto code = rd_kafka_event_error(event.get()); code != RD_KAFKA_RESP_ERR_NO_ERROR)
     return error_of(code, doing, rd_kafka_event_error_string(event.get()));
@@ -160,18 +167,23 @@ Result<std::unique_ptr<Admin>> Admin::make(const KafkaOptions& options) {
   return std::unique_ptr<Admin>(new Admin(options, std::move(ending), std::move(*uncommitted), std::move(*committed)));
 }
 
+Status Admin::connect_once(std::chrono::milliseconds wait) {
+  const rd_kafka_metadata_t* metadata = nullptr;
+  const auto code = rd_kafka_metadata(uncommitted_.get(), 0, nullptr, &metadata,
+                                      std::max(1, static_cast<int>(ending_->bound(wait).count())));
+  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    rd_kafka_metadata_destroy(metadata);
+    return {};
+  }
+  return external_error("no Kafka broker answers at {}: {}", brokers_, rd_kafka_err2str(code));
+}
+
 Status Admin::connect(std::chrono::milliseconds wait) {
   const auto deadline = Clock::now() + wait;
   for (bool told = false;; told = true) {
-    const rd_kafka_metadata_t* metadata = nullptr;
-    const auto code = rd_kafka_metadata(uncommitted_.get(), 0, nullptr, &metadata, try_ms(*ending_, deadline));
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-      rd_kafka_metadata_destroy(metadata);
-      return {};
-    }
+    Status answer = connect_once(std::chrono::milliseconds(try_ms(*ending_, deadline)));
     // A refused connection is told at once.
-    if (Clock::now() + kConnectAgain >= deadline)
-      return external_error("no Kafka broker answers at {}: {}", brokers_, rd_kafka_err2str(code));
+    if (answer || Clock::now() + kConnectAgain >= deadline) return answer;
     if (!told)
       spdlog::warn("no Kafka broker answers at {} yet: trying for {} s", brokers_,
                    std::chrono::ceil<std::chrono::seconds>(wait).count());
@@ -188,7 +200,7 @@ Result<std::optional<TopicDescription>> Admin::shape(const std::string& name, bo
   while (true) {
     const rd_kafka_metadata_t* answer = nullptr;
     const auto code = rd_kafka_metadata(uncommitted_.get(), 0, topic->get(), &answer, try_ms(*ending_, deadline));
-    if (code == RD_KAFKA_RESP_ERR__TIMED_OUT && Clock::now() < deadline && !ending_->over()) continue;
+    if (code == RD_KAFKA_RESP_ERR__TIMED_OUT && Clock::now() < deadline && !gives_up()) continue;
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return error_of(code, doing);
     const MetadataPtr metadata(answer);
     if (metadata->topic_cnt == 0) return std::optional<TopicDescription>{};
@@ -198,7 +210,7 @@ Result<std::optional<TopicDescription>> Admin::shape(const std::string& name, bo
       if (settled) *settled = has_leaders(found);
       return std::optional<TopicDescription>{shape_of(found)};
     }
-    if (found.err != RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE || Clock::now() >= deadline || ending_->over())
+    if (found.err != RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE || Clock::now() >= deadline || gives_up())
       return error_of(found.err, doing);
     std::this_thread::sleep_for(kPollInterval);
   }
@@ -229,17 +241,22 @@ Status Admin::create(std::span<const Log::NewTopic> topics) {
     set_config(owned.back().get(), config);
     asked.push_back(owned.back().get());
   }
-  const auto event =
-      request(uncommitted_.get(), RD_KAFKA_ADMIN_OP_CREATETOPICS, doing, *ending_, [&](auto* options, auto* queue) {
-        rd_kafka_CreateTopics(uncommitted_.get(), asked.data(), asked.size(), options, queue);
-      });
+  const auto event = request(uncommitted_.get(), RD_KAFKA_ADMIN_OP_CREATETOPICS, doing, {*ending_, away_},
+                             [&](auto* options, auto* queue) {
+                               rd_kafka_CreateTopics(uncommitted_.get(), asked.data(), asked.size(), options, queue);
+                             });
   if (!event) return event.error();
   std::size_t count = 0;
   const auto* results = rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event->get()), &count);
   // Somebody else was quicker, and not every broker has heard of it.
-  for (std::size_t i = 0; i < count; ++i)
-    if (rd_kafka_topic_result_error(results[i]) == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
-      remember(rd_kafka_topic_result_name(results[i]));
+  for (std::size_t i = 0; i < count; ++i) {
+    if (rd_kafka_topic_result_error(results[i]) != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) continue;
+    const std::string name = rd_kafka_topic_result_name(results[i]);
+    remember(name);
+    const auto shown = known_shape(name);
+    if (!shown) return shown.error();
+    if (!*shown) return external_error("Kafka: {}: '{}' is there, and no broker shows it yet", doing, name);
+  }
   if (Status created = first_error(results, count, doing); !created) return created;
   return wait_until_settled(topics, doing);
 }
@@ -252,7 +269,7 @@ Status Admin::wait_until_settled(std::span<const Log::NewTopic> topics, std::str
     partitions.push_back(config.partitions);
   }
   const auto deadline = Clock::now() + kPropagation;
-  while (Clock::now() < deadline && !ending_->over()) {
+  while (Clock::now() < deadline && !gives_up()) {
     const auto found = sizes(left);
     std::size_t kept = 0;
     for (std::size_t i = 0; i < found.size(); ++i) {
@@ -313,14 +330,14 @@ Status Admin::remove(const std::string& name) {
   const DeleteTopicPtr topic(rd_kafka_DeleteTopic_new(name.c_str()));
   rd_kafka_DeleteTopic_t* topics[] = {topic.get()};
   const auto event = request(
-      uncommitted_.get(), RD_KAFKA_ADMIN_OP_DELETETOPICS, doing, *ending_,
+      uncommitted_.get(), RD_KAFKA_ADMIN_OP_DELETETOPICS, doing, {*ending_, away_},
       [&](auto* options, auto* queue) { rd_kafka_DeleteTopics(uncommitted_.get(), topics, 1, options, queue); });
   if (!event) return event.error();
   std::size_t count = 0;
   const auto* results = rd_kafka_DeleteTopics_result_topics(rd_kafka_event_DeleteTopics_result(event->get()), &count);
   if (Status removed = first_error(results, count, doing); !removed) return removed;
   const auto deadline = Clock::now() + kPropagation;
-  while (Clock::now() < deadline && !ending_->over()) {
+  while (Clock::now() < deadline && !gives_up()) {
     const auto found = shape(name);
     if (found && !*found) return {};
     std::this_thread::sleep_for(kPollInterval);
@@ -334,7 +351,7 @@ Status Admin::read_configs(const std::vector<std::string>& topics, const OnConfi
   for (const std::string& topic : topics)
     resources.push_back(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str()));
   const auto event =
-      request(uncommitted_.get(), RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, "describe topics", *ending_,
+      request(uncommitted_.get(), RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, "describe topics", {*ending_, away_},
               [&](auto* options, auto* queue) {
                 rd_kafka_DescribeConfigs(uncommitted_.get(), resources.data(), resources.size(), options, queue);
               });
@@ -434,7 +451,7 @@ Result<std::vector<int>> Admin::partition_counts(std::span<const std::string> to
 // Of a topic that was made just now the brokers hear one after another.
 Result<std::optional<TopicDescription>> Admin::known_shape(const std::string& name) {
   auto found = shape(name);
-  while (found && !*found && made_lately(name) && !ending_->over()) {
+  while (found && !*found && made_lately(name) && !gives_up()) {
     std::this_thread::sleep_for(kPollInterval);
     found = shape(name);
   }
@@ -451,7 +468,7 @@ Status Admin::truncate(std::span<const Log::Truncation> truncations) {
   const auto& first = truncations.front().first;
   const auto event = request(
       uncommitted_.get(), RD_KAFKA_ADMIN_OP_DELETERECORDS,
-      fmt::format("truncate topic '{}' partition {}", first.topic, first.partition), *ending_,
+      fmt::format("truncate topic '{}' partition {}", first.topic, first.partition), {*ending_, away_},
       [&](auto* options, auto* queue) { rd_kafka_DeleteRecords(uncommitted_.get(), requests, 1, options, queue); });
   if (!event) return event.error();
   const auto* results = rd_kafka_DeleteRecords_result_offsets(rd_kafka_event_DeleteRecords_result(event->get()));
@@ -473,7 +490,7 @@ Result<Log::Bounds> Admin::bounds(const TopicPartition& partition, bool committe
     const auto code = ask_bounds(client, partition, try_ms(*ending_, deadline), bounds);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return bounds;
     // A topic that metadata knows may need a moment on its leader, and a leader may move.
-    if (Clock::now() >= deadline || ending_->over())
+    if (Clock::now() >= deadline || gives_up())
       return external_error("Kafka: ask for the offsets of topic '{}' partition {}: {}", partition.topic,
                             partition.partition, rd_kafka_err2str(code));
     std::this_thread::sleep_for(kPollInterval);

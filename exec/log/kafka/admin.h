@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <optional>
 #include <span>
@@ -24,6 +25,11 @@ class Admin {
 
   /// Until a broker answers; an external error after `wait`.
   Status connect(std::chrono::milliseconds wait);
+  /// Whether one answers within `wait`.
+  Status connect_once(std::chrono::milliseconds wait);
+  /// The cluster is away: calls give up until it is told to be back.
+  void set_away(bool away) { away_.store(away, std::memory_order_relaxed); }
+  bool is_away() const { return away_.load(std::memory_order_relaxed); }
   Status create(std::span<const Log::NewTopic> topics);
   Result<std::vector<TopicDescription>> list();
   Result<std::optional<TopicDescription>> describe(const std::string& topic);
@@ -70,9 +76,12 @@ class Admin {
   bool made_lately(const std::string& topic);
   void remember(const std::string& topic);
 
+  bool gives_up() const { return ending_->over() || is_away(); }
+
   const std::string brokers_;
   const bool compresses_;
   const std::shared_ptr<Ending> ending_;
+  std::atomic<bool> away_{false};
   Mutex made_mutex_;
   std::unordered_map<std::string, Clock::time_point> made_
       GUARDED_BY(made_mutex_);   // topics, when they were made or found to be

@@ -42,11 +42,19 @@ const Settings& common_settings() {
 
 using ConfPtr = std::unique_ptr<rd_kafka_conf_t, decltype(&rd_kafka_conf_destroy)>;
 
+bool is_secret(std::string_view name) {
+  constexpr std::array<std::string_view, 4> kSecret{"password", "secret", ".pem", "oauthbearer.config"};
+  return std::ranges::any_of(kSecret, [&](std::string_view part) { return name.find(part) != name.npos; });
+}
+
 Status apply(rd_kafka_conf_t* conf, const Settings& settings) {
   std::array<char, 512> text{};
-  for (const auto& [name, value] : settings)
-    if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), text.data(), text.size()) != RD_KAFKA_CONF_OK)
-      return user_error("Kafka setting {}={}: {}", name, value, text.data());
+  for (const auto& [name, value] : settings) {
+    if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), text.data(), text.size()) == RD_KAFKA_CONF_OK) continue;
+    // librdkafka says what the value is, too.
+    if (is_secret(name)) return user_error("Kafka setting {}: this value is not taken", name);
+    return user_error("Kafka setting {}={}: {}", name, value, text.data());
+  }
   return {};
 }
 

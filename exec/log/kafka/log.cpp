@@ -2,89 +2,151 @@
 
 #include <librdkafka/rdkafka.h>
 
-#include <condition_variable>
-
-#include "exec/log/failpoint.h"
+#include "exec/log/kafka/joint_writer.h"
 #include "exec/log/kafka/membership.h"
 #include "exec/log/kafka/open.h"
-#include "exec/log/kafka/produce.h"
 #include "exec/log/kafka/reader.h"
 #include "exec/log/kafka/writer.h"
-#include "parser/error/mutex.h"
+#include "planner/types/topic_name.h"
 
 namespace millrace::inline exec {
-
 namespace {
 
-using namespace std::chrono_literals;
-
-constexpr auto kLookAgain = 500ms;
-constexpr auto kTargetAge = 1s;  // a topic that was deleted is missed no later
-
-/// Stands on the stack of append_now until its record has ended.
-struct Receipt {
-  Mutex mutex;
-  std::condition_variable ended;
-  bool done GUARDED_BY(mutex) = false;
-  std::int64_t offset GUARDED_BY(mutex) = -1;
-  int code GUARDED_BY(mutex) = 0;
-};
-
-struct Receipts final : kafka::Acknowledgements {
-  void ended(void* opaque, std::int64_t offset, int code) override {
-    auto& receipt = *static_cast<Receipt*>(opaque);
-    const MutexLock lock(receipt.mutex);
-    receipt.done = true;
-    receipt.offset = offset;
-    receipt.code = code;
-    receipt.ended.notify_all();  // under the lock: its owner destroys it once it can see `done`
-  }
-};
-Receipts receipts;
+std::string& name_in(std::string& topic) {
+  return topic;
+}
+std::string& name_in(Log::NewTopic& topic) {
+  return topic.first;
+}
+std::string& name_in(TopicPartition& partition) {
+  return partition.topic;
+}
 
 }  // namespace
+
+Result<KafkaLog::Place> KafkaLog::place_of(std::string_view topic) {
+  const auto [cluster, name] = split_topic(topic);
+  if (cluster.empty()) return Place{home_.get(), std::string(name)};
+  const auto found = others_.find(cluster);
+  if (found == others_.end())
+    return user_error(
+        "topic '{}' lies in a Kafka cluster that this server does not know (millrace.cluster.{}.bootstrap.servers)",
+        topic, cluster);
+  if (Status there = found->second->check(); !there) return there.error();
+  return Place{found->second.get(), std::string(name)};
+}
+
+/// Calls `ask` once for each cluster, with the items that concern it as it names them, and where they stood.
+template <class Item, class Ask>
+Status KafkaLog::each_cluster(std::span<const Item> items, Ask&& ask) {
+  struct Part {
+    std::vector<Item> items;
+    std::vector<std::size_t> places;
+  };
+  std::map<kafka::Cluster*, Part> parts;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    Item item = items[i];
+    auto place = place_of(name_in(item));
+    if (!place) return place.error();
+    name_in(item) = std::move(place->name);
+    Part& part = parts[place->cluster];
+    part.items.push_back(std::move(item));
+    part.places.push_back(i);
+  }
+  for (const auto& [cluster, part] : parts)
+    if (Status asked = ask(*cluster, part.items, part.places); !asked) return cluster->told(asked.error());
+  return {};
+}
+
+std::vector<std::string> KafkaLog::clusters() const {
+  std::vector<std::string> names;
+  for (const auto& [name, cluster] : others_) names.push_back(name);
+  return names;
+}
+
+bool KafkaLog::is_away(std::string_view cluster) const {
+  const auto found = others_.find(cluster);
+  return found != others_.end() && found->second->is_away();
+}
 
 Status KafkaLog::create_topic(const std::string& name, const TopicConfig& config) {
   const NewTopic one{name, config};
   return create_topics({&one, 1});
 }
 Status KafkaLog::create_topics(std::span<const NewTopic> topics) {
-  Status created = admin_->create(topics);
-  ++topics_version_;
-  return created;
+  return each_cluster(topics, [](kafka::Cluster& cluster, const std::vector<NewTopic>& its, const auto&) {
+    Status created = cluster.admin().create(its);
+    cluster.topics_changed();
+    return created;
+  });
 }
 Result<std::vector<int>> KafkaLog::partition_counts(std::span<const std::string> topics) {
-  return admin_->partition_counts(topics);
+  if (others_.empty()) return admin().partition_counts(topics);
+  std::vector<int> counts(topics.size());
+  const auto ask = [&](kafka::Cluster& cluster, const std::vector<std::string>& its, const auto& places) -> Status {
+    const auto found = cluster.admin().partition_counts(its);
+    if (!found) return found.error();
+    for (std::size_t i = 0; i < its.size(); ++i) counts[places[i]] = (*found)[i];
+    return {};
+  };
+  if (Status asked = each_cluster(topics, ask); !asked) return asked.error();
+  return counts;
 }
 Result<std::vector<TopicDescription>> KafkaLog::list_topics() {
-  return admin_->list();
+  return admin().list();
 }
 Result<std::optional<TopicDescription>> KafkaLog::describe_topic(const std::string& name) {
-  return admin_->describe(name);
+  const auto place = place_of(name);
+  if (!place) return place.error();
+  auto found = place->cluster->admin().describe(place->name);
+  if (!found) return place->cluster->told(found.error());
+  if (*found) (*found)->name = name;
+  return found;
 }
 Status KafkaLog::delete_topic(const std::string& name) {
-  forget(name);
-  Status removed = admin_->remove(name);
-  ++topics_version_;
-  return removed;
+  const auto place = place_of(name);
+  if (!place) return place.error();
+  kafka::Cluster& cluster = *place->cluster;
+  cluster.forget(place->name);
+  Status removed = cluster.admin().remove(place->name);
+  cluster.topics_changed();
+  return removed ? removed : cluster.told(removed.error());
 }
 Status KafkaLog::truncate_before(const TopicPartition& partition, std::int64_t offset) {
   const Truncation one{partition, offset};
-  return admin_->truncate({&one, 1});
+  return truncate_all({&one, 1});
 }
-// A topic that is gone holds up the others that are asked for with it.
+// Only internal topics are truncated, and those lie in the cluster with the progress. A topic that is gone holds up the
+// others that are asked for with it.
 Status KafkaLog::truncate_all(std::span<const Truncation> truncations) {
-  Status done = admin_->truncate(truncations);
+  Status done = admin().truncate(truncations);
   return done || truncations.size() < 2 || done.error().retriable() ? done : Log::truncate_all(truncations);
 }
 Result<Log::Bounds> KafkaLog::bounds(const TopicPartition& partition, bool committed) {
-  return admin_->bounds(partition, committed);
+  const auto place = place_of(partition.topic);
+  if (!place) return place.error();
+  auto found = place->cluster->admin().bounds({place->name, partition.partition}, committed);
+  if (!found) return place->cluster->told(found.error());
+  return found;
 }
 Result<std::vector<Log::Bounds>> KafkaLog::bounds_of(std::span<const TopicPartition> partitions, bool committed) {
-  return admin_->bounds_of(partitions, committed);
+  if (others_.empty()) return admin().bounds_of(partitions, committed);
+  std::vector<Bounds> all(partitions.size());
+  const auto ask = [&](kafka::Cluster& cluster, const std::vector<TopicPartition>& its, const auto& places) -> Status {
+    const auto found = cluster.admin().bounds_of(its, committed);
+    if (!found) return found.error();
+    for (std::size_t i = 0; i < its.size(); ++i) all[places[i]] = (*found)[i];
+    return {};
+  };
+  if (Status asked = each_cluster(partitions, ask); !asked) return asked.error();
+  return all;
 }
 Result<std::string> KafkaLog::cluster_id() {
-  return admin_->cluster_id();
+  return admin().cluster_id();
+}
+void KafkaLog::end_within(std::chrono::milliseconds wait) {
+  ending()->within(wait);
+  for (const auto& [name, cluster] : others_) cluster->ending()->within(wait);
 }
 
 Result<std::unique_ptr<Reader>> KafkaLog::reader(const std::string& client_id) {
@@ -101,102 +163,71 @@ Result<std::unique_ptr<Writer>> KafkaLog::writer(const std::string& transactiona
     if (member == nullptr) return Error{Fault::bug, "the membership is not one of this log"};
     fence = member->fence();
   }
-  return KafkaWriter::make(*this, transactional_id, std::move(fence));
+  auto writer = KafkaWriter::make(*home_, transactional_id, std::move(fence));
+  if (!writer) return writer.error();
+  if (others_.empty()) return std::unique_ptr<Writer>(std::move(*writer));
+  return std::unique_ptr<Writer>(std::make_unique<JointWriter>(*this, transactional_id, std::move(*writer)));
 }
 
 Result<std::unique_ptr<Membership>> KafkaLog::membership(const std::string& group, const std::string& slots_topic,
                                                          const std::string& advertised) {
-  const auto slots = admin_->partition_count(slots_topic);
+  const auto slots = admin().partition_count(slots_topic);
   if (!slots) return slots.error();
   return std::make_unique<KafkaMembership>(*this, group, slots_topic, *slots, advertised);
-}
-
-Result<rd_kafka_s*> KafkaLog::producer() {
-  const MutexLock lock(producer_mutex_);
-  if (!producer_) {
-    auto made = kafka::make_client(
-        options_, {.kind = kafka::ClientKind::producer,
-                   .client_id = "millrace",
-                   .ending = ending(),
-                   .defaults = {{"linger.ms", "0"},
-                                {"retry.backoff.ms", "5"},
-                                {"message.timeout.ms", "30000"},
-                                {"topic.metadata.propagation.max.ms", "1000"}},
-                   .fixed = {{"enable.idempotence", "true"}},
-                   .callbacks = [](rd_kafka_conf_s* conf) { kafka::report_acknowledgements(conf, receipts); }});
-    if (!made) return made.error();
-    producer_ = std::move(*made);
-  }
-  return producer_.get();
-}
-
-// Asking the cluster before each record would double what it costs; and a topic that librdkafka has forgotten between
-// two records makes it ask for the leader again before it sends.
-Result<KafkaLog::SharedTopic> KafkaLog::target(rd_kafka_s* client, const TopicPartition& partition) {
-  {
-    const MutexLock lock(targets_mutex_);
-    const auto known = targets_.find(partition.topic);
-    if (known != targets_.end() && Clock::now() - known->second.asked < kTargetAge && partition.partition >= 0 &&
-        partition.partition < known->second.partitions)
-      return known->second.topic;
-  }
-  const auto partitions = admin_->partition_count(partition.topic);
-  if (!partitions) {
-    forget(partition.topic);
-    return partitions.error();
-  }
-  if (partition.partition < 0 || partition.partition >= *partitions)
-    return user_error("topic '{}' has no partition {}", partition.topic, partition.partition);
-  const MutexLock lock(targets_mutex_);
-  Target& found = targets_[partition.topic];
-  if (!found.topic) {
-    auto opened = kafka::open_topic(client, partition.topic);
-    if (!opened) return opened.error();
-    found.topic = std::move(*opened);
-  }
-  // Also after opening: librdkafka may not yet have let go of one of the same name.
-  if (found.partitions != *partitions)
-    if (Status refreshed = kafka::refresh_topic(client, found.topic.get()); !refreshed) return refreshed.error();
-  found.partitions = *partitions;
-  found.asked = Clock::now();
-  return found.topic;
-}
-
-void KafkaLog::forget(const std::string& topic) {
-  const MutexLock lock(targets_mutex_);
-  targets_.erase(topic);
 }
 
 Result<std::int64_t> KafkaLog::append_now(const TopicPartition& partition, std::optional<std::string_view> key,
                                           std::optional<std::string_view> value, RecordTime timestamp,
                                           std::span<const HeaderView> headers) {
-  if (Status hit = failpoint::hit(failpoint::kLogAppendNow); !hit) return hit.error();
-  const auto client = producer();
-  if (!client) return client.error();
-  const auto topic = target(*client, partition);
-  if (!topic) return topic.error();
-  const std::string doing = fmt::format("append to topic '{}' partition {}", partition.topic, partition.partition);
-  Receipt receipt;
-  const int code =
-      kafka::produce(*client, {topic->get(), partition.partition, key, value, timestamp, headers, &receipt});
-  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return kafka::error_of(code, doing);
-  MutexLock lock(receipt.mutex);
-  // librdkafka ends every record by its message timeout, or when it is told to drop them.
-  while (!receipt.ended.wait_for(lock, kLookAgain, [&]() REQUIRES(receipt.mutex) { return receipt.done; })) {
-    if (!ending()->over()) continue;
-    constexpr int kAll = RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING;
-    rd_kafka_purge(*client, kAll);
+  const auto place = place_of(partition.topic);
+  if (!place) return place.error();
+  auto offset = place->cluster->append_now({place->name, partition.partition}, key, value, timestamp, headers);
+  if (!offset) return place->cluster->told(offset.error());
+  return offset;
+}
+
+namespace {
+
+Result<std::unique_ptr<kafka::Cluster>> open_other(const std::string& name, const KafkaOptions& home,
+                                                   const KafkaOptions::Properties& properties) {
+  KafkaOptions options{.brokers = {}, .properties = {}, .commit_interval = home.commit_interval};
+  for (const auto& [property, value] : properties) {
+    if (property == "bootstrap.servers")
+      options.brokers = value;
+    else
+      options.properties.emplace_back(property, value);
   }
-  if (receipt.code == RD_KAFKA_RESP_ERR_NO_ERROR) return receipt.offset;
-  if (kafka::is_unknown(receipt.code)) forget(partition.topic);
-  return kafka::error_of(receipt.code, doing);
+  if (options.brokers.empty())
+    return user_error("Kafka cluster '{0}' needs millrace.cluster.{0}.bootstrap.servers", name);
+  auto made = kafka::Cluster::make(name, std::move(options));
+  if (!made) return user_error("Kafka cluster '{}': {}", name, made.error().message);
+  return made;
+}
+
+Result<std::unique_ptr<KafkaLog>> make_log(const KafkaOptions& options) {
+  auto home = kafka::Cluster::make({}, options);
+  if (!home) return home.error();
+  KafkaLog::Others others;
+  for (const auto& [name, properties] : options.clusters) {
+    auto other = open_other(name, options, properties);
+    if (!other) return other.error();
+    others.emplace(name, std::move(*other));
+  }
+  return std::make_unique<KafkaLog>(std::move(*home), std::move(others));
+}
+
+}  // namespace
+
+Status check_kafka_options(const KafkaOptions& options) {
+  auto made = make_log(options);
+  return made ? Status() : made.error();
 }
 
 Result<std::unique_ptr<Log>> open_kafka_log(const KafkaOptions& options, std::chrono::milliseconds wait) {
-  auto admin = kafka::Admin::make(options);
-  if (!admin) return admin.error();
-  if (Status connected = (*admin)->connect(wait); !connected) return connected.error();
-  return std::make_unique<KafkaLog>(options, std::move(*admin));
+  auto made = make_log(options);
+  if (!made) return made.error();
+  if (Status connected = (*made)->admin().connect(wait); !connected) return connected.error();
+  return std::unique_ptr<Log>(std::move(*made));
 }
 
 }  // namespace millrace::inline exec

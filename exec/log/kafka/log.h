@@ -1,25 +1,24 @@
 #pragma once
 
-#include <atomic>
+#include <map>
 #include <memory>
 #include <string>
-#include <unordered_map>
 
-#include "exec/log/kafka/admin.h"
-#include "exec/log/kafka/client.h"
+#include "exec/log/kafka/cluster.h"
 #include "exec/log/kafka/open.h"
 #include "exec/log/log.h"
-#include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
 
-/// One Kafka cluster.
+/// The Kafka cluster that holds the progress of queries, and others whose topics they use.
 class KafkaLog final : public Log {
  public:
-  KafkaLog(KafkaOptions options, std::unique_ptr<kafka::Admin> admin)
-      : options_(std::move(options)), admin_(std::move(admin)) {}
+  using Others = std::map<std::string, std::unique_ptr<kafka::Cluster>, std::less<>>;
+  KafkaLog(std::unique_ptr<kafka::Cluster> home, Others others) : home_(std::move(home)), others_(std::move(others)) {}
 
-  LogTraits traits() const override { return {.membership = true}; }
+  LogTraits traits() const override { return {.membership = true, .other_clusters = true}; }
+  std::vector<std::string> clusters() const override;
+  bool is_away(std::string_view cluster) const override;
   Status create_topic(const std::string& name, const TopicConfig& config) override;
   Result<std::vector<TopicDescription>> list_topics() override;
   Result<std::optional<TopicDescription>> describe_topic(const std::string& name) override;
@@ -39,34 +38,27 @@ class KafkaLog final : public Log {
                                   std::optional<std::string_view> value, RecordTime timestamp,
                                   std::span<const HeaderView> headers) override;
   Result<std::string> cluster_id() override;
-  void end_within(std::chrono::milliseconds wait) override { admin_->ending()->within(wait); }
+  void end_within(std::chrono::milliseconds wait) override;
 
   // For readers, writers and memberships.
-  kafka::Admin& admin() { return *admin_; }
-  const std::shared_ptr<kafka::Ending>& ending() const { return admin_->ending(); }
-  const KafkaOptions& options() const { return options_; }
-  /// Another number after each topic that was created or deleted by this log. Any thread.
-  std::uint64_t topics_version() const { return topics_version_.load(std::memory_order_acquire); }
+  kafka::Cluster& home() { return *home_; }
+  struct Place {
+    kafka::Cluster* cluster;
+    std::string name;  // of the topic there
+  };
+  /// Where a topic lies. An error where its cluster is not known, or away.
+  Result<Place> place_of(std::string_view topic);
+  // Of the cluster with the progress.
+  kafka::Admin& admin() { return home_->admin(); }
+  const std::shared_ptr<kafka::Ending>& ending() const { return home_->ending(); }
+  const KafkaOptions& options() const { return home_->options(); }
 
  private:
-  Result<rd_kafka_s*> producer();
-  using SharedTopic = std::shared_ptr<rd_kafka_topic_s>;
-  Result<SharedTopic> target(rd_kafka_s* client, const TopicPartition& partition);
-  void forget(const std::string& topic);
+  template <class Item, class Ask>
+  Status each_cluster(std::span<const Item> items, Ask&& ask);
 
-  const KafkaOptions options_;
-  const std::unique_ptr<kafka::Admin> admin_;
-  std::atomic<std::uint64_t> topics_version_{0};
-  Mutex producer_mutex_;
-  kafka::ClientPtr producer_ GUARDED_BY(producer_mutex_);  // of append_now; made when first needed
-  struct Target {
-    int partitions = 0;
-    Clock::time_point asked;
-    SharedTopic topic;
-  };
-  Mutex targets_mutex_;
-  std::unordered_map<std::string, Target> targets_
-      GUARDED_BY(targets_mutex_);  // topics that append_now has met; they end before their producer
+  const std::unique_ptr<kafka::Cluster> home_;
+  const Others others_;
 };
 
 }  // namespace millrace::inline exec

@@ -23,6 +23,8 @@ struct KafkaOptions {
   using Properties = std::vector<std::pair<std::string, std::string>>;
   std::map<std::string, Properties> clusters = {};
 };
+/// Whether Kafka's clients take these settings. Needs no broker.
+Status check_kafka_options(const KafkaOptions& options);
 /// Returns when a broker has answered, or with an external error after `wait`.
 Result<std::unique_ptr<Log>> open_kafka_log(const KafkaOptions& options, std::chrono::milliseconds wait);
 /// Threads of clients that did not come to their end are there: the process is not to destroy what they may touch.

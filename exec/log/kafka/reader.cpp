@@ -83,10 +83,21 @@ struct KafkaReader::Line {
   }
 };
 
+/// What is read of one cluster.
+struct KafkaReader::Side {
+  kafka::Cluster& cluster;
+  const Share* share;
+  std::shared_ptr<Client> client;  // shared with the fetches handed out
+  std::unique_ptr<kafka::EndAsker> ends;
+  std::size_t sources = 0;
+};
+
 struct KafkaReader::Source {
   Line* line;
+  Side* side;
   ReadHandle handle;
   TopicPartition name;
+  std::string topic_name;  // in its cluster
   kafka::TopicPtr topic;
   std::unique_ptr<rd_kafka_queue_t, QueueDeleter> queue;
   std::int64_t position = 0;
@@ -118,7 +129,7 @@ struct KafkaReader::Source {
   /// Reads on from `position` through `client`; what waits is forgotten.
   Status start(rd_kafka_t* client) {
     stop();
-    auto opened = kafka::open_topic(client, name.topic);
+    auto opened = kafka::open_topic(client, topic_name);
     if (!opened) return opened.error();
     topic = std::move(*opened);
     queue.reset(rd_kafka_queue_new(client));
@@ -241,48 +252,52 @@ const KafkaReader::Share& KafkaReader::share_of(std::size_t partitions) {
                        [&](const Share& share) { return partitions <= share.partitions; });
 }
 
-Result<std::shared_ptr<KafkaReader::Client>> KafkaReader::make_client(KafkaLog& log, const std::string& client_id,
-                                                                      Purpose purpose, const Share& share) {
+Result<std::shared_ptr<KafkaReader::Client>> KafkaReader::make_client(kafka::Cluster& cluster,
+                                                                      const Share& share) const {
   auto client = std::make_shared<Client>();
   kafka::ClientSetup setup{.kind = kafka::ClientKind::consumer,
-                           .client_id = client_id,
-                           .ending = log.ending(),
-                           .defaults = tuning(share, purpose),
+                           .client_id = client_id_,
+                           .ending = cluster.ending(),
+                           .defaults = tuning(share, purpose_),
                            .fixed = fixed()};
   setup.callbacks = [&](rd_kafka_conf_s* conf) {
     rd_kafka_conf_set_opaque(conf, client.get());
     rd_kafka_conf_set_error_cb(conf, Client::on_error);
   };
-  auto made = kafka::make_client(log.options(), setup);
+  auto made = kafka::make_client(cluster.options(), setup);
   if (!made) return made.error();
   client->handle = std::move(*made);
   return client;
 }
 
 Result<std::unique_ptr<Reader>> KafkaReader::make(KafkaLog& log, const std::string& client_id, Purpose purpose) {
-  const Share& share = share_of(1);
-  auto client = make_client(log, client_id, purpose, share);
-  if (!client) return client.error();
-  return std::unique_ptr<Reader>(new KafkaReader(log, client_id, purpose, std::move(*client), share));
+  std::unique_ptr<KafkaReader> reader(new KafkaReader(log, client_id, purpose));
+  if (auto home = reader->side_of(log.home()); !home) return home.error();
+  return std::unique_ptr<Reader>(std::move(reader));
 }
 
-KafkaReader::KafkaReader(KafkaLog& log, std::string client_id, Purpose purpose, std::shared_ptr<Client> client,
-                         const Share& share)
-    : log_(log),
-      client_id_(std::move(client_id)),
-      purpose_(purpose),
-      client_(std::move(client)),
-      share_(&share),
-      line_(std::make_unique<Line>()),
-      ends_(std::make_unique<kafka::EndAsker>(
-          log.admin(), [line = line_.get()](const kafka::EndAsker::Question& asked, std::optional<std::int64_t> end) {
-            line->answer({asked.source, asked.position, end});
-          })) {}
+KafkaReader::KafkaReader(KafkaLog& log, std::string client_id, Purpose purpose)
+    : log_(log), client_id_(std::move(client_id)), purpose_(purpose), line_(std::make_unique<Line>()) {}
+
+Result<KafkaReader::Side*> KafkaReader::side_of(kafka::Cluster& cluster) {
+  for (const auto& side : sides_)
+    if (&side->cluster == &cluster) return side.get();
+  const Share& share = share_of(1);
+  auto client = make_client(cluster, share);
+  if (!client) return client.error();
+  auto answer = [line = line_.get()](const kafka::EndAsker::Question& asked, std::optional<std::int64_t> end) {
+    line->answer({asked.source, asked.position, end});
+  };
+  auto ends = std::make_unique<kafka::EndAsker>(cluster.admin(), std::move(answer));
+  sides_.push_back(std::make_unique<Side>(Side{cluster, &share, std::move(*client), std::move(ends)}));
+  return sides_.back().get();
+}
 
 KafkaReader::~KafkaReader() {
   const bool in_haste = log_.ending()->over();
   for (const auto& [handle, source] : sources_) in_haste ? source->leave() : source->stop();
-  if (in_haste && client_->handle) kafka::abandon(client_->handle.release());
+  for (const auto& side : sides_)
+    if (in_haste && side->client->handle) kafka::abandon(side->client->handle.release());
   sources_.clear();
 }
 
@@ -310,19 +325,20 @@ Result<std::int64_t> KafkaReader::start_of(const TopicPartition& partition, std:
 }
 
 /// How much is fetched ahead is a setting of the client: for many partitions another one takes its place.
-Status KafkaReader::make_room() {
-  const Share& share = share_of(sources_.size() + 1);
-  if (share.partitions <= share_->partitions) return {};
-  auto client = make_client(log_, client_id_, purpose_, share);
+Status KafkaReader::make_room(Side& side) {
+  const Share& share = share_of(side.sources + 1);
+  if (share.partitions <= side.share->partitions) return {};
+  auto client = make_client(side.cluster, share);
   if (!client) return client.error();
   for (const auto& [handle, source] : sources_) {
+    if (source->side != &side) continue;
     if (auto started = source->start((*client)->handle.get()); !started) {
       source->trouble = started.error();
       source->line_up();
     }
   }
-  client_ = std::move(*client);
-  share_ = &share;
+  side.client = std::move(*client);
+  side.share = &share;
   return {};
 }
 
@@ -331,18 +347,25 @@ Result<ReadHandle> KafkaReader::add(const TopicPartition& partition, std::int64_
     if (source->name == partition)
       return Error{Fault::bug,
                    fmt::format("topic '{}' partition {} is being read already", partition.topic, partition.partition)};
-  if (auto made = make_room(); !made) return made.error();
+  const auto place = log_.place_of(partition.topic);
+  if (!place) return place.error();
+  auto side = side_of(*place->cluster);
+  if (!side) return side.error();
+  if (auto made = make_room(**side); !made) return made.error();
   auto source = std::make_unique<Source>();
   const auto start = start_of(partition, offset, source->end);
   if (!start) return start.error();
   const ReadHandle handle{next_handle_++};
   source->line = line_.get();
+  source->side = *side;
+  source->topic_name = place->name;
   source->handle = handle;
   source->name = partition;
   source->position = source->asked_at = *start;
   source->told = offset < 0 ? *start : offset;
   source->skipped = *start - source->told;
-  if (auto started = source->start(client_->handle.get()); !started) return started.error();
+  if (auto started = source->start((*side)->client->handle.get()); !started) return started.error();
+  ++(*side)->sources;
   sources_.emplace(handle, std::move(source));
   return handle;
 }
@@ -351,6 +374,7 @@ void KafkaReader::remove(ReadHandle source) {
   Source* found = find(source);
   if (!found) return;
   found->stop();
+  --found->side->sources;
   sources_.erase(source);
 }
 
@@ -388,9 +412,10 @@ std::int64_t KafkaReader::known_end(ReadHandle source) {
   if (!found) return 0;
   const bool waiting = rd_kafka_queue_length(found->queue.get()) > 0;
   if (!waiting && !found->begun) return std::max(found->position, found->end);
-  if (!waiting && (found->at_end || found->run_bytes < share_->fetched_bytes / 4)) return found->position;
+  if (!waiting && (found->at_end || found->run_bytes < found->side->share->fetched_bytes / 4)) return found->position;
   std::int64_t low = 0, high = 0;
-  rd_kafka_get_watermark_offsets(client_->handle.get(), found->name.topic.c_str(), found->name.partition, &low, &high);
+  rd_kafka_get_watermark_offsets(found->side->client->handle.get(), found->topic_name.c_str(), found->name.partition,
+                                 &low, &high);
   return std::max(high, found->position + (waiting ? 1 : 0));
 }
 
@@ -409,7 +434,7 @@ void KafkaReader::ask_end(ReadHandle source) {
   // Up to a known end records come, or the report that markers and gaps end there.
   if (!found || ended(source) || found->position < found->end || found->asking) return;
   found->asking = true;
-  ends_->ask({source, found->name, found->position});
+  found->side->ends->ask({source, {found->topic_name, found->name.partition}, found->position});
 }
 
 void KafkaReader::take_answers() {
@@ -449,7 +474,7 @@ Result<std::optional<Fetch>> KafkaReader::poll(std::size_t max_records, std::chr
     }
     if (line_->woken || Clock::now() >= deadline) break;
     // Only empties its list of troubles; those that matter come through the partitions' queues.
-    rd_kafka_poll(client_->handle.get(), 0);
+    for (const auto& side : sides_) rd_kafka_poll(side->client->handle.get(), 0);
     line_->event.wait_until(lock, deadline,
                             [&]() REQUIRES(line_->mutex) { return line_->woken || !line_->ready.empty(); });
   }
@@ -467,12 +492,14 @@ void KafkaReader::fetch_again(Source& source) {
 
 Result<std::optional<Fetch>> KafkaReader::take(ReadHandle handle, Source& source, std::size_t max_records) {
   rd_kafka_message_t* batch[kMaxBatch];
-  client_->told.reset();
-  source.filled_up = source.filled_up || source.unwoken_bytes >= share_->queued_bytes / 2 ||
-                     source.unwoken >= share_->queued_messages / 2 ||
-                     rd_kafka_queue_length(source.queue.get()) >= share_->queued_messages;
+  Client& client = *source.side->client;
+  const Share& share = *source.side->share;
+  client.told.reset();
+  source.filled_up = source.filled_up || source.unwoken_bytes >= share.queued_bytes / 2 ||
+                     source.unwoken >= share.queued_messages / 2 ||
+                     rd_kafka_queue_length(source.queue.get()) >= share.queued_messages;
   const ssize_t count = rd_kafka_consume_batch_queue(source.queue.get(), 0, batch, max_records);
-  if (client_->told) source.trouble = trouble_of(source.name, client_->told->first, client_->told->second);
+  if (client.told) source.trouble = trouble_of(source.name, client.told->first, client.told->second);
   if (count <= 0) {
     source.drained = true;
     if (source.trouble) return *std::exchange(source.trouble, std::nullopt);
@@ -480,7 +507,7 @@ Result<std::optional<Fetch>> KafkaReader::take(ReadHandle handle, Source& source
   }
   if (std::exchange(source.drained, static_cast<std::size_t>(count) < max_records)) source.run_bytes = 0;
   source.line_up();
-  FetchBuilder builder(std::make_shared<Messages>(client_, batch, static_cast<std::size_t>(count)));
+  FetchBuilder builder(std::make_shared<Messages>(source.side->client, batch, static_cast<std::size_t>(count)));
   source.begun = true;
   for (ssize_t i = 0; i < count; ++i) {
     const rd_kafka_message_t* message = batch[i];

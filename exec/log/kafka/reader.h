@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "exec/log/log.h"
 
@@ -10,12 +11,13 @@ namespace millrace::inline exec {
 
 class KafkaLog;
 namespace kafka {
+class Cluster;
 class EndAsker;
-}
+}  // namespace kafka
 
 /// Every partition has a queue of its own in librdkafka, so pausing one costs nothing and a batch is of one partition.
-/// librdkafka tells which queues have something; those stand in line here. Records are handed out as librdkafka holds
-/// them, not copied.
+/// librdkafka tells which queues have something; those stand in line here, whatever cluster they are of. Records are
+/// handed out as librdkafka holds them, not copied.
 class KafkaReader final : public Reader {
  public:
   enum class Purpose : std::uint8_t { follow, to_end };  // to_end: as Log::reader_to_end
@@ -44,12 +46,12 @@ class KafkaReader final : public Reader {
   struct Client;
   struct Line;
   struct Source;
-  KafkaReader(KafkaLog& log, std::string client_id, Purpose purpose, std::shared_ptr<Client> client,
-              const Share& share);
+  struct Side;
+  KafkaReader(KafkaLog& log, std::string client_id, Purpose purpose);
   static const Share& share_of(std::size_t partitions);
-  static Result<std::shared_ptr<Client>> make_client(KafkaLog& log, const std::string& client_id, Purpose purpose,
-                                                     const Share& share);
-  Status make_room();
+  Result<std::shared_ptr<Client>> make_client(kafka::Cluster& cluster, const Share& share) const;
+  Result<Side*> side_of(kafka::Cluster& cluster);
+  Status make_room(Side& side);
   Source* find(ReadHandle source);
   Result<std::optional<Fetch>> take(ReadHandle handle, Source& source, std::size_t max_records);
   static void fetch_again(Source& source);
@@ -59,14 +61,12 @@ class KafkaReader final : public Reader {
   KafkaLog& log_;
   const std::string client_id_;
   const Purpose purpose_;
-  std::shared_ptr<Client> client_;  // shared with the fetches handed out
-  const Share* share_;
   const std::unique_ptr<Line> line_;
   // By handle; none is given twice, so that what is still said of a removed one means nothing.
   std::unordered_map<ReadHandle, std::unique_ptr<Source>> sources_;
   std::int32_t next_handle_ = 0;
   ReadHandle at_fault_ = kNoRead;
-  const std::unique_ptr<kafka::EndAsker> ends_;  // last: its thread answers into the line
+  std::vector<std::unique_ptr<Side>> sides_;  // one for each cluster that was read; they answer into the line
 };
 
 }  // namespace millrace::inline exec

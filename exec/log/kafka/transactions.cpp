@@ -74,9 +74,11 @@ Status Transactions::prove(std::uint64_t grant) {
                 [&](int ms) { return rd_kafka_send_offsets_to_transaction(client_, offsets.get(), proof.get(), ms); });
 }
 
-Status Transactions::commit(std::uint64_t grant) {
+Status Transactions::commit(std::uint64_t grant, const std::function<Status()>& before_end) {
   if (Status flushed = flush(); !flushed) return flushed;
   if (Status proved = prove(grant); !proved) return proved;
+  if (before_end)
+    if (Status ready = before_end(); !ready) return ready;
   if (Status hit = failpoint::hit(failpoint::kBeforeEnd); !hit) return hit;
   Status ended =
       repeat("commit a transaction", kForEver, [&](int ms) { return rd_kafka_commit_transaction(client_, ms); });

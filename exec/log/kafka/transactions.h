@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
 
 #include "exec/log/kafka/client.h"
@@ -23,7 +24,8 @@ class Transactions {
   /// The grant under which what follows is written; absent fence: 0.
   std::uint64_t grant() const { return fence_ ? fence_->grant() : 0; }
   /// Flush, fence, end, begin the next one. `grant`: of what is committed; when it is over, so is the transaction.
-  Status commit(std::uint64_t grant);
+  /// `before_end`, if any, is called between fence and end; its error is that of the commit.
+  Status commit(std::uint64_t grant, const std::function<Status()>& before_end);
   /// Drops the open transaction, begins the next one.
   Status abort(std::chrono::milliseconds wait);
   /// Calls under way give up soon, with their outcome unknown. Any thread.

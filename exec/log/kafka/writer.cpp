@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "exec/log/kafka/log.h"
 #include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
@@ -15,6 +14,7 @@ using namespace std::chrono_literals;
 
 constexpr auto kInitWait = 15s;  // whoever gets no writer asks again
 constexpr auto kAbortWait = 30s;
+constexpr auto kOtherWait = 5s;  // for another cluster, instead of either
 constexpr auto kRoomWait = 60s;  // for librdkafka's queue to take another record
 constexpr auto kStopWait = 5s;
 constexpr auto kCountAge = 1s;
@@ -41,28 +41,31 @@ kafka::ClientSetup setup(const KafkaOptions& options, const std::string& transac
 
 }  // namespace
 
-Result<std::unique_ptr<Writer>> KafkaWriter::make(KafkaLog& log, const std::string& transactional_id,
-                                                  std::shared_ptr<kafka::GroupFence> fence) {
-  std::unique_ptr<KafkaWriter> writer(new KafkaWriter(log));
+Result<std::unique_ptr<KafkaWriter>> KafkaWriter::make(kafka::Cluster& cluster, const std::string& transactional_id,
+                                                       std::shared_ptr<kafka::GroupFence> fence) {
+  std::unique_ptr<KafkaWriter> writer(new KafkaWriter(cluster));
   if (Status opened = writer->open(transactional_id, std::move(fence)); !opened) return opened.error();
-  return std::unique_ptr<Writer>(std::move(writer));
+  return writer;
 }
 
+KafkaWriter::KafkaWriter(kafka::Cluster& cluster)
+    : cluster_(cluster), abort_wait_(cluster.is_other() ? kOtherWait : kAbortWait) {}
+
 Status KafkaWriter::open(const std::string& transactional_id, std::shared_ptr<kafka::GroupFence> fence) {
-  kafka::ClientSetup with = setup(log_.options(), transactional_id);
-  with.ending = log_.ending();
+  kafka::ClientSetup with = setup(cluster_.options(), transactional_id);
+  with.ending = cluster_.ending();
   with.callbacks = [this](rd_kafka_conf_s* conf) { kafka::report_acknowledgements(conf, *this); };
-  auto client = kafka::make_client(log_.options(), with);
+  auto client = kafka::make_client(cluster_.options(), with);
   if (!client) return client.error();
   client_ = std::move(*client);
-  transactions_.emplace(client_.get(), std::move(fence), log_.ending());
-  if (Status ready = transactions_->init(kInitWait); !ready) return ready;
+  transactions_.emplace(client_.get(), std::move(fence), cluster_.ending());
+  if (Status ready = transactions_->init(cluster_.is_other() ? kOtherWait : kInitWait); !ready) return ready;
   thread_ = std::thread([this] { run(); });
   return {};
 }
 
 void KafkaWriter::operator delete(KafkaWriter* writer, std::destroying_delete_t) {
-  const std::shared_ptr<const kafka::Ending> ending = writer->log_.ending();
+  const std::shared_ptr<const kafka::Ending> ending = writer->cluster_.ending();
   writer->stop();
   kafka::end_aside(*ending, [writer] {
     writer->end();
@@ -74,7 +77,7 @@ void KafkaWriter::operator delete(KafkaWriter* writer, std::destroying_delete_t)
 void KafkaWriter::stop() {
   {
     MutexLock lock(mutex_);
-    ended_.wait_for(lock, log_.ending()->bound(kStopWait),
+    ended_.wait_for(lock, cluster_.ending()->bound(kStopWait),
                     [&]() REQUIRES(mutex_) { return state_.outcome != Outcome::pending && !calling_; });
     stopping_ = true;
     callback_ = nullptr;
@@ -112,8 +115,8 @@ void KafkaWriter::failed(const char* topic, std::int32_t partition, int code) {
 Result<TopicHandle> KafkaWriter::topic(const std::string& name, bool track) {
   auto handle = topics_.handle(name);
   if (!handle) {
-    const std::uint64_t version = log_.topics_version();
-    const auto partitions = log_.admin().partition_count(name);
+    const std::uint64_t version = cluster_.topics_version();
+    const auto partitions = cluster_.admin().partition_count(name);
     if (!partitions) return partitions.error();
     auto opened = kafka::open_topic(client_.get(), name);
     if (!opened) return opened.error();
@@ -122,7 +125,7 @@ Result<TopicHandle> KafkaWriter::topic(const std::string& name, bool track) {
                                 std::vector<std::unique_ptr<kafka::Lane>>(static_cast<std::size_t>(*partitions)),
                                 {},
                                 false,
-                                log_.admin().largest_record(name),
+                                cluster_.admin().largest_record(name),
                                 {},
                                 Clock::now(),
                                 version});
@@ -149,9 +152,9 @@ Status KafkaWriter::refresh(TopicHandle handle) {
   if (known == nullptr) return forgotten_topic();
   Topic& topic = *known;
   const auto now = Clock::now();
-  const std::uint64_t version = log_.topics_version();
+  const std::uint64_t version = cluster_.topics_version();
   if (version == topic.version && now - topic.asked < kCountAge) return {};
-  const auto partitions = log_.admin().partition_count(topic.name);
+  const auto partitions = cluster_.admin().partition_count(topic.name);
   if (!partitions) return partitions.error();
   const auto count = static_cast<std::size_t>(*partitions);
   if (count != topic.lanes.size()) {
@@ -183,7 +186,7 @@ Status KafkaWriter::append(TopicHandle topic, std::int32_t partition, std::optio
     return user_error("topic '{}': Kafka takes no timestamp before 1970 ({} ms)", target.name, ms_of(timestamp));
   const std::size_t bytes = (key ? key->size() : 0) + (value ? value->size() : 0);
   if (bytes > target.largest_record) [[unlikely]]
-    target.largest_record = log_.admin().largest_record(target.name);  // somebody may have raised it
+    target.largest_record = cluster_.admin().largest_record(target.name);  // somebody may have raised it
   if (bytes > target.largest_record) [[unlikely]]
     return user_error("topic '{}' partition {} takes records of up to {} bytes (max.message.bytes); this one has {}",
                       target.name, partition, target.largest_record, bytes);
@@ -240,7 +243,7 @@ Status KafkaWriter::send_all() {
 
 Status KafkaWriter::reopen() {
   if (!must_reopen_) return {};
-  if (Status aborted = transactions_->abort(kAbortWait); !aborted) {
+  if (Status aborted = transactions_->abort(abort_wait_); !aborted) {
     const MutexLock lock(mutex_);
     if (aborted.error().fault == Fault::fenced) dead_ = aborted.error();
     return aborted;
@@ -297,19 +300,31 @@ void KafkaWriter::run() {
     }
     Status ended;
     if (!closed_.empty()) ended = send_all();
-    if (ended && !closed_.empty()) ended = transactions_->commit(closed_grant_);
+    if (ended && !closed_.empty()) ended = transactions_->commit(closed_grant_, before_end_);
+    if (closed_.empty() && before_end_) ended = before_end_();
     std::vector<Appended> appended;
     // Even a writer that is of no use any more aborts if it can: readers wait for the end of what it has written.
     if (ended) {
       appended = collect();
       lanes_ended();
-    } else if (Status aborted = transactions_->abort(kAbortWait); aborted) {
+    } else if (Status aborted = transactions_->abort(abort_wait_); aborted) {
       lanes_ended();
     } else if (ended.error().fault != Fault::fenced) {
       ended = Error{Fault::fenced, fmt::format("{}; {}", ended.error().message, aborted.error().message)};
     }
     finish(ended, appended);
   }
+}
+
+Writer::Outcome KafkaWriter::outcome_by(Clock::time_point until) {
+  MutexLock lock(mutex_);
+  ended_.wait_until(lock, until, [&]() REQUIRES(mutex_) { return state_.outcome != Outcome::pending; });
+  return state_.outcome;
+}
+
+void KafkaWriter::give_up() {
+  transactions_->stop();
+  bell_.ring();
 }
 
 std::vector<Writer::Appended> KafkaWriter::collect() {
@@ -360,7 +375,7 @@ Writer::CommitState KafkaWriter::commit_state(std::chrono::milliseconds wait) {
   {
     MutexLock lock(mutex_);
     const auto ended = [&]() REQUIRES(mutex_) { return state_.outcome != Outcome::pending; };
-    if (wait.count() > 0) ended_.wait_for(lock, log_.ending()->bound(wait), ended);
+    if (wait.count() > 0) ended_.wait_for(lock, cluster_.ending()->bound(wait), ended);
     if (!ended()) {
       state.outcome = Outcome::pending;
       return state;

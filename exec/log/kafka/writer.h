@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "exec/log/kafka/client.h"
+#include "exec/log/kafka/cluster.h"
 #include "exec/log/kafka/membership.h"
 #include "exec/log/kafka/outbox.h"
 #include "exec/log/kafka/produce.h"
@@ -21,8 +22,6 @@
 
 namespace millrace::inline exec {
 
-class KafkaLog;
-
 // GCC 12 takes a destroying delete for one that only frees.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmismatched-new-delete"
@@ -32,8 +31,8 @@ class KafkaLog;
 class KafkaWriter final : public Writer, private kafka::Acknowledgements {
  public:
   /// `fence` null: transactions prove nothing.
-  static Result<std::unique_ptr<Writer>> make(KafkaLog& log, const std::string& transactional_id,
-                                              std::shared_ptr<kafka::GroupFence> fence);
+  static Result<std::unique_ptr<KafkaWriter>> make(kafka::Cluster& cluster, const std::string& transactional_id,
+                                                   std::shared_ptr<kafka::GroupFence> fence);
   /// Waits for a commit under way, but not for a cluster that does not answer: what librdkafka and the thread still
   /// use ends with them, aside.
   static void operator delete(KafkaWriter* writer, std::destroying_delete_t);
@@ -50,6 +49,15 @@ class KafkaWriter final : public Writer, private kafka::Acknowledgements {
   CommitState commit_state(std::chrono::milliseconds wait) override;
   Status abort() override;
   void on_commit_done(std::function<void()> callback) override;
+
+  // For a writer over several clusters (joint_writer.h).
+  /// Called on the writer's thread in every commit, when all has been sent and the slots are proven to be ours; an
+  /// error makes the commit fail. To be set before the first; may be called until some time after the writer's end.
+  void before_end(std::function<Status()> hook) { before_end_ = std::move(hook); }
+  /// How the commit under way has ended by `until`; commit_state() still tells it. Any thread.
+  Outcome outcome_by(Clock::time_point until);
+  /// A commit under way ends soon, with its outcome unknown, and the writer is of no use any more. Any thread.
+  void give_up();
 
  private:
   struct Topic {
@@ -71,7 +79,7 @@ class KafkaWriter final : public Writer, private kafka::Acknowledgements {
     kafka::Lane* lane;
   };
 
-  explicit KafkaWriter(KafkaLog& log) : log_(log) {}
+  explicit KafkaWriter(kafka::Cluster& cluster);
   Status open(const std::string& transactional_id, std::shared_ptr<kafka::GroupFence> fence);
   void ended(void* lane, std::int64_t offset, int code) override;
   void failed(const char* topic, std::int32_t partition, int code) override;
@@ -88,7 +96,9 @@ class KafkaWriter final : public Writer, private kafka::Acknowledgements {
   void finish(const Status& ended, std::vector<Appended>& appended);
   std::vector<Appended> collect();
 
-  KafkaLog& log_;  // not after stop()
+  kafka::Cluster& cluster_;  // not after stop()
+  const std::chrono::milliseconds abort_wait_;
+  std::function<Status()> before_end_;
   // What librdkafka points into; outlives the client.
   kafka::ChunkPool pool_;
   kafka::Bell bell_;
