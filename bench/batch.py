@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""What the same work costs DuckDB, which sees the whole input at once: JSON in, JSON out.
+"""What the same work costs DuckDB, which sees the whole input at once: JSON in, JSON out; and a loop without any engine.
 
   bench/batch.py [WORKLOAD...] [--binary build/millrace] [--events 1000000] [--runs 1] [--log embedded] [--python PYTHON]
+                 [--bound build/bound]
 
 Each workload runs in Millrace on its log (exactly-once, with changelogs) and writes its input and output as JSON lines;
-then DuckDB (`pip install duckdb`, or a PYTHON that has it) reads the same values and writes its result. CPU seconds per
+then DuckDB (`pip install duckdb`, or a PYTHON that has it) reads the same values and writes its result. The floor (of w1
+to w5, where `bound` has been built) is one thread with simdjson and a flat hash map over them in memory. CPU seconds per
 million input rows of each, the medians of --runs alternating runs, and whether both have as many result rows.
 """
 
@@ -36,6 +38,7 @@ WORKLOADS = {
     "q18": ("SELECT bidder, auction, last(price) AS price, last(channel) AS channel, last(url) AS url, last(dateTime) AS "
             "dateTime, last(extra) AS extra FROM bids GROUP BY bidder, auction", {"bids": (BID, "bid")}),
 }
+FLOORS = ("w1", "w2", "w3", "w4", "w5")
 MEASURED = """
 import json, resource, sys, duckdb
 sql, out = sys.argv[1:]
@@ -91,6 +94,16 @@ def duckdb(options, workload, directory):
     return json.loads(done.stdout)
 
 
+def floor(options, workload, directory):
+    """What a hand-written loop costs; none where there is none."""
+    if workload not in FLOORS or not os.path.exists(options.bound):
+        return None
+    files = [os.path.join(directory, next(f for f in os.listdir(directory) if f.endswith(".values") and part in f.split("-")))
+             for _, part in WORKLOADS[workload][1].values()]
+    done = subprocess.run([options.bound, "floor", workload, *files], check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(done.stdout)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("workloads", nargs="*", help=", ".join(WORKLOADS))
@@ -99,23 +112,29 @@ def main():
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--log", choices=["memory", "embedded"], default="embedded")
     parser.add_argument("--python", default=sys.executable)
+    parser.add_argument("--bound", default=HERE + "/../build/bound")
     options = parser.parse_args()
     if set(options.workloads) - set(WORKLOADS):
         parser.error("there are " + ", ".join(WORKLOADS))
-    print("| | DuckDB | Millrace, %s log | times | DuckDB MB | Millrace MB |\n|---|---|---|---|---|---|" % options.log)
+    print("| | floor | DuckDB | Millrace, %s log | times DuckDB | DuckDB MB | Millrace MB |\n|---|---|---|---|---|---|---|" %
+          options.log)
     for workload in options.workloads or WORKLOADS:
         with tempfile.TemporaryDirectory(prefix="millrace-bench-batch-") as directory:
-            ours, theirs = [], []
+            ours, theirs, floors = [], [], []
             for _ in range(options.runs):
                 ours.append(millrace(options, workload, directory))
                 theirs.append(duckdb(options, workload, directory))
+                floors.append(floor(options, workload, directory))
             rows = ours[0]["rows_out"] if workload in ("w1", "w2", "w5") else sum(KEYS[directory].values())
             if rows != theirs[0]["rows"]:
                 raise SystemExit("%s: Millrace has %d result rows, DuckDB %d" % (workload, rows, theirs[0]["rows"]))
+            if floors[0] and workload in ("w1", "w2", "w5") and floors[0]["rows_out"] != rows:
+                raise SystemExit("%s: Millrace has %d result rows, the floor %d" % (workload, rows, floors[0]["rows_out"]))
             cost = statistics.median(run["cpu_seconds_per_million"] for run in ours)
             other = statistics.median(run["seconds"] for run in theirs) * 1e6 / ours[0]["events"]
-            print("| %s | %.2f | %.2f | %.2f | %.0f | %.0f |" % (
-                workload, other, cost, cost / other, max(run["mb"] for run in theirs),
+            least = "%.2f" % statistics.median(run["cpu_seconds_per_million"] for run in floors) if floors[0] else "–"
+            print("| %s | %s | %.2f | %.2f | %.2f | %.0f | %.0f |" % (
+                workload, least, other, cost, cost / other, max(run["mb"] for run in theirs),
                 max(run["peak_rss_mb"] for run in ours)), flush=True)
 
 

@@ -2,35 +2,26 @@
 // on the same libraries cannot beat and should come close to. At least once, without changelogs.
 //
 //   bound w1|w2|w3|w5|read BROKER IN OUT EVENTS [AUCTIONS ROWS]
+//   bound floor w1|w2|w3|w4|w5 VALUES [AUCTIONS]
 //
-// Prints one line of JSON. OUT is created and, in the end, deleted. Time and processor count from the first record.
-#include <sys/resource.h>
-
+// Prints one line of JSON. OUT is created and, in the end, deleted. Time and processor count from the first record. The
+// floor reads files with a value in each line, before it begins, and has no log either.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
 
+#include "bench/bound/floor.h"
+#include "bench/bound/usage.h"
 #include "bench/bound/workloads.h"
 
-namespace {
-
-struct Usage {
-  double cpu_seconds, peak_rss_mb;
-};
-Usage usage() {
-  rusage used{};
-  getrusage(RUSAGE_SELF, &used);
-  const auto seconds = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
-  };
-  return {seconds(used.ru_utime) + seconds(used.ru_stime), static_cast<double>(used.ru_maxrss) / 1024};
-}
-
-}  // namespace
-
 int main(int argc, char** argv) {
-  if (argc != 6 && argc != 8) bound::die("usage: bound w1|w2|w3|w5|read BROKER IN OUT EVENTS [AUCTIONS ROWS]");
+  if ((argc == 4 || argc == 5) && std::string(argv[1]) == "floor") {
+    if (!bound::run_floor(argv[2], argv[3], argc == 5 ? argv[4] : "")) bound::die("unknown workload");
+    return 0;
+  }
+  if (argc != 6 && argc != 8)
+    bound::die("usage: bound w1|w2|w3|w5|read BROKER IN OUT EVENTS [AUCTIONS ROWS], or floor w1-w5 VALUES [AUCTIONS]");
   const std::string name = argv[1], broker = argv[2], in = argv[3], out = argv[4];
   const std::int64_t events = std::atoll(argv[5]);
   bound::Table table;
@@ -45,12 +36,12 @@ int main(int argc, char** argv) {
     double before = 0;
     const auto first = [&] {
       began = std::chrono::steady_clock::now();
-      before = usage().cpu_seconds;
+      before = bound::usage().cpu_seconds;
     };
     loop->run(input, events, first, output);
     output.flush();
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - began;
-    const auto [cpu, rss] = usage();
+    const auto [cpu, rss] = bound::usage();
     const auto count = static_cast<double>(events);
     std::printf(
         R"({"engine":"bound","workload":"%s","events":%lld,"rows_out":%lld,"seconds":%.3f,"events_per_second":%.0f,)"

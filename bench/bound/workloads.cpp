@@ -1,185 +1,24 @@
 #include "bench/bound/workloads.h"
 
-#include <simdjson.h>
-
-#include <algorithm>
-#include <boost/unordered/unordered_flat_map.hpp>
-#include <charconv>
-#include <chrono>
-#include <cstring>
-#include <vector>
+#include "bench/bound/steps.h"
 
 namespace bound {
 namespace {
-
-using boost::unordered_flat_map;
-
-struct Bid {
-  std::int64_t auction, bidder, price, time;
-};
-
-class Decoder {
- public:
-  Bid operator()(std::string_view value) {
-    if (padded_.size() < value.size() + simdjson::SIMDJSON_PADDING)
-      padded_.resize(value.size() + simdjson::SIMDJSON_PADDING);
-    std::memcpy(padded_.data(), value.data(), value.size());
-    auto document = parser_.iterate(padded_.data(), value.size(), padded_.size());
-    auto object = document.get_object();
-    return {object["auction"].get_int64(), object["bidder"].get_int64(), object["price"].get_int64(),
-            object["dateTime"].get_int64()};
-  }
-
- private:
-  simdjson::ondemand::parser parser_;
-  std::vector<char> padded_ = std::vector<char>(1 << 16);
-};
-
-class Text {
- public:
-  Text& add(std::string_view text) {
-    std::memcpy(end_, text.data(), text.size());
-    end_ += text.size();
-    return *this;
-  }
-  template <class T>
-  Text& number(T value) {
-    end_ = std::to_chars(end_, buffer_ + sizeof buffer_, value).ptr;
-    return *this;
-  }
-  std::string_view view() const { return {buffer_, static_cast<std::size_t>(end_ - buffer_)}; }
-
- private:
-  char buffer_[256];
-  char* end_ = buffer_;
-};
 
 /// A loop whose step is known to the compiler.
 template <class Step>
 class StepLoop final : public Loop {
  public:
-  template <class... Args>
-  explicit StepLoop(Args&&... args) : step_(std::forward<Args>(args)...) {}
+  Step& step() { return step_; }
   void run(Input& input, std::int64_t events, const std::function<void()>& first, Output& output) override {
-    input.read(events, first, [&](const rd_kafka_message_t& message) { step_.take(message, output); });
+    input.read(events, first, [&](const rd_kafka_message_t& message) {
+      step_.take({message.partition, key_of(message), value_of(message)}, output);
+    });
     step_.finish(output);
   }
 
  private:
   Step step_;
-};
-
-struct Read {
-  void take(const rd_kafka_message_t&, Output&) {}
-  void finish(Output&) {}
-};
-
-struct Project : Read {
-  void take(const rd_kafka_message_t& message, Output& output) {
-    const Bid bid = decode(value_of(message));
-    Text row;
-    row.add("{\"AUCTION\":").number(bid.auction).add(",\"BIDDER\":").number(bid.bidder).add(",\"PRICE\":");
-    row.number(static_cast<double>(bid.price) * 0.908).add(",\"DATETIME\":").number(bid.time).add("}");
-    output.put(message.partition, key_of(message), row.view());
-  }
-  Decoder decode;
-};
-
-struct Filter : Read {
-  void take(const rd_kafka_message_t& message, Output& output) {
-    const Bid bid = decode(value_of(message));
-    if (bid.auction % 123 != 0) return;
-    Text row;
-    row.add("{\"AUCTION\":").number(bid.auction).add(",\"PRICE\":").number(bid.price).add("}");
-    output.put(message.partition, key_of(message), row.view());
-  }
-  Decoder decode;
-};
-
-/// Writes each changed window every two seconds, as a cached aggregate of Kafka Streams does. No changelog.
-class Aggregate {
- public:
-  void take(const rd_kafka_message_t& message, Output& output) {
-    const Bid bid = decode_(value_of(message));
-    const Key key{bid.auction, bid.time / kWindow};
-    Window& window = windows_[key];
-    ++window.count;
-    window.sum += bid.price;
-    window.max = std::max(window.max, bid.price);
-    if (!window.changed) {
-      window.changed = true;
-      window.partition = message.partition;
-      changed_.push_back(key);
-    }
-    if (++taken_ % 4096 == 0 && Clock::now() - emitted_ > kEvery) finish(output);
-  }
-  void finish(Output& output) {
-    for (const Key& key : changed_) {
-      Window& window = windows_[key];
-      Text text, row;
-      text.number(key.auction).add({reinterpret_cast<const char*>(&key.start), sizeof key.start});
-      row.add("{\"N\":").number(window.count).add(",\"SUM\":").number(window.sum);
-      row.add(",\"MAX\":").number(window.max).add("}");
-      output.put(window.partition, text.view(), row.view());
-      window.changed = false;
-    }
-    changed_.clear();
-    emitted_ = Clock::now();
-  }
-
- private:
-  using Clock = std::chrono::steady_clock;
-  static constexpr std::int64_t kWindow = 10'000;
-  static constexpr std::chrono::seconds kEvery{2};
-  struct Key {
-    std::int64_t auction, start;
-    bool operator==(const Key&) const = default;
-    friend std::size_t hash_value(const Key& key) {
-      return static_cast<std::size_t>(key.auction) * 0x9E3779B97F4A7C15U ^
-             static_cast<std::size_t>(key.start) * 0xC2B2AE3D27D4EB4FU;
-    }
-  };
-  struct Window {
-    std::int64_t count = 0, sum = 0, max = 0;
-    bool changed = false;
-    int partition = 0;
-  };
-
-  Decoder decode_;
-  unordered_flat_map<Key, Window> windows_;
-  std::vector<Key> changed_;
-  std::int64_t taken_ = 0;
-  Clock::time_point emitted_ = Clock::now();
-};
-
-class Join : public Read {
- public:
-  Join(const std::string& broker, const Table& table) {
-    simdjson::ondemand::parser parser;
-    Input(broker, table.topic)
-        .read(
-            table.rows, [] {},
-            [&](const rd_kafka_message_t& message) {
-              const simdjson::padded_string value(value_of(message));
-              auto document = parser.iterate(value);
-              const std::int64_t id = document["id"].get_int64();
-              const std::string_view category = document["category"].get_string();
-              categories_.emplace(id, category);
-            });
-  }
-  void take(const rd_kafka_message_t& message, Output& output) {
-    const Bid bid = decode_(value_of(message));
-    const auto category = categories_.find(bid.auction);
-    if (category == categories_.end()) return;
-    Text row;
-    row.add("{\"AUCTION\":").number(bid.auction).add(",\"BIDDER\":").number(bid.bidder);
-    row.add(",\"PRICE\":").number(bid.price).add(",\"CATEGORY\":\"").add(category->second).add("\"}");
-    output.put(message.partition, key_of(message), row.view());
-  }
-
- private:
-  Decoder decode_;
-  unordered_flat_map<std::int64_t, std::string> categories_;
 };
 
 }  // namespace
@@ -189,8 +28,12 @@ std::unique_ptr<Loop> make_loop(const std::string& name, const std::string& brok
   if (name == "w1") return std::make_unique<StepLoop<Project>>();
   if (name == "w2") return std::make_unique<StepLoop<Filter>>();
   if (name == "w3") return std::make_unique<StepLoop<Aggregate>>();
-  if (name == "w5") return std::make_unique<StepLoop<Join>>(broker, table);
-  return nullptr;
+  if (name != "w5") return nullptr;
+  auto join = std::make_unique<StepLoop<Join>>();
+  Input(broker, table.topic)
+      .read(
+          table.rows, [] {}, [&](const rd_kafka_message_t& message) { join->step().add(value_of(message)); });
+  return join;
 }
 
 }  // namespace bound

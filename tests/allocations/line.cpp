@@ -36,21 +36,35 @@ struct Line::Changelog final : ChangelogSink {
   TopicHandle topic;
 };
 
-Line::Line(Log& log, const PhysicalPlan& plan, std::size_t subtopology)
-    : plan_(plan), subtopology_(plan.subtopologies[subtopology]), writer_(checked(log.writer("line", nullptr))) {
+Line::Line(Log& log, const PhysicalPlan& plan, std::size_t subtopology, Shared* shared)
+    : shared_(shared),
+      plan_(plan),
+      subtopology_(plan.subtopologies[subtopology]),
+      writer_(checked(log.writer("line", nullptr))) {
   pipeline_ = checked(build_pipeline(subtopology_, *this, *this));
   const auto on_bad = [](const BadRecord& bad) { ADD_FAILURE() << bad.message; };
   for (const auto& leaf : pipeline_->leaves())
-    sources_.push_back(std::make_unique<SourceStage>(*leaf.source, plan.options, 0, SourceSetup{}, on_bad));
+    sources_.push_back(std::make_unique<SourceStage>(
+        *leaf.source, plan.options, 0, SourceSetup{.decoders = shared == nullptr ? nullptr : &shared->decoders},
+        on_bad));
   sink_ = std::make_unique<SinkStage>(*subtopology_.root, plan.options, 0,
                                       [](const std::string& message, std::uint64_t) { ADD_FAILURE() << message; });
 }
 Line::~Line() = default;
 
 void Line::feed(const std::string& topic, const Fetch& fetch) {
+  feed(topic, fetch, fetch.records.size());
+}
+
+void Line::feed(const std::string& topic, const Arrival& arrival) {
+  feed(topic, arrival, arrival.fetch.records.size());
+}
+
+template <class Records>
+void Line::feed(const std::string& topic, const Records& records, std::size_t count) {
   for (std::size_t leaf = 0; leaf < sources_.size(); ++leaf) {
     if (pipeline_->leaves()[leaf].source->as<SourceNode>()->topic != topic) continue;
-    const Batch batch = checked(sources_[leaf]->decode(fetch, 0, fetch.records.size()));
+    const Batch batch = checked(sources_[leaf]->decode(records, 0, count));
     checked(pipeline_->push(leaf, batch));
   }
 }

@@ -7,6 +7,8 @@
 
 #include "exec/log/log.h"
 #include "exec/operators/operator.h"
+#include "exec/operators/predicate_index.h"
+#include "exec/runtime/shared_decoder.h"
 #include "exec/runtime/sink_stage.h"
 #include "exec/runtime/source_stage.h"
 #include "exec/state/store.h"
@@ -21,11 +23,17 @@ Fetch make_fetch(std::vector<std::string> keys, std::vector<std::string> values,
 /// operators with stores in memory, encode, append to a memory log.
 class Line final : public TaskContext, public Emitter {
  public:
-  Line(Log& log, const PhysicalPlan& plan, std::size_t subtopology);
+  /// What lines share, as tasks of one worker do.
+  struct Shared {
+    SharedDecoders decoders{nullptr};
+    PredicateIndexes predicates;
+  };
+  Line(Log& log, const PhysicalPlan& plan, std::size_t subtopology, Shared* shared = nullptr);
   ~Line() override;
 
   /// Gives the records to the leaf that reads `topic`.
   void feed(const std::string& topic, const Fetch& fetch);
+  void feed(const std::string& topic, const Arrival& arrival);
   /// The end of a transaction: what operators held back, and changelogs. Only with `keep` it stays in the log.
   void commit(bool keep = false);
   std::uint64_t rows_out() const { return rows_out_; }
@@ -35,10 +43,15 @@ class Line final : public TaskContext, public Emitter {
   void late_rows(std::string_view, std::uint64_t) override {}
   OperatorCounters* counters(const std::string&) override { return &counters_; }
   const QueryOptions& options() const override { return plan_.options; }
+  PredicateIndexes* predicates() override { return shared_ == nullptr ? nullptr : &shared_->predicates; }
   Status batch(Batch&& batch) override;
 
  private:
   struct Changelog;
+  template <class Records>
+  void feed(const std::string& topic, const Records& records, std::size_t count);
+
+  Shared* const shared_;
   const PhysicalPlan& plan_;
   const Subtopology& subtopology_;
   std::unique_ptr<Writer> writer_;
