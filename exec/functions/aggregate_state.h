@@ -7,6 +7,7 @@
 #include "exec/functions/aggregate.h"
 #include "exec/functions/codec.h"
 #include "exec/functions/declare.h"
+#include "exec/functions/heap_size.h"
 
 /// The two ways to build an Aggregate: plain bytes as state, or a pointer to an object.
 namespace millrace::inline exec {
@@ -110,8 +111,8 @@ class FixedAggregate final : public Aggregate {
 };
 
 /// `Ops` gives: Object (copyable, default: nothing seen), `add(Object&, arguments, row)`, `remove(...)` when kUndo,
-/// `merge(Object&, const Object&)`, `encode`, `decode`, and `Value result(const Object&)`. No object is made before the
-/// first row.
+/// `merge(Object&, const Object&)`, `encode`, `decode`, `heap_size(const Object&)` (heap_size.h), and
+/// `Value result(const Object&)`. No object is made before the first row.
 template <class Ops>
 class HeapAggregate final : public Aggregate {
  public:
@@ -154,6 +155,10 @@ class HeapAggregate final : public Aggregate {
       if (present) ops_.merge(object(states[i] + offset), from);
     }
     return {};
+  }
+  std::size_t heap_bytes(const std::byte* state) const override {
+    const Object* object = slot(state);
+    return object == nullptr ? 0 : sizeof(Object) + heap::kPiece + ops_.heap_size(*object);
   }
   void encode(const std::byte* state, std::string& out) const override {
     codec::put(slot(state) != nullptr, out);

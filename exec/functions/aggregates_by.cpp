@@ -71,6 +71,7 @@ struct ByOps {
   void merge(Object& into, const Object& from) const {
     if (from.seen) take(into, from.value, from.by);
   }
+  std::size_t heap_size(const Object& o) const { return heap::bytes(o.value) + heap::bytes(o.by); }
   void encode(const Object& o, std::string& out) const {
     codec::put(o.seen, out);
     if (!o.seen) return;
@@ -104,6 +105,7 @@ struct StringAggOps {
   void merge(Object& into, const Object& from) const {
     into.texts.insert(into.texts.end(), from.texts.begin(), from.texts.end());
   }
+  std::size_t heap_size(const Object& o) const { return heap::bytes(o.texts); }
   void encode(const Object& o, std::string& out) const {
     codec::put_unsigned(o.texts.size(), out);
     for (const std::string& text : o.texts) codec::put_text(text, out);

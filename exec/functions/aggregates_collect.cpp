@@ -42,6 +42,7 @@ struct CollectListOps {
     for (const Value& item : from.items)
       if (!full(into)) into.items.push_back(item);
   }
+  std::size_t heap_size(const Object& o) const { return heap::bytes(o.items); }
   void encode(const Object& o, std::string& out) const { encode_items(o.items, type, out); }
   bool decode(std::string_view& in, Object& o) const { return decode_items(in, type, o.items); }
   Value result(const Object& o) const { return Value::list(o.items); }
@@ -68,6 +69,7 @@ struct CollectSetOps {
   void merge(Object& into, const Object& from) const {
     for (const Value& item : from.items) take(into, item);
   }
+  std::size_t heap_size(const Object& o) const { return heap::bytes(o.items) + heap::bytes(o.seen); }
   void encode(const Object& o, std::string& out) const { encode_items(o.items, type, out); }
   bool decode(std::string_view& in, Object& o) const {
     if (!decode_items(in, type, o.items)) return false;
@@ -103,6 +105,7 @@ struct HistogramOps {
   void merge(Object& into, const Object& from) const {
     for (const auto& [key, count] : from.counts) shift(into, key, count);
   }
+  std::size_t heap_size(const Object& o) const { return heap::bytes(o.counts); }
   void encode(const Object& o, std::string& out) const {
     codec::put_unsigned(o.counts.size(), out);
     for (const auto& [key, count] : o.counts) {
@@ -154,6 +157,7 @@ struct AttributeOps {
   void merge(Object& into, const Object& from) const {
     for (const auto& [value, count] : from.counts) shift(into, value, count);
   }
+  std::size_t heap_size(const Object& o) const { return heap::bytes(o.counts); }
   void encode(const Object& o, std::string& out) const {
     codec::put_unsigned(o.counts.size(), out);
     for (const auto& [value, count] : o.counts) {

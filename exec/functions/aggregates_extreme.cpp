@@ -79,6 +79,7 @@ struct ExtremeTextOps {
   void merge(Object& into, const Object& from) const {
     if (from.set) take(into, from.value);
   }
+  std::size_t heap_size(const Object& o) const { return heap::bytes(o.value); }
   void encode(const Object& o, std::string& out) const {
     codec::put(o.set, out);
     if (o.set) codec::put_text(o.value, out);

@@ -112,6 +112,10 @@ class TextAtOffset final : public Aggregate {
     }
     return {};
   }
+  std::size_t heap_bytes(const std::byte* state) const override {
+    const Held* held = slot(state);
+    return held == nullptr ? 0 : sizeof(Held) + held->size + heap::kPiece;
+  }
   void encode(const std::byte* state, std::string& out) const override {
     const Held* held = slot(state);
     codec::put(held != nullptr, out);
@@ -243,6 +247,11 @@ struct OffsetListOps {
       o.entries.erase(o.entries.begin(), o.entries.end() - static_cast<std::ptrdiff_t>(limit));
     else
       o.entries.resize(limit);
+  }
+  std::size_t heap_size(const Object& o) const {
+    std::size_t bytes = o.entries.size() * sizeof(Entry);
+    for (const Entry& entry : o.entries) bytes += heap::bytes(entry.value);
+    return bytes;
   }
   void encode(const Object& o, std::string& out) const {
     codec::put_unsigned(o.entries.size(), out);

@@ -45,6 +45,11 @@ struct TopOps {
   void merge(Object& into, const Object& from) const {
     for (const Entry& entry : from.entries) take(into, entry);
   }
+  std::size_t heap_size(const Object& o) const {
+    std::size_t bytes = o.entries.size() * sizeof(Entry);
+    for (const Entry& entry : o.entries) bytes += heap::bytes(entry.value) + heap::bytes(entry.extras);
+    return bytes;
+  }
   void encode(const Object& o, std::string& out) const {
     codec::put_unsigned(o.entries.size(), out);
     for (const Entry& entry : o.entries) {

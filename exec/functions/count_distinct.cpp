@@ -65,6 +65,9 @@ class CountDistinct final : public Aggregate {
     }
     return {};
   }
+  std::size_t heap_bytes(const std::byte* state) const override {
+    return slot(state) == nullptr ? 0 : slot(state)->bytes() + heap::kPiece;
+  }
   void encode(const std::byte* state, std::string& out) const override {
     codec::put(slot(state) != nullptr, out);
     if (slot(state) != nullptr) DistinctSketch::encode(slot(state), out);

@@ -33,6 +33,8 @@ class DistinctSketch {
       __builtin_prefetch(sketch->table() + (hash & (sketch->places_ - 1)));
   }
 
+  /// Of its piece of memory.
+  std::size_t bytes() const;
   static DistinctSketch* copy(const DistinctSketch* from);
   static void release(DistinctSketch* sketch);
   static void merge(DistinctSketch*& into, const DistinctSketch* from);
@@ -53,7 +55,6 @@ class DistinctSketch {
   static void grow(DistinctSketch*& sketch);
   /// Makes registers of a table.
   static void widen(DistinctSketch*& sketch);
-  std::size_t bytes() const;
 
   std::uint64_t* table() { return reinterpret_cast<std::uint64_t*>(this + 1); }
   const std::uint64_t* table() const { return reinterpret_cast<const std::uint64_t*>(this + 1); }

@@ -66,6 +66,10 @@ class DistinctAggregate final : public Aggregate {
     return {};
   }
 
+  std::size_t heap_bytes(const std::byte* state) const override {
+    const Values* values = slot(state);
+    return (values == nullptr ? 0 : sizeof(Values) + heap::bytes(*values)) + inner_->heap_bytes(state + at_);
+  }
   void encode(const std::byte* state, std::string& out) const override {
     const Values* values = slot(state);
     codec::put_unsigned(values == nullptr ? 0 : values->size(), out);

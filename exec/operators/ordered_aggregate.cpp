@@ -77,6 +77,10 @@ class OrderedAggregate final : public Aggregate {
     return {};
   }
 
+  std::size_t heap_bytes(const std::byte* state) const override {
+    const OrderedArguments* kept = slot(state);
+    return kept == nullptr ? 0 : sizeof(OrderedArguments) + heap::bytes(kept->rows);
+  }
   void encode(const std::byte* state, std::string& out) const override {
     const OrderedArguments* kept = slot(state);
     codec::put_unsigned(kept == nullptr ? 0 : kept->rows.size(), out);

@@ -201,7 +201,7 @@ Status MapStore::merge_stored(Entry& entry, std::string_view stored, const Merge
   drop_value(entry);
   std::memcpy(entry.value(), value, value_size_);
   free_image(home, value, false);
-  if (!trivial_) heap_bytes_ += options_.layout->heap_bytes(entry.value());
+  if (!trivial_) dirty_heap_bytes_ += options_.layout->heap_bytes(entry.value());
   return merged;
 }
 
@@ -226,7 +226,7 @@ void MapStore::begin_change(Entry& entry, bool keep) {
     std::memcpy(entry.images->base, entry.value(), value_size_);
   } else {
     options_.layout->copy(entry.value(), entry.images->base);
-    heap_bytes_ += options_.layout->heap_bytes(entry.images->base);
+    dirty_heap_bytes_ += options_.layout->heap_bytes(entry.images->base);
   }
 }
 
@@ -251,12 +251,13 @@ void MapStore::remove(Entry& entry) {
 
 void MapStore::put_row(Entry& entry, std::int64_t timestamp, std::string_view bytes) {
   make_row_value(replace(entry), timestamp, bytes);
-  heap_bytes_ += options_.layout->heap_bytes(entry.value());
+  dirty_heap_bytes_ += options_.layout->heap_bytes(entry.value());
 }
 
 void MapStore::drop_value(Entry& entry) {
   if (trivial_) return;
-  heap_bytes_ -= std::min(heap_bytes_, options_.layout->heap_bytes(entry.value()));
+  std::size_t& counted = entry.has(Entry::kDirty) ? dirty_heap_bytes_ : heap_bytes_;
+  counted -= std::min(counted, options_.layout->heap_bytes(entry.value()));
   options_.layout->destroy(entry.value());
 }
 
@@ -367,7 +368,7 @@ Status MapStore::collect_windows(std::int64_t from, std::int64_t to, std::vector
 }
 
 std::size_t MapStore::memory_bytes() const {
-  std::size_t bytes = heap_bytes_ + (bulk_ ? bulk_->memory_bytes() : 0) +
+  std::size_t bytes = heap_bytes_ + dirty_heap_bytes_ + (bulk_ ? bulk_->memory_bytes() : 0) +
                       (dirty_.capacity() + committing_.capacity() + unread_.capacity()) * sizeof(Entry*);
   for (const auto& [id, segment] : segments_)
     bytes += segment->table.memory() + segment->undurable.capacity() * sizeof(Entry*) + sizeof(Segment);

@@ -216,8 +216,8 @@ class MapStore final : public Store {
   std::vector<Entry*> unread_;
   std::int64_t committed_end_ = 0, durable_end_ = 0;
   std::int64_t durable_time_ = 0;  // as it was opened
-  // Behind values and images, each as it was when it was last looked at: what changes in
-  // place may have grown since.
+  // Behind values and images; behind values of dirty entries, as they were when the change began or were put there.
+  // What grows in place is known at the next commit.
   std::size_t heap_bytes_ = 0, dirty_heap_bytes_ = 0;
   std::size_t committing_bytes_ = 0, undurable_bytes_ = 0;
   std::int64_t expire_dirty_ = INT64_MIN, expire_committing_ = INT64_MIN, expired_ = INT64_MIN;

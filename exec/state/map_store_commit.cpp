@@ -33,11 +33,13 @@ Status MapStore::begin_commit(ChangelogSink& changelog) {
   for (Entry* entry : dirty_) {
     if (entry->images != nullptr) entry->images->committed = std::exchange(entry->images->base, nullptr);
     const bool had = entry->has(Entry::kBasePresent);
+    if (!trivial_ && entry->present()) heap_bytes_ += options_.layout->heap_bytes(entry->value());
     entry->clear(Entry::kDirty | Entry::kBasePresent | Entry::kCommittedPresent);
     entry->set(Entry::kCommitting | (had ? Entry::kCommittedPresent : 0));
   }
   committing_.swap(dirty_);
   dirty_.clear();
+  dirty_heap_bytes_ = 0;
   expire_committing_ = std::max(expire_committing_, expire_dirty_);
   return {};
 }
@@ -90,9 +92,11 @@ void MapStore::roll_back() {
   forget_unread();
   for (Entry* entry : dirty_) {
     std::byte* base = entry->has(Entry::kBasePresent) ? std::exchange(entry->images->base, nullptr) : nullptr;
-    entry->clear(Entry::kDirty | Entry::kBasePresent);
+    if (entry->present()) drop_value(*entry);
+    entry->clear(Entry::kDirty | Entry::kBasePresent | Entry::kPresent);
     restore_image(*entry, base);
   }
+  dirty_heap_bytes_ = 0;
   for (Entry* entry : committing_) {
     std::byte* image =
         entry->has(Entry::kCommittedPresent) ? std::exchange(entry->images->committed, nullptr) : nullptr;
@@ -184,8 +188,11 @@ void MapStore::free_segment(Segment& segment) {
   segment.table.for_each([&](Entry& entry) {
     if (entry.present()) drop_value(entry);
     if (entry.images == nullptr) return;
-    for (std::byte* image : {entry.images->base, entry.images->committed})
-      if (image != nullptr) options_.layout->destroy(image);
+    for (std::byte* image : {entry.images->base, entry.images->committed}) {
+      if (image == nullptr) continue;
+      heap_bytes_ -= std::min(heap_bytes_, options_.layout->heap_bytes(image));
+      options_.layout->destroy(image);
+    }
   });
 }
 

@@ -90,7 +90,7 @@ Status MapStore::clear() {
   last_ = nullptr;
   unread_.clear();
   bulk_.reset();
-  heap_bytes_ = undurable_bytes_ = 0;
+  heap_bytes_ = dirty_heap_bytes_ = undurable_bytes_ = 0;
   committed_end_ = durable_end_ = expired_position_ = 0;
   marks_.clear();
   newest_window_ = INT64_MIN;

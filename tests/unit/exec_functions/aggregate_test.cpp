@@ -62,6 +62,7 @@ class Driver {
     std::string_view broken[] = {""};
     EXPECT_FALSE(aggregate_->merge_encoded(std::span(into, 1), 0, broken));
   }
+  std::size_t heap_bytes() { return aggregate_->heap_bytes(state(0)); }
   Value result() {
     const std::byte* states[] = {state(0)};
     const ColumnPtr direct = aggregate_->result(states, 0);
@@ -75,6 +76,7 @@ class Driver {
     EXPECT_EQ(in, "rest");
     std::byte* copied = memory_.data() + 192;
     aggregate_->copy(decoded, copied);
+    EXPECT_EQ(aggregate_->heap_bytes(copied), aggregate_->heap_bytes(decoded));
     aggregate_->destroy(decoded);
     const std::byte* again[] = {copied};
     const Value value = get_value(*direct, 0);
@@ -261,6 +263,32 @@ TEST(Aggregates, Collections) {
 }
 
 /// What was counted apart counts together as if one state had seen it all, whichever side has given up exactness.
+TEST(Aggregates, TellWhatTheyHold) {
+  constexpr std::size_t kTexts = 100, kLength = 1000;
+  Value::List texts, keys;
+  for (std::size_t i = 0; i < kTexts; ++i) {
+    texts.emplace_back(std::to_string(1000 + i) + std::string(kLength, 'x'));
+    keys.emplace_back(static_cast<std::int32_t>(i));
+  }
+  const auto column = column_of(Type::string(), texts);
+  for (const char* name : {"COLLECT_LIST", "COLLECT_SET", "HISTOGRAM"}) {
+    Driver all(name, 0, {Type::string()}, Type::array(Type::string()));
+    EXPECT_EQ(all.heap_bytes(), 0U);
+    ASSERT_TRUE(all.add({column}));
+    EXPECT_GE(all.heap_bytes(), kTexts * kLength) << name;
+    EXPECT_LT(all.heap_bytes(), 3 * kTexts * kLength) << name;
+  }
+  for (const char* name : {"LATEST_BY_OFFSET", "MAX"}) {
+    Driver one(name, name[0] == 'M' ? 7 : 0, {Type::string()}, Type::string());
+    ASSERT_TRUE(one.add({column}));
+    EXPECT_GE(one.heap_bytes(), kLength) << name;
+    EXPECT_LT(one.heap_bytes(), 2 * kLength) << name;
+  }
+  Driver sum("SUM", 3, {Type::integer()}, Type::integer());
+  ASSERT_TRUE(sum.add({column_of(Type::integer(), keys)}));
+  EXPECT_EQ(sum.heap_bytes(), 0U);
+}
+
 TEST(Aggregates, DistinctPartsAreTheWhole) {
   const auto numbers = [](int from, int to) {
     Value::List list;

@@ -310,6 +310,63 @@ TEST(MapStore, ExpiredWindowsLeaveWithTheCommit) {
   EXPECT_EQ(store.expired_position(), 3);
 }
 
+/// A timestamp and a pointer to a text that grows in place.
+struct GrowingLayout final : ValueLayout {
+  static std::string*& text(std::byte* value) { return *reinterpret_cast<std::string**>(value + 8); }
+  static const std::string& text(const std::byte* value) { return *text(const_cast<std::byte*>(value)); }
+  std::size_t size() const override { return 16; }
+  bool trivial() const override { return false; }
+  void copy(const std::byte* from, std::byte* to) const override { text(to) = new std::string(text(from)); }
+  void destroy(std::byte* value) const override { delete text(value); }
+  void encode(const std::byte* value, std::string& out) const override { out += text(value); }
+  bool decode(std::string_view in, std::byte* value) const override { return text(value) = new std::string(in), true; }
+  std::size_t heap_bytes(const std::byte* value) const override { return text(value).size(); }
+};
+
+TEST(MapStore, CountsWhatGrowsInPlace) {
+  constexpr std::size_t kLarge = 1 << 20;
+  StoreSlot slot{.db = nullptr, .prefix = "q", .changelog = true, .retention_ms = {}, .attach = {}};
+  auto made = MapStore::open(slot, {.layout = std::make_shared<GrowingLayout>()});
+  MapStore& store = **made;
+  KeyBuffer key;
+  key.bytes = store_key(1, 0, false);
+  key.ends.push_back(static_cast<std::uint32_t>(key.bytes.size()));
+  Entry* entry = nullptr;
+  const auto grow = [&] {
+    ASSERT_TRUE(store.find_or_create(key, {&entry, 1}));
+    store.change(*entry);
+    if (!entry->present()) GrowingLayout::text(entry->value()) = new std::string();
+    entry->set(Entry::kPresent);
+    GrowingLayout::text(entry->value())->append(kLarge, 'x');
+  };
+  Changelog log;
+  const auto begin = [&] { ASSERT_TRUE(store.begin_commit(log)); };
+  const auto about = [&](std::size_t times) {
+    return store.memory_bytes() >= times * kLarge && store.memory_bytes() < times * kLarge + kLarge / 2;
+  };
+  grow();
+  begin();
+  EXPECT_TRUE(about(1));
+  grow();  // while the commit is under way
+  EXPECT_TRUE(about(2)) << store.memory_bytes();
+  EXPECT_GE(store.dirty_bytes(), kLarge);
+  store.commit_done(1);
+  begin();
+  EXPECT_TRUE(about(3)) << store.memory_bytes();  // the value, and what it was
+  store.commit_done(2);
+  EXPECT_TRUE(about(2));
+  grow();
+  begin();
+  grow();
+  store.roll_back();
+  EXPECT_TRUE(about(2)) << store.memory_bytes();
+  ASSERT_TRUE(store.find_or_create(key, {&entry, 1}));
+  store.remove(*entry);
+  begin();
+  store.commit_done(3);
+  EXPECT_TRUE(about(0));
+}
+
 TEST(MapStore, AFailedSpillLosesNothing) {
   const std::string directory = std::filesystem::temp_directory_path() / ("millrace_spill_" + std::to_string(getpid()));
   std::filesystem::remove_all(directory);
