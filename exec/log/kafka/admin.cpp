@@ -119,13 +119,24 @@ TopicDescription shape_of(const rd_kafka_metadata_topic& topic) {
   return description;
 }
 
+/// The first offset of a partition, or one past the last. Not by rd_kafka_query_watermark_offsets: once that knows the
+/// leader it waits for its answer for a minute, whatever it is told.
+///
 /// A client goes on believing what it once heard of a topic that has been made anew since, or whose leader is another
 /// one now: after such an answer the next question finds it.
-rd_kafka_resp_err_t ask_bounds(rd_kafka_t* client, const TopicPartition& partition, int wait_ms, Log::Bounds& bounds) {
-  const auto code = rd_kafka_query_watermark_offsets(client, partition.topic.c_str(), partition.partition,
-                                                     &bounds.begin, &bounds.end, wait_ms);
+rd_kafka_resp_err_t ask_offset(rd_kafka_t* client, const TopicPartition& partition, std::int64_t which, int wait_ms,
+                               std::int64_t& offset) {
+  const PartitionsPtr list(rd_kafka_topic_partition_list_new(1));
+  rd_kafka_topic_partition_t* const asked =
+      rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.partition);
+  asked->offset = which;
+  auto code = rd_kafka_offsets_for_times(client, list.get(), wait_ms);
+  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) code = asked->err;
+  if (code == RD_KAFKA_RESP_ERR_NO_ERROR && asked->offset < 0) code = RD_KAFKA_RESP_ERR__FAIL;
+  offset = asked->offset;
   if (is_unknown(code) || code == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION)
-    if (auto topic = open_topic(client, partition.topic)) static_cast<void>(refresh_topic(client, topic->get()));
+    if (auto topic = open_topic(client, partition.topic))
+      static_cast<void>(refresh_topic(client, topic->get(), wait_ms));
   return code;
 }
 
@@ -487,7 +498,9 @@ Result<Log::Bounds> Admin::bounds(const TopicPartition& partition, bool committe
   const auto deadline = Clock::now() + kLookUpTimeout;
   while (true) {
     Log::Bounds bounds;
-    const auto code = ask_bounds(client, partition, try_ms(*ending_, deadline), bounds);
+    auto code = ask_offset(client, partition, RD_KAFKA_OFFSET_BEGINNING, try_ms(*ending_, deadline), bounds.begin);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+      code = ask_offset(client, partition, RD_KAFKA_OFFSET_END, try_ms(*ending_, deadline), bounds.end);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return bounds;
     // A topic that metadata knows may need a moment on its leader, and a leader may move.
     if (Clock::now() >= deadline || gives_up())
@@ -518,9 +531,10 @@ Result<std::vector<Log::Bounds>> Admin::bounds_of(std::span<const TopicPartition
 }
 
 Result<std::int64_t> Admin::committed_end(const TopicPartition& partition, std::chrono::milliseconds wait) {
-  Log::Bounds bounds;
-  const auto code = ask_bounds(committed_.get(), partition, static_cast<int>(ending_->bound(wait).count()), bounds);
-  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return bounds.end;
+  std::int64_t end = 0;
+  const auto code =
+      ask_offset(committed_.get(), partition, RD_KAFKA_OFFSET_END, static_cast<int>(ending_->bound(wait).count()), end);
+  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return end;
   return error_of(code,
                   fmt::format("ask for the end of topic '{}' partition {}", partition.topic, partition.partition));
 }

@@ -145,10 +145,9 @@ Result<TopicPtr> open_topic(rd_kafka_s* client, const std::string& name) {
   return topic;
 }
 
-Status refresh_topic(rd_kafka_s* client, rd_kafka_topic_s* topic) {
-  constexpr int kTimeoutMs = 5000;
+Status refresh_topic(rd_kafka_s* client, rd_kafka_topic_s* topic, int wait_ms) {
   const struct rd_kafka_metadata* answer = nullptr;
-  const auto code = rd_kafka_metadata(client, 0, topic, &answer, kTimeoutMs);
+  const auto code = rd_kafka_metadata(client, 0, topic, &answer, wait_ms);
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
     return error_of(code, fmt::format("look up topic '{}'", rd_kafka_topic_name(topic)));
   rd_kafka_metadata_destroy(answer);

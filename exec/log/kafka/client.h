@@ -58,7 +58,7 @@ using ErrorPtr = std::unique_ptr<rd_kafka_error_s, ErrorDeleter>;
 Result<ClientPtr> make_client(const KafkaOptions& options, const ClientSetup& setup);
 Result<TopicPtr> open_topic(rd_kafka_s* client, const std::string& name);
 /// Makes a client that holds a topic ask for its partitions now, rather than at its next regular look.
-Status refresh_topic(rd_kafka_s* client, rd_kafka_topic_s* topic);
+Status refresh_topic(rd_kafka_s* client, rd_kafka_topic_s* topic, int wait_ms = 5000);
 
 /// Tells from librdkafka's code (rd_kafka_resp_err_t) whose fault it is. `doing`: "create topic 'x'".
 Error error_of(int code, std::string_view doing, std::string_view detail = {});

@@ -119,6 +119,7 @@ Result<std::int64_t> Cluster::append_now(const TopicPartition& partition, std::o
                                          std::optional<std::string_view> value, RecordTime timestamp,
                                          std::span<const HeaderView> headers) {
   if (Status hit = failpoint::hit(failpoint::kLogAppendNow); !hit) return hit.error();
+  if (ending()->over()) return external_error("Kafka: append to topic '{}': this process ends", partition.topic);
   const auto client = producer();
   if (!client) return client.error();
   const auto topic = target(*client, partition);
