@@ -14,6 +14,7 @@ bool lifts(Lifted what, const PropertyMap& properties) {
     case Lifted::windowed_tables:
     case Lifted::final_streams:
     case Lifted::loose_aggregates:
+    case Lifted::table_aggregates:
     case Lifted::any_join:
     case Lifted::idle_timeout:
     case Lifted::other_clusters:

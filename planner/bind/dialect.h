@@ -16,6 +16,7 @@ enum class Lifted : std::uint8_t {
   windowed_tables,   // persistent queries on windowed tables
   final_streams,     // CREATE STREAM ... EMIT FINAL
   loose_aggregates,  // GROUP BY without aggregates, aggregates without GROUP BY in persistent queries
+  table_aggregates,  // aggregates that cannot take a row back, over tables
   any_join,          // several conditions in ON, a source joined with itself, any number of partitions
   idle_timeout,      // IDLE_TIMEOUT in WITH
   other_clusters,    // KAFKA_CLUSTER in WITH

@@ -319,10 +319,13 @@ JoinSide JoinBuilder::join(JoinSide left, JoinSide right, const JoinStep& step) 
   if (left_changes) keys.left_stays = false;
   if (right_final && right.node->window) keys.right_stays = false;
   if (!left_final && !right_final) checks.check_windows();
-  const Schema key = key_columns(step, keys);
+  Schema key = key_columns(step, keys);
   check_no_map_key(key.columns, step.clause->span);
   const bool keep = is_key(left, step) && !left_changes;
   move_sides(left, right, step, keys);
+  // Rows lie where the bytes of the sides' keys say, which hold these names.
+  for (std::size_t i = 0; key.size() > 1 && i < key.size(); ++i)
+    key.columns[i].name = left.node->schema.columns[i].name;
   if (!lifted() || (left.node->window && !left_final)) checks.check_partitions();
   note_equivalents(step, keep);
   const std::size_t left_size = left.node->schema.size();

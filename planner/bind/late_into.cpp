@@ -55,9 +55,12 @@ SourceDef new_stream(const SelectInput& input, const Scope& scope, const ast::Id
   return made;
 }
 
+/// Both sides of a join have one stream, which counts once.
 void collect(const PlanNode& node, std::vector<const PlanNode*>& found) {
   for (const NodePtr& input : inputs_of(node)) collect(*input, found);
   if (node.as<LateNode>()) found.push_back(&node);
+  const auto* join = node.as<StreamStreamJoinNode>();
+  if (join && join->left->as<LateNode>() && join->right->as<LateNode>()) found.pop_back();
 }
 
 /// The stream or table that rows come from, leftmost.

@@ -146,7 +146,9 @@ class Qualifier {
     }
     if (std::ranges::find(parameters_, column.name.text) != parameters_.end()) return expr;
     // The windows of the query itself, not those of what it reads.
-    if (scope_.window_aggregation && names_window_bound(column.name.text) && scope_.sources.front().plan) return expr;
+    const ScopeSource& first = scope_.sources.front();
+    const bool of_windows = first.plan || (first.def->window && first.def->kind == RelationKind::table);
+    if (scope_.window_aggregation && names_window_bound(column.name.text) && of_windows) return expr;
     if (scope_.find_synthetic(column.name.text) && !scope_.has_column(column.name.text)) return expr;
     std::vector<const ScopeSource*> owners;
     for (const auto& source : scope_.sources) {

@@ -75,8 +75,14 @@ AggregateCall Aggregation::bind_call(const ast::ExprPtr& call) const {
   return bind_aggregate(call, binder, scope_, input_.context, fmt::format("KSQL_AGG_VARIABLE_{}", calls_.size()));
 }
 
-void Aggregation::check_undo(const KeyedPlan& plan) const {
+/// What cannot take a row back keeps the rows of each group, as they came, and begins anew without it.
+void Aggregation::check_undo(const KeyedPlan& plan) {
   if (plan.node->kind != RelationKind::table) return;
+  for (AggregateCall& call : calls_) {
+    const bool undo = call.function->variants[call.variant].undo || !call.order.empty() || call.distinct;
+    if (!undo && lifts(Lifted::table_aggregates, input_.context.properties))
+      call.order.push_back({make_literal(Value(std::int32_t{0}), Type::integer())});
+  }
   std::vector<std::string> names;
   for (const auto& call : calls_) {
     const bool known = std::ranges::find(names, call.function->name) != names.end();

@@ -34,7 +34,7 @@ class Aggregation {
   bool close_by_key(AggregateNode& grouped) const;
   void key_by_bounds(KeyedPlan& plan);
   void keep_late(KeyedPlan& plan, const FormatInfo& source_key, bool of_windows) const;
-  void check_undo(const KeyedPlan& plan) const;
+  void check_undo(const KeyedPlan& plan);
   AggregateCall bind_call(const ast::ExprPtr& call) const;
   ExprPtr replace(const ast::ExprPtr& expr) const;
 

@@ -146,6 +146,14 @@ def q11(bids, **_):
     return rows
 
 
+class Sums(dict):
+    """Which windows rows are in depends on the clock: what the windows of a key sum up to does not."""
+
+
+def q12(bids, **_):
+    return Sums(collections.Counter(bid["bidder"] for bid in bids))
+
+
 def q14(bids, **_):
     def kind(ms):
         hour = int(day_time(ms, "%H"))
@@ -288,7 +296,7 @@ def window_json_key(*names):
 
 
 KEYS = {"q3": number_key, "q4": json.loads, "q5": window_key, "q6": json_key("ID", "SELLER"), "q7": number_key, "q8": window_json_key("ID", "NAME"),
-        "q11": session_key, "q15": text_key, "q16": json_key("CHANNEL", "DAY"),
+        "q11": session_key, "q12": window_key, "q15": text_key, "q16": json_key("CHANNEL", "DAY"),
         "q17": json_key("AUCTION", "DAY"), "q18": json_key("BIDDER", "AUCTION"), "q19": json_key("AUCTION", "RANK_NUMBER"),
         "q20": number_key}
 
@@ -322,6 +330,13 @@ def compare(name, expected, records):
         assert not actual - some, f"{name}: got {list(actual - some)[:3]}, which is not expected"
         assert not must - actual, f"{name}: {list(must - actual)[:3]} has not come"
         return sum(actual.values())
+    if isinstance(expected, Sums):
+        last = {key_of(bytes.fromhex(r["key"])): r["value"]["BID_COUNT"] for r in records}
+        sums = collections.Counter()
+        for (key, _), count in last.items():
+            sums[key] += count
+        assert sums == expected, f"{name}: {len(sums)} keys, expected {len(expected)}, or they differ in sums"
+        return len(last)
     if isinstance(expected, dict):
         last = {}
         for record in records:
