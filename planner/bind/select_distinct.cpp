@@ -45,9 +45,28 @@ void FirstWithin::apply(KeyedPlan& plan, ExprBinder& binder) {
   binder.intercept = [this](const ast::ExprPtr& expr) { return rows_->intercept(expr); };
 }
 
+namespace {
+
+/// Rows with the bounds of their windows behind them, which tell those of one key apart.
+NodePtr with_bound_columns(const NodePtr& rows) {
+  ProjectNode project{.input = rows, .items = {}};
+  for (std::size_t i = 0; i < rows->schema.size(); ++i) {
+    const ColumnDef& column = rows->schema.columns[i];
+    project.items.push_back({column, make_column(i, column.type, column.name)});
+  }
+  for (const PseudoColumn bound : {PseudoColumn::window_start, PseudoColumn::window_end})
+    project.items.push_back({ColumnDef{.name = std::string(pseudo_column_name(bound)), .type = Type::bigint()},
+                             make_expr(PseudoExpr{bound}, Type::bigint(), {})});
+  return make_node(std::move(project));
+}
+
+}  // namespace
+
 BoundSelect distinct_rows(BoundSelect rows) {
-  const Schema& from = rows.root->schema;
   const bool table = rows.root->kind == RelationKind::table;
+  const std::size_t key_count = rows.root->schema.key_count(), own = rows.root->schema.size();
+  if (table && rows.root->window) rows.root = with_bound_columns(rows.root);
+  const Schema& from = rows.root->schema;
   RekeyNode rekey{rows.root, {}, NullKey::keep};
   for (const std::size_t at : rows.order) {
     const ColumnDef& column = from.columns[at];
@@ -55,11 +74,9 @@ BoundSelect distinct_rows(BoundSelect rows) {
   }
   const std::size_t shown = rekey.keys.size();
   TopRowsNode first{.input = nullptr, .order = {}, .most = 1, .number = {}, .row_key = {}};
-  for (std::size_t i = 0; table && i < from.key_count(); ++i)
-    first.row_key.push_back({from.columns[i], make_column(i + shown, from.columns[i].type, from.columns[i].name)});
-  if (table && rows.root->window)
-    throw SqlError(Code::not_supported, {}, "SELECT DISTINCT of a table with windows is not supported yet.")
-        .hint("GROUP BY the columns");
+  for (std::size_t i = 0; table && i < from.size(); ++i)
+    if (i < key_count || i >= own)
+      first.row_key.push_back({from.columns[i], make_column(i + shown, from.columns[i].type, from.columns[i].name)});
   first.input = make_node(std::move(rekey));
   const NodePtr top = make_node(std::move(first));
   ProjectNode project{.input = top, .items = {}};
