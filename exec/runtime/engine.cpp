@@ -12,8 +12,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kIdlePoll{2};
 constexpr int kMaxIdleRounds = 1 << 20;
-constexpr std::chrono::seconds kStatementWait{15};  // longer than a last commit may take
-constexpr int kStoreForm = 1;                       // of keys and values as stores and changelogs have them
+constexpr int kStoreForm = 1;  // of keys and values as stores and changelogs have them
 
 }  // namespace
 
@@ -201,87 +200,6 @@ Worker* EngineImpl::worker_of(const QueryRun& run, std::size_t subtopology, int 
   return lane < 0 ? nullptr : &workers_.at(workers_.index_of(run.group, lane));
 }
 
-// Those that concern other clusters, which may let us wait, come last.
-Status EngineImpl::start_queries(std::span<const Start> starts) {
-  std::vector<Start> here, elsewhere;
-  for (const Start& start : starts) (other_clusters(*start.plan).empty() ? here : elsewhere).push_back(start);
-  const Status outcome = start_together(here);
-  const Status others = start_together(elsewhere);
-  return outcome ? others : outcome;
-}
-
-Status EngineImpl::start_together(std::span<const Start> starts) {
-  if (starts.empty()) return {};
-  // Accepted they are: when one cannot start now, the housekeeper tries again.
-  std::vector<const PhysicalPlan*> plans;
-  for (const Start& start : starts) plans.push_back(start.plan.get());
-  TopicSizes sizes(log_);
-  const Status known = sizes.look_up(plans);
-  std::vector<Result<QueryLayout>> layouts;
-  for (const PhysicalPlan* plan : plans) {
-    if (known) {
-      layouts.push_back(layout_to_run(sizes, *plan));
-    } else {
-      layouts.emplace_back(known.error());
-    }
-  }
-  const auto control = take_control();
-  if (!control) return control.error();
-  control_.assert_held();
-  Runs runs;
-  Status outcome;
-  for (std::size_t i = 0; i < starts.size(); ++i) {
-    const std::string& id = starts[i].plan->query_id;
-    if (is_known(id)) {
-      if (outcome) outcome = user_error("the query {} is running already", id);
-    } else if (layouts[i]) {
-      runs.push_back(enlist(starts[i], std::move(*layouts[i])));
-    } else {
-      put_off(starts[i], layouts[i].error());
-    }
-  }
-  if (Status launched = launch(runs, -1, kStatementWait); !launched && outcome) outcome = launched;
-  return outcome;
-}
-
-Status EngineImpl::tell_workers(const std::vector<Worker*>& workers, std::chrono::milliseconds at_most,
-                                const std::function<bool(Worker& worker, std::chrono::milliseconds left)>& tell) {
-  const bool bounded = at_most != Worker::kForEver;
-  const auto deadline = bounded ? Clock::now() + at_most : Clock::time_point{};
-  Status outcome;
-  for (Worker* worker : workers) {
-    const auto left = bounded ? std::max(std::chrono::milliseconds{0},
-                                         std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()))
-                              : at_most;
-    if (!tell(*worker, left) && outcome) outcome = busy(worker->index());
-  }
-  return outcome;
-}
-
-Error EngineImpl::busy(std::size_t worker) {
-  const QueryRun* const busy_with = workers_.at(static_cast<int>(worker)).working_on();
-  std::string with = "a commit";
-  for (const auto& run : all_runs())
-    if (run.get() == busy_with) with = "a step of the query " + run->plan->query_id;
-  return external_error(
-      "worker {} has not come to this within {} s, for it does not come to an end of {}: it will be done when it does",
-      worker, kStatementWait.count(), with);
-}
-
-// Whoever holds it may wait for a worker that hangs.
-Result<std::unique_lock<std::mutex>> EngineImpl::take_control() {
-  const auto deadline = Clock::now() + kStatementWait;
-  std::unique_lock<std::mutex> lock(control_, std::defer_lock);
-  while (!lock.try_lock()) {
-    if (Clock::now() >= deadline)
-      return external_error(
-          "slots are being moved or queries started again, and a worker does not come to it within {} s: try again",
-          kStatementWait.count());
-    std::this_thread::sleep_for(kIdlePoll);
-  }
-  return lock;
-}
-
 bool EngineImpl::is_known(const std::string& query_id) {
   const MutexLock lock(mutex_);
   return runs_.contains(query_id) || waiting_.contains(query_id);
@@ -314,66 +232,6 @@ std::shared_ptr<QueryRun> EngineImpl::enlist(const Start& start, QueryLayout lay
   runs_[start.plan->query_id] = run;
   waiting_.erase(start.plan->query_id);
   return run;
-}
-
-// Once nobody would start its tasks again, slots may come and go while those there are commit for the last time.
-Status EngineImpl::stop_query(const std::string& query_id) {
-  std::shared_ptr<QueryRun> run;
-  {
-    const auto control = take_control();
-    if (!control) return control.error();
-    run = find(query_id);
-    if (run) run->stopped = true;
-    const MutexLock lock(mutex_);
-    runs_.erase(query_id);
-    waiting_.erase(query_id);
-  }
-  Status outcome;
-  if (run) {
-    outcome =
-        tell_workers(workers_.of(run->group), kStatementWait, [&](Worker& worker, std::chrono::milliseconds left) {
-          return worker.drop_tasks([run](const Task& task) { return task.run_is(*run); }, true, left);
-        });
-  }
-  if (standbys_) standbys_->forget(query_id);
-  const MutexLock lock(readers_mutex_);
-  readers_.erase(query_id);
-  return outcome;
-}
-
-Status EngineImpl::pause_query(const std::string& query_id) {
-  return set_paused(query_id, true);
-}
-
-Status EngineImpl::resume_query(const std::string& query_id, std::optional<GoOn> lost) {
-  if (auto resumed = set_paused(query_id, false); !resumed) return resumed;
-  const auto control = take_control();
-  if (!control) return control.error();
-  if (const auto run = find(query_id)) {
-    run->lost_records = lost;
-    run->lost_records_since = Clock::now();
-    if (run->failed) run->try_now();
-  }
-  const MutexLock lock(mutex_);
-  if (const auto waiting = waiting_.find(query_id); waiting != waiting_.end()) waiting->second.due = Clock::now();
-  return {};
-}
-
-Status EngineImpl::set_paused(const std::string& query_id, bool paused) {
-  const auto control = take_control();
-  if (!control) return control.error();
-  const auto run = find(query_id);
-  if (!run) {
-    const MutexLock lock(mutex_);
-    const auto waiting = waiting_.find(query_id);
-    if (waiting == waiting_.end()) return user_error("the query {} does not run here", query_id);
-    waiting->second.paused = paused;
-    return {};
-  }
-  run->paused = paused;
-  return tell_workers(workers_.of(run->group), kStatementWait, [&](Worker& worker, std::chrono::milliseconds left) {
-    return worker.pause_changed(query_id, left);
-  });
 }
 
 std::optional<QueryStatus> EngineImpl::status(const std::string& query_id) {

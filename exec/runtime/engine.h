@@ -33,6 +33,7 @@ struct EngineOptions {
   std::chrono::milliseconds retry_first{1000}, retry_longest{60'000};
   std::size_t state_memory_bytes = 256 << 20;
   std::size_t transient_memory_bytes = 64 << 20;              // of one transient query: state and rows on their way
+  int own_readers = 64;                                       // see Engine::own_reader
   std::size_t pull_cache_bytes = 64 << 20;                    // columns of tables kept for pull queries to come
   std::size_t batch_rows = kMaxBatchRows;                     // tests run with 1
   std::chrono::milliseconds keep_state_elsewhere{3'600'000};  // of slots that others have taken over
@@ -214,6 +215,10 @@ class Engine {
   virtual Result<std::unique_ptr<TransientQuery>> run_transient(std::shared_ptr<const PhysicalPlan> plan,
                                                                 bool until_end, TransientEvents events,
                                                                 std::vector<std::int64_t> from = {}) = 0;
+
+  /// Room for one who reads topics with a thread and a reader of his own, as long as it is held; transient queries that
+  /// end take it themselves. An error: as many as there may be have it.
+  virtual Result<std::shared_ptr<void>> own_reader() = 0;
 
   /// The tasks that run here, by worker.
   virtual std::vector<TaskStatus> tasks() = 0;

@@ -65,6 +65,8 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   void hand_over() override;
   void kill() override;
 
+  Result<std::shared_ptr<void>> own_reader() override;
+
   Log& log() { return log_; }
   const EngineOptions& options() const { return options_; }
   const EngineEvents& events() const { return events_; }
@@ -123,16 +125,25 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   std::map<SlotId, std::int64_t> behind() override {
     return standbys_ ? standbys_->behind() : std::map<SlotId, std::int64_t>();
   }
-  /// An error tells of workers that have not come to it within `at_most`.
-  Status launch(const Runs& runs, int only_worker = -1, std::chrono::milliseconds at_most = Worker::kForEver)
-      REQUIRES(control_);
-  /// Calls `tell` for each worker with what is left of `at_most`. False of it: that one has not come to it.
-  Status tell_workers(const std::vector<Worker*>& workers, std::chrono::milliseconds at_most,
+  /// As tell_workers().
+  Status launch(const Runs& runs, int only_worker = -1) REQUIRES(control_);
+  /// Nobody waits longer for a worker, but those who have to know that it has stopped.
+  static constexpr std::chrono::seconds kAnswerWait{4};
+  /// Calls `tell` for each worker with what is left of kAnswerWait. False of it: that one has not come to it yet, which
+  /// the error tells; what one is told it does in order.
+  Status tell_workers(const std::vector<Worker*>& workers,
                       const std::function<bool(Worker& worker, std::chrono::milliseconds left)>& tell);
-  /// What a statement says of a worker that does not come to it.
+  /// Has the tasks of a run dropped.
+  Status drop_everywhere(const std::shared_ptr<QueryRun>& run, bool commit);
   Error busy(std::size_t worker);
-  /// control_, for a statement, which does not wait for ever for whoever holds it.
-  Result<std::unique_lock<std::mutex>> take_control();
+  /// Makes a change that a statement asks for, with control_, after those before it. An error may tell that it is made
+  /// `late`.
+  using EngineChange = std::function<Status(bool late)>;
+  Status in_turn(EngineChange change);
+  void make_late_changes();
+  using Layouts = std::vector<Result<QueryLayout>>;
+  Status start_now(std::span<const Start> starts, const Layouts& layouts) REQUIRES(control_);
+  Status set_paused(const std::string& query_id, bool paused) REQUIRES(control_);
   using Dealt = std::map<int, std::vector<Worker::NewTask>>;  // by worker
   Status deal(const std::shared_ptr<QueryRun>& run, int only_worker, Dealt& dealt);
   Runs all_runs();
@@ -148,7 +159,6 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   void look_for_partitions();
   void drop_state_elsewhere();
   std::vector<std::string> state_elsewhere();
-  Status set_paused(const std::string& query_id, bool paused);
   void replace_fenced();
   void truncate();
   // Copies of what others own (engine_standby.cpp)
@@ -224,13 +234,15 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   Mutex push_mutex_;
   std::vector<std::weak_ptr<TransientHost>> push_hosts_ GUARDED_BY(push_mutex_);
   std::vector<std::weak_ptr<QueryRun>> watched_ GUARDED_BY(push_mutex_);
+  const std::shared_ptr<std::atomic<int>> own_readers_ = std::make_shared<std::atomic<int>>(0);
 
   Mutex reports_mutex_;
   std::vector<std::vector<TaskStatus>> reports_ GUARDED_BY(reports_mutex_);  // by worker, as it said last
 
   Mutex notes_mutex_;  // what workers leave for the housekeeper
   std::set<int> fenced_ GUARDED_BY(notes_mutex_);
-  bool backing_up_ GUARDED_BY(notes_mutex_) = false;  // nothing is truncated meanwhile
+  std::vector<EngineChange> late_changes_ GUARDED_BY(notes_mutex_);  // in order
+  bool backing_up_ GUARDED_BY(notes_mutex_) = false;                 // nothing is truncated meanwhile
   std::map<TopicPartition, std::int64_t> read_up_to_ GUARDED_BY(notes_mutex_);
   std::condition_variable house_wake_;
   Clock::time_point last_refresh_{}, last_state_look_{}, last_standby_look_{};

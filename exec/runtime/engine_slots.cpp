@@ -166,7 +166,7 @@ Result<bool> EngineImpl::pass_over_lost(QueryRun& run, std::size_t subtopology, 
 
 // Adds the tasks whose slots are ours; those that run already stay as they are. A worker gets all of its own at once,
 // so that those over one topic begin to read it together.
-Status EngineImpl::launch(const Runs& runs, int only_worker, std::chrono::milliseconds at_most) {
+Status EngineImpl::launch(const Runs& runs, int only_worker) {
   Runs ours;
   std::vector<SlotId> slots;
   for (const auto& run : runs) {
@@ -194,7 +194,7 @@ Status EngineImpl::launch(const Runs& runs, int only_worker, std::chrono::millis
   }
   std::vector<Worker*> concerned;
   for (const auto& [worker, tasks] : dealt) concerned.push_back(&workers_.at(worker));
-  return tell_workers(concerned, at_most, [&](Worker& worker, std::chrono::milliseconds left) {
+  return tell_workers(concerned, [&](Worker& worker, std::chrono::milliseconds left) {
     return worker.add_tasks(std::move(dealt[static_cast<int>(worker.index())]), left);
   });
 }
@@ -237,6 +237,7 @@ void EngineImpl::keep_house_once() {
   if (membership_)
     if (auto polled = membership_->poll(kHousePoll); !polled) spdlog::warn("membership: {}", polled.error().message);
   look_after_standbys();
+  make_late_changes();
   replace_fenced();
   restart_failed();
   start_waiting();
@@ -290,8 +291,8 @@ void EngineImpl::restart_failed() {
     if (stopping_) return;
     const MutexLock control(control_);
     if (find(run->plan->query_id) != run) continue;
-    for (Worker* worker : workers_.of(run->group))
-      worker->drop_tasks([run](const Task& task) { return task.run_is(*run); }, false);
+    if (const Status dropped = drop_everywhere(run, false); !dropped)
+      spdlog::warn("query {}: {}", run->plan->query_id, dropped.error().message);
     ++run->restarts;
     run->started();
     static_cast<void>(launch({run}).has_value());
@@ -340,8 +341,8 @@ void EngineImpl::look_for_partitions() {
     if (stopping_) return;  // the workers may have ended
     if (!layout || find(run->plan->query_id) != run) continue;
     spdlog::warn("query {}: a source topic has got more partitions", run->plan->query_id);
-    for (Worker* worker : workers_.of(run->group))
-      worker->drop_tasks([run](const Task& task) { return task.run_is(*run); }, true);
+    if (const Status dropped = drop_everywhere(run, true); !dropped)
+      spdlog::warn("query {}: {}", run->plan->query_id, dropped.error().message);
     {
       const MutexLock lock(mutex_);
       runs_.erase(run->plan->query_id);

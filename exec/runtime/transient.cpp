@@ -31,6 +31,11 @@ TransientRun::~TransientRun() {
 }
 
 Status TransientRun::open() {
+  if (until_end_) {
+    auto own = engine_.own_reader();
+    if (!own) return own.error();
+    own_reader_ = std::move(*own);
+  }
   TopicSizes sizes(engine_.log());
   auto layout = make_layout(sizes, *plan_, 1);
   if (!layout) return layout.error();

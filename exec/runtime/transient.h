@@ -49,6 +49,7 @@ class TransientRun final : public TransientQuery, private RowReceiver {
   bool moved_ = true;                    // since on_position heard last
   RowLimit limit_;
   std::shared_ptr<QueryRun> run_;
+  std::shared_ptr<void> own_reader_;  // where the host is its own
   std::shared_ptr<TransientHost> host_;
   std::vector<std::string> exchanged_;  // topics of its own in the host's exchange
   std::deque<Batch> pending_;

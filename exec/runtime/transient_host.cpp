@@ -74,6 +74,18 @@ void TransientHost::after_round() {
   for (TransientRun* run : runs_) run->after_round();
 }
 
+Result<std::shared_ptr<void>> EngineImpl::own_reader() {
+  const int most = options_.own_readers;
+  if (own_readers_->fetch_add(1) >= most) {
+    own_readers_->fetch_sub(1);
+    return unavailable_error(
+        "{} PRINTs and pull queries that read topics are running, as many as millrace.topic.readers.max allows: try "
+        "again, or raise it",
+        most);
+  }
+  return std::shared_ptr<void>(nullptr, [count = own_readers_](void*) { count->fetch_sub(1); });
+}
+
 /// The one with the fewest of as many as there are workers.
 Result<std::shared_ptr<TransientHost>> EngineImpl::push_host() {
   const MutexLock lock(push_mutex_);

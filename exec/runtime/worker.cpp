@@ -133,13 +133,20 @@ bool Worker::call_within(std::function<void()> work, std::chrono::milliseconds w
     return true;
   }
   auto done = std::make_shared<std::promise<void>>();
-  const bool posted = inbox_.post([done, work] {
+  const bool posted = inbox_.post([this, done, work] {
+    awaited_in_vain_ = false;
     work();
     done->set_value();
   });
   if (posted) {
     wake();
-    return done->get_future().wait_for(wait) == std::future_status::ready;
+    if (awaited_in_vain_) wait = std::chrono::milliseconds{0};
+    const std::future<void> answer = done->get_future();
+    if (answer.wait_for(wait) == std::future_status::ready) return true;
+    awaited_in_vain_ = true;
+    const bool answered = answer.wait_for(std::chrono::milliseconds{0}) == std::future_status::ready;
+    if (answered) awaited_in_vain_ = false;
+    return answered;
   }
   do_here(work);
   return true;

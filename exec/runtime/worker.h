@@ -87,7 +87,8 @@ class Worker {
   void wake() { feeds_->wake(); }
   /// Runs `work` between two rounds, on the worker's thread where it has one, and waits for it.
   void call(std::function<void()> work);
-  /// As call(), but waits no longer than so. False: it may be done later, so `work` owns what it touches.
+  /// As call(), but waits no longer than so, and not at all where it has not come to what it was told before. False: it
+  /// may be done later, so `work` owns what it touches.
   bool call_within(std::function<void()> work, std::chrono::milliseconds wait);
   /// Called at the end of every round and before one sleeps, on the thread that runs it, without locks. To be set
   /// before start().
@@ -232,6 +233,7 @@ class Worker {
   std::optional<Error> trouble_ GUARDED_BY(trouble_mutex_);
   std::atomic<bool> retiring_{false}, stopping_{false};
   std::atomic<const QueryRun*> working_on_{nullptr};
+  std::atomic<bool> awaited_in_vain_{false};
   std::function<void()> after_round_;
   std::thread thread_;
 };

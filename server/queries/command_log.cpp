@@ -169,13 +169,17 @@ class TopicCommandLog final : public CommandLog {
 
   // What follows from the commands, then those who wait for them.
   void finish() {
+    std::string unfinished;
     try {
-      if (events_.applied && !accepted_.empty()) events_.applied(accepted_);
+      if (events_.applied && !accepted_.empty()) unfinished = events_.applied(accepted_);
     } catch (const std::exception& error) {
       spdlog::error("command log: {}", error.what());
     }
     const MutexLock lock(mutex_);
-    for (CommandOutcome& outcome : applying_) outcomes_[outcome.sequence] = std::move(outcome);
+    for (CommandOutcome& outcome : applying_) {
+      outcome.unfinished = unfinished;
+      outcomes_[outcome.sequence] = std::move(outcome);
+    }
     while (outcomes_.size() > kKeptOutcomes) outcomes_.erase(outcomes_.begin());
     accepted_.clear();
     applying_.clear();

@@ -14,8 +14,9 @@ namespace millrace::inline server {
 /// How a command fared when it was applied.
 struct CommandOutcome {
   std::int64_t sequence = -1;
-  bool stale = false;          // validated against an older catalog: validate again
-  std::optional<Error> error;  // it could not be applied
+  bool stale = false;           // validated against an older catalog: validate again
+  std::optional<Error> error;   // it could not be applied
+  std::string unfinished = {};  // what of it is carried out later
 };
 
 /// The single-partition topic through which every change of the catalog goes, and the thread that applies it.
@@ -24,8 +25,8 @@ class CommandLog {
  public:
   struct Events {
     /// Commands were accepted, in log order: those that were submitted together are told together, as far as possible.
-    /// Runs on the log's thread.
-    std::function<void(const std::vector<Command>& commands)> applied;
+    /// Runs on the log's thread. Gives what is carried out later.
+    std::function<std::string(const std::vector<Command>& commands)> applied;
   };
 
   /// Creates the topic when it is missing, replays it to its end, calls `replayed` with the outcome, then follows it on

@@ -268,7 +268,12 @@ json::object ServiceImpl::status_entity(const Step& step, const std::string& sta
 }
 
 json::object ServiceImpl::accepted_entity(const Step& step, const std::optional<CommandOutcome>& outcome) {
-  return outcome ? status_entity(step, "SUCCESS", outcome->sequence) : status_entity(step, "QUEUED", -1);
+  if (!outcome) return status_entity(step, "QUEUED", -1);
+  json::object done = status_entity(step, "SUCCESS", outcome->sequence);
+  if (outcome->unfinished.empty()) return done;
+  done["commandStatus"].as_object()["status"] = "EXECUTING";
+  done["commandStatus"].as_object()["message"] = outcome->unfinished;
+  return done;
 }
 
 // They start what they start together, and cost the log a few round trips in all. Statements that take something away,

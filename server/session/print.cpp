@@ -40,9 +40,10 @@ T checked(Result<T> result, const ast::Print& print) {
 /// Shows the records of a topic on a thread of its own.
 class PrintRun final : public RunningQuery {
  public:
-  PrintRun(const ast::Print& print, bool until_end, std::string id, Log& log, std::shared_ptr<SchemaCache> schemas,
-           ResultSink& sink)
+  PrintRun(const ast::Print& print, bool until_end, std::string id, std::shared_ptr<void> own_reader, Log& log,
+           std::shared_ptr<SchemaCache> schemas, ResultSink& sink)
       : id_(std::move(id)),
+        own_reader_(std::move(own_reader)),
         schemas_(std::move(schemas)),
         interval_(print.interval.value_or(1)),
         left_(print.limit),
@@ -161,6 +162,7 @@ class PrintRun final : public RunningQuery {
   }
 
   const std::string id_;
+  const std::shared_ptr<void> own_reader_;
   const std::shared_ptr<SchemaCache> schemas_;
   std::chrono::milliseconds patience_ = kRegistryPatience;
   const std::int64_t interval_;
@@ -190,8 +192,10 @@ void check_positive(const std::optional<std::int64_t>& number, std::string_view 
 Service::Started run_print(const ast::Print& print, bool until_end, ServiceImpl& service, ResultSink& sink) {
   check_positive(print.interval, "INTERVAL", print);
   check_positive(print.limit, "LIMIT", print);
-  auto run = std::make_unique<PrintRun>(print, until_end, service.next_transient_id("PRINT"), service.log(),
-                                        service.schemas(), sink);
+  auto own = service.engine().own_reader();
+  if (!own) return {nullptr, to_service_error(own.error())};
+  auto run = std::make_unique<PrintRun>(print, until_end, service.next_transient_id("PRINT"), std::move(*own),
+                                        service.log(), service.schemas(), sink);
   run->start();
   return {std::move(run), std::nullopt};
 }

@@ -131,6 +131,7 @@ Status ServiceImpl::start() {
   engine.retry_longest = std::chrono::milliseconds(config().integer("ksql.query.retry.backoff.max.ms"));
   engine.state_memory_bytes = static_cast<std::size_t>(config().integer("millrace.state.memory.bytes"));
   engine.pull_cache_bytes = static_cast<std::size_t>(config().integer("millrace.pull.cache.max.bytes"));
+  engine.own_readers = static_cast<int>(config().integer("millrace.topic.readers.max"));
   engine.transient_memory_bytes = static_cast<std::size_t>(config().integer("millrace.push.memory.bytes"));
   engine.batch_rows = static_cast<std::size_t>(config().integer("millrace.batch.rows"));
   engine.internal_replicas = static_cast<int>(config().integer("ksql.internal.topic.replicas"));
@@ -141,9 +142,10 @@ Status ServiceImpl::start() {
       log_, engine, {.on_record_error = [this](const ProcessingError& error) { processing_log_->report(error); }});
   if (!started) return started.error();
   engine_ = std::move(*started);
-  auto commands = CommandLog::open(log_, service_id, engine.internal_replicas, engine.internal_min_insync, functions_,
-                                   [this](const StatePtr& state) { replayed(state); },
-                                   {.applied = [this](const std::vector<Command>& commands) { applied(commands); }});
+  auto commands =
+      CommandLog::open(log_, service_id, engine.internal_replicas, engine.internal_min_insync, functions_,
+                       [this](const StatePtr& state) { replayed(state); },
+                       {.applied = [this](const std::vector<Command>& commands) { return applied(commands); }});
   if (!commands) return commands.error();
   commands_ = std::move(*commands);
   create_processing_log();
@@ -180,35 +182,42 @@ void ServiceImpl::create_processing_log() {
 void ServiceImpl::replayed(const StatePtr& state) {
   std::vector<Engine::Start> starts;
   for (const auto& [id, query] : state->queries) starts.push_back({query->plan, query->paused, query->identity});
-  start_queries(starts);
+  static_cast<void>(start_queries(starts));
 }
 
-void ServiceImpl::applied(const std::vector<Command>& commands) {
+std::string ServiceImpl::applied(const std::vector<Command>& commands) {
+  std::string unfinished;
+  const auto note = [&](Status done) {
+    if (!done && done.error().retriable() && unfinished.empty()) unfinished = done.error().message;
+  };
   std::vector<Engine::Start> starts;
   for (const Command& command : commands) {
     for (const Change& change : command.changes) {
       if (change.kind == Change::Kind::start_query) {
         const auto same = [&](const Engine::Start& start) { return start.plan->query_id == change.query->id; };
-        if (std::ranges::any_of(starts, same)) start_queries(starts);
-        if (engine_->status(change.query->id)) (void)engine_->stop_query(change.query->id);  // CREATE OR REPLACE
+        if (std::ranges::any_of(starts, same)) note(start_queries(starts));
+        if (engine_->status(change.query->id)) note(engine_->stop_query(change.query->id));  // CREATE OR REPLACE
         starts.push_back({change.query->plan, false, change.query->identity});
       } else if (change.kind == Change::Kind::stop_query || change.kind == Change::Kind::pause_query ||
                  change.kind == Change::Kind::resume_query) {
-        start_queries(starts);
-        change_engine(change);
+        note(start_queries(starts));
+        note(change_engine(change));
       }
     }
     for (const auto& [name, reason] : command.unreadable) {
-      start_queries(starts);
-      if (engine_->status(name)) (void)engine_->stop_query(name);  // it is another one now
+      note(start_queries(starts));
+      if (engine_->status(name)) note(engine_->stop_query(name));  // it is another one now
     }
   }
-  start_queries(starts);
+  note(start_queries(starts));
+  return unfinished;
 }
 
-void ServiceImpl::start_queries(std::vector<Engine::Start>& starts) {
-  if (starts.empty()) return;
-  if (Status done = engine_->start_queries(std::exchange(starts, {})); !done) spdlog::error("{}", done.error().message);
+Status ServiceImpl::start_queries(std::vector<Engine::Start>& starts) {
+  if (starts.empty()) return {};
+  Status done = engine_->start_queries(std::exchange(starts, {}));
+  if (!done) spdlog::error("{}", done.error().message);
+  return done;
 }
 
 namespace {
@@ -220,7 +229,7 @@ std::optional<Engine::GoOn> go_on(const std::string& offset_reset) {
 
 }  // namespace
 
-void ServiceImpl::change_engine(const Change& change) {
+Status ServiceImpl::change_engine(const Change& change) {
   Status done;
   switch (change.kind) {
     case Change::Kind::stop_query:
@@ -233,9 +242,10 @@ void ServiceImpl::change_engine(const Change& change) {
       done = engine_->resume_query(change.name, go_on(change.value));
       break;
     default:
-      return;
+      return {};
   }
   if (!done) spdlog::error("query {}: {}", change.name, done.error().message);
+  return done;
 }
 
 SessionProperties ServiceImpl::session_properties(const Request& request, bool any_name) const {

@@ -101,9 +101,9 @@ class ServiceImpl final : public Service {
 
  private:
   void replayed(const StatePtr& state);
-  void applied(const std::vector<Command>& commands);
-  void change_engine(const Change& change);
-  void start_queries(std::vector<Engine::Start>& starts);
+  std::string applied(const std::vector<Command>& commands);
+  Status change_engine(const Change& change);
+  Status start_queries(std::vector<Engine::Start>& starts);
   void create_processing_log();
   void open_audit();
   /// Whether a statement of a file of queries has been run before. Throws SqlError when another one runs in its place.

@@ -45,6 +45,25 @@ class HangTest(unittest.TestCase):
             self.server.sql(statement.replace("$", id_), seconds=10)
             self.assertLess(time.monotonic() - began, 5, statement)
 
+    def test_statements_go_on(self):
+        """They are carried out when the worker comes to them, and say that it has not yet."""
+        self.hang()
+
+        def status(text):
+            return self.server.sql(text, seconds=20)[-1]["commandStatus"]
+
+        for text in (f"CREATE TABLE m WITH (kafka_topic='{self.tag}m') AS SELECT k, COUNT(*) AS n FROM s GROUP BY k;",
+                     "PAUSE ALL;", "RESUME ALL;", f"CREATE STREAM o (k STRING KEY) WITH (kafka_topic='{self.tag}o', "
+                     "value_format='JSON', partitions=1);", "DROP TABLE m DELETE TOPIC;"):
+            found = status(text)
+            if text.startswith("CREATE STREAM"):
+                self.assertEqual(found["status"], "SUCCESS", found)
+            else:
+                self.assertEqual(found["status"], "EXECUTING", found)
+                self.assertIn("Worker 0 is at a commit", found["message"])
+        ids = [query["id"] for query in self.server.sql("SHOW QUERIES;", seconds=20)[0]["queries"]]
+        self.assertEqual(len(ids), 1, ids)
+
     def test_it_ends(self):
         self.hang()
         began = time.monotonic()

@@ -9,9 +9,10 @@ import threading
 import time
 import unittest
 
-from server import BROKER, Server, eventually
+from server import BROKER, Refused, Server, eventually
 
 MANY = 200
+READERS = 3
 
 
 class Push:
@@ -53,6 +54,7 @@ class Push:
 class PushTest(unittest.TestCase):
     def setUp(self):
         self.server = Server(BROKER, {"ksql.max.push.queries": 2 * MANY, "millrace.push.memory.bytes": 4 << 20,
+                                      "millrace.topic.readers.max": READERS,
                                       "ksql.service.id": f"push{random.randrange(1 << 30)}_"})
         self.addCleanup(self.server.close)
         self.server.start()
@@ -126,6 +128,30 @@ class PushTest(unittest.TestCase):
         slow.read()
         eventually(lambda: len(slow.rows) == 4000, 30, "it gets all of its rows when it reads")
         self.assertEqual(sorted(row[1] for row in slow.rows), list(range(4000)))
+
+    def test_those_with_a_reader_of_their_own(self):
+        """Each PRINT, and each pull query on a stream, has a thread and a client of the log: there are only so many."""
+        self.send(0, 5)
+        prints = []
+        for _ in range(READERS):
+            connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
+            connection.request("POST", "/query", json.dumps({"ksql": f"PRINT '{self.tag}s' FROM BEGINNING;"}))
+            prints.append((connection, connection.getresponse()))
+            self.assertEqual(prints[-1][1].status, 200)
+        for attempt in (lambda: self.server.rows("SELECT * FROM s;"),
+                        lambda: self.server.request("POST", "/query", json.dumps({"ksql": f"PRINT '{self.tag}s' LIMIT 1;"}))):
+            try:
+                status, answer = attempt()
+                refused = status, json.loads(answer)
+            except Refused as error:
+                refused = error.status, error.answer
+            self.assertEqual(refused[0], 503, refused)
+            self.assertIn("millrace.topic.readers.max", refused[1]["message"])
+        self.assertIn(b"rowtime", prints[0][1].readline() + prints[0][1].readline() + prints[0][1].readline())
+        for connection, answer in prints:
+            answer.close()
+            connection.close()
+        eventually(lambda: len(self.server.rows("SELECT * FROM s;")) == 5, 20, "there is room again")
 
     def test_one_that_fails(self):
         quick = self.push("SELECT v FROM s EMIT CHANGES;")
