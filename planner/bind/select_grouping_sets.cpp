@@ -79,10 +79,14 @@ void read_sets(const ast::Grouping& grouping, const Scope& scope, Clauses& claus
       throw SqlError(Code::invalid_statement, grouping.span, "GROUP BY has the same set twice.")
           .hint("a table has one row for each group");
   const bool nothing = std::ranges::find(clauses.sets, std::size_t{0}) != clauses.sets.end();
-  if (nothing && clauses.group.size() < 2)
+  const bool told = std::ranges::any_of(clauses.items, [](const OutputItem& item) {
+    const auto* call = item.expr->as<ast::Call>();
+    return call && call->name.text == "GROUPING";
+  });
+  if (nothing && clauses.group.size() < 2 && !told)
     throw SqlError(Code::invalid_key, grouping.span,
                    "The group of all rows would have no key: its only column is NULL.")
-        .hint("group by two columns at least, or write a query without GROUP BY for all rows");
+        .hint("select GROUPING of the column too, which becomes part of the key");
 }
 
 ast::ExprPtr grouping_call(const ast::Expression& expr, const Clauses& clauses) {

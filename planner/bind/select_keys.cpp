@@ -6,9 +6,11 @@
 
 #include "parser/ast/format.h"
 #include "planner/bind/ast_rewrite.h"
+#include "planner/bind/coercion.h"
 #include "planner/bind/dialect.h"
 #include "planner/bind/expr_binder.h"
 #include "planner/bind/formats.h"
+#include "planner/bind/select_grouping_sets.h"
 
 namespace millrace::inline planner {
 
@@ -73,6 +75,15 @@ void KeyChange::rekey_sets(KeyedPlan& plan, const std::vector<ast::ExprPtr>& exp
     node.keys.push_back({column, make_column(node.keys.size(), column.type, column.name)});
     key.column.role = ColumnRole::value;
     expand.keys.push_back(std::move(key));
+  }
+  // The group of all rows has no value in its only column: that it lacks it is the rest of its key.
+  if (exprs.size() == 1 && std::ranges::find(sets, std::size_t{0}) != sets.end()) {
+    const ast::Identifier grouping{.text = "GROUPING", .quoted = false, .span = exprs[0]->span};
+    const auto call = make_ast(ast::Call{.name = grouping, .arguments = {exprs[0]}}, exprs[0]->span);
+    const std::string name(ExpandNode::kLacks);
+    node.keys.push_back({ColumnDef{.name = name, .type = Type::integer(), .role = ColumnRole::key},
+                         cast_to(make_column(1, Type::bigint(), name), Type::integer())});
+    plan.keys.push_back({plan.keys.size(), Type::integer(), {grouping_call(*call, clauses_)}});
   }
   scope_.shift(expand.keys.size() + 1 + node.keys.size());
   node.input = make_node(std::move(expand));
