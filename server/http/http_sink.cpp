@@ -138,6 +138,7 @@ bool HttpSink::take_row(const Batch& batch, std::size_t row) {
 
 void HttpSink::token(const std::string& token) {
   if (is_closed()) return;
+  if (!apart_) return writer_->token(token, buffer_);
   std::string text;
   writer_->token(token, text);
   send(std::move(text));

@@ -78,8 +78,10 @@ def make_script(seed):
         relation = builder.add()
         if relation is not None:
             made.append(relation)
+    builder.add_contents()
+    early, late = builder.indexes(made)  # filled as rows come, and from what is there
     lines = [f"# Made by tests/oracle, seed {seed}."]
-    for statement in world.statements:
+    for statement in world.statements + early:
         lines += ["statement ok", statement]
     for feed in world.feeds:
         lines += [f"feed {feed.source.lower()}"] + feed.lines
@@ -87,7 +89,8 @@ def make_script(seed):
         once = relation.kind == "stream" or relation.final
         lines.append(f"{'bag' if once else 'final'} {relation.name.lower()}")
         lines += [row_line(relation, row) for row in rows_of(world, relation)]
-    builder.add_contents()
+    for statement in late:
+        lines += ["statement ok", statement]
     for _ in range(PULLS_PER_FILE):
         query, rows = builder.pull()
         lines += ["query", query + ";"] + [json_text(list(row)) for row in rows]

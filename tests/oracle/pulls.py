@@ -16,6 +16,18 @@ class PullQueries:
             self.db.execute(f"CREATE VIEW pull_{relation.name} AS SELECT {names} FROM {relation.name} WHERE {which}")
             self.contents.append(relation)
 
+    def indexes(self, made):
+        """Statements that index some of the tables which queries keep."""
+        early, late = [], []
+        for relation in made:
+            columns = [c.name for c in relation.columns if c.type in ("INT", "BIGINT", "STRING")]
+            if relation not in self.contents or relation.kind != "table" or not columns or self.random.random() < 0.6:
+                continue
+            chosen = self.random.sample(columns, min(len(columns), self.random.randrange(1, 3)))
+            statement = f"CREATE INDEX BY_{relation.name} ON {relation.name} ({', '.join(chosen)});"
+            self.random.choice([early, late]).append(statement)
+        return early, late
+
     def source(self, alias):
         """A relation or a query in FROM, in both languages, and its columns under the alias."""
         relation = self.random.choice(self.contents)
