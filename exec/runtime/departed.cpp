@@ -79,6 +79,9 @@ DepartedProcesses::Ids DepartedProcesses::find_gone() {
   if (own == now.end()) return {};  // the group may have gone on without this process: what it is told means nothing
   Ids gone;
   std::set_difference(known_.begin(), known_.end(), now.begin(), now.end(), std::inserter(gone, gone.end()));
+  // A process that has come back with another number of workers has the writers that it had.
+  for (const std::string& member : now)
+    std::erase_if(gone, [&](const std::string& one) { return process_of(one).first == process_of(member).first; });
   const bool looks = std::distance(now.begin(), own) < kWhoLooks;
   known_ = std::move(now);
   return looks ? gone : Ids{};

@@ -84,6 +84,15 @@ TEST_F(DepartedTest, WhoeverIsNotInTheGroupEndsNothing) {
   EXPECT_FALSE(fenced(*writer));
 }
 
+TEST_F(DepartedTest, OneThatIsBackUnderAnotherIdKeepsItsWriters) {
+  const auto writer = open_writer(ProcessWriters{"s_", "back"}.worker(0));
+  DepartedProcesses departed(*bench_.log, group_, "s_", member_id_of("own", 1), 1);
+  members(departed, {member_id_of("back", 1), member_id_of("own", 1)});
+  members(departed, {member_id_of("back", 1), member_id_of("back", 4), member_id_of("own", 1)});
+  members(departed, {member_id_of("back", 4), member_id_of("own", 1)});
+  EXPECT_FALSE(fenced(*writer));
+}
+
 // Ids of earlier builds are those of processes alone.
 TEST_F(DepartedTest, OneThatDoesNotTellHasAsManyWorkersAsThisOne) {
   const auto first = open_writer(ProcessWriters{"s_", "old.x"}.worker(0)),
