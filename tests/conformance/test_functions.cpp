@@ -113,6 +113,7 @@ struct CollectFirst {
   void merge(Object& into, const Object& from) const {
     into.items.insert(into.items.end(), from.items.begin(), from.items.end());
   }
+  std::size_t heap_size(const Object& object) const { return heap::bytes(object.items); }
   void encode(const Object& object, std::string& out) const {
     codec::put_unsigned(object.items.size(), out);
     for (const Value& item : object.items) codec::put_value(item, type, out);
@@ -144,6 +145,7 @@ struct SumOfStructs {
     into.a += from.a;
     into.b += from.b;
   }
+  std::size_t heap_size(const Object&) const { return 0; }
   void encode(const Object& object, std::string& out) const {
     codec::put(object.a, out);
     codec::put(object.b, out);
