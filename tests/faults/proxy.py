@@ -104,6 +104,7 @@ class Proxy:
             self.close_link(*link)
 
     def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)  # so that accept() lets go of the port
         self.listener.close()
         self.cut()
 

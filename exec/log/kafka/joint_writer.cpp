@@ -65,7 +65,8 @@ Result<JointWriter::Topic*> JointWriter::open_topic(const std::string& name) {
   if (!place) return place.error();
   Other& other = others_.try_emplace(place->cluster, Other{place->cluster}).first->second;
   if (!other.writer) {
-    auto made = KafkaWriter::make(*place->cluster, id_, nullptr);
+    // By another id: two names may be of one cluster, or of this one.
+    auto made = KafkaWriter::make(*place->cluster, fmt::format("{}@{}", id_, place->cluster->name()), nullptr);
     if (!made) return place->cluster->told(made.error());
     other.writer = std::move(*made);
   }

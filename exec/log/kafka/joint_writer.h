@@ -25,7 +25,7 @@ class KafkaLog;
 /// had under way, so that nothing old arrives behind what is new.
 class JointWriter final : public Writer {
  public:
-  /// `id`: transactional id, also in the other clusters.
+  /// `id`: transactional id; in other clusters with their name behind it.
   JointWriter(KafkaLog& log, std::string id, std::unique_ptr<KafkaWriter> home);
   ~JointWriter() override;
 
