@@ -75,7 +75,7 @@ class BrokerTest(unittest.TestCase):
         proxies, address = in_front_of(os.environ["MILLRACE_TEST_BROKER_DIR"])
         for proxy in proxies:
             self.addCleanup(proxy.close)
-        name = f"slow{self.rng.randrange(1 << 30)}_"
+        name = f"slow{random.SystemRandom().randrange(1 << 40)}_"
         server = Server(address, {"ksql.service.id": name, "commit.interval.ms": 200, **(settings or {})})
         self.addCleanup(server.close)
         server.start()
