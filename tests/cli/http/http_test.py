@@ -237,15 +237,15 @@ class Queries(unittest.TestCase):
         return lines, after
 
     def test_pages_are_of_one_answer(self):
-        run("CREATE STREAM many (k STRING KEY, v INT) WITH (kafka_topic='many', value_format='JSON', partitions=1);")
-        run("CREATE TABLE paged AS SELECT k, SUM(v) AS v FROM many GROUP BY k;")
+        run("CREATE STREAM leaves (k STRING KEY, v INT) WITH (kafka_topic='leaves', value_format='JSON', partitions=1);")
+        run("CREATE TABLE paged AS SELECT k, SUM(v) AS v FROM leaves GROUP BY k;")
         for i in range(5):
-            run(f"INSERT INTO many (k, v) VALUES ('k{i}', {i});")
+            run(f"INSERT INTO leaves (k, v) VALUES ('k{i}', {i});")
         wait_for(lambda: rows("SELECT COUNT(*) FROM paged;") == [[5]])
         sql = "SELECT k, v FROM paged ORDER BY v;"
         first, token = self.page(sql)
         self.assertEqual(first, [["k0", 0], ["k1", 1]])
-        run("INSERT INTO many (k, v) VALUES ('new', 2);")
+        run("INSERT INTO leaves (k, v) VALUES ('new', 2);")
         wait_for(lambda: rows("SELECT COUNT(*) FROM paged;") == [[6]])
         second, last = self.page(sql, token)
         self.assertEqual(second, [["k2", 2], ["k3", 3]])
