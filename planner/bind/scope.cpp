@@ -146,9 +146,11 @@ class Qualifier {
     }
     if (std::ranges::find(parameters_, column.name.text) != parameters_.end()) return expr;
     // The windows of the query itself, not those of what it reads.
-    const ScopeSource& first = scope_.sources.front();
-    const bool of_windows = first.plan || (first.def->window && first.def->kind == RelationKind::table);
-    if (scope_.window_aggregation && names_window_bound(column.name.text) && of_windows) return expr;
+    const auto of_windows = [](const ScopeSource& source) {
+      return source.plan || (source.def->window && source.def->kind == RelationKind::table);
+    };
+    if (scope_.window_aggregation && names_window_bound(column.name.text) && of_windows(scope_.sources.front()))
+      return expr;
     if (scope_.find_synthetic(column.name.text) && !scope_.has_column(column.name.text)) return expr;
     std::vector<const ScopeSource*> owners;
     for (const auto& source : scope_.sources) {
