@@ -141,6 +141,28 @@ class AnywhereTest(unittest.TestCase):
         eventually(lambda: self.spread(self.servers), 30, "it joins again")
         self.assertLess(taken, sessions)
 
+    def test_what_is_counted_where_it_is(self):
+        """Groups, filters, first rows and indexes over what three processes keep, quiet and in order."""
+        self.servers[0].start().sql(STATEMENTS)
+        for server in self.servers[1:]:
+            server.start()
+        eventually(lambda: self.spread(self.servers), 60, "all own slots")
+        produce("numbers", (f"k{i}\t" + json.dumps({"n": n}) for i in range(KEYS) for n in range(i % 4 + 1)))
+        self.servers[0].sql("CREATE INDEX by_c ON counts (c);")
+        by_count = [[c, KEYS // 4] for c in range(1, 5)]
+        for server in self.servers:
+            def rows(query):
+                return server.rows(query, seconds=20)
+            eventually(lambda: rows("SELECT COUNT(*) AS n, SUM(c) AS s FROM counts;") == [[KEYS, KEYS * 10 // 4]], 60, "all is counted")
+            self.assertEqual(rows("SELECT c, COUNT(*) AS n FROM counts GROUP BY c ORDER BY c;"), by_count)
+            self.assertEqual(rows("SELECT c, COUNT(*) AS n FROM counts GROUP BY c HAVING c > 2 ORDER BY c;"), by_count[2:])
+            self.assertEqual(rows("SELECT k, n FROM counts ORDER BY n DESC, k LIMIT 3 OFFSET 1;"), [["k15", 3], ["k19", 3], ["k23", 3]])
+            self.assertEqual(sorted(rows("SELECT k FROM counts WHERE c = 1 AND n < 1;")), sorted([f"k{i}"] for i in range(0, KEYS, 4)))
+            self.assertEqual(len(rows("SELECT k FROM counts WHERE n > 0 LIMIT 7;")), 7)
+            self.assertEqual(rows("SELECT COUNT(DISTINCT c) AS d, MAX(k) AS m FROM counts WHERE c <> 4;"), [[3, "k9"]])
+            self.assertEqual(rows("SELECT COUNT(*) AS n FROM counts a JOIN counts b ON a.c = b.c;"), [[KEYS * KEYS // 4]])
+            self.assertEqual(rows("SELECT DISTINCT c FROM counts ORDER BY c DESC;"), [[4], [3], [2], [1]])
+
     def test_every_server_answers_for_all(self):
         self.servers[0].start().sql(STATEMENTS)
         for server in self.servers[1:]:
