@@ -1,5 +1,7 @@
 #include <gmock/gmock.h>
 
+#include <thread>
+
 #include "exec/log/failpoint.h"
 #include "tests/kafka/broker.h"
 
@@ -38,9 +40,13 @@ class KafkaClusters : public testing::Test {
   }
   std::vector<std::string> values(const std::string& topic) {
     std::vector<std::string> found;
-    auto reader = std::move(*log_->reader("values"));
-    const ReadHandle source = *reader->add({topic, 1}, kOffsetBeginning);
+    const TopicPartition partition{topic, 1};
     const auto deadline = Clock::now() + 30s;
+    // The markers of a transaction that has ended may still be on their way.
+    while (log_->bounds(partition, true)->end < log_->bounds(partition, false)->end && Clock::now() < deadline)
+      std::this_thread::sleep_for(5ms);
+    auto reader = std::move(*log_->reader("values"));
+    const ReadHandle source = *reader->add(partition, kOffsetBeginning);
     while (!reader->ended(source) && Clock::now() < deadline) {
       const auto fetch = std::move(*reader->poll(100, 20ms));
       for (std::size_t i = 0; fetch && i < fetch->records.size(); ++i) found.emplace_back(*fetch->records[i].value);
