@@ -68,9 +68,9 @@ class StopTest(unittest.TestCase):
         self.server.process.send_signal(signal.SIGTERM)
         try:
             status = self.server.process.wait(60)
+            self.scenario.note(f"{name}: ended with {status} after {time.monotonic() - began:.1f} s")
         finally:
             undo()
-        self.scenario.note(f"{name}: ended with {status} after {time.monotonic() - began:.1f} s")
         self.assertEqual(status, 0, self.server.log()[-3000:])
         feeding.join()
         self.server.start()
