@@ -25,6 +25,7 @@ PlacedRows::PlacedRows(const PlanNode& input, const std::vector<SortKey>& order,
     : groups_(input), codec_(input.schema), order_(order, input), store_(store), places_(places) {
   for (const ProjectItem& item : row_key) ids_.emplace_back(item.expr);
   places_.fill_by([this](bool all) { return find_places(all); });
+  places_.keep_no_strays();
 }
 
 Result<std::unique_ptr<PlacedRows>> PlacedRows::open(StoreSlot slot, const PlanNode& input,

@@ -40,7 +40,8 @@ Status IndexStore::open_on(const StoreSlot& slot, const MapStore* of) {
 }
 
 Status IndexStore::fill() {
-  const bool all = !in_step();
+  const bool replayed = of_ != nullptr && of_->size() > 0;  // nothing else is in memory yet
+  const bool all = !in_step() || (no_strays_ && replayed);
   if (all)
     if (Status cleared = clear(); !cleared) return cleared;
   filling_ = all;
@@ -59,7 +60,7 @@ Status IndexStore::clear_db() {
 bool IndexStore::has_to_write() const {
   if (db_ == nullptr) return false;
   if (of_ == nullptr || filling_) return unwritten_bytes() > kWorthAFile;
-  if (!known_) return in_step() && of_->has_to_write() && !of_->in_bulk();
+  if (!known_) return !no_strays_ && in_step() && of_->has_to_write() && !of_->in_bulk();
   return unwritten_bytes() > kWorthAFile || of_->has_to_write() || durable_ != of_->durable_position();
 }
 

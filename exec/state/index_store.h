@@ -22,6 +22,8 @@ class IndexStore : public Store {
   /// Calls `load` for the entries of the other store: all of them, or those in memory.
   using Fill = std::function<Status(bool all)>;
   void fill_by(Fill fill) { fill_ = std::move(fill); }
+  /// For who takes each pair for that of an entry as it is: where anything was replayed, all are added anew.
+  void keep_no_strays() { no_strays_ = true; }
   /// Before the other store is changed for the first time.
   Status ready() { return known_ ? Status{} : fill(); }
 
@@ -65,6 +67,7 @@ class IndexStore : public Store {
   const MapStore* of_ = nullptr;
   Fill fill_;
   bool known_ = true, filling_ = false;  // holds what it shall; is about to
+  bool no_strays_ = false;
 };
 
 /// The least key that no key with this prefix reaches; empty: there is none.

@@ -188,11 +188,11 @@ template <class Index>
 class IndexBeside : public testing::Test {
  protected:
   struct Log final : ChangelogSink {
-    Status put(std::string_view key, std::optional<std::string_view>) override {
-      records.emplace_back(key);
+    Status put(std::string_view key, std::optional<std::string_view> value) override {
+      records.emplace_back(key, value.has_value());
       return {};
     }
-    std::vector<std::string> records;
+    std::vector<std::pair<std::string, bool>> records;  // false: it is gone
   };
   void SetUp() override {
     std::filesystem::remove_all(directory_);
@@ -237,15 +237,22 @@ class IndexBeside : public testing::Test {
       if (pair_part(i) == key) return pair_part(i % 10);
     return {};
   }
-  void add(int number) {
+  void add(int number) { change(number, true); }
+  void remove(int number) { change(number, false); }
+  void change(int number, bool present) {
     ASSERT_TRUE(index_->ready());
     KeyBuffer key;
     key.bytes = pair_part(number);
     key.ends.push_back(static_cast<std::uint32_t>(key.bytes.size()));
     Entry* entry = nullptr;
     ASSERT_TRUE(store_->find_or_create(key, {&entry, 1}));
-    store_->put_row(*entry, 5, "row");
-    index_->add(pair_part(number % 10), key.bytes);
+    if (present) {
+      store_->put_row(*entry, 5, "row");
+      index_->add(pair_part(number % 10), key.bytes);
+    } else {
+      store_->remove(*entry);
+      index_->remove(pair_part(number % 10), key.bytes);
+    }
     for (Store* each : {static_cast<Store*>(store_.get()), static_cast<Store*>(index_.get())}) {
       ASSERT_TRUE(each->begin_commit(log_));
       each->commit_done(static_cast<std::int64_t>(log_.records.size()));
@@ -258,8 +265,9 @@ class IndexBeside : public testing::Test {
   void replay(std::size_t to) {
     for (auto at = static_cast<std::size_t>(store_->committed_position()); at < to; ++at) {
       const std::string value = std::string(sizeof(std::int64_t), '\0') + "row";
-      const RecordView record{.key = log_.records[at],
-                              .value = value,
+      const auto& [key, present] = log_.records[at];
+      const RecordView record{.key = key,
+                              .value = present ? std::optional<std::string_view>(value) : std::nullopt,
                               .timestamp = 0,
                               .offset = static_cast<std::int64_t>(at),
                               .headers = {}};
@@ -310,6 +318,31 @@ TYPED_TEST(IndexBeside, AStartAddsWhatWasReplayedOnly) {
   this->crash();
   this->restored();
   EXPECT_EQ(this->count(1), 4u);
+  EXPECT_EQ(this->fills_, "memory ");
+}
+
+TYPED_TEST(IndexBeside, NoPairStaysOfAnEntryThatWasRemovedByWhatIsReplayed) {
+  for (int i = 0; i < 30; ++i) this->add(i);
+  this->spill_both();
+  this->remove(7);
+  for (const bool stops_first : {false, true}) {
+    this->crash();
+    this->index_->keep_no_strays();
+    this->restored();
+    if (stops_first) {  // before anything came
+      this->spill_both();
+      this->crash();
+      this->index_->keep_no_strays();
+      this->restored();
+    }
+    EXPECT_EQ(this->count(7), 2u);
+    EXPECT_EQ(this->fills_, "all ");
+  }
+  this->spill_both();
+  this->crash();
+  this->index_->keep_no_strays();
+  this->restored();
+  EXPECT_EQ(this->count(7), 2u);
   EXPECT_EQ(this->fills_, "memory ");
 }
 
