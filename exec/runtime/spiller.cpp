@@ -10,8 +10,7 @@ namespace millrace::inline exec {
 namespace {
 
 constexpr std::size_t kUndurableLimit = 32 << 20;  // less than a second of restoring
-constexpr double kKept =
-    0.75;  // of the memory, where it has become too much: what leaves is read again when it is used
+constexpr double kKept = 0.5;  // of the memory, where it has become too much: what leaves is read again when it is used
 constexpr std::chrono::milliseconds kLookEvery{100};
 // What was not written for long could lack deletes that the changelog has forgotten.
 constexpr std::chrono::minutes kAllEvery{30};
