@@ -15,6 +15,11 @@ constexpr std::chrono::milliseconds kControlLook{2};
 
 }  // namespace
 
+Error EngineImpl::still_leaving() {
+  return external_error(
+      "A worker has not come to the end of the query that this one takes over from: it begins after that.");
+}
+
 Status EngineImpl::tell_workers(const std::vector<Worker*>& workers,
                                 const std::function<bool(Worker& worker, std::chrono::milliseconds left)>& tell) {
   const auto deadline = Clock::now() + kAnswerWait;
@@ -27,9 +32,30 @@ Status EngineImpl::tell_workers(const std::vector<Worker*>& workers,
 }
 
 Status EngineImpl::drop_everywhere(const std::shared_ptr<QueryRun>& run, bool commit) {
-  return tell_workers(workers_.of(run->group), [&](Worker& worker, std::chrono::milliseconds left) {
-    return worker.drop_tasks([run](const Task& task) { return task.run_is(*run); }, commit, left);
+  const std::vector<Worker*> workers = workers_.of(run->group);
+  std::shared_ptr<std::atomic<int>> left_there;
+  {
+    const MutexLock lock(notes_mutex_);
+    auto& known = leaving_[run->plan->query_id];
+    if (!known) known = std::make_shared<std::atomic<int>>(0);
+    *known += static_cast<int>(workers.size());
+    left_there = known;
+  }
+  return tell_workers(workers, [&](Worker& worker, std::chrono::milliseconds left) {
+    const bool dropped = worker.drop_tasks([run](const Task& task) { return task.run_is(*run); }, commit, left);
+    if (dropped) {
+      --*left_there;
+    } else {
+      worker.call_within([left_there] { --*left_there; }, std::chrono::milliseconds{0});  // after that
+    }
+    return dropped;
   });
+}
+
+bool EngineImpl::is_leaving(const std::string& query_id) {
+  const MutexLock lock(notes_mutex_);
+  std::erase_if(leaving_, [](const auto& query) { return *query.second == 0; });
+  return leaving_.contains(query_id);
 }
 
 Error EngineImpl::busy(std::size_t worker) {
@@ -121,6 +147,9 @@ Status EngineImpl::start_now(std::span<const Start> starts, const Layouts& layou
     const std::string& id = starts[i].plan->query_id;
     if (is_known(id)) {
       if (outcome) outcome = user_error("the query {} is running already", id);
+    } else if (layouts[i] && is_leaving(id)) {
+      put_off(starts[i], still_leaving());
+      if (outcome) outcome = still_leaving();
     } else if (layouts[i]) {
       runs.push_back(enlist(starts[i], *layouts[i]));
     } else {

@@ -133,8 +133,11 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   /// the error tells; what one is told it does in order.
   Status tell_workers(const std::vector<Worker*>& workers,
                       const std::function<bool(Worker& worker, std::chrono::milliseconds left)>& tell);
-  /// Has the tasks of a run dropped.
+  /// Has the tasks of a run dropped. Until they are, is_leaving(): others of the query that begin meanwhile would not
+  /// know what those commit last.
   Status drop_everywhere(const std::shared_ptr<QueryRun>& run, bool commit);
+  bool is_leaving(const std::string& query_id);
+  static Error still_leaving();
   Error busy(std::size_t worker);
   /// Makes a change that a statement asks for, with control_, after those before it. An error may tell that it is made
   /// `late`.
@@ -242,7 +245,9 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   Mutex notes_mutex_;  // what workers leave for the housekeeper
   std::set<int> fenced_ GUARDED_BY(notes_mutex_);
   std::vector<EngineChange> late_changes_ GUARDED_BY(notes_mutex_);  // in order
-  bool backing_up_ GUARDED_BY(notes_mutex_) = false;                 // nothing is truncated meanwhile
+  // Workers that have not come to dropping tasks of a query.
+  std::map<std::string, std::shared_ptr<std::atomic<int>>> leaving_ GUARDED_BY(notes_mutex_);
+  bool backing_up_ GUARDED_BY(notes_mutex_) = false;  // nothing is truncated meanwhile
   std::map<TopicPartition, std::int64_t> read_up_to_ GUARDED_BY(notes_mutex_);
   std::condition_variable house_wake_;
   Clock::time_point last_refresh_{}, last_state_look_{}, last_standby_look_{};

@@ -291,8 +291,8 @@ void EngineImpl::restart_failed() {
     if (stopping_) return;
     const MutexLock control(control_);
     if (find(run->plan->query_id) != run) continue;
-    if (const Status dropped = drop_everywhere(run, false); !dropped)
-      spdlog::warn("query {}: {}", run->plan->query_id, dropped.error().message);
+    if (!is_leaving(run->plan->query_id)) static_cast<void>(drop_everywhere(run, false).has_value());
+    if (is_leaving(run->plan->query_id)) continue;  // it will be due the next time
     ++run->restarts;
     run->started();
     static_cast<void>(launch({run}).has_value());
@@ -341,8 +341,8 @@ void EngineImpl::look_for_partitions() {
     if (stopping_) return;  // the workers may have ended
     if (!layout || find(run->plan->query_id) != run) continue;
     spdlog::warn("query {}: a source topic has got more partitions", run->plan->query_id);
-    if (const Status dropped = drop_everywhere(run, true); !dropped)
-      spdlog::warn("query {}: {}", run->plan->query_id, dropped.error().message);
+    if (!is_leaving(run->plan->query_id)) static_cast<void>(drop_everywhere(run, true).has_value());
+    if (is_leaving(run->plan->query_id)) continue;  // the next look finds it again
     {
       const MutexLock lock(mutex_);
       runs_.erase(run->plan->query_id);
@@ -401,6 +401,8 @@ void EngineImpl::start_waiting() {
     }
     if (!layout) {
       put_off(start, layout.error());
+    } else if (is_leaving(plan->query_id)) {
+      put_off(start, still_leaving());
     } else {
       static_cast<void>(launch({enlist(start, std::move(*layout))}).has_value());
     }
