@@ -93,7 +93,7 @@ WAITS = [
 # Only how fast, how often or with how much memory something is done: they are read, which is all that can be shown here.
 PACE = {"commit.interval.ms", "acceptable.recovery.lag", "max.warmup.replicas", "millrace.standby.cpu.percent", "num.stream.threads",
         "ksql.query.retry.backoff.initial.ms", "ksql.query.retry.backoff.max.ms", "ksql.server.command.response.timeout.ms",
-        "millrace.batch.rows", "millrace.state.memory.bytes", "millrace.pull.materialize.timeout.ms", "millrace.broker.wait.ms", "log.sync"}
+        "millrace.batch.rows", "millrace.state.memory.bytes", "millrace.pull.cache.max.bytes", "millrace.pull.materialize.timeout.ms", "millrace.broker.wait.ms", "log.sync"}
 
 
 def rows():
@@ -178,6 +178,7 @@ def served():
     checks["ksql.query.push.v2.max.hourly.bandwidth.megabytes"] = bandwidth_of_push_queries()
     checks["millrace.internal.secret"] = secret()
     checks["millrace.idle.timeout.ms"] = time_of_quiet_streams()
+    checks["millrace.pull.snapshot.ttl.ms"] = time_of_pages("50") and not time_of_pages("60000")
     return checks.keys(), [f"{name} does not act over HTTP" for name, good in checks.items() if not good]
 
 
@@ -226,6 +227,25 @@ def time_of_quiet_streams():
                 return True
             time.sleep(0.1)
         return False
+    finally:
+        server.close()
+
+
+def time_of_pages(lifetime):
+    """Whether the second page of an answer is gone after a second."""
+    server = Server(MILLRACE, "--set", f"millrace.pull.snapshot.ttl.ms={lifetime}")
+    try:
+        server.run(TABLE.format("") + "CREATE TABLE kept AS SELECT * FROM t; INSERT INTO t (k, v) VALUES ('a', 1), ('b', 2);")
+        body = {"sql": "SELECT * FROM kept;", "properties": {"millrace.pull.page.rows": "1"}}
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            last = json.loads(request(server.port, "POST", "/query-stream", body).body.splitlines()[-1])
+            if isinstance(last, dict) and "continuationToken" in last:
+                time.sleep(1)
+                body["requestProperties"] = {"request.millrace.page.token": last["continuationToken"]}
+                return b"Page token has expired" in request(server.port, "POST", "/query-stream", body).body
+            time.sleep(0.1)
+        raise AssertionError("no second page")
     finally:
         server.close()
 
