@@ -17,15 +17,15 @@ SEED = int(os.environ.get("MILLRACE_FAULT_SEED", random.SystemRandom().randrange
 SETTINGS = {"commit.interval.ms": "100"}
 STATEMENTS = """
 SET 'auto.offset.reset' = 'earliest';
-CREATE STREAM numbers (k STRING KEY, n BIGINT) WITH (kafka_topic = 'numbers', value_format = 'JSON', partitions = 6);
-CREATE TABLE counts AS SELECT k, COUNT(*) AS c, MAX(n) AS n FROM numbers GROUP BY k;
+CREATE STREAM numbers (k STRING KEY, n BIGINT) WITH (kafka_topic = '{topic}', value_format = 'JSON', partitions = 6);
+CREATE TABLE counts WITH (kafka_topic = '{topic}_counts') AS SELECT k, COUNT(*) AS c, MAX(n) AS n FROM numbers GROUP BY k;
 """
 
 
 class Numbers:
     """Sends each key the numbers 1, 2, 3 ...: a right row has as many rows counted as its highest number says."""
 
-    def __init__(self, topic="numbers"):
+    def __init__(self, topic):
         self.topic, self.sent, self.stopping = topic, 0, threading.Event()
         self.thread = threading.Thread(target=self.run)
 
@@ -97,8 +97,9 @@ class Asker(threading.Thread):
 class AnywhereTest(unittest.TestCase):
     def setUp(self):
         print(f"seed {SEED}", flush=True)
-        self.servers = [Server(BROKER, SETTINGS) for _ in range(3)]
-        self.numbers, self.over, self.lock = Numbers(), threading.Event(), threading.Lock()
+        self.topic = self._testMethodName  # the tests share a broker: each is a service with a topic of its own
+        self.servers = [Server(BROKER, SETTINGS | {"ksql.service.id": self.topic + "_"}) for _ in range(3)]
+        self.numbers, self.over, self.lock = Numbers(self.topic), threading.Event(), threading.Lock()
         self.down, self.seen = set(), {}
         for server in self.servers:
             self.addCleanup(server.close)
@@ -143,11 +144,11 @@ class AnywhereTest(unittest.TestCase):
 
     def test_what_is_counted_where_it_is(self):
         """Groups, filters, first rows and indexes over what three processes keep, quiet and in order."""
-        self.servers[0].start().sql(STATEMENTS)
+        self.servers[0].start().sql(STATEMENTS.format(topic=self.topic))
         for server in self.servers[1:]:
             server.start()
         eventually(lambda: self.spread(self.servers), 60, "all own slots")
-        produce("numbers", (f"k{i}\t" + json.dumps({"n": n}) for i in range(KEYS) for n in range(i % 4 + 1)))
+        produce(self.topic, (f"k{i}\t" + json.dumps({"n": n}) for i in range(KEYS) for n in range(i % 4 + 1)))
         self.servers[0].sql("CREATE INDEX by_c ON counts (c);")
         by_count = [[c, KEYS // 4] for c in range(1, 5)]
         for server in self.servers:
@@ -164,7 +165,7 @@ class AnywhereTest(unittest.TestCase):
             self.assertEqual(rows("SELECT DISTINCT c FROM counts ORDER BY c DESC;"), [[4], [3], [2], [1]])
 
     def test_every_server_answers_for_all(self):
-        self.servers[0].start().sql(STATEMENTS)
+        self.servers[0].start().sql(STATEMENTS.format(topic=self.topic))
         for server in self.servers[1:]:
             server.start()
         eventually(lambda: self.spread(self.servers), 60, "all own slots")
