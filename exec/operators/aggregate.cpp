@@ -77,7 +77,10 @@ class AggregateOperator final : public Operator {
   Status load(std::string_view bytes) override {
     if (!in_windows()) return {};
     const std::int64_t stream_time = load_number(bytes, INT64_MIN);
-    windows_ ? windows_->set_stream_time(stream_time) : static_cast<void>(stream_time_ = stream_time);
+    if (windows_)
+      windows_->set_stream_time(stream_time);
+    else
+      stream_time_ = stream_time;
     closed_ = load_number(bytes, -1);
     store_.expired_before(expired_before());
     if (distinct_) distinct_->store().expired_before(expired_before());
@@ -148,18 +151,14 @@ class AggregateOperator final : public Operator {
     rows_.clear();
     starts_.clear();
     late_.clear();
-    std::uint64_t late = 0;
-    LateRows* taker = context_.late();
     const auto& timestamps = *in.timestamps;
     for (std::size_t row = from; row < to; ++row) {
       windows_->assign(timestamps[row], starts_, [&](std::int64_t start) {
-        ++late;
-        if (taker != nullptr) late_.push_back(windows_->late_row(static_cast<std::uint32_t>(row), start));
+        late_.push_back(windows_->late_row(static_cast<std::uint32_t>(row), start));
       });
       rows_.resize(starts_.size(), static_cast<std::uint32_t>(row));
     }
-    if (late != 0) context_.late_rows(late);
-    return taker != nullptr ? taker->take(in, late_) : Status{};
+    return context_.late_rows(in, late_);
   }
 
   Status find_groups(const Batch& in) {
@@ -330,10 +329,7 @@ Status AggregateOperator::close_windows(std::int64_t up_to, Emitter& out) {
   const std::int64_t from = closed_ + 1;
   closed_ = up_to;
   std::vector<Entry*> groups;
-  if (Status found = store_.collect_windows(from, up_to + 1, groups); !found) return found;
-  std::sort(groups.begin(), groups.end(), [this](const Entry* a, const Entry* b) {
-    return a->window != b->window ? a->window < b->window : store_.key(*a) < store_.key(*b);
-  });
+  if (Status found = store_.collect_windows_in_order(from, up_to + 1, groups); !found) return found;
   for (std::size_t i = 0; i < groups.size(); i += kMaxBatchRows) {
     const std::span<Entry* const> part(groups.data() + i, std::min(kMaxBatchRows, groups.size() - i));
     changes_.remember_nothing(part.size());

@@ -77,10 +77,7 @@ class CloseWindows final : public Operator {
     closed_ = complete();
     MapStore& store = side_->store();
     std::vector<Entry*> entries;
-    if (Status found = store.collect_windows(from, expired_before(), entries); !found) return found;
-    std::sort(entries.begin(), entries.end(), [&](const Entry* a, const Entry* b) {
-      return a->window != b->window ? a->window < b->window : store.key(*a) < store.key(*b);
-    });
+    if (Status found = store.collect_windows_in_order(from, expired_before(), entries); !found) return found;
     for (std::size_t at = 0; at < entries.size(); at += kMaxBatchRows) {
       const auto part = std::span(entries).subspan(at, std::min(kMaxBatchRows, entries.size() - at));
       if (Status given = give(part, out); !given) return given;

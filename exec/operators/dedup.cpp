@@ -39,9 +39,7 @@ class Dedup final : public Operator {
         passed_.push_back(rows_[i]);
       }
     }
-    if (!late_.empty()) context_.late_rows(late_.size());
-    if (LateRows* taker = context_.late())
-      if (Status taken = taker->take(in, late_); !taken) return taken;
+    if (Status told = context_.late_rows(in, late_); !told) return told;
     if (passed_.empty()) return {};
     return out.batch(is_all(passed_, in.rows) ? share(in) : gather(in, passed_));
   }
@@ -83,10 +81,9 @@ class Dedup final : public Operator {
 MadeOperator make_dedup(const DedupNode& node, const LowerContext& lower) {
   Result<StoreSlot> slot = lower.store("passed");
   if (!slot) return slot.error();
-  auto store =
-      OrderedStore::open(*slot, {.layout = std::shared_ptr<const ValueLayout>(&row_layout(), [](const ValueLayout*) {}),
-                                 .advance_ms = std::max<std::int64_t>(node.retention_ms() / 64, 1),
-                                 .retention_ms = node.retention_ms()});
+  auto store = OrderedStore::open(*slot, {.layout = shared_row_layout(),
+                                          .advance_ms = std::max<std::int64_t>(node.retention_ms() / 64, 1),
+                                          .retention_ms = node.retention_ms()});
   if (!store) return store.error();
   return std::make_unique<Dedup>(node, lower, *static_cast<OrderedStore*>(slot->attach(std::move(*store))));
 }

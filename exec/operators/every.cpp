@@ -100,10 +100,7 @@ class Every final : public Operator {
   Status give_due(std::int64_t now, Emitter& out) {
     if (ends_.empty() || *ends_.begin() > now) return {};
     std::vector<Entry*> entries;
-    if (Status found = store_.collect_windows(*ends_.begin(), now + 1, entries); !found) return found;
-    std::sort(entries.begin(), entries.end(), [&](const Entry* a, const Entry* b) {
-      return a->window != b->window ? a->window < b->window : store_.key(*a) < store_.key(*b);
-    });
+    if (Status found = store_.collect_windows_in_order(*ends_.begin(), now + 1, entries); !found) return found;
     for (std::size_t at = 0; at < entries.size(); at += kMaxBatchRows) {
       const auto part = std::span(entries).subspan(at, std::min(kMaxBatchRows, entries.size() - at));
       if (Status given = give(part, out); !given) return given;
@@ -153,15 +150,11 @@ class Every final : public Operator {
 }  // namespace
 
 MadeOperator make_every(const EveryNode& node, const LowerContext& lower) {
-  Result<StoreSlot> slot = lower.store("rows");
-  if (!slot) return slot.error();
-  MapStoreOptions options{.layout = std::shared_ptr<const ValueLayout>(&row_layout(), [](const ValueLayout*) {}),
-                          .window_bytes = kWindowBytes};
-  options.advance_ms = std::max<std::int64_t>(node.every_ms, 1);
-  options.retention_ms = std::max<std::int64_t>(node.every_ms, 1);
-  Result<std::unique_ptr<MapStore>> store = MapStore::open(*slot, options);
+  const std::int64_t every = std::max<std::int64_t>(node.every_ms, 1);
+  const auto store =
+      open_rows(lower.store("rows"), {.window_bytes = kWindowBytes, .advance_ms = every, .retention_ms = every});
   if (!store) return store.error();
-  return std::make_unique<Every>(node, *static_cast<MapStore*>(slot->attach(std::move(*store))));
+  return std::make_unique<Every>(node, **store);
 }
 
 }  // namespace millrace::inline exec

@@ -50,18 +50,16 @@ class Expand final : public Operator {
     return whole;
   }
   Status give(const Batch& in, const std::vector<ColumnPtr>& keys, std::size_t from, std::size_t to, Emitter& out) {
-    Batch made = gather(in, std::span(rows_).subspan(from, to - from));
-    if (!made.kinds.empty())
-      made.kinds.assign(kinds_.begin() + static_cast<std::ptrdiff_t>(from),
-                        kinds_.begin() + static_cast<std::ptrdiff_t>(to));
+    const std::size_t size = to - from;
+    Batch made = gather_as(in, std::span(rows_).subspan(from, size), std::span(kinds_).subspan(from, size));
     std::vector<ColumnPtr> own;
-    std::vector<Pick> picks(to - from);
+    std::vector<Pick> picks(size);
     for (std::size_t k = 0; k < keys.size(); ++k) {
       for (std::size_t i = from; i < to; ++i) picks[i - from] = (sets_[i] >> k & 1) != 0 ? Pick{0, rows_[i]} : Pick{};
       const Column* const source = keys[k].get();
       own.push_back(interleave(source->type, {&source, 1}, picks));
     }
-    auto lacks = make_column(Type::bigint(), to - from);
+    auto lacks = make_column(Type::bigint(), size);
     const std::size_t all = (std::size_t{1} << keys.size()) - 1;
     for (std::size_t i = from; i < to; ++i)
       lacks->values_mut<std::int64_t>()[i - from] = static_cast<std::int64_t>(all & ~sets_[i]);

@@ -172,7 +172,7 @@ class ForeignKeyMeet final : public Operator {
 
 MadeOperator make_foreign_key_meet(const ForeignKeyMeetNode& node, const LowerContext& lower) {
   Result<StoreSlot> slot = lower.store("left");
-  auto left = open_keyed_rows(slot);
+  auto left = open_rows(slot);
   if (!left) return left.error();
   slot->prefix += "|references";
   Result<std::unique_ptr<ReferenceStore>> index = ReferenceStore::open(*slot, *left);

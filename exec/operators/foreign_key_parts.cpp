@@ -14,12 +14,4 @@ void report_standing(OperatorContext& context, const RowErrors& errors, const Bi
   if (reported.count != 0) context.report(reported, in);
 }
 
-Result<MapStore*> open_keyed_rows(const Result<StoreSlot>& slot) {
-  if (!slot) return slot.error();
-  MapStoreOptions options{.layout = std::shared_ptr<const ValueLayout>(&row_layout(), [](const ValueLayout*) {})};
-  auto store = MapStore::open(*slot, options);
-  if (!store) return store.error();
-  return static_cast<MapStore*>(slot->attach(std::move(*store)));
-}
-
 }  // namespace millrace::inline exec

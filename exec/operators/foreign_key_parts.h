@@ -25,7 +25,4 @@ class ForeignKeyMarks {
 /// Reports the failures of rows that are there; one that goes away needs no foreign key.
 void report_standing(OperatorContext& context, const RowErrors& errors, const Bitmap& failed, const Batch& in);
 
-/// A store of bytes by key (with a timestamp); it goes to the task.
-Result<MapStore*> open_keyed_rows(const Result<StoreSlot>& slot);
-
 }  // namespace millrace::inline exec

@@ -144,7 +144,7 @@ class ForeignKeyRoute final : public Operator {
 }  // namespace
 
 MadeOperator make_foreign_key_route(const ForeignKeyRouteNode& node, const LowerContext& lower) {
-  auto referred = open_keyed_rows(lower.store("keys"));
+  auto referred = open_rows(lower.store("keys"));
   if (!referred) return referred.error();
   return std::make_unique<ForeignKeyRoute>(node, lower, **referred);
 }

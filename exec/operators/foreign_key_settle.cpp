@@ -123,7 +123,7 @@ class ForeignKeySettle final : public Operator {
 }  // namespace
 
 MadeOperator make_foreign_key_settle(const ForeignKeySettleNode& node, const LowerContext& lower) {
-  auto store = open_keyed_rows(lower.store("results"));
+  auto store = open_rows(lower.store("results"));
   if (!store) return store.error();
   return std::make_unique<ForeignKeySettle>(node, lower, **store);
 }

@@ -12,48 +12,69 @@ namespace {
 
 constexpr std::size_t kBlock = 64;  // rows whose places in memory are fetched together
 
+/// Groups as entries of a table of keys.
+class EntryGroups : public GroupTable {
+ public:
+  std::size_t size() const override { return order_.size(); }
+  std::byte* value(std::size_t group) const override { return order_[group]->value(); }
+  std::size_t memory() const override { return table_.memory() + order_.capacity() * sizeof(Entry*); }
+
+ protected:
+  explicit EntryGroups(std::size_t value_size) : value_size_(value_size), table_(value_size) {}
+
+  /// Calls `take(i, hash)` for each of the keys `key(i)`, whose places in memory are fetched a block at a time.
+  template <class KeyOf, class Take>
+  void each_hashed(std::size_t count, const KeyOf& key, const Take& take) {
+    std::uint64_t hashes[kBlock];
+    for (std::size_t from = 0; from < count; from += kBlock) {
+      const std::size_t size = std::min(kBlock, count - from);
+      for (std::size_t i = 0; i < size; ++i) {
+        hashes[i] = hash_key(key(from + i));
+        table_.prefetch_slot(hashes[i]);
+      }
+      for (std::size_t i = 0; i < size; ++i) table_.prefetch_entry(hashes[i]);
+      for (std::size_t i = 0; i < size; ++i) take(from + i, hashes[i]);
+    }
+  }
+  std::byte* group_of(std::uint64_t hash, std::string_view key) {
+    Entry* group = table_.find(hash, key);
+    if (group == nullptr) add(group = table_.insert(hash, key, 0));
+    return group->value();
+  }
+  void add(Entry* group) { order_.push_back(group); }
+  std::string_view key(std::size_t group) const { return order_[group]->key(value_size_); }
+
+  const std::size_t value_size_;
+
+ private:
+  KeyTable table_;
+  std::vector<Entry*> order_;
+};
+
 /// Keys of any types, as bytes.
-class EncodedGroups final : public GroupTable {
+class EncodedGroups final : public EntryGroups {
  public:
   EncodedGroups(std::span<const Type> types, std::size_t value_size)
-      : types_(types.begin(), types.end()), value_size_(value_size), table_(value_size) {}
+      : EntryGroups(value_size), types_(types.begin(), types.end()) {}
 
   void find(std::span<const ColumnPtr> keys, std::span<const std::uint32_t> rows,
             std::vector<std::byte*>& values) override {
     encode_keys(keys, rows, {}, encoded_);
-    hashes_.resize(rows.size());
     values.resize(rows.size());
-    for (std::size_t from = 0; from < rows.size(); from += kBlock) {
-      const std::size_t to = std::min(from + kBlock, rows.size());
-      for (std::size_t i = from; i < to; ++i) {
-        hashes_[i] = hash_key(encoded_[i]);
-        table_.prefetch_slot(hashes_[i]);
-      }
-      for (std::size_t i = from; i < to; ++i) table_.prefetch_entry(hashes_[i]);
-      for (std::size_t i = from; i < to; ++i) {
-        Entry* group = table_.find(hashes_[i], encoded_[i]);
-        if (group == nullptr) order_.push_back(group = table_.insert(hashes_[i], encoded_[i], 0));
-        values[i] = group->value();
-      }
-    }
+    each_hashed(
+        rows.size(), [&](std::size_t i) { return encoded_[i]; },
+        [&](std::size_t i, std::uint64_t hash) { values[i] = group_of(hash, encoded_[i]); });
   }
-  std::size_t size() const override { return order_.size(); }
-  std::byte* value(std::size_t group) const override { return order_[group]->value(); }
   std::vector<ColumnPtr> keys(std::size_t from, std::size_t to) const override {
     std::vector<std::string_view> bytes;
     bytes.reserve(to - from);
-    for (std::size_t group = from; group < to; ++group) bytes.push_back(order_[group]->key(value_size_));
+    for (std::size_t group = from; group < to; ++group) bytes.push_back(key(group));
     return decode_keys(types_, bytes, 0);
   }
-  std::size_t memory() const override { return table_.memory() + order_.capacity() * sizeof(Entry*); }
 
  private:
   const std::vector<Type> types_;
-  const std::size_t value_size_;
-  KeyTable table_;
-  std::vector<Entry*> order_;
   KeyBuffer encoded_;
-  std::vector<std::uint64_t> hashes_;
 };
 
 /// Pieces of equal size, in chunks: they stay where they are.
@@ -163,70 +184,50 @@ class NumberGroups final : public GroupTable {
 };
 
 /// One key, a text or bytes.
-class TextGroups final : public GroupTable {
+class TextGroups final : public EntryGroups {
  public:
-  TextGroups(Type type, std::size_t value_size) : type_(std::move(type)), value_size_(value_size), table_(value_size) {}
+  TextGroups(Type type, std::size_t value_size) : EntryGroups(value_size), type_(std::move(type)) {}
 
   void find(std::span<const ColumnPtr> keys, std::span<const std::uint32_t> rows,
             std::vector<std::byte*>& values) override {
     const Column& column = *keys.front();
     const auto* texts = column.data.as<std::string_view>();
     const bool nulls = !column.nulls.empty();
-    hashes_.resize(kBlock);
     values.resize(rows.size());
-    for (std::size_t from = 0; from < rows.size(); from += kBlock) {
-      const std::size_t count = std::min(kBlock, rows.size() - from);
-      for (std::size_t i = 0; i < count; ++i) {
-        hashes_[i] = hash_key(texts[rows[from + i]]);
-        table_.prefetch_slot(hashes_[i]);
-      }
-      for (std::size_t i = 0; i < count; ++i) table_.prefetch_entry(hashes_[i]);
-      for (std::size_t i = 0; i < count; ++i) {
-        const std::uint32_t row = rows[from + i];
-        values[from + i] = nulls && column.is_null(row) ? null_group() : group_of(hashes_[i], texts[row]);
-      }
-    }
+    each_hashed(
+        rows.size(), [&](std::size_t i) { return texts[rows[i]]; },
+        [&](std::size_t i, std::uint64_t hash) {
+          values[i] = nulls && column.is_null(rows[i]) ? null_group() : group_of(hash, texts[rows[i]]);
+        });
   }
-  std::size_t size() const override { return order_.size(); }
-  std::byte* value(std::size_t group) const override { return order_[group]->value(); }
   std::vector<ColumnPtr> keys(std::size_t from, std::size_t to) const override {
     auto column = make_column(type_, to - from);
     auto arena = std::make_shared<Arena>();
     auto* texts = column->values_mut<std::string_view>();
     for (std::size_t group = from; group < to; ++group)
       if (group != null_)
-        texts[group - from] = arena->copy(order_[group]->key(value_size_));
+        texts[group - from] = arena->copy(key(group));
       else
         column->nulls.set(group - from, to - from);
     column->keep.push_back(std::move(arena));
     return {std::move(column)};
   }
-  std::size_t memory() const override { return table_.memory() + order_.capacity() * sizeof(Entry*); }
 
  private:
   static constexpr std::size_t kNone = SIZE_MAX;
 
-  std::byte* group_of(std::uint64_t hash, std::string_view text) {
-    Entry* group = table_.find(hash, text);
-    if (group == nullptr) order_.push_back(group = table_.insert(hash, text, 0));
-    return group->value();
-  }
   /// NULL is beside the table: each text, the empty one too, is another key.
   std::byte* null_group() {
     if (null_ == kNone) {
-      null_ = order_.size();
-      order_.push_back(nulls_.insert(0, {}, 0));
+      null_ = size();
+      add(nulls_.insert(0, {}, 0));
     }
-    return order_[null_]->value();
+    return value(null_);
   }
 
   const Type type_;
-  const std::size_t value_size_;
-  KeyTable table_;
   KeyTable nulls_{value_size_};
-  std::vector<Entry*> order_;
   std::size_t null_ = kNone;
-  std::vector<std::uint64_t> hashes_;
 };
 
 }  // namespace

@@ -15,7 +15,6 @@ class Late final : public Operator, public LateRows {
   LateRows* late_rows() override { return this; }
 
   Status take(const Batch& in, std::span<const LateRow> rows) override {
-    if (rows.empty()) return {};
     std::vector<std::uint32_t> which;
     for (const LateRow& row : rows) which.push_back(row.row);
     const Batch late = gather(in, which);

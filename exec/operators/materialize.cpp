@@ -14,15 +14,14 @@ class Materialize final : public Operator {
  public:
   Materialize(const LowerContext& lower, std::unique_ptr<TableSide> side)
       : side_(std::move(side)),
-        retention_ms_(lower.stores[0].slot.retention_ms),
+        kept_(lower.stores[0].slot.retention_ms),
         emit_before_(lower.emit_before),
         every_change_(lower.context.options().emit_every_change) {}
 
   Status on_batch(int, const Batch& in, Emitter& out) override {
     const std::vector<std::uint32_t> rows = TableSide::news(in);
     if (rows.empty()) return {};
-    if (retention_ms_)
-      for (const std::uint32_t row : rows) newest_ = std::max(newest_, (*in.window_start)[row]);
+    kept_.see(in, rows);
     if (!every_change_) return side_->apply(in, rows, [](std::size_t, const Entry&) {});
     if (emit_before_) return give_with_before(in, rows, out);
     if (Status applied = side_->apply(in, rows, [](std::size_t, const Entry&) {}); !applied) return applied;
@@ -33,7 +32,7 @@ class Materialize final : public Operator {
   }
 
   Status on_commit(Emitter& out) override {
-    if (retention_ms_) side_->store().expire_before(expired_before());
+    kept_.expire(side_->store());
     if (every_change_) return {};
     const auto changed = side_->store().changed();
     for (std::size_t from = 0; from < changed.size(); from += kMaxBatchRows) {
@@ -43,19 +42,14 @@ class Materialize final : public Operator {
     return {};
   }
 
-  void save(std::string& bytes) const override {
-    if (retention_ms_) save_number(newest_, bytes);
-  }
+  void save(std::string& bytes) const override { kept_.save(bytes); }
   Status load(std::string_view bytes) override {
-    if (!retention_ms_) return {};
-    newest_ = load_number(bytes, -1);
-    side_->store().expired_before(expired_before());
+    kept_.load(bytes);
+    kept_.expired(side_->store());
     return {};
   }
 
  private:
-  std::int64_t expired_before() const { return newest_ - *retention_ms_; }
-
   /// One output per input row, the row before taken as of that row.
   Status give_with_before(const Batch& in, const std::vector<std::uint32_t>& rows, Emitter& out) {
     std::deque<std::string> kept;
@@ -120,8 +114,7 @@ class Materialize final : public Operator {
   }
 
   std::unique_ptr<TableSide> side_;
-  std::optional<std::int64_t> retention_ms_;  // windowed rows of an aggregate
-  std::int64_t newest_ = -1;                  // start of the newest window so far
+  WindowRetention kept_;  // of windowed rows
   bool emit_before_, every_change_;
 };
 

@@ -92,8 +92,13 @@ class OperatorContext {
   void late_rows(std::uint64_t count) {
     late_.empty() ? task_.late_rows(step_, count) : task_.kept_late_rows(step_, count);
   }
-  /// What takes the late rows of an input; null: nobody, they are counted only.
-  LateRows* late(std::size_t input = 0) const { return input < late_.size() ? late_[input] : nullptr; }
+  /// The same with the rows, for what takes those of that input, if anything does.
+  Status late_rows(const Batch& in, std::span<const LateRow> rows, std::size_t input = 0) {
+    if (rows.empty()) return {};
+    late_rows(rows.size());
+    LateRows* const taker = input < late_.size() ? late_[input] : nullptr;
+    return taker != nullptr ? taker->take(in, rows) : Status{};
+  }
   void give_late_to(std::size_t input, LateRows* rows) {
     late_.resize(std::max(late_.size(), input + 1));
     late_[input] = rows;

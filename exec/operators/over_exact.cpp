@@ -30,7 +30,7 @@ class OverExact final : public Operator {
         row_codec_(node.input->schema),
         values_(node),
         order_(node.order, *node.input),
-        running_{Running(node, false), Running(node, true)},
+        running_{RunningCalls(node, false), RunningCalls(node, true)},
         store_(store) {
     for (const OverCall& call : node.calls) look_at(call);
   }
@@ -61,15 +61,6 @@ class OverExact final : public Operator {
     std::int64_t timestamp, number;
     std::string row;
   };
-  /// Aggregates from the first row of all on: up to a row, or up to the last one that is equal to it in the order.
-  struct Running {
-    Running(const OverNode& node, bool with_peers)
-        : calls(calls_of(node, with_peers)), layout(calls, true), arguments(calls, *node.input), peers(with_peers) {}
-    const std::vector<AggregateCall> calls;
-    GroupLayout layout;
-    GroupArguments arguments;
-    bool peers;
-  };
   /// What they have seen of a partition: so many of its rows that are kept, and all before.
   struct Seen {
     RunningState state;
@@ -91,12 +82,6 @@ class OverExact final : public Operator {
     auto operator<=>(const Answer&) const = default;
   };
 
-  static std::vector<AggregateCall> calls_of(const OverNode& node, bool with_peers) {
-    std::vector<AggregateCall> calls;
-    for (const OverCall& call : node.calls)
-      if (is_running(call, node) && call.frame.range == with_peers) calls.push_back(call.call);
-    return calls;
-  }
   void look_at(const OverCall& call);
   Status open(const std::vector<std::string>& keys);
   Status read(Entry& entry, std::string_view key);
@@ -105,7 +90,7 @@ class OverExact final : public Operator {
   Status mark(std::string_view key, std::int64_t time);
   std::int64_t known_at(const Group& group, std::size_t row) const;
   Result<Batch> rows_of_groups();
-  Status run(Running& running, std::size_t which, const Batch& rows, std::vector<ColumnPtr>& out);
+  Status run(std::size_t which, const Batch& rows, std::vector<ColumnPtr>& out);
   void trim(Group& group) const;
 
   const OverNode& node_;
@@ -114,7 +99,7 @@ class OverExact final : public Operator {
   RowCodec row_codec_;
   OverValues values_;
   SortBytes order_;
-  Running running_[2];
+  RunningCalls running_[2];  // up to a row; up to the last one that is equal to it in the order
   MapStore& store_;
   std::size_t rows_before_ = 0;  // that frames reach
   std::size_t rows_behind_ = 0;
@@ -156,7 +141,7 @@ Status OverExact::read(Entry& entry, std::string_view key) {
   const Error unreadable{Fault::bug, "kept rows cannot be read"};
   if (known && (!codec::get_unsigned(bytes, answered) || !codec::get_unsigned(bytes, count))) return unreadable;
   Group group{&entry, std::string(key), {}, answered, {}};
-  for (const Running& running : running_) {
+  for (const RunningCalls& running : running_) {
     std::string_view state;
     std::uint64_t seen = 0;
     if (known && (!codec::get_text(bytes, state) || !codec::get_unsigned(bytes, seen))) return unreadable;
@@ -335,7 +320,7 @@ Status OverExact::answer(std::int64_t from, Emitter& out) {
   if (Status done = values_.evaluate(*rows, orders, parts, errors, framed); !done) return done;
   if (errors.count != 0) context_.report(errors, *rows);
   for (std::size_t i = 0; i < 2; ++i)
-    if (Status done = run(running_[i], i, *rows, running[i]); !done) return done;
+    if (Status done = run(i, *rows, running[i]); !done) return done;
 
   std::sort(answers.begin(), answers.end());
   for (std::size_t start = 0; start < answers.size(); start += kMaxBatchRows) {
@@ -361,7 +346,9 @@ Status OverExact::answer(std::int64_t from, Emitter& out) {
 }
 
 /// Running aggregates see rows in order; where a frame ends with the rows that are equal, all of those first.
-Status OverExact::run(Running& running, std::size_t which, const Batch& rows, std::vector<ColumnPtr>& out) {
+Status OverExact::run(std::size_t which, const Batch& rows, std::vector<ColumnPtr>& out) {
+  RunningCalls& running = running_[which];
+  const bool with_peers = which == 1;
   if (running.calls.empty()) return {};
   RowErrors errors;
   running.arguments.evaluate(rows, errors);
@@ -375,7 +362,7 @@ Status OverExact::run(Running& running, std::size_t which, const Batch& rows, st
     Seen& seen = group.seen[which];
     for (std::size_t row = group.from; row < group.to; ++row) {
       std::size_t end = row + 1;
-      while (running.peers && end < group.kept.size() && group.kept[end].order == group.kept[row].order) ++end;
+      while (with_peers && end < group.kept.size() && group.kept[end].order == group.kept[row].order) ++end;
       for (; seen.rows < end; ++seen.rows) {
         std::byte* state = seen.state.value();
         const auto at = static_cast<std::uint32_t>(group.first + seen.rows);
@@ -404,15 +391,10 @@ void OverExact::trim(Group& group) const {
 }  // namespace
 
 MadeOperator make_over_exact(const OverNode& node, const LowerContext& lower) {
-  Result<StoreSlot> slot = lower.store("rows");
-  if (!slot) return slot.error();
-  const MapStoreOptions options{.layout = std::shared_ptr<const ValueLayout>(&row_layout(), [](const ValueLayout*) {}),
-                                .window_bytes = kWindowBytes,
-                                .advance_ms = 1,
-                                .retention_ms = kMillisPerDay};
-  Result<std::unique_ptr<MapStore>> store = MapStore::open(*slot, options);
+  const auto store =
+      open_rows(lower.store("rows"), {.window_bytes = kWindowBytes, .advance_ms = 1, .retention_ms = kMillisPerDay});
   if (!store) return store.error();
-  return std::make_unique<OverExact>(node, lower, *static_cast<MapStore*>(slot->attach(std::move(*store))));
+  return std::make_unique<OverExact>(node, lower, **store);
 }
 
 }  // namespace millrace::inline exec

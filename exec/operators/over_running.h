@@ -2,12 +2,36 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "exec/operators/group_values.h"
+#include "exec/operators/over_values.h"
 
 namespace millrace::inline exec {
+
+/// Aggregates over all rows of a partition from the first one on.
+struct RunningCalls {
+  /// `with_peers`: those alone whose frames end with the rows that are equal to the last one in the order, or those
+  /// that end before.
+  explicit RunningCalls(const OverNode& node, std::optional<bool> with_peers = {})
+      : calls(calls_of(node, with_peers)), layout(calls, true), arguments(calls, *node.input) {}
+
+  const std::vector<AggregateCall> calls;
+  GroupLayout layout;
+  GroupArguments arguments;
+
+ private:
+  static std::vector<AggregateCall> calls_of(const OverNode& node, std::optional<bool> with_peers) {
+    std::vector<AggregateCall> calls;
+    for (const OverCall& call : node.calls)
+      if (is_running(call, node) && call.frame.range == with_peers.value_or(call.frame.range))
+        calls.push_back(call.call);
+    return calls;
+  }
+};
 
 /// What running aggregates of one partition have seen, as values of a GroupLayout.
 class RunningState {

@@ -27,9 +27,7 @@ class OverStream final : public Operator {
         row_codec_(node.input->schema),
         values_(node),
         order_(node.order, *node.input),
-        running_calls_(running_of(node)),
-        running_(running_calls_, true),
-        arguments_(running_calls_, *node.input),
+        running_(node),
         store_(store) {
     for (const OverCall& call : node.calls) {
       if (is_running(call, node)) continue;
@@ -60,12 +58,6 @@ class OverStream final : public Operator {
     std::int64_t timestamp = INT64_MIN;
   };
 
-  static std::vector<AggregateCall> running_of(const OverNode& node) {
-    std::vector<AggregateCall> calls;
-    for (const OverCall& call : node.calls)
-      if (is_running(call, node)) calls.push_back(call.call);
-    return calls;
-  }
   Status open_groups(const Batch& in);
   Status read_group(Entry& entry);
   Status answer(const Batch& in, std::size_t from, std::size_t to);
@@ -80,9 +72,7 @@ class OverStream final : public Operator {
   RowCodec row_codec_;
   OverValues values_;
   SortBytes order_;
-  const std::vector<AggregateCall> running_calls_;
-  GroupLayout running_;
-  GroupArguments arguments_;
+  RunningCalls running_;
   MapStore& store_;
   bool keeps_ = false;         // rows
   std::size_t most_rows_ = 0;  // of a partition
@@ -116,7 +106,7 @@ Status OverStream::read_group(Entry& entry) {
   const bool known = !bytes.empty();
   if (known && (!codec::get_text(bytes, state) || !codec::get_unsigned(bytes, count)))
     return Error{Fault::bug, "kept rows cannot be read"};
-  Group group{&entry, store_.key(entry), {}, RunningState(running_, state), {}};
+  Group group{&entry, store_.key(entry), {}, RunningState(running_.layout, state), {}};
   if (!group.state.good()) return Error{Fault::bug, "what an aggregate has seen cannot be read"};
   for (std::uint64_t i = 0; i < count; ++i) {
     std::string_view order, row;
@@ -172,8 +162,8 @@ Status OverStream::on_batch(int, const Batch& in, Emitter& out) {
   }
   if (keeps_)
     if (Status done = answer(in, from, rows_.size()); !done) return done;
-  if (!running_calls_.empty()) {
-    arguments_.evaluate(in, errors);
+  if (!running_.calls.empty()) {
+    running_.arguments.evaluate(in, errors);
     if (Status done = run(); !done) return done;
   }
   if (errors.count != 0) context_.report(errors, in);
@@ -321,23 +311,24 @@ Status OverStream::keep(const Batch& in, Group& group) {
 Status OverStream::run() {
   std::vector<RunningState> seen;
   std::vector<const std::byte*> values;
-  const std::size_t units = (running_.size() + sizeof(std::max_align_t) - 1) / sizeof(std::max_align_t);
-  if (running_.trivial())
+  const std::size_t units = (running_.layout.size() + sizeof(std::max_align_t) - 1) / sizeof(std::max_align_t);
+  if (running_.layout.trivial())
     states_.resize(units * rows_.size());
   else
     seen.reserve(rows_.size());
   for (std::size_t i = 0; i < rows_.size(); ++i) {
     std::byte* state = opened_[group_of_[i]].state.value();
-    if (Status taken = arguments_.apply(running_, {&state, 1}, {&rows_[i], 1}, false); !taken) return taken;
-    if (running_.trivial()) {
+    if (Status taken = running_.arguments.apply(running_.layout, {&state, 1}, {&rows_[i], 1}, false); !taken)
+      return taken;
+    if (running_.layout.trivial()) {
       auto* copy = reinterpret_cast<std::byte*>(states_.data() + i * units);
-      std::memcpy(copy, state, running_.size());
+      std::memcpy(copy, state, running_.layout.size());
       values.push_back(copy);
     } else {
       values.push_back(seen.emplace_back(opened_[group_of_[i]].state).value());
     }
   }
-  running_answers_ = running_.results(values);
+  running_answers_ = running_.layout.results(values);
   return {};
 }
 
@@ -346,7 +337,7 @@ Status OverStream::write_groups() {
   for (Group& group : opened_) {
     bytes.clear();
     state.clear();
-    if (!running_calls_.empty()) running_.encode(group.state.value(), state);
+    if (!running_.calls.empty()) running_.layout.encode(group.state.value(), state);
     codec::put_text(state, bytes);
     codec::put_unsigned(group.kept.size(), bytes);
     for (const Kept& kept : group.kept) {
@@ -362,12 +353,9 @@ Status OverStream::write_groups() {
 }  // namespace
 
 MadeOperator make_over_stream(const OverNode& node, const LowerContext& lower) {
-  Result<StoreSlot> slot = lower.store("rows");
-  if (!slot) return slot.error();
-  const MapStoreOptions options{.layout = std::shared_ptr<const ValueLayout>(&row_layout(), [](const ValueLayout*) {})};
-  Result<std::unique_ptr<MapStore>> store = MapStore::open(*slot, options);
+  const auto store = open_rows(lower.store("rows"));
   if (!store) return store.error();
-  return std::make_unique<OverStream>(node, lower, *static_cast<MapStore*>(slot->attach(std::move(*store))));
+  return std::make_unique<OverStream>(node, lower, **store);
 }
 
 }  // namespace millrace::inline exec

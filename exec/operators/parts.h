@@ -7,6 +7,7 @@
 
 #include "exec/data/batch.h"
 #include "exec/data/result.h"
+#include "exec/operators/batch_ops.h"
 
 namespace millrace::inline exec {
 
@@ -20,6 +21,13 @@ Status give_in_parts(std::size_t rows, const Kind& kind, const Give& give) {
     if (Status given = give(from, to); !given) return given;
   }
   return {};
+}
+
+/// Rows of a batch, each as often as it is named; where rows have kinds, with these.
+inline Batch gather_as(const Batch& in, std::span<const std::uint32_t> rows, std::span<const RowKind> kinds) {
+  Batch made = gather(in, rows);
+  if (!made.kinds.empty()) made.kinds.assign(kinds.begin(), kinds.end());
+  return made;
 }
 
 /// Of changes in the order of the groups in which they were found: a row that went from one group to another leaves

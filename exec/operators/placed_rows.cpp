@@ -31,15 +31,13 @@ PlacedRows::PlacedRows(const PlanNode& input, const std::vector<SortKey>& order,
 Result<std::unique_ptr<PlacedRows>> PlacedRows::open(StoreSlot slot, const PlanNode& input,
                                                      const std::vector<SortKey>& order,
                                                      const std::vector<ProjectItem>& row_key) {
-  const MapStoreOptions options{.layout = std::shared_ptr<const ValueLayout>(&row_layout(), [](const ValueLayout*) {})};
-  Result<std::unique_ptr<MapStore>> store = MapStore::open(slot, options);
-  if (!store) return store.error();
-  auto* rows = static_cast<MapStore*>(slot.attach(std::move(*store)));
+  const auto rows = open_rows(slot);
+  if (!rows) return rows.error();
   slot.prefix += "|places";
-  Result<std::unique_ptr<PairStore>> index = PairStore::open(slot, rows);
+  Result<std::unique_ptr<PairStore>> index = PairStore::open(slot, *rows);
   if (!index) return index.error();
   auto* places = static_cast<PairStore*>(slot.attach_index(std::move(*index)));
-  return std::unique_ptr<PlacedRows>(new PlacedRows(input, order, row_key, *rows, *places));
+  return std::unique_ptr<PlacedRows>(new PlacedRows(input, order, row_key, **rows, *places));
 }
 
 std::string PlacedRows::place_of(std::string_view order, std::string_view id) {

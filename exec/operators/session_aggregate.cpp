@@ -147,9 +147,7 @@ Status SessionAggregate::take_in(const Batch& in, Emitter& out) {
       if (Status closed = close(out); !closed) return closed;
   }
   headers_ = nullptr;
-  if (!late_.empty()) context_.late_rows(late_.size());
-  if (LateRows* taker = context_.late())
-    if (Status taken = taker->take(in, late_); !taken) return taken;
+  if (Status told = context_.late_rows(in, late_); !told) return told;
   const Status given = flush(out);
   return given && final_ ? tell(out) : given;
 }

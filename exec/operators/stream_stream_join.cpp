@@ -200,9 +200,7 @@ Status StreamStreamJoin::on_batch(int input, const Batch& in, Emitter& out) {
     const Incoming incoming{row, key_bytes_[i], encoded_.row(row), time_of(in, row), timestamp};
     if (Status taken = take_row(input, incoming, *others_[i]); !taken) return taken;
   }
-  if (!late_.empty()) context_.late_rows(late_.size());
-  if (LateRows* taker = context_.late(static_cast<std::size_t>(input)))
-    if (Status taken = taker->take(in, late_); !taken) return taken;
+  if (Status told = context_.late_rows(in, late_, static_cast<std::size_t>(input)); !told) return told;
   return rows_.flush(out);
 }
 
@@ -369,10 +367,9 @@ Status StreamStreamJoin::read_held(std::int64_t from, std::int64_t to) {
 Result<OrderedStore*> open_side(const Result<StoreSlot>& slot, std::optional<std::int64_t> kept) {
   if (!slot) return slot.error();
   const std::int64_t retention = kept.value_or(kAnyDistance);
-  auto store =
-      OrderedStore::open(*slot, {.layout = std::shared_ptr<const ValueLayout>(&row_layout(), [](const ValueLayout*) {}),
-                                 .advance_ms = std::max<std::int64_t>(retention / 64, 1),
-                                 .retention_ms = retention});
+  auto store = OrderedStore::open(*slot, {.layout = shared_row_layout(),
+                                          .advance_ms = std::max<std::int64_t>(retention / 64, 1),
+                                          .retention_ms = retention});
   if (!store) return store.error();
   return static_cast<OrderedStore*>(slot->attach(std::move(*store)));
 }

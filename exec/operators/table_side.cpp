@@ -53,18 +53,24 @@ Result<std::vector<ColumnPtr>> RowCodec::decode(std::span<const std::optional<st
   return out;
 }
 
+Result<MapStore*> open_rows(const Result<StoreSlot>& slot, MapStoreOptions options) {
+  if (!slot) return slot.error();
+  options.layout = shared_row_layout();
+  Result<std::unique_ptr<MapStore>> store = MapStore::open(*slot, options);
+  if (!store) return store.error();
+  return static_cast<MapStore*>(slot->attach(std::move(*store)));
+}
+
 Result<std::unique_ptr<TableSide>> TableSide::make(const PlanNode& relation, const Result<StoreSlot>& slot) {
   if (!slot) return slot.error();
-  MapStoreOptions options{.layout = std::shared_ptr<const ValueLayout>(&row_layout(), [](const ValueLayout*) {}),
-                          .window_bytes = StoreKeys(relation).window_bytes()};
+  MapStoreOptions options{.window_bytes = StoreKeys(relation).window_bytes()};
   if (options.window_bytes != 0) {
     options.advance_ms = relation.window->size_ms.value_or(60'000);
     options.retention_ms = slot->retention_ms.value_or(kMillisPerDay);
   }
-  Result<std::unique_ptr<MapStore>> store = MapStore::open(*slot, options);
+  const Result<MapStore*> store = open_rows(slot, options);
   if (!store) return store.error();
-  auto* attached = static_cast<MapStore*>(slot->attach(std::move(*store)));
-  return std::unique_ptr<TableSide>(new TableSide(relation, *attached));
+  return std::unique_ptr<TableSide>(new TableSide(relation, **store));
 }
 
 std::vector<std::uint32_t> TableSide::news(const Batch& in) {

@@ -9,6 +9,7 @@
 #include "exec/formats/format.h"
 #include "exec/operators/lower.h"
 #include "exec/operators/store_keys.h"
+#include "exec/operators/windows.h"
 #include "exec/state/map_store.h"
 
 namespace millrace::inline exec {
@@ -29,6 +30,39 @@ class RowCodec {
   std::size_t keys_;
   std::unique_ptr<Encoder> encoder_;
   std::unique_ptr<Decoder> decoder_;
+};
+
+/// A store of rows, as bytes with a timestamp, by key; it goes to the task. The options need no layout.
+Result<MapStore*> open_rows(const Result<StoreSlot>& slot, MapStoreOptions options = {});
+
+/// How far the windows of rows have come: what is kept of older ones goes when a retention is over.
+class WindowRetention {
+ public:
+  /// Absent: the rows have no windows, or stay.
+  explicit WindowRetention(std::optional<std::int64_t> ms) : ms_(ms) {}
+
+  void see(const Batch& in, std::span<const std::uint32_t> rows) {
+    if (!ms_) return;
+    for (const std::uint32_t row : rows) newest_ = std::max(newest_, (*in.window_start)[row]);
+  }
+  /// To be called at each commit.
+  void expire(MapStore& store) const {
+    if (ms_) store.expire_before(newest_ - *ms_);
+  }
+  void save(std::string& bytes) const {
+    if (ms_) save_number(newest_, bytes);
+  }
+  void load(std::string_view bytes) {
+    if (ms_) newest_ = load_number(bytes, -1);
+  }
+  /// After load: what was expired before is not in the store.
+  void expired(MapStore& store) const {
+    if (ms_) store.expired_before(newest_ - *ms_);
+  }
+
+ private:
+  std::optional<std::int64_t> ms_;
+  std::int64_t newest_ = -1;  // start of the newest window
 };
 
 /// The newest row of each key of a relation, in a store of its own.

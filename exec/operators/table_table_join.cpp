@@ -15,7 +15,7 @@ class TableTableJoin final : public Operator {
       : type_(node.type),
         sides_{std::move(left), std::move(right)},
         rows_(lower.node, *node.left, *node.right),
-        retention_ms_(lower.node.window ? lower.stores[0].slot.retention_ms : std::nullopt),
+        kept_(lower.node.window ? lower.stores[0].slot.retention_ms : std::nullopt),
         emit_before_(lower.emit_before) {}
 
   /// Its input's times say nothing about what it gives.
@@ -23,8 +23,7 @@ class TableTableJoin final : public Operator {
   Status on_batch(int input, const Batch& in, Emitter& out) override {
     const std::vector<std::uint32_t> rows = TableSide::news(in);
     if (rows.empty()) return {};
-    if (retention_ms_)
-      for (const std::uint32_t row : rows) newest_ = std::max(newest_, (*in.window_start)[row]);
+    kept_.see(in, rows);
     TableSide& own = *sides_[input];
     if (Status found = sides_[1 - input]->find(in, rows, others_); !found) return found;
     Status applied = own.apply(in, rows, [&](std::size_t i, const Entry& entry) {
@@ -40,17 +39,13 @@ class TableTableJoin final : public Operator {
   }
 
   Status on_commit(Emitter&) override {
-    if (retention_ms_)
-      for (const auto& side : sides_) side->store().expire_before(newest_ - *retention_ms_);
+    for (const auto& side : sides_) kept_.expire(side->store());
     return {};
   }
-  void save(std::string& bytes) const override {
-    if (retention_ms_) save_number(newest_, bytes);
-  }
+  void save(std::string& bytes) const override { kept_.save(bytes); }
   Status load(std::string_view bytes) override {
-    if (!retention_ms_) return {};
-    newest_ = load_number(bytes, -1);
-    for (const auto& side : sides_) side->store().expired_before(newest_ - *retention_ms_);
+    kept_.load(bytes);
+    for (const auto& side : sides_) kept_.expired(side->store());
     return {};
   }
 
@@ -87,8 +82,7 @@ class TableTableJoin final : public Operator {
   JoinType type_;
   std::unique_ptr<TableSide> sides_[2];
   JoinRows rows_;
-  std::optional<std::int64_t> retention_ms_;  // of windowed rows, back from the newest window
-  std::int64_t newest_ = -1;                  // start of that
+  WindowRetention kept_;  // of windowed rows
   bool emit_before_;
   std::vector<Entry*> others_;
 };

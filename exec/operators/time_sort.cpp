@@ -27,9 +27,7 @@ class TimeSort final : public Operator {
       rows_.push_back(row);
       times_.push_back(time);
     }
-    if (!late_.empty()) context_.late_rows(late_.size());
-    if (LateRows* taker = context_.late())
-      if (Status taken = taker->take(in, late_); !taken) return taken;
+    if (Status told = context_.late_rows(in, late_); !told) return told;
     if (Status kept = waiting_->keep(in, rows_, times_); !kept) return kept;
     if (Status given = give(out); !given) return given;
     return tell(out);

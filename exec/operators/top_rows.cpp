@@ -309,13 +309,9 @@ Status TopRows::give_part(std::span<const Change> changes, Emitter& out) {
 }  // namespace
 
 MadeOperator make_top_rows(const TopRowsNode& node, const LowerContext& lower) {
-  Result<StoreSlot> slot = lower.store("rows");
-  if (!slot) return slot.error();
-  MapStoreOptions options{.layout = std::shared_ptr<const ValueLayout>(&row_layout(), [](const ValueLayout*) {})};
-  Result<std::unique_ptr<MapStore>> store = MapStore::open(*slot, options);
+  const auto store = open_rows(lower.store("rows"));
   if (!store) return store.error();
-  auto* attached = static_cast<MapStore*>(slot->attach(std::move(*store)));
-  return std::make_unique<TopRows>(node, lower, *attached);
+  return std::make_unique<TopRows>(node, lower, **store);
 }
 
 }  // namespace millrace::inline exec

@@ -16,15 +16,11 @@ constexpr char kRowLacksKey = 1, kRowLacksValue = 2;
 
 Result<std::unique_ptr<WaitingRows>> WaitingRows::open(const PlanNode& relation, const Result<StoreSlot>& slot,
                                                        std::int64_t longest_ms) {
-  if (!slot) return slot.error();
-  MapStoreOptions options{.layout = std::shared_ptr<const ValueLayout>(&row_layout(), [](const ValueLayout*) {}),
-                          .window_bytes = kWindowBytes};
-  options.advance_ms = std::max<std::int64_t>(longest_ms / 64, 1);
-  options.retention_ms = std::max<std::int64_t>(longest_ms, 1);
-  Result<std::unique_ptr<MapStore>> store = MapStore::open(*slot, options);
+  const auto store = open_rows(slot, {.window_bytes = kWindowBytes,
+                                      .advance_ms = std::max<std::int64_t>(longest_ms / 64, 1),
+                                      .retention_ms = std::max<std::int64_t>(longest_ms, 1)});
   if (!store) return store.error();
-  auto* attached = static_cast<MapStore*>(slot->attach(std::move(*store)));
-  return std::unique_ptr<WaitingRows>(new WaitingRows(relation, *attached));
+  return std::unique_ptr<WaitingRows>(new WaitingRows(relation, **store));
 }
 
 Status WaitingRows::keep(const Batch& in, std::span<const std::uint32_t> rows, std::span<const std::int64_t> due) {
@@ -53,11 +49,8 @@ Status WaitingRows::keep(const Batch& in, std::span<const std::uint32_t> rows, s
 Status WaitingRows::release(std::int64_t time, const std::function<Status(Batch&&)>& give) {
   if (time < released_) return {};
   std::vector<Entry*> due;
-  if (Status found = store_.collect_windows(released_, time + 1, due); !found) return found;
+  if (Status found = store_.collect_windows_in_order(released_, time + 1, due); !found) return found;
   released_ = std::max(released_, time);
-  std::sort(due.begin(), due.end(), [&](const Entry* a, const Entry* b) {
-    return a->window != b->window ? a->window < b->window : store_.key(*a) < store_.key(*b);
-  });
   for (std::size_t at = 0; at < due.size(); at += kMaxBatchRows) {
     Result<Batch> batch = rows_of(std::span(due).subspan(at, std::min(kMaxBatchRows, due.size() - at)));
     if (!batch) return batch.error();

@@ -3,6 +3,7 @@
 #include "exec/operators/batch_ops.h"
 #include "exec/operators/lower.h"
 #include "exec/operators/parts.h"
+#include "exec/operators/windows.h"
 
 namespace millrace::inline exec {
 namespace {
@@ -48,8 +49,7 @@ class RowWindows final : public Operator {
   template <class F>
   void for_each_start(std::int64_t time, F f) const {
     if (time < 0) return;
-    std::int64_t start =
-        std::max<std::int64_t>(0, time - node_.size_ms + node_.advance_ms) / node_.advance_ms * node_.advance_ms;
+    std::int64_t start = first_window_start(time, node_.size_ms, node_.advance_ms);
     for (; start <= time; start += node_.advance_ms)
       if (time < start + node_.size_ms) f(start);
   }
@@ -73,12 +73,10 @@ class RowWindows final : public Operator {
     });
   }
   Status give(const Batch& in, std::size_t from, std::size_t to, Emitter& out) {
-    Batch made = gather(in, std::span(rows_).subspan(from, to - from));
-    if (!made.kinds.empty())
-      made.kinds.assign(kinds_.begin() + static_cast<std::ptrdiff_t>(from),
-                        kinds_.begin() + static_cast<std::ptrdiff_t>(to));
+    const std::size_t size = to - from;
+    Batch made = gather_as(in, std::span(rows_).subspan(from, size), std::span(kinds_).subspan(from, size));
     for (const std::int64_t by : {std::int64_t{0}, node_.size_ms}) {
-      auto bound = make_column(Type::bigint(), to - from);
+      auto bound = make_column(Type::bigint(), size);
       for (std::size_t i = from; i < to; ++i) bound->values_mut<std::int64_t>()[i - from] = starts_[i] + by;
       made.columns.push_back(std::move(bound));
     }

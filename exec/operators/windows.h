@@ -12,6 +12,11 @@
 
 namespace millrace::inline exec {
 
+/// Start of the first of the windows, of that size and distance, that a time may lie in.
+inline std::int64_t first_window_start(std::int64_t time, std::int64_t size_ms, std::int64_t advance_ms) {
+  return std::max<std::int64_t>(0, time - size_ms + advance_ms) / advance_ms * advance_ms;
+}
+
 /// Time windows and the stream time that closes them. Stream time is the running maximum over the rows that reach the
 /// operator.
 class TimeWindows {
@@ -27,8 +32,7 @@ class TimeWindows {
   void assign(std::int64_t timestamp, std::vector<std::int64_t>& starts, const TellLate& late) {
     stream_time_ = std::max(stream_time_, timestamp);
     const std::int64_t closed = last_closed();
-    std::int64_t start =
-        std::max<std::int64_t>(0, timestamp - spec_.size_ms + spec_.advance_ms) / spec_.advance_ms * spec_.advance_ms;
+    std::int64_t start = first_window_start(timestamp, spec_.size_ms, spec_.advance_ms);
     for (; start <= timestamp; start += spec_.advance_ms) {
       if (start <= closed) {
         late(start);

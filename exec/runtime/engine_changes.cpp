@@ -52,6 +52,12 @@ Status EngineImpl::drop_everywhere(const std::shared_ptr<QueryRun>& run, bool co
   });
 }
 
+bool EngineImpl::has_left(const std::shared_ptr<QueryRun>& run, bool commit) {
+  const std::string& id = run->plan->query_id;
+  if (!is_leaving(id)) static_cast<void>(drop_everywhere(run, commit).has_value());
+  return !is_leaving(id);
+}
+
 bool EngineImpl::is_leaving(const std::string& query_id) {
   const MutexLock lock(notes_mutex_);
   std::erase_if(leaving_, [](const auto& query) { return *query.second == 0; });

@@ -137,6 +137,8 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   /// know what those commit last.
   Status drop_everywhere(const std::shared_ptr<QueryRun>& run, bool commit);
   bool is_leaving(const std::string& query_id);
+  /// Has them dropped, unless they are about to be. True: they are.
+  bool has_left(const std::shared_ptr<QueryRun>& run, bool commit);
   static Error still_leaving();
   Error busy(std::size_t worker);
   /// Makes a change that a statement asks for, with control_, after those before it. An error may tell that it is made

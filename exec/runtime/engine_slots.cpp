@@ -291,8 +291,7 @@ void EngineImpl::restart_failed() {
     if (stopping_) return;
     const MutexLock control(control_);
     if (find(run->plan->query_id) != run) continue;
-    if (!is_leaving(run->plan->query_id)) static_cast<void>(drop_everywhere(run, false).has_value());
-    if (is_leaving(run->plan->query_id)) continue;  // it will be due the next time
+    if (!has_left(run, false)) continue;  // it will be due the next time
     ++run->restarts;
     run->started();
     static_cast<void>(launch({run}).has_value());
@@ -341,8 +340,7 @@ void EngineImpl::look_for_partitions() {
     if (stopping_) return;  // the workers may have ended
     if (!layout || find(run->plan->query_id) != run) continue;
     spdlog::warn("query {}: a source topic has got more partitions", run->plan->query_id);
-    if (!is_leaving(run->plan->query_id)) static_cast<void>(drop_everywhere(run, true).has_value());
-    if (is_leaving(run->plan->query_id)) continue;  // the next look finds it again
+    if (!has_left(run, true)) continue;  // the next look finds it again
     {
       const MutexLock lock(mutex_);
       runs_.erase(run->plan->query_id);

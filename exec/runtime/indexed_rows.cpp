@@ -93,11 +93,15 @@ Status IndexedRows::encode(std::span<const std::string_view> keys, std::span<con
                            KeyBuffer& out) {
   auto rows = reader_.read(keys, values);
   if (!rows) return rows.error();
+  encode(*rows, out);
+  return {};
+}
+
+void IndexedRows::encode(const Batch& rows, KeyBuffer& out) {
   RowErrors errors;  // where an expression fails the table has NULL
   std::vector<ColumnPtr> columns;
-  for (Evaluator& column : columns_) columns.push_back(column.evaluate(*rows, errors));
-  encode_keys(columns, all_rows(keys.size()), {}, out);
-  return {};
+  for (Evaluator& column : columns_) columns.push_back(column.evaluate(rows, errors));
+  encode_keys(columns, all_rows(rows.rows), {}, out);
 }
 
 Status IndexedRows::load(std::span<const std::string_view> keys, std::span<const std::byte* const> values) {
@@ -129,11 +133,8 @@ Status IndexedRows::fill(bool all) {
     more = *next;
     auto rows = reader_.decode(entries);
     if (!rows) return rows.error();
-    RowErrors errors;
-    std::vector<ColumnPtr> columns;
-    for (Evaluator& column : columns_) columns.push_back(column.evaluate(*rows, errors));
     KeyBuffer firsts;
-    encode_keys(columns, all_rows(entries.size()), {}, firsts);
+    encode(*rows, firsts);
     for (std::size_t i = 0; i < entries.size(); ++i)
       if (Status loaded = pairs_.load(firsts[i], second(entries[i].first)); !loaded) return loaded;
   }

@@ -36,6 +36,7 @@ class IndexedRows {
  private:
   IndexedRows(std::string name, const PlanNode& owner, std::vector<ExprPtr> columns, MapStore& store, PairStore& pairs);
   Status encode(std::span<const std::string_view> keys, std::span<const std::byte* const> values, KeyBuffer& out);
+  void encode(const Batch& rows, KeyBuffer& out);
   Status load(std::span<const std::string_view> keys, std::span<const std::byte* const> values);
   Status fill(bool all);
   Status update(std::span<Entry* const> changed);

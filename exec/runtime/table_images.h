@@ -1,13 +1,12 @@
 #pragma once
 
-#include <chrono>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "exec/data/aged_cache.h"
 #include "exec/data/batch.h"
 #include "parser/error/mutex.h"
 
@@ -27,7 +26,7 @@ using TableImagePtr = std::shared_ptr<const TableImage>;
 /// longest go first. Thread-safe.
 class TableImages {
  public:
-  explicit TableImages(std::size_t most_bytes) : most_bytes_(most_bytes) {}
+  explicit TableImages(std::size_t most_bytes) : most_bytes_(most_bytes), images_(most_bytes) {}
 
   using Place = std::pair<std::string, int>;  // the query that keeps the table, and a partition
   std::size_t most_bytes() const { return most_bytes_; }
@@ -38,18 +37,9 @@ class TableImages {
   void forget_idle();
 
  private:
-  using Clock = std::chrono::steady_clock;
-  struct Kept {
-    TableImagePtr image;
-    Clock::time_point asked;
-  };
-  using Images = std::map<Place, Kept>;
-  void erase(Images::iterator at) REQUIRES(mutex_);
-
   const std::size_t most_bytes_;
   Mutex mutex_;
-  Images images_ GUARDED_BY(mutex_);
-  std::size_t bytes_ GUARDED_BY(mutex_) = 0;
+  AgedCache<Place, TableImagePtr> images_ GUARDED_BY(mutex_);
 };
 
 }  // namespace millrace::inline exec

@@ -367,6 +367,14 @@ Status MapStore::collect_windows(std::int64_t from, std::int64_t to, std::vector
   return {};
 }
 
+Status MapStore::collect_windows_in_order(std::int64_t from, std::int64_t to, std::vector<Entry*>& out) {
+  Status found = collect_windows(from, to, out);
+  std::sort(out.begin(), out.end(), [this](const Entry* a, const Entry* b) {
+    return a->window != b->window ? a->window < b->window : key(*a) < key(*b);
+  });
+  return found;
+}
+
 std::size_t MapStore::memory_bytes() const {
   std::size_t bytes = heap_bytes_ + dirty_heap_bytes_ + (bulk_ ? bulk_->memory_bytes() : 0) +
                       (dirty_.capacity() + committing_.capacity() + unread_.capacity()) * sizeof(Entry*);

@@ -20,7 +20,7 @@
 namespace millrace::inline exec {
 
 struct MapStoreOptions {
-  std::shared_ptr<const ValueLayout> layout;
+  std::shared_ptr<const ValueLayout> layout = {};
   /// Keys end with these bytes of window; the first eight decide the segment (start of a time window, end of a
   /// session).
   std::size_t window_bytes = 0;
@@ -74,6 +74,8 @@ class MapStore final : public Store {
 
   /// Present entries with a window in [from, to), RocksDB included; in no order.
   Status collect_windows(std::int64_t from, std::int64_t to, std::vector<Entry*>& out);
+  /// The same by window, then by key.
+  Status collect_windows_in_order(std::int64_t from, std::int64_t to, std::vector<Entry*>& out);
   /// The value of `from`, a present entry, goes over to `to`, which has none; `from` is removed.
   void move_value(Entry& from, Entry& to);
   /// Present entries whose key is `prefix` and a window in [from, to), RocksDB included; only from segments that memory

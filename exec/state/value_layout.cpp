@@ -52,4 +52,8 @@ const ValueLayout& row_layout() {
   return layout;
 }
 
+std::shared_ptr<const ValueLayout> shared_row_layout() {
+  return {&row_layout(), [](const ValueLayout*) {}};
+}
+
 }  // namespace millrace::inline exec

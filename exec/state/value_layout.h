@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -50,5 +51,7 @@ void make_row_value(std::byte* value, std::int64_t timestamp, std::string_view b
 
 /// Values are RowValue; in the changelog 8 bytes of timestamp, then the row.
 const ValueLayout& row_layout();
+/// The same for options of stores.
+std::shared_ptr<const ValueLayout> shared_row_layout();
 
 }  // namespace millrace::inline exec

@@ -158,15 +158,12 @@ NodePtr FiniteSelect::project(ExprBinder& binder) {
   }
   check_duplicate_columns(shown, query_.span);
   std::vector<SortKey> sorted = order(binder, items);
-  NodePtr node = from_.node;
-  if (!query_.distinct) node = ordered(std::move(node), std::move(sorted));
-  node = make_node(ProjectNode{.input = std::move(node), .items = std::move(items)});
-  if (!query_.distinct) return node;
-  GroupNode once{.input = nullptr, .keys = {}, .calls = {}, .keep_null = true};
-  for (std::size_t i = 0; i < node->schema.size(); ++i) {
-    const ColumnDef& column = node->schema.columns[i];
-    once.keys.push_back({column, make_column(i, column.type, column.name)});
-  }
+  const auto shown_rows = [&](NodePtr input) {
+    return make_node(ProjectNode{.input = std::move(input), .items = std::move(items)});
+  };
+  if (!query_.distinct) return shown_rows(ordered(from_.node, std::move(sorted)));
+  NodePtr node = shown_rows(from_.node);
+  GroupNode once{.input = nullptr, .keys = column_items(node->schema), .calls = {}, .keep_null = true};
   once.input = std::move(node);
   return ordered(make_node(std::move(once)), std::move(sorted));
 }

@@ -86,13 +86,6 @@ std::vector<ProjectItem> source_columns(const Scope& scope, std::size_t moved) {
   return keys;
 }
 
-std::vector<ProjectItem> own_columns(const Schema& schema) {
-  std::vector<ProjectItem> items;
-  for (std::size_t i = 0; i < schema.size(); ++i)
-    items.push_back({schema.columns[i], make_column(i, schema.columns[i].type, schema.columns[i].name)});
-  return items;
-}
-
 NodePtr keep_late_rows(const SelectInput& input, const Scope& scope, const ast::Identifier& stream, NodePtr rows,
                        LateColumns columns) {
   const Schema written = written_schema(columns);

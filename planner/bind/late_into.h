@@ -21,8 +21,6 @@ NodePtr keep_late_rows(const SelectInput& input, const Scope& scope, const ast::
 /// The columns of all sources of FROM as they stand in the rows now, with what is their key. `moved`: so many columns
 /// stand in front that the scope does not know of.
 std::vector<ProjectItem> source_columns(const Scope& scope, std::size_t moved);
-/// The columns of rows as they stand.
-std::vector<ProjectItem> own_columns(const Schema& schema);
 
 /// The streams that take late rows of a bound query. Throws where two steps share one, or it is the query's own sink.
 std::vector<BoundLate> late_streams(const NodePtr& root, const SourceDef& sink, const BindContext& context);

@@ -83,11 +83,7 @@ void OuterWindow::close(AggregateNode& grouped, std::size_t keys) const {
 }
 
 NodePtr OuterWindow::with_window(NodePtr grouped, std::size_t keys) const {
-  RekeyNode rekey{grouped, {}, NullKey::keep};
-  for (std::size_t i = 0; i < keys; ++i) {
-    const ColumnDef& column = grouped->schema.columns[i];
-    rekey.keys.push_back({column, make_column(i, column.type, column.name)});
-  }
+  RekeyNode rekey{grouped, column_items(grouped->schema, keys), NullKey::keep};
   rekey.window = WindowInfo{.type = spec_.type, .size_ms = spec_.size_ms};
   rekey.window_start = make_column(keys, Type::bigint(), "WINDOWSTART");
   rekey.window_end = calculate(ArithmeticOp::add, rekey.window_start, spec_.size_ms);

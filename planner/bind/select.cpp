@@ -187,7 +187,7 @@ BoundSelect bind_plain(SelectInput input, std::function<void(const Schema&)> on_
   check_final_grace(query, context.properties, sorted || window_calls.exact());
   if (sorted && query.late_into)
     result.root = keep_late_rows(input, scope, *query.late_into, result.root,
-                                 {.items = own_columns(result.root->schema), .key_format = plan.key_format});
+                                 {.items = column_items(result.root->schema), .key_format = plan.key_format});
   if (sorted) result.root = make_node(TimeSortNode{result.root, query.final_grace ? query.final_grace->millis : 0});
   result.order = projection.order();
   result.key_format = plan.key_format;

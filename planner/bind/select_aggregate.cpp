@@ -196,9 +196,7 @@ void Aggregation::key_by_bounds(KeyedPlan& plan) {
     const std::size_t at = rekey.keys.size();
     if (is_window_bound(*expr)) {
       const auto bound = *pseudo_column_of(expr->as<ast::ColumnRef>()->name.text);
-      rekey.keys.push_back(
-          {ColumnDef{.name = std::string(pseudo_column_name(bound)), .type = Type::bigint(), .role = ColumnRole::key},
-           make_expr(PseudoExpr{bound}, Type::bigint(), expr->span)});
+      rekey.keys.push_back(bound_item(bound, ColumnRole::key, expr->span));
       bounds_.emplace(bound, at);
       plan.keys.push_back({at, Type::bigint(), {expr}});
       continue;

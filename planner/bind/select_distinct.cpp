@@ -1,5 +1,7 @@
 #include "planner/bind/select_distinct.h"
 
+#include <numeric>
+
 #include "planner/bind/formats.h"
 #include "planner/bind/late_into.h"
 
@@ -49,14 +51,9 @@ namespace {
 
 /// Rows with the bounds of their windows behind them, which tell those of one key apart.
 NodePtr with_bound_columns(const NodePtr& rows) {
-  ProjectNode project{.input = rows, .items = {}};
-  for (std::size_t i = 0; i < rows->schema.size(); ++i) {
-    const ColumnDef& column = rows->schema.columns[i];
-    project.items.push_back({column, make_column(i, column.type, column.name)});
-  }
+  ProjectNode project{.input = rows, .items = column_items(rows->schema)};
   for (const PseudoColumn bound : {PseudoColumn::window_start, PseudoColumn::window_end})
-    project.items.push_back({ColumnDef{.name = std::string(pseudo_column_name(bound)), .type = Type::bigint()},
-                             make_expr(PseudoExpr{bound}, Type::bigint(), {})});
+    project.items.push_back(bound_item(bound, ColumnRole::value));
   return make_node(std::move(project));
 }
 
@@ -79,14 +76,9 @@ BoundSelect distinct_rows(BoundSelect rows) {
       first.row_key.push_back({from.columns[i], make_column(i + shown, from.columns[i].type, from.columns[i].name)});
   first.input = make_node(std::move(rekey));
   const NodePtr top = make_node(std::move(first));
-  ProjectNode project{.input = top, .items = {}};
-  rows.order.clear();
-  for (std::size_t i = 0; i < shown; ++i) {
-    const ColumnDef& column = top->schema.columns[i];
-    project.items.push_back({column, make_column(i, column.type, column.name)});
-    rows.order.push_back(i);
-  }
-  rows.root = make_node(std::move(project));
+  rows.order.resize(shown);
+  std::iota(rows.order.begin(), rows.order.end(), std::size_t{0});
+  rows.root = make_node(ProjectNode{.input = top, .items = column_items(top->schema, shown)});
   rows.null_key = false;
   return rows;
 }

@@ -24,6 +24,11 @@ ProjectItem single_key() {
           make_literal(Value(std::int32_t{0}), Type::integer())};
 }
 
+ProjectItem bound_item(PseudoColumn bound, ColumnRole role, Span span) {
+  return {ColumnDef{.name = std::string(pseudo_column_name(bound)), .type = Type::bigint(), .role = role},
+          make_expr(PseudoExpr{bound}, Type::bigint(), span)};
+}
+
 NodePtr make_leaf(const ScopeSource& source, bool broadcast) {
   if (source.plan) return source.plan;
   const SourceDef& def = *source.def;

@@ -32,6 +32,8 @@ struct KeyedPlan {
 ProjectItem key_item(std::string name, ExprPtr bound, Span span);
 /// The key of all rows where there is none: ROWKEY = 0.
 ProjectItem single_key();
+/// A bound of the rows' windows as a column.
+ProjectItem bound_item(PseudoColumn bound, ColumnRole role, Span span = {});
 
 /// The leaf that reads a source. `broadcast`: whole, in every task.
 NodePtr make_leaf(const ScopeSource& source, bool broadcast = false);

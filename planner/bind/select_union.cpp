@@ -103,12 +103,8 @@ BoundSelect unite(std::vector<BoundSelect> branches, const ast::Query& query) {
     for (const SourceDef* source : branch.sources)
       if (std::ranges::find(result.sources, source) == result.sources.end()) result.sources.push_back(source);
   }
-  ProjectNode whole{result.root, {}};
-  for (std::size_t i = 0; i < places.size(); ++i) {
-    const ColumnDef& column = result.root->schema.columns[i];
-    whole.items.push_back({column, make_column(i, column.type, column.name)});
-  }
-  result.root = make_node(std::move(whole));
+  std::vector<ProjectItem> whole = column_items(result.root->schema, places.size());
+  result.root = make_node(ProjectNode{result.root, std::move(whole)});
   result.order.resize(places.size());
   for (std::size_t i = 0; i < places.size(); ++i) result.order[places[i]] = i;
   result.key_format = branches.front().key_format;

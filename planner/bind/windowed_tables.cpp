@@ -73,11 +73,9 @@ ScopeSource with_bounds(ScopeSource table, bool implied) {
     table.order.push_back(columns.size());
     columns.push_back({key->name, key->type, ColumnRole::key, columns.size()});
   }
-  for (const auto& [name, bound] :
-       {std::pair{kStart, PseudoColumn::window_start}, std::pair{kEnd, PseudoColumn::window_end}}) {
-    const ColumnDef column{.name = std::string(name), .type = Type::bigint(), .role = ColumnRole::key};
-    rekey.keys.push_back({column, make_expr(PseudoExpr{bound}, Type::bigint(), {})});
-    columns.push_back({column.name, column.type, ColumnRole::key, columns.size()});
+  for (const PseudoColumn bound : {PseudoColumn::window_start, PseudoColumn::window_end}) {
+    rekey.keys.push_back(bound_item(bound, ColumnRole::key));
+    columns.push_back({rekey.keys.back().column.name, Type::bigint(), ColumnRole::key, columns.size()});
   }
   for (const ScopeColumn& column : table.columns) {
     if (column.role == ColumnRole::key) continue;

@@ -1,8 +1,16 @@
 #include "planner/logical/parts.h"
 
+#include <algorithm>
 #include <tuple>
 
 namespace millrace::inline planner {
+
+std::vector<ProjectItem> column_items(const Schema& schema, std::size_t count) {
+  std::vector<ProjectItem> items;
+  for (std::size_t i = 0; i < std::min(count, schema.size()); ++i)
+    items.push_back({schema.columns[i], make_column(i, schema.columns[i].type, schema.columns[i].name)});
+  return items;
+}
 
 bool same(const TableCall& a, const TableCall& b) {
   return std::tie(a.function, a.variant, a.column) == std::tie(b.function, b.variant, b.column) &&

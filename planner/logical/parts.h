@@ -23,6 +23,8 @@ struct ProjectItem {
   ColumnDef column;
   ExprPtr expr;
 };
+/// The columns of rows as they stand, or the first `count` of them.
+std::vector<ProjectItem> column_items(const Schema& schema, std::size_t count = SIZE_MAX);
 
 struct TableCall {
   const FunctionDef* function;

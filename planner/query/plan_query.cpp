@@ -47,11 +47,7 @@ std::shared_ptr<const PhysicalPlan> plan_kept_table(NodePtr leaf, const QueryOpt
 namespace {
 
 NodePtr each_once(NodePtr input) {
-  GroupNode once{.input = nullptr, .keys = {}, .calls = {}, .keep_null = true};
-  for (std::size_t i = 0; i < input->schema.size(); ++i) {
-    const ColumnDef& column = input->schema.columns[i];
-    once.keys.push_back({column, make_column(i, column.type, column.name)});
-  }
+  GroupNode once{.input = nullptr, .keys = column_items(input->schema), .calls = {}, .keep_null = true};
   once.input = std::move(input);
   return make_node(std::move(once));
 }

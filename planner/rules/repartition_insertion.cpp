@@ -42,10 +42,8 @@ NodePtr keep_pseudo_columns(const AggregateNode& aggregate) {
   if (rekey) collect_lost_pseudo_columns(aggregate, lost);
   if (lost.empty()) return nullptr;
 
-  ProjectNode project{.input = rekey->input, .items = {}};
   const Schema& input = rekey->input->schema;
-  for (std::size_t i = 0; i < input.size(); ++i)
-    project.items.push_back({input.columns[i], make_column(i, input.columns[i].type, input.columns[i].name)});
+  ProjectNode project{.input = rekey->input, .items = column_items(input)};
   for (const PseudoColumn column : lost) {
     auto expr = std::make_shared<Expr>();
     expr->type = pseudo_column_type(column);

@@ -58,18 +58,11 @@ std::string PullPages::token(const std::string& id, std::size_t first) {
   return fmt::format("{}.{}", id, first);
 }
 
-std::string PullPages::put(AnswerPtr answer, std::size_t first) {
+std::string PullPages::put(const AnswerPtr& answer, std::size_t first) {
   const std::string id = random_id();
   const MutexLock lock(mutex_);
-  forget_old_here();
-  while (!kept_.empty() && bytes_ + answer->bytes > most_bytes_) {
-    const auto oldest = std::min_element(kept_.begin(), kept_.end(),
-                                         [](const auto& a, const auto& b) { return a.second.asked < b.second.asked; });
-    bytes_ -= oldest->second.answer->bytes;
-    kept_.erase(oldest);
-  }
-  bytes_ += answer->bytes;
-  kept_[id] = {std::move(answer), Clock::now()};
+  kept_.forget_idle(kept_for_);
+  kept_.put({id, answer->text}, answer, answer->bytes);
   return token(id, first);
 }
 
@@ -79,29 +72,17 @@ std::optional<PullPages::Place> PullPages::find(const std::string& token, const 
   std::size_t first = 0;
   const auto [end, error] = std::from_chars(token.data() + dot + 1, token.data() + token.size(), first);
   if (error != std::errc() || end != token.data() + token.size()) return std::nullopt;
+  std::string id = token.substr(0, dot);
   const MutexLock lock(mutex_);
-  forget_old_here();
-  const auto found = kept_.find(token.substr(0, dot));
-  if (found == kept_.end() || found->second.answer->text != text) return std::nullopt;
-  found->second.asked = Clock::now();
-  return Place{found->second.answer, std::min(first, found->second.answer->count), found->first};
+  kept_.forget_idle(kept_for_);
+  const AnswerPtr* const found = kept_.find({id, text});
+  if (found == nullptr) return std::nullopt;
+  return Place{*found, std::min(first, (*found)->count), std::move(id)};
 }
 
 void PullPages::forget_old() {
   const MutexLock lock(mutex_);
-  forget_old_here();
-}
-
-void PullPages::forget_old_here() {
-  const auto since = Clock::now() - kept_for_;
-  for (auto at = kept_.begin(); at != kept_.end();) {
-    if (at->second.asked >= since) {
-      ++at;
-      continue;
-    }
-    bytes_ -= at->second.answer->bytes;
-    at = kept_.erase(at);
-  }
+  kept_.forget_idle(kept_for_);
 }
 
 std::shared_ptr<TableRows> page_rows(const PagedAnswer& answer, std::size_t first, std::size_t count) {

@@ -2,12 +2,12 @@
 
 #include <chrono>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "exec/data/aged_cache.h"
 #include "exec/runtime/engine.h"
 #include "parser/error/mutex.h"
 #include "server/session/service.h"
@@ -51,12 +51,11 @@ class CollectingSink final : public ResultSink {
 /// number of bytes: the oldest go first. Thread-safe.
 class PullPages {
  public:
-  PullPages(std::chrono::milliseconds kept_for, std::size_t most_bytes)
-      : kept_for_(kept_for), most_bytes_(most_bytes) {}
+  PullPages(std::chrono::milliseconds kept_for, std::size_t most_bytes) : kept_for_(kept_for), kept_(most_bytes) {}
 
   using AnswerPtr = std::shared_ptr<const PagedAnswer>;
   /// A token for the rows of the answer from `first` on.
-  std::string put(AnswerPtr answer, std::size_t first);
+  std::string put(const AnswerPtr& answer, std::size_t first);
   struct Place {
     AnswerPtr answer;
     std::size_t first = 0;
@@ -75,18 +74,9 @@ class PullPages {
   }
 
  private:
-  using Clock = std::chrono::steady_clock;
-  struct Kept {
-    AnswerPtr answer;
-    Clock::time_point asked;
-  };
-  void forget_old_here() REQUIRES(mutex_);
-
   const std::chrono::milliseconds kept_for_;
-  const std::size_t most_bytes_;
   Mutex mutex_;
-  std::map<std::string, Kept> kept_ GUARDED_BY(mutex_);
-  std::size_t bytes_ GUARDED_BY(mutex_) = 0;
+  AgedCache<std::pair<std::string, std::string>, AnswerPtr> kept_ GUARDED_BY(mutex_);  // by id and text
   std::shared_ptr<void> timer_ GUARDED_BY(mutex_);
 };
 

@@ -58,6 +58,32 @@ Status KafkaLog::each_cluster(std::span<const Item> items, Ask&& ask) {
   return {};
 }
 
+/// What each of the clusters answers about its items, in the order of all items.
+template <class Answer, class Item, class Ask>
+Result<std::vector<Answer>> KafkaLog::ask_each(std::span<const Item> items, const Ask& ask) {
+  if (others_.empty()) return ask(admin(), items);
+  std::vector<Answer> answers(items.size());
+  Status asked = each_cluster(items, [&](kafka::Cluster& cluster, const auto& its, const auto& places) -> Status {
+    auto found = ask(cluster.admin(), std::span<const Item>(its));
+    if (!found) return found.error();
+    for (std::size_t i = 0; i < its.size(); ++i) answers[places[i]] = std::move((*found)[i]);
+    return {};
+  });
+  if (!asked) return asked.error();
+  return answers;
+}
+
+/// What the cluster of a topic answers: `ask(cluster, name of the topic there)`.
+template <class Ask>
+auto KafkaLog::ask_there(std::string_view topic, const Ask& ask)
+    -> decltype(ask(std::declval<kafka::Cluster&>(), std::string())) {
+  const auto place = place_of(topic);
+  if (!place) return place.error();
+  auto answer = ask(*place->cluster, place->name);
+  if (!answer) return place->cluster->told(answer.error());
+  return answer;
+}
+
 std::vector<std::string> KafkaLog::clusters() const {
   std::vector<std::string> names;
   for (const auto& [name, cluster] : others_) names.push_back(name);
@@ -81,36 +107,24 @@ Status KafkaLog::create_topics(std::span<const NewTopic> topics) {
   });
 }
 Result<std::vector<int>> KafkaLog::partition_counts(std::span<const std::string> topics) {
-  if (others_.empty()) return admin().partition_counts(topics);
-  std::vector<int> counts(topics.size());
-  const auto ask = [&](kafka::Cluster& cluster, const std::vector<std::string>& its, const auto& places) -> Status {
-    const auto found = cluster.admin().partition_counts(its);
-    if (!found) return found.error();
-    for (std::size_t i = 0; i < its.size(); ++i) counts[places[i]] = (*found)[i];
-    return {};
-  };
-  if (Status asked = each_cluster(topics, ask); !asked) return asked.error();
-  return counts;
+  return ask_each<int>(topics, [](kafka::Admin& admin, auto its) { return admin.partition_counts(its); });
 }
 Result<std::vector<TopicDescription>> KafkaLog::list_topics() {
   return admin().list();
 }
-Result<std::optional<TopicDescription>> KafkaLog::describe_topic(const std::string& name) {
-  const auto place = place_of(name);
-  if (!place) return place.error();
-  auto found = place->cluster->admin().describe(place->name);
-  if (!found) return place->cluster->told(found.error());
-  if (*found) (*found)->name = name;
+Result<std::optional<TopicDescription>> KafkaLog::describe_topic(const std::string& topic) {
+  auto found =
+      ask_there(topic, [](kafka::Cluster& cluster, const auto& name) { return cluster.admin().describe(name); });
+  if (found && *found) (*found)->name = topic;
   return found;
 }
-Status KafkaLog::delete_topic(const std::string& name) {
-  const auto place = place_of(name);
-  if (!place) return place.error();
-  kafka::Cluster& cluster = *place->cluster;
-  cluster.forget(place->name);
-  Status removed = cluster.admin().remove(place->name);
-  cluster.topics_changed();
-  return removed ? removed : cluster.told(removed.error());
+Status KafkaLog::delete_topic(const std::string& topic) {
+  return ask_there(topic, [](kafka::Cluster& cluster, const auto& name) {
+    cluster.forget(name);
+    Status removed = cluster.admin().remove(name);
+    cluster.topics_changed();
+    return removed;
+  });
 }
 Status KafkaLog::truncate_before(const TopicPartition& partition, std::int64_t offset) {
   const Truncation one{partition, offset};
@@ -123,23 +137,12 @@ Status KafkaLog::truncate_all(std::span<const Truncation> truncations) {
   return done || truncations.size() < 2 || done.error().retriable() ? done : Log::truncate_all(truncations);
 }
 Result<Log::Bounds> KafkaLog::bounds(const TopicPartition& partition, bool committed) {
-  const auto place = place_of(partition.topic);
-  if (!place) return place.error();
-  auto found = place->cluster->admin().bounds({place->name, partition.partition}, committed);
-  if (!found) return place->cluster->told(found.error());
-  return found;
+  return ask_there(partition.topic, [&](kafka::Cluster& cluster, const auto& name) {
+    return cluster.admin().bounds({name, partition.partition}, committed);
+  });
 }
 Result<std::vector<Log::Bounds>> KafkaLog::bounds_of(std::span<const TopicPartition> partitions, bool committed) {
-  if (others_.empty()) return admin().bounds_of(partitions, committed);
-  std::vector<Bounds> all(partitions.size());
-  const auto ask = [&](kafka::Cluster& cluster, const std::vector<TopicPartition>& its, const auto& places) -> Status {
-    const auto found = cluster.admin().bounds_of(its, committed);
-    if (!found) return found.error();
-    for (std::size_t i = 0; i < its.size(); ++i) all[places[i]] = (*found)[i];
-    return {};
-  };
-  if (Status asked = each_cluster(partitions, ask); !asked) return asked.error();
-  return all;
+  return ask_each<Bounds>(partitions, [&](kafka::Admin& admin, auto its) { return admin.bounds_of(its, committed); });
 }
 Result<std::string> KafkaLog::cluster_id() {
   return admin().cluster_id();
@@ -179,11 +182,9 @@ Result<std::unique_ptr<Membership>> KafkaLog::membership(const std::string& grou
 Result<std::int64_t> KafkaLog::append_now(const TopicPartition& partition, std::optional<std::string_view> key,
                                           std::optional<std::string_view> value, RecordTime timestamp,
                                           std::span<const HeaderView> headers) {
-  const auto place = place_of(partition.topic);
-  if (!place) return place.error();
-  auto offset = place->cluster->append_now({place->name, partition.partition}, key, value, timestamp, headers);
-  if (!offset) return place->cluster->told(offset.error());
-  return offset;
+  return ask_there(partition.topic, [&](kafka::Cluster& cluster, const auto& name) {
+    return cluster.append_now({name, partition.partition}, key, value, timestamp, headers);
+  });
 }
 
 namespace {

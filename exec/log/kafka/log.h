@@ -56,6 +56,11 @@ class KafkaLog final : public Log {
  private:
   template <class Item, class Ask>
   Status each_cluster(std::span<const Item> items, Ask&& ask);
+  template <class Answer, class Item, class Ask>
+  Result<std::vector<Answer>> ask_each(std::span<const Item> items, const Ask& ask);
+  template <class Ask>
+  auto ask_there(std::string_view topic, const Ask& ask)
+      -> decltype(ask(std::declval<kafka::Cluster&>(), std::string()));
 
   const std::unique_ptr<kafka::Cluster> home_;
   const Others others_;
