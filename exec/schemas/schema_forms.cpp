@@ -111,7 +111,8 @@ class AvroForm {
 std::string canonical_form(SchemaKind kind, const std::string& text) {
   if (kind == SchemaKind::protobuf) {
     auto bytes = proto::canonical(text);
-    return bytes ? std::move(*bytes) : text;
+    if (bytes) return std::move(*bytes);
+    return text;
   }
   const auto value = parse_json(text);
   return value ? json::serialize(*value) : text;

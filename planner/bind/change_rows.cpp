@@ -254,7 +254,7 @@ std::vector<RowChange> row_changes(const BoundChange& change, std::vector<std::v
   if (change.kind == BoundChange::Kind::insert) return inserted(change, std::move(found));
   std::vector<RowChange> changes;
   const bool removed = change.kind == BoundChange::Kind::remove;
-  for (auto& values : change.reads() ? std::move(found) : change.keys) changes.push_back({values, removed});
+  for (const auto& values : change.reads() ? found : change.keys) changes.push_back({values, removed});
   return changes;
 }
 
