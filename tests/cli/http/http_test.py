@@ -50,7 +50,10 @@ def post(path, body, accept=None, wait=True, headers=()):
 
 
 def rows(sql):
-    answer = post("/query-stream", {"sql": sql})
+    """Asks again while a new table's partitions have no owner yet, as clients do."""
+    deadline = time.time() + 20
+    while (answer := post("/query-stream", {"sql": sql})).status == 503 and time.time() < deadline:
+        time.sleep(0.02)
     assert answer.status == 200, answer.body
     return [json.loads(line) for line in answer.body.splitlines()[1:]]
 
