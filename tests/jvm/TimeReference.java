@@ -8,12 +8,15 @@ import java.util.*;
 
 /**
  * What java.time says, for time_test.cpp to compare with.
- * PATTERNS INSTANTS            per zone its instants, and per zone and pattern a hash of all texts and of all readings
+ * PATTERNS INSTANTS            the release of the time zone database, per zone its instants, the changes of its clocks with a hash
+ *                              of offsets, and per zone and pattern a hash of all texts and of all readings
  * PATTERNS strict COUNT        patterns, mangled texts and what they are read as
  * PATTERNS detail ZONE PATTERN INSTANT...   one line per instant: text and reading
  * PATTERNS names ZONE...       names of times in winter and summer: zone, pattern, instant, text, reading
  */
 public class TimeReference {
+  static final long SEED = 0xcbf29ce484222325L;
+  static final long END = 4_102_444_800_000L; // of 2099
   static final ChronoField[] FIELDS = ChronoField.values();
 
   public static void main(String[] arguments) throws Exception {
@@ -84,20 +87,40 @@ public class TimeReference {
     return (hash ^ 10) * 0x100000001b3L;
   }
 
-  /** Half of them within two hours of a change of the clocks, where there is one. */
-  static long[] instants(ZoneId zone, int count, Random random) {
+  static List<Long> changes(ZoneId zone) {
     List<Long> changes = new ArrayList<>();
     ZoneRules rules = zone.getRules();
     ZoneOffsetTransition next = rules.nextTransition(Instant.EPOCH);
-    for (; next != null && next.getInstant().getEpochSecond() < 4102444800L; next = rules.nextTransition(next.getInstant()))
+    for (; next != null && next.getInstant().getEpochSecond() < END / 1000; next = rules.nextTransition(next.getInstant()))
       changes.add(next.getInstant().toEpochMilli());
+    return changes;
+  }
+
+  /** Of every third day, and on both sides of each change. */
+  static String offsets(ZoneId zone) {
+    List<Long> instants = new ArrayList<>();
+    for (long at = 0; at < END; at += 3 * 86_400_000L) instants.add(at);
+    StringBuilder line = new StringBuilder("offsets");
+    for (long change : changes(zone)) {
+      line.append('\t').append(change);
+      instants.add(change - 1);
+      instants.add(change);
+    }
+    long all = SEED;
+    for (long at : instants) all = hash(all, "" + zone.getRules().getOffset(Instant.ofEpochMilli(at)).getTotalSeconds());
+    return line.append('\t').append(Long.toHexString(all)).toString();
+  }
+
+  /** Half of them within two hours of a change of the clocks, where there is one. */
+  static long[] instants(ZoneId zone, int count, Random random) {
+    List<Long> changes = changes(zone);
     long[] instants = new long[count];
     for (int i = 0; i < count; ++i) {
       if (i % 2 == 0 && !changes.isEmpty())
         instants[i] = changes.get(random.nextInt(changes.size())) + random.nextInt(14_400_000) / 900_000 * 900_000L - 7_200_000
             - random.nextInt(2);
       else
-        instants[i] = (long) (random.nextDouble() * 4102444800000.0);
+        instants[i] = (long) (random.nextDouble() * END);
     }
     return instants;
   }
@@ -106,6 +129,7 @@ public class TimeReference {
     Random random = new Random(1);
     List<Pattern> patterns = new ArrayList<>();
     for (String source : sources) patterns.add(new Pattern(source));
+    out.println("release\t" + ZoneRulesProvider.getVersions("UTC").lastKey());
     Set<String> zones = new TreeSet<>(ZoneId.getAvailableZoneIds());
     zones.addAll(List.of("Z", "+05:30", "-11:15:30", "UTC+2", "GMT-3"));
     for (String name : zones) {
@@ -115,8 +139,9 @@ public class TimeReference {
       StringBuilder line = new StringBuilder("zone\t" + name);
       for (long instant : instants) line.append('\t').append(instant);
       out.println(line);
+      out.println(offsets(zone));
       for (int i = 0; i < patterns.size(); ++i) {
-        long written = 0xcbf29ce484222325L, read = written;
+        long written = SEED, read = written;
         for (long instant : instants) {
           String text = patterns.get(i).format(instant, zone);
           written = hash(written, text);
