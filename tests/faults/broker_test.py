@@ -129,6 +129,8 @@ class BrokerTest(unittest.TestCase):
             pass  # it has taken too long: the topic may be there still
 
     def test_it_comes_goes_and_returns(self):
+        self.addCleanup(broker, "restart")  # for the tests after this one
+        self.addCleanup(broker, "kill")
         broker("kill")
         self.server.spawn()
         time.sleep(1)
