@@ -75,7 +75,8 @@ RegistryChange change_from_json(std::string_view text) {
 
 class SchemaTopic final : public RegistryKeeper {
  public:
-  SchemaTopic(Log& log, std::string topic, int replicas) : log_(log), topic_(std::move(topic)), replicas_(replicas) {}
+  SchemaTopic(Log& log, std::string topic, const TopicConfig& shape)
+      : log_(log), topic_(std::move(topic)), shape_(shape) {}
 
   Status keep(const RegistryChange& change, LocalRegistry& registry) override {
     if (Status made = make_topic(); !made) return made;
@@ -98,7 +99,7 @@ class SchemaTopic final : public RegistryKeeper {
  private:
   Status make_topic() {
     if (reader_) return {};
-    const auto found = ensure_topic(log_, topic_, {.partitions = 1, .replicas = replicas_, .retention_ms = -1});
+    const auto found = ensure_topic(log_, topic_, shape_);
     return found ? Status() : found.error();
   }
 
@@ -132,15 +133,15 @@ class SchemaTopic final : public RegistryKeeper {
 
   Log& log_;
   const std::string topic_;
-  const int replicas_;
+  const TopicConfig shape_;
   std::unique_ptr<Reader> reader_;
   std::int64_t next_ = 0;
 };
 
 }  // namespace
 
-Result<std::shared_ptr<LocalRegistry>> open_schema_topic(Log& log, const std::string& topic, int replicas) {
-  auto registry = std::make_shared<LocalRegistry>(std::make_unique<SchemaTopic>(log, topic, replicas));
+Result<std::shared_ptr<LocalRegistry>> open_schema_topic(Log& log, const std::string& topic, const TopicConfig& shape) {
+  auto registry = std::make_shared<LocalRegistry>(std::make_unique<SchemaTopic>(log, topic, shape));
   if (auto read = registry->subjects(); !read) return read.error();
   return registry;
 }

@@ -45,10 +45,7 @@ Result<std::string> ServiceImpl::back_up(const std::string& name) {
 void ServiceImpl::open_audit() {
   if (!config().boolean("millrace.audit.enabled")) return;
   const std::string topic = config().text("ksql.service.id") + "millrace_audit";
-  const TopicConfig shape{.partitions = 1,
-                          .replicas = static_cast<int>(config().integer("ksql.internal.topic.replicas")),
-                          .retention_ms = -1};
-  if (const auto made = ensure_topic(log_, topic, shape); !made)
+  if (const auto made = ensure_topic(log_, topic, internal_topic()); !made)
     throw std::runtime_error("the audit topic: " + made.error().message);
   audit_ = AuditLog::open(log_, topic);
   if (state()->catalog.find(std::string(AuditLog::kStream)) != nullptr) return;

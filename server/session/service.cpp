@@ -72,11 +72,17 @@ bool ServiceImpl::wait_until_idle(std::chrono::milliseconds wait) {
   }
 }
 
+TopicConfig ServiceImpl::internal_topic() const {
+  TopicConfig shape{.replicas = static_cast<int>(config().integer("ksql.internal.topic.replicas")), .retention_ms = -1};
+  if (config().find("ksql.internal.topic.min.insync.replicas"))
+    shape.min_insync_replicas = static_cast<int>(config().integer("ksql.internal.topic.min.insync.replicas"));
+  return shape;
+}
+
 Status ServiceImpl::open_registry() {
   if (config().text("ksql.schema.registry.url").empty()) {
     const std::string topic = fmt::format("_confluent-ksql-{}_schemas", config().text("ksql.service.id"));
-    const int replicas = static_cast<int>(config().integer("ksql.internal.topic.replicas"));
-    auto opened = open_schema_topic(log_, topic, replicas);
+    auto opened = open_schema_topic(log_, topic, internal_topic());
     if (!opened) return opened.error();
     registry_ = local_registry_ = std::move(*opened);
   } else {
@@ -134,9 +140,8 @@ Status ServiceImpl::start() {
   engine.own_readers = static_cast<int>(config().integer("millrace.topic.readers.max"));
   engine.transient_memory_bytes = static_cast<std::size_t>(config().integer("millrace.push.memory.bytes"));
   engine.batch_rows = static_cast<std::size_t>(config().integer("millrace.batch.rows"));
-  engine.internal_replicas = static_cast<int>(config().integer("ksql.internal.topic.replicas"));
-  if (config().find("ksql.internal.topic.min.insync.replicas"))
-    engine.internal_min_insync = static_cast<int>(config().integer("ksql.internal.topic.min.insync.replicas"));
+  engine.internal_replicas = internal_topic().replicas;
+  engine.internal_min_insync = internal_topic().min_insync_replicas;
   engine.schemas = schemas_;
   auto started = Engine::start(
       log_, engine, {.on_record_error = [this](const ProcessingError& error) { processing_log_->report(error); }});

@@ -109,6 +109,8 @@ class ServiceImpl final : public Service {
   /// Whether a statement of a file of queries has been run before. Throws SqlError when another one runs in its place.
   bool runs_already(const ast::Statement& statement, const SessionProperties& session);
   Status open_registry();
+  /// How a topic of the service itself is to be, of one partition and kept for ever.
+  TopicConfig internal_topic() const;
   /// Answers a pull query whose shape is in the cache; nullopt: it is not, or must be parsed for the mistake in it.
   std::optional<Started> known_pull(const Request& request, ResultSink& sink);
   Started query_whole(const Request& request, ResultSink& sink);

@@ -11,17 +11,18 @@ from server import BROKER, Refused, Server, eventually
 from topics import fold, produce, read_committed
 
 KEYS, GROUPS = 500, 200
+REPLICAS = min(3, BROKER.count(",") + 1)
 
 STATEMENTS = f"""
 SET 'auto.offset.reset' = 'earliest';
 CREATE STREAM ev (k STRING KEY, id BIGINT, g STRING, v BIGINT, ts BIGINT)
-  WITH (kafka_topic = 'ev', value_format = 'JSON', partitions = {PARTITIONS}, timestamp = 'ts');
+  WITH (kafka_topic = 'ev', value_format = 'JSON', partitions = {PARTITIONS}, replicas = {REPLICAS}, timestamp = 'ts');
 CREATE TABLE users (k STRING PRIMARY KEY, name STRING, ts BIGINT)
-  WITH (kafka_topic = 'users', value_format = 'JSON', partitions = {PARTITIONS}, timestamp = 'ts');
-CREATE TABLE w WITH (kafka_topic = 'w') AS SELECT k, COUNT(*) AS c, SUM(v) AS s FROM ev
+  WITH (kafka_topic = 'users', value_format = 'JSON', partitions = {PARTITIONS}, replicas = {REPLICAS}, timestamp = 'ts');
+CREATE TABLE w WITH (kafka_topic = 'w', replicas = {REPLICAS}) AS SELECT k, COUNT(*) AS c, SUM(v) AS s FROM ev
   WINDOW TUMBLING (SIZE {WINDOW} MILLISECONDS, RETENTION 100 DAYS, GRACE PERIOD {GRACE} MILLISECONDS) GROUP BY k;
-CREATE TABLE r WITH (kafka_topic = 'r') AS SELECT g, COUNT(*) AS c, SUM(v) AS s FROM ev GROUP BY g;
-CREATE STREAM j WITH (kafka_topic = 'j') AS
+CREATE TABLE r WITH (kafka_topic = 'r', replicas = {REPLICAS}) AS SELECT g, COUNT(*) AS c, SUM(v) AS s FROM ev GROUP BY g;
+CREATE STREAM j WITH (kafka_topic = 'j', replicas = {REPLICAS}) AS
   SELECT ev.k AS k, ev.id AS id, ev.v AS v, u.name AS name FROM ev LEFT JOIN users u ON ev.k = u.k;
 """
 RAW = f"""

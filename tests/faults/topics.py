@@ -1,4 +1,5 @@
 """Topics of a broker, written and read with kcat, without the server."""
+import json
 import subprocess
 
 from server import BROKER
@@ -37,3 +38,14 @@ def fold(records):
     for _, _, key, value in records:
         table[key] = value
     return {key: value for key, value in table.items() if value is not None}
+
+
+def topics_of_brokers():
+    """Of each topic its partitions, as (replicas, those in sync)."""
+    listed = subprocess.run(["kcat", "-L", "-J", "-b", BROKER], capture_output=True, check=True, timeout=30).stdout
+    return {topic["topic"]: [(len(one["replicas"]), len(one["isrs"])) for one in topic["partitions"]]
+            for topic in json.loads(listed)["topics"]}
+
+
+def all_in_sync():
+    return all(replicas == in_sync for topic in topics_of_brokers().values() for replicas, in_sync in topic)
