@@ -1,6 +1,7 @@
 #include "exec/runtime/departed.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -29,6 +30,16 @@ std::pair<std::string, int> process_of(const std::string& member) {
   return {member.substr(0, dot), workers};
 }
 
+/// Of a list with commas.
+bool has_word(std::string_view list, std::string_view word) {
+  while (!list.empty()) {
+    const std::size_t end = std::min(list.find(','), list.size());
+    if (list.substr(0, end) == word) return true;
+    list.remove_prefix(std::min(end + 1, list.size()));
+  }
+  return false;
+}
+
 }  // namespace
 
 std::string member_id_of(const std::string& process, int workers) {
@@ -36,12 +47,13 @@ std::string member_id_of(const std::string& process, int workers) {
 }
 
 DepartedProcesses::DepartedProcesses(Log& log, Membership& membership, std::string service, std::string own,
-                                     int workers)
+                                     int workers, Combinations combinations)
     : log_(log),
       membership_(membership),
       service_(std::move(service)),
       own_(std::move(own)),
       workers_(workers),
+      combinations_(std::move(combinations)),
       thread_([this] { run(); }) {}
 
 void DepartedProcesses::look() {
@@ -87,18 +99,36 @@ DepartedProcesses::Ids DepartedProcesses::find_gone() {
   return looks ? gone : Ids{};
 }
 
-/// Whoever makes a writer of that name ends what the one before has left.
-void DepartedProcesses::end_writers(const std::string& member) {
-  const auto [process, workers] = process_of(member);
-  const ProcessWriters writers{service_, process};
+/// What a writer has in other clusters has a name of its own (KafkaLog::writer).
+std::vector<std::string> DepartedProcesses::writers_of(const ProcessWriters& writers, int workers) {
   std::vector<std::string> names;
   const std::vector<std::string> clusters = log_.clusters();
-  for (int i = 0; i < (workers > 0 ? workers : workers_); ++i) {
+  const auto elsewhere = [&](std::string_view combination) {
+    const std::string writer = names.back();
+    for (const std::string& cluster : clusters)
+      if (has_word(combination, cluster) && !log_.is_away(cluster)) names.push_back(writer + "@" + cluster);
+  };
+  std::set<std::string> combinations(clusters.begin(), clusters.end());
+  if (combinations_)
+    for (std::string& one : combinations_()) combinations.insert(std::move(one));
+  combinations.erase(std::string());
+  for (int i = 0; i < workers; ++i) {
     names.push_back(writers.worker(i));
-    for (const std::string& cluster : clusters) names.push_back(writers.worker(cluster, i));
+    for (const std::string& combination : combinations) {
+      names.push_back(writers.worker(combination, i));
+      elsewhere(combination);
+    }
   }
   names.push_back(writers.loans());
   names.push_back(writers.statements());
+  elsewhere(fmt::format("{}", fmt::join(clusters, ",")));
+  return names;
+}
+
+/// Whoever makes a writer of that name ends what the one before has left.
+void DepartedProcesses::end_writers(const std::string& member) {
+  const auto [process, workers] = process_of(member);
+  const std::vector<std::string> names = writers_of({service_, process}, workers > 0 ? workers : workers_);
   for (std::size_t from = 0; from < names.size(); from += kAtOnce) {
     std::vector<std::future<Status>> ended;
     for (std::size_t i = from; i < std::min(names.size(), from + kAtOnce); ++i)

@@ -32,8 +32,11 @@ std::string member_id_of(const std::string& process, int workers);
 /// twenty seconds later. Whoever is only thought to be gone finds that it has been fenced. Has a thread of its own.
 class DepartedProcesses {
  public:
+  /// Combinations of other clusters that have workers here, and so in all processes; empty: of none.
+  using Combinations = std::function<std::vector<std::string>()>;
   /// `own`: the id of this process in the group; `workers`: how many a process has that does not tell.
-  DepartedProcesses(Log& log, Membership& membership, std::string service, std::string own, int workers);
+  DepartedProcesses(Log& log, Membership& membership, std::string service, std::string own, int workers,
+                    Combinations combinations = nullptr);
   ~DepartedProcesses() { stop(); }
   /// The group has changed. Any thread; does not wait.
   void look();
@@ -44,11 +47,13 @@ class DepartedProcesses {
   void run();
   Ids find_gone();
   void end_writers(const std::string& member);
+  std::vector<std::string> writers_of(const ProcessWriters& writers, int workers);
 
   Log& log_;
   Membership& membership_;
   const std::string service_, own_;
   const int workers_;
+  const Combinations combinations_;
   Ids known_;  // the thread's own
   Mutex mutex_;
   std::condition_variable wake_;

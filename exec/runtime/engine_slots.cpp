@@ -45,7 +45,11 @@ Status EngineImpl::join() {
     const int workers = workers_.lanes();
     const std::string member = member_id_of(options_.process_id, workers);
     if (auto joined = membership_->join(member, std::move(events)); !joined) return joined;
-    departed_ = std::make_unique<DepartedProcesses>(log_, *membership_, options_.service_id, member, workers);
+    departed_ = std::make_unique<DepartedProcesses>(log_, *membership_, options_.service_id, member, workers, [this] {
+      std::vector<std::string> combinations;
+      workers_.each_group([&](const Workers::Group& group) { combinations.push_back(group.clusters); });
+      return combinations;
+    });
   }
   if (options_.workers > 0) {
     house_ = std::thread([this] { keep_house(); });

@@ -132,6 +132,15 @@ TEST_F(KafkaClusters, BetweenTheEndsItIsThereOnly) {
   EXPECT_THAT(values(other_), ElementsAre("a", "a"));
 }
 
+TEST_F(KafkaClusters, WhatAWriterHasInOneIsEndedByItsNameThere) {
+  append(other_, "a");
+  const auto ended = log_->writer(home_ + "@eu", nullptr);
+  ASSERT_TRUE(ended);
+  append(home_, "b");
+  EXPECT_EQ(commit().outcome, Writer::Outcome::failed);
+  EXPECT_THAT(values(other_), IsEmpty());
+}
+
 TEST_F(KafkaClusters, WhatOneDoesNotTakeIsRefusedThere) {
   append(other_, "a");
   ASSERT_EQ(commit().outcome, Writer::Outcome::committed);

@@ -160,6 +160,13 @@ Result<std::unique_ptr<Reader>> KafkaLog::reader_to_end(const std::string& clien
 }
 
 Result<std::unique_ptr<Writer>> KafkaLog::writer(const std::string& transactional_id, Membership* membership) {
+  const std::size_t at = transactional_id.rfind('@');  // no name of a service, a process or a cluster has one
+  const auto other = at == std::string::npos ? others_.end() : others_.find(transactional_id.substr(at + 1));
+  if (other != others_.end()) {
+    auto writer = KafkaWriter::make(*other->second, transactional_id, nullptr);
+    if (!writer) return other->second->told(writer.error());
+    return std::unique_ptr<Writer>(std::move(*writer));
+  }
   std::shared_ptr<kafka::GroupFence> fence;
   if (membership != nullptr) {
     auto* member = dynamic_cast<KafkaMembership*>(membership);

@@ -31,6 +31,7 @@ class KafkaLog final : public Log {
   Result<std::vector<Bounds>> bounds_of(std::span<const TopicPartition> partitions, bool committed) override;
   Result<std::unique_ptr<Reader>> reader(const std::string& client_id) override;
   Result<std::unique_ptr<Reader>> reader_to_end(const std::string& client_id) override;
+  /// `ID@CLUSTER` is what the writer ID has in another cluster: whoever makes it ends what was left there.
   Result<std::unique_ptr<Writer>> writer(const std::string& transactional_id, Membership* membership) override;
   Result<std::unique_ptr<Membership>> membership(const std::string& group, const std::string& slots_topic,
                                                  const std::string& advertised) override;

@@ -76,6 +76,19 @@ TEST_F(DepartedTest, TransactionsOfOneThatIsGoneAreEnded) {
   EXPECT_FALSE(fenced(*alive));
 }
 
+TEST_F(DepartedTest, SoAreThoseOfWorkersForSeveralClusters) {
+  const ProcessWriters theirs{"s_", "gone"};
+  const auto first = open_writer(theirs.worker("eu,us", 0)), second = open_writer(theirs.worker("eu,us", 1)),
+             nobody = open_writer(theirs.worker("eu,us", 2));
+  DepartedProcesses departed(*bench_.log, group_, "s_", member_id_of("own", 1), 1, [] {
+    return std::vector<std::string>{"", "eu,us"};
+  });
+  members(departed, {member_id_of("gone", 2), member_id_of("own", 1)});
+  members(departed, {member_id_of("own", 1)});
+  EXPECT_TRUE(fenced(*first) && fenced(*second));
+  EXPECT_FALSE(fenced(*nobody));
+}
+
 TEST_F(DepartedTest, WhoeverIsNotInTheGroupEndsNothing) {
   const auto writer = open_writer(ProcessWriters{"s_", "gone"}.worker(0));
   DepartedProcesses departed(*bench_.log, group_, "s_", member_id_of("own", 1), 1);
