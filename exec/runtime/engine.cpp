@@ -14,6 +14,20 @@ constexpr std::chrono::milliseconds kIdlePoll{2};
 constexpr int kMaxIdleRounds = 1 << 20;
 constexpr int kStoreForm = 1;  // of keys and values as stores and changelogs have them
 
+/// How long the steps of something took, for whoever wonders why others waited.
+class Steps {
+ public:
+  explicit Steps(std::string_view what) : what_(what) {}
+  void done(std::string_view step) const {
+    spdlog::debug("{}: {} after {} ms", what_, step,
+                  std::chrono::ceil<std::chrono::milliseconds>(Clock::now() - began_).count());
+  }
+
+ private:
+  const std::string_view what_;
+  const Clock::time_point began_ = Clock::now();
+};
+
 }  // namespace
 
 Result<std::unique_ptr<Engine>> Engine::start(Log& log, EngineOptions options, EngineEvents events) {
@@ -53,12 +67,15 @@ void EngineImpl::stop_working(bool clean) {
     stopping_ = true;
   }
   workers_.close();
+  const Steps steps("stopping");
   for (Worker* worker : workers_.all()) worker->retire();
   if (slots_) slots_->stop();
   house_wake_.notify_all();
   if (house_.joinable()) house_.join();
+  steps.done("the membership rests");
   if (lender_) lender_->end();
   stop_workers(clean);
+  steps.done("everything is committed");
   if (lender_) lender_->stop();
   if (lender_ && clean) lender_->leave();
   {
@@ -66,6 +83,7 @@ void EngineImpl::stop_working(bool clean) {
     std::fill(slot_worker_.begin(), slot_worker_.end(), -1);
   }
   if (membership_ && clean) membership_->leave();
+  steps.done("the group has taken the leave");
   if (chores_.joinable()) chores_.join();
   if (paces_) paces_->stop();
 }

@@ -162,7 +162,10 @@ void Lender::decide() {
     slots.assign(undecided_.begin(), undecided_.end());
   }
   if (slots.empty()) return;
+  const auto began = Clock::now();
   if (Status read = setup_.slots->refresh(slots); !read) return spdlog::warn("slots: {}", read.error().message);
+  spdlog::debug("{} slots are granted, their progress is read in {} ms", slots.size(),
+                std::chrono::ceil<std::chrono::milliseconds>(Clock::now() - began).count());
   Slots mine, here, cold;
   const StateHere state = state_here();
   for (const SlotId slot : slots) {
