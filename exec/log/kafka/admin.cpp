@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <map>
 #include <thread>
 #include <unordered_map>
 
@@ -119,11 +120,17 @@ TopicDescription shape_of(const rd_kafka_metadata_topic& topic) {
   return description;
 }
 
+/// What asking a broker comes to that does not lead the partition any more.
+bool is_of_leader(rd_kafka_resp_err_t code) {
+  return code == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION || code == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE ||
+         code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR__TRANSPORT;
+}
+
 /// The first offset of a partition, or one past the last. Not by rd_kafka_query_watermark_offsets: once that knows the
 /// leader it waits for its answer for a minute, whatever it is told.
 ///
 /// A client goes on believing what it once heard of a topic that has been made anew since, or whose leader is another
-/// one now: after such an answer the next question finds it.
+/// one now, for minutes: after such an answer, or none because the leader is gone, the next question finds it.
 rd_kafka_resp_err_t ask_offset(rd_kafka_t* client, const TopicPartition& partition, std::int64_t which, int wait_ms,
                                std::int64_t& offset) {
   const PartitionsPtr list(rd_kafka_topic_partition_list_new(1));
@@ -134,20 +141,40 @@ rd_kafka_resp_err_t ask_offset(rd_kafka_t* client, const TopicPartition& partiti
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) code = asked->err;
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR && asked->offset < 0) code = RD_KAFKA_RESP_ERR__FAIL;
   offset = asked->offset;
-  if (is_unknown(code) || code == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION)
+  if (is_unknown(code) || is_of_leader(code))
     if (auto topic = open_topic(client, partition.topic))
       static_cast<void>(refresh_topic(client, topic->get(), wait_ms));
   return code;
 }
 
+/// Has the client ask anew who leads these partitions.
+void find_leaders(rd_kafka_t* client, std::span<const TopicPartition> partitions, int wait_ms) {
+  std::map<std::string_view, TopicPtr> topics;  // it asks for those that it holds
+  for (const auto& [topic, partition] : partitions)
+    if (!topics.contains(topic))
+      if (auto opened = open_topic(client, topic)) topics.emplace(topic, std::move(*opened));
+  const rd_kafka_metadata_t* answer = nullptr;
+  if (rd_kafka_metadata(client, 0, nullptr, &answer, wait_ms) == RD_KAFKA_RESP_ERR_NO_ERROR)
+    rd_kafka_metadata_destroy(answer);
+}
+
 /// The first offset, or one past the last, of each partition; -1 where that did not come, empty when nothing did.
 std::vector<std::int64_t> ask_offsets(rd_kafka_t* client, std::span<const TopicPartition> partitions,
                                       std::int64_t which, const Ending& ending) {
-  const PartitionsPtr list(rd_kafka_topic_partition_list_new(static_cast<int>(partitions.size())));
-  for (const auto& [topic, partition] : partitions)
-    rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), partition)->offset = which;
+  PartitionsPtr list;
+  const auto ask = [&] {
+    list.reset(rd_kafka_topic_partition_list_new(static_cast<int>(partitions.size())));
+    for (const auto& [topic, partition] : partitions)
+      rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), partition)->offset = which;
+    return rd_kafka_offsets_for_times(client, list.get(), try_ms(ending));
+  };
+  auto code = ask();
+  if (is_of_leader(code)) {
+    find_leaders(client, partitions, try_ms(ending));
+    code = ask();
+  }
   std::vector<std::int64_t> offsets;
-  if (rd_kafka_offsets_for_times(client, list.get(), try_ms(ending)) != RD_KAFKA_RESP_ERR_NO_ERROR) return offsets;
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return offsets;
   for (const auto& [topic, partition] : partitions) {
     const auto* found = rd_kafka_topic_partition_list_find(list.get(), topic.c_str(), partition);
     offsets.push_back(found == nullptr || found->err != RD_KAFKA_RESP_ERR_NO_ERROR ? -1 : found->offset);
@@ -164,7 +191,7 @@ bool has_leaders(const rd_kafka_metadata_topic& topic) {
 
 Result<std::unique_ptr<Admin>> Admin::make(const KafkaOptions& options) {
   auto ending = std::make_shared<Ending>();
-  const auto client = [&](const char* isolation) {
+  const auto client = [options, ending](const char* isolation) {
     return make_client(options, {.kind = ClientKind::consumer,
                                  .client_id = "millrace-admin",
                                  .ending = ending,
@@ -175,7 +202,8 @@ Result<std::unique_ptr<Admin>> Admin::make(const KafkaOptions& options) {
   if (!uncommitted) return uncommitted.error();
   auto committed = client("read_committed");
   if (!committed) return committed.error();
-  return std::unique_ptr<Admin>(new Admin(options, std::move(ending), std::move(*uncommitted), std::move(*committed)));
+  return std::unique_ptr<Admin>(new Admin(options, std::move(ending), std::move(*uncommitted), std::move(*committed),
+                                          [client] { return client("read_uncommitted"); }));
 }
 
 Status Admin::connect_once(std::chrono::milliseconds wait) {
@@ -548,7 +576,7 @@ Result<std::string> Admin::cluster_id() {
 }
 
 Result<std::vector<GroupMember>> Admin::group(const std::string& name, const std::string& topic) {
-  return group_members(uncommitted_.get(), name, topic, *ending_);
+  return groups_.members(name, topic, *ending_);
 }
 
 }  // namespace millrace::inline exec::kafka

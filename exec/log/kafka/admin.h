@@ -48,18 +48,20 @@ class Admin {
   /// How many bytes a record's key and value may have; no limit where the cluster does not tell.
   std::size_t largest_record(const std::string& topic);
   Result<std::string> cluster_id();
-  /// See group_members().
+  /// See GroupLook.
   Result<std::vector<GroupMember>> group(const std::string& name, const std::string& topic);
   /// Of everything that stands on this log.
   const std::shared_ptr<Ending>& ending() const { return ending_; }
 
  private:
-  Admin(const KafkaOptions& options, std::shared_ptr<Ending> ending, ClientPtr uncommitted, ClientPtr committed)
+  Admin(const KafkaOptions& options, std::shared_ptr<Ending> ending, ClientPtr uncommitted, ClientPtr committed,
+        std::function<Result<ClientPtr>()> another)
       : brokers_(options.brokers),
         compresses_(compresses(options)),
         ending_(std::move(ending)),
         uncommitted_(std::move(uncommitted)),
-        committed_(std::move(committed)) {}
+        committed_(std::move(committed)),
+        groups_(uncommitted_.get(), std::move(another)) {}
   Result<std::optional<TopicDescription>> shape(const std::string& topic, bool* settled = nullptr);
   struct Size {
     int partitions = 0;
@@ -87,6 +89,7 @@ class Admin {
       GUARDED_BY(made_mutex_);   // topics, when they were made or found to be
   const ClientPtr uncommitted_;  // also for everything that is not about offsets
   const ClientPtr committed_;
+  GroupLook groups_;
 };
 
 }  // namespace millrace::inline exec::kafka

@@ -4,8 +4,8 @@
 #include <librdkafka/rdkafka.h>
 
 #include <memory>
+#include <thread>
 
-#include "exec/log/kafka/client.h"
 #include "parser/error/freed_by.h"
 
 namespace millrace::inline exec::kafka {
@@ -14,6 +14,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kWait = 2s;
+constexpr auto kAgain = 50ms;
 
 using GroupsPtr = std::unique_ptr<const rd_kafka_group_list, FreedBy<rd_kafka_group_list_destroy>>;
 
@@ -44,6 +45,23 @@ class ProtocolReader {
   std::string_view rest_;
 };
 
+/// In what rd_kafka_list_groups has given.
+Result<std::vector<GroupMember>> members_in(const rd_kafka_group_list* groups, const std::string& topic,
+                                            std::string_view doing) {
+  std::vector<GroupMember> members;
+  for (int g = 0; groups != nullptr && g < groups->group_cnt; ++g) {
+    const rd_kafka_group_info& one = groups->groups[g];
+    if (one.err != RD_KAFKA_RESP_ERR_NO_ERROR) return error_of(one.err, doing);
+    for (int m = 0; m < one.member_cnt; ++m) {
+      const rd_kafka_group_member_info& member = one.members[m];
+      const std::string_view assignment(static_cast<const char*>(member.member_assignment),
+                                        static_cast<std::size_t>(member.member_assignment_size));
+      members.push_back({member.client_id, instance_of(member.member_id), assigned_partitions(assignment, topic)});
+    }
+  }
+  return members;
+}
+
 }  // namespace
 
 std::string instance_of(std::string_view member_id) {
@@ -66,27 +84,38 @@ std::vector<std::int32_t> assigned_partitions(std::string_view assignment, std::
   return found;
 }
 
-Result<std::vector<GroupMember>> group_members(rd_kafka_s* client, const std::string& group, const std::string& topic,
-                                               const Ending& ending) {
+std::shared_ptr<rd_kafka_s> GroupLook::client() {
+  const MutexLock lock(mutex_);
+  if (first_ != nullptr) return {std::shared_ptr<rd_kafka_s>(), first_};
+  if (!later_)
+    if (auto made = make_()) later_ = std::move(*made);
+  return later_;
+}
+
+void GroupLook::give_up(const std::shared_ptr<rd_kafka_s>& client) {
+  std::shared_ptr<rd_kafka_s> last;  // it may take a while to end
+  const MutexLock lock(mutex_);
+  if (client.get() == first_) first_ = nullptr;
+  if (client == later_) last = std::move(later_);
+}
+
+Result<std::vector<GroupMember>> GroupLook::members(const std::string& group, const std::string& topic,
+                                                    const Ending& ending) {
   const std::string doing = fmt::format("ask for the members of group '{}'", group);
-  const auto wait = ending.bound(kWait);
-  const rd_kafka_group_list* answer = nullptr;
-  const auto code = rd_kafka_list_groups(client, group.c_str(), &answer, static_cast<int>(wait.count()));
-  const GroupsPtr groups(answer);
-  // Partial: its coordinator has told, others have not.
-  if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR__PARTIAL) return error_of(code, doing);
-  std::vector<GroupMember> members;
-  for (int g = 0; groups && g < groups->group_cnt; ++g) {
-    const rd_kafka_group_info& one = groups->groups[g];
-    if (one.err != RD_KAFKA_RESP_ERR_NO_ERROR) return error_of(one.err, doing);
-    for (int m = 0; m < one.member_cnt; ++m) {
-      const rd_kafka_group_member_info& member = one.members[m];
-      const std::string_view assignment(static_cast<const char*>(member.member_assignment),
-                                        static_cast<std::size_t>(member.member_assignment_size));
-      members.push_back({member.client_id, instance_of(member.member_id), assigned_partitions(assignment, topic)});
-    }
+  const auto deadline = Clock::now() + ending.bound(kWait);
+  while (true) {
+    const std::shared_ptr<rd_kafka_s> asked = client();
+    if (!asked) return external_error("Kafka: {}: no client", doing);
+    const rd_kafka_group_list* answer = nullptr;
+    const auto code = rd_kafka_list_groups(asked.get(), group.c_str(), &answer, left_ms(deadline));
+    const GroupsPtr groups(answer);
+    // Partial: its coordinator has told, others have not.
+    const bool partial = code == RD_KAFKA_RESP_ERR__PARTIAL;
+    if (partial || code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__TIMED_OUT) give_up(asked);
+    if (partial || code == RD_KAFKA_RESP_ERR_NO_ERROR) return members_in(groups.get(), topic, doing);
+    if (Clock::now() + kAgain >= deadline || ending.over()) return error_of(code, doing);
+    std::this_thread::sleep_for(kAgain);
   }
-  return members;
 }
 
 }  // namespace millrace::inline exec::kafka
