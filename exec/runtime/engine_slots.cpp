@@ -15,7 +15,7 @@ constexpr std::chrono::milliseconds kHousePoll{50};
 constexpr std::chrono::seconds kLongHouse{1};
 constexpr std::chrono::seconds kPartitionsEvery{1}, kPartitionsSeldom{5};
 constexpr std::chrono::milliseconds kLongLook{100};
-constexpr std::chrono::seconds kTruncateEvery{2};
+constexpr std::chrono::seconds kTruncateEvery{2}, kFollowEvery{2};
 constexpr std::chrono::seconds kRefreshEvery{60};
 constexpr std::chrono::minutes kChoiceHolds{1};
 constexpr std::chrono::milliseconds kStateLookAtMost{60'000};
@@ -267,14 +267,19 @@ void EngineImpl::keep_house_once() {
 /// What may wait for the log: apart from the membership, which wants to be polled.
 void EngineImpl::do_chores() {
   auto truncation_due = Clock::now() + kTruncateEvery;
-  auto partitions_due = Clock::now();
+  auto partitions_due = Clock::now(), following_due = Clock::now() + kFollowEvery;
   while (true) {
     {
       MutexLock lock(notes_mutex_);
-      house_wake_.wait_until(lock, std::min(truncation_due, partitions_due),
+      house_wake_.wait_until(lock, std::min({truncation_due, partitions_due, following_due}),
                              [&]() REQUIRES(notes_mutex_) { return stopping_.load(); });
     }
     if (stopping_) return;
+    if (Clock::now() >= following_due) {
+      if (membership_)
+        if (Status followed = slots_->follow(); !followed) spdlog::debug("progress: {}", followed.error().message);
+      following_due = Clock::now() + kFollowEvery;
+    }
     if (Clock::now() >= truncation_due) {
       truncate();
       truncation_due = Clock::now() + kTruncateEvery;

@@ -9,7 +9,7 @@ namespace millrace::inline exec {
 namespace {
 
 constexpr std::chrono::milliseconds kPollWait{100};
-constexpr std::chrono::seconds kReadTimeout{30};
+constexpr std::chrono::seconds kReadTimeout{30}, kFollowTimeout{5};
 constexpr std::size_t kProgressRecordsPerPoll = 4096;
 
 Error given_up(const std::string& topic) {
@@ -28,11 +28,11 @@ Result<std::unique_ptr<SlotTable>> SlotTable::open(Log& log, std::string topic, 
   return std::unique_ptr<SlotTable>(new SlotTable(log, std::move(topic), found->partitions));
 }
 
-Status SlotTable::start_reading(std::span<const SlotId> slots, std::vector<ReadHandle>& sources,
+Status SlotTable::start_reading(std::span<const SlotId> slots, bool committed, std::vector<ReadHandle>& sources,
                                 std::vector<std::int64_t>& ends) {
   std::vector<TopicPartition> partitions;
   for (const SlotId slot : slots) partitions.push_back({topic_, partition_of(slot)});
-  const auto bounds = log_.bounds_of(partitions, false);
+  const auto bounds = log_.bounds_of(partitions, committed);
   if (!bounds) return bounds.error();
   for (std::size_t i = 0; i < slots.size(); ++i) {
     const auto& [begin, end] = (*bounds)[i];
@@ -56,6 +56,14 @@ Status SlotTable::start_reading(std::span<const SlotId> slots, std::vector<ReadH
 }
 
 Status SlotTable::refresh(std::span<const SlotId> slots) {
+  return read(slots, false);
+}
+
+Status SlotTable::follow() {
+  return read(all_slots(count_), true);
+}
+
+Status SlotTable::read(std::span<const SlotId> slots, bool committed) {
   const MutexLock one(reading_);
   if (stopping_) return given_up(topic_);
   if (!reader_) {
@@ -63,17 +71,17 @@ Status SlotTable::refresh(std::span<const SlotId> slots) {
     if (!made) return made.error();
     reader_ = std::move(*made);
   }
-  Status done = read_to_end(slots);
+  Status done = read_to_end(slots, committed);
   if (!done) reader_.reset();  // with whatever it was still to read
   return done;
 }
 
-Status SlotTable::read_to_end(std::span<const SlotId> slots) {
+Status SlotTable::read_to_end(std::span<const SlotId> slots, bool committed) {
   std::vector<ReadHandle> sources;
   std::vector<std::int64_t> ends;
-  if (auto started = start_reading(slots, sources, ends); !started) return started;
+  if (auto started = start_reading(slots, committed, sources, ends); !started) return started;
   auto left = std::count_if(sources.begin(), sources.end(), [](ReadHandle source) { return source != kNoRead; });
-  const auto deadline = Clock::now() + kReadTimeout;
+  const auto deadline = Clock::now() + (committed ? kFollowTimeout : kReadTimeout);
   while (left > 0) {
     auto fetch = reader_->poll(kProgressRecordsPerPoll, kPollWait);
     if (!fetch) return fetch.error();

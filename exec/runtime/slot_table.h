@@ -31,6 +31,9 @@ class SlotTable {
   /// Reads these slots' partitions to their end. To be called when slots were granted, and by who looks for records
   /// that others wrote.
   Status refresh(std::span<const SlotId> slots);
+  /// Reads on in the partitions of all slots, as far as no transaction is open there: it waits for nobody. Whoever is
+  /// granted slots has little left to read then.
+  Status follow();
   std::optional<std::string> find(SlotId slot, const std::string& key) const;
   /// A refresh that waits gives up, and so do later ones.
   void stop() { stopping_ = true; }
@@ -42,9 +45,10 @@ class SlotTable {
   };
   SlotTable(Log& log, std::string topic, int slots)
       : log_(log), topic_(std::move(topic)), count_(slots), slots_(slots) {}
-  Status read_to_end(std::span<const SlotId> slots) REQUIRES(reading_);
-  Status start_reading(std::span<const SlotId> slots, std::vector<ReadHandle>& sources, std::vector<std::int64_t>& ends)
-      REQUIRES(reading_);
+  Status read(std::span<const SlotId> slots, bool committed);
+  Status read_to_end(std::span<const SlotId> slots, bool committed) REQUIRES(reading_);
+  Status start_reading(std::span<const SlotId> slots, bool committed, std::vector<ReadHandle>& sources,
+                       std::vector<std::int64_t>& ends) REQUIRES(reading_);
   void apply(Slot& slot, const Fetch& fetch);
 
   Log& log_;
@@ -53,7 +57,7 @@ class SlotTable {
   std::atomic<bool> stopping_{false};
   mutable Mutex mutex_;
   std::vector<Slot> slots_ GUARDED_BY(mutex_);
-  Mutex reading_;                                        // one refresh at a time
+  Mutex reading_;                                        // one at a time
   std::unique_ptr<Reader> reader_ GUARDED_BY(reading_);  // null: to be made
 };
 
