@@ -1,20 +1,36 @@
-"""Three servers are one service on Kafka: every one of them is asked for every key, for lists of keys and for the whole table,
-while rows come, one is killed, one is stopped and both come back. An answer may be refused for the moment (503); one that is given
-must be whole, and no older than what anybody was told before. MILLRACE_FAULT_SEED repeats a run."""
-import http.client
+"""Three servers are one service on Kafka, and every one of them is asked for every key, for lists of keys and for whole tables.
+
+First quiet and in order. Then under a steady load of events, while processes are killed, stopped for a while (SIGSTOP), ended and
+started again at random, and brokers die: an answer may be refused for the moment (503); one that is given must be whole, and no older
+than what anybody was told before; and every output must be what the events make. For each kind of fault the longest time is told
+that nothing came of a key that has rows all the time.
+
+On three brokers of with_broker.sh. MILLRACE_FAULT_SEED repeats the choices of a run, MILLRACE_ANYWHERE_SECONDS (60) is the time for
+faults, MILLRACE_ANYWHERE_RATE (5000) the events a second, MILLRACE_ANYWHERE_SETTINGS more settings, as name=value with commas."""
 import json
 import os
 import random
+import signal
+import subprocess
 import threading
 import time
 import unittest
+from collections import defaultdict
 
-from server import BROKER, Refused, Server, eventually
-from topics import produce
+from asking import Asker
+from load import Load, Watch, produce_users, rows_sent, statements
+from model import differences
+from server import BROKER, Server, eventually
+from topics import all_in_sync, fold, produce, read_committed
 
 KEYS = 60
 SEED = int(os.environ.get("MILLRACE_FAULT_SEED", random.SystemRandom().randrange(1 << 32)))
-SETTINGS = {"commit.interval.ms": "100"}
+SECONDS = float(os.environ.get("MILLRACE_ANYWHERE_SECONDS", 60))
+RATE = int(os.environ.get("MILLRACE_ANYWHERE_RATE", 5000))
+MORE = dict(one.split("=", 1) for one in os.environ.get("MILLRACE_ANYWHERE_SETTINGS", "").split(",") if one)
+BROKERS = os.environ.get("MILLRACE_TEST_BROKER_DIR", "")
+NODES = BROKER.count(",") + 1
+HERE = os.path.dirname(os.path.abspath(__file__))
 STATEMENTS = """
 SET 'auto.offset.reset' = 'earliest';
 CREATE STREAM numbers (k STRING KEY, n BIGINT) WITH (kafka_topic = '{topic}', value_format = 'JSON', partitions = 6);
@@ -22,87 +38,73 @@ CREATE TABLE counts WITH (kafka_topic = '{topic}_counts') AS SELECT k, COUNT(*) 
 """
 
 
-class Numbers:
-    """Sends each key the numbers 1, 2, 3 ...: a right row has as many rows counted as its highest number says."""
-
-    def __init__(self, topic):
-        self.topic, self.sent, self.stopping = topic, 0, threading.Event()
-        self.thread = threading.Thread(target=self.run)
-
-    def run(self):
-        while not self.stopping.is_set():
-            self.sent += 1
-            produce(self.topic, (f"k{i}\t" + json.dumps({"n": self.sent}) for i in range(KEYS)))
-            self.stopping.wait(0.1)
-
-    def stop(self):
-        self.stopping.set()
-        self.thread.join()
-
-
-class Asker(threading.Thread):
-    """Asks one server without a pause."""
+class Question(Asker):
+    """For keys, lists, ranges and all of a table of counts, and for the windows of a group."""
 
     def __init__(self, test, server, seed):
-        super().__init__()
-        self.test, self.server, self.rng = test, server, random.Random(seed)
-        self.answers, self.refusals, self.wrong = 0, [], []
-        self.longest = 0.0
-
-    def run(self):
-        good = time.monotonic()
-        while not self.test.over.is_set():
-            try:
-                self.ask()
-                self.answers += 1
-                self.longest, good = max(self.longest, time.monotonic() - good), time.monotonic()
-            except Refused as error:
-                if error.status == 503 or "503" in str(error.answer) or error.answer.get("error_code") == 50305:
-                    self.refusals.append(str(error))
-                else:
-                    self.wrong.append(str(error))
-            except (OSError, http.client.HTTPException, ValueError):
-                if self.server not in self.test.down:
-                    # Its last answers were cut off.
-                    self.refusals.append("no answer")
-                good = time.monotonic()
-                time.sleep(0.05)
+        super().__init__(server, test.over)
+        self.test, self.rng = test, random.Random(seed)
 
     def ask(self):
-        kind = self.rng.choice(["key", "key", "key", "list", "scan", "range"])
+        time.sleep(0.002)
+        kind = self.rng.choice(["key"] * 12 + ["list", "range", "scan", "windows", "windows"])
+        known = self.test.seen_counts
+        if kind == "windows":
+            return self.ask_for_windows(f"g{self.rng.randrange(50)}")
         if kind == "key":
-            keys = [f"k{self.rng.randrange(KEYS)}"]
+            keys = [self.rng.choice(list(known))]
             where = f" WHERE k = '{keys[0]}'"
         elif kind == "list":
-            keys = [f"k{i}" for i in self.rng.sample(range(KEYS), 12)]
+            keys = self.rng.sample(list(known), 12)
             where = " WHERE k IN (" + ", ".join(f"'{key}'" for key in keys) + ")"
         elif kind == "range":
-            keys = [key for key in self.test.seen if "k2" <= key <= "k4"]
+            keys = [key for key in known if "k2" <= key <= "k4"]
             where = " WHERE k >= 'k2' AND k <= 'k4'"
         else:
-            keys, where = list(self.test.seen), ""
-        least = {key: self.test.seen[key] for key in keys}
-        rows = self.server.rows(f"SELECT k, c, n FROM counts{where};", seconds=20)
+            keys, where = list(known), ""
+        least = {key: known[key] for key in keys}
+        rows = self.rows(f"SELECT k, c, n FROM counts{where};")
+        if rows is None:
+            return None
         found = {k: (c, n) for k, c, n in rows}
-        most = self.test.numbers.sent
         if len(found) != len(rows) or set(found) != set(keys):
             self.wrong.append(f"{where}: {len(rows)} rows of {len(keys)}: missing {sorted(set(keys) - set(found))[:5]}")
         for key, (c, n) in found.items():
+            most = self.test.load.numbers.get(int(key[1:]), 0)
             if c != n or not least.get(key, 0) <= c <= most:
                 self.wrong.append(f"{where}: {key} is {c}, {n}, was {least.get(key)} and may be {most}")
-            with self.test.lock:
-                self.test.seen[key] = max(self.test.seen[key], c)
+        return self.test.saw(known, {key: c for key, (c, _) in found.items()})
+
+    def ask_for_windows(self, group):
+        least = dict(self.test.seen_windows[group])
+        rows = self.rows(f"SELECT windowstart, c FROM w WHERE g = '{group}';")
+        if rows is None:
+            return
+        found = dict(rows)
+        for start in set(least) | set(found):
+            most, _ = self.test.load.windows.get((int(group[1:]), start), (0, 0))
+            if not least.get(start, 0) <= found.get(start, -1) <= most:
+                self.wrong.append(f"{group} at {start} is {found.get(start)}, was {least.get(start)} and may be {most}")
+        self.test.saw(self.test.seen_windows[group], found)
 
 
 class AnywhereTest(unittest.TestCase):
     def setUp(self):
         print(f"seed {SEED}", flush=True)
         self.topic = self._testMethodName  # the tests share a broker: each is a service with a topic of its own
-        self.servers = [Server(BROKER, SETTINGS | {"ksql.service.id": self.topic + "_"}) for _ in range(3)]
-        self.numbers, self.over, self.lock = Numbers(self.topic), threading.Event(), threading.Lock()
-        self.down, self.seen = set(), {}
+        self.rng = random.Random(SEED)
+        settings = {"ksql.service.id": self.topic + "_", "ksql.internal.topic.replicas": min(3, NODES), "commit.interval.ms": "200"} | MORE
+        self.servers = [Server(BROKER, settings) for _ in range(3)]
+        self.over, self.lock = threading.Event(), threading.Lock()
+        self.seen_counts, self.seen_windows = {}, defaultdict(dict)
+        self.pauses = defaultdict(list)
         for server in self.servers:
             self.addCleanup(server.close)
+
+    def saw(self, known, found):
+        with self.lock:
+            for key, value in found.items():
+                known[key] = max(known.get(key, 0), value)
 
     def spread(self, servers):
         owned = [server.metric("owned_slots") for server in servers]
@@ -113,34 +115,6 @@ class AnywhereTest(unittest.TestCase):
         hosts = server.get("/clusterStatus")["clusterStatus"]
         return (server.sql("SHOW QUERIES;")[0]["queries"][0]["statusCount"],
                 sorted(host for host, status in hosts.items() if status["hostAlive"]), len(hosts))
-
-    def all_agree(self, servers):
-        want = {f"k{i}": self.numbers.sent for i in range(KEYS)}
-        return all({k: c for k, c in server.rows("SELECT k, c FROM counts;")} == want for server in servers)
-
-    def take_down(self, index, how, askers, sessions):
-        rest = [server for server in self.servers if server is not self.servers[index]]
-        for asker in askers:
-            asker.longest = 0.0
-        self.down.add(self.servers[index])
-        began = time.monotonic()
-        if how == "kill":
-            self.servers[index].kill()
-        else:
-            self.assertEqual(self.servers[index].stop(), 0, self.servers[index].log()[-2000:])
-        if how == "kill":
-            counts, alive, known = self.states(rest[0])
-            self.assertEqual((len(alive), known), (2, 3))
-            self.assertEqual(counts.get("UNRESPONSIVE"), 1, counts)
-        eventually(lambda: self.spread(rest), 30, "the others take its slots", 0.02)
-        taken = time.monotonic() - began
-        time.sleep(1)
-        longest = max(asker.longest for asker in askers if asker.server in rest)
-        print(f"{how}: slots taken over after {taken:.2f} s, longest time without an answer {longest:.2f} s", flush=True)
-        self.servers[index].start()
-        self.down.discard(self.servers[index])
-        eventually(lambda: self.spread(self.servers), 30, "it joins again")
-        self.assertLess(taken, sessions)
 
     def test_what_is_counted_where_it_is(self):
         """Groups, filters, first rows and indexes over what three processes keep, quiet and in order."""
@@ -164,38 +138,165 @@ class AnywhereTest(unittest.TestCase):
             self.assertEqual(rows("SELECT COUNT(*) AS n FROM counts a JOIN counts b ON a.c = b.c;"), [[KEYS * KEYS // 4]])
             self.assertEqual(rows("SELECT DISTINCT c FROM counts ORDER BY c DESC;"), [[4], [3], [2], [1]])
 
-    def test_every_server_answers_for_all(self):
-        self.servers[0].start().sql(STATEMENTS.format(topic=self.topic))
+    # Under load
+
+    def test_answers_and_results_are_right_whatever_happens(self):
+        self.declare()
+        self.watch = Watch(*(self.topic + name for name in ("j", "w", "se")))
+        self.addCleanup(self.watch.close)
+        self.load.thread.start()
+        self.addCleanup(self.load.stop)
+        eventually(lambda: len(self.servers[2].rows("SELECT k FROM counts;")) == 200, 60, "every key has come")
+        self.seen_counts = {f"k{i}": 1 for i in range(200)}
+        self.all_know_of_all()
+        askers = [Question(self, server, SEED + i) for i, server in enumerate(self.servers * 2)]
+        for asker in askers:
+            asker.start()
+        try:
+            self.quiet()
+            until, turn = time.monotonic() + SECONDS, 0
+            kinds = [self.kill, self.end, self.stand_still] + [self.kill_broker, self.kill_both] * (NODES >= 3)
+            while time.monotonic() < until or turn < len(kinds):
+                self.flowing("again")
+                (kinds[turn] if turn < len(kinds) else self.rng.choice(kinds))(askers)
+                turn += 1
+        finally:
+            self.over.set()
+            for asker in askers:
+                asker.join()
+        self.assertEqual(self.load.stop(), 0)
+        self.told(askers)
+        self.check()
+
+    def declare(self):
+        first = self.servers[0].start()
+        sources, queries = statements(self.topic, min(3, NODES)).split("CREATE TABLE counts")
+        first.sql(sources)
+        produce_users(produce, self.topic + "users")
+        first.sql("CREATE TABLE counts" + queries, {"auto.offset.reset": "earliest"})
         for server in self.servers[1:]:
             server.start()
         eventually(lambda: self.spread(self.servers), 60, "all own slots")
-        self.numbers.thread.start()
-        self.addCleanup(self.numbers.stop)
-        eventually(lambda: len(self.servers[2].rows("SELECT k, c FROM counts;")) == KEYS, 60, "every key has come")
-        self.seen = {f"k{i}": 1 for i in range(KEYS)}
+        self.load = Load(self.topic + "ev", RATE)
+
+    def all_know_of_all(self):
         addresses = sorted(f"127.0.0.1:{server.port}" for server in self.servers)
         for server in self.servers:
             eventually(lambda: self.states(server) == ({"RUNNING": 3}, addresses, 3), 30, "it knows of all")
             rows = server.rows("SELECT k, c FROM counts EMIT CHANGES LIMIT 20;", {"auto.offset.reset": "earliest"})
             self.assertEqual(len([row for row in rows if isinstance(row, list)]), 20)
-        askers = [Asker(self, server, SEED + i) for i, server in enumerate(self.servers)]
-        for asker in askers:
-            asker.start()
+
+    def quiet(self):
+        """What the longest pauses are when nothing happens."""
+        time.sleep(5)
+        began = time.monotonic()
+        time.sleep(5)
+        self.note("nothing happens", began)
+
+    def flowing(self, when):
+        usual = max(1.0, 2 * self.pauses["nothing happens"][0])
+        eventually(lambda: self.watch.quietest() < usual, 60, f"results of all keys come {when}")
+
+    def note(self, what, began):
+        longest = self.watch.longest(began)
+        self.pauses[what].append(max(longest.values()))
+        print(f"{what}: nothing of a key for " + ", ".join(f"{name[len(self.topic):]} {gap:.2f} s" for name, gap in
+                                                          sorted(longest.items())), flush=True)
+
+    def without(self, index, what, began, then):
+        """The others take over from one; then it comes back."""
+        rest = [server for server in self.servers if server is not self.servers[index]]
         try:
+            eventually(lambda: self.spread(rest), 60, f"{what}: the others take its slots", 0.02)
+            taken = time.monotonic() - began
             time.sleep(2)
-            self.take_down(1, "kill", askers, 15)
-            self.take_down(2, "stop", askers, 15)
-            time.sleep(1)
+            print(f"{what}: slots taken over after {taken:.2f} s", flush=True)
+            self.note(what, began)
         finally:
-            self.over.set()
-            for asker in askers:
-                asker.join()
-            self.numbers.stop()
+            began = time.monotonic()
+            then()
+        eventually(lambda: self.spread(self.servers), 60, "it joins again")
+        time.sleep(2)
+        self.note("a start" if then == self.servers[index].start else "going on", began)
+
+    def kill(self, askers, what="kill -9"):
+        index, began = self.rng.randrange(3), time.monotonic()
+        self.servers[index].kill()
+        if what == "kill -9" and not self.pauses[what]:
+            counts, alive, known = self.states(self.servers[(index + 1) % 3])
+            self.assertEqual((len(alive), known, counts.get("UNRESPONSIVE")), (2, 3, 1), counts)
+        self.without(index, what, began, self.servers[index].start)
+
+    def end(self, askers):
+        index, began = self.rng.randrange(3), time.monotonic()
+        self.assertEqual(self.servers[index].stop(), 0, self.servers[index].log()[-2000:])
+        print(f"SIGTERM: ended after {time.monotonic() - began:.2f} s", flush=True)
+        self.without(index, "SIGTERM", began, self.servers[index].start)
+
+    def stand_still(self, askers):
+        index, began = self.rng.randrange(3), time.monotonic()
+        process = self.servers[index].process
+        process.send_signal(signal.SIGSTOP)
+        self.without(index, "SIGSTOP", began, lambda: process.send_signal(signal.SIGCONT))
+
+    def broker(self, verb, node):
+        subprocess.run([os.path.join(HERE, "../kafka/broker.sh"), verb, BROKERS, str(node)], check=True, timeout=150)
+
+    def kill_broker(self, askers, also=None):
+        eventually(all_in_sync, 120, "the replicas are in sync", 0.2)
+        node, began = self.rng.randrange(1, NODES + 1), time.monotonic()
+        self.broker("kill", node)
+        if also:
+            also(askers, what="kill -9 of a broker and a process")
+        else:
+            time.sleep(self.rng.uniform(3, 6))
+        self.flowing("while a broker is away")
+        if not also:
+            self.note("kill -9 of a broker", began)
+        self.broker("restart", node)
+
+    def kill_both(self, askers):
+        self.kill_broker(askers, self.kill)
+
+    def told(self, askers):
         for asker in askers:
-            print(f"{asker.answers} answers, {len(asker.refusals)} refused, such as {asker.refusals[:1]}", flush=True)
+            print(f"{asker.answers} answers, {len(asker.refused)} refused, such as {asker.refused[:1]}, {asker.cut} not answered",
+                  flush=True)
             self.assertEqual(asker.wrong[:5], [])
             self.assertGreater(asker.answers, 100)
-        eventually(lambda: self.all_agree(self.servers), 60, "all servers have all rows", 0.2)
+        print(f"{self.load.sent} events, {sum(asker.answers for asker in askers)} answers, none wrong; longest pauses: " + "; ".join(
+            f"{what} {max(all_of):.2f} s (of {len(all_of)}, median {sorted(all_of)[len(all_of) // 2]:.2f})"
+            for what, all_of in self.pauses.items()), flush=True)
+
+    def check(self):
+        load = self.load
+        self.assertEqual(rows_sent(load.topic), load.sent, "the producer of this test has not sent each event once")
+        want = {f"k{key}": number for key, number in load.numbers.items()}
+        for server in self.servers:
+            eventually(lambda: {k: c for k, c in server.rows("SELECT k, c FROM counts;")} == want, 120, "counts are right", 0.5)
+            eventually(lambda: differences("windows", {(g, start): (c, s) for g, start, c, s in server.rows(
+                "SELECT g, windowstart, c, s FROM w;")}, load.final_windows()) is None, 60, "windows are right", 0.5)
+            eventually(lambda: differences("sessions", {(k, start, end): (c, s) for k, start, end, c, s in server.rows(
+                "SELECT k, windowstart, windowend, c, s FROM se;")}, load.final_sessions()) is None, 60, "sessions are right", 0.5)
+        self.check_topics(want)
+
+    def check_topics(self, counts):
+        def results(name):
+            return read_committed(self.topic + name)
+
+        def bounds(key, count):
+            """The text of a key and the bounds of its window, of which the end stands first."""
+            text = key[:-8 * count]
+            return (text.decode(), *(int.from_bytes(key[at:at + 8], "big") for at in reversed(range(len(text), len(key), 8))))
+
+        ids = [json.loads(value)["ID"] for _, _, _, value in results("j")]
+        self.assertEqual((len(ids), set(ids)), (len(set(ids)), self.load.joined()), "each row that joins comes out once")
+        found = {key.decode(): json.loads(value)["C"] for key, value in fold(results("counts")).items()}
+        self.assertIsNone(differences("counts, topic", found, counts))
+        for name, count, expected in (("w", 1, self.load.final_windows()), ("se", 2, self.load.final_sessions())):
+            found = {bounds(key, count): (row["C"], row["S"]) for key, row in
+                     ((key, json.loads(value)) for key, value in fold(results(name)).items())}
+            self.assertIsNone(differences(name + ", topic", found, expected))
 
 
 if __name__ == "__main__":

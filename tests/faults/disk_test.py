@@ -1,7 +1,6 @@
 """Each of three brokers loses its disk, one after the other, while a windowed aggregation, a repartitioned one and a join are fed
 and their process is killed. In the end the process has lost its disk too: all that is left are copies of copies. On the brokers of
 with_broker.sh -n 3. MILLRACE_FAULT_SEED repeats a run."""
-import json
 import os
 import random
 import shutil

@@ -54,7 +54,7 @@ class RefusedTest(unittest.TestCase):
         for i in range(14):
             self.server.insert("s", [{"k": "a", "v": chr(97 + i) * 100_000}])
         id_ = self.fails("BIG", "max.message.bytes")
-        eventually(lambda: self.rows_of("OTHER") == 14, 10, "the other query goes on")
+        eventually(lambda: self.rows_of("OTHER") == 14, 30, "the other query goes on")
         self.server.insert("s", [{"k": "b", "v": "x"}])
         eventually(lambda: self.rows_of("OTHER") == 15, 10, "the other query goes on", 0.02)
         self.assertEqual(self.query("OTHER")["state"], "RUNNING")
@@ -68,12 +68,12 @@ class RefusedTest(unittest.TestCase):
         self.declare()
         self.sql("CREATE STREAM lost WITH (kafka_topic='$lost') AS SELECT k, v FROM s;")
         self.server.insert("s", [{"k": "a", "v": "1"}])
-        eventually(lambda: self.rows_of("LOST") == 1 and self.rows_of("OTHER") == 1, 10, "both work")
+        eventually(lambda: self.rows_of("LOST") == 1 and self.rows_of("OTHER") == 1, 30, "both work")
         self.sql("CREATE STREAM alias (k STRING KEY, v STRING) WITH (kafka_topic='$lost', value_format='JSON');")
         self.sql("DROP STREAM alias DELETE TOPIC;")
         self.server.insert("s", [{"k": "a", "v": "2"}])
         self.fails("LOST", f"{self.tag}lost")
-        eventually(lambda: self.rows_of("OTHER") == 2, 10, "the other query goes on")
+        eventually(lambda: self.rows_of("OTHER") == 2, 30, "the other query goes on")
 
     def make_anew(self, rows, stopped=False, paused=False):
         """The topic of S2, of which LOST has read 20 rows, becomes another one with `rows` rows."""
@@ -99,7 +99,7 @@ class RefusedTest(unittest.TestCase):
 
     def goes_on(self, id_, rows):
         self.server.insert("s", [{"k": "a", "v": "1"}])
-        eventually(lambda: self.rows_of("OTHER") == 1, 10, "the other query goes on")
+        eventually(lambda: self.rows_of("OTHER") == 1, 30, "the other query goes on")
         self.sql(f"RESUME {id_};")
         eventually(lambda: self.rows_of("LOST") == 20 + rows, 20, "it goes on with the first record that is there")
         self.assertEqual(self.query("LOST")["state"], "RUNNING")

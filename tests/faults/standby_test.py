@@ -2,7 +2,6 @@
 while (SIGSTOP), ended and started again at random. Half of the askers take a copy's answer: theirs may be old, but is whole and
 right as of some moment; the others' are no older than what anybody was told before. How long nobody answered is printed.
 MILLRACE_FAULT_SEED repeats a run; MILLRACE_STANDBY_SECONDS says how long it takes."""
-import http.client
 import json
 import os
 import random
@@ -11,7 +10,7 @@ import threading
 import time
 import unittest
 
-from anywhere_test import Numbers
+from asking import Asker, Numbers
 from proxy import in_front_of
 from server import BROKER, Server, eventually
 
@@ -27,34 +26,12 @@ CREATE TABLE counts WITH (kafka_topic = '{topic}_counts') AS SELECT k, COUNT(*) 
 COPIES = {"ksql.query.pull.enable.standby.reads": "true"}
 
 
-class Asker(threading.Thread):
-    """Asks one server over a connection that it keeps."""
+class Question(Asker):
+    """For keys, lists of keys and the whole table; of a copy, or of owners alone."""
 
     def __init__(self, test, server, seed, copies):
-        super().__init__()
-        self.test, self.server, self.rng, self.copies = test, server, random.Random(seed), copies
-        self.properties = COPIES if copies else {}
-        self.answers, self.refused, self.cut, self.wrong, self.pauses = 0, [], 0, [], []
-        self.good, self.connection = time.monotonic(), None
-
-    def run(self):
-        while not self.test.over.is_set():
-            try:
-                self.ask()
-            except (OSError, http.client.HTTPException, ValueError):
-                # It is down, stands still, or its last answers were cut off.
-                self.cut += 1
-                self.connection = None
-                self.good = None
-                time.sleep(0.02)
-
-    def post(self, text):
-        if self.connection is None:
-            self.connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=3)
-        self.connection.request("POST", "/query-stream", json.dumps({"sql": text, "properties": self.properties}))
-        response = self.connection.getresponse()
-        body = response.read()
-        return response.status, [json.loads(line) for line in body.splitlines() if line.strip()]
+        super().__init__(server, test.over, COPIES if copies else {})
+        self.test, self.rng, self.copies = test, random.Random(seed), copies
 
     def ask(self):
         kind = self.rng.choice(["key"] * 8 + ["list", "scan"])
@@ -67,21 +44,9 @@ class Asker(threading.Thread):
         else:
             keys, where = list(self.test.seen), ""
         least = {key: self.test.seen[key] for key in keys}
-        status, lines = self.post(f"SELECT k, c, n FROM counts{where};")
-        failed = [line for line in lines if isinstance(line, dict) and "error_code" in line]
-        if status != 200 or failed:
-            code = (failed or lines)[0].get("error_code")
-            if code == 50305 or status == 503:
-                self.refused.append(str((failed or lines)[0].get("message")))
-            else:
-                self.wrong.append(f"{status}: {failed or lines}")
-            return
-        now = time.monotonic()
-        if self.good is not None:
-            self.pauses.append((now - self.good, now))
-        self.good = now
-        self.answers += 1
-        self.check(where, keys, least, lines[1:])
+        rows = self.rows(f"SELECT k, c, n FROM counts{where};")
+        if rows is not None:
+            self.check(where, keys, least, rows)
 
     def check(self, where, keys, least, rows):
         found = {k: (c, n) for k, c, n in rows}
@@ -94,10 +59,6 @@ class Asker(threading.Thread):
                 with self.test.lock:
                     self.test.seen[key] = max(self.test.seen[key], c)
 
-    def longest(self, since):
-        """The longest time between two answers that ended after `since`."""
-        return max((pause for pause, end in self.pauses if end >= since), default=0.0)
-
 
 class StandbyTest(unittest.TestCase):
     def setUp(self):
@@ -106,7 +67,7 @@ class StandbyTest(unittest.TestCase):
         name = self.id().rsplit(".", 1)[1]  # the tests share a broker, and nothing on it
         self.statements = STATEMENTS.replace("{topic}", name)
         self.servers = [Server(BROKER, {**SETTINGS, "ksql.service.id": name}) for _ in range(3)]
-        self.numbers, self.over, self.lock = Numbers(name), threading.Event(), threading.Lock()
+        self.numbers, self.over, self.lock = Numbers(name, KEYS), threading.Event(), threading.Lock()
         self.seen = {}
         for server in self.servers:
             self.addCleanup(server.close)
@@ -163,7 +124,7 @@ class StandbyTest(unittest.TestCase):
         self.seen = {f"k{i}": 1 for i in range(KEYS)}
         self.settled()
         self.copies_are_told()
-        askers = [Asker(self, server, SEED + i, copies) for copies in (False, True) for i, server in enumerate(self.servers)]
+        askers = [Question(self, server, SEED + i, copies) for copies in (False, True) for i, server in enumerate(self.servers)]
         for asker in askers:
             asker.start()
         try:
@@ -246,7 +207,7 @@ class CutOffTest(StandbyTest):
         self.addCleanup(self.numbers.stop)
         eventually(lambda: len(second.rows("SELECT k, c FROM counts;")) == KEYS, 60, "every key has come")
         self.seen = {f"k{i}": 1 for i in range(KEYS)}
-        askers = [Asker(self, server, SEED + i, False) for i, server in enumerate((first, second))]
+        askers = [Question(self, server, SEED + i, False) for i, server in enumerate((first, second))]
         for asker in askers:
             asker.start()
         try:
