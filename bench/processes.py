@@ -3,12 +3,14 @@
 
   bench/processes.py reads   [--binary build/millrace] --kafka HOST:PORT [--keys 1000] [--seconds 8] [--connections 32]
   bench/processes.py queries --kafka HOST:PORT [--queries 1000] [--partitions 16] [--tables]
+  bench/processes.py share   --kafka HOST:PORT [--events 500000] [--only processes|queries|partitions]
   bench/processes.py moves   --kafka HOST:PORT [--keys 1000000] [--standbys 1]
 
 reads: look-ups by key with one process and with two, at each of the two, half of the keys being the other's; CPU of the
 process asked and of the other for each request. queries: how long a process takes until so many queries run, and
-until they do again after kill -9 and start, and how long a second process takes to get its half. moves: a table of so
-many keys that rows keep coming to: how long no new result came of any key when a process is killed, ends, is added,
+until they do again after kill -9 and start, and how long a second process takes to get its half. share: CPU per event
+of windowed aggregates over a topic that is filled as fast as it goes, of all processes together: for 1, 2 and 4 processes, 1, 10 and 100 queries,
+1, 16 and 256 partitions, each with one of the others. moves: a table of so many keys that rows keep coming to: how long no new result came of any key when a process is killed, ends, is added,
 and what copies cost.
 """
 
@@ -16,6 +18,7 @@ import argparse
 import os
 import shutil
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -126,6 +129,65 @@ def queries(options):
                 ready, time.monotonic() - began, busy(other, 0), busy(first, cpu)), flush=True)
 
 
+def totals(servers, name):
+    return sum(float(line.rsplit(" ", 1)[1]) for server in servers
+               for line in server.request("GET", "/metrics", None).decode().splitlines() if line.startswith("millrace_" + name))
+
+
+def share_once(options, processes, queries, partitions, events):
+    """What `processes` servers take to work off `events` events with each of `queries` queries."""
+    settings = ["--threads", str(max(1, os.cpu_count() // processes))]
+    with Server(options.binary, options.kafka, options=settings) as first:
+        first.start()
+        others = [second(options, first, *settings) for _ in range(processes - 1)]
+        servers = [first, *others]
+        try:
+            for other in others:
+                other.start()
+            wait_for(lambda: spread(servers), 60, "all own slots", 0.1)
+            first.sql("CREATE STREAM source (k STRING KEY, v BIGINT, t STRING) WITH (kafka_topic='%ssource', partitions=%d, "
+                      "value_format='JSON');" % (first.service, partitions))
+            text = "CREATE TABLE t%d AS SELECT k, COUNT(*) AS n, SUM(v) AS s FROM source WINDOW TUMBLING (SIZE 1 HOUR) GROUP BY k;"
+            began = [server.cpu_seconds() for server in servers]
+            first.sql("".join(text % i for i in range(queries)))
+            load(options, first.service + "source", 10000)  # every key has its state
+
+            def worked_off(all_events):
+                wait_for(lambda: totals(servers, "query_rows_in_total") >= all_events * queries and
+                         totals(servers, "query_lag_records") == 0, 600, "all is worked off", 0.1)
+                return [server.cpu_seconds() for server in servers]
+            ready, since = worked_off(10000), time.monotonic()
+            load(options, first.service + "source", events)
+            cpu = [now - was for now, was in zip(worked_off(10000 + events), ready)]
+            print("%d processes, %4d queries, %3d partitions: %5.2f us of CPU per event and query (%d events in %.1f s, CPU of each %s s), "
+                  "%.1f s of CPU until they ran" % (
+                      processes, queries, partitions, sum(cpu) / events / queries * 1e6, events, time.monotonic() - since,
+                      " + ".join("%.2f" % one for one in cpu), sum(ready) - sum(began)), flush=True)
+        finally:
+            for other in others:
+                other.stop()
+
+
+def load(options, topic, events, keys=10000):
+    """Events of about 100 bytes, spread over the keys."""
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+        for i in range(events):
+            file.write('k%d\t{"v":%d,"t":"%s"}\n' % (i * 7919 % keys, i % 1000, "0123456789" * 6))
+        file.flush()
+        subprocess.run(["kcat", "-P", "-q", "-b", options.kafka, "-t", topic, "-K", "\t", "-X", "partitioner=murmur2_random", "-X",
+                        "linger.ms=50", "-l", file.name], check=True, stderr=subprocess.DEVNULL)
+
+
+def share(options):
+    turns = {"processes": [(p, 1, 16, options.events) for p in (1, 2, 4)],
+             "queries": [(1, q, 16, max(options.events // q, 20000)) for q in (1, 10, 100, 1000) if q <= options.queries],
+             "partitions": [(1, 1, n, options.events) for n in (1, 16, 256)]}
+    for what, all_of in turns.items():
+        if options.only in (None, what):
+            for one in all_of:
+                share_once(options, *one)
+
+
 class Probe:
     """Sends rows to some keys through one server, each with the time, and sees when they come out as results."""
 
@@ -227,7 +289,7 @@ def moves(options):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["reads", "queries", "moves"])
+    parser.add_argument("what", choices=["reads", "queries", "share", "moves"])
     parser.add_argument("--binary", default=HERE + "/../build/millrace")
     parser.add_argument("--kafka", default=os.environ.get("MILLRACE_TEST_BROKER"))
     parser.add_argument("--keys", type=int)
@@ -237,6 +299,8 @@ def main():
     parser.add_argument("--standbys", type=int, default=1)
     parser.add_argument("--queries", type=int, default=1000)
     parser.add_argument("--partitions", type=int, default=16)
+    parser.add_argument("--events", type=int, default=500000)
+    parser.add_argument("--only", choices=["processes", "queries", "partitions"])
     parser.add_argument("--tables", action="store_true", help="queries with state")
     options = parser.parse_args()
     if options.what == "reads":
@@ -244,6 +308,8 @@ def main():
         reads(options)
     elif options.what == "queries":
         queries(options)
+    elif options.what == "share":
+        share(options)
     else:
         options.keys = options.keys or 1000000
         moves(options)
