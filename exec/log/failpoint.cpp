@@ -1,9 +1,12 @@
 #include "exec/log/failpoint.h"
 
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <charconv>
+#include <chrono>
 #include <map>
+#include <thread>
 
 #include "parser/error/mutex.h"
 
@@ -31,6 +34,7 @@ Registry& registry() {
 }
 
 constexpr int kCrashStatus = 42;
+constexpr std::chrono::seconds kWait{8};
 
 std::string_view cut(std::string_view& text, char separator) {
   const std::size_t at = text.find(separator);
@@ -71,8 +75,10 @@ Status arm_from_text(std::string_view text) {
       action.kind = Action::Kind::crash;
     } else if (kind == "hang") {
       action.kind = Action::Kind::hang;
+    } else if (kind == "wait") {
+      action.kind = Action::Kind::wait;
     } else if (kind != "error") {
-      return user_error("failpoint '{}': expected NAME=crash@AFTER, NAME=error@AFTER or NAME=hang@AFTER", whole);
+      return user_error("failpoint '{}': expected NAME=KIND@AFTER, the kind being crash, error, hang or wait", whole);
     }
     const auto parsed = std::from_chars(entry.data(), entry.data() + entry.size(), action.after);
     if (!entry.empty() && (parsed.ec != std::errc() || action.after < 0))
@@ -104,6 +110,11 @@ Status detail::hit_armed(std::string_view name) {
     if (action.kind == Action::Kind::hang)
       callback = [] {
         while (true) pause();
+      };
+    if (action.kind == Action::Kind::wait)
+      callback = [where = std::string(name)] {
+        spdlog::info("failpoint {} waits", where);
+        std::this_thread::sleep_for(kWait);
       };
   }
   if (callback) callback();

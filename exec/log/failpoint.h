@@ -27,7 +27,7 @@ inline constexpr std::string_view kLogSync = "log.sync";    // embedded log: its
 inline constexpr std::string_view kLogAppendNow = "log.append_now";  // any log: before a record outside transactions
 
 struct Action {
-  enum class Kind : std::uint8_t { error, callback, crash, hang };  // hang: the thread goes no further
+  enum class Kind : std::uint8_t { error, callback, crash, hang, wait };  // hang: the thread goes no further
   Kind kind = Kind::error;
   int after = 0;  // hits that pass before it acts
   int times = 1;  // hits it acts on, then it disarms itself; -1: for ever
@@ -40,8 +40,8 @@ void arm(std::string_view name, Action action);
 void disarm_all();
 /// Times `name` was reached since it was armed first; counting starts with arming.
 int hits(std::string_view name);
-/// Arms from text, for processes under test: "NAME=crash@AFTER;NAME=error@AFTER;NAME=hang@AFTER". A bad text is a user
-/// error.
+/// Arms from text, for processes under test: "NAME=crash@AFTER;NAME=error@AFTER;NAME=hang@AFTER;NAME=wait@AFTER". A
+/// wait takes twice as long as statements wait for workers, and is told in the log. A bad text is a user error.
 Status arm_from_text(std::string_view text);
 
 namespace detail {

@@ -116,5 +116,27 @@ class ReplaceAndCrash(Replace):
     crash = True
 
 
+class ReplaceWhileAWorkerIsSlow(unittest.TestCase):
+    """The worker stands in a commit of the query for longer than statements wait for it."""
+
+    def test_rows_come_once(self):
+        name = f"slow_{SUFFIX}"
+        settings = {"ksql.service.id": f"{name}_", "ksql.streams.auto.offset.reset": "earliest"}
+        server = Server(BROKER, settings, options=["--threads", "1"])
+        self.addCleanup(server.close)
+        server.start({"MILLRACE_FAILPOINTS": "progress.write=wait@0"})
+        server.sql(f"CREATE STREAM s (k STRING KEY, a INT) WITH (kafka_topic='s_{name}', value_format='JSON', partitions=1);")
+        server.insert("s", [{"k": f"k{i}", "a": i} for i in range(10)])
+        text = f"STREAM o WITH (kafka_topic='o_{name}') AS SELECT * FROM s WHERE a"
+        server.sql(f"CREATE {text} >= 0;")
+        eventually(lambda: "failpoint progress.write waits" in server.log(), 30, "it commits")
+        self.assertEqual(server.metric("query_rows_in_total"), 10)
+        status = server.sql(f"CREATE OR REPLACE {text} < 1000;")[0]["commandStatus"]
+        self.assertEqual(status["status"], "EXECUTING", status)
+        server.insert("s", [{"k": "k10", "a": 10}, {"k": "k11", "a": 1000}])
+        eventually(lambda: [10] in server.rows("SELECT a FROM o;"), 60, "the new query goes on")
+        self.assertEqual(sorted(server.rows("SELECT a FROM o;")), [[i] for i in range(11)])
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)
