@@ -120,6 +120,7 @@ void EngineImpl::stop(bool clean) {
   if (options_.remote) options_.remote->stop();
   if (owners_) owners_->stop();
   stop_working(clean);
+  while (!let_go_of_runs()) std::this_thread::sleep_for(kIdlePoll);
   if (departed_) departed_->stop();
   if (clean)
     for (Worker* worker : workers_.all()) worker->put_away();

@@ -27,6 +27,7 @@
 namespace millrace::inline exec {
 
 class TransientHost;
+class TransientRun;
 
 class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
  public:
@@ -101,6 +102,8 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   void remove_stepped(TransientHost& host);
   /// Where the next push query runs.
   Result<std::shared_ptr<TransientHost>> push_host();
+  /// Keeps a run that its client has left until its host has come to letting it go.
+  void left_behind(std::shared_ptr<TransientRun> run);
   /// Has it fail when one of its topics gets partitions that it does not read.
   void watch_partitions(const std::shared_ptr<QueryRun>& transient);
 
@@ -162,6 +165,8 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   void restart_failed();
   void start_waiting();
   void look_for_partitions();
+  void look_after_push_hosts();
+  bool let_go_of_runs();
   void drop_state_elsewhere();
   std::vector<std::string> state_elsewhere();
   void replace_fenced();
@@ -239,6 +244,11 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   Mutex push_mutex_;
   std::vector<std::weak_ptr<TransientHost>> push_hosts_ GUARDED_BY(push_mutex_);
   std::vector<std::weak_ptr<QueryRun>> watched_ GUARDED_BY(push_mutex_);
+  struct LeftRun {
+    std::shared_ptr<TransientRun> run;
+    std::shared_ptr<std::atomic<bool>> gone;  // its host has come to that
+  };
+  std::vector<LeftRun> left_runs_ GUARDED_BY(push_mutex_);
   const std::shared_ptr<std::atomic<int>> own_readers_ = std::make_shared<std::atomic<int>>(0);
 
   Mutex reports_mutex_;
@@ -252,7 +262,7 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   bool backing_up_ GUARDED_BY(notes_mutex_) = false;  // nothing is truncated meanwhile
   std::map<TopicPartition, std::int64_t> read_up_to_ GUARDED_BY(notes_mutex_);
   std::condition_variable house_wake_;
-  Clock::time_point last_refresh_{}, last_state_look_{}, last_standby_look_{};
+  Clock::time_point last_refresh_{}, last_state_look_{}, last_standby_look_{}, last_push_look_{};
   std::atomic<bool> stopping_{false};  // set under notes_mutex_
   bool stopped_ = false, at_rest_ = false;
   std::thread house_, chores_;

@@ -246,6 +246,7 @@ void EngineImpl::keep_house_once() {
   restart_failed();
   start_waiting();
   images_.forget_idle();
+  look_after_push_hosts();
   const auto now = Clock::now();
   if (now - last_state_look_ >= std::min(options_.keep_state_elsewhere / 2, kStateLookAtMost)) {
     last_state_look_ = now;

@@ -12,6 +12,17 @@ namespace {
 
 constexpr std::chrono::milliseconds kMemoryLook{50};
 
+/// What the client of a run has of it.
+class TransientHandle final : public TransientQuery {
+ public:
+  explicit TransientHandle(std::shared_ptr<TransientRun> run) : run_(std::move(run)) {}
+  ~TransientHandle() override { run_->leave(); }
+  void resume() override { run_->resume(); }
+
+ private:
+  const std::shared_ptr<TransientRun> run_;
+};
+
 }  // namespace
 
 TransientRun::TransientRun(EngineImpl& engine, std::shared_ptr<const PhysicalPlan> plan, bool until_end,
@@ -25,9 +36,22 @@ TransientRun::TransientRun(EngineImpl& engine, std::shared_ptr<const PhysicalPla
 }
 
 TransientRun::~TransientRun() {
-  if (!host_) return;
-  if (run_) host_->remove(*this, *run_);
   for (const std::string& topic : exchanged_) static_cast<void>(host_->exchange().delete_topic(topic).has_value());
+}
+
+void TransientRun::leave() {
+  {
+    const MutexLock lock(events_mutex_);
+    ended_ = true;
+  }
+  if (!run_) return;
+  if (!host_->remove(*this, run_)) engine_.left_behind(shared_from_this());
+}
+
+void TransientRun::give_up(const Error& error) {
+  if (!events_mutex_.try_lock()) return;  // it is told something right now
+  if (!ended_) end(error);
+  events_mutex_.unlock();
 }
 
 Status TransientRun::open() {
@@ -52,8 +76,11 @@ Status TransientRun::open() {
   if (auto added = add_tasks(); !added) return added;
   if (!until_end_) engine_.watch_partitions(run_);
   if (events_.on_begin) events_.on_begin();
-  tell_position();  // whoever loses the connection at once goes on from here
-  host_->add(*this);
+  {
+    const MutexLock lock(events_mutex_);
+    tell_position();  // whoever loses the connection at once goes on from here
+  }
+  host_->add(shared_from_this());
   run_->held = false;
   host_->worker().wake();
   return {};
@@ -88,7 +115,10 @@ Status TransientRun::add_tasks() {
       tasks.push_back(std::move(task));
     }
   }
-  host_->worker().add_tasks(std::move(tasks));
+  if (!host_->worker().add_tasks(std::move(tasks), TransientHost::kAnswerWait)) {
+    host_is_late_ = true;
+    return TransientHost::late_error();
+  }
   if (const auto failure = run_->last_failure()) return *failure;
   return {};
 }
@@ -151,7 +181,11 @@ bool TransientRun::flush() {
 }
 
 void TransientRun::after_round() {
-  if (ended_) return;
+  const MutexLock lock(events_mutex_);
+  if (!ended_) look_after();
+}
+
+void TransientRun::look_after() {
   if (const auto failure = run_->last_failure()) {
     end(failure);
     return;
@@ -210,9 +244,13 @@ void TransientRun::end(std::optional<Error> error) {
 Result<std::unique_ptr<TransientQuery>> EngineImpl::run_transient(std::shared_ptr<const PhysicalPlan> plan,
                                                                   bool until_end, TransientEvents events,
                                                                   std::vector<std::int64_t> from) {
-  auto run = std::make_unique<TransientRun>(*this, std::move(plan), until_end, std::move(events), std::move(from));
-  if (auto opened = run->open(); !opened) return opened.error();
-  return std::unique_ptr<TransientQuery>(std::move(run));
+  for (bool again = false;; again = true) {
+    auto run = std::make_shared<TransientRun>(*this, plan, until_end, events, from);
+    const Status opened = run->open();
+    if (opened) return std::unique_ptr<TransientQuery>(std::make_unique<TransientHandle>(std::move(run)));
+    run->leave();
+    if (!run->host_is_late() || again) return opened.error();
+  }
 }
 
 }  // namespace millrace::inline exec

@@ -17,32 +17,46 @@ namespace millrace::inline exec {
 class EngineImpl;
 class TransientHost;
 
-/// One transient query over all partitions, on a host that it shares with others.
-class TransientRun final : public TransientQuery, private RowReceiver {
+/// One transient query over all partitions, on a host that it shares with others. Its host may stand still: then its
+/// client is told, and need not wait.
+class TransientRun final : public std::enable_shared_from_this<TransientRun>, private RowReceiver {
  public:
   TransientRun(EngineImpl& engine, std::shared_ptr<const PhysicalPlan> plan, bool until_end, TransientEvents events,
                std::vector<std::int64_t> from);
-  ~TransientRun() override;
+  ~TransientRun() override;  // after leave(), and not on the host's thread
   Status open();
-  void resume() override;
+  /// open() failed because its host stands still: another one will do.
+  bool host_is_late() const { return host_is_late_; }
+  void resume();
+  /// For the end, whatever open() gave: no event comes after the return, or is under way. The tasks go with it, or when
+  /// the host comes to that.
+  void leave();
   /// Gives the client what has come, and looks after limits and the end. Worker's thread.
   void after_round();
+  /// Ends it for its client, unless that is told something right now. Any thread.
+  void give_up(const Error& error);
+  TransientHost& host() { return *host_; }
+  bool works(const QueryRun* run) const { return run_.get() == run; }
+  const std::string& id() const { return plan_->query_id; }
 
  private:
   Status make_exchange(const QueryLayout& layout);
   Status add_tasks();
   void rows(Batch&& batch) override;
-  bool flush();
-  void tell_position();
+  bool flush() REQUIRES(events_mutex_);
+  void tell_position() REQUIRES(events_mutex_);
+  void look_after() REQUIRES(events_mutex_);
   Result<std::int64_t> start_of(const LayoutInput& input, int partition, const Log::Bounds& bounds);
   bool reached_end();
   bool drained(const TaskInput& input) const;
   std::optional<Error> too_large();
-  void end(std::optional<Error> error);
+  void end(std::optional<Error> error) REQUIRES(events_mutex_);
 
   EngineImpl& engine_;
   const std::shared_ptr<const PhysicalPlan> plan_;
   const bool until_end_;
+  // Events are called with it, so that one who holds it knows that none is under way.
+  Mutex events_mutex_;
   const TransientEvents events_;
   const std::vector<std::int64_t> from_;
   std::vector<std::int64_t> positions_;  // where on_position is to hear of it
@@ -57,7 +71,8 @@ class TransientRun final : public TransientQuery, private RowReceiver {
   std::uint64_t looked_at_ = 0;  // rows that had come in by then
   bool refused_ = false;         // the client said no; wait for resume()
   std::atomic<bool> resumed_{false};
-  std::atomic<bool> ended_{false};
+  bool ended_ GUARDED_BY(events_mutex_) = false;
+  bool host_is_late_ = false;
 };
 
 }  // namespace millrace::inline exec

@@ -152,6 +152,11 @@ bool Worker::call_within(std::function<void()> work, std::chrono::milliseconds w
   return true;
 }
 
+void Worker::tell(std::function<void()> work) {
+  if (!inbox_.post(work)) return do_here(work);
+  wake();
+}
+
 void Worker::do_here(const std::function<void()>& work) {
   {
     const MutexLock lock(inbox_.gate());
@@ -200,6 +205,7 @@ std::chrono::milliseconds Worker::wait_at_most(std::chrono::milliseconds wait, b
 
 bool Worker::iterate(std::chrono::milliseconds wait) {
   bool worked = false;
+  rounds_.fetch_add(1, std::memory_order_relaxed);
   {
     const MutexLock lock(inbox_.gate());
     work_round(worked);
@@ -366,8 +372,7 @@ void Worker::discard(std::shared_ptr<const QueryRun> run) {
     remove_tasks([&](const Task& task) { return task.run_is(*run); });
     share_queues();
   };
-  if (!inbox_.post(drop)) return do_here(drop);
-  wake();
+  tell(drop);
 }
 
 bool Worker::pause_changed(const std::string& query_id, std::chrono::milliseconds at_most) {

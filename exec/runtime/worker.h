@@ -90,6 +90,12 @@ class Worker {
   /// As call(), but waits no longer than so, and not at all where it has not come to what it was told before. False: it
   /// may be done later, so `work` owns what it touches.
   bool call_within(std::function<void()> work, std::chrono::milliseconds wait);
+  /// As call(), but does not wait where there is a thread.
+  void tell(std::function<void()> work);
+  /// Somebody has waited in vain for what the worker was told. Any thread.
+  bool late() const { return awaited_in_vain_; }
+  /// How many rounds it has begun. Any thread.
+  std::uint64_t rounds() const { return rounds_.load(std::memory_order_relaxed); }
   /// Called at the end of every round and before one sleeps, on the thread that runs it, without locks. To be set
   /// before start().
   void after_round(std::function<void()> callback) { after_round_ = std::move(callback); }
@@ -234,6 +240,7 @@ class Worker {
   std::atomic<bool> retiring_{false}, stopping_{false};
   std::atomic<const QueryRun*> working_on_{nullptr};
   std::atomic<bool> awaited_in_vain_{false};
+  std::atomic<std::uint64_t> rounds_{0};
   std::function<void()> after_round_;
   std::thread thread_;
 };

@@ -26,7 +26,9 @@ bool Worker::front_waits() const {
 void Worker::commit_if_due() {
   const bool dirty = any_dirty();
   const Committer::Activity now = dirty ? activity() : Committer::Activity{};
-  if (dirty && committer_->under_way() && committer_->large(now)) settle(kOutcomeWait);
+  // No more is worked on then; whoever reads is answered meanwhile, however long it takes.
+  full_ = dirty && committer_->under_way() && committer_->large(now) &&
+          !settle(setup_.threaded ? std::chrono::milliseconds{0} : kOutcomeWait);
   const bool due = dirty && committer_->is_open() && committer_->due(now);
   // Before the next commit is under way: on a slow disk one follows another.
   spill_as_needed();

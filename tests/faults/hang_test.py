@@ -4,6 +4,7 @@ import random
 import time
 import unittest
 
+from push_test import Push
 from server import BROKER, Server, eventually
 
 ROWS = 2000
@@ -86,6 +87,52 @@ class HangTest(unittest.TestCase):
             self.assertLess(time.monotonic() - began, 2)
         self.assertGreater(self.server.metric("query_lag_records"), 0, "the slow one was quick")
         self.assertEqual(self.server.stop(), 0)
+
+
+class HungPushTest(unittest.TestCase):
+    """The thread that push queries share stands still: their clients hear of it, and others run beside it."""
+
+    def setUp(self):
+        self.tag = f"t{random.randrange(1 << 30)}"
+        self.server = Server(BROKER, {"ksql.service.id": self.tag + "_", "ksql.max.push.queries": 3}, options=["--threads", "1"])
+        self.addCleanup(self.server.close)
+        self.server.start({"MILLRACE_FAILPOINTS": "progress.write=hang@0"})
+        self.server.sql(f"CREATE STREAM s (k STRING KEY, v INT) WITH (kafka_topic='{self.tag}s', value_format='JSON', partitions=1);")
+
+    def push(self, sql):
+        push = Push(self.server, sql)
+        self.addCleanup(push.close)
+        self.assertEqual(push.status, 200, sql)
+        return push
+
+    def send(self, v):
+        self.server.insert("s", [{"k": "a", "v": v}])
+
+    def test_push_queries_on_it(self):
+        hung = [self.push("SELECT v FROM s EMIT CHANGES;"), self.push("SELECT v + 1 AS v FROM s EMIT CHANGES;")]
+        self.send(1)
+        eventually(lambda: self.server.metric("push_queries_total") == 2, 5, "they run")
+        began = time.monotonic()
+        beside = self.push("SELECT v FROM s EMIT CHANGES;")
+        self.assertLess(time.monotonic() - began, 8)
+        self.send(2)
+        eventually(lambda: beside.rows == [[2]], 10, "the one beside them")
+        for push in hung:
+            eventually(lambda: push.ended, 30, "their clients are told")
+            self.assertIn("The thread that runs the query has been at", str(push.rows[-1]))
+        # They are no longer counted, and so is whoever leaves after them.
+        more = [self.push("SELECT v FROM s EMIT CHANGES;") for _ in range(2)]
+        for push in [beside, *more]:
+            push.close()
+
+        def another():
+            push = Push(self.server, "SELECT v FROM s EMIT CHANGES;")
+            self.addCleanup(push.close)
+            return push if push.status == 200 else None
+
+        again = eventually(another, 10, "there is room")
+        self.send(3)
+        eventually(lambda: again.rows == [[3]], 10, "it runs")
 
 
 if __name__ == "__main__":
