@@ -196,7 +196,7 @@ std::chrono::milliseconds Worker::wait_at_most(std::chrono::milliseconds wait, b
   };
   if (resume_at_ > Clock::now()) return std::min(wait, until(resume_at_));
   if (worked || more_in_exchange_ || !restorer_->empty()) return milliseconds{0};
-  if (blocked_) wait = std::min(wait, kBlockedWait);
+  if (blocked_ || full_) wait = std::min(wait, kBlockedWait);
   if (committer_->under_way() || !any_dirty()) return wait;
   if (!dry_) return milliseconds{0};
   if (more_known_) return std::min(wait, kMoreWait);
@@ -228,8 +228,8 @@ void Worker::work_round(bool& worked) {
   restore_some();
   if (!committer_->is_open() && Clock::now() >= resume_at_) revive();
   if (!committer_->is_open() || Clock::now() < resume_at_) return;
-  worked = step_tasks();
-  if (any_idle_clock_) worked = step_idle() || worked;
+  worked = !full_ && step_tasks();
+  if (any_idle_clock_ && !full_) worked = step_idle() || worked;
   commit_if_due();
 }
 

@@ -6,6 +6,7 @@ import unittest
 
 from push_test import Push
 from server import BROKER, Server, eventually
+from topics import produce
 
 ROWS = 2000
 
@@ -87,6 +88,38 @@ class HangTest(unittest.TestCase):
             self.assertLess(time.monotonic() - began, 2)
         self.assertGreater(self.server.metric("query_lag_records"), 0, "the slow one was quick")
         self.assertEqual(self.server.stop(), 0)
+
+
+@unittest.skipUnless(BROKER, "the embedded log has one thread for all commits, those of inserts among them")
+class SlowCommitTest(unittest.TestCase):
+    """A commit takes long to end, and as much as may be has come in behind it."""
+
+    def test_pull_queries_are_answered(self):
+        tag = f"t{random.randrange(1 << 30)}"
+        server = Server(BROKER, {"ksql.service.id": tag + "_", "commit.interval.ms": 100, "millrace.state.memory.bytes": 1 << 20},
+                        options=["--threads", "1"])
+        self.addCleanup(server.close)
+        server.start({"MILLRACE_FAILPOINTS": "commit.fenced=wait@5"})
+        server.sql(f"CREATE STREAM s (k STRING KEY, t STRING) WITH (kafka_topic='{tag}s', value_format='JSON', partitions=1);"
+                   f"CREATE STREAM c WITH (kafka_topic='{tag}c') AS SELECT * FROM s;"
+                   f"CREATE TABLE n WITH (kafka_topic='{tag}n') AS SELECT k, COUNT(*) AS n FROM s GROUP BY k;")
+
+        def send(count):
+            produce(f"{tag}s", (f'a\t{{"t":"{"x" * 1000}"}}' for _ in range(count)))
+
+        def waits():
+            send(1)
+            return "failpoint commit.fenced waits" in server.log()
+
+        eventually(waits, 60, "it waits", 0.2)
+        send(4000)
+        for _ in range(20):
+            began = time.monotonic()
+            self.assertGreater(server.rows("SELECT n FROM n WHERE k = 'a';")[0][0], 0)
+            self.assertLess(time.monotonic() - began, 1)
+            time.sleep(0.1)
+        self.assertLess(server.rows("SELECT n FROM n WHERE k = 'a';")[0][0], 1000, "it has waited in vain")
+        eventually(lambda: server.rows("SELECT n FROM n WHERE k = 'a';")[0][0] > 4000, 60, "it goes on")
 
 
 class HungPushTest(unittest.TestCase):
