@@ -305,15 +305,19 @@ class RocksStateDb final : public StateDb {
   Status scan(std::uint32_t id, std::string_view from, std::string_view to, const Visit& visit) override;
   std::unique_ptr<Cursor> cursor(std::uint32_t id, std::string_view from, std::string_view to) override;
   Result<std::optional<std::string>> seek(std::uint32_t id, std::string_view from) override;
+  // A file may hold several segments: it goes as a whole with the last of them. Out of files that hold other stores too
+  // they go when those are merged, which RocksDB does by what is in files: the next one brings the range into one.
   Status drop_range(std::uint32_t id, std::string_view from, std::string_view to) override {
-    return remove_range(full_key(id, kDataTag, from), end_key(id, to));
+    remove_files(full_key(id, kDataTag, {}), end_key(id, to));
+    dropped_ = true;
+    return remove_keys(full_key(id, kDataTag, from), end_key(id, to));
   }
   Status clear(std::uint32_t id) override {
     rocksdb::Status status = db_->Delete(no_wal(), families_.positions, position_key(id));
     if (status.ok()) status = db_->Delete(no_wal(), families_.positions, position_time_key(id));
     if (!status.ok()) return disk_error(status, "cannot forget a position");
     if (Status flushed = flush(); !flushed) return flushed;  // data must never be less than its position says
-    if (Status removed = drop_range(id, {}, {}); !removed) return removed;
+    if (Status removed = remove_range(full_key(id, kDataTag, {}), end_key(id, {})); !removed) return removed;
     return flush();
   }
   Status drop(const std::string& name_prefix) override;
@@ -355,9 +359,16 @@ class RocksStateDb final : public StateDb {
     return out;
   }
   Status remove_range(const std::string& from, const std::string& to) {
+    remove_files(from, to);
+    return remove_keys(from, to);
+  }
+  /// Those that hold nothing else.
+  void remove_files(const std::string& from, const std::string& to) {
     const Slice begin(from), end(to);
     rocksdb::DeleteFilesInRange(db_.get(), db_->DefaultColumnFamily(), &begin, &end, false).PermitUncheckedError();
-    const rocksdb::Status status = db_->DeleteRange(no_wal(), db_->DefaultColumnFamily(), begin, end);
+  }
+  Status remove_keys(const std::string& from, const std::string& to) {
+    const rocksdb::Status status = db_->DeleteRange(no_wal(), db_->DefaultColumnFamily(), from, to);
     if (!status.ok()) return disk_error(status, "cannot drop a range");
     return {};
   }
@@ -376,13 +387,15 @@ class RocksStateDb final : public StateDb {
   std::map<std::string, std::uint32_t> ids_ GUARDED_BY(mutex_);
   std::uint32_t next_id_ GUARDED_BY(mutex_) = 1;
   bool unflushed_ GUARDED_BY(mutex_) = false;
+  std::atomic<bool> dropped_{false};  // ranges since the last flush
 };
 
 Result<std::unique_ptr<StateFile>> RocksStateDb::new_file() {
   {
     const MutexLock lock(mutex_);
-    // Data must never be durable under a number that could be given out again, or in segments of unknown length.
-    if (unflushed_) {
+    // Data must never be durable under a number that could be given out again, or in segments of unknown length; and
+    // what has expired is to leave the files.
+    if (dropped_.exchange(false) || unflushed_) {
       if (Status flushed = flush(); !flushed) return flushed.error();
       unflushed_ = false;
     }

@@ -85,7 +85,8 @@ class StateDb {
   virtual std::unique_ptr<Cursor> cursor(std::uint32_t id, std::string_view from, std::string_view to) = 0;
   /// The first key at or after `from`; absent at the end.
   virtual Result<std::optional<std::string>> seek(std::uint32_t id, std::string_view from) = 0;
-  /// Drops keys in [from, to). Durable with a later file or flush: only for what nobody will miss (expired windows).
+  /// Drops keys in [from, to), below which nobody wants anything any more. Durable with a later file or flush: only for
+  /// what nobody will miss (expired windows).
   virtual Status drop_range(std::uint32_t id, std::string_view from, std::string_view to) = 0;
   /// Drops what is stored of `id`, its position first; durable on return.
   virtual Status clear(std::uint32_t id) = 0;
