@@ -229,7 +229,7 @@ class Worker {
   bool dry_behind_ = false;  // nor did those of the others
   bool more_known_ = false;  // though the log is known to hold more for a dirty task
   bool blocked_ = false;
-  bool full_ = false;  // as much as may be waits for the commit under way to end
+  bool full_ = false;              // as much as may be waits for the commit under way to end
   bool more_in_exchange_ = false;  // its last poll brought something
   std::size_t active_in_front_ = 0, turn_ = 0;
   Clock::time_point resume_at_{}, last_lag_look_{};
