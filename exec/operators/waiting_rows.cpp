@@ -60,6 +60,13 @@ Status WaitingRows::release(std::int64_t time, const std::function<Status(Batch&
   return {};
 }
 
+Status WaitingRows::dues(std::int64_t time, std::vector<std::int64_t>& out) {
+  std::vector<Entry*> due;
+  if (Status found = store_.collect_windows_in_order(released_, time + 1, due); !found) return found;
+  for (const Entry* entry : due) out.push_back(entry->window);
+  return {};
+}
+
 Result<Batch> WaitingRows::rows_of(std::span<Entry* const> entries) {
   std::vector<std::string_view> keys;
   std::vector<std::optional<std::string_view>> rows;

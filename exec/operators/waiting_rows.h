@@ -20,6 +20,8 @@ class WaitingRows {
   Status keep(const Batch& in, std::span<const std::uint32_t> rows, std::span<const std::int64_t> due);
   /// Stream time has come to `time`: the rows up to there go.
   Status release(std::int64_t time, const std::function<Status(Batch&&)>& give);
+  /// When rows are due that `release(time)` would give, in order.
+  Status dues(std::int64_t time, std::vector<std::int64_t>& out);
   /// Nothing that waits is due before this.
   std::int64_t released() const { return released_; }
   /// To be called at each commit.

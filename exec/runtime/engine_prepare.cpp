@@ -120,6 +120,7 @@ Progress first_progress(const Place& place, const std::map<TopicPartition, Log::
     const Log::Bounds& found = bounds.at({input.topic, place.partition});
     const bool from_begin = input.internal || input.table || place.options->from_earliest;
     progress.offsets.emplace_back(input.topic, from_begin ? found.begin : found.end);
+    if (input.ready) progress.ready.emplace_back(input.topic, found.end);
   }
   return progress;
 }

@@ -43,9 +43,11 @@ class Planner {
       const auto known = std::find_if(inputs.begin(), inputs.end(),
                                       [&](const LayoutInput& input) { return input.topic == source.topic; });
       if (known == inputs.end()) {
-        inputs.push_back({source.topic, 0, source.internal, table, source.timed ? writers_of(source.topic) : 0});
+        inputs.push_back(
+            {source.topic, 0, source.internal, table, source.timed ? writers_of(source.topic) : 0, source.ready});
       } else {
         known->table = known->table || table;
+        known->ready = known->ready || source.ready;
       }
     }
     if (auto done = count_external(placed); !done) return done;

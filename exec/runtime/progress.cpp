@@ -92,6 +92,12 @@ std::int64_t Progress::offset_of(std::string_view topic, std::int64_t otherwise)
   return otherwise;
 }
 
+std::optional<std::int64_t> Progress::ready_of(std::string_view topic) const {
+  for (const auto& [name, offset] : ready)
+    if (name == topic) return offset;
+  return std::nullopt;
+}
+
 Witness Progress::witness_of(std::string_view topic) const {
   for (const auto& [name, witness] : witnesses)
     if (name == topic) return witness;
@@ -143,6 +149,11 @@ std::string encode(const Progress& progress) {
       put_varint(out, static_cast<std::uint64_t>(time));
     }
   }
+  put_varint(out, progress.ready.size());
+  for (const auto& [topic, offset] : progress.ready) {
+    put_text(out, topic);
+    put_varint(out, static_cast<std::uint64_t>(offset));
+  }
   return out;
 }
 
@@ -176,6 +187,11 @@ Result<Progress> decode_progress(std::string_view bytes) {
     if (cursor.ok && !cursor.bytes.empty() && cursor.varint() == 1)
       progress.pace = static_cast<std::int64_t>(cursor.varint());
     if (cursor.ok && !cursor.bytes.empty()) read_times(cursor, progress);
+    const bool ready = cursor.ok && !cursor.bytes.empty();
+    for (std::uint64_t left = ready ? cursor.varint() : 0; cursor.ok && left > 0; --left) {
+      std::string topic = cursor.text();
+      progress.ready.emplace_back(std::move(topic), static_cast<std::int64_t>(cursor.varint()));
+    }
   }
   if (!cursor.ok) return external_error("a progress record is cut short");
   return progress;

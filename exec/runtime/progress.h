@@ -35,9 +35,13 @@ struct Progress {
   };
   std::vector<Times> times;
 
+  /// Input topics that are read up to so far before the task reads anything else; who has come there is no more in it.
+  std::vector<std::pair<std::string, std::int64_t>> ready;
+
   /// Empty where nothing is known.
   const std::vector<std::pair<std::size_t, std::int64_t>>& times_of(std::string_view topic) const;
   std::int64_t offset_of(std::string_view topic, std::int64_t otherwise) const;
+  std::optional<std::int64_t> ready_of(std::string_view topic) const;
   /// Its offset is -1 where there is none.
   Witness witness_of(std::string_view topic) const;
 };

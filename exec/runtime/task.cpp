@@ -96,6 +96,7 @@ Status Task::build(const Progress& progress) {
     const std::string& topic = input->partition().topic;
     input->seek(progress.offset_of(topic, 0), progress.witness_of(topic));
     input->restore_times(progress.times_of(topic));
+    input->be_ready_at(progress.ready_of(topic));
     if (progress.sequence > 0) input->be_strict();
     input->doubt();
   }
@@ -191,9 +192,29 @@ Result<TaskInput*> Task::choose_broadcast(const HasMore& has_more, bool& blocked
   return nullptr;
 }
 
+/// Then what others wait for (READY), once and for all.
+Result<TaskInput*> Task::choose_unready(const HasMore& has_more, bool& blocked, std::size_t& rows) {
+  for (auto& input : inputs_) {
+    if (!input->ready_at()) continue;
+    if (auto loaded = load_head(*input); !loaded) return loaded.error();
+    rows = input->has_head() ? input->rows_under(*input->ready_at()) : 0;
+    if (rows > 0) return input.get();
+    if (!input->has_head() && (input->waits_for_schema() || has_more(*input)) &&
+        input->consumed() < *input->ready_at()) {
+      blocked = true;
+      continue;
+    }
+    input->be_ready_at(std::nullopt);
+    dirty_ = true;
+  }
+  return nullptr;
+}
+
 Result<TaskInput*> Task::choose(const HasMore& has_more, bool& blocked, std::size_t& rows) {
   auto first_of_all = choose_broadcast(has_more, blocked, rows);
   if (!first_of_all || *first_of_all != nullptr || blocked) return first_of_all;
+  auto unready = choose_unready(has_more, blocked, rows);
+  if (!unready || *unready != nullptr || blocked) return unready;
   TaskInput* best = nullptr;
   for (auto& input : inputs_) {
     if (input->broadcast()) continue;
@@ -369,6 +390,7 @@ Progress Task::now() const {
     if (input->broadcast()) continue;
     progress.offsets.emplace_back(input->partition().topic, input->consumed());
     if (input->witness().offset >= 0) progress.witnesses.emplace_back(input->partition().topic, input->witness());
+    if (input->ready_at()) progress.ready.emplace_back(input->partition().topic, *input->ready_at());
     if (input->timed()) progress.times.push_back({input->partition().topic, input->told_times()});
   }
   progress.operators = pipeline_->save();
@@ -437,6 +459,7 @@ Status Task::roll_back() {
     const std::string& topic = input->partition().topic;
     input->seek(committed_.offset_of(topic, 0), committed_.witness_of(topic));
     input->restore_times(committed_.times_of(topic));
+    input->be_ready_at(committed_.ready_of(topic));
   }
   dirty_ = false;
   committing_ = {};

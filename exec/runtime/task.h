@@ -125,9 +125,10 @@ class Task final : private TaskContext, private Emitter {
   Status write_commit();
   Result<TaskInput*> choose(const HasMore& has_more, bool& blocked, std::size_t& rows);
   Result<TaskInput*> choose_broadcast(const HasMore& has_more, bool& blocked, std::size_t& rows);
+  Result<TaskInput*> choose_unready(const HasMore& has_more, bool& blocked, std::size_t& rows);
   void join_pace();
   bool keeps_pace(const TaskInput& input) const {
-    return pace_ != nullptr && !input.broadcast() && (all_keep_pace_ || !input.internal());
+    return pace_ != nullptr && !input.broadcast() && !input.ready_at() && (all_keep_pace_ || !input.internal());
   }
   void tell_pace(const HasMore& has_more);
   void tell_pace(std::int64_t time);

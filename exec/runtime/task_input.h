@@ -36,6 +36,11 @@ class TaskInput {
   void be_broadcast() { broadcast_ = true; }
   bool broadcast() const { return broadcast_; }
 
+  /// Nothing else of the task is read before its records up to `offset`, or as many of them as there are. Absent: they
+  /// have been read.
+  void be_ready_at(std::optional<std::int64_t> offset) { ready_at_ = offset; }
+  std::optional<std::int64_t> ready_at() const { return ready_at_; }
+
   /// Its topic carries the times of so many tasks between its rows (TimeRecord).
   void expect_times(std::size_t writers) { times_ = LeastTime(writers); }
   bool timed() const { return times_.has_value(); }
@@ -125,6 +130,7 @@ class TaskInput {
   TopicPartition partition_;
   bool internal_;
   bool broadcast_ = false;
+  std::optional<std::int64_t> ready_at_;
   std::vector<Leaf> leaves_;
   int rank_;
   std::deque<Piece> queue_;

@@ -109,6 +109,7 @@ Status TransientRun::add_tasks() {
         auto start = start_of(input, partition, *bounds);
         if (!start) return start.error();
         task.progress.offsets.emplace_back(input.topic, *start);
+        if (input.ready) task.progress.ready.emplace_back(input.topic, bounds->end);
         if (events_.on_position) positions_.push_back(*start);
         if (until_end_) task.ends.emplace_back(input.topic, bounds->end);
       }

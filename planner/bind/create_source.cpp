@@ -181,18 +181,27 @@ void bind_topic(const ast::CreateSource& statement, const BindContext& context, 
   }
 }
 
-/// `BROADCAST` is a word of this dialect only.
-void bind_broadcast(const ast::CreateSource& statement, const BindContext& context, const WithProperties& with,
-                    SourceDef& source) {
-  if (!with.broadcast) return;
-  const auto given = std::ranges::find(statement.properties, "BROADCAST", &ast::Property::name);
+/// What WITH says of a table that joins read in a way of their own; words of this dialect only.
+void check_table_property(const ast::CreateSource& statement, const BindContext& context, const SourceDef& source,
+                          const char* name) {
+  const auto given = std::ranges::find(statement.properties, name, &ast::Property::name);
+  if (given == statement.properties.end()) return;
   const auto fail = [&](Code code, const std::string& message) { throw SqlError(code, given->span, message); };
   if (dialect_of(context.properties) == Dialect::ksql)
-    fail(Code::invalid_property, "Invalid config variable(s) in the WITH clause: BROADCAST");
+    fail(Code::invalid_property, fmt::format("Invalid config variable(s) in the WITH clause: {}", name));
   if (source.kind == RelationKind::stream)
-    fail(Code::invalid_property, fmt::format("BROADCAST needs a table: {} is a stream.", source.name));
-  if (source.window) fail(Code::not_supported, "BROADCAST of windowed tables is not supported yet.");
-  source.broadcast = *with.broadcast;
+    fail(Code::invalid_property, fmt::format("{} needs a table: {} is a stream.", name, source.name));
+  if (source.window) fail(Code::not_supported, fmt::format("{} of windowed tables is not supported yet.", name));
+}
+
+void bind_table_properties(const ast::CreateSource& statement, const BindContext& context, const WithProperties& with,
+                           SourceDef& source) {
+  for (const char* name : {"BROADCAST", "HISTORY"}) check_table_property(statement, context, source, name);
+  source.broadcast = with.broadcast.value_or(false);
+  source.history_ms = with.history_ms;
+  if (!source.broadcast || !source.history_ms) return;
+  throw SqlError(Code::not_supported, with.span, "BROADCAST of tables with HISTORY is not supported yet.")
+      .hint("declare two tables over the topic");
 }
 
 }  // namespace
@@ -218,7 +227,7 @@ BoundCreate bind_create(const ast::CreateSource& statement, const BindContext& c
   set_formats(statement, context, with, source);
   infer_columns(source, with, context);
   check_has_columns(statement, source);
-  bind_broadcast(statement, context, with, source);
+  bind_table_properties(statement, context, with, source);
   if (source.window && source.schema.key_count() == 0) {
     throw SqlError(Code::invalid_property, with.span, "Windowed sources require a key column.");
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "planner/bind/ast_rewrite.h"
+#include "planner/bind/elements.h"
 #include "planner/bind/expr_binder.h"
 #include "planner/bind/join_builder.h"
 #include "planner/bind/source_checks.h"
@@ -24,7 +25,6 @@ void check_finite_relation(const ast::FromSource& source) {
   if (source.as_of) refuse_in_pull("FOR SYSTEM_TIME AS OF", span, "without it rows meet the newest rows of the table");
   if (source.changes) refuse_in_pull("CHANGES", span, "it is a stream of changes; add EMIT CHANGES");
   if (source.window) refuse_in_pull("A window function in FROM", source.window->span, "read a windowed table");
-  if (source.unnest) refuse_in_pull("UNNEST in FROM", span, "EXPLODE in a persistent query gives a row per element");
 }
 
 class FromBinder {
@@ -46,6 +46,7 @@ class FromBinder {
   void rename(const ast::FromSource& source, const std::vector<ast::Identifier>& names, ScopeSource& opened) const;
   NodePtr with_pseudo_columns(const NodePtr& node, ScopeSource& source) const;
   void add_join(const ast::JoinedSource& join);
+  void add_elements(const ast::JoinedSource& join);
   ExprPtr bind_condition(const ast::ExprPtr& condition) const;
   ast::ExprPtr within(const ast::JoinedSource& join) const;
 
@@ -168,7 +169,23 @@ ExprPtr FromBinder::bind_condition(const ast::ExprPtr& condition) const {
   return bind_predicate(binder, on, from_.scope, "JOIN ON");
 }
 
+void FromBinder::add_elements(const ast::JoinedSource& join) {
+  ScopeSource opened = open_elements(join.source, from_.scope, context_);
+  const ast::ExprPtr condition = condition_of_elements(join);
+  if (from_.scope.find_source(opened.alias))
+    throw SqlError(Code::invalid_join, join.source.name.span,
+                   fmt::format("{} is used twice: give each occurrence its own alias.", opened.alias));
+  ExprBinder binder(context_, from_.scope);
+  const std::size_t width = from_.node->schema.size();
+  from_.node = make_node(UnnestNode{from_.node, bind_item(binder, opened.list, from_.scope), element_columns(opened),
+                                    join.kind == ast::JoinKind::left, join.source.ordinality});
+  for (auto& column : opened.columns) column.position += width;
+  from_.scope.sources.push_back(std::move(opened));
+  if (condition) from_.node = make_node(FilterNode{from_.node, bind_condition(condition)});
+}
+
 void FromBinder::add_join(const ast::JoinedSource& join) {
+  if (join.source.unnest) return add_elements(join);
   NodePtr right = open_relation(join.source);
   const std::size_t width = from_.node->schema.size();
   FiniteJoinNode node{.left = from_.node, .right = std::move(right), .type = join_type_of(join.kind)};

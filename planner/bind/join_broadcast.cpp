@@ -3,6 +3,7 @@
 #include "parser/ast/format.h"
 #include "planner/bind/ast_rewrite.h"
 #include "planner/bind/coercion.h"
+#include "planner/bind/elements.h"
 #include "planner/bind/expr_binder.h"
 #include "planner/bind/join_builder.h"
 #include "planner/catalog/formats.h"
@@ -17,6 +18,7 @@ void check_broadcast(const JoinSide& left, const ScopeSource& source, const Join
   if (source.def->kind == RelationKind::stream)
     fail(Code::invalid_join, fmt::format("BROADCAST needs a table: {} is a stream.", source.def->name));
   if (source.plan) fail(Code::not_supported, "BROADCAST of a query is not supported yet.");
+  if (source.def->history_ms) fail(Code::not_supported, "BROADCAST of tables with HISTORY is not supported yet.");
   if (source.def->window) fail(Code::not_supported, "BROADCAST of windowed tables is not supported yet.");
   if (left.node->kind == RelationKind::table)
     fail(Code::not_supported, "Joins of a table with BROADCAST are not supported yet.");
@@ -27,15 +29,19 @@ void check_broadcast(const JoinSide& left, const ScopeSource& source, const Join
 
 }  // namespace
 
+/// Of one source, which keeps its key.
+void JoinBuilder::note_own_key(const JoinSide& left) {
+  if (left.sources.size() != 1) return;
+  const ScopeSource& first = scope_.sources[left.sources.front()];
+  for (const ScopeColumn& column : first.columns)
+    if (column.role == ColumnRole::key) equivalent_.push_back({make_ast_column(first.alias, column.name, {})});
+}
+
 /// The stream stays where it lies, with its key.
 JoinSide JoinBuilder::join_broadcast(JoinSide left, JoinSide right, const JoinStep& step) {
   const ScopeSource& source = scope_.sources[step.source];
   check_broadcast(left, source, step);
-  if (left.sources.size() == 1) {
-    const ScopeSource& first = scope_.sources[left.sources.front()];
-    for (const ScopeColumn& column : first.columns)
-      if (column.role == ColumnRole::key) equivalent_.push_back({make_ast_column(first.alias, column.name, {})});
-  }
+  note_own_key(left);
   const std::size_t own = left.node->schema.key_count(), left_size = left.node->schema.size();
   BroadcastJoinNode node{left.node, right.node, join_type_of(step.clause->kind)};
   node.most_bytes = setting_integer(input_.context.properties, "millrace.broadcast.max.bytes");
@@ -46,6 +52,31 @@ JoinSide JoinBuilder::join_broadcast(JoinSide left, JoinSide right, const JoinSt
   ExprBinder binder(input_.context, scope_);
   if (step.rest) node.condition = bind_predicate(binder, step.rest, scope_, "JOIN ON");
   left.node = make_node(std::move(node));
+  return left;
+}
+
+/// The elements of a list of each row: those of a table's rows are found by its key and their number.
+JoinSide JoinBuilder::join_elements(JoinSide left, const JoinStep& step) {
+  const bool table = left.node->kind == RelationKind::table;
+  const Span span = step.clause->source.name.span;
+  if (table && left.sources.size() > 1)
+    throw SqlError(Code::not_supported, span, "UNNEST behind a join of tables is not supported.")
+        .hint("put the join into a query in FROM");
+  if (table && left.node->window)
+    throw SqlError(Code::not_supported, span, "UNNEST over tables with windows is not supported yet.")
+        .hint("PARTITION BY the key and WINDOWSTART makes a table without windows");
+  note_own_key(left);
+  ExprBinder binder(input_.context, scope_);
+  UnnestNode node{left.node, bind_item(binder, step.list, scope_), element_columns(scope_.sources[step.source]),
+                  step.clause->kind == ast::JoinKind::left, step.clause->source.ordinality};
+  const std::size_t own = table ? left.node->schema.key_count() + 1 : 0, left_size = left.node->schema.size();
+  shift_sources(left.sources, own);
+  shift_sources({step.source}, own + left_size);
+  left.node = make_node(std::move(node));
+  left.sources.push_back(step.source);
+  const FormatDef* def = find_format(left.key_format.name);
+  if (table && (def == nullptr || !refusal(*def, left.node->schema.keys()).empty())) left.key_format = object_format();
+  if (step.rest) left.node = make_node(FilterNode{left.node, bind_predicate(binder, step.rest, scope_, "JOIN ON")});
   return left;
 }
 

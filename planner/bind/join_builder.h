@@ -36,6 +36,11 @@ class JoinBuilder {
   void note_equivalents(const JoinStep& step, bool keep);
   NodePtr with_rest(NodePtr joined, const JoinStep& step) const;
   JoinSide join_broadcast(JoinSide left, JoinSide right, const JoinStep& step);
+  JoinSide join_elements(JoinSide left, const JoinStep& step);
+  void note_own_key(const JoinSide& left);
+  void check_reading(const JoinSide& left, const JoinStep& step) const;
+  NodePtr make_as_of_join(const JoinSide& left, const JoinSide& right, const JoinStep& step, Schema keys) const;
+  NodePtr with_time(const NodePtr& joined, const JoinStep& step) const;
   void check_outer(const JoinSide& left, const JoinStep& step) const;
   std::size_t joined_key(const JoinSide& left, const JoinStep& step, const KeySlot& key) const;
   JoinSide join_windows(JoinSide left, JoinSide right, const JoinStep& step);

@@ -235,6 +235,7 @@ void JoinBuilder::keep_late(const JoinSide& left, const JoinSide& right, const J
 }
 
 NodePtr JoinBuilder::make_join(const JoinSide& left, const JoinSide& right, const JoinStep& step, Schema keys) const {
+  if (step.as_of) return make_as_of_join(left, right, step, std::move(keys));
   const JoinType type = join_type_of(step.clause->kind);
   const ColumnDef key = keys.columns.front();
   keys.columns.erase(keys.columns.begin());
@@ -299,6 +300,7 @@ JoinSide JoinBuilder::join(JoinSide left, JoinSide right, const JoinStep& step) 
   if (step.broadcast) return join_broadcast(std::move(left), std::move(right), step);
   if (step.window_end) return join_windows(std::move(left), std::move(right), step);
   const JoinChecks checks(scope_, left, right, step);
+  check_reading(left, step);
   checks.check_kinds();
   if (step.pairs && !step.clause->within) return join_pairs(std::move(left), std::move(right), step);
   if (checks.tables()) {
@@ -319,6 +321,8 @@ JoinSide JoinBuilder::join(JoinSide left, JoinSide right, const JoinStep& step) 
   if (left_changes) keys.left_stays = false;
   if (right_final && right.node->window) keys.right_stays = false;
   if (!left_final && !right_final) checks.check_windows();
+  // A table's rows have to come as they lie, with all versions: the stream takes the names of its key.
+  if ((step.as_of || scope_.sources[step.source].ready) && step.on.size() > 1) keys.left_stays = false;
   Schema key = key_columns(step, keys);
   check_no_map_key(key.columns, step.clause->span);
   const bool keep = is_key(left, step) && !left_changes;
@@ -339,6 +343,7 @@ JoinSide JoinBuilder::join(JoinSide left, JoinSide right, const JoinStep& step) 
   joined.sources.push_back(step.source);
   shift_sources(left.sources, key.size());
   shift_sources(right.sources, key.size() + left_size);
+  if (step.as_of) joined.node = with_time(joined.node, step);
   joined.node = with_rest(joined.node, step);
   if (origin_ == KeyOrigin::foreign_key) {
     origin_ = KeyOrigin::join;
@@ -366,7 +371,8 @@ Schema JoinBuilder::key_columns(const JoinStep& step, const Keys& keys) const {
 
 KeyedPlan JoinBuilder::build() {
   JoinSide left = leaf(0);
-  for (const auto& step : clauses_.joins) left = join(std::move(left), leaf(step.source), step);
+  for (const auto& step : clauses_.joins)
+    left = step.elements ? join_elements(std::move(left), step) : join(std::move(left), leaf(step.source), step);
   for (std::size_t i = 0; i < viable_.size() && origin_ == KeyOrigin::join; ++i) {
     const Type type = left.node->schema.columns[i].type;
     std::vector<ast::ExprPtr> candidates = viable_[i];

@@ -14,10 +14,6 @@ namespace {
   throw SqlError(Code::not_supported, span, std::string(form) + " is not supported yet.").hint(hint);
 }
 
-void check_relation(const ast::FromSource& source) {
-  if (source.unnest) refuse_form("UNNEST in FROM", source.name.span, "EXPLODE in SELECT gives a row per element");
-}
-
 /// Walks over a query and those within it.
 class SourceWalk {
  public:
@@ -85,6 +81,9 @@ class SourceWalk {
 }  // namespace
 
 void check_clause_forms(const ast::Query& query) {
+  if (query.from.first.unnest)
+    throw SqlError(Code::invalid_join, query.from.first.name.span, "UNNEST stands right of a JOIN only.")
+        .hint("FROM source CROSS JOIN UNNEST(list) AS alias (column)");
   for (const auto& join : query.from.joins)
     if (join.grace && !join.source.as_of)
       throw SqlError(Code::invalid_join, join.grace->span, "GRACE PERIOD belongs to WITHIN or FOR SYSTEM_TIME AS OF.")
@@ -101,10 +100,9 @@ void check_finite_forms(const ast::Query& query) {
 
 void check_forms(const ast::Query& query) {
   check_clause_forms(query);
-  check_relation(query.from.first);
   for (const auto& join : query.from.joins) {
-    check_relation(join.source);
-    if (!join.on) refuse_form("CROSS JOIN", join.span, "JOIN BROADCAST(...) ON TRUE gives all pairs");
+    if (!join.on && !join.source.unnest)
+      refuse_form("CROSS JOIN", join.span, "JOIN BROADCAST(...) ON TRUE gives all pairs");
   }
 }
 

@@ -25,6 +25,7 @@ const ScopeColumn* ScopeSource::find(std::string_view name) const {
 }
 
 std::optional<PseudoColumn> ScopeSource::find_pseudo(std::string_view name) const {
+  if (list) return std::nullopt;
   const auto column = pseudo_column_of(name);
   const bool bound = column == PseudoColumn::window_start || column == PseudoColumn::window_end;
   // What a query gives has no place in a topic.

@@ -103,7 +103,7 @@ BoundSelect bind_union(const SelectInput& input) {
                                         .within_final = input.within_final},
                             {}));
   }
-  return unite(std::move(branches), input.query);
+  return unite(std::move(branches), input.query, input.sink);
 }
 
 BoundSelect bind_plain(SelectInput input, std::function<void(const Schema&)> on_columns);

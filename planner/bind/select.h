@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,13 +11,14 @@ namespace millrace::inline planner {
 
 /// The query part of a statement, bound up to its projection.
 struct BoundSelect {
-  NodePtr root;                           // a ProjectNode, or a TimeSortNode over one
-  std::vector<std::size_t> order;         // positions of the root's columns in SELECT order
-  std::vector<const SourceDef*> sources;  // of the catalog, as they are read
-  FormatInfo key_format;                  // what the result's key would inherit
-  bool null_key = false;                  // PARTITION BY NULL
-  bool structured_aggregates = false;     // an accumulator holds an array, map or struct
-  ast::Query rewritten;                   // as error messages and catalogs print it
+  NodePtr root;                            // a ProjectNode, or a TimeSortNode over one
+  std::vector<std::size_t> order;          // positions of the root's columns in SELECT order
+  std::vector<const SourceDef*> sources;   // of the catalog, as they are read
+  FormatInfo key_format;                   // what the result's key would inherit
+  bool null_key = false;                   // PARTITION BY NULL
+  std::optional<std::size_t> branch = {};  // UNION ALL of tables: the column with the number of the branch
+  bool structured_aggregates = false;      // an accumulator holds an array, map or struct
+  ast::Query rewritten;                    // as error messages and catalogs print it
 };
 
 /// Binds a query clause by clause: sources and joins, WHERE, table functions, keys, aggregation, projection.

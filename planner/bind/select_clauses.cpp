@@ -47,7 +47,8 @@ std::vector<const ast::ExprPtr*> Clauses::roots() const {
       roots.push_back(&equality.left);
       roots.push_back(&equality.right);
     }
-    if (join.rest) roots.push_back(&join.rest);
+    for (const auto* expr : {&join.rest, &join.as_of, &join.list})
+      if (*expr) roots.push_back(expr);
   }
   for (const auto* list : {&group, &partition}) {
     for (const auto& expr : *list) roots.push_back(&expr);

@@ -50,6 +50,9 @@ struct JoinStep {
   std::string printed;           // `A.X = B.Y` as written
   bool pairs = false;            // two tables of which neither need be found by its primary key
   bool broadcast = false;        // the right side is read whole by every task
+  bool elements = false;         // the right side are the elements of a list of each left row
+  ast::ExprPtr list = {};        // that list, qualified
+  ast::ExprPtr as_of = {};       // the time of the version that a left row meets, qualified; null: the newest
   /// Final results of windows meet those of the same window: the equalities of the bounds.
   std::optional<std::size_t> window_start = {}, window_end = {};
 };

@@ -9,6 +9,8 @@
 #include "parser/ast/format.h"
 #include "planner/bind/ast_rewrite.h"
 #include "planner/bind/dialect.h"
+#include "planner/bind/elements.h"
+#include "planner/bind/subquery_joins.h"
 #include "planner/bind/windowed_tables.h"
 
 namespace millrace::inline planner {
@@ -83,6 +85,9 @@ std::optional<JoinEquality> equality_of(const ast::ExprPtr& part, const std::str
   if (!comparison || comparison->op != ast::CompareOp::equal) return std::nullopt;
   const auto left = sources_of(comparison->left), right = sources_of(comparison->right);
   const std::set<std::string> own{joined};
+  // All rows meet the one row of a subquery.
+  if (right == own && left.empty() && joined.starts_with(kSubqueryAlias))
+    return JoinEquality{comparison->left, comparison->right};
   if (right == own && !left.empty() && !left.contains(joined)) return JoinEquality{comparison->left, comparison->right};
   if (left == own && !right.empty() && !right.contains(joined))
     return JoinEquality{comparison->right, comparison->left};
@@ -153,12 +158,39 @@ JoinStep analyse_conjunction(const ast::JoinedSource& clause, const ast::ExprPtr
   return step;
 }
 
+/// FOR SYSTEM_TIME AS OF, of what stands left of the JOIN.
+ast::ExprPtr version_time(const ast::JoinedSource& clause, const Scope& scope, std::size_t index) {
+  ast::ExprPtr time = qualify(clause.source.as_of, scope);
+  check_resolved(time, scope, "FOR SYSTEM_TIME AS OF");
+  const auto used = sources_of(time);
+  for (std::size_t later = index + 1; later < scope.sources.size(); ++later) {
+    if (!used.contains(scope.sources[later].alias)) continue;
+    throw SqlError(Code::invalid_join, time->span,
+                   fmt::format("FOR SYSTEM_TIME AS OF takes a time of the rows left of the JOIN, not of {}.",
+                               scope.sources[later].alias));
+  }
+  return time;
+}
+
+JoinStep analyse_elements(const ast::JoinedSource& clause, const Scope& scope, std::size_t index) {
+  JoinStep step{&clause, index + 1, {}, nullptr, {}};
+  step.elements = true;
+  step.list = scope.sources[index + 1].list;
+  if (const ast::ExprPtr on = condition_of_elements(clause)) {
+    step.rest = qualify(on, scope);
+    check_resolved(step.rest, scope, "JOIN ON");
+  }
+  return step;
+}
+
 JoinStep analyse_join(const SelectInput& input, const Scope& scope, std::size_t index) {
   const auto& clause = input.query.from.joins[index];
+  if (clause.source.unnest) return analyse_elements(clause, scope, index);
   const auto on = qualify(clause.on, scope);
   check_resolved(on, scope, "JOIN ON");
   if (!lifts(Lifted::any_join, input.context.properties)) return analyse_equality(clause, on, scope, index);
   JoinStep step = analyse_conjunction(clause, on, scope, index);
+  if (clause.source.as_of) step.as_of = version_time(clause, scope, index);
   if (input.final() && !clause.within) match_windows(scope, step);
   return step;
 }
@@ -186,12 +218,24 @@ std::vector<KeyNames> own_names(const ScopeSource& source) {
   return keys;
 }
 
+/// The number of an element is part of a table's key.
+KeyNames number_names(const JoinStep& step, const Scope& scope) {
+  const ScopeSource& source = scope.sources[step.source];
+  if (!step.clause->source.ordinality) return {};
+  const auto number = make_ast_column(source.alias, source.columns.back().name, {});
+  return {{number}, {number}};
+}
+
 /// Which columns may name the key columns of the result (sql.md). A FULL join makes the key its own.
 void find_viable_keys(Scope& scope, Clauses& clauses) {
   std::vector<KeyNames> keys;
-  if (clauses.joins.front().broadcast) keys = own_names(scope.sources.front());
+  if (clauses.joins.front().broadcast || clauses.joins.front().elements) keys = own_names(scope.sources.front());
   for (const auto& step : clauses.joins) {
     if (step.broadcast) continue;
+    if (step.elements) {
+      if (scope.sources.front().def->kind == RelationKind::table) keys.push_back(number_names(step, scope));
+      continue;
+    }
     if (step.window_end) {
       const bool right = step.clause->kind == ast::JoinKind::right;
       if (keys.empty()) keys = own_names(scope.sources[right ? step.source : 0]);

@@ -48,7 +48,9 @@ NodePtr make_leaf(const ScopeSource& source, bool broadcast) {
   if (def.timestamp_column) {
     node.timestamp = TimestampColumn{.column = *def.schema.find(*def.timestamp_column), .format = def.timestamp_format};
   }
-  return make_source(std::move(node), def.kind, def.window);
+  node.ready = source.ready;
+  NodePtr leaf = make_source(std::move(node), def.kind, def.window);
+  return def.history_ms && !source.versions ? make_node(NewestNode{std::move(leaf), *def.history_ms}) : leaf;
 }
 
 KeyedPlan bind_single(const Scope& scope) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "planner/bind/dialect.h"
+#include "planner/bind/elements.h"
 #include "planner/bind/from_windows.h"
 #include "planner/bind/query_forms.h"
 #include "planner/bind/select_plan.h"
@@ -50,11 +51,33 @@ void check_reading(const ast::FromSource& source, bool first, bool plain) {
   };
   if (!source.columns.empty() && plain)
     refuse("A list of column names behind a stream or table", "rename them in a subquery");
-  if (source.as_of) refuse("FOR SYSTEM_TIME AS OF", "without it a row meets the newest row of the table");
-  if (source.reading == ast::Reading::ready) refuse("READY", "without it rows meet what has been read of the table");
-  if (source.reading == ast::Reading::broadcast && first)
-    throw SqlError(Code::invalid_join, source.name.span, "BROADCAST stands right of a JOIN only.")
+  const char* word = source.as_of                                ? "FOR SYSTEM_TIME AS OF"
+                     : source.reading == ast::Reading::ready     ? "READY"
+                     : source.reading == ast::Reading::broadcast ? "BROADCAST"
+                                                                 : nullptr;
+  if (word == nullptr) return;
+  if (first)
+    throw SqlError(Code::invalid_join, source.name.span, fmt::format("{} stands right of a JOIN only.", word))
         .hint("begin FROM with the stream, and join the table with it");
+  if (!plain && source.reading != ast::Reading::broadcast)
+    throw SqlError(Code::not_supported, source.name.span, fmt::format("{} of a query is not supported.", word))
+        .hint("it takes a table that is there; create one from the query");
+}
+
+/// What a table right of a JOIN is read for: its versions, or not before it has been read.
+void take_reading(const ast::FromSource& source, ScopeSource& opened) {
+  opened.versions = source.as_of != nullptr;
+  opened.ready = source.reading == ast::Reading::ready;
+  if (!opened.versions && !opened.ready) return;
+  const char* word = opened.versions ? "FOR SYSTEM_TIME AS OF" : "READY";
+  if (opened.def->kind == RelationKind::stream || source.changes)
+    throw SqlError(Code::invalid_join, source.name.span,
+                   fmt::format("{} needs a table: {} is a stream.", word, opened.def->name));
+  if (opened.versions && !opened.def->history_ms)
+    throw SqlError(Code::invalid_join, source.name.span,
+                   fmt::format("{} keeps no versions. Add HISTORY='...' to its WITH clause.", opened.def->name))
+        .hint(opened.def->from_query ? "CREATE TABLE over its topic may have HISTORY; CREATE TABLE AS has none"
+                                     : "HISTORY='1 DAY' keeps what its rows were for a day");
 }
 
 /// BROADCAST stands there, or the table is declared so and what the dialect has lets a stream meet all of it.
@@ -96,7 +119,7 @@ ScopeSource open_query(const BoundSelect& select, const std::string& alias, cons
   ScopeSource source{.alias = alias, .columns = {}, .pseudo_positions = {}};
   for (std::size_t i = 0; i < def->schema.size(); ++i) {
     const ColumnDef& column = def->schema.columns[i];
-    const bool hidden = std::ranges::find(select.order, i) == select.order.end();
+    const bool hidden = std::ranges::find(select.order, i) == select.order.end() && select.branch != i;
     source.columns.push_back({column.name, column.type, column.role, i, hidden});
   }
   source.def = def.get();
@@ -176,6 +199,10 @@ Scope open_sources(const SelectInput& input, std::vector<const SourceDef*>& read
   std::vector<const ast::FromSource*> from{&input.query.from.first};
   for (const auto& join : input.query.from.joins) from.push_back(&join.source);
   for (const auto* source : from) {
+    if (source->unnest) {
+      scope.sources.push_back(open_elements(*source, scope, input.context));
+      continue;
+    }
     const std::string alias = source->alias ? source->alias->text : source->query ? "SUBQUERY" : source->name.text;
     const auto* named = input.named && !source->query ? input.named->find(source->name.text) : nullptr;
     const auto add = [&](const SourceDef* def) {
@@ -200,6 +227,7 @@ Scope open_sources(const SelectInput& input, std::vector<const SourceDef*>& read
     if (!source->query && !named) {
       ScopeSource opened = open_source(input, *source);
       add(opened.def);
+      take_reading(*source, opened);
       place(std::move(opened));
       continue;
     }

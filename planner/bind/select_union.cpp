@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "planner/bind/coercion.h"
+#include "planner/catalog/formats.h"
 
 namespace millrace::inline planner {
 namespace {
@@ -27,9 +28,20 @@ void check_branches(const std::vector<BoundSelect>& branches, const ast::Query& 
                      "UNION ALL of a stream and a table: wrap the table in CHANGES(...).");
     }
   }
-  if (first.root->kind == RelationKind::table) {
-    throw SqlError(Code::not_supported, branch_text(query, 1).span, "UNION ALL of tables is not supported yet.")
-        .hint("join them, or unite the streams that they come from");
+}
+
+/// The rows of tables are told apart by their keys, which are alike, and by their branch.
+void check_tables(const std::vector<BoundSelect>& branches, const ast::Query& query) {
+  const std::vector<ColumnDef> first = branches.front().root->schema.keys();
+  for (std::size_t b = 0; b < branches.size(); ++b) {
+    const Span span = branch_text(query, b).span;
+    if (branches[b].root->window)
+      throw SqlError(Code::not_supported, span, "UNION ALL of tables with windows is not supported yet.")
+          .hint("PARTITION BY the key and WINDOWSTART makes a table without windows");
+    const std::vector<ColumnDef> keys = branches[b].root->schema.keys();
+    if (!std::ranges::equal(keys, first, {}, &ColumnDef::type, &ColumnDef::type))
+      throw SqlError(Code::invalid_statement, span, "The branches of UNION ALL of tables differ in their primary keys.")
+          .hint("CHANGES(...) makes streams of them");
   }
 }
 
@@ -87,10 +99,90 @@ NodePtr conform(const BoundSelect& branch, const BoundSelect& first, const std::
   return make_node(std::move(project));
 }
 
-}  // namespace
+std::string free_name(const std::string& wanted, const std::vector<ProjectItem>& items) {
+  std::string name = wanted;
+  const auto taken = [&] {
+    return std::ranges::any_of(items, [&](const ProjectItem& item) { return item.column.name == name; });
+  };
+  for (int i = 1; taken(); ++i) name = fmt::format("{}_{}", wanted, i);
+  return name;
+}
 
-BoundSelect unite(std::vector<BoundSelect> branches, const ast::Query& query) {
-  check_branches(branches, query);
+/// The columns of a union of tables: the keys of its rows, then the other columns that it shows.
+struct TableColumns {
+  std::vector<std::size_t> keys;   // by key column, where it stands in the SELECT list
+  std::vector<std::size_t> order;  // of the SELECT list, in the result
+  std::vector<std::size_t> values;
+};
+TableColumns table_columns(const std::vector<std::size_t>& common, std::size_t keys, std::size_t shown) {
+  TableColumns columns{common, std::vector<std::size_t>(shown), {}};
+  for (std::size_t k = 0; k < common.size(); ++k) columns.order[common[k]] = k;
+  for (std::size_t i = 0; i < shown; ++i) {
+    if (std::ranges::find(common, i) != common.end()) continue;
+    columns.order[i] = keys + 1 + columns.values.size();
+    columns.values.push_back(i);
+  }
+  return columns;
+}
+
+/// The rows of a table, with the number of the branch behind their key.
+NodePtr as_branch(const BoundSelect& branch, const BoundSelect& first, int number, const TableColumns& columns,
+                  const std::vector<Type>& types) {
+  const Schema& shown = first.root->schema;
+  const std::size_t keys = shown.key_count();
+  RekeyNode rekey{branch.root, {}, NullKey::keep};
+  ProjectNode project{nullptr, {}};
+  std::vector<ProjectItem> values;
+  for (const std::size_t place : columns.values) {
+    const ColumnDef& from = branch.root->schema.columns[branch.order[place]];
+    const std::string& name = shown.columns[first.order[place]].name;
+    values.push_back({ColumnDef{.name = name, .type = types[place]},
+                      coerce_element(make_column(keys + 1 + branch.order[place], from.type, from.name), types[place])});
+  }
+  for (std::size_t k = 0; k <= keys; ++k) {
+    const bool last = k == keys;
+    const bool seen = !last && !columns.keys.empty();
+    const std::string wanted = last ? "BRANCH" : shown.columns[k].name;
+    const Type type = last ? Type::integer() : shown.columns[k].type;
+    ColumnDef column{
+        .name = seen ? shown.columns[k].name : free_name(wanted, values), .type = type, .role = ColumnRole::key};
+    rekey.keys.push_back({column, last ? make_literal(Value(std::int32_t{number}), type)
+                                       : make_column(k, type, branch.root->schema.columns[k].name)});
+    project.items.push_back({column, make_column(k, type, column.name)});
+  }
+  project.input = make_node(std::move(rekey));
+  project.items.insert(project.items.end(), values.begin(), values.end());
+  return make_node(std::move(project));
+}
+
+BoundSelect unite_tables(const std::vector<BoundSelect>& branches, const ast::Query& query, const std::string& sink) {
+  check_tables(branches, query);
+  const BoundSelect& first = branches.front();
+  const std::size_t keys = first.root->schema.key_count();
+  const std::vector<std::size_t> common = common_key(branches);
+  if (common.empty() && !sink.empty())
+    throw SqlError(Code::invalid_key, query.span,
+                   fmt::format("Keys missing from projection (ie, SELECT).\nThe query used to build `{}` must include "
+                               "the key columns of its branches at the same places.",
+                               sink));
+  const std::vector<Type> types = common_types(branches, query);
+  const TableColumns columns = table_columns(common, keys, types.size());
+  if (columns.values.empty() && !sink.empty())
+    throw SqlError(Code::invalid_key, query.span, "The projection contains no value columns.");
+  BoundSelect result;
+  for (std::size_t b = 0; b < branches.size(); ++b) {
+    NodePtr part = as_branch(branches[b], first, static_cast<int>(b) + 1, columns, types);
+    result.root = result.root ? make_node(UnionNode{result.root, part}) : part;
+  }
+  result.order = columns.order;
+  result.branch = keys;
+  result.key_format = first.key_format;
+  const FormatDef* def = find_format(result.key_format.name);
+  if (def == nullptr || !refusal(*def, result.root->schema.keys()).empty()) result.key_format = object_format();
+  return result;
+}
+
+BoundSelect unite_streams(const std::vector<BoundSelect>& branches, const ast::Query& query) {
   const std::vector<std::size_t> keys = common_key(branches);
   const std::vector<Type> types = common_types(branches, query);
   std::vector<std::size_t> places = keys;
@@ -100,15 +192,25 @@ BoundSelect unite(std::vector<BoundSelect> branches, const ast::Query& query) {
   for (const BoundSelect& branch : branches) {
     NodePtr part = conform(branch, branches.front(), places, keys.size(), types);
     result.root = result.root ? make_node(UnionNode{result.root, part}) : part;
-    for (const SourceDef* source : branch.sources)
-      if (std::ranges::find(result.sources, source) == result.sources.end()) result.sources.push_back(source);
   }
-  std::vector<ProjectItem> whole = column_items(result.root->schema, places.size());
-  result.root = make_node(ProjectNode{result.root, std::move(whole)});
   result.order.resize(places.size());
   for (std::size_t i = 0; i < places.size(); ++i) result.order[places[i]] = i;
   result.key_format = branches.front().key_format;
   result.null_key = keys.empty();
+  return result;
+}
+
+}  // namespace
+
+BoundSelect unite(std::vector<BoundSelect> branches, const ast::Query& query, const std::string& sink) {
+  check_branches(branches, query);
+  const bool tables = branches.front().root->kind == RelationKind::table;
+  BoundSelect result = tables ? unite_tables(branches, query, sink) : unite_streams(branches, query);
+  for (const BoundSelect& branch : branches)
+    for (const SourceDef* source : branch.sources)
+      if (std::ranges::find(result.sources, source) == result.sources.end()) result.sources.push_back(source);
+  std::vector<ProjectItem> whole = column_items(result.root->schema);
+  result.root = make_node(ProjectNode{result.root, std::move(whole)});
   result.rewritten = query;
   return result;
 }

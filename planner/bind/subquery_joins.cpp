@@ -59,6 +59,7 @@ class SubqueryJoins {
       if (lonely) rest.push_back(std::move(lonely));
     }
     query_.where = conjunction_of(rest);
+    join_values();
     keep_key();
     return std::move(query_);
   }
@@ -70,6 +71,10 @@ class SubqueryJoins {
   };
 
   void show_items();
+  std::string next_alias();
+  void join_values();
+  ast::ExprPtr value_of(const ast::ExprPtr& expr);
+  ast::ExprPtr add_value(const ast::Query& written, Span span);
   ast::ExprPtr add(const Membership& membership, Span span);
   ast::Query groups_of(const Membership& membership, Equalities& equalities) const;
   ast::Query correlated(const Membership& membership, const Scope& inner, Equalities& equalities) const;
@@ -80,7 +85,8 @@ class SubqueryJoins {
   const SelectInput& input_;
   const Scope& scope_;
   ast::Query query_;
-  bool moved_ = false;  // rows of a stream go where the values of a subquery are
+  std::vector<std::pair<ast::ExprPtr, ast::ExprPtr>> values_;  // subqueries as values, and the columns that they are
+  bool moved_ = false;                                         // rows of a stream go where the values of a subquery are
   int joined_ = 0;
 };
 
@@ -194,9 +200,7 @@ ast::ExprPtr SubqueryJoins::add(const Membership& membership, Span span) {
   Equalities equalities;
   ast::Query groups = groups_of(membership, equalities);
   if (equalities.inner.empty()) refuse_subquery(span);
-  std::string alias;
-  do alias = fmt::format("MILLRACE_SUBQUERY_{}", ++joined_);
-  while (scope_.find_source(alias));
+  const std::string alias = next_alias();
   groups.items.clear();
   groups.group_by = ast::Grouping{{}, groups.span};
   ast::ExprPtr on;
@@ -238,12 +242,73 @@ ast::ExprPtr SubqueryJoins::add(const Membership& membership, Span span) {
   return make_ast(ast::IsNull{make_ast_column(alias, std::string(kRows), span), false}, span);
 }
 
+std::string SubqueryJoins::next_alias() {
+  std::string alias;
+  do alias = fmt::format("{}{}", kSubqueryAlias, ++joined_);
+  while (scope_.find_source(alias));
+  return alias;
+}
+
+/// Subqueries as values, wherever they stand.
+void SubqueryJoins::join_values() {
+  for (auto& item : query_.items)
+    if (auto* single = std::get_if<ast::SelectExpr>(&item)) single->expr = value_of(single->expr);
+  query_.where = value_of(query_.where);
+  query_.having = value_of(query_.having);
+  for (auto* grouping : {&query_.group_by, &query_.partition_by})
+    if (*grouping)
+      for (auto& expr : (*grouping)->exprs) expr = value_of(expr);
+}
+
+ast::ExprPtr SubqueryJoins::value_of(const ast::ExprPtr& expr) {
+  if (!expr) return expr;
+  const auto* scalar = expr->as<ast::ScalarQuery>();
+  if (!scalar) return map_children(expr, [this](const ast::ExprPtr& child) { return value_of(child); });
+  const auto known = std::ranges::find_if(values_, [&](const auto& value) { return ast::equal(*value.first, *expr); });
+  if (known != values_.end()) return known->second;
+  ast::ExprPtr column = add_value(*scalar->query, expr->span);
+  values_.emplace_back(expr, column);
+  return column;
+}
+
+/// The one row that the subquery has, as a table of one group: all rows of the stream meet it.
+ast::ExprPtr SubqueryJoins::add_value(const ast::Query& written, Span span) {
+  if (!is_stream())
+    throw SqlError(Code::not_supported, span, "Write this subquery as a join.")
+        .hint("each change of its value would change every row of the table");
+  const auto* item = written.items.size() == 1 ? std::get_if<ast::SelectExpr>(&written.items.front()) : nullptr;
+  const bool one_row = item && has_call_of(input_.context.functions, item->expr, FunctionKind::aggregate) &&
+                       !written.group_by && !written.window && !written.qualify && !written.partition_by &&
+                       !written.distinct && written.union_all.empty() && !written.limit && !written.offset;
+  if (!one_row)
+    throw SqlError(Code::not_supported, span,
+                   "A subquery used as a value in a query that goes on is an aggregate without GROUP BY.")
+        .hint("pull queries take any subquery; otherwise write a join");
+  const auto zero = make_ast(ast::IntegerLiteral{0}, span);
+  ast::Query row = written;
+  row.items = {ast::SelectExpr{zero, named(value_name(0)), span},
+               ast::SelectExpr{item->expr, named(value_name(1)), span}};
+  row.group_by = ast::Grouping{{zero}, span};
+  const std::string alias = next_alias();
+  ast::JoinedSource join{
+      .kind = ast::JoinKind::left,
+      .source = {},
+      .within = std::nullopt,
+      .on = make_ast(ast::Comparison{ast::CompareOp::equal, zero, make_ast_column(alias, value_name(0), span)}, span),
+      .span = span};
+  join.source.name = {.text = {}, .quoted = false, .span = span};
+  join.source.alias = named(alias);
+  join.source.query = std::make_shared<const ast::Query>(std::move(row));
+  query_.from.joins.push_back(std::move(join));
+  moved_ = true;
+  return make_ast_column(alias, value_name(1), span);
+}
+
 /// Rows of a stream go back to where their key has them.
 void SubqueryJoins::keep_key() {
   if (!is_stream() || !moved_ || query_.group_by || query_.partition_by) return;
   if (scope_.is_join())
-    throw SqlError(Code::not_supported, input_.query.where->span,
-                   "A subquery in WHERE over a join of streams is not supported yet.")
+    throw SqlError(Code::not_supported, input_.query.span, "A subquery over a join of streams is not supported yet.")
         .hint("put the join into a subquery in FROM");
   ast::Grouping partition{{}, input_.query.span};
   for (const ScopeColumn& column : scope_.sources.front().columns)
@@ -256,9 +321,17 @@ void SubqueryJoins::keep_key() {
 }  // namespace
 
 std::optional<ast::Query> join_subqueries(const SelectInput& input, const Scope& scope) {
-  const auto parts = conjuncts_of(input.query.where);
-  if (std::ranges::none_of(parts, [](const ast::ExprPtr& part) { return membership_of(part).has_value(); }))
-    return std::nullopt;
+  const ast::Query& query = input.query;
+  const auto is_value = [](const ast::Expression& expr) { return expr.as<ast::ScalarQuery>() != nullptr; };
+  const auto parts = conjuncts_of(query.where);
+  bool any = std::ranges::any_of(parts, [](const ast::ExprPtr& part) { return membership_of(part).has_value(); });
+  for (const auto* expr : {&query.where, &query.having}) any = any || (*expr && contains(*expr, is_value));
+  for (const auto& item : query.items)
+    if (const auto* single = std::get_if<ast::SelectExpr>(&item)) any = any || contains(single->expr, is_value);
+  for (const auto* grouping : {&query.group_by, &query.partition_by})
+    if (*grouping)
+      for (const auto& expr : (*grouping)->exprs) any = any || contains(expr, is_value);
+  if (!any) return std::nullopt;
   return SubqueryJoins(input, scope).join();
 }
 

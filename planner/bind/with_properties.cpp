@@ -162,7 +162,7 @@ bool allowed(const std::string& name, WithKind kind) {
                                   "KEY_SCHEMA_ID",
                                   "VALUE_SCHEMA_ID",
                                   "IDLE_TIMEOUT"};
-  constexpr std::array kCreate = {"WINDOW_TYPE", "WINDOW_SIZE", "SOURCED_BY_CONNECTOR", "BROADCAST"};
+  constexpr std::array kCreate = {"WINDOW_TYPE", "WINDOW_SIZE", "SOURCED_BY_CONNECTOR", "BROADCAST", "HISTORY"};
   if (kind == WithKind::insert) return name == "QUERY_ID";
   if (std::ranges::find(kAlways, name) != kAlways.end()) return true;
   return kind == WithKind::create && std::ranges::find(kCreate, name) != kCreate.end();
@@ -212,6 +212,8 @@ void take_other_property(const ast::Property& property, WithProperties& with) {
     with.value_schema_id = number_of(property);
   else if (name == "IDLE_TIMEOUT")
     with.idle_timeout_ms = duration_of(property);
+  else if (name == "HISTORY")
+    with.history_ms = duration_of(property);
   else if (name == "QUERY_ID")
     with.query_id = upper_case(text_of(property));
   else if (name == "KEY_SCHEMA_FULL_NAME")

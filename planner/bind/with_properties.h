@@ -25,7 +25,7 @@ struct WithProperties {
   std::optional<NullableRepresentation> key_nullable, value_nullable;
   std::optional<std::int64_t> key_schema_id, value_schema_id;
   std::optional<std::string> query_id;
-  std::optional<std::int64_t> idle_timeout_ms;
+  std::optional<std::int64_t> idle_timeout_ms, history_ms;
   Span span;  // of the first property
   Span cluster_span;
 

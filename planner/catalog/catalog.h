@@ -27,6 +27,7 @@ struct SourceDef {
   std::optional<WindowInfo> window;
   std::optional<std::int64_t> window_retention_ms;  // how long rows of a windowed table matter; absent: not known
   std::optional<std::int64_t> idle_timeout_ms;      // stream time of queries goes on when it has been quiet for so long
+  std::optional<std::int64_t> history_ms;           // a table's versions that may be asked for; absent: the newest only
   std::optional<std::string> timestamp_column;
   std::optional<std::string> timestamp_format;
   int partitions = 1;

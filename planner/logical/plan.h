@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "planner/logical/aggregate_node.h"
+#include "planner/logical/as_of_join_node.h"
 #include "planner/logical/broadcast_join_node.h"
 #include "planner/logical/changes_node.h"
 #include "planner/logical/close_windows_node.h"
@@ -27,6 +28,7 @@
 #include "planner/logical/late_node.h"
 #include "planner/logical/latest_node.h"
 #include "planner/logical/materialize_node.h"
+#include "planner/logical/newest_node.h"
 #include "planner/logical/output_node.h"
 #include "planner/logical/over_node.h"
 #include "planner/logical/pair_join_node.h"
@@ -45,6 +47,7 @@
 #include "planner/logical/top_rows_node.h"
 #include "planner/logical/topic_scan_node.h"
 #include "planner/logical/union_node.h"
+#include "planner/logical/unnest_node.h"
 #include "planner/logical/window_rows_node.h"
 #include "planner/types/schema.h"
 
@@ -64,7 +67,7 @@ struct PlanNode : Relation {
                PairJoinNode, MaterializeNode, SinkNode, OutputNode, KeyLookupNode, StoreScanNode, GroupNode, SortNode,
                TopicScanNode, LatestNode, UnionNode, FiniteJoinNode, FiniteRankNode, ChangesNode, TopRowsNode, OverNode,
                ExpandNode, RetimeNode, DedupNode, ForeignKeyRouteNode, ForeignKeyMeetNode, ForeignKeySettleNode,
-               TimeSortNode, CloseWindowsNode, LateNode, EveryNode,
+               TimeSortNode, CloseWindowsNode, AsOfJoinNode, UnnestNode, NewestNode, LateNode, EveryNode,
                WindowRowsNode>
       node;
 

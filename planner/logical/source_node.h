@@ -23,6 +23,7 @@ struct SourceNode {
   std::optional<std::int64_t> idle_ms = {};       // stream time goes on when it has been quiet for so long
   bool timed = false;                             // an internal topic that carries how far time has come for its rows
   bool broadcast = false;  // every task reads all partitions, from the start, before anything else
+  bool ready = false;      // nothing else of a task is read before what this one held when the query was made
 
   static constexpr NodeTraits kTraits{.name = "source"};
   static constexpr auto kInputs = std::tuple<>();
@@ -36,6 +37,7 @@ struct SourceNode {
       Field("kind", &SourceNode::kind, kNotShown), Field("window", &SourceNode::window, kNotShown),
       Field("retention", &SourceNode::retention_ms, kNotShown).optional(),
       Field("broadcast", &SourceNode::broadcast, " broadcast").optional(),
+      Field("ready", &SourceNode::ready, " ready").optional(),
       Field("idle", &SourceNode::idle_ms, " idle after {} ms").optional(),
       Field("timed", &SourceNode::timed, " timed").optional());
   static constexpr std::array<StoreRole, 0> kStores{};

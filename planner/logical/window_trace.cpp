@@ -134,7 +134,8 @@ bool needs_time(const PlanNode& node, std::size_t input, bool above) {
            (aggregate->window && aggregate->window->by_clock);
   if (const auto* join = node.as<StreamStreamJoinNode>())
     return (input == 0 ? join->left_window_ms : join->right_window_ms).has_value();
-  const bool table_side = input == 1 && (node.as<StreamTableJoinNode>() || node.as<BroadcastJoinNode>());
+  const bool table_side =
+      input == 1 && (node.as<StreamTableJoinNode>() || node.as<BroadcastJoinNode>() || node.as<AsOfJoinNode>());
   return above && !table_side;
 }
 

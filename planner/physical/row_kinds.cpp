@@ -22,6 +22,8 @@ class Provider {
   NodePtr provide(const NodePtr& node, bool wanted) const {
     const bool before = wanted && node->kind == RelationKind::table;
     if (const auto* source = node->as<SourceNode>()) return provide_source(node, *source, before);
+    if (before && node->as<NewestNode>())
+      return make_node(MaterializeNode{.input = provide(node, false), .emit_before = true});
     AnyNode copy = node->node;
     bool below = std::visit([&](auto& n) { return decide(*node, n, before); }, copy);
     std::visit(

@@ -92,12 +92,13 @@ NodePtr filtered(NodePtr input, const std::vector<ExprPtr>& conjuncts) {
 
 // Conjuncts over the stream side go below a stream-table join. The join's key column is the stream's, which always
 // exists.
-NodePtr below_join(const FilterNode& filter, const StreamTableJoinNode& join) {
+template <class Join>
+NodePtr below_table_join(const FilterNode& filter, const Join& join) {
   if (join.left->schema.key_count() != filter.input->schema.key_count()) return nullptr;
   if (join.type == JoinType::right || join.type == JoinType::full) return nullptr;
   const Parts parts = part(filter, *join.left, *join.right, false);
   if (parts.left.empty()) return nullptr;
-  StreamTableJoinNode below = join;
+  Join below = join;
   below.left = filtered(join.left, parts.left);
   return filtered(make_node(std::move(below)), parts.kept);
 }
@@ -141,7 +142,10 @@ NodePtr predicate_pushdown(const NodePtr& node, const RuleContext&) {
   if (!filter || can_fail(*filter->predicate)) return nullptr;
   if (const auto* project = filter->input->as<ProjectNode>()) return below_project(*filter, *project);
   if (const auto* rekey = filter->input->as<RekeyNode>()) return below_rekey(*filter, *rekey);
-  if (const auto* join = filter->input->as<StreamTableJoinNode>()) return below_join(*filter, *join);
+  if (const auto* join = filter->input->as<StreamTableJoinNode>()) return below_table_join(*filter, *join);
+  // A row that is left out would move stream time, which others wait for.
+  if (const auto* join = filter->input->as<AsOfJoinNode>(); join && !join->grace_ms)
+    return below_table_join(*filter, *join);
   if (const auto* join = filter->input->as<StreamStreamJoinNode>()) return below_join(*filter, *join);
   if (const auto* join = filter->input->as<BroadcastJoinNode>()) return below_join(*filter, *join);
   if (const auto* join = filter->input->as<FiniteJoinNode>()) return below_join(*filter, *join);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "parser/error/ensure.h"
+#include "parser/error/sql_error.h"
 #include "planner/catalog/formats.h"
 #include "planner/rules/expressions.h"
 #include "planner/rules/partitioning.h"
@@ -116,7 +117,7 @@ NodePtr for_over(const OverNode& over) {
 /// The rows of a table that got another key are kept where that key has them.
 NodePtr for_rekeyed(const PlanNode& node) {
   const NodePtr input = inputs_of(node).front();
-  if (!input->as<RekeyNode>() || input->kind != RelationKind::table) return nullptr;
+  if (!(input->as<RekeyNode>() || input->as<UnnestNode>()) || input->kind != RelationKind::table) return nullptr;
   const Partitioning below = partitioning_of(*input);
   return with_inputs(
       node, {move_rows(input, "Table-PartitionBy", internal_key_format(below.key_format, input->schema.keys()), 0)});
@@ -128,8 +129,9 @@ NodePtr for_dedup(const DedupNode& dedup) {
 }
 
 int count_joins(const PlanNode& node) {
-  int joins = node.as<StreamTableJoinNode>() || node.as<StreamStreamJoinNode>() || node.as<TableTableJoinNode>() ||
-                      node.as<ForeignKeyJoinNode>() || node.as<ForeignKeySettleNode>() || node.as<PairJoinNode>()
+  int joins = node.as<StreamTableJoinNode>() || node.as<AsOfJoinNode>() || node.as<StreamStreamJoinNode>() ||
+                      node.as<TableTableJoinNode>() || node.as<ForeignKeyJoinNode>() ||
+                      node.as<ForeignKeySettleNode>() || node.as<PairJoinNode>()
                   ? 1
                   : 0;
   for (const auto& input : inputs_of(node)) joins += count_joins(*input);
@@ -143,6 +145,14 @@ std::string join_role(const Join& join, std::string_view side) {
   return below == 0 ? fmt::format("Join-{}", side) : fmt::format("Join{}-{}", below + 1, side);
 }
 
+/// READY: a table that tasks read before anything else.
+bool is_awaited(const PlanNode& node) {
+  const auto* source = node.as<SourceNode>();
+  if (source != nullptr) return source->ready;
+  const auto inputs = inputs_of(node);
+  return !inputs.empty() && !node.as<RepartitionNode>() && is_awaited(*inputs.front());
+}
+
 // A side that stays decides format and partition count; when both move, the left one's format does.
 template <class Join>
 NodePtr for_join(const Join& join) {
@@ -152,10 +162,13 @@ NodePtr for_join(const Join& join) {
   if (!move_left && !move_right && !(left.key_format == right.key_format)) move_left = true;
   // The larger number of partitions stays, whichever side has it.
   if (!move_left && !move_right && left.partitions != right.partitions)
-    (left.partitions < right.partitions ? move_left : move_right) = true;
+    (left.partitions < right.partitions || is_awaited(*join.right) ? move_left : move_right) = true;
   if (!move_left && !move_right) return nullptr;
   // With a registry the bytes of a key hold the id of its schema.
   if (!can_write((move_left ? right : left).key_format)) move_left = move_right = true;
+  if (move_right && is_awaited(*join.right))
+    throw SqlError(Code::not_supported, {}, "READY needs rows of the table where they lie, but they have to move.")
+        .hint("create a table with PARTITION BY or a key in JSON from it, and read that with READY");
 
   int partitions = 0;
   FormatInfo format;
@@ -273,6 +286,7 @@ NodePtr repartition_insertion(const NodePtr& node, const RuleContext&) {
   if (node->as<SinkNode>() || node->as<ProjectNode>() || node->as<FilterNode>() || node->as<EveryNode>())
     return for_rekeyed(*node);
   if (const auto* join = node->as<StreamTableJoinNode>()) return for_join(*join);
+  if (const auto* join = node->as<AsOfJoinNode>()) return for_join(*join);
   if (const auto* join = node->as<StreamStreamJoinNode>()) return for_join(*join);
   if (const auto* join = node->as<TableTableJoinNode>()) return for_join(*join);
   if (const auto* join = node->as<ForeignKeyJoinNode>()) return for_foreign_key(*join);

@@ -33,7 +33,7 @@ NodePtr topic_leaf(const std::string& source, const BindContext& context) {
   all.from.first.name.text = source;
   all.emit = ast::Emit::changes;
   NodePtr leaf = bind_push(all, context).root;
-  while (leaf->as<SourceNode>() == nullptr) leaf = inputs_of(*leaf).front();
+  while (!leaf->as<SourceNode>() && !leaf->as<NewestNode>()) leaf = inputs_of(*leaf).front();
   return leaf;
 }
 

@@ -123,6 +123,7 @@ json::object to_json(const SourceDef& source) {
   if (source.wrap_single_value) object["wrapSingleValue"] = *source.wrap_single_value;
   if (source.window_retention_ms) object["windowRetention"] = *source.window_retention_ms;
   if (source.idle_timeout_ms) object["idleTimeout"] = *source.idle_timeout_ms;
+  if (source.history_ms) object["history"] = *source.history_ms;
   if (source.window) {
     json::object window{{"type", std::string(kWindows[static_cast<std::size_t>(source.window->type)])}};
     if (source.window->size_ms) window["size"] = *source.window->size_ms;
@@ -151,6 +152,7 @@ SourcePtr source_from(const json::object& object) {
   if (const auto* wrap = object.if_contains("wrapSingleValue")) source->wrap_single_value = wrap->as_bool();
   if (const auto* kept = object.if_contains("windowRetention")) source->window_retention_ms = kept->as_int64();
   if (const auto* idle = object.if_contains("idleTimeout")) source->idle_timeout_ms = idle->as_int64();
+  if (const auto* history = object.if_contains("history")) source->history_ms = history->as_int64();
   if (const auto* window = object.if_contains("window")) {
     const json::object& entry = window->as_object();
     WindowInfo info{static_cast<WindowType>(index_of(kWindows, text(entry, "type"))), std::nullopt};

@@ -24,7 +24,7 @@ QueryPtr make_source_table_query(const SourceDef& source, const std::string& id,
   const BoundQuery bound = bind_push(select_all(source.name), {catalog, context.functions, context.topics,
                                                                context.session.effective, evaluate_constant});
   NodePtr leaf = bound.root;
-  while (leaf->as<SourceNode>() == nullptr) leaf = inputs_of(*leaf).front();
+  while (!leaf->as<SourceNode>() && !leaf->as<NewestNode>()) leaf = inputs_of(*leaf).front();
 
   auto query = std::make_shared<QueryInfo>();
   query->id = id;

@@ -351,7 +351,7 @@ NodePtr Session::topic_leaf(const std::string& source) {
   all.from.first.name.text = source;
   all.emit = ast::Emit::changes;
   NodePtr leaf = bind_push(all, context()).root;
-  while (leaf->as<SourceNode>() == nullptr) leaf = inputs_of(*leaf).front();
+  while (!leaf->as<SourceNode>() && !leaf->as<NewestNode>()) leaf = inputs_of(*leaf).front();
   return leaf;
 }
 

@@ -6,16 +6,18 @@ from over import OverQueries
 from pulls import PullQueries
 from relations import Relation
 from timed import TimedQueries
+from united import UnitedQueries
 
 WINDOW_UNITS = 1000
 NO_KEY = ("DOUBLE", DECIMAL, *NESTED)  # types that a key of the KAFKA format does not take, or that nobody groups by
 HELD = frozenset(["held"])  # among the roots of what comes from an outer join that waits
 
 
-class Builder(MembershipQueries, NestedQueries, OverQueries, PullQueries, TimedQueries):
+class Builder(MembershipQueries, NestedQueries, OverQueries, PullQueries, TimedQueries, UnitedQueries):
     def __init__(self, world):
         self.world, self.random, self.db = world, world.random, world.db
         self.count = 0
+        self.declared = set()  # tables with versions
 
     def add(self):
         """Adds one query; gives its relation, or nothing when the dice fell badly."""
@@ -26,7 +28,8 @@ class Builder(MembershipQueries, NestedQueries, OverQueries, PullQueries, TimedQ
                   self.join_tables, self.join_foreign_key, self.top_of_stream, self.top_of_table,
                   self.nested, self.nested, self.nested, self.union_all, self.membership_query,
                   self.membership_query, self.over_table, self.over_table, self.over_stream,
-                  self.distinct_rows]
+                  self.distinct_rows, self.union_tables, self.union_tables, self.unnest, self.unnest,
+                  self.value_of_table, self.join_as_of]
         made = self.random.choice(makers)()
         if made is not None:
             self.world.relations.append(made)

@@ -70,12 +70,15 @@ TEST(Progress, KeepsTimes) {
   progress.sequence = 3;
   progress.stream_time = 1234;
   progress.times = {{"topic", {{0, 10}, {2, LeastTime::kNothing}}}, {"other", {}}};
+  progress.ready = {{"table", 17}};
   const auto read = decode_progress(encode(progress));
   ASSERT_TRUE(read.has_value());
   EXPECT_EQ(read->stream_time, progress.stream_time);
   EXPECT_EQ(read->times, progress.times);
   EXPECT_EQ(read->times_of("topic").size(), 2);
   EXPECT_TRUE(read->times_of("none").empty());
+  EXPECT_EQ(read->ready_of("table"), 17);
+  EXPECT_FALSE(read->ready_of("topic").has_value());
 }
 
 }  // namespace
