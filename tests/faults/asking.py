@@ -42,11 +42,15 @@ class Asker(threading.Thread):
             except (OSError, http.client.HTTPException, ValueError):
                 # It is down, stands still, or its last answers were cut off.
                 self.cut += 1
-                if self.connection:
-                    self.connection.close()
-                self.connection = None
+                self.hang_up()
                 self.good = None
                 time.sleep(0.02)
+        self.hang_up()
+
+    def hang_up(self):
+        if self.connection:
+            self.connection.close()
+        self.connection = None
 
     def post(self, text):
         if self.connection is None:
