@@ -30,6 +30,16 @@ std::set<std::string> read_rule_names(const std::string& list) {
   return names;
 }
 
+BoundQuery bind_source_rows(const std::string& source, const BindContext& context) {
+  ast::Query all;
+  all.items.emplace_back(ast::SelectStar{});
+  all.from.first.name.text = source;
+  all.emit = ast::Emit::changes;
+  BoundQuery bound = bind_push(all, context);
+  while (!bound.root->as<SourceNode>() && !bound.root->as<NewestNode>()) bound.root = inputs_of(*bound.root).front();
+  return bound;
+}
+
 std::shared_ptr<const PhysicalPlan> plan_query(const NodePtr& root, const QueryOptions& options,
                                                const PlanContext& context) {
   Rewritten rewritten = rewrite(root, {context.evaluate, options}, context.rules_off);

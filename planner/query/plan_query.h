@@ -26,6 +26,9 @@ std::set<std::string> read_rule_names(const std::string& list);
 std::shared_ptr<const PhysicalPlan> plan_query(const NodePtr& root, const QueryOptions& options,
                                                const PlanContext& context);
 
+/// What reads a stream's or table's topic and gives its rows as they are, nothing above it. Throws SqlError.
+BoundQuery bind_source_rows(const std::string& source, const BindContext& context);
+
 /// The plan that keeps a source table's rows for pull queries. `leaf`: its source.
 std::shared_ptr<const PhysicalPlan> plan_kept_table(NodePtr leaf, const QueryOptions& options,
                                                     const PlanContext& context);

@@ -27,18 +27,8 @@ bool reads_topic(const BoundPull& bound, const ServiceState& state) {
   return source.created_by.empty() && !source.from_query && !source.read_only;
 }
 
-NodePtr topic_leaf(const std::string& source, const BindContext& context) {
-  ast::Query all;
-  all.items.emplace_back(ast::SelectStar{});
-  all.from.first.name.text = source;
-  all.emit = ast::Emit::changes;
-  NodePtr leaf = bind_push(all, context).root;
-  while (!leaf->as<SourceNode>() && !leaf->as<NewestNode>()) leaf = inputs_of(*leaf).front();
-  return leaf;
-}
-
 TopicPullPlan plan_topic_pull(const BoundPull& bound, const BindContext& context, const PlanContext& planning) {
-  return plan_topic_pull(bound, topic_leaf(bound.source, context), planning);
+  return plan_topic_pull(bound, bind_source_rows(bound.source, context).root, planning);
 }
 
 FinitePlan plan_finite_pull(const BoundFinite& bound, const ServiceState& state, const BindContext& context,
@@ -50,7 +40,7 @@ FinitePlan plan_finite_pull(const BoundFinite& bound, const ServiceState& state,
         if (const QueryInfo* keeper = source.kind == RelationKind::table ? keeper_of(source, state) : nullptr)
           return {keeper->plan, nullptr};
         if (source.kind == RelationKind::table && (source.from_query || source.read_only)) fail_not_kept(source);
-        return {nullptr, topic_leaf(name, context)};
+        return {nullptr, bind_source_rows(name, context).root};
       },
       planning);
 }

@@ -14,8 +14,6 @@ const QueryInfo* keeper_of(const SourceDef& source, const ServiceState& state);
 /// Whether a bound pull query must read the topic of its source: no query keeps its rows, or it does more with those of
 /// a stream than pass them on.
 bool reads_topic(const BoundPull& bound, const ServiceState& state);
-/// What reads a stream's or table's topic.
-NodePtr topic_leaf(const std::string& source, const BindContext& context);
 TopicPullPlan plan_topic_pull(const BoundPull& bound, const BindContext& context, const PlanContext& planning);
 
 /// The plan of a pull query on a table. Throws SqlError when no query keeps the table's rows.

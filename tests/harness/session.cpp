@@ -316,7 +316,7 @@ Session::Pull Session::plan_pull(const ast::Query& query) {
 Session::Pull Session::plan_pull(const BoundFinite& bound) {
   const auto find = [this](const std::string& name) -> FiniteSource {
     const auto keeper = keeper_of(*catalog_.sources.at(name));
-    return keeper ? FiniteSource{keeper, nullptr} : FiniteSource{nullptr, topic_leaf(name)};
+    return keeper ? FiniteSource{keeper, nullptr} : FiniteSource{nullptr, bind_source_rows(name, context()).root};
   };
   return {nullptr, {}, plan_finite(bound, find, pull_context())};
 }
@@ -342,17 +342,7 @@ PlanContext Session::pull_context() const {
 }
 
 TopicPullPlan Session::plan_topic(const BoundPull& bound) {
-  return plan_topic_pull(bound, topic_leaf(bound.source), pull_context());
-}
-
-NodePtr Session::topic_leaf(const std::string& source) {
-  ast::Query all;
-  all.items.emplace_back(ast::SelectStar{});
-  all.from.first.name.text = source;
-  all.emit = ast::Emit::changes;
-  NodePtr leaf = bind_push(all, context()).root;
-  while (!leaf->as<SourceNode>() && !leaf->as<NewestNode>()) leaf = inputs_of(*leaf).front();
-  return leaf;
+  return plan_topic_pull(bound, bind_source_rows(bound.source, context()).root, pull_context());
 }
 
 void Session::add_source(SourceDef source) {

@@ -63,7 +63,6 @@ class Session : public TopicLookup {
   Pull plan_pull(const BoundPull& bound);
   Pull plan_pull(const BoundFinite& bound);
   TopicPullPlan plan_topic(const BoundPull& bound);
-  NodePtr topic_leaf(const std::string& source);
   /// UPSERT, UPDATE, DELETE or INSERT ... ONCE, bound; absent for another statement. Throws SqlError.
   std::optional<BoundChange> bind_change(const ast::Statement& statement);
   /// Keeps what a change writes among `records()`.
