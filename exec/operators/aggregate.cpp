@@ -346,8 +346,7 @@ Status AggregateOperator::take_in_changes(const Batch& in, Emitter& out) {
     const auto row = static_cast<std::int64_t>(i);
     const RowKind kind = in.kind(i);
     Step step{entries_[i], -1, row};
-    const bool pair = kind == RowKind::update_before && i + 1 < in.rows && in.kind(i + 1) == RowKind::update_after &&
-                      entries_[i + 1] == entries_[i];
+    const bool pair = is_update(in, i) && entries_[i + 1] == entries_[i];
     if (kind == RowKind::update_before || kind == RowKind::remove) step = {entries_[i], row, pair ? row + 1 : -1};
     if (step.entry->mark == run_) {
       if (Status applied = apply_steps(in, out); !applied) return applied;

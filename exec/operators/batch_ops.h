@@ -31,6 +31,16 @@ inline bool is_keyed(const Batch& batch, std::size_t keys, std::uint32_t row) {
   return keyed;
 }
 
+/// Whether row `row` of a table takes what there is of its key away.
+inline bool is_gone(const Batch& batch, std::size_t row) {
+  return batch.kind(row) == RowKind::remove || batch.null_values.test(row);
+}
+/// Whether row `row` and the next one are what a row was and what it has become.
+inline bool is_update(const Batch& batch, std::size_t row) {
+  return batch.kind(row) == RowKind::update_before && row + 1 < batch.rows &&
+         batch.kind(row + 1) == RowKind::update_after;
+}
+
 /// True when the rows are 0 .. rows-1.
 inline bool is_all(std::span<const std::uint32_t> selected, std::size_t rows) {
   return selected.size() == rows;

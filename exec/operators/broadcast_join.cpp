@@ -79,7 +79,7 @@ Status BroadcastJoin::take_table(const Batch& in) {
   if (errors.count != 0) context_.report(errors, in);
   WriteLock lock(table_.mutex());
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    const bool gone = in.kind(rows[i]) == RowKind::remove || in.null_values.test(rows[i]);
+    const bool gone = is_gone(in, rows[i]);
     if (gone || whole_[i] == 0)
       table_.remove(keys_[i]);
     else

@@ -3,8 +3,8 @@
 #include "exec/operators/batch_ops.h"
 #include "exec/operators/lower.h"
 #include "exec/operators/store_keys.h"
+#include "exec/operators/table_side.h"
 #include "exec/operators/windows.h"
-#include "exec/state/ordered_store.h"
 
 namespace millrace::inline exec {
 namespace {
@@ -79,13 +79,9 @@ class Dedup final : public Operator {
 }  // namespace
 
 MadeOperator make_dedup(const DedupNode& node, const LowerContext& lower) {
-  Result<StoreSlot> slot = lower.store("passed");
-  if (!slot) return slot.error();
-  auto store = OrderedStore::open(*slot, {.layout = shared_row_layout(),
-                                          .advance_ms = std::max<std::int64_t>(node.retention_ms() / 64, 1),
-                                          .retention_ms = node.retention_ms()});
+  const auto store = open_lists(lower.store("passed"), node.retention_ms());
   if (!store) return store.error();
-  return std::make_unique<Dedup>(node, lower, *static_cast<OrderedStore*>(slot->attach(std::move(*store))));
+  return std::make_unique<Dedup>(node, lower, **store);
 }
 
 }  // namespace millrace::inline exec

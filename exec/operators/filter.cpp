@@ -68,7 +68,7 @@ class TableFilter final : public Operator {
     kinds_.clear();
     for (std::uint32_t row = 0; row < in.rows; ++row) {
       if (retract_) {
-        if (in.kind(row) == RowKind::update_before && row + 1 < in.rows && in.kind(row + 1) == RowKind::update_after) {
+        if (is_update(in, row)) {
           add_update(row);
           ++row;
         } else if (passes_[row] != 0) {

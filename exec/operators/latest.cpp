@@ -27,7 +27,7 @@ class LatestOperator final : public Operator {
     const std::uint32_t batch = batches_.add(in);
     held_ += footprint(in);
     for (std::size_t i = 0; i < rows_.size(); ++i) {
-      const bool gone = in.kind(rows_[i]) == RowKind::remove || in.null_values.test(rows_[i]);
+      const bool gone = is_gone(in, rows_[i]);
       const Pick place{gone ? Pick::kNull : batch, rows_[i]};
       std::memcpy(entry_of(encoded_[i])->value(), &place, sizeof place);
     }

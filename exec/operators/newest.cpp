@@ -4,7 +4,6 @@
 #include "exec/operators/store_keys.h"
 #include "exec/operators/table_side.h"
 #include "exec/operators/windows.h"
-#include "exec/state/ordered_store.h"
 
 namespace millrace::inline exec {
 namespace {
@@ -26,7 +25,7 @@ class Newest final : public Operator {
     if (Status found = removals_.lists(key_bytes_, from_, lists_); !found) return found;
     passed_.clear();
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      const bool gone = in.kind(rows[i]) == RowKind::remove || in.null_values.test(rows[i]);
+      const bool gone = is_gone(in, rows[i]);
       if (take(i, (*in.timestamps)[rows[i]], gone)) passed_.push_back(rows[i]);
     }
     if (passed_.empty()) return {};
@@ -81,14 +80,9 @@ class Newest final : public Operator {
 MadeOperator make_newest(const NewestNode& node, const LowerContext& lower) {
   const auto times = open_rows(lower.store("times"));
   if (!times) return times.error();
-  const Result<StoreSlot> removals = lower.store("removals");
+  const auto removals = open_lists(lower.store("removals"), std::max<std::int64_t>(node.history_ms, 1));
   if (!removals) return removals.error();
-  auto lists = OrderedStore::open(*removals, {.layout = shared_row_layout(),
-                                              .advance_ms = std::max<std::int64_t>(node.history_ms / 64, 1),
-                                              .retention_ms = std::max<std::int64_t>(node.history_ms, 1)});
-  if (!lists) return lists.error();
-  return std::make_unique<Newest>(node, lower, **times,
-                                  *static_cast<OrderedStore*>(removals->attach(std::move(*lists))));
+  return std::make_unique<Newest>(node, lower, **times, **removals);
 }
 
 }  // namespace millrace::inline exec

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "exec/operators/batch_ops.h"
 #include "exec/operators/ranked_rows.h"
 #include "exec/operators/table_side.h"
 #include "exec/state/pair_store.h"
@@ -98,8 +99,8 @@ class PlacedRows {
   }
   Status read_batch(const Batch& in, OperatorContext& context);
   bool is_pair(const Batch& in, std::size_t i) const {
-    return in.kind(rows_[i]) == RowKind::update_before && i + 1 < rows_.size() && rows_[i + 1] == rows_[i] + 1 &&
-           in.kind(rows_[i + 1]) == RowKind::update_after && group_bytes_[i] == group_bytes_[i + 1];
+    return is_update(in, rows_[i]) && i + 1 < rows_.size() && rows_[i + 1] == rows_[i] + 1 &&
+           group_bytes_[i] == group_bytes_[i + 1];
   }
   Status find_places(bool all);
   Status load_place(std::string_view key, std::string_view bytes);

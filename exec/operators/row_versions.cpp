@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "exec/operators/batch_ops.h"
 #include "exec/operators/windows.h"
 
 namespace millrace::inline exec {
@@ -26,17 +27,12 @@ OrderedStore::List::const_iterator last_until(const OrderedStore::List& list, st
 
 Result<std::unique_ptr<RowVersions>> RowVersions::open(const PlanNode& table, const Result<StoreSlot>& versions,
                                                        const Result<StoreSlot>& due, std::int64_t history_ms) {
-  if (!versions) return versions.error();
   // The version that is there now may be of any age: time alone lets none go.
-  auto kept = OrderedStore::open(
-      *versions, {.layout = shared_row_layout(), .advance_ms = kAnyTime / 64, .retention_ms = kAnyTime});
+  const auto kept = open_lists(versions, kAnyTime);
   if (!kept) return kept.error();
-  auto& store = *static_cast<OrderedStore*>(versions->attach(std::move(*kept)));
-  const auto waits = open_rows(due, {.window_bytes = kWindowBytes,
-                                     .advance_ms = std::max<std::int64_t>(history_ms / 64, 1),
-                                     .retention_ms = std::max<std::int64_t>(history_ms, 1)});
+  const auto waits = open_rows(due, going_by_time(history_ms));
   if (!waits) return waits.error();
-  return std::unique_ptr<RowVersions>(new RowVersions(table, store, **waits, history_ms));
+  return std::unique_ptr<RowVersions>(new RowVersions(table, **kept, **waits, history_ms));
 }
 
 Status RowVersions::begin(const Batch& in, std::span<const std::uint32_t> rows) {
@@ -54,7 +50,7 @@ Result<std::size_t> RowVersions::take(const Batch& in, std::size_t from, std::si
   std::size_t late = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const std::int64_t time = (*in.timestamps)[rows[i]];
-    const bool gone = in.kind(rows[i]) == RowKind::remove || in.null_values.test(rows[i]);
+    const bool gone = is_gone(in, rows[i]);
     value_.assign(1, gone ? kRemoval : kRow);
     if (!gone) value_.append(encoded_.row(rows[i]));
     newest_ = std::max(newest_, time);
@@ -127,7 +123,7 @@ RowVersions::Bytes RowVersions::version_at(const OrderedStore::List& list, std::
 }
 
 Status RowVersions::clean_up() {
-  if (newest_ == INT64_MIN || newest_ - cleaned_ < std::max<std::int64_t>(history_ms_ / 64, 1)) return {};
+  if (newest_ == INT64_MIN || newest_ - cleaned_ < segment_ms(history_ms_)) return {};
   std::vector<Entry*> due;
   if (Status found = due_.collect_windows(cleaned_, newest_ + 1, due); !found) return found;
   for (std::size_t at = 0; at < due.size(); at += kMaxBatchRows) {

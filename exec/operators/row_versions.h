@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "exec/operators/table_side.h"
-#include "exec/state/ordered_store.h"
 
 namespace millrace::inline exec {
 

@@ -364,22 +364,12 @@ Status StreamStreamJoin::read_held(std::int64_t from, std::int64_t to) {
   return {};
 }
 
-Result<OrderedStore*> open_side(const Result<StoreSlot>& slot, std::optional<std::int64_t> kept) {
-  if (!slot) return slot.error();
-  const std::int64_t retention = kept.value_or(kAnyDistance);
-  auto store = OrderedStore::open(*slot, {.layout = shared_row_layout(),
-                                          .advance_ms = std::max<std::int64_t>(retention / 64, 1),
-                                          .retention_ms = retention});
-  if (!store) return store.error();
-  return static_cast<OrderedStore*>(slot->attach(std::move(*store)));
-}
-
 }  // namespace
 
 MadeOperator make_stream_stream_join(const StreamStreamJoinNode& node, const LowerContext& lower) {
-  Result<OrderedStore*> left = open_side(lower.store("left"), node.retention_ms());
+  Result<OrderedStore*> left = open_lists(lower.store("left"), node.retention_ms().value_or(kAnyDistance));
   if (!left) return left.error();
-  Result<OrderedStore*> right = open_side(lower.store("right"), node.retention_ms());
+  Result<OrderedStore*> right = open_lists(lower.store("right"), node.retention_ms().value_or(kAnyDistance));
   if (!right) return right.error();
   return std::make_unique<StreamStreamJoin>(node, lower, **left, **right);
 }

@@ -1,5 +1,6 @@
 #include "exec/operators/table_side.h"
 
+#include "exec/operators/batch_ops.h"
 #include "planner/types/civil.h"
 
 namespace millrace::inline exec {
@@ -61,6 +62,20 @@ Result<MapStore*> open_rows(const Result<StoreSlot>& slot, MapStoreOptions optio
   return static_cast<MapStore*>(slot->attach(std::move(*store)));
 }
 
+MapStoreOptions going_by_time(std::int64_t retention_ms) {
+  return {.window_bytes = kWindowBytes,
+          .advance_ms = segment_ms(retention_ms),
+          .retention_ms = std::max<std::int64_t>(retention_ms, 1)};
+}
+
+Result<OrderedStore*> open_lists(const Result<StoreSlot>& slot, std::int64_t retention_ms) {
+  if (!slot) return slot.error();
+  auto store = OrderedStore::open(
+      *slot, {.layout = shared_row_layout(), .advance_ms = segment_ms(retention_ms), .retention_ms = retention_ms});
+  if (!store) return store.error();
+  return static_cast<OrderedStore*>(slot->attach(std::move(*store)));
+}
+
 Result<std::unique_ptr<TableSide>> TableSide::make(const PlanNode& relation, const Result<StoreSlot>& slot) {
   if (!slot) return slot.error();
   MapStoreOptions options{.window_bytes = StoreKeys(relation).window_bytes()};
@@ -90,7 +105,7 @@ Status TableSide::prepare(const Batch& in, std::span<const std::uint32_t> rows) 
 
 void TableSide::put(const Batch& in, std::uint32_t row, Entry& entry) {
   const std::int64_t timestamp = (*in.timestamps)[row];
-  if (in.kind(row) == RowKind::remove || in.null_values.test(row)) {
+  if (is_gone(in, row)) {
     store_->remove(entry);
     value_timestamp(entry.value()) = timestamp;  // of the removal, until it is given out
   } else {

@@ -11,6 +11,7 @@
 #include "exec/operators/store_keys.h"
 #include "exec/operators/windows.h"
 #include "exec/state/map_store.h"
+#include "exec/state/ordered_store.h"
 
 namespace millrace::inline exec {
 
@@ -34,6 +35,10 @@ class RowCodec {
 
 /// A store of rows, as bytes with a timestamp, by key; it goes to the task. The options need no layout.
 Result<MapStore*> open_rows(const Result<StoreSlot>& slot, MapStoreOptions options = {});
+/// Options of a store of rows that go by and by, as the times at the end of their keys say.
+MapStoreOptions going_by_time(std::int64_t retention_ms);
+/// A store of lists of rows, by key and time; it goes to the task.
+Result<OrderedStore*> open_lists(const Result<StoreSlot>& slot, std::int64_t retention_ms);
 
 /// How far the windows of rows have come: what is kept of older ones goes when a retention is over.
 class WindowRetention {

@@ -74,8 +74,8 @@ class TopRows final : public Operator {
   Status take_in(const Batch& in);
   Status take_row(const Batch& in, std::uint32_t row, Entry& entry, std::int64_t timestamp, bool removed, bool added);
   bool is_pair(const Batch& in, std::size_t i) const {
-    return in.kind(rows_[i]) == RowKind::update_before && i + 1 < rows_.size() && rows_[i + 1] == rows_[i] + 1 &&
-           in.kind(rows_[i + 1]) == RowKind::update_after && entries_[i + 1] == entries_[i];
+    return is_update(in, rows_[i]) && i + 1 < rows_.size() && rows_[i + 1] == rows_[i] + 1 &&
+           entries_[i + 1] == entries_[i];
   }
   /// Whether a row of a stream is behind all that its group keeps.
   bool is_behind(const Entry& entry, std::uint32_t row) {

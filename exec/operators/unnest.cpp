@@ -27,9 +27,7 @@ class Unnest final : public Operator {
     picked_.clear();
     for (std::uint32_t row = 0; row < in.rows; ++row) {
       if (in.null_values.test(row)) continue;
-      const bool pair = table_ && row + 1 < in.rows && in.kind(row) == RowKind::update_before &&
-                        in.kind(row + 1) == RowKind::update_after;
-      if (pair) {
+      if (table_ && is_update(in, row)) {
         add_update(row, *lists[0]);
         ++row;
       } else {

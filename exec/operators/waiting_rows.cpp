@@ -16,9 +16,7 @@ constexpr char kRowLacksKey = 1, kRowLacksValue = 2;
 
 Result<std::unique_ptr<WaitingRows>> WaitingRows::open(const PlanNode& relation, const Result<StoreSlot>& slot,
                                                        std::int64_t longest_ms) {
-  const auto store = open_rows(slot, {.window_bytes = kWindowBytes,
-                                      .advance_ms = std::max<std::int64_t>(longest_ms / 64, 1),
-                                      .retention_ms = std::max<std::int64_t>(longest_ms, 1)});
+  const auto store = open_rows(slot, going_by_time(longest_ms));
   if (!store) return store.error();
   return std::unique_ptr<WaitingRows>(new WaitingRows(relation, **store));
 }

@@ -43,9 +43,6 @@ class RowWindows final : public Operator {
   }
 
  private:
-  static bool is_update(const Batch& in, std::uint32_t row) {
-    return in.kind(row) == RowKind::update_before && row + 1 < in.rows && in.kind(row + 1) == RowKind::update_after;
-  }
   template <class F>
   void for_each_start(std::int64_t time, F f) const {
     if (time < 0) return;

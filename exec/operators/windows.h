@@ -17,6 +17,11 @@ inline std::int64_t first_window_start(std::int64_t time, std::int64_t size_ms, 
   return std::max<std::int64_t>(0, time - size_ms + advance_ms) / advance_ms * advance_ms;
 }
 
+/// How long a segment of a store is whose rows go by and by: one is a small part of what is kept.
+inline std::int64_t segment_ms(std::int64_t retention_ms) {
+  return std::max<std::int64_t>(retention_ms / 64, 1);
+}
+
 /// Time windows and the stream time that closes them. Stream time is the running maximum over the rows that reach the
 /// operator.
 class TimeWindows {

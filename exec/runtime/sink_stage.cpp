@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "exec/operators/batch_ops.h"
 #include "exec/operators/least_time.h"
 #include "exec/runtime/record_form.h"
 #include "planner/catalog/formats.h"
@@ -103,7 +104,7 @@ Status SinkStage::encode(const Batch& batch) {
   Bitmap no_values;
   if (!internal_ && (!batch.kinds.empty() || !batch.null_values.empty()))
     for (std::size_t row = 0; row < batch.rows; ++row)
-      if (batch.kind(row) == RowKind::remove || batch.null_values.test(row)) no_values.set(row, batch.rows);
+      if (is_gone(batch, row)) no_values.set(row, batch.rows);
   if (value_encoder_) value_encoder_->leave_out(&no_values);
   if (value_encoder_)
     if (auto done = value_encoder_->encode(columns.subspan(key_count_), batch.rows, values_); !done) return done;
@@ -129,7 +130,7 @@ std::optional<std::string_view> SinkStage::key_of(const Batch& batch, std::size_
 
 std::optional<std::string_view> SinkStage::value_of(const Batch& batch, std::size_t row) {
   if (!internal_) {
-    if (batch.kind(row) == RowKind::remove || batch.null_values.test(row)) return std::nullopt;
+    if (is_gone(batch, row)) return std::nullopt;
     if (no_values_) return std::nullopt;
     if (!value_encoder_) return std::string_view();
     if (null_is_absent_ && batch.columns[key_count_]->is_null(row)) return std::nullopt;

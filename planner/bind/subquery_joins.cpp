@@ -41,6 +41,18 @@ std::optional<Membership> membership_of(const ast::ExprPtr& part) {
   return inner;
 }
 
+/// Every place of a query whose expressions may hold subqueries as values.
+template <class Query, class F>
+void each_place(Query& query, const F& f) {
+  for (auto& item : query.items)
+    if (auto* single = std::get_if<ast::SelectExpr>(&item)) f(single->expr);
+  f(query.where);
+  f(query.having);
+  for (auto* grouping : {&query.group_by, &query.partition_by})
+    if (*grouping)
+      for (auto& expr : (*grouping)->exprs) f(expr);
+}
+
 /// Joins one subquery after the other to the query around.
 class SubqueryJoins {
  public:
@@ -249,15 +261,8 @@ std::string SubqueryJoins::next_alias() {
   return alias;
 }
 
-/// Subqueries as values, wherever they stand.
 void SubqueryJoins::join_values() {
-  for (auto& item : query_.items)
-    if (auto* single = std::get_if<ast::SelectExpr>(&item)) single->expr = value_of(single->expr);
-  query_.where = value_of(query_.where);
-  query_.having = value_of(query_.having);
-  for (auto* grouping : {&query_.group_by, &query_.partition_by})
-    if (*grouping)
-      for (auto& expr : (*grouping)->exprs) expr = value_of(expr);
+  each_place(query_, [this](ast::ExprPtr& expr) { expr = value_of(expr); });
 }
 
 ast::ExprPtr SubqueryJoins::value_of(const ast::ExprPtr& expr) {
@@ -325,12 +330,7 @@ std::optional<ast::Query> join_subqueries(const SelectInput& input, const Scope&
   const auto is_value = [](const ast::Expression& expr) { return expr.as<ast::ScalarQuery>() != nullptr; };
   const auto parts = conjuncts_of(query.where);
   bool any = std::ranges::any_of(parts, [](const ast::ExprPtr& part) { return membership_of(part).has_value(); });
-  for (const auto* expr : {&query.where, &query.having}) any = any || (*expr && contains(*expr, is_value));
-  for (const auto& item : query.items)
-    if (const auto* single = std::get_if<ast::SelectExpr>(&item)) any = any || contains(single->expr, is_value);
-  for (const auto* grouping : {&query.group_by, &query.partition_by})
-    if (*grouping)
-      for (const auto& expr : (*grouping)->exprs) any = any || contains(expr, is_value);
+  each_place(query, [&](const ast::ExprPtr& expr) { any = any || (expr && contains(expr, is_value)); });
   if (!any) return std::nullopt;
   return SubqueryJoins(input, scope).join();
 }
