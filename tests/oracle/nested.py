@@ -48,11 +48,15 @@ class NestedQueries:
         self.inner = None
         return result
 
-    def union_all(self):
-        left, right = (self.random.choice([r for r in self.world.of_kind("stream")]) for _ in range(2))
+    def united_columns(self, left, right):
+        """A value column of each that UNION ALL may unite, where their keys are alike."""
         if len(left.keys) != 1 or len(right.keys) != 1 or left.keys[0].type != right.keys[0].type:
             return None
-        pair = self.same_type(left.values, right.values)
+        return self.same_type(left.values, right.values)
+
+    def union_all(self):
+        left, right = (self.random.choice([r for r in self.world.of_kind("stream")]) for _ in range(2))
+        pair = self.united_columns(left, right)
         if pair is None:
             return None
         name, parts, mills = self.name(), [], []

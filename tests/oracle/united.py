@@ -8,9 +8,7 @@ class UnitedQueries:
 
     def union_tables(self):
         left, right = self.pick("table"), self.random.choice(self.world.of_kind("table"))
-        if len(left.keys) != 1 or len(right.keys) != 1 or left.keys[0].type != right.keys[0].type:
-            return None
-        pair = self.same_type(left.values, right.values)
+        pair = self.united_columns(left, right)
         if pair is None:
             return None
         name, parts, mills = self.name(), [], []
