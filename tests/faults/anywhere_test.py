@@ -20,7 +20,7 @@ from collections import defaultdict
 from asking import Asker
 from load import Load, Watch, produce_users, rows_sent, statements
 from model import differences
-from server import BROKER, Server, eventually
+from server import BROKER, Server, eventually, own_all_slots
 from topics import all_in_sync, fold, produce, read_committed
 
 KEYS = 60
@@ -106,10 +106,6 @@ class AnywhereTest(unittest.TestCase):
             for key, value in found.items():
                 known[key] = max(known.get(key, 0), value)
 
-    def spread(self, servers):
-        owned = [server.metric("owned_slots") for server in servers]
-        return sum(owned) == 64 and min(owned) > 0
-
     def states(self, server):
         """The states of the query as a server counts them, and the hosts that it knows to be alive."""
         hosts = server.get("/clusterStatus")["clusterStatus"]
@@ -121,7 +117,7 @@ class AnywhereTest(unittest.TestCase):
         self.servers[0].start().sql(STATEMENTS.format(topic=self.topic))
         for server in self.servers[1:]:
             server.start()
-        eventually(lambda: self.spread(self.servers), 60, "all own slots")
+        eventually(lambda: own_all_slots(self.servers), 60, "all own slots")
         produce(self.topic, (f"k{i}\t" + json.dumps({"n": n}) for i in range(KEYS) for n in range(i % 4 + 1)))
         self.servers[0].sql("CREATE INDEX by_c ON counts (c);")
         by_count = [[c, KEYS // 4] for c in range(1, 5)]
@@ -172,11 +168,11 @@ class AnywhereTest(unittest.TestCase):
         first = self.servers[0].start()
         sources, queries = statements(self.topic, min(3, NODES)).split("CREATE TABLE counts")
         first.sql(sources)
-        produce_users(produce, self.topic + "users")
+        produce_users(self.topic + "users")
         first.sql("CREATE TABLE counts" + queries, {"auto.offset.reset": "earliest"})
         for server in self.servers[1:]:
             server.start()
-        eventually(lambda: self.spread(self.servers), 60, "all own slots")
+        eventually(lambda: own_all_slots(self.servers), 60, "all own slots")
         self.load = Load(self.topic + "ev", RATE)
 
     def all_know_of_all(self):
@@ -207,7 +203,7 @@ class AnywhereTest(unittest.TestCase):
         """The others take over from one; then it comes back."""
         rest = [server for server in self.servers if server is not self.servers[index]]
         try:
-            eventually(lambda: self.spread(rest), 60, f"{what}: the others take its slots", 0.02)
+            eventually(lambda: own_all_slots(rest), 60, f"{what}: the others take its slots", 0.02)
             taken = time.monotonic() - began
             time.sleep(2)
             print(f"{what}: slots taken over after {taken:.2f} s", flush=True)
@@ -215,7 +211,7 @@ class AnywhereTest(unittest.TestCase):
         finally:
             began = time.monotonic()
             then()
-        eventually(lambda: self.spread(self.servers), 60, "it joins again")
+        eventually(lambda: own_all_slots(self.servers), 60, "it joins again")
         time.sleep(2)
         self.note("going on" if what == "SIGSTOP" else "a start", began)
 

@@ -8,7 +8,7 @@ import signal
 import threading
 import unittest
 
-from server import BROKER, Server, eventually
+from server import BROKER, Server, eventually, own_all_slots
 from topics import produce, read_committed
 
 SEED = int(os.environ.get("MILLRACE_FAULT_SEED", random.SystemRandom().randrange(1 << 32)))
@@ -75,10 +75,6 @@ class BroadcastTest(unittest.TestCase):
         eventually(met, 60, f"rows of all partitions meet version {version}", 0.3)
         self.known = version
 
-    def owned(self, *servers):
-        return all(server.metric("owned_slots") > 0 for server in servers) and \
-            sum(server.metric("owned_slots") for server in servers) == 64
-
     def take_down(self, server, other, how):
         if how == "kill":
             server.kill()
@@ -87,14 +83,14 @@ class BroadcastTest(unittest.TestCase):
         else:
             server.process.send_signal(signal.SIGSTOP)
         try:
-            eventually(lambda: self.owned(other), 60, f"{how}: the other takes all slots")
+            eventually(lambda: own_all_slots([other]), 60, f"{how}: the other takes all slots")
             self.change_table(self.known + 1)  # who comes back has to catch up with it
         finally:
             if how == "stop":
                 server.process.send_signal(signal.SIGCONT)
         if how != "stop":
             server.start()
-        eventually(lambda: self.owned(server, other), 60, "it joins again")
+        eventually(lambda: own_all_slots([server, other]), 60, "it joins again")
         self.change_table(self.known + 1)
 
     def test_it_is_the_same_table_everywhere(self):
@@ -105,7 +101,7 @@ class BroadcastTest(unittest.TestCase):
         self.feeding.start()
         self.addCleanup(self.stop_feeding)
         second.start()
-        eventually(lambda: self.owned(first, second), 60, "both own slots")
+        eventually(lambda: own_all_slots([first, second]), 60, "both own slots")
         self.change_table(1)
         for server, other, how in ((first, second, "kill"), (second, first, "end"), (first, second, "stop"), (second, first, "kill")):
             self.take_down(server, other, how)

@@ -6,6 +6,7 @@ import threading
 import time
 
 from server import BROKER
+from topics import produce
 
 KEYS, GROUPS, RANKS = 200, 50, 10
 WINDOW, GAP, FIRST_TIME = 10_000, 300, 1_000_000
@@ -66,10 +67,16 @@ class Load:
             self.sent += due
             self.stopping.wait(0.02)
 
-    def event(self, i):
-        time_now = FIRST_TIME + i * 1000 // self.rate
+    def time_of(self, i):
+        return FIRST_TIME + i * 1000 // self.rate
+
+    def key_of(self, i):
         half = KEYS // 2
-        key = i // 2 % half if i % 2 else half + 2 * (i // 2 % (half // 2)) + time_now // 1000 % 2
+        return i // 2 % half if i % 2 else half + 2 * (i // 2 % (half // 2)) + self.time_of(i) // 1000 % 2
+
+    def event(self, i):
+        time_now = self.time_of(i)
+        key = self.key_of(i)
         ts, group, value = time_now - i * 31 % 100, i * 7919 % 104_729 % GROUPS, i % 1000
         number = self.numbers[key] = self.numbers.get(key, 0) + 1
         window = (group, ts // WINDOW * WINDOW)
@@ -93,14 +100,7 @@ class Load:
 
     def joined(self):
         """Ids of the rows that the join lets through."""
-        half = KEYS // 2
-        found = set()
-        for i in range(self.sent):
-            second = (FIRST_TIME + i * 1000 // self.rate) // 1000
-            key = i // 2 % half if i % 2 else half + 2 * (i // 2 % (half // 2)) + second % 2
-            if key % RANKS == 0:
-                found.add(i)
-        return found
+        return {i for i in range(self.sent) if self.key_of(i) % RANKS == 0}
 
     def final_windows(self):
         return {(f"g{group}", start): result for (group, start), result in self.windows.items()}
@@ -169,5 +169,5 @@ def rows_sent(topic, partitions=6):
     return sum(int(offset) for offset in re.findall(r"offset (\d+)", out))
 
 
-def produce_users(produce, topic):
+def produce_users(topic):
     produce(topic, (f"k{i}\t" + json.dumps({"r": rank(f"k{i}"), "ts": 1}) for i in range(KEYS)))

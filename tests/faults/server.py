@@ -42,6 +42,12 @@ def eventually(check, seconds, what, pause=0.05):
     raise AssertionError(f"{what}: not within {seconds} s (last: {last!r})")
 
 
+def own_all_slots(servers):
+    """Each of them has some, and together they have all."""
+    owned = [server.metric("owned_slots") for server in servers]
+    return sum(owned) == 64 and min(owned) > 0
+
+
 class Server:
     """One `millrace server` on a data directory, which outlives its processes."""
 

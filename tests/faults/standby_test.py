@@ -12,7 +12,7 @@ import unittest
 
 from asking import Asker, Numbers
 from proxy import in_front_of
-from server import BROKER, Server, eventually
+from server import BROKER, Server, eventually, own_all_slots
 
 KEYS = 60
 SEED = int(os.environ.get("MILLRACE_FAULT_SEED", random.SystemRandom().randrange(1 << 32)))
@@ -72,10 +72,6 @@ class StandbyTest(unittest.TestCase):
         for server in self.servers:
             self.addCleanup(server.close)
 
-    def spread(self, servers):
-        owned = [server.metric("owned_slots") for server in servers]
-        return sum(owned) == 64 and min(owned) > 0
-
     def warm(self, servers):
         """Every partition has a copy that lacks little."""
         partitions = set()
@@ -86,7 +82,7 @@ class StandbyTest(unittest.TestCase):
         return len(partitions) == 6
 
     def settled(self):
-        eventually(lambda: self.spread(self.servers) and self.warm(self.servers), 60, "all own slots and keep copies")
+        eventually(lambda: own_all_slots(self.servers) and self.warm(self.servers), 60, "all own slots and keep copies")
 
     def fault(self, kind, askers):
         server = self.rng.choice(self.servers)
@@ -99,7 +95,7 @@ class StandbyTest(unittest.TestCase):
         else:
             os.kill(server.process.pid, signal.SIGSTOP)
         try:
-            eventually(lambda: self.spread(rest), 30, "the others take its slots", 0.02)
+            eventually(lambda: own_all_slots(rest), 30, "the others take its slots", 0.02)
             taken = time.monotonic() - began
             time.sleep(0.5)
         finally:
@@ -117,7 +113,7 @@ class StandbyTest(unittest.TestCase):
         self.servers[0].start().sql(self.statements)
         for server in self.servers[1:]:
             server.start()
-        eventually(lambda: self.spread(self.servers), 60, "all own slots")
+        eventually(lambda: own_all_slots(self.servers), 60, "all own slots")
         self.numbers.thread.start()
         self.addCleanup(self.numbers.stop)
         eventually(lambda: len(self.servers[2].rows("SELECT k, c FROM counts;")) == KEYS, 60, "every key has come")
@@ -162,7 +158,7 @@ class StandbyTest(unittest.TestCase):
         first, second = self.servers[:2]
         first.start().sql(self.statements)
         second.start()
-        eventually(lambda: self.spread([first, second]), 60, "both own slots")
+        eventually(lambda: own_all_slots([first, second]), 60, "both own slots")
         self.numbers.thread.start()
         eventually(lambda: len(first.rows("SELECT k, c FROM counts;")) == KEYS, 60, "every key has come")
         time.sleep(1)
@@ -202,7 +198,7 @@ class CutOffTest(StandbyTest):
         second.kafka = behind
         first.start().sql(self.statements)
         second.start()
-        eventually(lambda: self.spread([first, second]), 60, "both own slots")
+        eventually(lambda: own_all_slots([first, second]), 60, "both own slots")
         self.numbers.thread.start()
         self.addCleanup(self.numbers.stop)
         eventually(lambda: len(second.rows("SELECT k, c FROM counts;")) == KEYS, 60, "every key has come")
@@ -222,7 +218,7 @@ class CutOffTest(StandbyTest):
                 time.sleep(1)
                 for proxy in proxies:
                     proxy.stalled = False
-                eventually(lambda: self.spread([first, second]), 60, "it joins again")
+                eventually(lambda: own_all_slots([first, second]), 60, "it joins again")
         finally:
             self.over.set()
             for asker in askers:
