@@ -132,11 +132,11 @@ def beside_one_behind(server, options):
     names = ("push query on the stream", "on a stream that a query writes")
     for name, times in zip(names, quiet):
         show("quiet: " + name, times)
-    for push in (stream, table):
-        push.times.clear()
     began = time.monotonic()
     made = server.sql("CREATE TABLE late AS SELECT id, COUNT(*) AS n, MAX(text) AS text FROM events GROUP BY id;")
     id_ = made[0]["commandStatus"].get("queryId") or "CTAS_LATE"
+    for push in (stream, table):
+        push.times.clear()
     while not lag(server, id_) < options.behind * 0.01:
         time.sleep(0.05)
     took = time.monotonic() - began

@@ -11,12 +11,13 @@ namespace {
 
 constexpr std::size_t kPendingLimit = 32 << 20;  // bytes in the open transaction that make it end
 constexpr std::size_t kDirtyLimit = 128 << 20;   // likewise bytes of changed state
-constexpr Clock::duration kLongestGap = std::chrono::milliseconds{40};
+constexpr Clock::duration kLongestGap = std::chrono::milliseconds{40}, kLongestGapBeside = std::chrono::milliseconds{3};
 constexpr Clock::duration kGapOfTask = std::chrono::milliseconds{1};
 // Queries come and go, and so do the topics that a worker writes to.
 constexpr std::chrono::hours kTopicsKept{1};
 constexpr std::chrono::minutes kTidyGap{1};
-constexpr int kShare = 20;  // at most one part in so many of a worker's time goes into what commits begin with
+// At most one part in so many of a worker's time goes into what commits begin with; beside those who catch up.
+constexpr int kShare = 20, kShareBeside = 4;
 
 }  // namespace
 
@@ -50,29 +51,32 @@ bool Committer::large(const Activity& now) const {
          (setup_.state_memory_bytes > 0 && now.dirty_bytes >= std::min(kDirtyLimit, quarter));
 }
 
-bool Committer::due(const Activity& now) const {
-  if (under_way_) return false;
-  const auto waited = Clock::now() - last_;
-  return setup_.at_once || waited >= setup_.interval || (now.rested && waited >= gap()) || large(now);
+Committer::Due Committer::due(const Activity& now) const {
+  if (under_way_) return Due::no;
+  const auto time = Clock::now();
+  if (setup_.at_once || time - last_of_all_ >= setup_.interval || large(now)) return Due::all;
+  if (!now.rested || time - last_ < gap(now.beside)) return Due::no;
+  return now.beside ? Due::front : Due::all;
 }
 
 // From the beginning of one commit to that of the next, when input runs dry. Where commits are dear (on a broker, which
 // pays for each as well, and for each partition that it writes to), they pause for as long as they last; the longer,
-// the more tasks share one.
-Clock::duration Committer::gap() const {
+// the more tasks share one. Beside those who catch up, whose rows each commit takes as well, they hardly pause.
+Clock::duration Committer::gap(bool beside) const {
   const Clock::duration least = setup_.gap;
   if (least == Clock::duration{}) return least;
   const Clock::duration longest = kLongestGap + static_cast<int>(took_of_) * kGapOfTask;
-  return std::max(least, std::min(std::max(2 * took_, kShare * began_for_), longest));
+  const Clock::duration wanted = std::max(2 * took_, (beside ? kShareBeside : kShare) * began_for_);
+  return std::max(least, std::min(wanted, beside ? kLongestGapBeside : longest));
 }
 
-std::optional<Committer::Failure> Committer::begin(Tasks tasks) {
+std::optional<Committer::Failure> Committer::begin(Tasks tasks, const Waits& waits) {
   const auto began = Clock::now();
   tasks_.clear();
   std::optional<Failure> failed;
   if (auto hit = failpoint::hit(failpoint::kBeforeProgress); !hit) return Failure{nullptr, hit.error()};
   for (const auto& task : tasks) {
-    if (!task->dirty()) continue;
+    if (!task->dirty() || (waits && !task->wrote() && waits(*task))) continue;
     tasks_.push_back(task.get());
     auto done = task->begin_commit();
     if (done) continue;
@@ -82,6 +86,7 @@ std::optional<Committer::Failure> Committer::begin(Tasks tasks) {
     tasks_.pop_back();
   }
   last_ = Clock::now();
+  if (!waits) last_of_all_ = last_;
   began_for_ = last_ - began;
   if (auto done = writer_->commit(); !done) return Failure{nullptr, done.error()};
   under_way_ = true;

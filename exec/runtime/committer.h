@@ -13,8 +13,8 @@
 
 namespace millrace::inline exec {
 
-/// The transactions of a worker: each takes what all its tasks did since the one before. One commit is under way at a
-/// time; tasks go on meanwhile. Worker's thread.
+/// The transactions of a worker: each takes what all its tasks did since the one before, or all but those that catch up
+/// and have written nothing yet. One commit is under way at a time; tasks go on meanwhile. Worker's thread.
 class Committer {
  public:
   struct Setup {
@@ -41,22 +41,26 @@ class Committer {
   using Tasks = std::span<const std::unique_ptr<Task>>;
   struct Activity {
     bool rested = false;          // input has run dry, and what came has been worked on
+    bool beside = false;          // but that of those who catch up
     std::size_t dirty_bytes = 0;  // of state
   };
   /// Whether what there is must not grow any more.
   bool large(const Activity& now) const;
-  /// Whether it is time for the next commit. Some task is dirty.
-  bool due(const Activity& now) const;
+  /// Whether it is time for the next commit, and of what. Some task is dirty.
+  enum class Due : std::uint8_t { no, front, all };
+  Due due(const Activity& now) const;
   /// When the next commit is due if input stays dry.
-  Clock::time_point next() const { return last_ + gap(); }
+  Clock::time_point next() const { return last_ + gap(false); }
 
   /// Every dirty task writes its changelogs and progress; then the transaction ends in the background.
   struct Failure {
     Task* task = nullptr;  // null: it is the worker's
     Error error;
   };
-  /// A failure keeps it from being begun, but for transient queries: the others' is under way.
-  std::optional<Failure> begin(Tasks tasks);
+  /// A failure keeps it from being begun, but for transient queries: the others' is under way. `waits`: tasks that are
+  /// not to be in it, as far as they have written nothing; null: none.
+  using Waits = std::function<bool(const Task&)>;
+  std::optional<Failure> begin(Tasks tasks, const Waits& waits = nullptr);
   /// How the commit under way ended, waiting for that up to `wait`. Committed: its tasks know.
   struct End {
     Writer::Outcome outcome = Writer::Outcome::none;
@@ -69,7 +73,7 @@ class Committer {
   void abort();
 
  private:
-  Clock::duration gap() const;
+  Clock::duration gap(bool beside) const;
 
   const Setup setup_;
   TaskEnvironment& environment_;
@@ -77,7 +81,7 @@ class Committer {
   std::unique_ptr<Writer> writer_;
   std::vector<Task*> tasks_;  // in the commit under way
   bool under_way_ = false;
-  Clock::time_point last_{}, tidied_ = Clock::now();
+  Clock::time_point last_{}, last_of_all_{}, tidied_ = Clock::now();
   Clock::duration took_{}, began_for_{};
   std::size_t took_of_ = 0;  // tasks
 };

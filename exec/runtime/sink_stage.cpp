@@ -52,6 +52,7 @@ Status SinkStage::append_all(const Batch& batch, TopicHandle topic, std::int32_t
                              std::uint64_t& rows_out) {
   if (auto done = encode(batch); !done) return done;
   written_.resize(static_cast<std::size_t>(partitions));
+  wrote_ = true;
   const std::int64_t* times = timestamp_ ? times_.data() : batch.timestamps->data();
   for (std::size_t row = 0; row < batch.rows; ++row)
     if (auto done = append_row(batch, row, times[row], topic, partitions, writer); !done) return done;
@@ -67,6 +68,7 @@ Status SinkStage::write_time(std::int64_t time, Writer& writer) {
   const std::int64_t timestamp = time == LeastTime::kNothing ? 0 : std::max<std::int64_t>(time, 0);
   const std::int32_t partitions = writer.partitions(*topic);
   written_.assign(static_cast<std::size_t>(partitions), true);
+  wrote_ = true;
   for (std::int32_t partition = 0; partition < partitions; ++partition)
     if (auto done = writer.append(*topic, partition, std::nullopt, value, RecordTime{timestamp}, {}); !done)
       return done;

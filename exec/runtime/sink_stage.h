@@ -34,8 +34,13 @@ class SinkStage {
   Status write_time(std::int64_t time, Writer& writer);
 
   const std::string& topic() const { return sink_.topic; }
+  /// Something was written since the last begin_commit().
+  bool wrote() const { return wrote_; }
   /// What was written so far is in the transaction that ends now.
-  void begin_commit() { committing_ = std::exchange(written_, std::vector<bool>(written_.size())); }
+  void begin_commit() {
+    committing_ = std::exchange(written_, std::vector<bool>(written_.size()));
+    wrote_ = false;
+  }
   /// That transaction has something for this partition.
   bool wrote_to(std::int32_t partition) const {
     return static_cast<std::size_t>(partition) < committing_.size() && committing_[static_cast<std::size_t>(partition)];
@@ -69,6 +74,7 @@ class SinkStage {
   std::vector<HeaderView> header_scratch_;
   std::uint32_t spread_ = 0;
   std::vector<bool> written_, committing_;  // by partition
+  bool wrote_ = false;
 };
 
 }  // namespace millrace::inline exec

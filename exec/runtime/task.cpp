@@ -488,6 +488,11 @@ void Task::report_lag(std::optional<std::int64_t> records) {
   lag_ = records;
 }
 
+bool Task::wrote() const {
+  return (sink_ && sink_->wrote()) ||
+         std::any_of(late_sinks_.begin(), late_sinks_.end(), [](const auto& late) { return late.stage->wrote(); });
+}
+
 bool Task::wrote_to(const TopicPartition& where) const {
   if (sink_ && sink_->topic() == where.topic && sink_->wrote_to(where.partition)) return true;
   const auto has = [&](const LateSink& late) {

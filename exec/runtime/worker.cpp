@@ -15,9 +15,10 @@ namespace {
 constexpr std::chrono::milliseconds kIdleWait{200};
 constexpr std::chrono::milliseconds kBlockedWait{10};
 constexpr std::chrono::milliseconds kMoreWait{5};
-constexpr int kFetchesOfExchange = 16;               // at most in a round
+constexpr int kFetchesOfRound = 16;                  // at most in a round
+constexpr int kStepsOfRound = 8;                     // likewise
 constexpr std::chrono::milliseconds kBehindWait{2};  // those in front are not looked at meanwhile
-constexpr std::chrono::seconds kLastCommitWait{10};
+constexpr std::chrono::seconds kLive{1}, kLastCommitWait{10};
 // Records that wait for their tasks: of a worker, of an input.
 constexpr std::size_t kQueuedRows = 1 << 15;
 constexpr std::size_t kLeastQueue = 1024, kLargestQueue = 4 * kMaxBatchRows;
@@ -228,45 +229,71 @@ void Worker::work_round(bool& worked) {
   restore_some();
   if (!committer_->is_open() && Clock::now() >= resume_at_) revive();
   if (!committer_->is_open() || Clock::now() < resume_at_) return;
+  behind_.clear();
   worked = !full_ && step_tasks();
+  // Beside those who catch up a round lasts: what has come in front is worked on in one.
+  for (int i = 1; i < kStepsOfRound && worked && !behind_.empty() && active_in_front_ > 0; ++i) step_tasks();
   if (any_idle_clock_ && !full_) worked = step_idle() || worked;
-  commit_if_due();
+  commit_if_due();  // what those in front have done does not wait for the others
+  if (full_ || those_behind_wait()) return;
+  const auto began = Clock::now();
+  worked = step_those_behind() || worked;
+  behind_again_ = Clock::now() + (Clock::now() - began);
+}
+
+// While rows come in front, those behind have half of the time at most: what answers clients wants to run as well.
+bool Worker::those_behind_wait() const {
+  const auto now = Clock::now();
+  return now < behind_again_ && now - arrived_in_front_ < kLive;
 }
 
 bool Worker::poll_round(std::chrono::milliseconds wait) {
-  bool arrived = false, arrived_behind = false;
+  bool arrived = false, arrived_behind = false, more = false;
   Status polled;
   if (feeds_->any_behind()) {
-    polled = poll_feeds(*feeds_, std::chrono::milliseconds{0}, arrived);
-    take_in(feeds_->poll_behind(environment_.batch_rows,
-                                arrived ? std::chrono::milliseconds{0} : std::min(wait, kBehindWait)),
-            *feeds_, polled, arrived_behind);
+    polled = poll_in_front(arrived, more);
+    if (!those_behind_wait())
+      take_in(feeds_->poll_behind(environment_.batch_rows,
+                                  arrived ? std::chrono::milliseconds{0} : std::min(wait, kBehindWait)),
+              *feeds_, polled, arrived_behind);
     feeds_->balance();
   } else {
     polled = poll_feeds(*feeds_, wait, arrived);
+    more = arrived;
   }
   more_in_exchange_ = false;
-  if (polled && exchange_ && !exchange_->empty()) polled = poll_exchange(arrived);
+  if (polled && exchange_ && !exchange_->empty()) polled = poll_all(*exchange_, arrived, more_in_exchange_);
   if (!polled || feeds_->any_broken()) {
     const MutexLock lock(inbox_.gate());
     if (!polled) back_off(polled.error());
     fail_tasks_of_broken(*feeds_);
   }
   inbox_.serve();
-  dry_ = !arrived;
+  dry_ = !more;
   dry_behind_ = !arrived_behind;
   more_known_ = dry_ && more_is_coming();
   measure_lags();
   return arrived || arrived_behind;
 }
 
-// A fetch is of one partition, and those of one query do not wait for those of another.
-Status Worker::poll_exchange(bool& arrived) {
-  for (int i = 0; i < kFetchesOfExchange; ++i) {
-    more_in_exchange_ = false;
-    if (auto polled = poll_feeds(*exchange_, std::chrono::milliseconds{0}, more_in_exchange_); !polled) return polled;
-    arrived = arrived || more_in_exchange_;
-    if (!more_in_exchange_) break;
+Status Worker::poll_in_front(bool& arrived, bool& more) {
+  auto polled = poll_all(*feeds_, arrived, more);
+  if (polled && !arrived && those_behind_wait()) {
+    polled = poll_feeds(*feeds_, std::chrono::ceil<std::chrono::milliseconds>(behind_again_ - Clock::now()), more);
+    arrived = more;
+  }
+  if (arrived) arrived_in_front_ = Clock::now();
+  return polled;
+}
+
+// A fetch is of one partition, and those of one query do not wait for those of another. `more`: the last brought
+// something.
+Status Worker::poll_all(Feeds& feeds, bool& arrived, bool& more) {
+  for (int i = 0; i < kFetchesOfRound; ++i) {
+    more = false;
+    if (auto polled = poll_feeds(feeds, std::chrono::milliseconds{0}, more); !polled) return polled;
+    arrived = arrived || more;
+    if (!more) break;
   }
   return {};
 }

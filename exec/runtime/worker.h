@@ -140,7 +140,9 @@ class Worker {
   void run();
   void work_round(bool& worked);
   bool poll_round(std::chrono::milliseconds wait);
-  Status poll_exchange(bool& arrived);
+  Status poll_in_front(bool& arrived, bool& more);
+  bool those_behind_wait() const;
+  Status poll_all(Feeds& feeds, bool& arrived, bool& more);
   Status poll_feeds(Feeds& feeds, std::chrono::milliseconds wait, bool& arrived);
   void take_in(Result<std::optional<Fetch>> fetch, Feeds& feeds, Status& outcome, bool& arrived);
   std::chrono::milliseconds wait_at_most(std::chrono::milliseconds wait, bool worked) const;
@@ -179,7 +181,7 @@ class Worker {
   Stepped step(Task& task);
   bool step_tasks();
   bool step_idle();
-  bool step_those_behind(const std::vector<Task*>& behind);
+  bool step_those_behind();
   bool catching_up(const Task& task) const;
   void restore_some();
   void measure_lags();
@@ -195,7 +197,7 @@ class Worker {
   Committer::Activity activity() const;
   bool front_waits() const;
   void commit_if_due();
-  void begin_commit();
+  void begin_commit(const Committer::Waits& waits = nullptr);
   bool settle(std::chrono::milliseconds wait);
   void commit_all(std::chrono::milliseconds wait);
   void committed(const std::vector<Task*>& tasks);
@@ -222,6 +224,7 @@ class Worker {
   std::vector<std::unique_ptr<Task>> tasks_;
   std::unordered_map<Name, Task*, Name::Hash> by_name_;  // of them
   std::vector<Task*> active_;                            // have or may have rows to work on
+  std::vector<Task*> behind_;                            // those of them that catch up, in this round
   std::unordered_map<const TaskInput*, Task*> owner_;
   std::unordered_set<Task*> active_set_, restoring_;
   std::vector<TaskInput*> takers_;
@@ -232,7 +235,7 @@ class Worker {
   bool full_ = false;              // as much as may be waits for the commit under way to end
   bool more_in_exchange_ = false;  // its last poll brought something
   std::size_t active_in_front_ = 0, turn_ = 0;
-  Clock::time_point resume_at_{}, last_lag_look_{};
+  Clock::time_point resume_at_{}, last_lag_look_{}, arrived_in_front_{}, behind_again_{};
   bool any_idle_clock_ = false;  // of tasks that were added
   int failures_ = 0;
 

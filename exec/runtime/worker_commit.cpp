@@ -10,7 +10,8 @@ namespace millrace::inline exec {
 
 Committer::Activity Worker::activity() const {
   Committer::Activity now;
-  now.rested = dry_ && !more_known_ && (active_.empty() || blocked_ || front_waits());
+  now.beside = front_waits();
+  now.rested = dry_ && !more_known_ && (active_.empty() || blocked_ || now.beside);
   if (setup_.state_memory_bytes > 0)
     for (const Task* task : active_) now.dirty_bytes += task->dirty_bytes();
   return now;
@@ -29,15 +30,16 @@ void Worker::commit_if_due() {
   // No more is worked on then; whoever reads is answered meanwhile, however long it takes.
   full_ = dirty && committer_->under_way() && committer_->large(now) &&
           !settle(setup_.threaded ? std::chrono::milliseconds{0} : kOutcomeWait);
-  const bool due = dirty && committer_->is_open() && committer_->due(now);
+  const Committer::Due due = dirty && committer_->is_open() ? committer_->due(now) : Committer::Due::no;
   // Before the next commit is under way: on a slow disk one follows another.
   spill_as_needed();
-  if (due) begin_commit();
+  if (due == Committer::Due::all) begin_commit();
+  if (due == Committer::Due::front) begin_commit([this](const Task& task) { return catching_up(task); });
 }
 
-void Worker::begin_commit() {
+void Worker::begin_commit(const Committer::Waits& waits) {
   working_on_.store(nullptr, std::memory_order_relaxed);
-  const auto failure = committer_->begin(tasks_);
+  const auto failure = committer_->begin(tasks_, waits);
   if (committer_->under_way()) settle(std::chrono::milliseconds{0});
   if (!failure) return;
   if (failure->task != nullptr) {
@@ -132,6 +134,7 @@ void Worker::fenced() {
   }
   restoring_.clear();
   active_.clear();
+  behind_.clear();
   active_set_.clear();
   active_in_front_ = 0;
   by_name_.clear();

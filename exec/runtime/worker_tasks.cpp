@@ -132,17 +132,18 @@ Worker::Stepped Worker::step(Task& task) {
                                            : Stepped::blocked;
 }
 
-// One batch of every task in front that has one; those that catch up get a share of the time.
+// One batch of every task in front that has one.
 bool Worker::step_tasks() {
   const bool apart = feeds_->any_behind();
-  std::vector<Task*> behind;
   bool worked = false;
   blocked_ = false;
+  behind_.clear();
+  active_in_front_ = 0;
   for (std::size_t i = 0; i < active_.size();) {
     inbox_.answer();
     Task& task = *active_[i];
     if (apart && catching_up(task)) {
-      behind.push_back(&task);
+      behind_.push_back(&task);
       ++i;
       continue;
     }
@@ -158,16 +159,18 @@ bool Worker::step_tasks() {
       ++i;
     }
   }
-  active_in_front_ = active_.size() - behind.size();
-  return step_those_behind(behind) || worked;
+  active_in_front_ = active_.size() - behind_.size();
+  return worked;
 }
 
-bool Worker::step_those_behind(const std::vector<Task*>& behind) {
+// Those that catch up get a share of the time.
+bool Worker::step_those_behind() {
   bool worked = false;
   const auto until = Clock::now() + kShareOfThoseBehind;
-  for (std::size_t i = 0; i < behind.size() && (i == 0 || Clock::now() < until); ++i) {
+  for (std::size_t i = 0; i < behind_.size() && (i == 0 || Clock::now() < until); ++i) {
     inbox_.answer();
-    Task& task = *behind[++turn_ % behind.size()];
+    std::this_thread::yield();  // those who answer clients come first, also where all cores are busy
+    Task& task = *behind_[++turn_ % behind_.size()];
     const Stepped stepped = step(task);
     if (stepped == Stepped::failed) return true;
     worked = worked || stepped == Stepped::worked;
@@ -219,6 +222,7 @@ void Worker::remove_tasks(const Chosen& chosen) {
     restorer_->forget(task);
     if (restoring_.erase(&task) > 0) --task.run().restoring;
     std::erase(active_, &task);
+    std::erase(behind_, &task);
     active_set_.erase(&task);
     by_name_.erase(name_of(task));
     it = tasks_.erase(it);

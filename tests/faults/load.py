@@ -52,7 +52,7 @@ class Load:
         self.open = {}
         self.producer = subprocess.Popen(
             ["kcat", "-P", "-q", "-b", BROKER, "-t", topic, "-K", "\t", "-X", "partitioner=murmur2_random", "-X",
-             "enable.idempotence=true", "-X", "linger.ms=10", *QUICK], stdin=subprocess.PIPE, text=True, bufsize=1 << 16)
+             "enable.idempotence=true", "-X", "linger.ms=20", *QUICK], stdin=subprocess.PIPE, text=True, bufsize=1 << 16)
         self.thread = threading.Thread(target=self.run)
 
     def run(self):
@@ -118,9 +118,10 @@ class Watch:
 
     def __init__(self, *topics):
         self.lock, self.last, self.gaps, self.closing = threading.Lock(), {}, [], False
+        # By lines: kcat's own -u makes a system call of each piece of a row, and takes most of a core at this rate.
         self.readers = [subprocess.Popen(
-            ["kcat", "-C", "-u", "-q", "-b", BROKER, "-t", topic, "-o", "end", "-X", "isolation.level=read_committed", "-X",
-             "fetch.wait.max.ms=10", *QUICK, "-f", "%K\\n%k\\n"], stdout=subprocess.PIPE) for topic in topics]
+            ["stdbuf", "-oL", "kcat", "-C", "-q", "-b", BROKER, "-t", topic, "-o", "end", "-X", "isolation.level=read_committed",
+             "-X", "fetch.wait.max.ms=100", *QUICK, "-f", "%K %k\\n"], stdout=subprocess.PIPE) for topic in topics]
         self.threads = [threading.Thread(target=self.read, args=(topic, reader.stdout))
                         for topic, reader in zip(topics, self.readers)]
         for thread in self.threads:
@@ -128,8 +129,11 @@ class Watch:
 
     def read(self, topic, stream):
         while line := stream.readline():
-            # Behind the text of the key stand the bounds of its window.
-            key = re.match(rb"[a-z][0-9]+", stream.read(int(line) + 1)[:-1].split(b"\0")[0]).group().decode()
+            size, row = line.split(b" ", 1)
+            # The bounds of its window, which stand behind the text of a key, may hold ends of lines.
+            while len(row) <= int(size) and (more := stream.readline()):
+                row += more
+            key = re.match(rb"[a-z][0-9]+", row.split(b"\0")[0]).group().decode()
             if key.startswith("g") or is_steady(key):
                 now = time.monotonic()
                 with self.lock:
