@@ -1,5 +1,6 @@
 """Events at a steady rate for tests on Kafka, what queries over them must end with, and when results of each key came out."""
 import json
+import os
 import re
 import subprocess
 import threading
@@ -10,6 +11,7 @@ from topics import produce
 
 KEYS, GROUPS, RANKS = 200, 50, 10
 WINDOW, GAP, FIRST_TIME = 10_000, 300, 1_000_000
+BROKER_SH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../kafka/broker.sh")
 QUICK = ["-X", "reconnect.backoff.max.ms=200", "-X", "topic.metadata.refresh.fast.interval.ms=100"]
 
 # A join with a table, windows behind a repartition, sessions, and what says of itself whether it is whole: n is 1, 2, 3 ... of
@@ -50,9 +52,14 @@ class Load:
         self.topic, self.rate, self.sent, self.stopping = topic, rate, 0, threading.Event()
         self.numbers, self.windows, self.sessions = {}, {}, {}  # what counts, w and se must be in the end; open sessions are in `open`
         self.open = {}
+        # Not kcat: librdkafka takes a whole core for as long as the answer to an idempotent request is out.
+        properties = {"delivery.timeout.ms": 120_000, "retry.backoff.ms": 20, "retry.backoff.max.ms": 200,
+                      "reconnect.backoff.max.ms": 200}
         self.producer = subprocess.Popen(
-            ["kcat", "-P", "-q", "-b", BROKER, "-t", topic, "-K", "\t", "-X", "partitioner=murmur2_random", "-X",
-             "enable.idempotence=true", "-X", "linger.ms=20", *QUICK], stdin=subprocess.PIPE, text=True, bufsize=1 << 16)
+            [BROKER_SH, "run", "kafka.tools.ConsoleProducer", "--bootstrap-server", BROKER, "--topic", topic, "--timeout", "20",
+             "--message-send-max-retries", "1000000", "--request-timeout-ms", "10000", "--property", "parse.key=true",
+             *(f"--producer-property={name}={value}" for name, value in properties.items())],
+            stdin=subprocess.PIPE, text=True, bufsize=1 << 16)
         self.thread = threading.Thread(target=self.run)
 
     def run(self):
