@@ -124,7 +124,7 @@ class Watch:
     NOTED = 0.3
 
     def __init__(self, *topics):
-        self.lock, self.last, self.gaps, self.closing = threading.Lock(), {}, [], False
+        self.lock, self.last, self.gaps = threading.Lock(), {}, []
         # By lines: kcat's own -u makes a system call of each piece of a row, and takes most of a core at this rate.
         self.readers = [subprocess.Popen(
             ["stdbuf", "-oL", "kcat", "-C", "-q", "-b", BROKER, "-t", topic, "-o", "end", "-X", "isolation.level=read_committed",
@@ -169,8 +169,9 @@ class Watch:
         for reader in self.readers:
             reader.terminate()
             reader.wait()
-        for thread in self.threads:
+        for reader, thread in zip(self.readers, self.threads):
             thread.join()
+            reader.stdout.close()
 
 
 def rows_sent(topic, partitions=6):
