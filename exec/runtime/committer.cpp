@@ -76,7 +76,7 @@ std::optional<Committer::Failure> Committer::begin(Tasks tasks, const Waits& wai
   std::optional<Failure> failed;
   if (auto hit = failpoint::hit(failpoint::kBeforeProgress); !hit) return Failure{nullptr, hit.error()};
   for (const auto& task : tasks) {
-    if (!task->dirty() || (waits && !task->wrote() && waits(*task))) continue;
+    if (!task->dirty() || (waits && task->may_wait() && waits(*task))) continue;
     tasks_.push_back(task.get());
     auto done = task->begin_commit();
     if (done) continue;

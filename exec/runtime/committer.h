@@ -58,7 +58,7 @@ class Committer {
     Error error;
   };
   /// A failure keeps it from being begun, but for transient queries: the others' is under way. `waits`: tasks that are
-  /// not to be in it, as far as they have written nothing; null: none.
+  /// not to be in it, as far as they may wait; null: none.
   using Waits = std::function<bool(const Task&)>;
   std::optional<Failure> begin(Tasks tasks, const Waits& waits = nullptr);
   /// How the commit under way ended, waiting for that up to `wait`. Committed: its tasks know.

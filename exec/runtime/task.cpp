@@ -488,9 +488,9 @@ void Task::report_lag(std::optional<std::int64_t> records) {
   lag_ = records;
 }
 
-bool Task::wrote() const {
-  return (sink_ && sink_->wrote()) ||
-         std::any_of(late_sinks_.begin(), late_sinks_.end(), [](const auto& late) { return late.stage->wrote(); });
+bool Task::may_wait() const {
+  return pace_ == nullptr && !(sink_ && sink_->wrote()) &&
+         std::none_of(late_sinks_.begin(), late_sinks_.end(), [](const auto& late) { return late.stage->wrote(); });
 }
 
 bool Task::wrote_to(const TopicPartition& where) const {

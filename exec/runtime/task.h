@@ -93,8 +93,8 @@ class Task final : private TaskContext, private Emitter {
   /// Something happened since the last begin_commit.
   bool dirty() const { return dirty_; }
   void mark_dirty() { dirty_ = true; }
-  /// The open transaction has something of it. While it has not, others may commit without it.
-  bool wrote() const;
+  /// Others may commit without it: the open transaction has nothing of it, and nobody waits for how far it has come.
+  bool may_wait() const;
   /// Lets operators emit what they hold back, writes changelogs and the progress record into the writer's open
   /// transaction.
   Status begin_commit();

@@ -228,12 +228,12 @@ class Worker {
   std::unordered_map<const TaskInput*, Task*> owner_;
   std::unordered_set<Task*> active_set_, restoring_;
   std::vector<TaskInput*> takers_;
-  bool dry_ = false;         // the last polls of those in front brought nothing
-  bool dry_behind_ = false;  // nor did those of the others
-  bool more_known_ = false;  // though the log is known to hold more for a dirty task
-  bool blocked_ = false;
-  bool full_ = false;              // as much as may be waits for the commit under way to end
-  bool more_in_exchange_ = false;  // its last poll brought something
+  bool dry_ = false;                               // the last polls of those in front brought nothing
+  bool dry_behind_ = false;                        // nor did those of the others
+  bool more_known_ = false;                        // though the log is known to hold more for a dirty task
+  bool blocked_ = false, blocked_behind_ = false;  // some task waits for others: of all, of those who catch up
+  bool full_ = false;                              // as much as may be waits for the commit under way to end
+  bool more_in_exchange_ = false;                  // its last poll brought something
   std::size_t active_in_front_ = 0, turn_ = 0;
   Clock::time_point resume_at_{}, last_lag_look_{}, arrived_in_front_{}, behind_again_{};
   bool any_idle_clock_ = false;  // of tasks that were added

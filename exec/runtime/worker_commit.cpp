@@ -10,8 +10,8 @@ namespace millrace::inline exec {
 
 Committer::Activity Worker::activity() const {
   Committer::Activity now;
-  now.beside = front_waits();
-  now.rested = dry_ && !more_known_ && (active_.empty() || blocked_ || now.beside);
+  now.beside = front_waits() && !blocked_behind_;  // others may wait for what those behind have committed
+  now.rested = dry_ && !more_known_ && (active_.empty() || blocked_ || blocked_behind_ || now.beside);
   if (setup_.state_memory_bytes > 0)
     for (const Task* task : active_) now.dirty_bytes += task->dirty_bytes();
   return now;

@@ -166,6 +166,7 @@ bool Worker::step_tasks() {
 // Those that catch up get a share of the time.
 bool Worker::step_those_behind() {
   bool worked = false;
+  const bool blocked = std::exchange(blocked_, false);
   const auto until = Clock::now() + kShareOfThoseBehind;
   for (std::size_t i = 0; i < behind_.size() && (i == 0 || Clock::now() < until); ++i) {
     inbox_.answer();
@@ -178,6 +179,8 @@ bool Worker::step_those_behind() {
     active_set_.erase(&task);
     std::erase(active_, &task);
   }
+  blocked_behind_ = blocked_;
+  blocked_ = blocked_ || blocked;
   return worked;
 }
 
