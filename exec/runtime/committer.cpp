@@ -16,7 +16,7 @@ constexpr Clock::duration kGapOfTask = std::chrono::milliseconds{1};
 // Queries come and go, and so do the topics that a worker writes to.
 constexpr std::chrono::hours kTopicsKept{1};
 constexpr std::chrono::minutes kTidyGap{1};
-// At most one part in so many of a worker's time goes into what commits begin with; beside those who catch up.
+// At most one part in so many of a worker's time goes into what commits begin with: usually, beside those who catch up.
 constexpr int kShare = 20, kShareBeside = 4;
 
 }  // namespace
@@ -61,13 +61,13 @@ Committer::Due Committer::due(const Activity& now) const {
 
 // From the beginning of one commit to that of the next, when input runs dry. Where commits are dear (on a broker, which
 // pays for each as well, and for each partition that it writes to), they pause for as long as they last; the longer,
-// the more tasks share one. Beside those who catch up, whose rows each commit takes as well, they hardly pause.
+// the more tasks share one. Beside those who catch up, of whom a commit may take some in, they hardly pause.
 Clock::duration Committer::gap(bool beside) const {
   const Clock::duration least = setup_.gap;
   if (least == Clock::duration{}) return least;
-  const Clock::duration longest = kLongestGap + static_cast<int>(took_of_) * kGapOfTask;
+  const Clock::duration longest = beside ? kLongestGapBeside : kLongestGap + static_cast<int>(took_of_) * kGapOfTask;
   const Clock::duration wanted = std::max(2 * took_, (beside ? kShareBeside : kShare) * began_for_);
-  return std::max(least, std::min(wanted, beside ? kLongestGapBeside : longest));
+  return std::max(least, std::min(wanted, longest));
 }
 
 std::optional<Committer::Failure> Committer::begin(Tasks tasks, const Waits& waits) {

@@ -16,7 +16,6 @@ constexpr std::chrono::milliseconds kIdleWait{200};
 constexpr std::chrono::milliseconds kBlockedWait{10};
 constexpr std::chrono::milliseconds kMoreWait{5};
 constexpr int kFetchesOfRound = 16;                  // at most in a round
-constexpr int kStepsOfRound = 8;                     // likewise
 constexpr std::chrono::milliseconds kBehindWait{2};  // those in front are not looked at meanwhile
 constexpr std::chrono::seconds kLive{1}, kLastCommitWait{10};
 // Records that wait for their tasks: of a worker, of an input.
@@ -197,7 +196,7 @@ std::chrono::milliseconds Worker::wait_at_most(std::chrono::milliseconds wait, b
   };
   if (resume_at_ > Clock::now()) return std::min(wait, until(resume_at_));
   if (worked || more_in_exchange_ || !restorer_->empty()) return milliseconds{0};
-  if (blocked_ || full_) wait = std::min(wait, kBlockedWait);
+  if (blocked_ || blocked_behind_ || full_) wait = std::min(wait, kBlockedWait);
   if (committer_->under_way() || !any_dirty()) return wait;
   if (!dry_) return milliseconds{0};
   if (more_known_) return std::min(wait, kMoreWait);
@@ -229,22 +228,17 @@ void Worker::work_round(bool& worked) {
   restore_some();
   if (!committer_->is_open() && Clock::now() >= resume_at_) revive();
   if (!committer_->is_open() || Clock::now() < resume_at_) return;
-  behind_.clear();
-  worked = !full_ && step_tasks();
-  // Beside those who catch up a round lasts: what has come in front is worked on in one.
-  for (int i = 1; i < kStepsOfRound && worked && !behind_.empty() && active_in_front_ > 0; ++i) step_tasks();
+  worked = !full_ && step_in_front();
   if (any_idle_clock_ && !full_) worked = step_idle() || worked;
   commit_if_due();  // what those in front have done does not wait for the others
-  if (full_ || those_behind_wait()) return;
-  const auto began = Clock::now();
-  worked = step_those_behind() || worked;
-  behind_again_ = Clock::now() + (Clock::now() - began);
+  if (!full_ && wait_of_those_behind().count() == 0) worked = step_those_behind() || worked;
 }
 
 // While rows come in front, those behind have half of the time at most: what answers clients wants to run as well.
-bool Worker::those_behind_wait() const {
+std::chrono::milliseconds Worker::wait_of_those_behind() const {
   const auto now = Clock::now();
-  return now < behind_again_ && now - arrived_in_front_ < kLive;
+  if (now >= behind_again_ || now - arrived_in_front_ >= kLive) return std::chrono::milliseconds{0};
+  return std::chrono::ceil<std::chrono::milliseconds>(behind_again_ - now);
 }
 
 bool Worker::poll_round(std::chrono::milliseconds wait) {
@@ -252,7 +246,7 @@ bool Worker::poll_round(std::chrono::milliseconds wait) {
   Status polled;
   if (feeds_->any_behind()) {
     polled = poll_in_front(arrived, more);
-    if (!those_behind_wait())
+    if (wait_of_those_behind().count() == 0)
       take_in(feeds_->poll_behind(environment_.batch_rows,
                                   arrived ? std::chrono::milliseconds{0} : std::min(wait, kBehindWait)),
               *feeds_, polled, arrived_behind);
@@ -278,8 +272,8 @@ bool Worker::poll_round(std::chrono::milliseconds wait) {
 
 Status Worker::poll_in_front(bool& arrived, bool& more) {
   auto polled = poll_all(*feeds_, arrived, more);
-  if (polled && !arrived && those_behind_wait()) {
-    polled = poll_feeds(*feeds_, std::chrono::ceil<std::chrono::milliseconds>(behind_again_ - Clock::now()), more);
+  if (const auto wait = wait_of_those_behind(); polled && !arrived && wait.count() > 0) {
+    polled = poll_feeds(*feeds_, wait, more);
     arrived = more;
   }
   if (arrived) arrived_in_front_ = Clock::now();

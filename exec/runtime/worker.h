@@ -141,7 +141,7 @@ class Worker {
   void work_round(bool& worked);
   bool poll_round(std::chrono::milliseconds wait);
   Status poll_in_front(bool& arrived, bool& more);
-  bool those_behind_wait() const;
+  std::chrono::milliseconds wait_of_those_behind() const;
   Status poll_all(Feeds& feeds, bool& arrived, bool& more);
   Status poll_feeds(Feeds& feeds, std::chrono::milliseconds wait, bool& arrived);
   void take_in(Result<std::optional<Fetch>> fetch, Feeds& feeds, Status& outcome, bool& arrived);
@@ -177,8 +177,10 @@ class Worker {
   Status subscribe(Task& task);
   void unsubscribe(Task& task);
   void activate(Task& task);
-  enum class Stepped : std::uint8_t { nothing, worked, blocked, held, failed };
+  /// paced: others may wait for what it has committed, too.
+  enum class Stepped : std::uint8_t { nothing, worked, blocked, paced, held, failed };
   Stepped step(Task& task);
+  bool step_in_front();
   bool step_tasks();
   bool step_idle();
   bool step_those_behind();
@@ -224,16 +226,16 @@ class Worker {
   std::vector<std::unique_ptr<Task>> tasks_;
   std::unordered_map<Name, Task*, Name::Hash> by_name_;  // of them
   std::vector<Task*> active_;                            // have or may have rows to work on
-  std::vector<Task*> behind_;                            // those of them that catch up, in this round
   std::unordered_map<const TaskInput*, Task*> owner_;
   std::unordered_set<Task*> active_set_, restoring_;
   std::vector<TaskInput*> takers_;
-  bool dry_ = false;                               // the last polls of those in front brought nothing
-  bool dry_behind_ = false;                        // nor did those of the others
-  bool more_known_ = false;                        // though the log is known to hold more for a dirty task
-  bool blocked_ = false, blocked_behind_ = false;  // some task waits for others: of all, of those who catch up
-  bool full_ = false;                              // as much as may be waits for the commit under way to end
-  bool more_in_exchange_ = false;                  // its last poll brought something
+  bool dry_ = false;         // the last polls of those in front brought nothing
+  bool dry_behind_ = false;  // nor did those of the others
+  bool more_known_ = false;  // though the log is known to hold more for a dirty task
+  bool blocked_ = false;
+  bool blocked_behind_ = false;    // somebody who catches up waits for what others commit
+  bool full_ = false;              // as much as may be waits for the commit under way to end
+  bool more_in_exchange_ = false;  // its last poll brought something
   std::size_t active_in_front_ = 0, turn_ = 0;
   Clock::time_point resume_at_{}, last_lag_look_{}, arrived_in_front_{}, behind_again_{};
   bool any_idle_clock_ = false;  // of tasks that were added

@@ -134,7 +134,6 @@ void Worker::fenced() {
   }
   restoring_.clear();
   active_.clear();
-  behind_.clear();
   active_set_.clear();
   active_in_front_ = 0;
   by_name_.clear();

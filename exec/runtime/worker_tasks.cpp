@@ -10,6 +10,7 @@ namespace {
 constexpr std::chrono::milliseconds kRestoreWait{5};
 constexpr std::chrono::milliseconds kLagLook{100};
 constexpr std::chrono::milliseconds kShareOfThoseBehind{4};  // of a round
+constexpr int kStepsOfRound = 8;                             // at most, of tasks in front
 
 }  // namespace
 
@@ -125,32 +126,39 @@ Worker::Stepped Worker::step(Task& task) {
     task_failed(task, stepped.error());
     return Stepped::failed;
   }
-  // Others may wait for what it has committed, too.
-  blocked_ = blocked_ || *stepped == Task::Step::paced;
   return *stepped == Task::Step::worked    ? Stepped::worked
          : *stepped == Task::Step::nothing ? Stepped::nothing
+         : *stepped == Task::Step::paced   ? Stepped::paced
                                            : Stepped::blocked;
+}
+
+// Beside those who catch up a round lasts: what has come in front is worked on in one.
+bool Worker::step_in_front() {
+  bool again = step_tasks();
+  const bool worked = again;
+  for (int i = 1; i < kStepsOfRound && again && active_in_front_ > 0 && feeds_->any_behind(); ++i) again = step_tasks();
+  return worked;
 }
 
 // One batch of every task in front that has one.
 bool Worker::step_tasks() {
   const bool apart = feeds_->any_behind();
+  std::size_t behind = 0;
   bool worked = false;
   blocked_ = false;
-  behind_.clear();
   active_in_front_ = 0;
   for (std::size_t i = 0; i < active_.size();) {
     inbox_.answer();
     Task& task = *active_[i];
     if (apart && catching_up(task)) {
-      behind_.push_back(&task);
+      ++behind;
       ++i;
       continue;
     }
     const Stepped stepped = step(task);
     if (stepped == Stepped::failed) return true;
     worked = worked || stepped == Stepped::worked;
-    blocked_ = blocked_ || stepped == Stepped::blocked;
+    blocked_ = blocked_ || stepped == Stepped::blocked || stepped == Stepped::paced;
     if (stepped == Stepped::nothing) {
       active_set_.erase(&task);
       active_[i] = active_.back();
@@ -159,28 +167,33 @@ bool Worker::step_tasks() {
       ++i;
     }
   }
-  active_in_front_ = active_.size() - behind_.size();
+  active_in_front_ = active_.size() - behind;
   return worked;
 }
 
 // Those that catch up get a share of the time.
 bool Worker::step_those_behind() {
+  blocked_behind_ = false;
+  if (!feeds_->any_behind()) return false;
+  std::vector<Task*> behind;
+  std::copy_if(active_.begin(), active_.end(), std::back_inserter(behind),
+               [&](Task* task) { return catching_up(*task); });
   bool worked = false;
-  const bool blocked = std::exchange(blocked_, false);
-  const auto until = Clock::now() + kShareOfThoseBehind;
-  for (std::size_t i = 0; i < behind_.size() && (i == 0 || Clock::now() < until); ++i) {
+  const auto began = Clock::now();
+  for (std::size_t i = 0; i < behind.size() && (i == 0 || Clock::now() - began < kShareOfThoseBehind); ++i) {
     inbox_.answer();
     std::this_thread::yield();  // those who answer clients come first, also where all cores are busy
-    Task& task = *behind_[++turn_ % behind_.size()];
+    Task& task = *behind[++turn_ % behind.size()];
     const Stepped stepped = step(task);
     if (stepped == Stepped::failed) return true;
     worked = worked || stepped == Stepped::worked;
+    blocked_behind_ = blocked_behind_ || stepped == Stepped::paced;
     if (stepped != Stepped::nothing) continue;
     active_set_.erase(&task);
     std::erase(active_, &task);
   }
-  blocked_behind_ = blocked_;
-  blocked_ = blocked_ || blocked;
+  const auto ended = Clock::now();
+  behind_again_ = ended + (ended - began);
   return worked;
 }
 
@@ -225,7 +238,6 @@ void Worker::remove_tasks(const Chosen& chosen) {
     restorer_->forget(task);
     if (restoring_.erase(&task) > 0) --task.run().restoring;
     std::erase(active_, &task);
-    std::erase(behind_, &task);
     active_set_.erase(&task);
     by_name_.erase(name_of(task));
     it = tasks_.erase(it);

@@ -11,7 +11,6 @@ import json
 import os
 import random
 import signal
-import subprocess
 import threading
 import time
 import unittest
@@ -20,7 +19,7 @@ from collections import defaultdict
 from asking import Asker
 from load import Load, Watch, produce_users, rows_sent, statements
 from model import differences
-from server import BROKER, Server, eventually, own_all_slots
+from server import BROKER, Server, broker, eventually, own_all_slots
 from topics import all_in_sync, fold, produce, read_committed
 
 KEYS = 60
@@ -28,9 +27,7 @@ SEED = int(os.environ.get("MILLRACE_FAULT_SEED", random.SystemRandom().randrange
 SECONDS = float(os.environ.get("MILLRACE_ANYWHERE_SECONDS", 60))
 RATE = int(os.environ.get("MILLRACE_ANYWHERE_RATE", 5000))
 MORE = dict(one.split("=", 1) for one in os.environ.get("MILLRACE_ANYWHERE_SETTINGS", "").split(",") if one)
-BROKERS = os.environ.get("MILLRACE_TEST_BROKER_DIR", "")
 NODES = BROKER.count(",") + 1
-HERE = os.path.dirname(os.path.abspath(__file__))
 STATEMENTS = """
 SET 'auto.offset.reset' = 'earliest';
 CREATE STREAM numbers (k STRING KEY, n BIGINT) WITH (kafka_topic = '{topic}', value_format = 'JSON', partitions = 6);
@@ -239,13 +236,10 @@ class AnywhereTest(unittest.TestCase):
         process.send_signal(signal.SIGSTOP)
         self.without(index, "SIGSTOP", began, lambda: process.send_signal(signal.SIGCONT))
 
-    def broker(self, verb, node):
-        subprocess.run([os.path.join(HERE, "../kafka/broker.sh"), verb, BROKERS, str(node)], check=True, timeout=150)
-
     def kill_broker(self, askers, also=None):
         eventually(all_in_sync, 120, "the replicas are in sync", 0.2)
         node, began = self.rng.randrange(1, NODES + 1), time.monotonic()
-        self.broker("kill", node)
+        broker("kill", node)
         if also:
             also(askers, what="kill -9 of a broker and a process")
         else:
@@ -253,7 +247,7 @@ class AnywhereTest(unittest.TestCase):
         self.flowing("while a broker is away")
         if not also:
             self.note("kill -9 of a broker", began)
-        self.broker("restart", node)
+        broker("restart", node)
 
     def kill_both(self, askers):
         self.kill_broker(askers, self.kill)

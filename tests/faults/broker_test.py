@@ -2,24 +2,16 @@
 run."""
 import os
 import random
-import subprocess
 import threading
 import time
 import unittest
 
 from proxy import CREATE_TOPICS, DELETE_TOPICS, DESCRIBE_CONFIGS, INIT_PRODUCER, in_front_of
 from scenario import Kafka, make_events
-from server import BROKER, Refused, Server, eventually
+from server import BROKER, BROKERS, Refused, Server, broker, eventually
 
 SEED = int(os.environ.get("MILLRACE_FAULT_SEED", random.SystemRandom().randrange(1 << 32)))
 PART = 20_000
-HERE = os.path.dirname(os.path.abspath(__file__))
-
-
-def broker(verb):
-    """kill or restart, of the broker that with_broker.sh started."""
-    subprocess.run([os.path.join(HERE, "../kafka/broker.sh"), verb, os.environ["MILLRACE_TEST_BROKER_DIR"], "1"],
-                   check=True, timeout=150)
 
 
 class BrokerTest(unittest.TestCase):
@@ -56,7 +48,7 @@ class BrokerTest(unittest.TestCase):
         self.assertIn("millrace: no Kafka broker answers at 127.0.0.1:1:", nowhere.log())
 
     def test_connections_that_break_while_it_starts(self):
-        proxies, address = in_front_of(os.environ["MILLRACE_TEST_BROKER_DIR"])
+        proxies, address = in_front_of(BROKERS)
         for proxy in proxies:
             self.addCleanup(proxy.close)
             proxy.lost = {CREATE_TOPICS, INIT_PRODUCER, DESCRIBE_CONFIGS}
@@ -72,7 +64,7 @@ class BrokerTest(unittest.TestCase):
 
     def behind_proxies(self, settings=None):
         """A server that comes to the broker through proxies, and these."""
-        proxies, address = in_front_of(os.environ["MILLRACE_TEST_BROKER_DIR"])
+        proxies, address = in_front_of(BROKERS)
         for proxy in proxies:
             self.addCleanup(proxy.close)
         name = f"slow{random.SystemRandom().randrange(1 << 40)}_"

@@ -3,7 +3,6 @@ die, connections are cut, held back and slowed down, and statements come and go;
 input alone says. On the broker of with_broker.sh (with three nodes best) where there is one, else embedded.
 
 MILLRACE_CHAOS_SECONDS is the time for faults (20), MILLRACE_FAULT_SEED repeats the choices of a run."""
-import glob
 import http.client
 import json
 import os
@@ -17,13 +16,11 @@ from collections import Counter, defaultdict
 
 from model import differences
 from proxy import ADD_OFFSETS, COMMIT_OFFSETS, END_TXN, PRODUCE, in_front_of
-from server import BROKER, Refused, Server, eventually
-from topics import produce, read_committed
+from server import BROKER, BROKERS, Refused, Server, broker, eventually
+from topics import produce
 
 SEED = int(os.environ.get("MILLRACE_FAULT_SEED", random.SystemRandom().randrange(1 << 32)))
 SECONDS = float(os.environ.get("MILLRACE_CHAOS_SECONDS", 20))
-BROKERS = os.environ.get("MILLRACE_TEST_BROKER_DIR", "")
-HERE = os.path.dirname(os.path.abspath(__file__))
 PARTITIONS, KEYS, GROUPS, BATCH = 4, 200, 50, 200
 WINDOW, GAP, WITHIN = 10_000, 300, 40
 FIRST, BEST, KINDS = 3, 10, 20
@@ -242,16 +239,13 @@ class ChaosTest(unittest.TestCase):
                 continue
         return []
 
-    def broker(self, verb, node):
-        subprocess.run([os.path.join(HERE, "../kafka/broker.sh"), verb, BROKERS, str(node)], check=True, timeout=150)
-
     def kill_broker(self):
         if self.nodes < 3:
             return
         node = self.rng.randrange(1, self.nodes + 1)
-        self.broker("kill", node)
+        broker("kill", node)
         time.sleep(self.rng.random() * 2)
-        self.broker("restart", node)
+        broker("restart", node)
         time.sleep(1)  # replicas catch up
 
     def end_broker(self):
@@ -259,8 +253,8 @@ class ChaosTest(unittest.TestCase):
         if self.nodes < 3:
             return
         node = self.rng.randrange(1, self.nodes + 1)
-        self.broker("end", node)
-        self.broker("restart", node)
+        broker("end", node)
+        broker("restart", node)
         time.sleep(1)
 
     def freeze_broker(self):

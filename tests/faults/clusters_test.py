@@ -9,14 +9,13 @@ import time
 import unittest
 from collections import Counter
 
-from server import BROKER, Refused, Server, eventually
+from server import BROKER, Refused, Server, broker, eventually
 from topics import fold, produce, read_committed
 
 OTHER = os.environ.get("MILLRACE_TEST_OTHER_BROKER", "")
 SEED = int(os.environ.get("MILLRACE_FAULT_SEED", random.SystemRandom().randrange(1 << 32)))
 ROWS = int(os.environ.get("MILLRACE_CLUSTER_ROWS", 30_000))
 KEYS = 300
-HERE = os.path.dirname(os.path.abspath(__file__))
 
 EARLY = {"auto.offset.reset": "earliest"}
 # `e` lies over there, `h` here; each is copied to the other side, as rows and as a table.
@@ -32,8 +31,7 @@ CREATE TABLE alone WITH (kafka_topic = 'alone{0}') AS SELECT k, COUNT(*) AS n FR
 
 
 def other_broker(verb):
-    subprocess.run([os.path.join(HERE, "../kafka/broker.sh"), verb, os.environ["MILLRACE_TEST_OTHER_BROKER_DIR"], "1"],
-                   check=True, timeout=150)
+    broker(verb, directory=os.environ["MILLRACE_TEST_OTHER_BROKER_DIR"])
 
 
 def rows_of(records, field):
@@ -67,8 +65,8 @@ class ClustersTest(unittest.TestCase):
         return keys, counts, sums, last
 
     def send(self, first, count, keys):
-        for topic, broker in (("e", OTHER), ("h", BROKER)):
-            produce(self.topic(topic), [f'{keys[i]}\t{{"id": {i}}}' for i in range(first, first + count)], broker)
+        for topic, address in (("e", OTHER), ("h", BROKER)):
+            produce(self.topic(topic), [f'{keys[i]}\t{{"id": {i}}}' for i in range(first, first + count)], address)
 
     def check_here(self, keys):
         """Exactly once, in order, whatever has happened."""

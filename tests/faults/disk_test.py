@@ -10,20 +10,14 @@ import time
 import unittest
 
 from scenario import Kafka, REPLICAS, make_events
-from server import BROKER, eventually
+from server import BROKER, BROKER_SH, broker, eventually
 from topics import all_in_sync, topics_of_brokers
 
 SEED = int(os.environ.get("MILLRACE_FAULT_SEED", random.SystemRandom().randrange(1 << 32)))
-BROKERS = os.environ["MILLRACE_TEST_BROKER_DIR"]
-BROKER_SH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../kafka/broker.sh")
 PART = 1000
 SERVICE = "disk_"
 # Those that are replaced all the time. Of the others nothing is ever removed, so that they are one segment for long.
 SHORT = {"segment.bytes": "16777216", "segment.ms": "600000", "min.cleanable.dirty.ratio": "0.1"}
-
-
-def broker(*words):
-    subprocess.run([BROKER_SH, words[0], BROKERS, *words[1:]], check=True, timeout=150)
 
 
 def settings_of_topics():
@@ -63,11 +57,11 @@ class DiskTest(unittest.TestCase):
         eventually(all_in_sync, 120, "all replicas are in sync", 0.2)
         worked = self.server.metric("query_rows_in_total")
         eventually(lambda: self.server.metric("query_rows_in_total") > worked, 60, "the queries work")
-        broker("kill", str(node))
+        broker("kill", node)
         time.sleep(self.rng.random())
         self.server.kill()
         time.sleep(self.rng.random() * 2)
-        broker("replace", str(node))
+        broker("replace", node)
         self.server.start()
         self.scenario.note(f"broker {node} is back with an empty disk, {self.sent} events sent")
 

@@ -1,17 +1,15 @@
 """Events at a steady rate for tests on Kafka, what queries over them must end with, and when results of each key came out."""
 import json
-import os
 import re
 import subprocess
 import threading
 import time
 
-from server import BROKER
+from server import BROKER, BROKER_SH
 from topics import produce
 
 KEYS, GROUPS, RANKS = 200, 50, 10
 WINDOW, GAP, FIRST_TIME = 10_000, 300, 1_000_000
-BROKER_SH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../kafka/broker.sh")
 QUICK = ["-X", "reconnect.backoff.max.ms=200", "-X", "topic.metadata.refresh.fast.interval.ms=100"]
 
 # A join with a table, windows behind a repartition, sessions, and what says of itself whether it is whole: n is 1, 2, 3 ... of

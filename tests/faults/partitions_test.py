@@ -1,7 +1,6 @@
 """Partitions that are added to topics of running queries, and records that somebody deletes, on the broker of
 with_broker.sh."""
 import json
-import os
 import random
 import subprocess
 import tempfile
@@ -10,14 +9,12 @@ import unittest
 from collections import Counter
 
 from push_test import Push
-from server import BROKER, Server, eventually
+from server import BROKER, BROKER_SH, Server, eventually
 from topics import produce
-
-HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def kafka(tool, *arguments):
-    subprocess.run([os.path.join(HERE, "../kafka/broker.sh"), "run", tool, "--bootstrap-server", BROKER, *arguments],
+    subprocess.run([BROKER_SH, "run", tool, "--bootstrap-server", BROKER, *arguments],
                    check=True, timeout=60, stdout=subprocess.DEVNULL)
 
 

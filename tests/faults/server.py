@@ -11,6 +11,8 @@ import time
 
 MILLRACE = os.environ.get("MILLRACE", "build/millrace")
 BROKER = os.environ.get("MILLRACE_TEST_BROKER", "")
+BROKERS = os.environ.get("MILLRACE_TEST_BROKER_DIR", "")
+BROKER_SH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../kafka/broker.sh")
 
 
 class Refused(Exception):
@@ -40,6 +42,11 @@ def eventually(check, seconds, what, pause=0.05):
             last = error
         time.sleep(pause)
     raise AssertionError(f"{what}: not within {seconds} s (last: {last!r})")
+
+
+def broker(verb, node=1, directory=BROKERS):
+    """What broker.sh does to one of the brokers that with_broker.sh started: kill, end, restart, replace."""
+    subprocess.run([BROKER_SH, verb, directory, str(node)], check=True, timeout=150)
 
 
 def own_all_slots(servers):

@@ -3,17 +3,15 @@ brokers of with_broker.sh. MILLRACE_FAULT_SEED repeats a run."""
 import os
 import random
 import signal
-import subprocess
 import threading
 import time
 import unittest
 
 from proxy import ADD_OFFSETS, COMMIT_OFFSETS, END_TXN, PRODUCE, in_front_of
 from scenario import Kafka, make_events
+from server import BROKERS, broker
 
 SEED = int(os.environ.get("MILLRACE_FAULT_SEED", random.SystemRandom().randrange(1 << 32)))
-BROKERS = os.environ["MILLRACE_TEST_BROKER_DIR"]
-HERE = os.path.dirname(os.path.abspath(__file__))
 PART = 2000
 
 
@@ -45,14 +43,11 @@ class StopTest(unittest.TestCase):
     def without_leaders(self):
         """Most brokers have died, the one that is left answers, but has no say."""
         for node in range(2, len(self.proxies) + 1):
-            self.broker("kill", node)
-
-    def broker(self, verb, node):
-        subprocess.run([os.path.join(HERE, "../kafka/broker.sh"), verb, BROKERS, str(node)], check=True, timeout=150)
+            broker("kill", node)
 
     def with_leaders(self):
         for node in range(2, len(self.proxies) + 1):
-            self.broker("restart", node)
+            broker("restart", node)
 
     def send(self):
         self.scenario.send(make_events(self.rng, PART, self.sent))

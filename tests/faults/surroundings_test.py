@@ -10,7 +10,7 @@ import tempfile
 import unittest
 
 from scenario import Embedded, make_events
-from server import Refused, Server, eventually
+from server import Refused, Server
 
 SEED = int(os.environ.get("MILLRACE_FAULT_SEED", random.SystemRandom().randrange(1 << 32)))
 

@@ -3,7 +3,6 @@ its slots over, and then goes on: nothing that it had begun may show in the resu
 import os
 import random
 import signal
-import time
 import unittest
 
 from scenario import Kafka, make_events
