@@ -88,9 +88,11 @@ class Reader {
   /// One past the last record that a committed reader can see, as far as this client can guess (refreshed by fetches;
   /// no round trip).
   virtual std::int64_t known_end(ReadHandle source) = 0;
-  /// True once the log has told that no committed records lie ahead of what poll() has given.
-  virtual bool ended(ReadHandle source) = 0;
-  /// Where the log has not told yet, asks it in the background; the answer ends a poll() under way.
+  /// True once the log has told that no committed records lie ahead of what poll() has given, and that this was so at
+  /// `since` or later.
+  virtual bool ended(ReadHandle source, Clock::time_point since) = 0;
+  bool ended(ReadHandle source) { return ended(source, Clock::time_point{}); }
+  /// Asks it in the background, as of now; the answer ends a poll() under way.
   virtual void ask_end(ReadHandle source) = 0;
   /// Ends a poll() under way in another thread. Any thread.
   virtual void wake() = 0;

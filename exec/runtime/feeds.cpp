@@ -282,7 +282,7 @@ void Feeds::deliver(Fetch&& fetch, std::vector<TaskInput*>& takers) {
   const std::int64_t begin = feed.position;
   feed.fresh = false;
   feed.position = std::max(feed.position, fetch.next_offset);
-  const auto arrival = std::make_shared<Arrival>(Arrival{.fetch = std::move(fetch)});
+  const auto arrival = std::make_shared<Arrival>(Arrival{.fetch = std::move(fetch), .read = Clock::now()});
   for (Member& member : feed.members) {
     TaskInput& input = *member.input;
     if (member.excluded) continue;
@@ -391,10 +391,10 @@ void Feeds::pause_if_full(Feed& feed) {
   }
 }
 
-bool Feeds::ended(const TaskInput& input) const {
+bool Feeds::ended(const TaskInput& input, Clock::time_point since) const {
   const Feed* feed = feed_of(input);
   if (feed == nullptr) return true;
-  return feed->source != kNoRead && input.accepted() >= feed->position && reader_of(*feed).ended(feed->source);
+  return feed->source != kNoRead && input.accepted() >= feed->position && reader_of(*feed).ended(feed->source, since);
 }
 
 void Feeds::ask_end(const TaskInput& input) {

@@ -53,8 +53,9 @@ class Feeds {
 
   /// Whether committed records lie in the log that `input` has not accepted, as far as the reader can guess.
   bool has_more(const TaskInput& input) const { return behind(input).value_or(1) > 0; }
-  /// True once the log has told that it holds nothing more for `input`.
-  bool ended(const TaskInput& input) const;
+  /// True once the log has told that it holds nothing more for `input`, and that this was so at `since`
+  /// or later.
+  bool ended(const TaskInput& input, Clock::time_point since = {}) const;
   /// Has the log asked about that; its answer ends a poll under way.
   void ask_end(const TaskInput& input);
   /// How many offsets lie between what `input` has accepted and the known end of its partition; absent: its partition

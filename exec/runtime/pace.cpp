@@ -77,6 +77,7 @@ std::size_t Pace::join(std::size_t subtopology, int partition, const void* worke
   set_elsewhere(members_[member], false);
   members_[member].worker = worker;
   members_[member].at = members_[member].committed = kUnknown;
+  members_[member].asked = 0;
   const MutexLock lock(mutex_);
   auto& [count, how] = workers_[worker];
   ++count;
@@ -91,6 +92,7 @@ void Pace::expect(std::size_t subtopology, int partition, bool here) {
   const bool elsewhere = !here && look_ != nullptr;
   if (elsewhere && member.elsewhere) return;  // what was told of it holds
   set_elsewhere(member, elsewhere);
+  member.known = member.committed_known = kAlways;
   member.at = member.committed = here || elsewhere ? kUnknown : kNothing;
 }
 
@@ -130,18 +132,33 @@ void Pace::leave(std::size_t member, bool returns) {
   const bool elsewhere = !returns && look_ != nullptr;
   const std::int64_t left_at = returns || elsewhere ? kUnknown : kNothing;
   set_elsewhere(members_[member], elsewhere);
-  members_[member].at = left_at;
+  is_at(member, left_at, Clock::time_point::max());
   if (members_[member].waits.exchange(false)) --waiting_;
-  has_committed(member, left_at);
+  has_committed(member, left_at, Clock::time_point::max());
   const MutexLock lock(mutex_);
   const auto found = workers_.find(worker);
   if (found != workers_.end() && --found->second.first == 0) workers_.erase(found);
 }
 
-void Pace::has_committed(std::size_t member, std::int64_t time) {
+void Pace::is_at(std::size_t member, std::int64_t time, Clock::time_point known) {
+  if (time == kNothing) members_[member].known = known.time_since_epoch().count();
+  members_[member].at = time;
+}
+
+void Pace::has_committed(std::size_t member, std::int64_t time, Clock::time_point known) {
   Member& mine = members_[member];
-  if (mine.committed.exchange(time) == time || waiting_ == 0) return;
-  wake_others(mine.worker);
+  const Clock::rep as_of = known.time_since_epoch().count();
+  const bool later = time == kNothing && mine.committed_known.exchange(as_of) != as_of;
+  const bool moved = mine.committed.exchange(time) != time;
+  if ((moved || later) && waiting_ > 0) wake_others(mine.worker);
+}
+
+/// Whether it still has nothing.
+void Pace::ask(Member& member, Clock::rep time, const void* worker) {
+  if (member.asked.exchange(time) >= time || member.worker == worker) return;
+  const MutexLock lock(mutex_);
+  const auto found = workers_.find(member.worker);
+  if (found != workers_.end() && found->second.second) found->second.second();
 }
 
 void Pace::wake_others(const void* worker) {
@@ -154,16 +171,21 @@ void Pace::wake_others(const void* worker) {
   }
 }
 
-std::int64_t Pace::limit(std::size_t member) const {
+std::int64_t Pace::limit(std::size_t member, Clock::time_point read, Clock::time_point last_read) {
   const void* worker = members_[member].worker;
   const std::int64_t now = shared() ? now_ms() : 0;
   if (shared() && now >= look_again_) look_();
+  const Clock::rep needed = read.time_since_epoch().count(), soon = last_read.time_since_epoch().count();
   std::int64_t last = kNothing;
   for (std::size_t i = 0; i < members_.size(); ++i) {
     if (i == member) continue;
-    const Member& other = members_[i];
+    Member& other = members_[i];
     if (other.elsewhere && now < other.ended_until) continue;
-    last = std::min(last, other.worker == worker ? other.at.load() : other.committed.load());
+    const bool near = other.worker == worker;
+    const std::int64_t time = near ? other.at : other.committed;
+    const Clock::rep known = near ? other.known : other.committed_known;
+    if (time == kNothing && known < soon) ask(other, soon, worker);
+    last = std::min(last, time == kNothing && known < needed ? kUnknown : time);
   }
   return reach(last);
 }

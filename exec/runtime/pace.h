@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "exec/log/log.h"
 #include "exec/runtime/layout.h"
 #include "parser/error/mutex.h"
 #include "planner/physical/plan.h"
@@ -54,19 +55,27 @@ class Pace {
   /// All of `elsewhere()` have been told.
   void looked();
 
-  /// The time of the member's next row.
-  void is_at(std::size_t member, std::int64_t time) { members_[member].at = time; }
+  /// The time of the member's next row. `known`: when it had nothing, of kNothing.
+  void is_at(std::size_t member, std::int64_t time, Clock::time_point known);
   /// What it did before this time is committed.
-  void has_committed(std::size_t member, std::int64_t time);
+  void has_committed(std::size_t member, std::int64_t time, Clock::time_point known);
   std::int64_t committed(std::size_t member) const { return members_[member].committed; }
-  /// It may take rows up to this time.
-  std::int64_t limit(std::size_t member) const;
+  /// When others have asked last whether it has nothing.
+  Clock::time_point asked(std::size_t member) const {
+    return Clock::time_point{Clock::duration{members_[member].asked}};
+  }
+  /// It may take rows up to this time, of those that were read at `read`: those who had nothing before that may have
+  /// got something since, and are asked. `last_read`: when the last of those behind these were read.
+  std::int64_t limit(std::size_t member, Clock::time_point read, Clock::time_point last_read);
   /// It cannot go on before the limit has moved: its worker is woken then.
   void waits(std::size_t member);
 
  private:
+  static constexpr Clock::rep kAlways = std::numeric_limits<Clock::rep>::max();
   struct Member {
     std::atomic<std::int64_t> at{kNothing}, committed{kNothing};
+    // When it had nothing, as it says and as is committed; when it has been asked.
+    std::atomic<Clock::rep> known{kAlways}, committed_known{kAlways}, asked{0};
     std::atomic<const void*> worker{nullptr};
     std::atomic<bool> waits{false};
     std::atomic<bool> elsewhere{false};
@@ -87,6 +96,7 @@ class Pace {
   std::int64_t reach(std::int64_t time) const;
   void set_elsewhere(Member& member, bool elsewhere);
   void wake_others(const void* worker);
+  void ask(Member& member, Clock::rep time, const void* worker);
 
   std::vector<Part> subtopologies_;
   std::vector<Rule> rules_;

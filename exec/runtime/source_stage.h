@@ -32,6 +32,7 @@ class SharedDecoders;
 /// What a reader brought, for all inputs that take it, with what was decoded of it for several of them. Of one thread.
 struct Arrival {
   Fetch fetch;
+  Clock::time_point read{};  // when it was brought; what it holds was committed before
   std::size_t takers = 0;
   struct Decoded {
     std::uint64_t version;  // of the decoder that made it

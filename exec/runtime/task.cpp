@@ -187,7 +187,7 @@ Result<TaskInput*> Task::choose_broadcast(const HasMore& has_more, bool& blocked
       rows = input->head_rows();
       return input.get();
     }
-    blocked = blocked || input->waits_for_schema() || has_more(*input);
+    blocked = blocked || input->waits_for_schema() || has_more(*input, rows_read());
   }
   return nullptr;
 }
@@ -199,7 +199,7 @@ Result<TaskInput*> Task::choose_unready(const HasMore& has_more, bool& blocked, 
     if (auto loaded = load_head(*input); !loaded) return loaded.error();
     rows = input->has_head() ? input->rows_under(*input->ready_at()) : 0;
     if (rows > 0) return input.get();
-    if (!input->has_head() && (input->waits_for_schema() || has_more(*input)) &&
+    if (!input->has_head() && (input->waits_for_schema() || has_more(*input, {})) &&
         input->consumed() < *input->ready_at()) {
       blocked = true;
       continue;
@@ -219,21 +219,42 @@ Result<TaskInput*> Task::choose(const HasMore& has_more, bool& blocked, std::siz
   for (auto& input : inputs_) {
     if (input->broadcast()) continue;
     if (auto loaded = load_head(*input); !loaded) return loaded.error();
-    if (!input->has_head()) {
-      const bool matters = inputs_.size() > 1 || pace_ != nullptr;
-      blocked = blocked || input->waits_for_schema() || (matters && !input->at_end() && has_more(*input));
-      continue;
-    }
+    if (!input->has_head()) continue;
     const bool first = best == nullptr || input->head_time() < best->head_time() ||
                        (input->head_time() == best->head_time() && input->rank() < best->rank());
     if (first) best = input.get();
   }
+  blocked = wait_for_rest(has_more, best);
   if (best == nullptr || blocked) return nullptr;
   rows = best->head_rows();
   for (auto& input : inputs_)
     if (input.get() != best && !input->broadcast() && input->has_head())
       rows = std::min(rows, best->rows_before(input->head_time(), input->rank()));
   return best;
+}
+
+/// Whether an input that has nothing may still get what comes first. What was committed before the next rows were read
+/// goes by its time; those that are read behind them are asked for ahead.
+bool Task::wait_for_rest(const HasMore& has_more, const TaskInput* next) const {
+  if (inputs_.size() == 1 && pace_ == nullptr) return !next && inputs_.front()->waits_for_schema();
+  const Clock::time_point asked = pace_ != nullptr ? pace_->asked(pace_member_) : Clock::time_point{};
+  const Clock::time_point since = next ? std::max(asked, next->read()) : asked;
+  bool wait = false;
+  for (const auto& input : inputs_) {
+    if (input->broadcast() || input->has_head()) continue;
+    const bool more = input->waits_for_schema() || (!input->at_end() && has_more(*input, since));
+    if (!more && next && next->last_read() > since && !input->at_end()) has_more(*input, next->last_read());
+    wait = wait || more;
+  }
+  return wait;
+}
+
+/// When the rows were read that may be next.
+Clock::time_point Task::rows_read() const {
+  Clock::time_point read{};
+  for (const auto& input : inputs_)
+    if (!input->broadcast() && (input->has_head() || input->has_queued())) read = std::max(read, input->read());
+  return read;
 }
 
 void Task::join_pace() {
@@ -249,22 +270,24 @@ void Task::join_pace() {
 /// Tells the time of its next row, if that is known: while more is on its way, what was told before still holds.
 void Task::tell_pace(const HasMore& has_more) {
   std::int64_t next = Pace::kNothing;
+  const Clock::time_point asked = pace_->asked(pace_member_);
   for (const auto& input : inputs_) {
     if (!keeps_pace(*input)) continue;
     if (input->has_head()) {
       next = std::min(next, input->head_time());
-    } else if (input->waits_for_schema() || (!input->at_end() && has_more(*input))) {
+    } else if (input->waits_for_schema() || (!input->at_end() && has_more(*input, asked))) {
       return;
     }
   }
-  tell_pace(next);
+  tell_pace(next, asked);
 }
 
-void Task::tell_pace(std::int64_t time) {
+void Task::tell_pace(std::int64_t time, Clock::time_point known) {
   if (time != Pace::kNothing) last_told_ = time;
   told_ = time;
-  pace_->is_at(pace_member_, time);
-  if (!dirty_ && committing_.sequence == 0) pace_->has_committed(pace_member_, time);
+  known_ = known;
+  pace_->is_at(pace_member_, time, known);
+  if (!dirty_ && committing_.sequence == 0) pace_->has_committed(pace_member_, time, known);
 }
 
 void Task::arrived() {
@@ -282,10 +305,11 @@ bool Task::untold() const {
 
 std::size_t Task::paced_rows(const TaskInput& input, std::size_t rows) {
   constexpr int kAnyRank = std::numeric_limits<int>::max();
-  std::size_t allowed = input.rows_before(pace_->limit(pace_member_), kAnyRank);
+  const auto limit = [&] { return pace_->limit(pace_member_, input.read(), input.last_read()); };
+  std::size_t allowed = input.rows_before(limit(), kAnyRank);
   if (allowed == 0) {
     pace_->waits(pace_member_);  // from here on it is woken
-    allowed = input.rows_before(pace_->limit(pace_member_), kAnyRank);
+    allowed = input.rows_before(limit(), kAnyRank);
   }
   return std::min(rows, allowed);
 }
@@ -411,6 +435,7 @@ Status Task::write_commit() {
   for (LateSink& late : late_sinks_) late.stage->begin_commit();
   committing_ = now();
   told_at_commit_ = told_;
+  known_at_commit_ = known_;
   dirty_ = false;
   if (environment_.slots_topic.empty()) return {};
   auto topic = environment_.writer->topic(environment_.slots_topic);
@@ -449,7 +474,8 @@ void Task::commit_done(const std::vector<Writer::Appended>& appended) {
   committing_ = {};
   for (auto& input : inputs_)
     if (!input->broadcast()) input->be_strict();
-  if (pace_ != nullptr) pace_->has_committed(pace_member_, dirty_ ? told_at_commit_ : told_);
+  if (pace_ != nullptr)
+    pace_->has_committed(pace_member_, dirty_ ? told_at_commit_ : told_, dirty_ ? known_at_commit_ : known_);
 }
 
 Status Task::roll_back() {
@@ -465,7 +491,8 @@ Status Task::roll_back() {
   committing_ = {};
   if (pace_ != nullptr) {
     told_ = pace_->committed(pace_member_);
-    pace_->is_at(pace_member_, told_);
+    known_ = {};
+    pace_->is_at(pace_member_, told_, known_);
   }
   restore_idle_clock();
   return contained([&] { return pipeline_->load(committed_.operators); });

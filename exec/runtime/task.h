@@ -72,7 +72,8 @@ class Task final : private TaskContext, private Emitter {
   IndexedRows* find_index(std::string_view name) const;
 
   /// True when the log holds records for this input that are not fetched yet (KIP-695).
-  using HasMore = std::function<bool(const TaskInput&)>;
+  /// Knows it as of `since`.
+  using HasMore = std::function<bool(const TaskInput&, Clock::time_point since)>;
   enum class Step : std::uint8_t { nothing, worked, blocked, paced };  // paced: others have to come further first
   /// Gives one batch to the operators, if it is known which one is next.
   Result<Step> step(const HasMore& has_more);
@@ -83,6 +84,8 @@ class Task final : private TaskContext, private Emitter {
     const std::int64_t now = wall_clock_ms();
     return (idle_ && idle_->due(now)) || clock_due(now);
   }
+  /// Others want to know whether it still has nothing, which a step() tells.
+  bool asked() const { return pace_ != nullptr && told_ == Pace::kNothing && pace_->asked(pace_member_) > known_; }
   /// An input has got something.
   void arrived();
   /// Other processes wait for its place in time, and the log does not know it: it is to be marked dirty.
@@ -128,12 +131,14 @@ class Task final : private TaskContext, private Emitter {
   Result<TaskInput*> choose(const HasMore& has_more, bool& blocked, std::size_t& rows);
   Result<TaskInput*> choose_broadcast(const HasMore& has_more, bool& blocked, std::size_t& rows);
   Result<TaskInput*> choose_unready(const HasMore& has_more, bool& blocked, std::size_t& rows);
+  bool wait_for_rest(const HasMore& has_more, const TaskInput* next) const;
+  Clock::time_point rows_read() const;
   void join_pace();
   bool keeps_pace(const TaskInput& input) const {
     return pace_ != nullptr && !input.broadcast() && !input.ready_at() && (all_keep_pace_ || !input.internal());
   }
   void tell_pace(const HasMore& has_more);
-  void tell_pace(std::int64_t time);
+  void tell_pace(std::int64_t time, Clock::time_point known = {});
   std::size_t paced_rows(const TaskInput& input, std::size_t rows);
   Status give(TaskInput& input, std::size_t rows);
   Status give_whole(TaskInput& input, std::size_t rows);
@@ -193,6 +198,7 @@ class Task final : private TaskContext, private Emitter {
   bool goes_by_clock_ = false;  // an operator does something at certain times of day
   std::size_t pace_member_ = 0;
   std::int64_t told_ = Pace::kUnknown, told_at_commit_ = Pace::kUnknown;  // where it is
+  Clock::time_point known_{}, known_at_commit_{};                         // when it had nothing, where it has told so
   std::int64_t last_told_ = Pace::kUnknown;                               // while it had rows
   std::optional<std::int64_t> lag_ = 0;
   std::size_t at_once_;  // rows that take no longer than others on the worker may wait, as far as it is known

@@ -47,7 +47,7 @@ void TaskInput::bridge(const std::shared_ptr<const Arrival>& arrival, std::size_
   both.owner = std::make_shared<std::pair<std::shared_ptr<const Arrival>, std::shared_ptr<const Arrival>>>(last.arrival,
                                                                                                            arrival);
   if (--last.end == last.at) queue_.pop_back();
-  queue_.push_back({std::make_shared<Arrival>(Arrival{.fetch = std::move(both)}), 0, 2});
+  queue_.push_back({std::make_shared<Arrival>(Arrival{.fetch = std::move(both), .read = arrival->read}), 0, 2});
   ++queued_;
 }
 
@@ -163,6 +163,7 @@ void TaskInput::use(Piece& piece, std::size_t count) {
   queued_ -= count;
   const bool used_up = piece.at == piece.end;
   const auto& records = piece.arrival->fetch.records;
+  head_read_ = piece.arrival->read;
   if (!internal_) head_witness_ = witness_of(records[piece.at - 1]);
   head_next_ =
       used_up && piece.end == records.size() ? piece.arrival->fetch.next_offset : records[piece.at - 1].offset + 1;

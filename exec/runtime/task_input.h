@@ -87,6 +87,9 @@ class TaskInput {
   bool head_is_time() const { return time_.has_value(); }
   /// Takes that in. Gives how far all of them have come, when that has moved.
   std::optional<std::int64_t> take_time();
+  /// When the head was read, or else what is to become it; the last that was.
+  Clock::time_point read() const { return has_head() || queue_.empty() ? head_read_ : queue_.front().arrival->read; }
+  Clock::time_point last_read() const { return queue_.empty() ? head_read_ : queue_.back().arrival->read; }
   /// There is no head because a schema that the next records name is still being fetched.
   bool waits_for_schema() const { return waits_for_schema_; }
   std::int64_t head_time() const { return time_ ? time_->time : (*head_.front().timestamps)[at_]; }
@@ -146,6 +149,7 @@ class TaskInput {
   bool proven_ = true;
   Witness witness_, head_witness_;  // of what is consumed; once the head is used up
   std::int64_t head_next_ = 0;      // consumed offset once the head is used up
+  Clock::time_point head_read_{};
 };
 
 }  // namespace millrace::inline exec

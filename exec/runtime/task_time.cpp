@@ -86,7 +86,7 @@ Result<bool> Task::step_idle(const HasMore& has_more) {
     }
     if (!idle_ || !idle_->due(now)) return false;
     for (const auto& input : inputs_) {
-      if (!input->has_head() && !input->has_queued() && !input->waits_for_schema() && !has_more(*input)) continue;
+      if (!input->has_head() && !input->has_queued() && !input->waits_for_schema() && !has_more(*input, {})) continue;
       idle_->busy(now);
       return false;
     }

@@ -232,6 +232,7 @@ void Worker::work_round(bool& worked) {
   if (any_idle_clock_ && !full_) worked = step_idle() || worked;
   commit_if_due();  // what those in front have done does not wait for the others
   if (!full_ && wait_of_those_behind().count() == 0) worked = step_those_behind() || worked;
+  if (!full_) worked = answer_asked() || worked;
 }
 
 // While rows come in front, those behind have half of the time at most: what answers clients wants to run as well.

@@ -180,6 +180,7 @@ class Worker {
   /// paced: others may wait for what it has committed, too.
   enum class Stepped : std::uint8_t { nothing, worked, blocked, paced, held, failed };
   Stepped step(Task& task);
+  bool answer_asked();
   bool step_in_front();
   bool step_tasks();
   bool step_idle();

@@ -48,7 +48,8 @@ bool Worker::step_idle() {
   for (const auto& task : tasks_) {
     const QueryRun& run = task->run();
     if (!task->has_idle_clock() || run.paused || run.failed || run.held || restoring_.contains(task.get())) continue;
-    const auto stepped = task->step_idle([this](const TaskInput& input) { return feeds_of(input).has_more(input); });
+    const auto stepped = task->step_idle(
+        [this](const TaskInput& input, Clock::time_point /*since*/) { return feeds_of(input).has_more(input); });
     if (!stepped) {
       task_failed(*task, stepped.error());
       return true;
@@ -116,9 +117,9 @@ Worker::Stepped Worker::step(Task& task) {
   if (task.run().failed || task.run().paused) return Stepped::nothing;
   if (task.run().held) return Stepped::held;
   working_on_.store(&task.run(), std::memory_order_relaxed);
-  auto stepped = task.step([&](const TaskInput& input) {
+  auto stepped = task.step([&](const TaskInput& input, Clock::time_point since) {
     Feeds& feeds = feeds_of(input);
-    if (feeds.ended(input)) return false;
+    if (feeds.ended(input, since)) return false;
     feeds.ask_end(input);
     return true;
   });
@@ -130,6 +131,22 @@ Worker::Stepped Worker::step(Task& task) {
          : *stepped == Task::Step::nothing ? Stepped::nothing
          : *stepped == Task::Step::paced   ? Stepped::paced
                                            : Stepped::blocked;
+}
+
+// Has those tell what they have whom others wait for. True: somebody has.
+bool Worker::answer_asked() {
+  bool answered = false;
+  for (std::size_t i = 0; i < tasks_.size(); ++i) {
+    Task& task = *tasks_[i];
+    if (!task.asked() || task.run().failed || task.run().paused || task.run().held) continue;
+    if (step(task) == Stepped::failed) return true;
+    if (task.asked()) {
+      activate(task);  // the log has to be asked first
+    } else {
+      answered = true;
+    }
+  }
+  return answered;
 }
 
 // Beside those who catch up a round lasts: what has come in front is worked on in one.

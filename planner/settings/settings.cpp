@@ -50,7 +50,7 @@ const std::vector<Setting> kOtherSettings = {
      {},
      {},
      {},
-     "a task always waits for inputs that the log has committed records for"},
+     "a task always waits for what was committed before its next row was read"},
     {"buffered.records.per.partition",
      kInteger,
      kQuery,

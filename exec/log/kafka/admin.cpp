@@ -567,6 +567,14 @@ Result<std::int64_t> Admin::committed_end(const TopicPartition& partition, std::
                   fmt::format("ask for the end of topic '{}' partition {}", partition.topic, partition.partition));
 }
 
+std::vector<std::optional<std::int64_t>> Admin::committed_ends(std::span<const TopicPartition> partitions) {
+  std::vector<std::optional<std::int64_t>> ends(partitions.size());
+  const auto asked = ask_offsets(committed_.get(), partitions, RD_KAFKA_OFFSET_END, *ending_);
+  for (std::size_t i = 0; i < asked.size(); ++i)
+    if (asked[i] >= 0) ends[i] = asked[i];
+  return ends;
+}
+
 Result<std::string> Admin::cluster_id() {
   char* id = rd_kafka_clusterid(uncommitted_.get(), static_cast<int>(ending_->bound(kRequestTimeout).count()));
   if (id == nullptr) return external_error("Kafka: the cluster has not told its id");

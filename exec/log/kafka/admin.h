@@ -41,6 +41,8 @@ class Admin {
   Result<std::vector<Log::Bounds>> bounds_of(std::span<const TopicPartition> partitions, bool committed);
   /// The end for a committed reader of a partition that exists. One round trip.
   Result<std::int64_t> committed_end(const TopicPartition& partition, std::chrono::milliseconds wait);
+  /// Of several, in one round trip to each leader; absent where that did not tell.
+  std::vector<std::optional<std::int64_t>> committed_ends(std::span<const TopicPartition> partitions);
   /// A topic that does not exist is a user error.
   Result<int> partition_count(const std::string& topic);
   /// 0: there is no such topic. Many in one round trip.

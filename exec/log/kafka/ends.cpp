@@ -1,11 +1,15 @@
 #include "exec/log/kafka/ends.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "parser/error/mutex.h"
+
 namespace millrace::inline exec::kafka {
 namespace {
 
-constexpr std::chrono::milliseconds kAnswerWait{1000};
-constexpr std::chrono::milliseconds kRest{50};  // after the log did not answer
+constexpr std::chrono::milliseconds kAnswerWait{200};  // beyond which nobody else is to wait
+constexpr std::chrono::milliseconds kRest{500};        // after a partition's leader did not answer
 
 }  // namespace
 
@@ -25,18 +29,55 @@ void EndAsker::ask(Question question) {
   event_.notify_one();
 }
 
+/// Partitions whose leaders do not answer are asked for one by one, so that nobody else waits for them.
+std::vector<EndAsker::Question> EndAsker::take_due() {
+  std::vector<Question> due, rest;
+  for (Question& question : questions_)
+    (silent_.contains(question.partition) ? rest : due).push_back(std::move(question));
+  if (due.empty()) {
+    const auto now = Clock::now();
+    const auto found = std::find_if(rest.begin(), rest.end(),
+                                    [&](const Question& question) { return silent_.at(question.partition) <= now; });
+    if (found != rest.end()) {
+      due.push_back(std::move(*found));
+      rest.erase(found);
+    }
+  }
+  questions_ = std::move(rest);
+  return due;
+}
+
+void EndAsker::answer(const std::vector<Question>& questions) {
+  std::vector<TopicPartition> partitions;
+  for (const Question& question : questions) partitions.push_back(question.partition);
+  std::vector<std::optional<std::int64_t>> ends(questions.size());
+  if (questions.size() > 1) ends = admin_.committed_ends(partitions);
+  for (std::size_t i = 0; i < questions.size(); ++i) {
+    const TopicPartition& partition = partitions[i];
+    if (!ends[i])
+      if (const auto end = admin_.committed_end(partition, kAnswerWait)) ends[i] = *end;
+    if (ends[i]) {
+      silent_.erase(partition);
+    } else {
+      silent_[partition] = Clock::now() + kRest;
+    }
+    answer_(questions[i], ends[i]);
+  }
+}
+
 void EndAsker::run() {
   MutexLock lock(mutex_);
   while (true) {
     event_.wait(lock, [&]() REQUIRES(mutex_) { return stopping_ || !questions_.empty(); });
     if (stopping_) return;
-    const Question question = std::move(questions_.front());
-    questions_.pop_front();
+    const std::vector<Question> due = take_due();
+    if (due.empty()) {
+      event_.wait_for(lock, kRest);
+      continue;
+    }
     lock.unlock();
-    const auto end = admin_.committed_end(question.partition, kAnswerWait);
-    answer_(question, end ? std::optional(*end) : std::nullopt);
+    answer(due);
     lock.lock();
-    if (!end) event_.wait_for(lock, kRest, [&]() REQUIRES(mutex_) { return stopping_; });
   }
 }
 

@@ -2,10 +2,11 @@
 
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <functional>
+#include <map>
 #include <optional>
 #include <thread>
+#include <vector>
 
 #include "exec/log/kafka/admin.h"
 #include "exec/log/log.h"
@@ -21,6 +22,7 @@ class EndAsker {
     ReadHandle source = kNoRead;
     TopicPartition partition;
     std::int64_t position = 0;  // of the one who asks
+    Clock::time_point time{};   // likewise
   };
   /// Absent: the log did not answer. Called on the thread of its own.
   using Answer = std::function<void(const Question& question, std::optional<std::int64_t> end)>;
@@ -31,13 +33,16 @@ class EndAsker {
 
  private:
   void run();
+  std::vector<Question> take_due() REQUIRES(mutex_);
+  void answer(const std::vector<Question>& questions);
 
   Admin& admin_;
   const Answer answer_;
   Mutex mutex_;
   std::condition_variable event_;
-  std::deque<Question> questions_ GUARDED_BY(mutex_);
+  std::vector<Question> questions_ GUARDED_BY(mutex_);
   bool stopping_ GUARDED_BY(mutex_) = false;
+  std::map<TopicPartition, Clock::time_point> silent_;  // when to ask again; of the thread
   std::thread thread_;
 };
 

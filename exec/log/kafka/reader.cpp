@@ -70,7 +70,8 @@ struct KafkaReader::Line {
   bool woken GUARDED_BY(mutex) = false;
   struct Answer {
     ReadHandle source;
-    std::int64_t position;              // where the one who asked stood
+    std::int64_t position;  // where the one who asked stood
+    Clock::time_point asked;
     std::optional<std::int64_t> end{};  // absent: the log did not answer
   };
   std::vector<Answer> answers GUARDED_BY(mutex);  // about ends, not looked at yet
@@ -104,6 +105,7 @@ struct KafkaReader::Source {
   std::int64_t told = 0;      // next offset as poll() has told it
   std::int64_t end = 0;       // for committed readers, as the log told when asked at `asked_at`
   std::int64_t asked_at = 0;  // position
+  Clock::time_point asked{};
   std::int64_t skipped = 0;
   std::size_t run_bytes = 0;       // handed out since the queue was found empty
   std::size_t unwoken_bytes = 0;   // handed out since librdkafka was last woken
@@ -286,7 +288,7 @@ Result<KafkaReader::Side*> KafkaReader::side_of(kafka::Cluster& cluster) {
   auto client = make_client(cluster, share);
   if (!client) return client.error();
   auto answer = [line = line_.get()](const kafka::EndAsker::Question& asked, std::optional<std::int64_t> end) {
-    line->answer({asked.source, asked.position, end});
+    line->answer({asked.source, asked.position, asked.time, end});
   };
   auto ends = std::make_unique<kafka::EndAsker>(cluster.admin(), std::move(answer));
   sides_.push_back(std::make_unique<Side>(Side{cluster, &share, std::move(*client), std::move(ends)}));
@@ -420,21 +422,23 @@ std::int64_t KafkaReader::known_end(ReadHandle source) {
 }
 
 // A response that brings records does not tell where the committed ones end; the empty one after it does (a partition's
-// end is reported once), but may wait for records first. Until then only the log knows.
-bool KafkaReader::ended(ReadHandle source) {
+// end is reported once), but may wait for records first. Until then only the log knows. When the broker sent what has
+// come is not known either.
+bool KafkaReader::ended(ReadHandle source, Clock::time_point since) {
   take_answers();
   const Source* found = find(source);
   if (!found) return true;
   if (rd_kafka_queue_length(found->queue.get()) > 0 || found->position < found->end) return false;
-  return found->at_end || found->asked_at == found->position;
+  return (found->asked_at == found->position && found->asked >= since) ||
+         (found->at_end && since == Clock::time_point{});
 }
 
 void KafkaReader::ask_end(ReadHandle source) {
   Source* found = find(source);
   // Up to a known end records come, or the report that markers and gaps end there.
-  if (!found || ended(source) || found->position < found->end || found->asking) return;
+  if (!found || found->position < found->end || found->asking) return;
   found->asking = true;
-  found->side->ends->ask({source, {found->topic_name, found->name.partition}, found->position});
+  found->side->ends->ask({source, {found->topic_name, found->name.partition}, found->position, Clock::now()});
 }
 
 void KafkaReader::take_answers() {
@@ -451,6 +455,7 @@ void KafkaReader::take_answers() {
     if (!answer.end) continue;
     source->end = *answer.end;
     source->asked_at = answer.position;
+    source->asked = answer.asked;
   }
 }
 

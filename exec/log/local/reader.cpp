@@ -153,7 +153,7 @@ std::int64_t LocalReader::known_end(ReadHandle source) {
   return found ? found->partition->end : 0;
 }
 
-bool LocalReader::ended(ReadHandle source) {
+bool LocalReader::ended(ReadHandle source, Clock::time_point /*since*/) {
   const MutexLock lock(log_.mutex());
   const Source* found = find(source);
   return !found || found->told >= found->partition->end;

@@ -24,7 +24,7 @@ class LocalReader final : public Reader {
   void resume(ReadHandle source) override;
   Result<std::optional<Fetch>> poll(std::size_t max_records, std::chrono::milliseconds wait) override;
   std::int64_t known_end(ReadHandle source) override;
-  bool ended(ReadHandle source) override;
+  bool ended(ReadHandle source, Clock::time_point since) override;
   void ask_end(ReadHandle) override {}
   ReadHandle at_fault() const override { return at_fault_; }
   std::int64_t skipped(ReadHandle source) const override;

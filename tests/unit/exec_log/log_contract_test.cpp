@@ -493,6 +493,30 @@ TEST_P(LogContract, AReaderKnowsWhenItHasEverything) {
   }
 }
 
+// What the log has told before counts for what was committed before.
+TEST_P(LogContract, AReaderThatHadEverythingMayHaveToAskAgain) {
+  const std::string name = topic("again");
+  auto out = writer("w");
+  const auto handle = *out->topic(name);
+  auto from = reader();
+  const ReadHandle source = *from->add({name, 0}, kOffsetBeginning);
+  for (int round = 0; round < 5; ++round) {
+    const auto give_up = Clock::now() + 30s;
+    while (!from->ended(source) && Clock::now() < give_up) static_cast<void>(from->poll(100, 100ms).has_value());
+    ASSERT_TRUE(out->append(handle, 0, "k", "v", RecordTime{round}));
+    commit(*out);
+    const auto since = Clock::now();
+    std::size_t seen = 0;
+    while (!from->ended(source, since) && Clock::now() < give_up) {
+      from->ask_end(source);
+      const auto fetch = from->poll(100, 100ms);
+      if (fetch && *fetch) seen += (*fetch)->records.size();
+    }
+    EXPECT_TRUE(from->ended(source, since));
+    EXPECT_EQ(seen, 1U) << round;
+  }
+}
+
 TEST_P(LogContract, AReaderToTheEndReadsOneStretchAfterAnother) {
   const std::string name = topic("stretches", 2);
   auto out = writer("w");

@@ -79,10 +79,10 @@ class FaultyLog final : public Log {
       return std::optional<Fetch>{};
     }
     std::int64_t known_end(ReadHandle source) override { return inner_->known_end(source); }
-    bool ended(ReadHandle source) override {
+    bool ended(ReadHandle source, Clock::time_point since) override {
       const bool behind =
           std::any_of(behind_.begin(), behind_.end(), [&](const Fetch& fetch) { return fetch.source == source; });
-      return !behind && inner_->ended(source);
+      return !behind && inner_->ended(source, since);
     }
     void ask_end(ReadHandle source) override { inner_->ask_end(source); }
     void wake() override { inner_->wake(); }

@@ -7,6 +7,9 @@
 namespace millrace::runtime_test {
 namespace {
 
+using namespace std::chrono_literals;
+using Time = Clock::time_point;
+
 NodePtr windowed(NodePtr input, WindowSpec window) {
   AggregateNode node;
   node.input = std::move(input);
@@ -37,23 +40,23 @@ TEST(Pace, NobodyGoesFurtherThanTheWindowOfTheLast) {
   EXPECT_EQ(moved.pace->inputs(1), Pace::Inputs::none);
   int here = 0;
   const std::size_t a = moved.pace->join(0, 0, &here, {});
-  EXPECT_EQ(moved.pace->limit(a), Pace::kNothing);  // alone in this process
+  EXPECT_EQ(moved.pace->limit(a, Time{}, Time{}), Pace::kNothing);  // alone in this process
   const std::size_t b = moved.pace->join(0, 1, &here, {});
-  EXPECT_EQ(moved.pace->limit(a), Pace::kUnknown);
-  moved.pace->is_at(b, 250);
-  EXPECT_EQ(moved.pace->limit(a), 309);
-  moved.pace->is_at(b, 299);
-  EXPECT_EQ(moved.pace->limit(a), 309);
-  moved.pace->is_at(b, 300);
-  EXPECT_EQ(moved.pace->limit(a), 409);
-  moved.pace->is_at(b, Pace::kNothing);
-  EXPECT_EQ(moved.pace->limit(a), Pace::kNothing);
-  moved.pace->is_at(b, 0);
-  EXPECT_EQ(moved.pace->limit(a), 109);
+  EXPECT_EQ(moved.pace->limit(a, Time{}, Time{}), Pace::kUnknown);
+  moved.pace->is_at(b, 250, {});
+  EXPECT_EQ(moved.pace->limit(a, Time{}, Time{}), 309);
+  moved.pace->is_at(b, 299, {});
+  EXPECT_EQ(moved.pace->limit(a, Time{}, Time{}), 309);
+  moved.pace->is_at(b, 300, {});
+  EXPECT_EQ(moved.pace->limit(a, Time{}, Time{}), 409);
+  moved.pace->is_at(b, Pace::kNothing, {});
+  EXPECT_EQ(moved.pace->limit(a, Time{}, Time{}), Pace::kNothing);
+  moved.pace->is_at(b, 0, {});
+  EXPECT_EQ(moved.pace->limit(a, Time{}, Time{}), 109);
   moved.pace->leave(b, false);
-  EXPECT_EQ(moved.pace->limit(a), Pace::kNothing);
+  EXPECT_EQ(moved.pace->limit(a, Time{}, Time{}), Pace::kNothing);
   moved.pace->leave(moved.pace->join(0, 1, &here, {}), true);
-  EXPECT_EQ(moved.pace->limit(a), Pace::kUnknown);
+  EXPECT_EQ(moved.pace->limit(a, Time{}, Time{}), Pace::kUnknown);
 }
 
 TEST(Pace, ThoseToComeAreWaitedFor) {
@@ -63,9 +66,9 @@ TEST(Pace, ThoseToComeAreWaitedFor) {
   moved.pace->expect(1, 0, true);
   int here = 0;
   const std::size_t a = moved.pace->join(0, 0, &here, {});
-  EXPECT_EQ(moved.pace->limit(a), Pace::kUnknown);
+  EXPECT_EQ(moved.pace->limit(a, Time{}, Time{}), Pace::kUnknown);
   moved.pace->expect(0, 1, false);
-  EXPECT_EQ(moved.pace->limit(a), Pace::kNothing);
+  EXPECT_EQ(moved.pace->limit(a, Time{}, Time{}), Pace::kNothing);
 }
 
 TEST(Pace, BetweenWorkersWhatIsCommittedCounts) {
@@ -73,15 +76,43 @@ TEST(Pace, BetweenWorkersWhatIsCommittedCounts) {
   int here = 0, there = 0, woken = 0;
   const std::size_t a = moved.pace->join(0, 0, &here, [&] { ++woken; });
   const std::size_t b = moved.pace->join(0, 1, &there, {});
-  moved.pace->is_at(b, 500);
-  EXPECT_EQ(moved.pace->limit(a), Pace::kUnknown);
+  moved.pace->is_at(b, 500, {});
+  EXPECT_EQ(moved.pace->limit(a, Time{}, Time{}), Pace::kUnknown);
   moved.pace->waits(a);
-  moved.pace->has_committed(b, 100);
+  moved.pace->has_committed(b, 100, {});
   EXPECT_EQ(woken, 1);
-  EXPECT_EQ(moved.pace->limit(a), 129);
-  moved.pace->has_committed(b, 50);
-  EXPECT_EQ(moved.pace->limit(a), 99);
+  EXPECT_EQ(moved.pace->limit(a, Time{}, Time{}), 129);
+  moved.pace->has_committed(b, 50, {});
+  EXPECT_EQ(moved.pace->limit(a, Time{}, Time{}), 99);
   EXPECT_EQ(woken, 1);
+}
+
+TEST(Pace, WhoeverHadNothingIsAskedAgain) {
+  Moved moved({WindowType::tumbling, 100, 100, 0, 1000});
+  Pace& pace = *moved.pace;
+  int here = 0, there = 0, woken = 0, asked = 0;
+  const std::size_t a = pace.join(0, 0, &here, [&] { ++woken; });
+  const std::size_t b = pace.join(0, 1, &there, [&] { ++asked; });
+  const Time before{1s}, read{2s}, last_read{3s};
+  pace.is_at(b, Pace::kNothing, before);
+  pace.has_committed(b, Pace::kNothing, before);
+  EXPECT_EQ(pace.limit(a, before, before), Pace::kNothing);
+  EXPECT_EQ(asked, 0);
+  EXPECT_EQ(pace.limit(a, read, last_read), Pace::kUnknown);
+  EXPECT_EQ(asked, 1);
+  EXPECT_EQ(pace.asked(b), last_read);
+  EXPECT_EQ(pace.limit(a, read, last_read), Pace::kUnknown);
+  EXPECT_EQ(asked, 1);
+  pace.waits(a);
+  pace.is_at(b, Pace::kNothing, read);
+  EXPECT_EQ(pace.limit(a, read, last_read), Pace::kUnknown) << "what is committed counts";
+  pace.has_committed(b, Pace::kNothing, read);
+  EXPECT_EQ(woken, 1);
+  EXPECT_EQ(pace.limit(a, read, last_read), Pace::kNothing);
+  EXPECT_EQ(pace.limit(a, last_read, last_read), Pace::kUnknown);
+  pace.is_at(b, 250, {});
+  pace.has_committed(b, 250, {});
+  EXPECT_EQ(pace.limit(a, last_read, last_read), 299);
 }
 
 TEST(Pace, ThoseInOtherProcessesAreLookedFor) {
@@ -93,7 +124,7 @@ TEST(Pace, ThoseInOtherProcessesAreLookedFor) {
   pace.expect(0, 1, false);
   EXPECT_TRUE(pace.shared());
   const std::size_t a = pace.join(0, 0, &here, [&] { ++woken; });
-  EXPECT_EQ(pace.limit(a), Pace::kUnknown);
+  EXPECT_EQ(pace.limit(a, Time{}, Time{}), Pace::kUnknown);
   pace.waits(a);
   EXPECT_GE(looks, 2);
   ASSERT_EQ(pace.elsewhere().size(), 1U);
@@ -103,20 +134,20 @@ TEST(Pace, ThoseInOtherProcessesAreLookedFor) {
   pace.looked();
   EXPECT_EQ(woken, 1);
   looks = 0;
-  EXPECT_EQ(pace.limit(a), 299);
+  EXPECT_EQ(pace.limit(a, Time{}, Time{}), 299);
   EXPECT_EQ(looks, 0);  // it was looked for just now
   pace.expect(0, 1, false);
-  EXPECT_EQ(pace.limit(a), 299);
+  EXPECT_EQ(pace.limit(a, Time{}, Time{}), 299);
   pace.is_elsewhere(other.member, 250, true);
-  EXPECT_EQ(pace.limit(a), Pace::kNothing);
+  EXPECT_EQ(pace.limit(a, Time{}, Time{}), Pace::kNothing);
   pace.expect(0, 1, true);  // it comes here
   EXPECT_FALSE(pace.shared());
   const std::size_t b = pace.join(0, 1, &here, {});
   pace.is_elsewhere(other.member, 50, true);
-  EXPECT_EQ(pace.limit(a), Pace::kUnknown);
+  EXPECT_EQ(pace.limit(a, Time{}, Time{}), Pace::kUnknown);
   pace.leave(b, false);  // and goes to another again
   EXPECT_TRUE(pace.shared());
-  EXPECT_EQ(pace.limit(a), Pace::kUnknown);
+  EXPECT_EQ(pace.limit(a, Time{}, Time{}), Pace::kUnknown);
 }
 
 TEST(Pace, IsNoConcernWhereNobodyMindsTheTime) {
