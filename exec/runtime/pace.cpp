@@ -8,8 +8,14 @@
 namespace millrace::inline exec {
 namespace {
 
-// The rest of a grace period is for rows that are late within their own partition.
-constexpr std::int64_t kShareOfGrace = 4;
+// What a grace period is for: rows that are late within their own partition, and partitions that are ahead of others.
+std::int64_t for_lateness(std::int64_t grace) {
+  return grace - grace / 4;
+}
+std::int64_t for_pace(std::int64_t grace) {
+  return grace / 4;
+}
+
 // Of those in other processes: how long one that had nothing is taken to have nothing, and after how long it is looked
 // for again, so that nobody has to wait while rows keep coming.
 constexpr std::chrono::milliseconds kEndedFor{1000}, kLookAgain{300};
@@ -60,14 +66,14 @@ std::unique_ptr<Pace> Pace::of(const PhysicalPlan& plan, const QueryLayout& layo
 void Pace::collect(const PlanNode& node) {
   if (const auto* aggregate = node.as<AggregateNode>(); aggregate != nullptr && aggregate->window) {
     const WindowSpec& window = *aggregate->window;
-    const std::int64_t slack = window.grace_ms / kShareOfGrace;
-    rules_.push_back(window.type == WindowType::session ? Rule{0, 0, window.size_ms + slack}
-                                                        : Rule{window.size_ms, window.advance_ms, slack});
+    rules_.push_back(window.type == WindowType::session
+                         ? Rule{0, 0, 0, window.size_ms + for_pace(window.grace_ms)}
+                         : Rule{window.size_ms, window.advance_ms, for_lateness(window.grace_ms), window.grace_ms});
   } else if (const auto* sort = node.as<TimeSortNode>()) {
-    rules_.push_back({0, 0, sort->grace_ms / kShareOfGrace});
+    rules_.push_back({0, 0, 0, for_pace(sort->grace_ms)});
   } else if (const auto* join = node.as<StreamStreamJoinNode>(); join != nullptr && !join->window_key) {
     const auto late = join->unbounded() ? join->ttl_ms : join->grace_ms;
-    if (late) rules_.push_back({0, 0, *late / kShareOfGrace});
+    if (late) rules_.push_back({0, 0, 0, for_pace(*late)});
   }
   for (const NodePtr& input : inputs_of(node)) collect(*input);
 }
@@ -196,8 +202,9 @@ std::int64_t Pace::reach(std::int64_t time) const {
   std::int64_t out = kNothing;
   for (const Rule& rule : rules_) {
     std::int64_t until = time;
-    if (rule.size > 0) {  // no window ends that the row counts in
-      const std::int64_t windows = time < rule.size ? 0 : (time - rule.size) / rule.advance + 1;
+    if (rule.size > 0) {  // no window closes that a row counts in which comes behind this one and is late
+      const std::int64_t first = time - rule.late;
+      const std::int64_t windows = first < rule.size ? 0 : (first - rule.size) / rule.advance + 1;
       until = windows * rule.advance + rule.size - 1;
     }
     out = std::min(out, until + rule.slack);

@@ -89,6 +89,7 @@ class Pace {
   /// What an operator allows for: its windows, or just some time.
   struct Rule {
     std::int64_t size, advance;  // 0: no windows
+    std::int64_t late;           // how much earlier than its partition's next row another may be that comes behind it
     std::int64_t slack;
   };
   Pace() = default;
