@@ -16,9 +16,8 @@ std::int64_t for_pace(std::int64_t grace) {
   return grace / 4;
 }
 
-// Of those in other processes: how long one that had nothing is taken to have nothing, and after how long it is looked
-// for again, so that nobody has to wait while rows keep coming.
-constexpr std::chrono::milliseconds kEndedFor{1000}, kLookAgain{300};
+// After how long those in other processes are looked for again, so that nobody has to wait while rows keep coming.
+constexpr std::chrono::milliseconds kLookAgain{300};
 
 std::int64_t now_ms(std::chrono::milliseconds later = {}) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now().time_since_epoch() + later).count();
@@ -103,7 +102,7 @@ void Pace::expect(std::size_t subtopology, int partition, bool here) {
 }
 
 void Pace::set_elsewhere(Member& member, bool elsewhere) {
-  member.ended_until = 0;
+  member.ended = 0;
   if (member.elsewhere.exchange(elsewhere) != elsewhere) elsewhere_ += elsewhere ? 1 : -1;
 }
 
@@ -120,10 +119,10 @@ std::vector<Pace::Elsewhere> Pace::elsewhere() const {
   return out;
 }
 
-void Pace::is_elsewhere(std::size_t member, std::int64_t time, bool ended) {
+void Pace::is_elsewhere(std::size_t member, std::int64_t time, std::optional<Clock::time_point> ended) {
   Member& one = members_[member];
   if (!one.elsewhere) return;  // it has come here meanwhile
-  one.ended_until = ended ? now_ms(kEndedFor) : 0;
+  one.ended = ended ? ended->time_since_epoch().count() : 0;
   one.committed = time;
 }
 
@@ -179,20 +178,23 @@ void Pace::wake_others(const void* worker) {
 
 std::int64_t Pace::limit(std::size_t member, Clock::time_point read, Clock::time_point last_read) {
   const void* worker = members_[member].worker;
-  const std::int64_t now = shared() ? now_ms() : 0;
-  if (shared() && now >= look_again_) look_();
+  bool look = shared() && now_ms() >= look_again_;
   const Clock::rep needed = read.time_since_epoch().count(), soon = last_read.time_since_epoch().count();
   std::int64_t last = kNothing;
   for (std::size_t i = 0; i < members_.size(); ++i) {
     if (i == member) continue;
     Member& other = members_[i];
-    if (other.elsewhere && now < other.ended_until) continue;
+    if (const Clock::rep ended = other.elsewhere ? other.ended.load() : 0; ended > 0) {
+      look = look || ended < soon;
+      if (ended >= needed) continue;
+    }
     const bool near = other.worker == worker;
     const std::int64_t time = near ? other.at : other.committed;
     const Clock::rep known = near ? other.known : other.committed_known;
     if (time == kNothing && known < soon) ask(other, soon, worker);
     last = std::min(last, time == kNothing && known < needed ? kUnknown : time);
   }
+  if (look) look_();
   return reach(last);
 }
 

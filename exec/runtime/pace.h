@@ -6,6 +6,7 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "exec/log/log.h"
@@ -50,8 +51,9 @@ class Pace {
     int partition = 0;
   };
   std::vector<Elsewhere> elsewhere() const;
-  /// Where a member in another process was when it was last looked for. `ended`: nothing was waiting for it then.
-  void is_elsewhere(std::size_t member, std::int64_t time, bool ended);
+  /// Where a member in another process was when it was last looked for. `ended`: when nothing was waiting for it, if
+  /// so.
+  void is_elsewhere(std::size_t member, std::int64_t time, std::optional<Clock::time_point> ended);
   /// All of `elsewhere()` have been told.
   void looked();
 
@@ -79,7 +81,7 @@ class Pace {
     std::atomic<const void*> worker{nullptr};
     std::atomic<bool> waits{false};
     std::atomic<bool> elsewhere{false};
-    std::atomic<std::int64_t> ended_until{0};  // one elsewhere: it counts as having nothing
+    std::atomic<Clock::rep> ended{0};  // one elsewhere: when nothing was waiting for it; 0: something was
   };
   struct Part {
     Inputs inputs = Inputs::none;

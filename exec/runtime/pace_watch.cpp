@@ -85,9 +85,10 @@ std::vector<PaceWatch::Watched> PaceWatch::find_watched() {
 Status PaceWatch::look_around(const std::vector<Watched>& watched) {
   if (auto done = follow(watched); !done) return done;
   if (auto done = read_records(); !done) return done;
+  const auto asked = Clock::now();
   if (auto done = ask_ends(watched); !done) return done;
   for (const Watched& one : watched)
-    if (auto done = tell(one); !done) return done;
+    if (auto done = tell(one, asked); !done) return done;
   for (const Watched& one : watched) one.run->pace->looked();
   return {};
 }
@@ -142,7 +143,7 @@ Status PaceWatch::ask_ends(const std::vector<Watched>& watched) {
   return {};
 }
 
-Status PaceWatch::tell(const Watched& one) const {
+Status PaceWatch::tell(const Watched& one, Clock::time_point asked) const {
   Progress progress;  // of one that has not been read yet, or whose partition is new: the start
   if (const auto known = newest_.find(one.key); known != newest_.end()) {
     auto decoded = decode_progress(known->second);
@@ -153,7 +154,8 @@ Status PaceWatch::tell(const Watched& one) const {
   for (const TopicPartition& input : one.inputs) ended = ended && progress.offset_of(input.topic, 0) >= ends_.at(input);
   // Earlier builds do not say where they are: nobody can wait for them.
   const std::int64_t otherwise = progress.sequence > 0 ? Pace::kNothing : Pace::kUnknown;
-  one.run->pace->is_elsewhere(one.member.member, progress.pace.value_or(otherwise), ended);
+  one.run->pace->is_elsewhere(one.member.member, progress.pace.value_or(otherwise),
+                              ended ? std::optional(asked) : std::nullopt);
   return {};
 }
 

@@ -46,7 +46,7 @@ class PaceWatch {
   Status follow(const std::vector<Watched>& watched);
   Status read_records();
   Status ask_ends(const std::vector<Watched>& watched);
-  Status tell(const Watched& one) const;
+  Status tell(const Watched& one, Clock::time_point asked) const;
 
   Log& log_;
   const std::string slots_topic_;

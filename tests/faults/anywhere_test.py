@@ -173,9 +173,13 @@ class AnywhereTest(unittest.TestCase):
         self.load = Load(self.topic + "ev", RATE)
 
     def all_know_of_all(self):
-        addresses = sorted(f"127.0.0.1:{server.port}" for server in self.servers)
+        all_there = {"RUNNING": 3}, sorted(f"127.0.0.1:{server.port}" for server in self.servers), 3
         for server in self.servers:
-            eventually(lambda: self.states(server) == ({"RUNNING": 3}, addresses, 3), 30, "it knows of all")
+            def knows():
+                if (known := self.states(server)) != all_there:
+                    raise ValueError(known)
+                return True
+            eventually(knows, 30, "it knows of all")
             rows = server.rows("SELECT k, c FROM counts EMIT CHANGES LIMIT 20;", {"auto.offset.reset": "earliest"})
             self.assertEqual(len([row for row in rows if isinstance(row, list)]), 20)
 

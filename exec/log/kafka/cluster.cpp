@@ -13,6 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kReceiptLook = 500ms;
+constexpr auto kDropped = 15s;   // after which nothing is given again
 constexpr auto kTargetAge = 1s;  // a topic that was deleted is missed no later
 
 /// Stands on the stack of append_now until its record has ended.
@@ -119,7 +120,20 @@ Result<std::int64_t> Cluster::append_now(const TopicPartition& partition, std::o
                                          std::optional<std::string_view> value, RecordTime timestamp,
                                          std::span<const HeaderView> headers) {
   if (Status hit = failpoint::hit(failpoint::kLogAppendNow); !hit) return hit.error();
-  if (ending()->over()) return external_error("Kafka: append to topic '{}': this process ends", partition.topic);
+  const auto deadline = Clock::now() + kDropped;
+  while (true) {
+    if (ending()->over()) return external_error("Kafka: append to topic '{}': this process ends", partition.topic);
+    bool dropped = false;
+    auto appended = append_once(partition, key, value, timestamp, headers, dropped);
+    if (!dropped || Clock::now() >= deadline) return appended;
+    forget(partition.topic);
+  }
+}
+
+/// `dropped`: it was never sent, and may be given again.
+Result<std::int64_t> Cluster::append_once(const TopicPartition& partition, std::optional<std::string_view> key,
+                                          std::optional<std::string_view> value, RecordTime timestamp,
+                                          std::span<const HeaderView> headers, bool& dropped) {
   const auto client = producer();
   if (!client) return client.error();
   const auto topic = target(*client, partition);
@@ -136,6 +150,8 @@ Result<std::int64_t> Cluster::append_now(const TopicPartition& partition, std::o
     rd_kafka_purge(*client, kAll);
   }
   if (receipt.code == RD_KAFKA_RESP_ERR_NO_ERROR) return receipt.offset;
+  // A broker has not heard of a young topic, and librdkafka lets go of what waits for its partition.
+  dropped = receipt.code == RD_KAFKA_RESP_ERR__DESTROY;
   if (is_unknown(receipt.code)) forget(partition.topic);
   return error_of(receipt.code, doing);
 }

@@ -50,6 +50,9 @@ class Cluster {
   Result<rd_kafka_s*> producer();
   using SharedTopic = std::shared_ptr<rd_kafka_topic_s>;
   Result<SharedTopic> target(rd_kafka_s* client, const TopicPartition& partition);
+  Result<std::int64_t> append_once(const TopicPartition& partition, std::optional<std::string_view> key,
+                                   std::optional<std::string_view> value, RecordTime timestamp,
+                                   std::span<const HeaderView> headers, bool& dropped);
 
   const std::string name_;
   const KafkaOptions options_;

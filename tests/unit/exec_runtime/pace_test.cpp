@@ -132,7 +132,7 @@ TEST(Pace, ThoseInOtherProcessesAreLookedFor) {
   ASSERT_EQ(pace.elsewhere().size(), 1U);
   const Pace::Elsewhere other = pace.elsewhere().front();
   EXPECT_EQ(other.partition, 1);
-  pace.is_elsewhere(other.member, 250, false);
+  pace.is_elsewhere(other.member, 250, std::nullopt);
   pace.looked();
   EXPECT_EQ(woken, 1);
   looks = 0;
@@ -140,12 +140,17 @@ TEST(Pace, ThoseInOtherProcessesAreLookedFor) {
   EXPECT_EQ(looks, 0);  // it was looked for just now
   pace.expect(0, 1, false);
   EXPECT_EQ(pace.limit(a, Time{}, Time{}), 299);
-  pace.is_elsewhere(other.member, 250, true);
-  EXPECT_EQ(pace.limit(a, Time{}, Time{}), Pace::kNothing);
+  const Time asked{5s}, later{6s};
+  pace.is_elsewhere(other.member, 250, asked);
+  EXPECT_EQ(pace.limit(a, asked, asked), Pace::kNothing);
+  EXPECT_EQ(looks, 0);
+  EXPECT_EQ(pace.limit(a, asked, later), Pace::kNothing);
+  EXPECT_EQ(looks, 1) << "ahead";
+  EXPECT_EQ(pace.limit(a, later, later), 299);
   pace.expect(0, 1, true);  // it comes here
   EXPECT_FALSE(pace.shared());
   const std::size_t b = pace.join(0, 1, &here, {});
-  pace.is_elsewhere(other.member, 50, true);
+  pace.is_elsewhere(other.member, 50, asked);
   EXPECT_EQ(pace.limit(a, Time{}, Time{}), Pace::kUnknown);
   pace.leave(b, false);  // and goes to another again
   EXPECT_TRUE(pace.shared());
