@@ -92,7 +92,8 @@ class SortOperator final : public Operator {
     batches_.clear();
     batches_.add(first);
     held_ = footprint(first) + footprint(keys) + picks_.size() * sizeof(Pick);
-    sorted_by_.assign(1, std::move(keys));
+    sorted_by_.clear();
+    sorted_by_.push_back(std::move(keys));
     for (std::uint32_t row = 0; row < picks_.size(); ++row) picks_[row] = {0, row};
   }
 

@@ -41,7 +41,7 @@ const RowValue& row_value(const std::byte* value) {
 }
 
 void make_row_value(std::byte* value, std::int64_t timestamp, std::string_view bytes) {
-  char* data = static_cast<char*>(std::malloc(bytes.size() == 0 ? 1 : bytes.size()));
+  char* data = static_cast<char*>(std::malloc(bytes.empty() ? 1 : bytes.size()));
   if (data == nullptr) throw std::bad_alloc();
   if (!bytes.empty()) std::memcpy(data, bytes.data(), bytes.size());
   new (value) RowValue{timestamp, data, bytes.size()};

@@ -103,7 +103,7 @@ json::object source_description(const SourceDef& source, bool extended, const Sh
                            {"schemas", extended ? schemas_json(source, context.registry) : json::array{}},
                            {"clusterStatistics", json::array{}},
                            {"clusterErrorStats", json::array{}}};
-  if (!guarantee.empty()) description["guarantee"] = std::move(guarantee);
+  if (!guarantee.empty()) description["guarantee"] = guarantee;
   return description;
 }
 
