@@ -8,14 +8,8 @@
 namespace millrace::inline exec {
 namespace {
 
-// What a grace period is for: rows that are late within their own partition, and partitions that are ahead of others.
-std::int64_t for_lateness(std::int64_t grace) {
-  return grace - grace / 4;
-}
-std::int64_t for_pace(std::int64_t grace) {
-  return grace / 4;
-}
-
+// Of a grace period, what partitions may be ahead of others; the rest is for rows that are late within their own.
+constexpr std::int64_t kShareOfGrace = 4;
 // After how long those in other processes are looked for again, so that nobody has to wait while rows keep coming.
 constexpr std::chrono::milliseconds kLookAgain{300};
 
@@ -65,14 +59,13 @@ std::unique_ptr<Pace> Pace::of(const PhysicalPlan& plan, const QueryLayout& layo
 void Pace::collect(const PlanNode& node) {
   if (const auto* aggregate = node.as<AggregateNode>(); aggregate != nullptr && aggregate->window) {
     const WindowSpec& window = *aggregate->window;
-    rules_.push_back(window.type == WindowType::session
-                         ? Rule{0, 0, 0, window.size_ms + for_pace(window.grace_ms)}
-                         : Rule{window.size_ms, window.advance_ms, for_lateness(window.grace_ms), window.grace_ms});
+    rules_.push_back(window.type == WindowType::session ? Rule{0, 0, window.size_ms, window.grace_ms}
+                                                        : Rule{window.size_ms, window.advance_ms, 0, window.grace_ms});
   } else if (const auto* sort = node.as<TimeSortNode>()) {
-    rules_.push_back({0, 0, 0, for_pace(sort->grace_ms)});
+    rules_.push_back({0, 0, 0, sort->grace_ms});
   } else if (const auto* join = node.as<StreamStreamJoinNode>(); join != nullptr && !join->window_key) {
     const auto late = join->unbounded() ? join->ttl_ms : join->grace_ms;
-    if (late) rules_.push_back({0, 0, 0, for_pace(*late)});
+    if (late) rules_.push_back({0, 0, 0, *late});
   }
   for (const NodePtr& input : inputs_of(node)) collect(*input);
 }
@@ -160,7 +153,10 @@ void Pace::has_committed(std::size_t member, std::int64_t time, Clock::time_poin
 
 /// Whether it still has nothing.
 void Pace::ask(Member& member, Clock::rep time, const void* worker) {
-  if (member.asked.exchange(time) >= time || member.worker == worker) return;
+  Clock::rep before = member.asked;
+  while (before < time && !member.asked.compare_exchange_weak(before, time)) {
+  }
+  if (before >= time || member.worker == worker) return;
   const MutexLock lock(mutex_);
   const auto found = workers_.find(member.worker);
   if (found != workers_.end() && found->second.second) found->second.second();
@@ -203,13 +199,13 @@ std::int64_t Pace::reach(std::int64_t time) const {
   if (time == kUnknown || time == kNothing) return time;
   std::int64_t out = kNothing;
   for (const Rule& rule : rules_) {
-    std::int64_t until = time;
-    if (rule.size > 0) {  // no window closes that a row counts in which comes behind this one and is late
-      const std::int64_t first = time - rule.late;
+    const std::int64_t first = time - (rule.grace - rule.grace / kShareOfGrace);  // of what may come behind that row
+    std::int64_t until = first + rule.gap;
+    if (rule.size > 0) {  // the end of the first window that it counts in
       const std::int64_t windows = first < rule.size ? 0 : (first - rule.size) / rule.advance + 1;
       until = windows * rule.advance + rule.size - 1;
     }
-    out = std::min(out, until + rule.slack);
+    out = std::min(out, until + rule.grace);
   }
   return out;
 }

@@ -91,8 +91,8 @@ class Pace {
   /// What an operator allows for: its windows, or just some time.
   struct Rule {
     std::int64_t size, advance;  // 0: no windows
-    std::int64_t late;           // how much earlier than its partition's next row another may be that comes behind it
-    std::int64_t slack;
+    std::int64_t gap;            // how long a row keeps its session open
+    std::int64_t grace;
   };
   Pace() = default;
   void collect(const PlanNode& node);

@@ -1,6 +1,7 @@
 #include "exec/log/kafka/ends.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "parser/error/mutex.h"
@@ -47,22 +48,30 @@ std::vector<EndAsker::Question> EndAsker::take_due() {
   return due;
 }
 
-void EndAsker::answer(const std::vector<Question>& questions) {
+void EndAsker::answer(const Question& question) {
+  const auto end = admin_.committed_end(question.partition, kAnswerWait);
+  if (end)
+    silent_.erase(question.partition);
+  else
+    silent_[question.partition] = Clock::now() + kRest;
+  answer_(question, end ? std::optional(*end) : std::nullopt);
+}
+
+/// Gives those that are to be asked again, each by itself: one leader that is silent keeps all from being told.
+std::vector<EndAsker::Question> EndAsker::answer_all(std::vector<Question> questions) {
   std::vector<TopicPartition> partitions;
   for (const Question& question : questions) partitions.push_back(question.partition);
-  std::vector<std::optional<std::int64_t>> ends(questions.size());
-  if (questions.size() > 1) ends = admin_.committed_ends(partitions);
+  const std::vector<std::optional<std::int64_t>> ends = admin_.committed_ends(partitions);
+  std::vector<Question> again;
   for (std::size_t i = 0; i < questions.size(); ++i) {
-    const TopicPartition& partition = partitions[i];
-    if (!ends[i])
-      if (const auto end = admin_.committed_end(partition, kAnswerWait)) ends[i] = *end;
     if (ends[i]) {
-      silent_.erase(partition);
-    } else {
-      silent_[partition] = Clock::now() + kRest;
+      answer_(questions[i], ends[i]);
+      continue;
     }
-    answer_(questions[i], ends[i]);
+    silent_[partitions[i]] = Clock::now();
+    again.push_back(std::move(questions[i]));
   }
+  return again;
 }
 
 void EndAsker::run() {
@@ -70,14 +79,19 @@ void EndAsker::run() {
   while (true) {
     event_.wait(lock, [&]() REQUIRES(mutex_) { return stopping_ || !questions_.empty(); });
     if (stopping_) return;
-    const std::vector<Question> due = take_due();
+    std::vector<Question> due = take_due();
     if (due.empty()) {
       event_.wait_for(lock, kRest);
       continue;
     }
     lock.unlock();
-    answer(due);
+    std::vector<Question> again;
+    if (due.size() == 1)
+      answer(due.front());
+    else
+      again = answer_all(std::move(due));
     lock.lock();
+    std::ranges::move(again, std::back_inserter(questions_));
   }
 }
 

@@ -22,7 +22,7 @@ class EndAsker {
     ReadHandle source = kNoRead;
     TopicPartition partition;
     std::int64_t position = 0;  // of the one who asks
-    Clock::time_point time{};   // likewise
+    Clock::time_point time{};   // when
   };
   /// Absent: the log did not answer. Called on the thread of its own.
   using Answer = std::function<void(const Question& question, std::optional<std::int64_t> end)>;
@@ -34,7 +34,8 @@ class EndAsker {
  private:
   void run();
   std::vector<Question> take_due() REQUIRES(mutex_);
-  void answer(const std::vector<Question>& questions);
+  void answer(const Question& question);
+  std::vector<Question> answer_all(std::vector<Question> questions);
 
   Admin& admin_;
   const Answer answer_;

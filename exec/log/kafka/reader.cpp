@@ -105,7 +105,7 @@ struct KafkaReader::Source {
   std::int64_t told = 0;      // next offset as poll() has told it
   std::int64_t end = 0;       // for committed readers, as the log told when asked at `asked_at`
   std::int64_t asked_at = 0;  // position
-  Clock::time_point asked{};
+  Clock::time_point asked{};  // when
   std::int64_t skipped = 0;
   std::size_t run_bytes = 0;       // handed out since the queue was found empty
   std::size_t unwoken_bytes = 0;   // handed out since librdkafka was last woken
