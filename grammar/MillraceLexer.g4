@@ -6,11 +6,12 @@ lexer grammar MillraceLexer;
 // What parser/syntax/dialect.cpp makes of other tokens where the default dialect gives them a meaning that `ksql` has not:
 // DISTINCT behind SELECT and in calls, DELETE that begins a statement, the comma between two rows of VALUES, the
 // parenthesis before a query, WITH before names of queries, CHANGES, EXISTS, INTERVAL, ROLLUP, CUBE and GROUPING before what they take,
-// UNNEST before its parenthesis, CROSS before JOIN,
-// FUNCTION behind CREATE and DROP, ON among what a window takes.
+// UNNEST before its parenthesis, CROSS and ASOF before JOIN, USING behind one, VALUES behind FROM and JOIN,
+// FUNCTION behind CREATE and DROP, ON among what a window takes, SELECT without FROM.
 tokens {
     SELECT_DISTINCT, CALL_DISTINCT, DELETE_ROWS, ROW_COMMA, QUERY_OPEN, CTE_WITH, CHANGES_OF, EXISTS_QUERY, INTERVAL_OF,
-    ROLLUP_OF, CUBE_OF, GROUPING_OF, FUNCTION_NAME, WINDOW_ON, UNNEST_OF, CROSS_JOIN
+    ROLLUP_OF, CUBE_OF, GROUPING_OF, FUNCTION_NAME, WINDOW_ON, UNNEST_OF, CROSS_JOIN, ASOF_JOIN, USING_OF,
+    VALUES_OF, SELECT_VALUES
 }
 
 COMMA: ',';
@@ -228,6 +229,10 @@ RETURNS: 'RETURNS';
 UNNEST: 'UNNEST';
 ORDINALITY: 'ORDINALITY';
 CROSS: 'CROSS';
+ASOF: 'ASOF';
+USING: 'USING';
+EXCEPT: 'EXCEPT';
+INTERSECT: 'INTERSECT';
 
 // Values and names
 STRING: '\'' (~'\'' | '\'\'')* '\'';

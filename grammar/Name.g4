@@ -29,4 +29,5 @@ freeWord
     | 'UNION' | 'VIEW' | 'VIEWS' | 'INDEX' | 'INDEXES' | 'TUMBLE' | 'HOP' | 'LATE' | 'EVERY'
     | 'QUALIFY' | 'OVER' | 'FILTER' | 'RANGE' | 'PRECEDING' | 'FOLLOWING' | 'CURRENT' | 'ROW' | 'IGNORE' | 'RESPECT'
     | 'GROUPING' | 'SETS' | 'ROLLUP' | 'CUBE' | 'RETURNS' | 'UNNEST' | 'ORDINALITY' | 'CROSS'
+    | 'ASOF' | 'USING' | 'EXCEPT' | 'INTERSECT'
     ;

@@ -3,7 +3,7 @@ parser grammar Query;
 
 query
     : (CTE_WITH cte (',' cte)*)?
-      select ('UNION' 'ALL' select)*
+      term (setOperator term)*
       ('ORDER' 'BY' sortItem (',' sortItem)*)?
       ('EMIT' ('CHANGES' ('EVERY' every=duration)? | 'FINAL' (gracePeriod lateInto?)?))?
       ('LIMIT' limit)?
@@ -11,9 +11,12 @@ query
     ;
 
 cte: name nameList? 'AS' QUERY_OPEN query ')';
+term: select | QUERY_OPEN query ')';
+setOperator: 'UNION' ('ALL' | 'DISTINCT')? | 'EXCEPT' | 'INTERSECT';
 
 select
-    : 'SELECT' distinct? selectItem (',' selectItem)*
+    : SELECT_VALUES selectItem (',' selectItem)*
+    | 'SELECT' distinct? selectItem (',' selectItem)*
       'FROM' sourceReference joinedSource*
       ('WINDOW' window lateInto?)?
       ('WHERE' where=expression)?
@@ -47,10 +50,15 @@ relation
     | ('HOP' | 'HOPPING') '(' plainRelation ',' 'SIZE' duration ',' 'ADVANCE' 'BY' duration windowBounds ')'
     | 'SESSION' '(' plainRelation ',' duration windowBounds ')'
     ;
-plainRelation: name | QUERY_OPEN query ')';
+plainRelation: name | QUERY_OPEN query ')' | VALUES_OF valuesRow ((',' | ROW_COMMA) valuesRow)*;
+valuesRow: '(' expression (',' expression)* ')';
 asOf: 'FOR' 'SYSTEM_TIME' 'AS' 'OF' operand;
 
-joinedSource: joinKind? 'JOIN' sourceReference (within | gracePeriod)? 'ON' expression | CROSS_JOIN 'JOIN' sourceReference;
+joinedSource
+    : joinKind? 'JOIN' sourceReference (within | gracePeriod)? ('ON' expression | USING_OF nameList)
+    | ASOF_JOIN 'LEFT'? 'JOIN' sourceReference 'ON' expression
+    | CROSS_JOIN 'JOIN' sourceReference
+    ;
 joinKind: 'INNER' | ('LEFT' | 'RIGHT' | 'FULL') 'OUTER'?;
 within: 'WITHIN' (duration | '(' duration ',' duration ')' | 'UNBOUNDED' ('TTL' duration)?) (gracePeriod lateInto?)?;
 

@@ -7,6 +7,7 @@
 #include "exec/operators/finite.h"
 #include "exec/operators/lower.h"
 #include "exec/operators/picked_rows.h"
+#include "exec/operators/ranked_rows.h"
 #include "exec/operators/side_values.h"
 #include "exec/state/key_table.h"
 
@@ -91,6 +92,7 @@ class FiniteJoin final : public Operator {
         left_(*node.left, node.left_values, 0, lower.context.parameters()),
         right_(*node.right, node.right_values, node.left->schema.size(), lower.context.parameters()) {
     if (node.condition) condition_.emplace(node.condition, lower.context.parameters());
+    if (!node.nearest.empty()) nearest_.emplace(node.nearest, lower.node);
   }
 
   Status on_batch(int input, const Batch& in, Emitter&) override {
@@ -159,13 +161,16 @@ class FiniteJoin final : public Operator {
     choose();
     for (std::size_t i = 0; i < pairs_.size(); ++i) {
       const Pair& pair = pairs_[i];
-      if (chosen_[i] != 0 && !mark_) {
+      if (chosen_[i] != 0 && nearest_) {
+        keep_nearest(pair, sorted_[places_[i]]);
+      } else if (chosen_[i] != 0 && !mark_) {
         if (single_ && has_partner_) return user_error("A subquery used as a value gave more than one row.");
         add(pair.left, pair.right, true);
         if (keeps_right_) met_[pair.right] = 1;
       }
       has_partner_ = has_partner_ || chosen_[i] != 0;
       if (!pair.last) continue;
+      if (nearest_ && has_partner_) add(pair.left, best_, true);
       if (mark_ || (keeps_left_ && !has_partner_)) add(pair.left, kNobody, has_partner_);
       has_partner_ = false;
     }
@@ -173,8 +178,15 @@ class FiniteJoin final : public Operator {
     return rows_[0].size() < kMaxBatchRows ? Status{} : give(out);
   }
 
+  void keep_nearest(const Pair& pair, std::string_view order) {
+    if (has_partner_ && order >= best_order_) return;
+    best_ = pair.right;
+    best_order_ = order;
+  }
+
   void choose() {
     chosen_.assign(pairs_.size(), 0);
+    places_.assign(pairs_.size(), 0);
     if (!condition_) {
       for (std::size_t i = 0; i < pairs_.size(); ++i) chosen_[i] = pairs_[i].right != kNobody ? 1 : 0;
       return;
@@ -182,6 +194,7 @@ class FiniteJoin final : public Operator {
     std::vector<std::uint32_t> sides[2], places;
     for (std::uint32_t i = 0; i < pairs_.size(); ++i) {
       if (pairs_[i].right == kNobody) continue;
+      places_[i] = static_cast<std::uint32_t>(places.size());
       places.push_back(i);
       sides[0].push_back(pairs_[i].left);
       sides[1].push_back(pairs_[i].right);
@@ -190,6 +203,7 @@ class FiniteJoin final : public Operator {
     const Batch both = batch_of(sides[0], sides[1]);
     RowErrors errors;
     condition_->select(both, errors, selected_);
+    if (nearest_) nearest_->encode(both, errors, sorted_);
     if (errors.count != 0) context_.report(errors, both);
     for (const std::uint32_t row : selected_) chosen_[places[row]] = 1;
   }
@@ -244,14 +258,19 @@ class FiniteJoin final : public Operator {
   const bool keeps_left_, keeps_right_;  // rows without a partner
   JoinInput left_, right_;
   std::optional<Evaluator> condition_;
+  std::optional<SortBytes> nearest_;
   KeyTable by_value_{sizeof(Chain)};  // right rows
   std::vector<std::uint32_t> next_;   // right rows of the same value
   std::vector<std::uint8_t> met_;     // right rows that have a partner
   bool has_partner_ = false;          // the left row at hand
+  std::uint32_t best_ = kNobody;      // its nearest partner so far
+  std::string best_order_;
 
   std::vector<Pair> pairs_;
   std::vector<std::uint8_t> chosen_;
   std::vector<std::uint32_t> selected_;
+  std::vector<std::uint32_t> places_;   // of the pairs, among those that the condition is asked for
+  KeyBuffer sorted_;                    // of these
   std::vector<std::uint32_t> rows_[2];  // to be given
   std::vector<std::uint8_t> partner_;
 };

@@ -21,6 +21,7 @@ class GroupOperator final : public Operator {
         keep_null_(node.keep_null),
         partial_(node.partial),
         merges_(node.merges),
+        total_(node.total),
         types_(types_of(node.keys)),
         groups_(GroupTable::make(types_, layout_.size())) {}
   ~GroupOperator() override {
@@ -44,6 +45,7 @@ class GroupOperator final : public Operator {
 
   Status on_commit(Emitter& out) override {
     if (types_.empty()) only_group();
+    if (total_ && groups_->size() == 0) add_total();
     for (std::size_t from = 0; from < groups_->size(); from += kMaxBatchRows)
       if (Status given = give(from, std::min(from + kMaxBatchRows, groups_->size()), out); !given) return given;
     return {};
@@ -120,6 +122,14 @@ class GroupOperator final : public Operator {
     return groups_->value(0);
   }
 
+  void add_total() {
+    static constexpr std::uint32_t kOne[] = {0};
+    std::vector<ColumnPtr> keys;
+    for (const Type& type : types_) keys.push_back(make_null_column(type, 1));
+    groups_->find(keys, kOne, values_);
+    layout_.init(groups_->value(made_++));
+  }
+
   Status give(std::size_t from, std::size_t to, Emitter& out) {
     std::vector<const std::byte*> values;
     auto timestamps = std::make_shared<std::vector<std::int64_t>>();
@@ -155,7 +165,7 @@ class GroupOperator final : public Operator {
   RowEvaluators keys_;
   GroupArguments arguments_;
   const GroupLayout layout_;
-  const bool keep_null_, partial_, merges_;
+  const bool keep_null_, partial_, merges_, total_;
   const std::vector<Type> types_;  // of the keys
   const std::unique_ptr<GroupTable> groups_;
   std::size_t made_ = 0;  // groups whose accumulators have begun

@@ -244,12 +244,13 @@ class Builder {
                                [&](const UnionNode& n) { return make_union(n, lower); },
                                [&](const BroadcastJoinNode& n) { return make_broadcast_join(n, lower); },
                                [&](const FiniteJoinNode& n) { return make_finite_join(n, lower); },
-                               [&](const FiniteRankNode& n) { return make_finite_rank(n, lower); },
+                               [&](const FiniteOverNode& n) { return make_finite_over(n, lower); },
                                [&](const PairJoinNode& n) { return make_pair_join(n, lower); },
                                [&](const GroupNode& n) { return make_group(n, lower); },
                                [&](const SortNode& n) { return make_sort(n, lower); },
                                [&](const LatestNode& n) { return make_latest(n, lower); },
                                [&](const TopRowsNode& n) { return make_top_rows(n, lower); },
+                               [&](const CloseRanksNode& n) { return make_close_ranks(n, lower); },
                                [&](const OverNode& n) {
                                  const bool table = n.input->kind == RelationKind::table;
                                  if (n.exact) return make_over_exact(n, lower);
@@ -267,6 +268,7 @@ class Builder {
                                [&](const EveryNode& n) { return make_every(n, lower); },
                                [&](const WindowRowsNode& n) { return make_window_rows(n, lower); },
                                [&](const TopicScanNode&) { return unexpected("a topic"); },
+                               [&](const OneRowNode&) { return unexpected("a row"); },
                                [&](const SourceNode&) { return unexpected("a source"); },
                                [&](const KeyLookupNode&) { return unexpected("a look-up"); },
                                [&](const StoreScanNode&) { return unexpected("a scan"); },

@@ -41,7 +41,7 @@ MadeOperator make_latest(const LatestNode& node, const LowerContext& lower);
 MadeOperator make_sort(const SortNode& node, const LowerContext& lower);
 MadeOperator make_changes(const ChangesNode& node, const LowerContext& lower);
 MadeOperator make_union(const UnionNode& node, const LowerContext& lower);
-MadeOperator make_finite_rank(const FiniteRankNode& node, const LowerContext& lower);
+MadeOperator make_finite_over(const FiniteOverNode& node, const LowerContext& lower);
 MadeOperator make_finite_join(const FiniteJoinNode& node, const LowerContext& lower);
 MadeOperator make_broadcast_join(const BroadcastJoinNode& node, const LowerContext& lower);
 MadeOperator make_pair_join(const PairJoinNode& node, const LowerContext& lower);
@@ -55,6 +55,7 @@ MadeOperator make_as_of_join(const AsOfJoinNode& node, const LowerContext& lower
 MadeOperator make_unnest(const UnnestNode& node, const LowerContext& lower);
 MadeOperator make_newest(const NewestNode& node, const LowerContext& lower);
 MadeOperator make_top_rows(const TopRowsNode& node, const LowerContext& lower);
+MadeOperator make_close_ranks(const CloseRanksNode& node, const LowerContext& lower);
 MadeOperator make_time_sort(const TimeSortNode& node, const LowerContext& lower);
 MadeOperator make_close_windows(const CloseWindowsNode& node, const LowerContext& lower);
 MadeOperator make_late(const LateNode& node, const LowerContext& lower);

@@ -253,9 +253,9 @@ class OverValues::FrameAggregate final : public OverValues::Call {
   std::vector<std::uint32_t> rows_;
 };
 
-OverValues::OverValues(const OverNode& node) {
+OverValues::OverValues(const OverNode& node, bool running) {
   for (const OverCall& call : node.calls) {
-    if (is_running(call, node)) continue;
+    if (!running && is_running(call, node)) continue;
     schema_.columns.push_back(call.call.column);
     if (call.call.function->kind == FunctionKind::aggregate)
       calls_.push_back(std::make_unique<FrameAggregate>(call, node));

@@ -19,8 +19,8 @@ bool is_running(const OverCall& call, const OverNode& node);
 /// of the rows are those of the node's input.
 class OverValues {
  public:
-  /// Without the calls that are running.
-  explicit OverValues(const OverNode& node);
+  /// `running`: with the calls that are so, too.
+  explicit OverValues(const OverNode& node, bool running = false);
   ~OverValues();
 
   /// How many rows before and behind one that changes may get another value by it, and how many on either side of each

@@ -58,6 +58,13 @@ std::shared_ptr<const PhysicalPlan> plan_above(const PhysicalPlan& keeper, const
                     {.service_id = {}, .query_id = keeper.query_id, .transient = true}));
 }
 
+/// A part of its rows' key is where they stand in their group.
+bool numbers_rows(const PlanNode& node) {
+  const auto* top = node.as<TopRowsNode>();
+  const auto* closed = node.as<CloseRanksNode>();
+  return (top != nullptr && top->numbered()) || (closed != nullptr && closed->numbered());
+}
+
 /// The columns of a relation's key, by position, that decide in which partition its rows are kept, in the order in
 /// which they were moved there. Numbered rows are where their group is.
 std::vector<std::size_t> placing_columns(const PlanNode& kept) {
@@ -71,9 +78,8 @@ std::vector<std::size_t> placing_columns(const PlanNode& kept) {
         if (from == nullptr) return all;
         column = from->index;
       }
-    } else if (const auto* top = node->as<TopRowsNode>()) {
-      if (!top->numbered()) return all;
-      const std::size_t groups = top->input->schema.key_count();
+    } else if (numbers_rows(*node)) {
+      const std::size_t groups = inputs_of(*node).front()->schema.key_count();
       std::vector<std::size_t> placing;
       for (std::size_t column = 1; column <= groups; ++column) {
         const auto at = std::find(below.begin(), below.end(), column);

@@ -10,6 +10,7 @@ namespace {
 constexpr std::chrono::milliseconds kRestoreWait{5};
 constexpr std::chrono::milliseconds kLagLook{100};
 constexpr std::chrono::milliseconds kShareOfThoseBehind{4};  // of a round
+constexpr int kRestOfThoseBehind = 2;                        // times as long as they worked, while rows come in front
 constexpr int kStepsOfRound = 8;                             // at most, of tasks in front
 
 }  // namespace
@@ -210,7 +211,7 @@ bool Worker::step_those_behind() {
     std::erase(active_, &task);
   }
   const auto ended = Clock::now();
-  behind_again_ = ended + (ended - began);
+  behind_again_ = ended + kRestOfThoseBehind * (ended - began);
   return worked;
 }
 

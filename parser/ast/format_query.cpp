@@ -96,14 +96,24 @@ void Printer::late_into(const std::optional<Identifier>& stream) {
 void Printer::join(const JoinedSource& join) {
   constexpr std::array<std::string_view, 4> kWords = {"INNER", "LEFT OUTER", "RIGHT OUTER", "FULL OUTER"};
   text("\n");
-  text(join.on ? kWords.at(static_cast<std::size_t>(join.kind)) : "CROSS");
+  if (join.nearest) {
+    text(join.kind == JoinKind::left ? "ASOF LEFT" : "ASOF");
+  } else {
+    text(join.on || !join.columns.empty() ? kWords.at(static_cast<std::size_t>(join.kind)) : "CROSS");
+  }
   text(" JOIN ");
   source(join.source);
-  if (!join.on) return;
+  if (!join.on && join.columns.empty()) return;
   if (join.within) within(*join.within);
   if (join.grace) {
     text(" GRACE PERIOD ");
     duration(*join.grace);
+  }
+  if (!join.columns.empty()) {
+    text(" USING (");
+    names(join.columns);
+    text(")");
+    return;
   }
   text(" ON (");
   expression(*join.on);
@@ -198,6 +208,7 @@ void Printer::clauses(const Query& query) {
     if (i > 0) text(",\n  ");
     item(query.items[i]);
   }
+  if (query.from.first.absent) return;
   text("\nFROM ");
   source(query.from.first);
   for (const JoinedSource& joined : query.from.joins) join(joined);
@@ -239,8 +250,9 @@ void Printer::query(const Query& query) {
   }
   if (!query.with.empty()) text("\n");
   clauses(query);
-  for (const QueryPtr& branch : query.union_all) {
-    text("\nUNION ALL\n");
+  constexpr std::array<std::string_view, 4> kOperations = {"\nUNION ALL\n", "\nUNION\n", "\nEXCEPT\n", "\nINTERSECT\n"};
+  for (const QueryPtr& branch : query.branches) {
+    text(kOperations.at(static_cast<std::size_t>(query.combine)));
     clauses(*branch);
   }
   sorting("\nORDER BY ", query.order_by);

@@ -65,15 +65,18 @@ struct FromSource {
   std::vector<Identifier> columns = {};  // names behind the alias; empty: those of what is read
   ExprPtr unnest = nullptr;              // UNNEST(...)
   bool ordinality = false;               // of UNNEST: WITH ORDINALITY
+  bool absent = false;                   // there is no FROM: the list has one element, which nobody reads
   const Identifier& visible_name() const { return alias ? *alias : name; }
 };
 struct JoinedSource {
   JoinKind kind;
   FromSource source;
   std::optional<Within> within;
-  ExprPtr on;  // null: CROSS JOIN
+  ExprPtr on;  // null: CROSS JOIN, or USING
   Span span;
-  std::optional<Duration> grace = {};  // without WITHIN: of FOR SYSTEM_TIME AS OF
+  std::optional<Duration> grace = {};    // without WITHIN: of FOR SYSTEM_TIME AS OF
+  std::vector<Identifier> columns = {};  // USING (columns)
+  bool nearest = false;                  // ASOF JOIN
 };
 /// first JOIN joins[0] JOIN joins[1] ..., left-deep.
 struct From {
@@ -112,7 +115,10 @@ struct NamedQuery {
   Span span;
 };
 
-/// ORDER BY, EMIT, LIMIT and OFFSET are those of the whole where UNION ALL adds branches.
+/// How the rows of branches come together, from left to right.
+enum class SetOperation : std::uint8_t { union_all, union_distinct, except, intersect };
+
+/// ORDER BY, EMIT, LIMIT and OFFSET are those of the whole where there are further branches.
 struct Query {
   bool distinct = false;
   std::optional<DistinctOn> distinct_on;  // distinct, with ON or WITHIN
@@ -131,7 +137,8 @@ struct Query {
   std::optional<std::int64_t> offset;
   Span span;
   std::vector<NamedQuery> with = {};
-  std::vector<QueryPtr> union_all = {};      // further branches: SELECT to HAVING of each
+  std::vector<QueryPtr> branches = {};  // further ones: SELECT to HAVING of each
+  SetOperation combine = SetOperation::union_all;
   std::optional<Duration> every = {};        // EMIT CHANGES EVERY
   std::optional<Duration> final_grace = {};  // EMIT FINAL GRACE PERIOD
   std::optional<Identifier> late_into = {};  // behind that

@@ -31,19 +31,37 @@ bool is_primary(P::ExpressionContext* context) {
          dynamic_cast<P::PlainOperandContext*>(plain->predicate()->operand()) != nullptr;
 }
 
+/// SELECT * FROM (query)
+ast::Query within_from(ast::Query query) {
+  ast::Query whole;
+  whole.span = query.span;
+  whole.items = {ast::SelectStar{std::nullopt, query.span}};
+  whole.from.first.name = {.text = {}, .quoted = false, .span = query.span};
+  whole.from.first.query = std::make_shared<const ast::Query>(std::move(query));
+  return whole;
+}
+
+ast::Query combined(ast::Query left, ast::SetOperation operation, ast::Query right) {
+  if (!left.branches.empty() && left.combine != operation) left = within_from(std::move(left));
+  if (!right.branches.empty()) right = within_from(std::move(right));
+  left.combine = operation;
+  left.branches.push_back(std::make_shared<const ast::Query>(std::move(right)));
+  return left;
+}
+
+ast::SetOperation set_operation(P::SetOperatorContext* context) {
+  if (context->EXCEPT() != nullptr) return ast::SetOperation::except;
+  if (context->INTERSECT() != nullptr) return ast::SetOperation::intersect;
+  return context->ALL() != nullptr ? ast::SetOperation::union_all : ast::SetOperation::union_distinct;
+}
+
 }  // namespace
 
 ast::QueryPtr Builder::query(P::QueryContext* context) {
   const Level level(*this, context);
-  ast::Query query;
-  read_select(context->select(0), query);
+  ast::Query query = terms(context);
   query.span = span(context);
   for (auto* named : context->cte()) query.with.push_back(named_query(named));
-  for (std::size_t i = 1; i < context->select().size(); ++i) {
-    ast::Query branch;
-    read_select(context->select(i), branch);
-    query.union_all.push_back(std::make_shared<const ast::Query>(std::move(branch)));
-  }
   for (auto* item : context->sortItem()) query.order_by.push_back(sort_item(item));
   query.emit = emit(context);
   if (context->every != nullptr) query.every = duration(context->every);
@@ -54,8 +72,46 @@ ast::QueryPtr Builder::query(P::QueryContext* context) {
   return std::make_shared<const ast::Query>(std::move(query));
 }
 
+/// From left to right, INTERSECT first. One operation after another of the same kind is one list of branches; where
+/// they differ, what stands left is a query in FROM.
+ast::Query Builder::terms(P::QueryContext* context) {
+  constexpr std::size_t kMostOperations = 1000, kMostChanges = 50;
+  if (context->setOperator().size() > kMostOperations)
+    throw SqlError(Code::invalid_statement, span(context->setOperator(kMostOperations)),
+                   "A query has up to 1000 UNION, EXCEPT and INTERSECT.", ErrorClass::parse);
+  std::vector<ast::Query> operands{term(context->term(0))};
+  std::vector<ast::SetOperation> operations;
+  std::size_t changes = 0;  // of the operation: each makes the tree deeper
+  for (std::size_t i = 0; i < context->setOperator().size(); ++i) {
+    const ast::SetOperation operation = set_operation(context->setOperator(i));
+    if (i > 0 && operation != set_operation(context->setOperator(i - 1)) && ++changes > kMostChanges)
+      throw SqlError(Code::invalid_statement, span(context->setOperator(i)),
+                     "UNION, EXCEPT and INTERSECT follow one another too often.", ErrorClass::parse)
+          .hint("put some of them into WITH or parentheses");
+    ast::Query next = term(context->term(i + 1));
+    if (operation == ast::SetOperation::intersect) {
+      operands.back() = combined(std::move(operands.back()), operation, std::move(next));
+    } else {
+      operands.push_back(std::move(next));
+      operations.push_back(operation);
+    }
+  }
+  ast::Query all = std::move(operands.front());
+  for (std::size_t i = 0; i < operations.size(); ++i)
+    all = combined(std::move(all), operations[i], std::move(operands[i + 1]));
+  return all;
+}
+
+ast::Query Builder::term(P::TermContext* context) {
+  if (context->query() != nullptr) return within_from(*query(context->query()));
+  ast::Query select;
+  read_select(context->select(), select);
+  return select;
+}
+
 void Builder::read_select(P::SelectContext* context, ast::Query& query) {
   query.span = span(context);
+  if (context->FROM() == nullptr) return read_values(context, query);
   query.distinct = context->distinct() != nullptr;
   if (query.distinct) {
     const bool plain = context->distinct()->expression().empty() && context->distinct()->duration() == nullptr;
@@ -72,6 +128,51 @@ void Builder::read_select(P::SelectContext* context, ast::Query& query) {
   if (context->having != nullptr) query.having = expression(context->having);
   for (auto* named : context->namedWindow()) query.windows.push_back({name(named->name()), over(named->windowSpec())});
   if (context->ranked != nullptr) query.qualify = expression(context->ranked);
+}
+
+/// One row: that of a list of one element, which nobody reads.
+void Builder::read_values(P::SelectContext* context, ast::Query& query) {
+  for (auto* item : context->selectItem()) {
+    query.items.push_back(select_item(item));
+    if (std::holds_alternative<ast::SelectStar>(query.items.back()))
+      throw SqlError(Code::invalid_statement, span(item), "SELECT * needs FROM.", ErrorClass::parse);
+  }
+  query.from.first.name = {.text = {}, .quoted = false, .span = query.span};
+  query.from.first.unnest = make(ast::ArrayConstructor{{make(ast::IntegerLiteral{0}, query.span)}}, query.span);
+  query.from.first.absent = true;
+}
+
+/// VALUES: the elements of a list of structs.
+ast::Query Builder::values_query(P::PlainRelationContext* context) {
+  const Span at = span(context);
+  constexpr std::string_view kRow = "MILLRACE_ROW";
+  const auto identifier = [&](std::string_view text) {
+    return ast::Identifier{.text = std::string(text), .quoted = false, .span = at};
+  };
+  const auto column = [&](std::size_t i) { return identifier("COLUMN" + std::to_string(i + 1)); };
+  const std::size_t width = context->valuesRow(0)->expression().size();
+  ast::ArrayConstructor list;
+  for (auto* row : context->valuesRow()) {
+    if (row->expression().size() != width)
+      throw SqlError(Code::invalid_statement, span(row),
+                     "Rows of VALUES differ: " + std::to_string(width) + " and " +
+                         std::to_string(row->expression().size()) + " values.",
+                     ErrorClass::parse);
+    ast::StructConstructor fields;
+    for (auto* value : row->expression()) fields.fields.emplace_back(column(fields.fields.size()), expression(value));
+    list.items.push_back(make(std::move(fields), span(row)));
+  }
+  ast::Query query;
+  query.span = at;
+  query.from.first.name = {.text = {}, .quoted = false, .span = at};
+  query.from.first.unnest = make(std::move(list), at);
+  query.from.first.alias = identifier(kRow);
+  query.from.first.columns = {identifier(kRow)};
+  for (std::size_t i = 0; i < width; ++i)
+    query.items.emplace_back(
+        ast::SelectExpr{make(ast::FieldAccess{make(ast::ColumnRef{std::nullopt, identifier(kRow)}, at), column(i)}, at),
+                        column(i), at});
+  return query;
 }
 
 ast::NamedQuery Builder::named_query(P::CteContext* context) {
@@ -108,6 +209,9 @@ ast::FromSource Builder::from_source(P::SourceReferenceContext* context) {
     source.unnest = expression(relation->expression());
     source.ordinality = relation->ORDINALITY() != nullptr;
     source.name = {.text = {}, .quoted = false, .span = span(relation)};
+  } else if (!plain->valuesRow().empty()) {
+    source.query = std::make_shared<const ast::Query>(values_query(plain));
+    source.name = {.text = {}, .quoted = false, .span = span(plain)};
   } else if (plain->query() != nullptr) {
     source.query = query(plain->query());
     source.name = {.text = {}, .quoted = false, .span = span(plain)};
@@ -131,6 +235,9 @@ ast::JoinedSource Builder::joined_source(P::JoinedSourceContext* context) {
   if (context->within() != nullptr) join.within = within(context->within());
   join.grace = grace(context->gracePeriod());
   if (context->expression() != nullptr) join.on = expression(context->expression());
+  join.columns = names(context->nameList());
+  join.nearest = context->ASOF_JOIN() != nullptr;
+  if (join.nearest && context->LEFT() != nullptr) join.kind = ast::JoinKind::left;
   join.span = span(context);
   return join;
 }

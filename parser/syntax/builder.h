@@ -76,7 +76,11 @@ class Builder {
 
   // build_query.cpp
   ast::QueryPtr query(P::QueryContext* context);
+  ast::Query terms(P::QueryContext* context);
+  ast::Query term(P::TermContext* context);
   void read_select(P::SelectContext* context, ast::Query& query);
+  void read_values(P::SelectContext* context, ast::Query& query);
+  ast::Query values_query(P::PlainRelationContext* context);
   ast::NamedQuery named_query(P::CteContext* context);
   ast::SelectItem select_item(P::SelectItemContext* context);
   ast::FromSource from_source(P::SourceReferenceContext* context);

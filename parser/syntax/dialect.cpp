@@ -11,17 +11,17 @@ namespace {
 using L = grammar::MillraceLexer;
 using antlr4::Token;
 
-constexpr std::array<std::size_t, 47> kNewWords = {
-    L::ORDER,     L::ASC,         L::DESC,   L::NULLS,      L::FIRST,     L::LAST,     L::OFFSET, L::ROWS,
-    L::FETCH,     L::ONLY,        L::UPSERT, L::UPDATE,     L::ONCE,      L::UNION,    L::VIEW,   L::VIEWS,
-    L::TUMBLE,    L::HOP,         L::LATE,   L::EVERY,      L::UNBOUNDED, L::TTL,      L::READY,  L::BROADCAST,
-    L::FOR,       L::SYSTEM_TIME, L::OF,     L::QUALIFY,    L::OVER,      L::FILTER,   L::RANGE,  L::PRECEDING,
-    L::FOLLOWING, L::CURRENT,     L::ROW,    L::IGNORE,     L::RESPECT,   L::GROUPING, L::SETS,   L::ROLLUP,
-    L::CUBE,      L::RETURNS,     L::UNNEST, L::ORDINALITY, L::CROSS,     L::INDEX,    L::INDEXES};
-constexpr std::array<std::size_t, 16> kNewTokens = {
-    L::SELECT_DISTINCT, L::CALL_DISTINCT, L::DELETE_ROWS, L::ROW_COMMA, L::QUERY_OPEN, L::CTE_WITH,
-    L::CHANGES_OF,      L::EXISTS_QUERY,  L::INTERVAL_OF, L::ROLLUP_OF, L::CUBE_OF,    L::GROUPING_OF,
-    L::FUNCTION_NAME,   L::WINDOW_ON,     L::UNNEST_OF,   L::CROSS_JOIN};
+constexpr std::array<std::size_t, 51> kNewWords = {
+    L::ORDER,   L::ASC,      L::DESC,      L::NULLS,  L::FIRST,     L::LAST,      L::OFFSET,  L::ROWS,        L::FETCH,
+    L::ONLY,    L::UPSERT,   L::UPDATE,    L::ONCE,   L::UNION,     L::VIEW,      L::VIEWS,   L::TUMBLE,      L::HOP,
+    L::LATE,    L::EVERY,    L::UNBOUNDED, L::TTL,    L::READY,     L::BROADCAST, L::FOR,     L::SYSTEM_TIME, L::OF,
+    L::QUALIFY, L::OVER,     L::FILTER,    L::RANGE,  L::PRECEDING, L::FOLLOWING, L::CURRENT, L::ROW,         L::IGNORE,
+    L::RESPECT, L::GROUPING, L::SETS,      L::ROLLUP, L::CUBE,      L::RETURNS,   L::UNNEST,  L::ORDINALITY,  L::CROSS,
+    L::INDEX,   L::INDEXES,  L::ASOF,      L::USING,  L::EXCEPT,    L::INTERSECT};
+constexpr std::array<std::size_t, 20> kNewTokens = {
+    L::SELECT_DISTINCT, L::CALL_DISTINCT, L::DELETE_ROWS, L::ROW_COMMA, L::QUERY_OPEN,  L::CTE_WITH,      L::CHANGES_OF,
+    L::EXISTS_QUERY,    L::INTERVAL_OF,   L::ROLLUP_OF,   L::CUBE_OF,   L::GROUPING_OF, L::FUNCTION_NAME, L::WINDOW_ON,
+    L::UNNEST_OF,       L::CROSS_JOIN,    L::ASOF_JOIN,   L::USING_OF,  L::VALUES_OF,   L::SELECT_VALUES};
 
 /// The words that are no names by themselves in `millrace` either.
 constexpr std::array<std::size_t, 36> kHard = {
@@ -125,6 +125,39 @@ bool crosses(const Around& around) {
   }
 }
 
+/// ASOF before [LEFT] JOIN. Where columns are named by it, it is an alias.
+bool joins_as_of(const Around& around) {
+  const std::size_t next = around.type(1);
+  if (next != L::JOIN && !(next == L::LEFT && around.type(2) == L::JOIN)) return false;
+  for (int step = 1; around.type(step) != Token::EOF && around.type(step) != L::SEMICOLON; ++step)
+    if (around.type(step) == L::ASOF && around.type(step + 1) == L::DOT) return false;
+  return true;
+}
+
+/// USING (columns) behind what is joined.
+bool names_columns(const Around& around, std::size_t before) {
+  return around.type(1) == L::LPAREN && before != L::DOT && before != L::ARROW && before != L::AS &&
+         before != L::SEMICOLON && before != L::FROM && before != L::JOIN && !begins_expression(before);
+}
+
+/// SELECT of values alone: no FROM follows before the query ends.
+bool lacks_from(const Around& around) {
+  int depth = 0;
+  for (int step = 1;; ++step) {
+    const std::size_t type = around.type(step), before = around.type(step - 1);
+    if (type == L::LPAREN) ++depth;
+    if (type == L::RPAREN && --depth < 0) return true;
+    if (type == Token::EOF || type == L::SEMICOLON) return true;
+    if (depth > 0) continue;
+    // IS DISTINCT FROM, and FROM as a name
+    const bool other = before == L::DISTINCT || before == L::ARROW || before == L::DOT || before == L::AS;
+    if (type == L::FROM && !other) return false;
+    if (step > 1 && (type == L::UNION || type == L::EXCEPT || type == L::INTERSECT) &&
+        (around.type(step + 1) == L::SELECT || around.type(step + 1) == L::ALL || around.type(step + 1) == L::DISTINCT))
+      return true;
+  }
+}
+
 /// What a token is that begins a new form; 0: what it was.
 std::size_t new_form(const Around& around, std::size_t type, std::size_t before) {
   const std::size_t next = around.type(1);
@@ -151,6 +184,14 @@ std::size_t new_form(const Around& around, std::size_t type, std::size_t before)
       return next == L::LPAREN && (before == L::FROM || before == L::JOIN) ? L::UNNEST_OF : 0;
     case L::CROSS:
       return next == L::JOIN && crosses(around) ? L::CROSS_JOIN : 0;
+    case L::ASOF:
+      return joins_as_of(around) ? L::ASOF_JOIN : 0;
+    case L::USING:
+      return names_columns(around, before) ? L::USING_OF : 0;
+    case L::VALUES:
+      return next == L::LPAREN && (before == L::FROM || before == L::JOIN) ? L::VALUES_OF : 0;
+    case L::SELECT:
+      return lacks_from(around) ? L::SELECT_VALUES : 0;
     case L::GROUPING:
       return next == L::SETS ? L::GROUPING_OF : 0;
     case L::FUNCTION:
@@ -159,6 +200,22 @@ std::size_t new_form(const Around& around, std::size_t type, std::size_t before)
       return before == L::COMMA && is_unit(around.type(-2)) && around.type(-3) == L::INTEGER_VALUE ? L::WINDOW_ON : 0;
     default:
       return 0;
+  }
+}
+
+/// The word that was taken for the beginning of a new form.
+std::size_t word_of(std::size_t type) {
+  switch (type) {
+    case L::SELECT_VALUES:
+      return L::SELECT;
+    case L::VALUES_OF:
+      return L::VALUES;
+    case L::USING_OF:
+      return L::USING;
+    case L::ASOF_JOIN:
+      return L::ASOF;
+    default:
+      return type;
   }
 }
 
@@ -201,8 +258,10 @@ std::optional<MadeName> make_name(const std::vector<Token*>& tokens, std::size_t
   const std::size_t at = before ? stopped_at - 1 : stopped_at;
   if (at + 1 >= tokens.size()) return std::nullopt;
   auto* token = dynamic_cast<antlr4::WritableToken*>(tokens[at]);
-  const std::size_t type = tokens[at]->getType();
-  if (token == nullptr || !may_be_name(tokens[at - 1]->getType(), type, tokens[at + 1]->getType())) return std::nullopt;
+  const std::size_t type = tokens[at]->getType(), word = word_of(type);
+  const bool free = word != type && !is_reserved(word);
+  if (token == nullptr || (!free && !may_be_name(tokens[at - 1]->getType(), word, tokens[at + 1]->getType())))
+    return std::nullopt;
   token->setType(L::IDENTIFIER);
   return MadeName{token, type};
 }

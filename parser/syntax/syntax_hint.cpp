@@ -26,7 +26,7 @@ constexpr std::array kForeign = {
     Foreign{")", "FILTER", "FILTER belongs to the other dialect: SET 'millrace.dialect' = 'millrace'"},
     Foreign{"FROM", "(", "sub-queries belong to the other dialect: SET 'millrace.dialect' = 'millrace'"},
     Foreign{"(", "SELECT", "sub-queries belong to the other dialect: SET 'millrace.dialect' = 'millrace'"},
-    Foreign{"UNION", "SELECT", "there is no UNION without ALL: write UNION ALL"},
+    Foreign{"UNION", "SELECT", "UNION belongs to the other dialect: SET 'millrace.dialect' = 'millrace'"},
     Foreign{"UNION", "ALL", "UNION ALL belongs to the other dialect: SET 'millrace.dialect' = 'millrace'"},
     Foreign{";", "WITH", "WITH before a query belongs to the other dialect: SET 'millrace.dialect' = 'millrace'"},
     Foreign{"", "WITH", "properties stand before the query: CREATE STREAM name WITH (...) AS SELECT ..."},

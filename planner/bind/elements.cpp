@@ -45,9 +45,11 @@ ScopeSource open_elements(const ast::FromSource& source, const Scope& left, cons
   ScopeSource opened{.alias = def->name, .columns = {}, .pseudo_positions = {}};
   opened.columns = columns_of(source, type, def->name);
   for (std::size_t i = 0; i < opened.columns.size(); ++i) opened.order.push_back(i);
-  def->kind = left.sources.front().def->kind;
-  def->partitions = left.sources.front().def->partitions;
-  def->value_format = left.sources.front().def->value_format;
+  if (!left.sources.empty()) {
+    def->kind = left.sources.front().def->kind;
+    def->partitions = left.sources.front().def->partitions;
+    def->value_format = left.sources.front().def->value_format;
+  }
   def->schema = element_columns(opened);
   check_duplicate_columns(def->schema, source.name.span);
   opened.def = def.get();

@@ -7,7 +7,9 @@
 #include "planner/bind/ast_rewrite.h"
 #include "planner/bind/elements.h"
 #include "planner/bind/expr_binder.h"
+#include "planner/bind/from_windows.h"
 #include "planner/bind/join_builder.h"
+#include "planner/bind/join_using.h"
 #include "planner/bind/source_checks.h"
 #include "planner/bind/views.h"
 
@@ -24,7 +26,8 @@ void check_finite_relation(const ast::FromSource& source) {
   const Span span = source.name.span;
   if (source.as_of) refuse_in_pull("FOR SYSTEM_TIME AS OF", span, "without it rows meet the newest rows of the table");
   if (source.changes) refuse_in_pull("CHANGES", span, "it is a stream of changes; add EMIT CHANGES");
-  if (source.window) refuse_in_pull("A window function in FROM", source.window->span, "read a windowed table");
+  if (source.window && source.window->kind == ast::WindowKind::session)
+    refuse_in_pull("SESSION", source.window->span, "create a table with these windows and read that");
 }
 
 class FromBinder {
@@ -34,7 +37,10 @@ class FromBinder {
 
   FiniteFrom open() {
     from_.scope.functions = &context_.functions;
-    from_.node = open_relation(query_.from.first);
+    if (query_.from.first.unnest)
+      add_elements(query_.from.first, ast::JoinKind::inner, nullptr);
+    else
+      from_.node = open_relation(query_.from.first);
     for (const auto& join : query_.from.joins) add_join(join);
     return std::move(from_);
   }
@@ -46,7 +52,8 @@ class FromBinder {
   void rename(const ast::FromSource& source, const std::vector<ast::Identifier>& names, ScopeSource& opened) const;
   NodePtr with_pseudo_columns(const NodePtr& node, ScopeSource& source) const;
   void add_join(const ast::JoinedSource& join);
-  void add_elements(const ast::JoinedSource& join);
+  void add_elements(const ast::FromSource& source, ast::JoinKind kind, const ast::ExprPtr& condition);
+  void add_windows(const ast::Window& window, ScopeSource& opened, NodePtr& node) const;
   ExprPtr bind_condition(const ast::ExprPtr& condition) const;
   ast::ExprPtr within(const ast::JoinedSource& join) const;
 
@@ -96,6 +103,21 @@ void FromBinder::rename(const ast::FromSource& source, const std::vector<ast::Id
   for (std::size_t i = 0; i < names.size(); ++i) opened.columns[i].name = names[i].text;
 }
 
+/// TUMBLE, HOP: how long windows wait for late rows, and are kept, means nothing here.
+void FromBinder::add_windows(const ast::Window& window, ScopeSource& opened, NodePtr& node) const {
+  ast::Window bounds = window;
+  bounds.grace.reset();
+  bounds.retention.reset();
+  WindowRowsNode rows = spread_rows(opened, bounds, context_);
+  rows.input = std::move(node);
+  node = make_node(std::move(rows));
+  const std::size_t size = node->schema.size();
+  for (std::size_t at = size - 2; at < size; ++at) {
+    if (opened.plan) opened.order.push_back(opened.columns.size());
+    opened.columns.push_back({node->schema.columns[at].name, Type::bigint(), ColumnRole::value, at});
+  }
+}
+
 /// Pseudo columns stand behind the columns, so that any number of joins may follow; which nobody reads the rules take
 /// away.
 NodePtr FromBinder::with_pseudo_columns(const NodePtr& node, ScopeSource& source) const {
@@ -130,6 +152,7 @@ NodePtr FromBinder::open_relation(const ast::FromSource& source) {
   } else {
     opened = open_source(source, node);
   }
+  if (source.window) add_windows(*source.window, opened, node);
   rename(source, source.columns, opened);
   Schema shown;
   for (const auto& column : opened.columns) shown.columns.push_back({.name = column.name, .type = column.type});
@@ -169,31 +192,34 @@ ExprPtr FromBinder::bind_condition(const ast::ExprPtr& condition) const {
   return bind_predicate(binder, on, from_.scope, "JOIN ON");
 }
 
-void FromBinder::add_elements(const ast::JoinedSource& join) {
-  ScopeSource opened = open_elements(join.source, from_.scope, context_);
-  const ast::ExprPtr condition = condition_of_elements(join);
+/// Left of them stands one row where nothing else does.
+void FromBinder::add_elements(const ast::FromSource& source, ast::JoinKind kind, const ast::ExprPtr& condition) {
+  if (!from_.node) from_.node = make_node(OneRowNode{});
+  ScopeSource opened = open_elements(source, from_.scope, context_);
   if (from_.scope.find_source(opened.alias))
-    throw SqlError(Code::invalid_join, join.source.name.span,
+    throw SqlError(Code::invalid_join, source.name.span,
                    fmt::format("{} is used twice: give each occurrence its own alias.", opened.alias));
   ExprBinder binder(context_, from_.scope);
   const std::size_t width = from_.node->schema.size();
   from_.node = make_node(UnnestNode{from_.node, bind_item(binder, opened.list, from_.scope), element_columns(opened),
-                                    join.kind == ast::JoinKind::left, join.source.ordinality});
+                                    kind == ast::JoinKind::left, source.ordinality});
   for (auto& column : opened.columns) column.position += width;
   from_.scope.sources.push_back(std::move(opened));
   if (condition) from_.node = make_node(FilterNode{from_.node, bind_condition(condition)});
 }
 
 void FromBinder::add_join(const ast::JoinedSource& join) {
-  if (join.source.unnest) return add_elements(join);
+  if (join.source.unnest) return add_elements(join.source, join.kind, condition_of_elements(join));
   NodePtr right = open_relation(join.source);
   const std::size_t width = from_.node->schema.size();
   FiniteJoinNode node{.left = from_.node, .right = std::move(right), .type = join_type_of(join.kind)};
   ast::ExprPtr condition = join.on;
+  if (!join.columns.empty()) condition = using_condition(join, from_.scope.sources.size() - 1, from_.scope);
   if (join.within)
     if (const ast::ExprPtr times = within(join))
       condition = make_ast(ast::Binary{ast::BinaryOp::logical_and, condition, times}, join.span);
   if (condition) set_condition(node, bind_condition(condition), width);
+  if (join.nearest) set_nearest(node, width, join.on->span);
   from_.node = make_node(std::move(node));
 }
 
@@ -233,6 +259,26 @@ void set_condition(FiniteJoinNode& join, const ExprPtr& predicate, std::size_t w
     join.condition =
         join.condition ? make_expr(LogicalExpr{true, join.condition, part}, Type::boolean(), part->span) : part;
   }
+}
+
+void set_nearest(FiniteJoinNode& join, std::size_t width, Span span) {
+  const std::size_t all = width + join.right->schema.size();
+  const std::vector<ExprPtr> parts = join.condition ? split_conjunction(join.condition) : std::vector<ExprPtr>();
+  for (const ExprPtr& part : parts) {
+    const auto* compared = part->as<CompareExpr>();
+    if (!compared || compared->op == CompareOp::equal || compared->op == CompareOp::not_equal) continue;
+    const Side left = side_of(*compared->left, width, all), right = side_of(*compared->right, width, all);
+    const bool as_written = left == Side::left && right == Side::right;
+    if (!as_written && !(left == Side::right && right == Side::left)) continue;
+    if (!join.nearest.empty())
+      throw SqlError(Code::invalid_join, span, "ASOF JOIN takes one comparison by order between both sides.")
+          .hint("what else rows must be may stand in WHERE");
+    const bool left_is_more = compared->op == CompareOp::greater || compared->op == CompareOp::greater_equal;
+    join.nearest.push_back({as_written ? compared->right : compared->left, left_is_more == as_written, false});
+  }
+  if (join.nearest.empty())
+    throw SqlError(Code::invalid_join, span, "ASOF JOIN needs a comparison by order (>=, >, <=, <) between both sides.")
+        .hint("FROM a ASOF JOIN b ON a.k = b.k AND a.time >= b.time");
 }
 
 void add_source(std::vector<const SourceDef*>& sources, const SourceDef* source) {

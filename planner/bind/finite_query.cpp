@@ -9,12 +9,14 @@
 #include "planner/bind/coercion.h"
 #include "planner/bind/dialect.h"
 #include "planner/bind/finite_from.h"
+#include "planner/bind/finite_sets.h"
 #include "planner/bind/finite_subqueries.h"
 #include "planner/bind/pull_lookups.h"
 #include "planner/bind/pull_order.h"
 #include "planner/bind/query_forms.h"
 #include "planner/bind/select_aggregate.h"
 #include "planner/bind/select_items.h"
+#include "planner/bind/select_over.h"
 #include "planner/bind/select_project.h"
 #include "planner/bind/select_ranks.h"
 #include "planner/bind/source_checks.h"
@@ -30,23 +32,73 @@ void check_clauses_of(const ast::Query& query) {
   };
   if (query.emit != ast::Emit::none)
     throw SqlError(Code::invalid_statement, query.span, "EMIT is only supported at the end of the whole query.");
-  if (query.window) refuse("WINDOW", query.window->span);
   if (query.partition_by) refuse("PARTITION BY", query.partition_by->span);
   if (query.limit && *query.limit < 0) refuse("negative LIMIT", query.span);
+}
+
+/// DISTINCT ON: of the rows that are equal in its expressions the first in the order of the result.
+ast::Query first_rows(ast::Query query) {
+  if (!query.distinct_on) return query;
+  ast::CallModifiers modifiers;
+  modifiers.over.emplace();
+  modifiers.span = query.distinct_on->span;
+  modifiers.over->span = modifiers.span;
+  modifiers.over->partition = query.distinct_on->exprs;
+  for (const ast::SortItem& item : query.order_by) {
+    modifiers.over->order.push_back(item);
+    const auto* place = item.expr->as<ast::IntegerLiteral>();
+    if (!place) continue;
+    const auto at = static_cast<std::size_t>(place->value) - 1;
+    const auto* shown = at < query.items.size() ? std::get_if<ast::SelectExpr>(&query.items[at]) : nullptr;
+    if (!shown) throw SqlError(Code::invalid_statement, item.span, "With DISTINCT ON, ORDER BY names columns.");
+    modifiers.over->order.back().expr = shown->expr;
+  }
+  ast::Call number{.name = {.text = "ROW_NUMBER", .quoted = false, .span = modifiers.span}, .arguments = {}};
+  const Span span = modifiers.span;
+  number.modifiers = std::make_shared<const ast::CallModifiers>(std::move(modifiers));
+  const auto first = make_ast(
+      ast::Comparison{ast::CompareOp::equal, make_ast(std::move(number), span), make_ast(ast::IntegerLiteral{1}, span)},
+      span);
+  query.qualify = both_of(query.qualify, first);
+  query.distinct = false;
+  query.distinct_on.reset();
+  return query;
+}
+
+/// The WINDOW clause as windows in FROM, whose bounds are grouped by.
+ast::Query windows_in_from(ast::Query query) {
+  if (!query.window) return query;
+  const ast::Window window = *query.window;
+  if (!query.from.joins.empty() || query.from.first.window || query.from.first.unnest)
+    throw SqlError(Code::not_supported, window.span, "WINDOW over joins is not supported in pull queries.")
+        .hint("put the join into a query in FROM");
+  query.window.reset();
+  query.from.first.window = window;
+  if (!query.group_by) query.group_by = ast::Grouping{{}, window.span};
+  if (query.group_by->kind != ast::GroupingKind::plain)
+    throw SqlError(Code::not_supported, query.group_by->span, "WINDOW takes one set of groups in pull queries.");
+  for (const char* bound : {"WINDOWSTART", "WINDOWEND"})
+    query.group_by->exprs.push_back(
+        make_ast(ast::ColumnRef{std::nullopt, {.text = bound, .quoted = false, .span = window.span}}, window.span));
+  return query;
 }
 
 /// One SELECT, clause by clause.
 class FiniteSelect {
  public:
   FiniteSelect(const ast::Query& query, const BindContext& context, const FiniteNames* named)
-      : query_(inline_windows(query)), context_(context), named_(named), input_{query_, context, "", true} {}
+      : query_(windows_in_from(first_rows(inline_windows(query)))),
+        context_(context),
+        named_(named),
+        input_{query_, context, "", true} {}
 
   FiniteRelation bind();
 
  private:
   void filter(Subqueries& subqueries, ExprBinder& binder);
+  void expand(std::vector<ProjectItem>& keys);
   void group(Subqueries& subqueries, Aggregation& aggregation, ExprBinder& binder);
-  void rank(const ast::ExprPtr& root, ExprBinder& binder);
+  void add_over(const ast::ExprPtr& root, ExprBinder& binder);
   void qualify_rows(ExprBinder& binder);
   NodePtr project(ExprBinder& binder);
   std::vector<SortKey> order(ExprBinder& binder, const std::vector<ProjectItem>& items) const;
@@ -58,8 +110,8 @@ class FiniteSelect {
   SelectInput input_;
   FiniteFrom from_;
   Clauses clauses_;
-  std::vector<ast::ExprPtr> order_;                      // qualified
-  std::vector<std::pair<ast::ExprPtr, ExprPtr>> ranks_;  // calls with OVER, and the columns that they are
+  std::vector<ast::ExprPtr> order_;                     // qualified
+  std::vector<std::pair<ast::ExprPtr, ExprPtr>> over_;  // calls with OVER, and the columns that they are
 };
 
 FiniteRelation FiniteSelect::bind() {
@@ -93,15 +145,37 @@ FiniteRelation FiniteSelect::bind() {
 void FiniteSelect::filter(Subqueries& subqueries, ExprBinder& binder) {
   binder.intercept = [&](const ast::ExprPtr& expr) { return subqueries.find(expr); };
   if (!clauses_.where) return;
-  if (contains(clauses_.where, is_rank))
-    throw SqlError(Code::invalid_statement, clauses_.where->span, "Ranks cannot be used in WHERE.").hint("use QUALIFY");
   subqueries.attach(clauses_.where, from_.node, binder);
   from_.node = make_node(FilterNode{from_.node, bind_predicate(binder, clauses_.where, from_.scope, "WHERE")});
 }
 
+/// Each row once for each set of GROUP BY; the keys stand behind its columns.
+void FiniteSelect::expand(std::vector<ProjectItem>& keys) {
+  const std::size_t width = from_.node->schema.size(), own = keys.size() + 1;
+  ExpandNode expand{.input = from_.node, .keys = keys, .sets = clauses_.sets};
+  ProjectNode back{nullptr, {}};
+  for (std::size_t i = 0; i < width; ++i) {
+    const ColumnDef& column = from_.node->schema.columns[i];
+    back.items.push_back(
+        {ColumnDef{.name = column.name, .type = column.type}, make_column(own + i, column.type, column.name)});
+  }
+  for (std::size_t k = 0; k < keys.size(); ++k) {
+    const Type type = keys[k].column.type;
+    back.items.push_back({ColumnDef{.name = fmt::format("MILLRACE_SET_{}", k), .type = type},
+                          make_column(k, type, keys[k].column.name)});
+    keys[k].expr = make_column(width + k, type, keys[k].column.name);
+  }
+  back.input = make_node(std::move(expand));
+  from_.node = make_node(std::move(back));
+}
+
 void FiniteSelect::group(Subqueries& subqueries, Aggregation& aggregation, ExprBinder& binder) {
-  const BoundPull::Groups groups = aggregation.group(order_);
-  from_.node = make_node(GroupNode{.input = from_.node, .keys = groups.keys, .calls = groups.calls});
+  BoundPull::Groups groups = aggregation.group(order_);
+  const bool sets = !clauses_.sets.empty();
+  if (sets) expand(groups.keys);
+  GroupNode grouped{.input = from_.node, .keys = groups.keys, .calls = groups.calls, .keep_null = sets};
+  grouped.total = std::ranges::find(clauses_.sets, std::size_t{0}) != clauses_.sets.end();
+  from_.node = make_node(std::move(grouped));
   binder.intercept = [&](const ast::ExprPtr& expr) {
     ExprPtr known = subqueries.find(expr);
     return known ? known : aggregation.replace_item(expr);
@@ -111,21 +185,27 @@ void FiniteSelect::group(Subqueries& subqueries, Aggregation& aggregation, ExprB
     from_.node = make_node(FilterNode{from_.node, std::move(having)});
 }
 
-/// Each rank becomes a column behind those that are there.
-void FiniteSelect::rank(const ast::ExprPtr& root, ExprBinder& binder) {
+/// Each call with OVER becomes a column behind those that are there.
+void FiniteSelect::add_over(const ast::ExprPtr& root, ExprBinder& binder) {
   if (!root) return;
-  for_each_child(*root, [&](const ast::ExprPtr& child) { rank(child, binder); });
+  for_each_child(*root, [&](const ast::ExprPtr& child) { add_over(child, binder); });
   const auto same = [&](const auto& known) { return ast::equal(*known.first, *root); };
-  if (!is_rank(*root) || std::ranges::any_of(ranks_, same)) return;
-  const auto& call = *root->as<ast::Call>();
-  const ast::Over& over = *call.modifiers->over;
-  if (over.frame)
-    throw SqlError(Code::invalid_statement, over.frame->span, fmt::format("{} takes no frame.", call.name.text));
-  FiniteRankNode node{.input = from_.node, .partition = {}, .order = {}, .rank = rank_of(call.name.text)};
+  if (!is_over(*root) || std::ranges::any_of(over_, same)) return;
+  for_each_child(*root, [](const ast::ExprPtr& child) {
+    if (contains(child, is_over))
+      throw SqlError(Code::invalid_statement, child->span, "Functions with OVER cannot be nested.")
+          .hint("compute the inner one in a query in FROM");
+  });
+  over_function(root, context_);
+  const ast::Over& over = *root->as<ast::Call>()->modifiers->over;
+  FiniteOverNode node{.input = from_.node, .partition = {}, .order = {}, .calls = {}};
   for (const auto& part : over.partition) node.partition.push_back(bind_item(binder, part, from_.scope));
   for (const auto& item : over.order)
     add_order(node.order, bind_item(binder, item.expr, from_.scope), item.descending, item.nulls_first, item.span);
-  if (node.rank == RankFunction::row_number && !clauses_.aggregated) {
+  node.calls.push_back(
+      bind_over_call(root, node.order, binder, from_.scope, context_, fmt::format("MILLRACE_OVER_{}", over_.size())));
+  const bool numbers = is_rank(*root) && rank_of(root->as<ast::Call>()->name.text) == RankFunction::row_number;
+  if (numbers && !clauses_.aggregated) {
     // Rows of tables that are equal otherwise stand in the order of their keys.
     for (const ScopeSource& source : from_.scope.sources)
       for (const ScopeColumn& column : source.columns)
@@ -133,17 +213,18 @@ void FiniteSelect::rank(const ast::ExprPtr& root, ExprBinder& binder) {
           add_order(node.order, make_column(column.position, column.type, column.name), false, false, root->span);
   }
   const std::size_t place = from_.node->schema.size();
+  const Type type = node.calls.front().call.column.type;
   from_.node = make_node(std::move(node));
-  ranks_.emplace_back(root, make_column(place, Type::bigint(), ast::format(*root)));
+  over_.emplace_back(root, make_column(place, type, ast::format(*root)));
 }
 
 void FiniteSelect::qualify_rows(ExprBinder& binder) {
-  for (const auto& item : clauses_.items) rank(item.expr, binder);
-  for (const auto& expr : order_) rank(expr, binder);
-  rank(clauses_.qualify, binder);
+  for (const auto& item : clauses_.items) add_over(item.expr, binder);
+  for (const auto& expr : order_) add_over(expr, binder);
+  add_over(clauses_.qualify, binder);
   binder.intercept = [this, below = binder.intercept](const ast::ExprPtr& expr) {
-    const auto known = std::ranges::find_if(ranks_, [&](const auto& rank) { return ast::equal(*rank.first, *expr); });
-    return known != ranks_.end() ? known->second : below(expr);
+    const auto known = std::ranges::find_if(over_, [&](const auto& call) { return ast::equal(*call.first, *expr); });
+    return known != over_.end() ? known->second : below(expr);
   };
   if (!clauses_.qualify) return;
   from_.node = make_node(FilterNode{from_.node, bind_predicate(binder, clauses_.qualify, from_.scope, "QUALIFY")});
@@ -194,70 +275,6 @@ NodePtr FiniteSelect::ordered(NodePtr input, std::vector<SortKey> order) const {
       SortNode{.input = std::move(input), .order = std::move(order), .limit = query_.limit, .offset = query_.offset});
 }
 
-/// The rows of a branch of UNION ALL with the names of the first and types that hold those of all.
-NodePtr conform(const NodePtr& branch, const Schema& first, const std::vector<Type>& types) {
-  ProjectNode project{branch, {}};
-  for (std::size_t i = 0; i < types.size(); ++i) {
-    const ColumnDef& from = branch->schema.columns[i];
-    project.items.push_back({ColumnDef{.name = first.columns[i].name, .type = types[i]},
-                             coerce_element(make_column(i, from.type, from.name), types[i])});
-  }
-  return make_node(std::move(project));
-}
-
-FiniteRelation bind_branches(const ast::Query& query, const BindContext& context, const FiniteNames* named) {
-  std::vector<FiniteRelation> branches;
-  for (std::size_t i = 0; i <= query.union_all.size(); ++i) {
-    ast::Query branch = i == 0 ? query : *query.union_all[i - 1];
-    branch.with.clear();
-    branch.union_all.clear();
-    branch.order_by.clear();
-    branch.limit.reset();
-    branch.offset.reset();
-    branches.push_back(FiniteSelect(branch, context, named).bind());
-    if (branches.back().root->schema.size() != branches.front().root->schema.size())
-      throw SqlError(Code::invalid_statement, branch.span,
-                     fmt::format("The branches of UNION ALL differ in columns: {} and {}.",
-                                 branches.front().root->schema.size(), branches.back().root->schema.size()));
-  }
-  const Schema& first = branches.front().root->schema;
-  std::vector<Type> types;
-  for (std::size_t i = 0; i < first.size(); ++i) {
-    std::vector<ListItem> list;
-    for (const auto& branch : branches) {
-      const ColumnDef& column = branch.root->schema.columns[i];
-      list.push_back({make_column(i, column.type, column.name), column.name});
-    }
-    types.push_back(common_type(list, query.union_all.front()->span));
-  }
-  FiniteRelation all;
-  for (const auto& branch : branches) {
-    NodePtr part = conform(branch.root, first, types);
-    all.root = all.root ? make_node(UnionNode{all.root, std::move(part)}) : std::move(part);
-    for (const SourceDef* source : branch.sources) add_source(all.sources, source);
-  }
-  return all;
-}
-
-/// ORDER BY and pages of a union are those of a query over it.
-FiniteRelation bind_union(const ast::Query& query, const BindContext& context, const FiniteNames* named) {
-  if (query.order_by.empty() && !query.limit && !query.offset) return bind_branches(query, context, named);
-  ast::Query branches = query;
-  branches.order_by.clear();
-  branches.limit.reset();
-  branches.offset.reset();
-  branches.with.clear();
-  ast::Query whole;
-  whole.items = {ast::SelectStar{std::nullopt, query.span}};
-  whole.from.first.query = std::make_shared<const ast::Query>(std::move(branches));
-  whole.from.first.name.span = query.span;
-  whole.order_by = query.order_by;
-  whole.limit = query.limit;
-  whole.offset = query.offset;
-  whole.span = query.span;
-  return FiniteSelect(whole, context, named).bind();
-}
-
 bool has_subquery(const ast::ExprPtr& expr) {
   return contains(expr, [](const ast::Expression& node) { return Subqueries::query_of(node) != nullptr; });
 }
@@ -271,19 +288,24 @@ FiniteNames::FiniteNames(const ast::Query& query, const BindContext& context, co
 
 FiniteRelation bind_finite_query(const ast::Query& query, const BindContext& context, const FiniteNames* named) {
   const FiniteNames names(query, context, named);
-  if (!query.union_all.empty()) return bind_union(query, context, &names);
+  if (!query.branches.empty()) return bind_branches(query, context, &names);
   return FiniteSelect(query, context, &names).bind();
 }
 
 bool is_finite_form(const ast::Query& query, const BindContext& context) {
   if (query.emit != ast::Emit::none || !lifts(Lifted::pull_clauses, context.properties)) return false;
-  const auto ranked = [](const ast::SelectItem& item) {
+  const auto over = [](const ast::SelectItem& item) {
     const auto* plain = std::get_if<ast::SelectExpr>(&item);
-    return plain && contains(plain->expr, is_rank);
+    return plain && contains(plain->expr, is_over);
   };
-  if (query.qualify || std::ranges::any_of(query.items, ranked)) return true;
+  const auto over_in_order = [](const ast::SortItem& item) { return contains(item.expr, is_over); };
+  if (query.qualify || std::ranges::any_of(query.items, over) || std::ranges::any_of(query.order_by, over_in_order))
+    return true;
   const ast::From& from = query.from;
-  if (!from.joins.empty() || from.first.query || !query.with.empty() || !query.union_all.empty() ||
+  if (query.distinct_on || query.window || from.first.unnest || from.first.window ||
+      (query.group_by && query.group_by->kind != ast::GroupingKind::plain))
+    return true;
+  if (!from.joins.empty() || from.first.query || !query.with.empty() || !query.branches.empty() ||
       !from.first.columns.empty() || find_view(context.catalog, from.first.name))
     return true;
   const auto in_item = [](const ast::SelectItem& item) {

@@ -45,7 +45,7 @@ class AttachedQuery {
   ExprPtr attach() {
     if (query_.emit != ast::Emit::none)
       throw SqlError(Code::invalid_statement, query_.span, "EMIT is only supported at the end of the whole query.");
-    if (!query_.union_all.empty()) return attach_relation(query_);
+    if (!query_.branches.empty()) return attach_relation(query_);
     const FiniteFrom from = open_finite(query_, all_.context_, &names_);
     const Correlation correlation(from.scope, all_.scope_);
     std::vector<ast::ExprPtr> own, shared;

@@ -28,13 +28,13 @@ ast::ExprPtr own_bounds(const ast::ExprPtr& expr, const ast::FromSource& source)
   return map_children(expr, [&](const ast::ExprPtr& child) { return own_bounds(child, source); });
 }
 
-ExprPtr window_time(const SelectInput& input, const ScopeSource& source, const ast::Window& window) {
+ExprPtr window_time(const BindContext& context, const ScopeSource& source, const ast::Window& window) {
   Scope scope;
-  scope.functions = &input.context.functions;
+  scope.functions = &context.functions;
   scope.sources.push_back(source);
   const ast::ExprPtr column = qualify(window.on, scope);
   check_resolved(column, scope, "WINDOW");
-  ExprBinder binder(input.context, scope);
+  ExprBinder binder(context, scope);
   ExprPtr bound = bind_item(binder, column, scope);
   const TypeKind kind = bound->type.kind();
   if (kind != TypeKind::integer && kind != TypeKind::bigint && kind != TypeKind::timestamp)
@@ -80,16 +80,22 @@ std::optional<GroupedByWindow> grouped_by_window(const ast::Query& query) {
   return made;
 }
 
-ScopeSource in_windows(const SelectInput& input, ScopeSource source, const ast::Window& window) {
+WindowRowsNode spread_rows(const ScopeSource& source, const ast::Window& window, const BindContext& context) {
   check_spread(source, window);
   ast::Query of_window;
   of_window.window = window;
   const auto spec = window_spec(of_window, false);
-  WindowRowsNode node{.input = make_leaf(source), .size_ms = spec->size_ms, .advance_ms = spec->advance_ms, .time = {}};
+  WindowRowsNode node{.input = nullptr, .size_ms = spec->size_ms, .advance_ms = spec->advance_ms, .time = {}};
   if (window.on) {
-    ExprPtr time = window_time(input, source, window);
+    ExprPtr time = window_time(context, source, window);
     node.time.push_back({ColumnDef{.name = "TIME", .type = time->type}, std::move(time)});
   }
+  return node;
+}
+
+ScopeSource in_windows(const SelectInput& input, ScopeSource source, const ast::Window& window) {
+  WindowRowsNode node = spread_rows(source, window, input.context);
+  node.input = make_leaf(source);
   if (!source.plan)
     for (std::size_t i = 0; i < source.columns.size(); ++i) source.order.push_back(i);
   source.plan = make_node(std::move(node));

@@ -16,6 +16,8 @@ struct GroupedByWindow {
 /// Nothing: it is not one.
 std::optional<GroupedByWindow> grouped_by_window(const ast::Query& query);
 
+/// What spreads the rows of a stream over windows; its input is the caller's.
+WindowRowsNode spread_rows(const ScopeSource& source, const ast::Window& window, const BindContext& context);
 /// The rows of a stream in FROM once for each of its windows, whose bounds are columns.
 ScopeSource in_windows(const SelectInput& input, ScopeSource source, const ast::Window& window);
 

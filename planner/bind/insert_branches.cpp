@@ -33,7 +33,7 @@ ast::QueryPtr branch_query(const ast::Query& query, const ast::InsertBranches::T
   const auto* star = query.items.size() == 1 ? std::get_if<ast::SelectStar>(&query.items.front()) : nullptr;
   const bool passes = star && !star->qualifier && query.from.joins.empty() && !query.window && !query.group_by &&
                       !query.partition_by && !query.having && !query.qualify && query.with.empty() &&
-                      query.union_all.empty() && !query.distinct;
+                      query.branches.empty() && !query.distinct;
   if (passes) {
     branch.from = query.from;
     branch.where = both_of(query.where, condition);

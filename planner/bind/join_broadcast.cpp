@@ -11,7 +11,7 @@
 namespace millrace::inline planner {
 namespace {
 
-void check_broadcast(const JoinSide& left, const ScopeSource& source, const JoinStep& step) {
+void check_broadcast(const ScopeSource& source, const JoinStep& step) {
   const auto fail = [&](Code code, const std::string& message) {
     throw SqlError(code, step.clause->source.name.span, message);
   };
@@ -20,8 +20,6 @@ void check_broadcast(const JoinSide& left, const ScopeSource& source, const Join
   if (source.plan) fail(Code::not_supported, "BROADCAST of a query is not supported yet.");
   if (source.def->history_ms) fail(Code::not_supported, "BROADCAST of tables with HISTORY is not supported yet.");
   if (source.def->window) fail(Code::not_supported, "BROADCAST of windowed tables is not supported yet.");
-  if (left.node->kind == RelationKind::table)
-    fail(Code::not_supported, "Joins of a table with BROADCAST are not supported yet.");
   if (step.clause->within) fail(Code::invalid_join, "A join with BROADCAST is not windowed: leave WITHIN out.");
   if (step.clause->kind != ast::JoinKind::inner && step.clause->kind != ast::JoinKind::left)
     fail(Code::invalid_join, "A join with BROADCAST is INNER or LEFT.");
@@ -40,7 +38,7 @@ void JoinBuilder::note_own_key(const JoinSide& left) {
 /// The stream stays where it lies, with its key.
 JoinSide JoinBuilder::join_broadcast(JoinSide left, JoinSide right, const JoinStep& step) {
   const ScopeSource& source = scope_.sources[step.source];
-  check_broadcast(left, source, step);
+  check_broadcast(source, step);
   note_own_key(left);
   const std::size_t own = left.node->schema.key_count(), left_size = left.node->schema.size();
   BroadcastJoinNode node{left.node, right.node, join_type_of(step.clause->kind)};

@@ -163,7 +163,7 @@ void for_each_late(const ast::Query& query, const std::function<void(const ast::
   if (query.window && query.window->late_into) visit(*query.window->late_into);
   if (query.distinct_on && query.distinct_on->late_into) visit(*query.distinct_on->late_into);
   if (query.late_into) visit(*query.late_into);
-  for (const auto& branch : query.union_all) for_each_late(*branch, visit);
+  for (const auto& branch : query.branches) for_each_late(*branch, visit);
 }
 
 void refuse_late(const ast::Query& query) {

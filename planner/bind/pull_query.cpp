@@ -56,7 +56,7 @@ void PullBinder::check_pull_clauses() const {
   };
   refuse("JOIN", !query_.from.joins.empty(), query_.span);
   refuse("WINDOW", query_.window.has_value(), query_.window ? query_.window->span : query_.span);
-  if (query_.from.first.query || query_.from.first.changes || !query_.with.empty() || !query_.union_all.empty()) {
+  if (query_.from.first.query || query_.from.first.changes || !query_.with.empty() || !query_.branches.empty()) {
     throw SqlError(Code::not_supported, query_.span, "Pull queries do not read from queries yet.")
         .hint("add EMIT CHANGES, or create a table from the inner query and read that");
   }

@@ -26,7 +26,7 @@ class SourceWalk {
       named_.insert(named.name.text);
     }
     walk_select(query);
-    for (const auto& branch : query.union_all) walk_select(*branch);
+    for (const auto& branch : query.branches) walk_select(*branch);
     named_ = outside;
   }
 
@@ -81,9 +81,6 @@ class SourceWalk {
 }  // namespace
 
 void check_clause_forms(const ast::Query& query) {
-  if (query.from.first.unnest)
-    throw SqlError(Code::invalid_join, query.from.first.name.span, "UNNEST stands right of a JOIN only.")
-        .hint("FROM source CROSS JOIN UNNEST(list) AS alias (column)");
   for (const auto& join : query.from.joins)
     if (join.grace && !join.source.as_of)
       throw SqlError(Code::invalid_join, join.grace->span, "GRACE PERIOD belongs to WITHIN or FOR SYSTEM_TIME AS OF.")
@@ -93,16 +90,25 @@ void check_clause_forms(const ast::Query& query) {
 void check_finite_forms(const ast::Query& query) {
   refuse_late(query);
   constexpr const char* kHint = "create a table from the query and read that";
-  if (query.distinct_on) refuse_form("DISTINCT ON or WITHIN in a pull query", query.distinct_on->span, kHint);
-  if (query.group_by && query.group_by->kind != ast::GroupingKind::plain)
-    refuse_form("GROUP BY several sets in a pull query", query.group_by->span, kHint);
+  if (query.distinct_on && query.distinct_on->within)
+    refuse_form("DISTINCT WITHIN in a pull query", query.distinct_on->span, kHint);
 }
 
 void check_forms(const ast::Query& query) {
   check_clause_forms(query);
+  if (query.from.first.absent)
+    throw SqlError(Code::invalid_statement, query.span, "A query that goes on needs FROM.")
+        .hint("SELECT of values alone is a pull query, which has no EMIT clause");
+  if (query.from.first.unnest)
+    throw SqlError(Code::invalid_join, query.from.first.name.span, "UNNEST stands right of a JOIN only.")
+        .hint("alone, UNNEST and VALUES are for pull queries, which have no EMIT clause");
   for (const auto& join : query.from.joins) {
-    if (!join.on && !join.source.unnest)
-      refuse_form("CROSS JOIN", join.span, "JOIN BROADCAST(...) ON TRUE gives all pairs");
+    const bool crosses = !join.on && join.columns.empty() && !join.source.unnest;
+    if (crosses && join.source.reading != ast::Reading::broadcast)
+      refuse_form("CROSS JOIN", join.span, "CROSS JOIN BROADCAST(...) gives all pairs");
+    if (join.nearest)
+      throw SqlError(Code::not_supported, join.span, "ASOF JOIN is only supported in pull queries.")
+          .hint("JOIN table FOR SYSTEM_TIME AS OF meets the version of a table with HISTORY");
   }
 }
 

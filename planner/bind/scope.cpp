@@ -43,6 +43,13 @@ const ScopeColumn* Scope::find_synthetic(std::string_view name) const {
   return found == synthetic_keys.end() ? nullptr : &*found;
 }
 
+const SharedColumn* Scope::find_shared(std::string_view alias, const std::string& name) const {
+  const auto found = shared.find(name);
+  if (found == shared.end()) return nullptr;
+  const auto& aliases = found->second.aliases;
+  return std::ranges::find(aliases, alias) == aliases.end() ? nullptr : &found->second;
+}
+
 bool Scope::has_column(std::string_view name) const {
   return std::ranges::any_of(sources, [&](const auto& source) { return source.find(name) != nullptr; });
 }
@@ -157,6 +164,8 @@ class Qualifier {
     for (const auto& source : scope_.sources) {
       if (holds(source, column.name.text)) owners.push_back(&source);
     }
+    const auto is_shared = [&](const ScopeSource* owner) { return scope_.find_shared(owner->alias, column.name.text); };
+    if (owners.size() > 1 && std::ranges::all_of(owners, is_shared)) return scope_.shared.at(column.name.text).value;
     if (owners.size() > 1) fail_ambiguous(column, owners, expr->span);
     if (owners.empty()) return expr;
     ast::ColumnRef qualified = column;

@@ -45,6 +45,12 @@ struct ScopeSource {
 
 std::optional<PseudoColumn> pseudo_column_of(std::string_view name);
 
+/// A column that USING makes one of those of several sources.
+struct SharedColumn {
+  ast::ExprPtr value;                // qualified
+  std::vector<std::string> aliases;  // of the sources, from left to right
+};
+
 /// What names mean in a query. Plain data: copied and shifted while the plan grows.
 struct Scope {
   std::vector<ScopeSource> sources;
@@ -54,10 +60,13 @@ struct Scope {
   const FunctionCatalog* functions = nullptr;
   /// Window bounds come from the query's own WINDOW clause.
   bool window_aggregation = false;
+  std::map<std::string, SharedColumn> shared = {};  // by name
 
   const ScopeColumn* find_synthetic(std::string_view name) const;
   bool is_join() const { return sources.size() > 1; }
   const ScopeSource* find_source(std::string_view alias) const;
+  /// The shared column that a source's column is a part of; null: none.
+  const SharedColumn* find_shared(std::string_view alias, const std::string& name) const;
   bool has_column(std::string_view name) const;  // a real column of any source
   /// Every position is moved up by `count`.
   void shift(std::size_t count);

@@ -7,6 +7,7 @@
 #include "planner/bind/ast_rewrite.h"
 #include "planner/bind/dialect.h"
 #include "planner/bind/from_windows.h"
+#include "planner/bind/join_using.h"
 #include "planner/bind/late_into.h"
 #include "planner/bind/query_forms.h"
 #include "planner/bind/select_aggregate.h"
@@ -88,10 +89,10 @@ BoundSelect bind(SelectInput input, std::function<void(const Schema&)> on_column
 /// Each branch is a query within the whole, whose EMIT is that of the whole.
 BoundSelect bind_union(const SelectInput& input) {
   std::vector<BoundSelect> branches;
-  for (std::size_t i = 0; i <= input.query.union_all.size(); ++i) {
-    ast::Query branch = i == 0 ? input.query : *input.query.union_all[i - 1];
+  for (std::size_t i = 0; i <= input.query.branches.size(); ++i) {
+    ast::Query branch = i == 0 ? input.query : *input.query.branches[i - 1];
     branch.with.clear();
-    branch.union_all.clear();
+    branch.branches.clear();
     branch.limit.reset();
     branch.emit = input.query.emit;
     branches.push_back(bind(SelectInput{.query = branch,
@@ -103,7 +104,15 @@ BoundSelect bind_union(const SelectInput& input) {
                                         .within_final = input.within_final},
                             {}));
   }
-  return unite(std::move(branches), input.query, input.sink);
+  const ast::SetOperation operation = input.query.combine;
+  if (operation == ast::SetOperation::except || operation == ast::SetOperation::intersect)
+    throw SqlError(Code::not_supported, input.query.branches.front()->span,
+                   "EXCEPT and INTERSECT are only supported in pull queries, which have no EMIT clause.")
+        .hint("[NOT] IN (SELECT ...) and [NOT] EXISTS take tables");
+  if (operation == ast::SetOperation::union_all) return unite(std::move(branches), input.query, input.sink);
+  BoundSelect all = unite(std::move(branches), input.query, {});
+  all.branch.reset();
+  return distinct_rows(std::move(all));
 }
 
 BoundSelect bind_plain(SelectInput input, std::function<void(const Schema&)> on_columns);
@@ -124,7 +133,7 @@ SelectInput over_query(const ast::Query& query, const SelectInput& input) {
 BoundSelect bind(SelectInput input, std::function<void(const Schema&)> on_columns) {
   check_windows(input.query, input.context.properties);
   const ast::Query inlined = inline_windows(input.query);
-  const bool distinct = inlined.distinct && !inlined.distinct_on && inlined.union_all.empty();
+  const bool distinct = inlined.distinct && !inlined.distinct_on && inlined.branches.empty();
   SelectInput rows = over_query(inlined, input);
   if (!distinct) return bind_plain(rows, std::move(on_columns));
   rows.sink.clear();
@@ -145,9 +154,13 @@ BoundSelect bind_plain(SelectInput input, std::function<void(const Schema&)> on_
     rows.window_keys = std::move(grouped->keys);
     return bind_plain(rows, std::move(on_columns));
   }
-  if (!query.union_all.empty()) return bind_union(input);
+  if (!query.branches.empty()) return bind_union(input);
   BoundSelect result;
   Scope scope = open_sources(input, result.sources);
+  if (auto joined = with_conditions(input, scope)) {
+    joined->with.clear();  // `named` has them
+    return bind_plain(over_query(*joined, input), std::move(on_columns));
+  }
   if (auto joined = join_subqueries(input, scope)) {
     joined->with.clear();  // `named` has them
     return bind_plain(over_query(*joined, input), std::move(on_columns));
@@ -162,7 +175,8 @@ BoundSelect bind_plain(SelectInput input, std::function<void(const Schema&)> on_
   TableCalls table_calls(input, scope, clauses);
   table_calls.apply(plan);
   KeyChange key(input, scope, clauses, names);
-  Aggregation aggregation(input, scope, clauses);
+  Ranking ranking(input, scope, clauses);
+  Aggregation aggregation(input, scope, clauses, ranking.call() != nullptr);
   ExprBinder binder(context, scope);
   if (clauses.aggregated) {
     aggregation.apply(plan, key);
@@ -172,7 +186,6 @@ BoundSelect bind_plain(SelectInput input, std::function<void(const Schema&)> on_
     table_calls.shift(key.partition(plan));
     binder.intercept = [&](const ast::ExprPtr& expr) { return table_calls.replace(expr); };
   }
-  Ranking ranking(input, scope, clauses);
   WindowCalls window_calls(input, scope, clauses, ranking.call());
   window_calls.apply(plan, binder);
   ranking.apply(plan, binder);

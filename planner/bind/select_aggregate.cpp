@@ -141,18 +141,12 @@ void Aggregation::check_final(bool windowed) const {
 /// EMIT FINAL without a WINDOW: groups of final results are final themselves when their key says which window they are
 /// of. False: it does not.
 bool Aggregation::close_by_key(AggregateNode& grouped) const {
-  const auto trace = trace_windows(*grouped.input);
-  if (!trace || !trace->final || grouped.global) return false;
-  const std::size_t keys = grouped.input->schema.key_count();
-  for (std::size_t key = 0; key < keys && !grouped.closing_key; ++key)
-    if (trace->is_end(key)) grouped.closing_key = static_cast<std::int64_t>(key);
-  for (std::size_t key = 0; key < keys && !grouped.closing_key && trace->size_ms; ++key) {
-    if (!trace->is_start(key)) continue;
-    grouped.closing_key = static_cast<std::int64_t>(key);
-    grouped.closes_after = *trace->size_ms;
-  }
-  grouped.closing_size = trace->size_ms.value_or(1);
-  return grouped.closing_key.has_value();
+  const auto closing = grouped.global ? std::nullopt : closing_key_of(*grouped.input);
+  if (!closing) return false;
+  grouped.closing_key = closing->key;
+  grouped.closes_after = closing->after;
+  grouped.closing_size = closing->size_ms;
+  return true;
 }
 
 BoundPull::Groups Aggregation::group(const std::vector<ast::ExprPtr>& order) {
@@ -262,7 +256,7 @@ void Aggregation::apply(KeyedPlan& plan, KeyChange& key) {
   if (asked && !closes) check_final(false);
   if (closes) grouped.emit = EmitPolicy::final;
   if (outer) outer->close(grouped, keys_.size());
-  grouped.stream = closes && input_.final_stream;
+  grouped.stream = closes && (input_.final_stream || ranked_);
   plan.node = make_node(std::move(grouped));
   if (ExprPtr having = bind_having()) plan.node = make_node(FilterNode{plan.node, std::move(having)});
   if (!input_.window_keys.empty()) key_by_bounds(plan);

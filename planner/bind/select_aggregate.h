@@ -12,8 +12,9 @@ namespace millrace::inline planner {
 /// GROUP BY, WINDOW, HAVING and the aggregates of a query.
 class Aggregation {
  public:
-  Aggregation(const SelectInput& input, const Scope& scope, const Clauses& clauses)
-      : input_(input), scope_(scope), clauses_(clauses) {}
+  /// ranked: it is ranked what the groups give.
+  Aggregation(const SelectInput& input, const Scope& scope, const Clauses& clauses, bool ranked = false)
+      : input_(input), scope_(scope), clauses_(clauses), ranked_(ranked) {}
 
   void apply(KeyedPlan& plan, KeyChange& key);
   /// The same for rows that are read once: a pull query. `order`: of ORDER BY, qualified.
@@ -41,6 +42,7 @@ class Aggregation {
   const SelectInput& input_;
   const Scope& scope_;
   const Clauses& clauses_;
+  const bool ranked_;
   std::vector<ast::ExprPtr> aggregates_;        // distinct calls, in order
   std::vector<AggregateCall> calls_;            // the same, bound
   std::vector<KeySlot> keys_;                   // of the grouped rows

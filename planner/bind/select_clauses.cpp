@@ -107,7 +107,8 @@ Clauses read_clauses(const SelectInput& input, Scope& scope, ItemNames& names) {
   clauses.qualify = qualify(name_items(input.query.qualify, clauses.items, scope), scope);
   if (input.query.group_by) {
     for (const auto& expr : input.query.group_by->exprs) clauses.group.push_back(qualify(expr, scope));
-    if (input.query.group_by->kind != ast::GroupingKind::plain) read_sets(*input.query.group_by, scope, clauses);
+    if (input.query.group_by->kind != ast::GroupingKind::plain)
+      read_sets(*input.query.group_by, scope, clauses, !input.pull);
   }
   const auto expand = [&](ast::ExprPtr& expr, const char* clause) {
     if (!clauses.sets.empty()) expr = replace_grouping(expr, clauses);

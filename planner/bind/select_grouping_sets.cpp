@@ -59,7 +59,7 @@ std::vector<std::size_t> cube(const std::vector<std::size_t>& items, Span span) 
 
 }  // namespace
 
-void read_sets(const ast::Grouping& grouping, const Scope& scope, Clauses& clauses) {
+void read_sets(const ast::Grouping& grouping, const Scope& scope, Clauses& clauses, bool keyed) {
   const std::size_t always = (std::size_t{1} << clauses.group.size()) - 1;
   const std::vector<std::size_t> items = read_items(grouping, scope, clauses);
   switch (grouping.kind) {
@@ -78,6 +78,7 @@ void read_sets(const ast::Grouping& grouping, const Scope& scope, Clauses& claus
     if (std::ranges::count(clauses.sets, clauses.sets[i]) > 1)
       throw SqlError(Code::invalid_statement, grouping.span, "GROUP BY has the same set twice.")
           .hint("a table has one row for each group");
+  if (!keyed) return;
   const bool nothing = std::ranges::find(clauses.sets, std::size_t{0}) != clauses.sets.end();
   const bool told = std::ranges::any_of(clauses.items, [](const OutputItem& item) {
     const auto* call = item.expr->as<ast::Call>();

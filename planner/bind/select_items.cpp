@@ -23,6 +23,7 @@ class Stars {
   void add_key_first_star();
   void add_source_columns(const ScopeSource& source);
   void add_star_column(const ScopeSource& source, const std::string& name);
+  bool is_shared(const ast::ExprPtr& written) const;
   void expand_struct_star(const ast::SelectStructStar& star);
 
   const SelectInput& input_;
@@ -36,7 +37,9 @@ std::vector<OutputItem> Stars::expand() {
   for (const auto& item : input_.query.items) {
     if (const auto* single = std::get_if<ast::SelectExpr>(&item)) {
       auto expr = qualify(single->expr, scope_);
-      std::string name = single->alias ? single->alias->text : names_.name(expr);
+      std::string name = single->alias             ? single->alias->text
+                         : is_shared(single->expr) ? single->expr->as<ast::ColumnRef>()->name.text
+                                                   : names_.name(expr);
       items_.push_back({std::move(name), std::move(expr)});
     } else if (const auto* star = std::get_if<ast::SelectStar>(&item)) {
       expand_star(*star);
@@ -81,7 +84,17 @@ void Stars::add_key_first_star() {
   }
 }
 
+/// A name that stands for the columns of several sources.
+bool Stars::is_shared(const ast::ExprPtr& written) const {
+  const auto* column = written->as<ast::ColumnRef>();
+  return column && !column->qualifier && scope_.shared.contains(column->name.text);
+}
+
 void Stars::add_star_column(const ScopeSource& source, const std::string& name) {
+  if (const SharedColumn* shared = scope_.find_shared(source.alias, name)) {
+    if (shared->aliases.front() == source.alias) items_.push_back({name, shared->value});
+    return;
+  }
   auto expr = make_ast_column(source.alias, name, input_.query.span);
   if (among(partition_, expr)) return;
   items_.push_back({scope_.is_join() ? join_column_name(source.alias, name) : name, std::move(expr)});

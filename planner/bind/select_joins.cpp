@@ -119,6 +119,13 @@ bool keep_primary_key(const ScopeSource& source, JoinStep& step, std::vector<ast
   return true;
 }
 
+/// Two tables of which each row meets all rows of the other.
+bool meets_all(const ast::JoinedSource& clause, const Scope& scope) {
+  const auto is_table = [](const ScopeSource& source) { return source.def->kind == RelationKind::table; };
+  return clause.source.reading == ast::Reading::broadcast && scope.sources.size() == 2 &&
+         std::ranges::all_of(scope.sources, is_table);
+}
+
 /// Any conjunction: equalities between both sides, and whatever else must hold.
 JoinStep analyse_conjunction(const ast::JoinedSource& clause, const ast::ExprPtr& on, const Scope& scope,
                              std::size_t index) {
@@ -133,12 +140,17 @@ JoinStep analyse_conjunction(const ast::JoinedSource& clause, const ast::ExprPtr
   step.broadcast = source.broadcast;
   std::vector<ast::ExprPtr> rest;
   for (const auto& part : conjuncts_of(on)) {
+    const auto* constant = part->as<ast::BooleanLiteral>();
     if (auto equality = equality_of(part, source.alias))
       step.on.push_back(std::move(*equality));
-    else
+    else if (!constant || !constant->value)
       rest.push_back(part);
   }
   imply_windows(scope, source, step, on->span);
+  if (step.on.empty() && meets_all(clause, scope)) {
+    const auto zero = make_ast(ast::IntegerLiteral{0}, on->span);
+    step.on.push_back({zero, zero});
+  }
   if (step.on.empty() && !step.broadcast) {
     throw SqlError(Code::invalid_join, on->span,
                    fmt::format("Join of {} and {} needs an equality between their columns, or BROADCAST.",

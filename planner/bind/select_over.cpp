@@ -30,12 +30,30 @@ const ast::Over& over_of(const ast::ExprPtr& call) {
   return *call->as<ast::Call>()->modifiers->over;
 }
 
-bool is_over(const ast::Expression& expr) {
-  const auto* call = expr.as<ast::Call>();
-  return call && call->over();
+}  // namespace
+
+const FunctionDef* over_function(const ast::ExprPtr& expr, const BindContext& context) {
+  const std::string& name = expr->as<ast::Call>()->name.text;
+  const FunctionDef* function = context.functions.find(name);
+  if (function && function->kind != FunctionKind::window && function->kind != FunctionKind::aggregate)
+    throw SqlError(Code::invalid_statement, expr->span, fmt::format("{} does not take OVER.", name))
+        .hint("aggregates and functions over windows do: SHOW FUNCTIONS lists them");
+  return function;
 }
 
-}  // namespace
+OverCall bind_over_call(const ast::ExprPtr& expr, const std::vector<SortKey>& order, ExprBinder& binder,
+                        const Scope& scope, const BindContext& context, std::string column) {
+  const ast::Call& call = *expr->as<ast::Call>();
+  OverCall made{.call = bind_aggregate(expr, binder, scope, context, std::move(column)),
+                .frame = {},
+                .ignore_nulls = call.modifiers->ignore_nulls.value_or(false)};
+  const bool window_function = made.call.function->kind == FunctionKind::window;
+  if (call.modifiers->ignore_nulls && !window_function)
+    throw SqlError(Code::invalid_statement, expr->span,
+                   fmt::format("{} has no IGNORE or RESPECT NULLS.", call.name.text));
+  made.frame = bind_frame(call, order, window_function, expr->span);
+  return made;
+}
 
 WindowCalls::WindowCalls(const SelectInput& input, const Scope& scope, const Clauses& clauses,
                          const ast::ExprPtr& ranked)
@@ -116,27 +134,14 @@ void WindowCalls::add_row_key(OverNode& node) const {
 }
 
 OverCall WindowCalls::bind(const ast::ExprPtr& written, const OverNode& node, std::size_t number) {
-  const std::string& name = written->as<ast::Call>()->name.text;
-  const FunctionDef* function = input_.context.functions.find(name);
+  const FunctionDef* function = over_function(written, input_.context);
   const bool window_function = function && function->kind == FunctionKind::window;
-  if (function && !window_function && function->kind != FunctionKind::aggregate)
-    throw SqlError(Code::invalid_statement, written->span, fmt::format("{} does not take OVER.", name))
-        .hint("aggregates and functions over windows do: SHOW FUNCTIONS lists them");
   const ast::ExprPtr expr = table_ ? written : fit_to_stream(written, window_function, exact_);
-  const ast::Call& call = *expr->as<ast::Call>();
   if (is_rank(*expr) && node.order.empty())
     throw SqlError(Code::invalid_statement, expr->span, "A rank needs an ORDER BY in its OVER.");
-  const bool nulls = call.modifiers->ignore_nulls.value_or(false);
-  if (call.modifiers->ignore_nulls && !window_function)
-    throw SqlError(Code::invalid_statement, expr->span, fmt::format("{} has no IGNORE or RESPECT NULLS.", name));
   ExprBinder binder(input_.context, scope_);
   binder.intercept = [this](const ast::ExprPtr& inner) { return rows_->intercept(inner); };
-  OverCall made{.call = bind_aggregate(expr, binder, scope_, input_.context, fmt::format("KSQL_OVER_{}", number)),
-                .frame = {},
-                .ignore_nulls = nulls};
-  const bool still_window = made.call.function->kind == FunctionKind::window;
-  made.frame = bind_frame(call, node.order, still_window, expr->span);
-  return made;
+  return bind_over_call(expr, node.order, binder, scope_, input_.context, fmt::format("KSQL_OVER_{}", number));
 }
 
 void WindowCalls::add_step(KeyedPlan& plan, const Window& window) {

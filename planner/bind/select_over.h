@@ -48,6 +48,12 @@ class WindowCalls {
   bool at_home_ = true;  // rows are where their key has them
 };
 
+/// A call with OVER over rows in `order`. `binder` binds over what it takes in; `column`: the name of its result.
+OverCall bind_over_call(const ast::ExprPtr& expr, const std::vector<SortKey>& order, ExprBinder& binder,
+                        const Scope& scope, const BindContext& context, std::string column);
+/// The function of a call with OVER; throws where it takes none. Null: it does not exist.
+const FunctionDef* over_function(const ast::ExprPtr& expr, const BindContext& context);
+
 /// The frame of a call. `order`: as it is bound.
 /// `window_function`: rather than an aggregate.
 OverFrame bind_frame(const ast::Call& call, const std::vector<SortKey>& order, bool window_function, Span span);

@@ -7,6 +7,7 @@
 #include "parser/ast/format.h"
 #include "planner/bind/ast_rewrite.h"
 #include "planner/bind/formats.h"
+#include "planner/logical/window_trace.h"
 
 namespace millrace::inline planner {
 namespace {
@@ -71,6 +72,11 @@ ast::Query inline_windows(const ast::Query& query) {
   return made;
 }
 
+bool is_over(const ast::Expression& expr) {
+  const auto* call = expr.as<ast::Call>();
+  return call && call->over();
+}
+
 bool is_rank(const ast::Expression& expr) {
   const auto* call = expr.as<ast::Call>();
   if (!call || !call->over() || !call->arguments.empty() || call->star) return false;
@@ -126,7 +132,7 @@ Ranking::Ranking(const SelectInput& input, const Scope& scope, const Clauses& cl
     : input_(input), scope_(scope), clauses_(clauses) {
   if (!clauses_.qualify) return;
   read_conjuncts();
-  if (!condition_ || function() == RankFunction::row_number || !shows_rank()) return;
+  if (!condition_ || function() == RankFunction::row_number || !shows_rank() || input_.final()) return;
   // Numbers of rows are a part of the result's key, other ranks are values.
   condition_.reset();
   rest_ = {clauses_.qualify};
@@ -134,16 +140,11 @@ Ranking::Ranking(const SelectInput& input, const Scope& scope, const Clauses& cl
 
 void Ranking::check() const {
   const Span span = clauses_.qualify->span;
-  if (!contains(clauses_.qualify, [](const ast::Expression& e) {
-        const auto* call = e.as<ast::Call>();
-        return call && call->over();
-      }))
+  if (!contains(clauses_.qualify, is_over))
     throw SqlError(Code::invalid_statement, span, "QUALIFY needs a function with OVER.");
   if (!condition_) return;
   if (condition_->most < 1)
     throw SqlError(Code::invalid_statement, span, "QUALIFY lets no row through: ranks begin at 1.");
-  if (input_.query.emit == ast::Emit::final)
-    throw SqlError(Code::not_supported, span, "EMIT FINAL of ranks is not supported yet.");
   if (over().frame)
     throw SqlError(Code::invalid_statement, over().frame->span,
                    fmt::format("{} has no frame.", condition_->call->as<ast::Call>()->name.text));
@@ -187,15 +188,21 @@ void check_sortable(const Type& type, Span span) {
     throw SqlError(Code::type_mismatch, span, fmt::format("ORDER BY does not take {}.", type.to_string()));
 }
 
-TopRowsNode Ranking::top_rows(const KeyedPlan& plan) const {
-  TopRowsNode top{
-      .input = plan.node, .order = {}, .most = condition_->most, .rank = function(), .number = {}, .row_key = {}};
+std::vector<SortKey> Ranking::order() const {
+  std::vector<SortKey> order;
   for (const auto& item : over().order) {
     ExprPtr bound = rows_->bind(item.expr);
     check_sortable(bound->type, item.span);
-    top.order.push_back({std::move(bound), item.descending, item.nulls_first.value_or(item.descending)});
+    order.push_back({std::move(bound), item.descending, item.nulls_first.value_or(item.descending)});
   }
-  return top;
+  return order;
+}
+
+/// What the column of the ranks is called.
+std::string Ranking::number() const {
+  const auto item =
+      std::ranges::find_if(clauses_.items, [&](const OutputItem& i) { return ast::equal(*i.expr, *condition_->call); });
+  return item == clauses_.items.end() ? std::string(kHiddenNumber) : item->name;
 }
 
 void Ranking::fail_keyless() const {
@@ -208,9 +215,7 @@ void Ranking::choose_key(TopRowsNode& top, const KeyedPlan& plan) const {
   const bool numbers = top.rank == RankFunction::row_number;
   const bool table = plan.node->kind == RelationKind::table;
   if (shows_rank()) {
-    const auto item = std::ranges::find_if(clauses_.items,
-                                           [&](const OutputItem& i) { return ast::equal(*i.expr, *condition_->call); });
-    top.number = item == clauses_.items.end() ? std::string(kHiddenNumber) : item->name;
+    top.number = number();
   } else if (numbers && top.most == 1 && !over().partition.empty()) {
     return;
   } else if (table) {
@@ -222,16 +227,46 @@ void Ranking::choose_key(TopRowsNode& top, const KeyedPlan& plan) const {
   }
 }
 
-void Ranking::set_keys(const TopRowsNode& top, KeyedPlan& plan) const {
-  const std::size_t own = top.numbered() ? 1 : top.by_row ? top.row_key.size() : 0;
-  if (top.by_row) {
-    for (std::size_t k = 0; k < plan.keys.size(); ++k) plan.keys[k].position = k;
-    return;
-  }
+void Ranking::set_keys(bool numbered, KeyedPlan& plan) {
   plan.origin = KeyOrigin::partitioning;
   plan.keys = partition_keys_;
-  for (auto& key : plan.keys) key.position += own;
-  if (top.numbered()) plan.keys.push_back({0, Type::bigint(), {condition_->call}});
+  if (!numbered) return;
+  for (auto& key : plan.keys) ++key.position;
+  plan.keys.push_back({0, Type::bigint(), {condition_->call}});
+  rows_->move(1);
+  rows_->add_computed(condition_->call, 0, Type::bigint());
+}
+
+/// Final results of windows are ranked once, when all of a window are there. False: nothing says which window they are
+/// of.
+bool Ranking::rank_closed(KeyedPlan& plan) {
+  const auto closing = input_.final() ? closing_key_of(*plan.node) : std::nullopt;
+  const bool numbers = function() == RankFunction::row_number, shown = shows_rank();
+  const Span span = condition_->call->span;
+  if (!closing && input_.query.emit == ast::Emit::final)
+    throw SqlError(Code::invalid_window, span, "EMIT FINAL of ranks needs the window in their PARTITION BY.")
+        .hint("PARTITION BY WINDOWSTART or WINDOWEND of windows that the query aggregates");
+  if (!closing && shown && !numbers)
+    throw SqlError(Code::not_supported, span, "A rank with ties needs the window in its PARTITION BY here.")
+        .hint("write ROW_NUMBER, or rank in a query of its own");
+  if (!closing) return false;
+  CloseRanksNode closed{.input = plan.node,
+                        .order = order(),
+                        .most = condition_->most,
+                        .rank = function(),
+                        .number = shown ? number() : std::string(),
+                        .closing_key = closing->key,
+                        .closes_after = closing->after,
+                        .closing_size = closing->size_ms,
+                        .table = input_.persistent() && !input_.final_stream};
+  const bool single = numbers && closed.most == 1;
+  if (closed.table && !shown && !single) fail_keyless();
+  if (closed.table && shown && !numbers)
+    throw SqlError(Code::invalid_key, span, "Rows of one rank have no key of their own in a table.")
+        .hint("write CREATE STREAM, or ROW_NUMBER");
+  plan.node = make_node(std::move(closed));
+  set_keys(shown, plan);
+  return true;
 }
 
 void Ranking::apply(KeyedPlan& plan, ExprBinder& binder) {
@@ -249,7 +284,10 @@ void Ranking::rank(KeyedPlan& plan, ExprBinder& binder) {
   for (const auto& item : clauses_.items) read.push_back(item.expr);
   rows_->keep_pseudo_columns(plan, read);
   partition(plan);
-  TopRowsNode top = top_rows(plan);
+  binder.intercept = [this](const ast::ExprPtr& expr) { return rows_->intercept(expr); };
+  if (rank_closed(plan)) return;
+  TopRowsNode top{
+      .input = plan.node, .order = order(), .most = condition_->most, .rank = function(), .number = {}, .row_key = {}};
   if (plan.node->kind == RelationKind::table) {
     for (std::size_t i = 0; i < unranked.node->schema.key_count(); ++i) {
       const ColumnDef& column = unranked.node->schema.columns[i];
@@ -260,11 +298,13 @@ void Ranking::rank(KeyedPlan& plan, ExprBinder& binder) {
                              make_column(*start, Type::bigint(), "WINDOWSTART")});
   }
   choose_key(top, unranked);
-  set_keys(top, plan);
-  rows_->move(top.numbered() ? 1 : top.by_row ? top.row_key.size() : 0);
-  if (top.numbered()) rows_->add_computed(condition_->call, 0, Type::bigint());
+  if (top.by_row) {
+    for (std::size_t k = 0; k < plan.keys.size(); ++k) plan.keys[k].position = k;
+    rows_->move(top.row_key.size());
+  } else {
+    set_keys(top.numbered(), plan);
+  }
   plan.node = make_node(std::move(top));
-  binder.intercept = [this](const ast::ExprPtr& expr) { return rows_->intercept(expr); };
 }
 
 }  // namespace millrace::inline planner

@@ -9,7 +9,9 @@ namespace millrace::inline planner {
 
 /// The query with every `OVER name` replaced by what the WINDOW clause says of the name.
 ast::Query inline_windows(const ast::Query& query);
-/// ROW_NUMBER, RANK or DENSE_RANK with OVER.
+/// A call with OVER.
+bool is_over(const ast::Expression& expr);
+/// ROW_NUMBER, RANK or DENSE_RANK with it.
 bool is_rank(const ast::Expression& expr);
 RankFunction rank_of(const std::string& name);
 /// QUALIFY may use the names of items, where no column is called so.
@@ -44,9 +46,11 @@ class Ranking {
 
   void rank(KeyedPlan& plan, ExprBinder& binder);
   void partition(KeyedPlan& plan);
-  TopRowsNode top_rows(const KeyedPlan& plan) const;
+  std::vector<SortKey> order() const;
+  std::string number() const;
   void choose_key(TopRowsNode& top, const KeyedPlan& plan) const;
-  void set_keys(const TopRowsNode& top, KeyedPlan& plan) const;
+  void set_keys(bool numbered, KeyedPlan& plan);
+  bool rank_closed(KeyedPlan& plan);
   [[noreturn]] void fail_keyless() const;
 
   const SelectInput& input_;

@@ -80,15 +80,16 @@ void take_reading(const ast::FromSource& source, ScopeSource& opened) {
                                      : "HISTORY='1 DAY' keeps what its rows were for a day");
 }
 
-/// BROADCAST stands there, or the table is declared so and what the dialect has lets a stream meet all of it.
+/// Whether a stream meets all of a table: BROADCAST stands there, or the table is declared so and the dialect lets it.
 bool reads_whole(const SelectInput& input, std::size_t index, const Scope& scope) {
-  if (index == 0) return false;
+  // Tables take back what they gave, wherever that is.
+  if (index == 0 || scope.sources.front().def->kind == RelationKind::table) return false;
   const ast::JoinedSource& clause = input.query.from.joins[index - 1];
   if (clause.source.reading == ast::Reading::broadcast) return true;
   const SourceDef& def = *scope.sources[index].def;
   const bool fits = clause.kind == ast::JoinKind::inner || clause.kind == ast::JoinKind::left;
   return def.broadcast && fits && !clause.within && !clause.source.changes &&
-         scope.sources.front().def->kind == RelationKind::stream && lifts(Lifted::any_join, input.context.properties);
+         lifts(Lifted::any_join, input.context.properties);
 }
 
 /// Names of columns that are given behind the name of a query.

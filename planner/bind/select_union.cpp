@@ -11,7 +11,7 @@ namespace millrace::inline planner {
 namespace {
 
 const ast::Query& branch_text(const ast::Query& query, std::size_t branch) {
-  return branch == 0 ? query : *query.union_all[branch - 1];
+  return branch == 0 ? query : *query.branches[branch - 1];
 }
 
 void check_branches(const std::vector<BoundSelect>& branches, const ast::Query& query) {
@@ -76,7 +76,7 @@ std::vector<Type> common_types(const std::vector<BoundSelect>& branches, const a
       const ColumnDef& column = branch.root->schema.columns[branch.order[i]];
       list.push_back({make_column(branch.order[i], column.type, column.name), column.name});
     }
-    types.push_back(common_type(list, query.union_all.front()->span));
+    types.push_back(common_type(list, query.branches.front()->span));
   }
   return types;
 }

@@ -155,7 +155,7 @@ ast::Query SubqueryJoins::correlated(const Membership& membership, const Scope& 
 
 ast::Query SubqueryJoins::groups_of(const Membership& membership, Equalities& equalities) const {
   const ast::Query& written = *membership.query;
-  const bool plain = written.union_all.empty() && !written.group_by && !written.having && !written.qualify &&
+  const bool plain = written.branches.empty() && !written.group_by && !written.having && !written.qualify &&
                      !written.window && !written.partition_by && written.with.empty();
   if (written.limit || written.offset || !written.order_by.empty())
     throw SqlError(Code::not_supported, written.span, "ORDER BY and LIMIT are not supported in this subquery.");
@@ -284,7 +284,7 @@ ast::ExprPtr SubqueryJoins::add_value(const ast::Query& written, Span span) {
   const auto* item = written.items.size() == 1 ? std::get_if<ast::SelectExpr>(&written.items.front()) : nullptr;
   const bool one_row = item && has_call_of(input_.context.functions, item->expr, FunctionKind::aggregate) &&
                        !written.group_by && !written.window && !written.qualify && !written.partition_by &&
-                       !written.distinct && written.union_all.empty() && !written.limit && !written.offset;
+                       !written.distinct && written.branches.empty() && !written.limit && !written.offset;
   if (!one_row)
     throw SqlError(Code::not_supported, span,
                    "A subquery used as a value in a query that goes on is an aggregate without GROUP BY.")

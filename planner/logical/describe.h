@@ -100,7 +100,8 @@ constexpr void check_described(Node& node) {
   constexpr std::size_t kMembers =
       std::tuple_size_v<decltype(Node::kInputs)> + std::tuple_size_v<decltype(Node::kFields)>;
   // clang-format off
-  if constexpr (kMembers == 1) { [[maybe_unused]] auto& [a] = node; }
+  if constexpr (kMembers == 0) { static_cast<void>(node); }
+  else if constexpr (kMembers == 1) { [[maybe_unused]] auto& [a] = node; }
   else if constexpr (kMembers == 2) { [[maybe_unused]] auto& [a, b] = node; }
   else if constexpr (kMembers == 3) { [[maybe_unused]] auto& [a, b, c] = node; }
   else if constexpr (kMembers == 4) { [[maybe_unused]] auto& [a, b, c, d] = node; }
@@ -116,7 +117,7 @@ constexpr void check_described(Node& node) {
   else if constexpr (kMembers == 14) { [[maybe_unused]] auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = node; }
   else if constexpr (kMembers == 15) { [[maybe_unused]] auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o] = node; }
   else if constexpr (kMembers == 16) { [[maybe_unused]] auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = node; }
-  else { static_assert(kMembers == 0, "a line more here"); }
+  else { static_assert(kMembers > 16, "a line more here"); }
   // clang-format on
 }
 

@@ -16,6 +16,7 @@ struct GroupNode {
   std::vector<AggregateCall> calls;
   bool keep_null = false;  // NULL is a key as any other (DISTINCT); else a row with one is left out (GROUP BY)
   bool partial = false, merges = false;
+  bool total = false;  // the group of which all keys are NULL is there, rows or not
 
   static constexpr NodeTraits kTraits{.name = "group", .before = Before::never, .upgrade = Upgrade::refused};
   static constexpr auto kInputs = std::tuple(&GroupNode::input);
@@ -23,7 +24,8 @@ struct GroupNode {
       std::tuple(Field("keys", &GroupNode::keys, " by {}"), Field("calls", &GroupNode::calls, " {}"),
                  Field("keep_null", &GroupNode::keep_null, kNotShown),
                  Field("partial", &GroupNode::partial, " partial").optional(),
-                 Field("merges", &GroupNode::merges, " merges").optional());
+                 Field("merges", &GroupNode::merges, " merges").optional(),
+                 Field("total", &GroupNode::total, " total").optional());
   static constexpr std::array<StoreRole, 0> kStores{};
 
   Relation derive(const Relation&) const {

@@ -11,6 +11,7 @@
 #include "planner/logical/as_of_join_node.h"
 #include "planner/logical/broadcast_join_node.h"
 #include "planner/logical/changes_node.h"
+#include "planner/logical/close_ranks_node.h"
 #include "planner/logical/close_windows_node.h"
 #include "planner/logical/combine_node.h"
 #include "planner/logical/dedup_node.h"
@@ -19,7 +20,7 @@
 #include "planner/logical/expr.h"
 #include "planner/logical/filter_node.h"
 #include "planner/logical/finite_join_node.h"
-#include "planner/logical/finite_rank_node.h"
+#include "planner/logical/finite_over_node.h"
 #include "planner/logical/flat_map_node.h"
 #include "planner/logical/foreign_key_join_node.h"
 #include "planner/logical/foreign_key_nodes.h"
@@ -29,6 +30,7 @@
 #include "planner/logical/latest_node.h"
 #include "planner/logical/materialize_node.h"
 #include "planner/logical/newest_node.h"
+#include "planner/logical/one_row_node.h"
 #include "planner/logical/output_node.h"
 #include "planner/logical/over_node.h"
 #include "planner/logical/pair_join_node.h"
@@ -65,10 +67,10 @@ struct PlanNode : Relation {
   std::variant<SourceNode, FilterNode, ProjectNode, FlatMapNode, RekeyNode, RepartitionNode, CombineNode, AggregateNode,
                StreamTableJoinNode, StreamStreamJoinNode, TableTableJoinNode, ForeignKeyJoinNode, BroadcastJoinNode,
                PairJoinNode, MaterializeNode, SinkNode, OutputNode, KeyLookupNode, StoreScanNode, GroupNode, SortNode,
-               TopicScanNode, LatestNode, UnionNode, FiniteJoinNode, FiniteRankNode, ChangesNode, TopRowsNode, OverNode,
+               TopicScanNode, LatestNode, UnionNode, FiniteJoinNode, FiniteOverNode, ChangesNode, TopRowsNode, OverNode,
                ExpandNode, RetimeNode, DedupNode, ForeignKeyRouteNode, ForeignKeyMeetNode, ForeignKeySettleNode,
                TimeSortNode, CloseWindowsNode, AsOfJoinNode, UnnestNode, NewestNode, LateNode, EveryNode,
-               WindowRowsNode>
+               WindowRowsNode, CloseRanksNode, OneRowNode>
       node;
 
   template <class T>

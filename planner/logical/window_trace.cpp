@@ -115,6 +115,18 @@ std::optional<WindowTrace> trace_windows(const PlanNode& node) {
   return made;
 }
 
+std::optional<ClosingKey> closing_key_of(const PlanNode& node) {
+  const auto trace = trace_windows(node);
+  if (!trace || !trace->final) return std::nullopt;
+  const std::int64_t size = trace->size_ms.value_or(1);
+  const std::size_t keys = node.schema.key_count();
+  for (std::size_t key = 0; key < keys; ++key)
+    if (trace->is_end(key)) return ClosingKey{static_cast<std::int64_t>(key), 0, size};
+  for (std::size_t key = 0; key < keys && trace->size_ms; ++key)
+    if (trace->is_start(key)) return ClosingKey{static_cast<std::int64_t>(key), *trace->size_ms, size};
+  return std::nullopt;
+}
+
 std::optional<std::int64_t> kept_for(const PlanNode& node) {
   if (const auto* aggregate = node.as<AggregateNode>()) {
     if (aggregate->window) return aggregate->window->retention_ms;
@@ -134,6 +146,7 @@ bool needs_time(const PlanNode& node, std::size_t input, bool above) {
            (aggregate->window && aggregate->window->by_clock);
   if (const auto* join = node.as<StreamStreamJoinNode>())
     return (input == 0 ? join->left_window_ms : join->right_window_ms).has_value();
+  if (node.as<CloseRanksNode>()) return true;
   const bool table_side =
       input == 1 && (node.as<StreamTableJoinNode>() || node.as<BroadcastJoinNode>() || node.as<AsOfJoinNode>());
   return above && !table_side;

@@ -23,6 +23,14 @@ struct WindowTrace {
 /// Nothing: it is not made of windows.
 std::optional<WindowTrace> trace_windows(const PlanNode& node);
 
+/// Final results whose key says which window they are of: they are complete when the relation's time has come to the
+/// value of key column `key`, plus `after` ms.
+struct ClosingKey {
+  std::int64_t key, after;
+  std::int64_t size_ms;  // of these windows, about
+};
+std::optional<ClosingKey> closing_key_of(const PlanNode& node);
+
 /// For how long behind stream time rows with windows matter: as long as those of the aggregate or table that they come
 /// from. Nothing: that is not known.
 std::optional<std::int64_t> kept_for(const PlanNode& node);

@@ -215,7 +215,7 @@ class Reader {
 
 template <class Node>
 void write_fields(const Node& node, json::object& out) {
-  static const Node kDefault{};
+  [[maybe_unused]] static const Node kDefault{};
   for_each_field<Node>([&](const auto& field) {
     const auto& value = node.*(field.member);
     if (!field.may_lack || !same(value, kDefault.*(field.member))) out[field.name] = write(value);

@@ -40,6 +40,7 @@ class Warner {
   void look_at(const StepName& step) {
     const auto* source = step.node->as<SourceNode>();
     by_clock_ = by_clock_ || (source != nullptr && source->idle_ms) || step.node->as<EveryNode>() != nullptr;
+    if (has_one_group(*step.node)) warn_of_one_task(step.name);
     const auto* aggregate = step.node->as<AggregateNode>();
     if (aggregate != nullptr && aggregate->window && has_default_grace(*aggregate->window))
       warnings_.push_back(
@@ -51,10 +52,50 @@ class Warner {
     }
     if (const auto* retime = step.node->as<RetimeNode>(); retime != nullptr && retime->time.empty()) by_clock_ = true;
     if (const auto* over = step.node->as<OverNode>()) look_at_over(step.name, *over);
-    if (const auto* join = step.node->as<BroadcastJoinNode>(); join != nullptr && join->left_values.empty()) {
-      warnings_.push_back(fmt::format("{} has no equality: each row of {} is compared with all kept rows of {}.",
-                                      step.name, names_of(*join->left), names_of(*join->right)));
+    if (const auto* join = step.node->as<BroadcastJoinNode>(); join != nullptr && join->left_values.empty())
+      warn_of_all_pairs(step.name, *join->left, *join->right);
+    const auto* pairs = step.node->as<PairJoinNode>();
+    if (pairs == nullptr || !is_constant(pairs->left_values)) return;
+    warn_of_one_task(step.name);
+    warn_of_all_pairs(step.name, *pairs->left, *pairs->right);
+  }
+
+  void warn_of_one_task(const std::string& name) {
+    warnings_.push_back(fmt::format("{} has no key: all rows go through one task.", name));
+  }
+  void warn_of_all_pairs(const std::string& name, const PlanNode& left, const PlanNode& right) {
+    warnings_.push_back(fmt::format("{} has no equality: each row of {} is compared with all kept rows of {}.", name,
+                                    names_of(left), names_of(right)));
+  }
+
+  static bool is_constant(const std::vector<ExprPtr>& values) {
+    return std::ranges::all_of(values, [](const ExprPtr& value) { return value->as<LiteralExpr>() != nullptr; });
+  }
+  /// Of what puts rows with one key together: there is one key.
+  bool has_one_group(const PlanNode& node) const {
+    const bool groups =
+        node.as<AggregateNode>() != nullptr || node.as<TopRowsNode>() != nullptr || node.as<OverNode>() != nullptr;
+    return groups && keyed_by_constant(*inputs_of(node).front());
+  }
+  bool keyed_by_constant(const PlanNode& node) const {
+    if (const auto* rekey = node.as<RekeyNode>()) {
+      const bool constant = rekey->keys.size() == 1 && rekey->keys.front().expr->as<LiteralExpr>() != nullptr;
+      return constant && !rekey->window;
     }
+    if (const auto* source = node.as<SourceNode>()) {
+      const PlanNode* written = source->internal ? written_to(source->topic) : nullptr;
+      return written != nullptr && keyed_by_constant(*written);
+    }
+    const bool same_key = node.as<CombineNode>() != nullptr || own_first(node) == std::size_t{0};
+    return same_key && keyed_by_constant(*inputs_of(node).front());
+  }
+  /// What is written to an internal topic.
+  const PlanNode* written_to(const std::string& topic) const {
+    for (const Subtopology& writer : plan_.subtopologies) {
+      const auto* sink = writer.root->as<SinkNode>();
+      if (sink != nullptr && sink->topic == topic) return sink->input.get();
+    }
+    return nullptr;
   }
 
   void look_at_over(const std::string& name, const OverNode& over) {
@@ -76,10 +117,7 @@ class Warner {
   void collect(const PlanNode& node, std::vector<std::string>& names) const {
     const auto* source = node.as<SourceNode>();
     if (source != nullptr && source->internal) {
-      for (const Subtopology& writer : plan_.subtopologies) {
-        const auto* sink = writer.root->as<SinkNode>();
-        if (sink != nullptr && sink->topic == source->topic) collect(*sink->input, names);
-      }
+      if (const PlanNode* written = written_to(source->topic)) collect(*written, names);
     } else if (source != nullptr && std::find(names.begin(), names.end(), source->name) == names.end()) {
       names.push_back(source->name);
     }

@@ -134,6 +134,8 @@ FinitePlan plan_finite(const BoundFinite& bound, const FindFinite& find, const P
     made.any_order = any_order;
     PlanContext own = context;  // what runs at the same time has names of its own
     own.physical.query_id += "_" + std::to_string(plan.leaves.size());
+    made.one_row = leaf->as<OneRowNode>() != nullptr;
+    if (made.one_row) continue;
     if (const auto* topic = leaf->as<TopicScanNode>()) {
       QueryOptions from_start;
       from_start.from_earliest = true;

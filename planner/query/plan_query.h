@@ -48,11 +48,12 @@ TopicPullPlan plan_topic_pull(const BoundPull& bound, const NodePtr& leaf, const
 /// A pull query over any number of sources.
 struct FinitePlan {
   std::shared_ptr<const PhysicalPlan> above;  // its leaves are those below, in the order of the tree
-  /// What gives the rows of a leaf: a pull query on a table that a query keeps, else on a topic.
+  /// What gives the rows of a leaf: a pull query on a table that a query keeps, else on a topic, if there are any.
   struct Leaf {
     std::shared_ptr<const PhysicalPlan> table;
     bool any_order = false;  // its rows may come in any order
     TopicPullPlan topic;     // when `table` is null
+    bool one_row = false;    // without columns
   };
   std::vector<Leaf> leaves;
 };

@@ -34,11 +34,11 @@ Partitioning partitioning_of(const PlanNode& node) {
   }
   Partitioning below = partitioning_of(*inputs_of(node).front());
   const auto* top = node.as<TopRowsNode>();
+  const auto* ranks = node.as<CloseRanksNode>();
+  const bool moves = (top && top->moves_rows()) || (ranks && ranks->numbered());
   const bool over_table = node.as<OverNode>() && node.kind == RelationKind::table;
   const bool elements = node.as<UnnestNode>() && node.kind == RelationKind::table;
-  if (node.as<RekeyNode>() || elements || (over_table && below.partitions != 1) ||
-      (top && top->moves_rows() && below.partitions != 1))
-    below.moved = true;
+  if (node.as<RekeyNode>() || elements || ((over_table || moves) && below.partitions != 1)) below.moved = true;
   return below;
 }
 

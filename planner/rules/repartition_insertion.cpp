@@ -95,6 +95,10 @@ NodePtr for_top_rows(const TopRowsNode& top) {
   return together(top, "TopRows-PartitionBy", top.by_row || one_group(*top.input) ? 1 : 0);
 }
 
+NodePtr for_closed_ranks(const CloseRanksNode& ranks) {
+  return together(ranks, "CloseRanks-PartitionBy", 0);
+}
+
 /// Rows are put in order where they come together.
 NodePtr before_order(const OverNode& over) {
   const Partitioning input = partitioning_of(*over.input);
@@ -281,6 +285,7 @@ NodePtr for_foreign_key(const ForeignKeyJoinNode& join) {
 NodePtr repartition_insertion(const NodePtr& node, const RuleContext&) {
   if (const auto* aggregate = node->as<AggregateNode>()) return for_aggregate(*aggregate);
   if (const auto* top = node->as<TopRowsNode>()) return for_top_rows(*top);
+  if (const auto* ranks = node->as<CloseRanksNode>()) return for_closed_ranks(*ranks);
   if (const auto* over = node->as<OverNode>()) return for_over(*over);
   if (const auto* dedup = node->as<DedupNode>()) return for_dedup(*dedup);
   if (node->as<SinkNode>() || node->as<ProjectNode>() || node->as<FilterNode>() || node->as<EveryNode>())

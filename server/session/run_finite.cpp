@@ -1,5 +1,6 @@
 #include "exec/expr/evaluator.h"
 #include "exec/runtime/joint_pull.h"
+#include "exec/runtime/one_row.h"
 #include "exec/runtime/topic_pull.h"
 #include "server/queries/plan_context.h"
 #include "server/queries/pull_plan.h"
@@ -26,6 +27,10 @@ Result<std::shared_ptr<TableRows>> ServiceImpl::read_finite(const BoundFinite& b
   for (const FinitePlan::Leaf& leaf : plan.leaves) {
     if (leaf.table) {
       leaves.push_back(std::move((*kept)[table++]));
+      continue;
+    }
+    if (leaf.one_row) {
+      leaves.push_back(std::make_shared<OneRow>());
       continue;
     }
     auto rows = TopicPull::start(*engine_, leaf.topic.below, leaf.topic.above, wait);

@@ -88,7 +88,7 @@ QueryPtr RandomSql::query() {
   for (std::size_t i = queries_ < 2 && chance(5) ? 1 + below(2) : 0; i > 0; --i)
     made.with.push_back({name(), names(below(3)), query(), {}});
   for (std::size_t i = chance(5) ? 1 + below(2) : 0; i > 0; --i)
-    made.union_all.push_back(std::make_shared<const Query>(select()));
+    made.branches.push_back(std::make_shared<const Query>(select()));
   --queries_;
   made.emit = static_cast<Emit>(below(3));
   if (made.emit == Emit::changes && chance()) made.every = duration();

@@ -1,4 +1,5 @@
-"""Pull queries over what there is at the end: joins, queries in FROM, UNION ALL, IN, EXISTS, subqueries as values, ranks."""
+"""Pull queries over what there is at the end: joins, queries in FROM, UNION and its like, IN, EXISTS, subqueries as values,
+functions over windows, several sets of groups, first rows."""
 from expressions import Column, condition, is_number
 
 PLAIN = ("INT", "BIGINT", "DOUBLE", "STRING")
@@ -47,11 +48,23 @@ class PullQueries:
         pairs = [(l, r) for l in left for r in right if l.type == r.type or (is_number(l.type) and is_number(r.type))]
         return self.random.choice(pairs) if pairs else None
 
+    def shared(self, left, right):
+        """A column that both sides have, with one type."""
+        both = [r for r in right for l in left if l.name == r.name and l.type == r.type]
+        return self.random.choice(both) if both else None
+
     def joined(self):
         mill, duck, columns = self.source("A")
         for alias in ("B", "C")[:self.random.choice([0, 0, 1, 1, 2])]:
             right_mill, right_duck, right = self.source(alias)
             pair = self.same(columns, right)
+            shared = self.shared(columns, right) if alias == "B" else None
+            if shared and self.random.random() < 0.2:
+                kind = self.random.choice(["", "LEFT ", "RIGHT ", "FULL "])
+                tail = f"{kind}JOIN {{}} USING ({shared.name})"
+                mill, duck = f"{mill} {tail.format(right_mill)}", f"{duck} {tail.format(right_duck)}"
+                kept = [c for c in columns + right if c.name != shared.name]
+                return mill, duck, [Column(shared.name, shared.type), *kept]
             if pair is None or self.random.random() < 0.05:
                 mill, duck = f"{mill} CROSS JOIN {right_mill}", f"{duck} CROSS JOIN {right_duck}"
             else:
@@ -98,7 +111,8 @@ class PullQueries:
         mill, duck, columns = self.joined()
         test = condition(self.random, columns)
         where_mill, where_duck = test.mill, test.duck
-        subquery = self.membership(columns) if self.random.random() < 0.5 else None
+        qualified = all(c.prefix for c in columns)  # else a subquery may mean its own column
+        subquery = self.membership(columns) if self.random.random() < 0.5 and qualified else None
         if subquery:
             word = self.random.choice(["AND", "OR"])
             where_mill, where_duck = f"({where_mill} {word} {subquery[0]})", f"({where_duck} {word} {subquery[1]})"
@@ -126,17 +140,32 @@ class PullQueries:
     def pull(self):
         """A query, its rows as DuckDB has them, and whether they are in order."""
         mill, duck, types = self.select()
-        shape = self.random.randrange(6)
+        shape = self.random.randrange(9)
+        keys = ", ".join(f"V{i}" for i in range(len(types)))
         if shape == 0:
             other_mill, other_duck, other = self.select(len(types))
             if len(other) == len(types) and all(a == b for a, b in zip(types, other)):
-                mill, duck = f"{mill} UNION ALL {other_mill}", f"{duck} UNION ALL {other_duck}"
+                operation = self.random.choice(["UNION ALL", "UNION", "EXCEPT", "INTERSECT"])
+                mill, duck = f"{mill} {operation} {other_mill}", f"{duck} {operation} {other_duck}"
         elif shape == 1 and is_number(types[0]):
             mill = f"WITH Q AS ({mill}) SELECT V0, COUNT(*) AS N FROM Q WHERE V0 > 0 GROUP BY V0"
             duck = f"WITH Q AS ({duck}) SELECT V0, COUNT(*) AS N FROM Q WHERE V0 > 0 GROUP BY V0"
             types = [types[0], "BIGINT"]
+        elif shape == 6:
+            tail = f"SELECT DISTINCT ON (V0) {keys} FROM Q"
+            duck = f"WITH Q AS ({duck}) {tail} ORDER BY {keys}"
+            return f"WITH Q AS ({mill}) {tail} ORDER BY {keys}", self.db.execute(duck).fetchall()
+        elif shape == 7 and len(types) > 1:
+            sets = self.random.choice(["ROLLUP (V0, V1)", "CUBE (V0, V1)", "GROUPING SETS ((V1), (V0, V1))"])
+            tail = f"SELECT V0, V1, COUNT(*) AS N FROM Q WHERE V0 IS NOT NULL AND V1 IS NOT NULL GROUP BY {sets}"
+            return f"WITH Q AS ({mill}) {tail}", self.db.execute(f"WITH Q AS ({duck}) {tail}").fetchall()
+        elif shape == 8:
+            frame = self.random.choice(["", f" ORDER BY {keys}"])
+            call = self.random.choice(["COUNT(*)", "MIN(V0)", "MAX(V0)", "COUNT(V0)"])
+            last = self.random.choice([f"V{len(types) - 1}", "V0"])
+            tail = f"SELECT {keys}, {call} OVER (PARTITION BY {last}{frame}) AS W FROM Q"
+            return f"WITH Q AS ({mill}) {tail}", self.db.execute(f"WITH Q AS ({duck}) {tail}").fetchall()
         elif shape == 2:
-            keys = ", ".join(f"V{i}" for i in range(len(types)))
             rank = self.random.choice(["RANK()", "DENSE_RANK()"])
             tail = f"SELECT V0, {rank} OVER (PARTITION BY V0 ORDER BY {keys}) AS R FROM Q QUALIFY R <= 2"
             mill, duck = f"WITH Q AS ({mill}) {tail}", f"WITH Q AS ({duck}) {tail}"

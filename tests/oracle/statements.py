@@ -28,7 +28,7 @@ class Builder(MembershipQueries, NestedQueries, OverQueries, PullQueries, TimedQ
                   self.join_tables, self.join_foreign_key, self.top_of_stream, self.top_of_table,
                   self.nested, self.nested, self.nested, self.union_all, self.membership_query,
                   self.membership_query, self.over_table, self.over_table, self.over_stream,
-                  self.distinct_rows, self.union_tables, self.union_tables, self.unnest, self.unnest,
+                  self.distinct_rows, self.union_tables, self.union_tables, self.union_distinct, self.unnest, self.unnest,
                   self.value_of_table, self.join_as_of]
         made = self.random.choice(makers)()
         if made is not None:

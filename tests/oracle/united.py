@@ -1,5 +1,5 @@
-"""UNION ALL of tables, elements of lists as rows, subqueries as values, and versions of a table's rows."""
-from expressions import LIST, Column
+"""UNION ALL of tables, UNION of rows, elements of lists as rows, subqueries as values, and versions of a table's rows."""
+from expressions import LIST, NESTED, Column
 from relations import COLUMNS, Relation
 
 
@@ -21,6 +21,26 @@ class UnitedQueries:
         return Relation(name, "table", [Column("UK", left.keys[0].type), Column("BRANCH", "INT")],
                         [Column("V0", pair[0].type)], left.roots | right.roots, partitions=left.partitions)
 
+    def union_distinct(self):
+        kind = self.random.choice(["stream", "table"])
+        left, right = self.pick(kind), self.random.choice(self.world.of_kind(kind))
+        pair = None if left.window or right.window else self.united_columns(left, right)
+        if pair is None or pair[0].type in (*NESTED, "DOUBLE") or pair[0].type.startswith("DECIMAL"):
+            return None
+        name, parts, mills = self.name(), [], []
+        for source, column in ((left, pair[0]), (right, pair[1])):
+            where, test = self.where(source.columns, 0.3)
+            mills.append(f"SELECT {source.keys[0].name} AS UK, {column.name} AS V0 FROM {source.name}{where}")
+            came = f"{source.name} r" if kind == "table" else f"feeds f JOIN {source.name} r ON r.feed <= f.feed"
+            passes = test if kind == "table" else f"NOT gone AND {test}"
+            parts.append(f"SELECT {'r' if kind == 'table' else 'f'}.feed AS feed, {source.keys[0].name} AS UK, {column.name} AS V0 "
+                         f"FROM {came} WHERE {passes}")
+        rows = " UNION ".join(parts)
+        self.create("table", name, f"SELECT UK AS G0, COUNT(*) AS N FROM ({' UNION '.join(mills)}) q GROUP BY UK HAVING COUNT(*) > 0",
+                    f"SELECT feed, UK AS G0, count(*) AS N FROM ({rows}) WHERE UK IS NOT NULL GROUP BY feed, UK")
+        return Relation(name, "table", [Column("G0", left.keys[0].type)], [Column("N", "BIGINT")], left.roots | right.roots,
+                        partitions=left.partitions)
+
     def unnest(self):
         kind = self.random.choice(["stream", "table"])
         source, name = self.pick(kind), self.name()
@@ -40,10 +60,10 @@ class UnitedQueries:
             else f"CROSS JOIN UNNEST(L.{of}) WITH ORDINALITY AS U (X, N)"
         shown = ", ".join([f"L.{k} AS {k}" for k in keys] + ["U.N AS N", "X AS V0"])
         at = "feed" if kind == "table" else "feed, seq, ts, gone"
-        rows = f"SELECT *, unnest({elements}) AS X, unnest({numbers}) AS N FROM {source.name}" + \
+        rows = f"SELECT *, unnest({elements}) AS X, unnest({numbers}) AS NUMBER FROM {source.name}" + \
             ("" if kind == "table" else " WHERE NOT gone")
         self.create(kind, name, f"SELECT {shown} FROM {source.name} L {join}{where}",
-                    f"SELECT {at}, {', '.join(keys)}, N, X AS V0 FROM ({rows}) WHERE {test}")
+                    f"SELECT {at}, {', '.join(keys)}, NUMBER AS N, X AS V0 FROM ({rows}) WHERE {test}")
         number = Column("N", "BIGINT")
         own, values = (source.keys + [number], []) if kind == "table" else (source.keys, [number])
         return Relation(name, kind, own, values + [Column("V0", "INT")], source.roots, False, partitions=source.partitions)

@@ -12,6 +12,7 @@
 #include "exec/data/wall_clock.h"
 #include "exec/log/local/memory.h"
 #include "exec/runtime/joint_pull.h"
+#include "exec/runtime/one_row.h"
 #include "exec/runtime/topic_pull.h"
 #include "parser/syntax/parse.h"
 #include "tests/harness/checked.h"
@@ -319,8 +320,12 @@ std::shared_ptr<TableRows> World::read(const harness::Session::Pull& plan) {
       if (leaf.table) tables.push_back(std::make_shared<PreparedPull>(leaf.table));
     auto kept = checked(bed_->engine->read_tables(tables));
     std::size_t table = 0;
-    for (const auto& leaf : plan.finite.leaves)
-      leaves.push_back(leaf.table ? kept[table++] : read({nullptr, leaf.topic, {}}));
+    for (const auto& leaf : plan.finite.leaves) {
+      if (leaf.one_row)
+        leaves.push_back(std::make_shared<OneRow>());
+      else
+        leaves.push_back(leaf.table ? kept[table++] : read({nullptr, leaf.topic, {}}));
+    }
     return checked(JointPull::make(plan.finite.above, std::move(leaves)));
   }
   if (plan.table) return checked(bed_->engine->read_table(std::make_shared<PreparedPull>(plan.table), {}));
