@@ -62,6 +62,11 @@ struct Fetch {
 constexpr std::int64_t kOffsetBeginning = -2;
 constexpr std::int64_t kOffsetEnd = -1;
 
+/// First offset of a partition and one past the last.
+struct LogBounds {
+  std::int64_t begin = 0, end = 0;
+};
+
 /// Reads partitions from offsets that the caller keeps; sees committed records only. Used by one thread, but for
 /// wake().
 class Reader {
@@ -69,7 +74,12 @@ class Reader {
   virtual ~Reader() = default;
   /// Starts reading; `offset` is absolute or one of the two constants. Returns a handle for this partition. When an
   /// absolute offset lies before the log's start, reading begins at the start; beyond the end is an error.
-  virtual Result<ReadHandle> add(const TopicPartition& partition, std::int64_t offset) = 0;
+  Result<ReadHandle> add(const TopicPartition& partition, std::int64_t offset) {
+    return add(partition, offset, nullptr);
+  }
+  /// `known`: what a committed reader saw of the partition a moment ago, so that the log need not be asked; null: it
+  /// is.
+  virtual Result<ReadHandle> add(const TopicPartition& partition, std::int64_t offset, const LogBounds* known) = 0;
   virtual void remove(ReadHandle source) = 0;
   /// A paused partition yields nothing, keeps its place.
   virtual void pause(ReadHandle source) = 0;
@@ -236,10 +246,8 @@ class Log {
   /// The same of many partitions, each for itself; the first error.
   using Truncation = std::pair<TopicPartition, std::int64_t>;
   virtual Status truncate_all(std::span<const Truncation> truncations);
-  struct Bounds {
-    std::int64_t begin = 0, end = 0;
-  };
-  /// First offset and one past the last, asked from the log itself. `committed` false counts records and markers that a
+  using Bounds = LogBounds;
+  /// Asked from the log itself. `committed` false counts records and markers that a
   /// committed reader cannot see yet (needed for "to the end", design.md §5 Kafka).
   virtual Result<Bounds> bounds(const TopicPartition& partition, bool committed = true) = 0;
   /// The same of many partitions.

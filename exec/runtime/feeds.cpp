@@ -13,6 +13,8 @@ constexpr std::chrono::milliseconds kPatience{200};
 constexpr std::int64_t kNear = 4096;
 constexpr std::size_t kReadersBehind = 3;
 constexpr std::chrono::milliseconds kOpenAgain{500};
+// Of what is known of partitions that are opened soon.
+constexpr std::chrono::seconds kExpectationHolds{10};
 
 }  // namespace
 
@@ -36,7 +38,9 @@ void Feeds::attend(Feed& feed) {
 Status Feeds::open(Feed& feed, std::int64_t offset) {
   close(feed);
   feed.position = offset;
-  auto source = reader_of(feed).add(feed.partition, offset);
+  const auto known = expected_.find(feed.partition);
+  const bool fresh = known != expected_.end() && Clock::now() - expected_since_ < kExpectationHolds;
+  auto source = reader_of(feed).add(feed.partition, offset, fresh ? &known->second : nullptr);
   if (!source) return source.error();
   feed.source = *source;
   feed.fresh = true;
@@ -164,6 +168,11 @@ Status Feeds::step_back(Feed& front) {
   FeedList& list = feeds_[front.partition];
   std::rotate(list.begin(), list.begin() + 1, list.end());
   return open(front, front.position);
+}
+
+void Feeds::expect(std::map<TopicPartition, LogBounds> bounds) {
+  expected_ = std::move(bounds);
+  expected_since_ = Clock::now();
 }
 
 Status Feeds::add(TaskInput& input) {

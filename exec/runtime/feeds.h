@@ -25,6 +25,8 @@ class Feeds {
   /// together with those in front.
   explicit Feeds(std::unique_ptr<Reader> front, OpenReader open = nullptr);
 
+  /// What a committed reader saw of partitions just now, whose inputs are added soon: the log is not asked again.
+  void expect(std::map<TopicPartition, LogBounds> bounds);
   /// Starts giving records to `input` from its accepted() on. The input must be removed before it dies.
   Status add(TaskInput& input);
   void remove(TaskInput& input);
@@ -125,6 +127,8 @@ class Feeds {
   std::unordered_map<const TaskInput*, Feed*> home_;
   std::vector<Feed*> attention_;  // feeds that balance() has to look at
   std::vector<Broken> broken_;
+  std::map<TopicPartition, LogBounds> expected_;
+  Clock::time_point expected_since_{};
 };
 
 }  // namespace millrace::inline exec

@@ -47,15 +47,7 @@ Result<std::int64_t> begin_of_tail(const Task& task, Task::StoreEntry& entry, co
   return durable;
 }
 
-/// Where the log does not tell of all of them, each is asked about for itself, and a failure is that of its task.
-void Restorer::expect(const std::vector<TopicPartition>& changelogs) {
-  expected_.clear();
-  if (changelogs.size() < 2) return;
-  const auto bounds = log_.bounds_of(changelogs, false);
-  if (!bounds) return;
-  for (std::size_t i = 0; i < changelogs.size(); ++i) expected_[changelogs[i]] = (*bounds)[i];
-}
-
+/// What was not told of is asked about for itself, and a failure is that of its task.
 Result<Log::Bounds> Restorer::bounds_of(const TopicPartition& changelog) {
   const auto known = expected_.find(changelog);
   return known != expected_.end() ? known->second : log_.bounds(changelog, false);

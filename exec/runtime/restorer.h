@@ -25,8 +25,9 @@ class Restorer {
   Restorer(Log& log, std::string client_id, std::size_t memory_bytes, bool whole)
       : log_(log), client_id_(std::move(client_id)), memory_bytes_(memory_bytes), whole_(whole) {}
 
-  /// These will be begun with: the log is asked about all of them at once. Holds until it is called again.
-  void expect(const std::vector<TopicPartition>& changelogs);
+  /// What the log said of changelogs just now that will be begun with, uncommitted records counted. Holds until it is
+  /// called again.
+  void expect(std::map<TopicPartition, Log::Bounds> changelogs) { expected_ = std::move(changelogs); }
   /// Begins with the tail of every changelog of `task`. True when there is nothing to read: the task is ready.
   Result<bool> start(Task& task);
   void forget(Task& task);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <future>
+#include <map>
 #include <set>
 
 #include "parser/error/mutex.h"
@@ -347,20 +348,46 @@ std::optional<Error> Worker::trouble() const {
   return trouble_;
 }
 
-std::vector<TopicPartition> Worker::changelogs_of(const std::vector<NewTask>& tasks) const {
-  std::vector<TopicPartition> changelogs;
+/// The partitions that new ones among the tasks read and restore from.
+void Worker::look_ahead(const std::vector<NewTask>& tasks, Ahead& ahead) const {
+  std::set<TopicPartition> inputs;
   for (const NewTask& task : tasks) {
-    if (by_name_.contains(name_of(*task.run, task.place.subtopology, task.place.partition))) continue;
-    for (const StorePlan& store : task.run->plan->subtopologies[task.place.subtopology].stores)
-      if (!store.changelog_topic.empty()) changelogs.push_back({store.changelog_topic, task.place.partition});
+    const std::size_t subtopology = task.place.subtopology;
+    const int partition = task.place.partition;
+    if (by_name_.contains(name_of(*task.run, subtopology, partition))) continue;
+    for (const StorePlan& store : task.run->plan->subtopologies[subtopology].stores)
+      if (!store.changelog_topic.empty()) ahead.changelogs.push_back({store.changelog_topic, partition});
+    for (const LayoutInput& input : task.run->layout.subtopologies[subtopology].inputs)
+      if (partition < input.partitions && !(input.internal && exchange_)) inputs.insert({input.topic, partition});
   }
-  return changelogs;
+  ahead.inputs.assign(inputs.begin(), inputs.end());
 }
 
+namespace {
+
+std::map<TopicPartition, LogBounds> ask_bounds(Log& log, const std::vector<TopicPartition>& partitions,
+                                               bool committed) {
+  std::map<TopicPartition, LogBounds> known;
+  if (partitions.empty()) return known;
+  const auto bounds = log.bounds_of(partitions, committed);
+  for (std::size_t i = 0; bounds && i < partitions.size(); ++i) known[partitions[i]] = (*bounds)[i];
+  return known;
+}
+
+}  // namespace
+
+// What the log is asked about new tasks it is asked here: those that run do not wait for the answers.
 bool Worker::add_tasks(std::vector<NewTask> tasks, std::chrono::milliseconds at_most) {
   const auto owned = std::make_shared<std::vector<NewTask>>(std::move(tasks));
-  const auto add = [this, owned] {
-    restorer_->expect(changelogs_of(*owned));
+  const auto ahead = std::make_shared<Ahead>();
+  std::map<TopicPartition, LogBounds> inputs, changelogs;
+  if (call_within([this, owned, ahead] { look_ahead(*owned, *ahead); }, at_most)) {
+    inputs = ask_bounds(*setup_.log, ahead->inputs, true);
+    changelogs = ask_bounds(*setup_.log, ahead->changelogs, false);
+  }
+  const auto add = [this, owned, inputs = std::move(inputs), changelogs = std::move(changelogs)] {
+    feeds_->expect(inputs);
+    restorer_->expect(changelogs);
     for (NewTask& task : *owned) add_task(std::move(task));
     restorer_->expect({});
     share_queues();

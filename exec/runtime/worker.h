@@ -172,7 +172,11 @@ class Worker {
 
   // worker_tasks.cpp
   void add_task(NewTask task);
-  std::vector<TopicPartition> changelogs_of(const std::vector<NewTask>& tasks) const;
+  /// What is to be known of the log for tasks that are added.
+  struct Ahead {
+    std::vector<TopicPartition> inputs, changelogs;
+  };
+  void look_ahead(const std::vector<NewTask>& tasks, Ahead& ahead) const;
   void share_queues();
   Status subscribe(Task& task);
   void unsubscribe(Task& task);

@@ -45,7 +45,7 @@ class UnitedQueries:
         kind = self.random.choice(["stream", "table"])
         source, name = self.pick(kind), self.name()
         lists = [c for c in source.columns if c.type == LIST]
-        if not lists:
+        if not lists or any(c.name in ("N", "X") for c in source.columns):
             return None
         of, outer = self.random.choice(lists).name, self.random.random() < 0.5
         where, test = self.where(source.columns, 0.4)

@@ -308,9 +308,11 @@ KafkaReader::Source* KafkaReader::find(ReadHandle source) {
   return found == sources_.end() ? nullptr : found->second.get();
 }
 
-Result<std::int64_t> KafkaReader::start_of(const TopicPartition& partition, std::int64_t offset, std::int64_t& end) {
+Result<std::int64_t> KafkaReader::start_of(const TopicPartition& partition, std::int64_t offset, const LogBounds* known,
+                                           std::int64_t& end) {
   if (purpose_ == Purpose::to_end && offset >= 0) return end = offset;
-  auto bounds = log_.bounds(partition, true);
+  const bool good = known != nullptr && offset != kOffsetEnd && offset <= known->end;
+  auto bounds = good ? Result<LogBounds>(*known) : log_.bounds(partition, true);
   if (!bounds) return bounds.error();
   end = bounds->end;
   if (offset == kOffsetBeginning) return bounds->begin;
@@ -344,7 +346,7 @@ Status KafkaReader::make_room(Side& side) {
   return {};
 }
 
-Result<ReadHandle> KafkaReader::add(const TopicPartition& partition, std::int64_t offset) {
+Result<ReadHandle> KafkaReader::add(const TopicPartition& partition, std::int64_t offset, const LogBounds* known) {
   for (const auto& [handle, source] : sources_)
     if (source->name == partition)
       return Error{Fault::bug,
@@ -355,7 +357,7 @@ Result<ReadHandle> KafkaReader::add(const TopicPartition& partition, std::int64_
   if (!side) return side.error();
   if (auto made = make_room(**side); !made) return made.error();
   auto source = std::make_unique<Source>();
-  const auto start = start_of(partition, offset, source->end);
+  const auto start = start_of(partition, offset, known, source->end);
   if (!start) return start.error();
   const ReadHandle handle{next_handle_++};
   source->line = line_.get();

@@ -24,8 +24,9 @@ class KafkaReader final : public Reader {
   static Result<std::unique_ptr<Reader>> make(KafkaLog& log, const std::string& client_id, Purpose purpose);
   ~KafkaReader() override;
 
-  /// To follow it asks the log for the partition's bounds: two or three round trips.
-  Result<ReadHandle> add(const TopicPartition& partition, std::int64_t offset) override;
+  using Reader::add;
+  /// To follow it asks the log for the partition's bounds where these are not known: two or three round trips.
+  Result<ReadHandle> add(const TopicPartition& partition, std::int64_t offset, const LogBounds* known) override;
   void remove(ReadHandle source) override;
   void pause(ReadHandle source) override;
   void resume(ReadHandle source) override;
@@ -55,7 +56,8 @@ class KafkaReader final : public Reader {
   Source* find(ReadHandle source);
   Result<std::optional<Fetch>> take(ReadHandle handle, Source& source, std::size_t max_records);
   static void fetch_again(Source& source);
-  Result<std::int64_t> start_of(const TopicPartition& partition, std::int64_t offset, std::int64_t& end);
+  Result<std::int64_t> start_of(const TopicPartition& partition, std::int64_t offset, const LogBounds* known,
+                                std::int64_t& end);
   void take_answers();
 
   KafkaLog& log_;

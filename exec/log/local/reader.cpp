@@ -79,7 +79,7 @@ LocalReader::Source* LocalReader::find(ReadHandle source) {
   return found == sources_.end() ? nullptr : found->second.get();
 }
 
-Result<ReadHandle> LocalReader::add(const TopicPartition& name, std::int64_t offset) {
+Result<ReadHandle> LocalReader::add(const TopicPartition& name, std::int64_t offset, const LogBounds* /*known*/) {
   auto partition = log_.find_partition(name);
   if (!partition) return partition.error();
   const MutexLock lock(log_.mutex());

@@ -18,7 +18,8 @@ class LocalReader final : public Reader {
   explicit LocalReader(LocalLog& log) : log_(log) {}
   ~LocalReader() override;
 
-  Result<ReadHandle> add(const TopicPartition& partition, std::int64_t offset) override;
+  using Reader::add;
+  Result<ReadHandle> add(const TopicPartition& partition, std::int64_t offset, const LogBounds* known) override;
   void remove(ReadHandle source) override;
   void pause(ReadHandle source) override;
   void resume(ReadHandle source) override;

@@ -59,8 +59,8 @@ class FaultyLog final : public Log {
   class HoldingReader final : public Reader {
    public:
     HoldingReader(FaultyLog& log, std::unique_ptr<Reader> inner) : log_(log), inner_(std::move(inner)) {}
-    Result<ReadHandle> add(const TopicPartition& partition, std::int64_t offset) override {
-      auto source = inner_->add(partition, offset);
+    Result<ReadHandle> add(const TopicPartition& partition, std::int64_t offset, const LogBounds* known) override {
+      auto source = inner_->add(partition, offset, known);
       if (source && partition.topic == log_.held_topic) held_sources_.push_back(*source);
       return source;
     }
