@@ -91,6 +91,20 @@ void Syntax::set_mode(PredictionMode mode) {
   parser_.getInterpreter<antlr4::atn::ParserATNSimulator>()->setPredictionMode(mode);
 }
 
+/// What was taken for values alone may be a query whose FROM is not well written: the message is about that.
+Syntax::Failure Syntax::read_from(Failure failure, const std::function<void()>& rule) {
+  const std::size_t stopped_at = failure.token->getTokenIndex();
+  for (std::size_t at = stopped_at; at-- > 0;) {
+    auto* token = dynamic_cast<antlr4::WritableToken*>(tokens_.get(at));
+    if (token == nullptr || token->getType() != MillraceLexer::SELECT_VALUES) continue;
+    token->setType(MillraceLexer::SELECT);
+    parser_.reset();
+    const auto next = attempt(rule);
+    return next && next->token->getTokenIndex() >= stopped_at ? *next : failure;
+  }
+  return failure;
+}
+
 /// SLL prediction is fast and right for nearly every text; only when it fails does the full LL
 /// algorithm say whether the text or the shortcut is at fault.
 std::optional<Syntax::Failure> Syntax::attempt(const std::function<void()>& rule) {
@@ -138,6 +152,7 @@ void Syntax::run(const std::function<void()>& rule) {
   check_nesting();
   auto failure = attempt(rule);
   if (failure && dialect_ == Dialect::millrace) failure = read_names(*failure, rule);
+  if (failure && dialect_ == Dialect::millrace) failure = read_from(*failure, rule);
   if (failure) throw describe(*failure, rule);
 }
 

@@ -35,6 +35,7 @@ class Syntax {
 
   void run(const std::function<void()>& rule);
   std::optional<Failure> attempt(const std::function<void()>& rule);
+  Failure read_from(Failure failure, const std::function<void()>& rule);
   /// Takes keywords for names where they make no sense. Absent: the text parses.
   std::optional<Failure> read_names(Failure failure, const std::function<void()>& rule);
   void check_nesting();

@@ -11,6 +11,7 @@
 #include "planner/bind/finite_from.h"
 #include "planner/bind/finite_sets.h"
 #include "planner/bind/finite_subqueries.h"
+#include "planner/bind/late_into.h"
 #include "planner/bind/pull_lookups.h"
 #include "planner/bind/pull_order.h"
 #include "planner/bind/query_forms.h"
@@ -68,6 +69,7 @@ ast::Query first_rows(ast::Query query) {
 /// The WINDOW clause as windows in FROM, whose bounds are grouped by.
 ast::Query windows_in_from(ast::Query query) {
   if (!query.window) return query;
+  refuse_late(query);
   const ast::Window window = *query.window;
   if (!query.from.joins.empty() || query.from.first.window || query.from.first.unnest)
     throw SqlError(Code::not_supported, window.span, "WINDOW over joins is not supported in pull queries.")
