@@ -43,6 +43,11 @@ std::optional<std::int64_t> final_window(const PlanNode& node) {
   return trace && trace->final ? std::optional(trace->size_ms.value_or(0)) : std::nullopt;
 }
 
+/// Each number of one type is one of the other, which is another type.
+bool widens(const Type& from, const Type& to) {
+  return !(from == to) && from.is_numeric() && to.is_numeric() && wider_number(from, to) == to;
+}
+
 }  // namespace
 
 std::set<PseudoColumn> JoinBuilder::used_pseudo_columns(const ScopeSource& source) const {
@@ -264,14 +269,25 @@ NodePtr JoinBuilder::make_join(const JoinSide& left, const JoinSide& right, cons
   return make_node(std::move(node));
 }
 
+/// The left key finds the right one where it is widened, which a join by keys as they lie cannot.
+bool JoinBuilder::widens_key(const JoinSide& left, const JoinSide& right, const JoinStep& step) const {
+  if (!lifted() || left.sources.size() != 1 || left.node->window || right.node->window) return false;
+  for (std::size_t i = 0; i < step.on.size(); ++i)
+    if (widens(left.node->schema.columns[i].type, right.node->schema.columns[i].type)) return true;
+  return false;
+}
+
 JoinSide JoinBuilder::join_foreign_key(JoinSide left, JoinSide right, const JoinStep& step) {
   const JoinChecks checks(scope_, left, right, step);
   checks.check_foreign_key();
   ExprBinder binder(input_.context, scope_);
   std::vector<ExprPtr> foreign_keys;
   for (std::size_t i = 0; i < step.on.size(); ++i) {
-    foreign_keys.push_back(bind_item(binder, step.on[i].left, scope_));
-    checks.check_key_types(step.on[i], foreign_keys[i]->type, right.node->schema.columns[i].type);
+    const Type& wanted = right.node->schema.columns[i].type;
+    ExprPtr key = bind_item(binder, step.on[i].left, scope_);
+    if (lifted() && widens(key->type, wanted)) key = cast_to(key, wanted);
+    checks.check_key_types(step.on[i], key->type, wanted);
+    foreign_keys.push_back(std::move(key));
   }
   const std::size_t left_size = left.node->schema.size();
   const auto& source = scope_.sources[left.sources.front()];
@@ -311,7 +327,8 @@ JoinSide JoinBuilder::join(JoinSide left, JoinSide right, const JoinStep& step) 
                       "table. Got {}.",
                       step.printed));
     }
-    if (!is_key(left, step)) return join_foreign_key(std::move(left), std::move(right), step);
+    if (!is_key(left, step) || widens_key(left, right, step))
+      return join_foreign_key(std::move(left), std::move(right), step);
   }
   Keys keys = bind_keys(left, right, step);
   // Final results meet rows of streams whatever their windows are: these do not belong to the key any more. With tables
