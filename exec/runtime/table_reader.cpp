@@ -135,6 +135,7 @@ Result<std::unique_ptr<TableReader>> TableReader::make(std::shared_ptr<const Phy
 }
 
 Result<int> TableReader::partition_of(std::span<const Value> key, int partitions) const {
+  if (partitions == 1) return 0;  // nothing was moved there, so the source's key may be another one
   std::vector<Value> placing;
   if (placing_.size() != key.size()) {
     if (placing_.empty()) return 0;  // all rows are in one
