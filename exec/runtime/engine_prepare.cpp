@@ -1,10 +1,11 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <map>
+#include <set>
 
 #include "exec/data/wall_clock.h"
 #include "exec/log/ensure_topic.h"
+#include "exec/log/known_bounds.h"
 #include "exec/runtime/engine_impl.h"
 #include "parser/error/mutex.h"
 
@@ -98,22 +99,17 @@ std::vector<SlotId> slots_of(const std::vector<Place>& places) {
   return slots;
 }
 
-using InputBounds = Result<std::map<TopicPartition, Log::Bounds>>;
+using InputBounds = Result<KnownBounds>;
 /// Where each of their inputs begins and ends, asked for once.
 InputBounds bounds_of_inputs(Log& log, const std::vector<Place>& places) {
-  std::map<TopicPartition, Log::Bounds> bounds;
+  std::set<TopicPartition> partitions;
   for (const Place& place : places)
     for (const LayoutInput& input : place.layout->inputs)
-      if (place.partition < input.partitions) bounds[{input.topic, place.partition}];
-  std::vector<TopicPartition> partitions;
-  for (const auto& [partition, none] : bounds) partitions.push_back(partition);
-  const auto found = log.bounds_of(partitions);
-  if (!found) return found.error();
-  for (std::size_t i = 0; i < partitions.size(); ++i) bounds[partitions[i]] = (*found)[i];
-  return bounds;
+      if (place.partition < input.partitions) partitions.insert({input.topic, place.partition});
+  return known_bounds(log, {partitions.begin(), partitions.end()});
 }
 
-Progress first_progress(const Place& place, const std::map<TopicPartition, Log::Bounds>& bounds) {
+Progress first_progress(const Place& place, const KnownBounds& bounds) {
   Progress progress;
   for (const LayoutInput& input : place.layout->inputs) {
     if (place.partition >= input.partitions) continue;

@@ -5,9 +5,9 @@
 
 #include <algorithm>
 #include <future>
-#include <map>
 #include <set>
 
+#include "exec/log/known_bounds.h"
 #include "parser/error/mutex.h"
 
 namespace millrace::inline exec {
@@ -363,36 +363,23 @@ void Worker::look_ahead(const std::vector<NewTask>& tasks, Ahead& ahead) const {
   ahead.inputs.assign(inputs.begin(), inputs.end());
 }
 
-namespace {
-
-std::map<TopicPartition, LogBounds> ask_bounds(Log& log, const std::vector<TopicPartition>& partitions,
-                                               bool committed) {
-  std::map<TopicPartition, LogBounds> known;
-  if (partitions.empty()) return known;
-  const auto bounds = log.bounds_of(partitions, committed);
-  for (std::size_t i = 0; bounds && i < partitions.size(); ++i) known[partitions[i]] = (*bounds)[i];
-  return known;
-}
-
-}  // namespace
-
 // What the log is asked about new tasks it is asked here: those that run do not wait for the answers.
 bool Worker::add_tasks(std::vector<NewTask> tasks, std::chrono::milliseconds at_most) {
   const auto owned = std::make_shared<std::vector<NewTask>>(std::move(tasks));
   const auto ahead = std::make_shared<Ahead>();
-  std::map<TopicPartition, LogBounds> inputs, changelogs;
+  KnownBounds inputs, changelogs;
   if (call_within([this, owned, ahead] { look_ahead(*owned, *ahead); }, at_most)) {
-    inputs = ask_bounds(*setup_.log, ahead->inputs, true);
-    changelogs = ask_bounds(*setup_.log, ahead->changelogs, false);
+    if (auto known = known_bounds(*setup_.log, ahead->inputs)) inputs = std::move(*known);
+    if (auto known = known_bounds(*setup_.log, ahead->changelogs, false)) changelogs = std::move(*known);
   }
-  const auto add = [this, owned, inputs = std::move(inputs), changelogs = std::move(changelogs)] {
-    feeds_->expect(inputs);
-    restorer_->expect(changelogs);
+  auto add = [this, owned, inputs = std::move(inputs), changelogs = std::move(changelogs)]() mutable {
+    feeds_->expect(std::move(inputs));
+    restorer_->expect(std::move(changelogs));
     for (NewTask& task : *owned) add_task(std::move(task));
     restorer_->expect({});
     share_queues();
   };
-  return call_within(add, at_most);
+  return call_within(std::move(add), at_most);
 }
 
 // What waits in front of tasks does not grow with the partitions. Inputs of one partition hold the same records.

@@ -1,6 +1,7 @@
 #include <limits>
 
 #include "parser/ast/time_unit.h"
+#include "parser/ast/within_from.h"
 #include "parser/syntax/builder.h"
 #include "parser/syntax/level.h"
 
@@ -31,19 +32,9 @@ bool is_primary(P::ExpressionContext* context) {
          dynamic_cast<P::PlainOperandContext*>(plain->predicate()->operand()) != nullptr;
 }
 
-/// SELECT * FROM (query)
-ast::Query within_from(ast::Query query) {
-  ast::Query whole;
-  whole.span = query.span;
-  whole.items = {ast::SelectStar{std::nullopt, query.span}};
-  whole.from.first.name = {.text = {}, .quoted = false, .span = query.span};
-  whole.from.first.query = std::make_shared<const ast::Query>(std::move(query));
-  return whole;
-}
-
 ast::Query combined(ast::Query left, ast::SetOperation operation, ast::Query right) {
-  if (!left.branches.empty() && left.combine != operation) left = within_from(std::move(left));
-  if (!right.branches.empty()) right = within_from(std::move(right));
+  if (!left.branches.empty() && left.combine != operation) left = ast::within_from(std::move(left));
+  if (!right.branches.empty()) right = ast::within_from(std::move(right));
   left.combine = operation;
   left.branches.push_back(std::make_shared<const ast::Query>(std::move(right)));
   return left;
@@ -103,7 +94,7 @@ ast::Query Builder::terms(P::QueryContext* context) {
 }
 
 ast::Query Builder::term(P::TermContext* context) {
-  if (context->query() != nullptr) return within_from(*query(context->query()));
+  if (context->query() != nullptr) return ast::within_from(*query(context->query()));
   ast::Query select;
   read_select(context->select(), select);
   return select;

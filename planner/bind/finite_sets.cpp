@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "parser/ast/within_from.h"
 #include "planner/bind/aggregate_call.h"
 #include "planner/bind/ast_rewrite.h"
 #include "planner/bind/coercion.h"
@@ -51,21 +52,17 @@ NodePtr compared(const NodePtr& left, const NodePtr& right, bool both, const Bin
     return expr->as<ast::ColumnRef>() ? make_column(width, Type::integer(), "MILLRACE_SIDE") : nullptr;
   };
   const auto name = [](const char* text) { return ast::Identifier{.text = text, .quoted = false, .span = {}}; };
-  std::vector<AggregateCall> calls;
-  ExprPtr chosen;
-  for (const bool least : {true, false}) {
-    const auto call =
-        make_ast(ast::Call{.name = name(least ? "MIN" : "MAX"),
-                           .arguments = {make_ast(ast::ColumnRef{std::nullopt, name("MILLRACE_SIDE")}, {})}},
-                 {});
-    calls.push_back(bind_aggregate(call, binder, scope, context, least ? "MILLRACE_LEAST" : "MILLRACE_MOST"));
-    const ColumnDef& column = calls.back().column;
-    const ExprPtr wanted = make_literal(Value(std::int32_t{!least && both ? 1 : 0}), Type::integer());
-    const ExprPtr part =
-        make_expr(CompareExpr{CompareOp::equal, make_column(width + (least ? 0 : 1), column.type, column.name), wanted},
-                  Type::boolean(), {});
-    chosen = chosen ? make_expr(LogicalExpr{true, chosen, part}, Type::boolean(), {}) : part;
-  }
+  const auto side = make_ast(ast::ColumnRef{std::nullopt, name("MILLRACE_SIDE")}, {});
+  const auto call = [&](const char* function, const char* column) {
+    return bind_aggregate(make_ast(ast::Call{.name = name(function), .arguments = {side}}, {}), binder, scope, context,
+                          column);
+  };
+  std::vector<AggregateCall> calls{call("MIN", "MILLRACE_LEAST"), call("MAX", "MILLRACE_MOST")};
+  const ExprPtr least = make_column(width, calls[0].column.type, calls[0].column.name);
+  const ExprPtr most = make_column(width + 1, calls[1].column.type, calls[1].column.name);
+  const ExprPtr left_only = make_literal(Value(std::int32_t{0}), Type::integer());
+  ExprPtr chosen = both ? make_expr(CompareExpr{CompareOp::not_equal, least, most}, Type::boolean(), {})
+                        : make_expr(CompareExpr{CompareOp::equal, most, left_only}, Type::boolean(), {});
   const NodePtr all = make_node(UnionNode{numbered(left, 0), numbered(right, 1)});
   const NodePtr found = make_node(FilterNode{each_once(all, std::move(calls), width), std::move(chosen)});
   return make_node(ProjectNode{found, column_items(found->schema, width)});
@@ -121,14 +118,10 @@ FiniteRelation bind_branches(const ast::Query& query, const BindContext& context
   branches.limit.reset();
   branches.offset.reset();
   branches.with.clear();
-  ast::Query whole;
-  whole.items = {ast::SelectStar{std::nullopt, query.span}};
-  whole.from.first.query = std::make_shared<const ast::Query>(std::move(branches));
-  whole.from.first.name.span = query.span;
+  ast::Query whole = ast::within_from(std::move(branches));
   whole.order_by = query.order_by;
   whole.limit = query.limit;
   whole.offset = query.offset;
-  whole.span = query.span;
   return bind_finite_query(whole, context, named);
 }
 

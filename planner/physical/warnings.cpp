@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "planner/logical/one_group.h"
 #include "planner/types/civil.h"
 
 namespace millrace::inline planner {
@@ -78,10 +79,7 @@ class Warner {
     return groups && keyed_by_constant(*inputs_of(node).front());
   }
   bool keyed_by_constant(const PlanNode& node) const {
-    if (const auto* rekey = node.as<RekeyNode>()) {
-      const bool constant = rekey->keys.size() == 1 && rekey->keys.front().expr->as<LiteralExpr>() != nullptr;
-      return constant && !rekey->window;
-    }
+    if (const auto* rekey = node.as<RekeyNode>()) return one_group(node) && !rekey->window;
     if (const auto* source = node.as<SourceNode>()) {
       const PlanNode* written = source->internal ? written_to(source->topic) : nullptr;
       return written != nullptr && keyed_by_constant(*written);

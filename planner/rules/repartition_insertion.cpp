@@ -5,6 +5,7 @@
 #include "parser/error/ensure.h"
 #include "parser/error/sql_error.h"
 #include "planner/catalog/formats.h"
+#include "planner/logical/one_group.h"
 #include "planner/rules/expressions.h"
 #include "planner/rules/partitioning.h"
 #include "planner/rules/rule_list.h"
@@ -82,11 +83,6 @@ NodePtr for_aggregate(const AggregateNode& aggregate) {
   AggregateNode changed = aggregate;
   changed.input = move_rows(aggregate.input, "Aggregate-Global", input.key_format, 1);
   return make_node(std::move(changed));
-}
-
-bool one_group(const PlanNode& input) {
-  const auto* rekey = input.as<RekeyNode>();
-  return rekey && rekey->keys.size() == 1 && rekey->keys[0].expr->as<LiteralExpr>();
 }
 
 /// Rows of a group come together. Where the result has the table's own key, a row that goes from one group to another

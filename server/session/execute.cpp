@@ -199,20 +199,22 @@ void ServiceImpl::do_before(std::span<const Mutation* const> mutations) {
   if (!existing) throw general(Code::external, existing.error().message);
   for (std::size_t i = 0; i < wanted.size(); ++i)
     if ((*existing)[i] == 0) missing.push_back(wanted[i]);
-  // A broker takes its time for each of the two: side by side, but where a query reads what is made.
+  const auto make = [&] { return missing.empty() ? Status{} : make_topics(log_, missing); };
+  const auto check = [&](const Status& made) {
+    if (!made) throw general(Code::external, fmt::format("topic {}: {}", missing.front().first, made.error().message));
+  };
+  // A broker takes its time for topics and for progress: side by side, but where a query reads what is made.
   const bool after = std::ranges::any_of(plans, [&](const PhysicalPlan* plan) { return reads_any(*plan, missing); });
-  std::future<Status> making;
-  if (!missing.empty())
-    making = std::async(plans.empty() || after ? std::launch::deferred : std::launch::async,
-                        [&] { return make_topics(log_, missing); });
-  if (after) making.wait();
-  const Status prepared = plans.empty() ? Status{} : engine_->prepare(plans);
-  const Status made = making.valid() ? making.get() : Status{};
-  if (prepared && made) return;
-  if (prepared)
+  const bool beside = !missing.empty() && !plans.empty() && !after;
+  if (!beside) check(make());
+  if (plans.empty()) return;
+  std::future<Status> making = beside ? std::async(std::launch::async, make) : std::future<Status>();
+  const Status prepared = engine_->prepare(plans);
+  const Status made = beside ? making.get() : Status{};
+  if (prepared && !made)
     for (const Mutation* mutation : mutations) withdraw(*mutation, *state());
-  if (!made) throw general(Code::external, fmt::format("topic {}: {}", missing.front().first, made.error().message));
-  throw general(Code::external, prepared.error().message);
+  check(made);
+  if (!prepared) throw general(Code::external, prepared.error().message);
 }
 
 // Another statement was faster. What runs already keeps its progress: it was only to be replaced.
