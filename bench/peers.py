@@ -23,6 +23,21 @@ def bids(events, format="JSON"):
     return topic("bench-bids-%d" % events, format)
 
 
+def inputs(workload, events, format="JSON"):
+    """The topics that a workload reads, the second empty if there is none, as cli/bench_inputs.cpp and
+    cli/bench_joins.cpp name them for 100,000 keys; and how many events they hold."""
+    half, late = events // 2, "-late" if workload == "w6-late" else ""
+    lots = events * 9 // 10
+    joined = {"w6": ("bids-on-%d-100000" % half, "asks-%d-100000" % half, 2 * half),
+              "w7": ("lots-%d-100000" % half, "reserves-%d-100000" % half, 2 * half),
+              "w8": ("lots-of-%d-100000" % lots, "sellers-%d-20000" % (events - lots), events),
+              "w9": ("visits-%d-100000" % events, "", events)}
+    if workload[:2] not in joined:
+        return bids(events, format), topic(AUCTIONS, format), events
+    left, right, count = joined[workload[:2]]
+    return "bench-" + left + late, right and "bench-" + right + late, count
+
+
 def result_of(command):
     """The line of JSON that a program of ours prints. What else it says matters only when it fails."""
     with tempfile.TemporaryFile("w+") as errors:
@@ -53,11 +68,11 @@ class KafkaStreams:
 
     def run(self, workload):
         state = tempfile.mkdtemp(prefix="millrace-bench-kstreams-")
+        first, second, events = inputs(workload, self.options.events, self.options.format)
         try:
-            return result_of(["java", "-Xmx2g", "-cp", self.path, "peer.StreamsPeer", workload, self.broker,
-                              bids(self.options.events, self.options.format),
-                              "kstreams-%s-%d" % (workload, time.time()), str(self.options.events), "at-least-once",
-                              "2", state, topic(AUCTIONS, self.options.format), self.options.format])
+            return result_of(["java", "-Xmx2g", "-cp", self.path, "peer.StreamsPeer", workload, self.broker, first,
+                              "kstreams-%s-%d" % (workload, time.time()), str(events), "at-least-once", "2", state,
+                              second, self.options.format])
         finally:
             shutil.rmtree(state, ignore_errors=True)
 

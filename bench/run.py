@@ -9,9 +9,9 @@
   run.py table FILE
 
 The first form runs w1-w9 (or those named): Millrace on each log; on Kafka also the same by hand on the client libraries
-(the bound) and, with --peers, w1-w5 as Kafka Streams and Flink programs (--flink: only Flink; --kstreams: only Kafka Streams),
-one after another on the same topics. With --format AVRO there is Kafka Streams alone beside it, with PROTOBUF and
-JSON_SR nothing. Without --kafka a broker is started for it. The second form runs a tool on each
+(the bound, w1-w5) and, with --peers, as Kafka Streams (w1-w9) and Flink (w1-w5) programs (--flink: only Flink; --kstreams:
+only Kafka Streams), one after another on the same topics. With --format AVRO there is Kafka Streams (w1-w5) alone beside
+it, with PROTOBUF and JSON_SR nothing. Without --kafka a broker is started for it. The second form runs a tool on each
 log; --help after it tells its arguments. The third prints the tables of what --json wrote.
 """
 
@@ -34,7 +34,7 @@ import tables
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.join(HERE, "..", "build")
 WORKLOADS = ("w1", "w2", "w3", "w4", "w5", "w6", "w6-late", "w7", "w8", "w9")
-BY_PEERS = WORKLOADS[:5]  # those that the bound and the peers have
+BY_PEERS = WORKLOADS[:5]  # those that the bound and every peer have
 TOOLS = ("latency", "pull", "footprint", "restore", "growth", "soak", "batch")
 
 
@@ -97,6 +97,12 @@ def engines(options, broker):
             yield peers.Flink(options, broker)
 
 
+def has(engine, workload, format):
+    if isinstance(engine, Millrace) or workload in BY_PEERS:
+        return True
+    return isinstance(engine, peers.KafkaStreams) and format == "JSON"
+
+
 def machine():
     names = {line.split(":")[0].strip(): line.split(":")[1].strip() for line in open("/proc/cpuinfo") if ":" in line}
     memory = int(open("/proc/meminfo").readline().split()[1]) / 1e6
@@ -127,7 +133,7 @@ def run_workloads(options):
     results, began = [], time.monotonic()
     with broker_of(options, "kafka" in options.logs) as broker:
         todo = [(w, e) for w in workloads for e in engines(options, broker) for _ in range(options.runs)
-                if w in BY_PEERS or isinstance(e, Millrace)]
+                if has(e, w, options.format)]
         for number, (workload, engine) in enumerate(todo, 1):
             print("[%d/%d, %.0f s] %s %s %s" % (number, len(todo), time.monotonic() - began, workload,
                                                 type(engine).__name__, engine.log), file=sys.stderr, flush=True)

@@ -95,6 +95,19 @@ void replace_all(std::string& text, const std::string& from, const std::string& 
     text.replace(at, from.size(), to);
 }
 
+/// The ids that a registry without schemas gives to those of the inputs, in order: equal ones are one.
+std::vector<std::int32_t> schema_ids(const std::vector<Input>& inputs, const std::string& format) {
+  std::vector<std::string> texts;
+  std::vector<std::int32_t> ids;
+  for (const Input& input : inputs) {
+    const std::string text = schema_of(input, format).text;
+    auto known = std::ranges::find(texts, text);
+    if (known == texts.end()) known = texts.insert(known, text);
+    ids.push_back(static_cast<std::int32_t>(known - texts.begin()) + 1);
+  }
+  return ids;
+}
+
 void set_format(Input& input, const std::string& format, std::int32_t id) {
   input.topic = fmt::format("{}-{}", input.topic, format);
   input.generate = [input, format, id](const Emit& emit) {
@@ -111,10 +124,11 @@ bool set_format(Workload& workload, const std::string& format) {
   const bool known = schema_kind_of_format(format).has_value() && format != "DEBEZIUM_AVRO";
   if (!known || std::ranges::any_of(workload.inputs, [](const Input& input) { return input.columns.empty(); }))
     return false;
-  std::int32_t id = 0;
-  for (Input& input : workload.inputs) {
+  const std::vector<std::int32_t> ids = schema_ids(workload.inputs, format);
+  for (std::size_t i = 0; i < workload.inputs.size(); ++i) {
+    Input& input = workload.inputs[i];
     const std::string json = "'" + input.topic + "'";
-    set_format(input, format, ++id);
+    set_format(input, format, ids[i]);
     replace_all(workload.sources, json, "'" + input.topic + "'");
   }
   replace_all(workload.sources, "value_format='JSON'", fmt::format("value_format='{}'", format));
@@ -134,11 +148,13 @@ bool set_format(Workload& workload, const std::string& format) {
 Status register_inputs(const Workload& workload, SchemaRegistry& registry) {
   if (!workload.registry) return {};
   *workload.registry = &registry;
-  std::int32_t id = 0;
-  for (const Input& input : workload.inputs) {
+  const std::vector<std::int32_t> ids = schema_ids(workload.inputs, workload.format);
+  for (std::size_t i = 0; i < workload.inputs.size(); ++i) {
+    const Input& input = workload.inputs[i];
     const auto added = registry.add(subject_name(input.topic, false), schema_of(input, workload.format));
     if (!added) return added.error();
-    if (*added != ++id) return user_error("the registry is not empty: the schema of {} has id {}", input.topic, *added);
+    if (*added != ids[i])
+      return user_error("the registry is not empty: the schema of {} has id {}", input.topic, *added);
   }
   return {};
 }

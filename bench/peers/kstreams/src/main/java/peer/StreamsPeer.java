@@ -43,8 +43,9 @@ import org.apache.kafka.streams.state.WindowStore;
 public final class StreamsPeer {
   static final ObjectMapper MAPPER = new ObjectMapper();
   static final AtomicLong seen = new AtomicLong(), aggregated = new AtomicLong();
-  static volatile long firstNanos, lastNanos;
+  static volatile long events, firstNanos, lastNanos;
   static volatile double firstCpu;
+  static final Duration SILENCE = Duration.ofSeconds(10); // several commit intervals: nothing is on its way any more
 
   static final Schema BID =
       AvroSerde.schema(
@@ -242,6 +243,51 @@ public final class StreamsPeer {
     }
   }
 
+  /** One more record of the input is processed. */
+  static void count() {
+    long count = seen.incrementAndGet();
+    if (count == 1) {
+      firstNanos = System.nanoTime();
+      firstCpu = cpu();
+    }
+    if (count == events) lastNanos = System.nanoTime();
+  }
+
+  static void build(String[] a, StreamsBuilder builder, boolean avro) {
+    if (JoinPeer.WORKLOADS.contains(a[0])) {
+      JoinPeer.build(a[0], builder, a[2], a[8], a[3]);
+      return;
+    }
+    KStream<String, Bid> bids =
+        builder
+            .stream(a[2], Consumed.with(Serdes.String(), bidSerde(avro)).withTimestampExtractor(new BidTime()))
+            .peek((k, v) -> count());
+    build(a[0], builder, bids, a[3], a[8], avro);
+  }
+
+  static void pause(KafkaStreams streams) throws InterruptedException {
+    if (streams.state() == KafkaStreams.State.ERROR) throw new IllegalStateException("the topology failed");
+    Thread.sleep(20);
+  }
+
+  /** Processor time when the work was done: every record read, of w4 aggregated, of joined tables written. */
+  static double cpuAtEnd(KafkaStreams streams, String workload) throws InterruptedException {
+    while (lastNanos == 0) pause(streams);
+    if (workload.equals("w4")) { // the second half has aggregated every event
+      while (aggregated.get() < events) pause(streams);
+      lastNanos = System.nanoTime();
+    }
+    double end = cpu();
+    if (!JoinPeer.TABLES.contains(workload)) return end;
+    for (long rows = -1; System.nanoTime() - lastNanos < SILENCE.toNanos(); pause(streams)) {
+      if (JoinPeer.written.get() == rows) continue;
+      rows = JoinPeer.written.get();
+      lastNanos = System.nanoTime();
+      end = cpu();
+    }
+    return end;
+  }
+
   static double cpu() {
     var system = (com.sun.management.OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
     return system.getProcessCpuTime() / 1e9;
@@ -263,7 +309,8 @@ public final class StreamsPeer {
     p.put(
         StreamsConfig.PROCESSING_GUARANTEE_CONFIG,
         a[5].equals("exactly-once") ? StreamsConfig.EXACTLY_ONCE_V2 : StreamsConfig.AT_LEAST_ONCE);
-    p.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, Long.toString(10L << 20));
+    long cache = JoinPeer.WORKLOADS.contains(a[0]) ? JoinPeer.CACHE : 10L << 20;
+    p.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, Long.toString(cache));
     p.put(StreamsConfig.TOPOLOGY_OPTIMIZATION_CONFIG, StreamsConfig.OPTIMIZE);
     p.put("auto.offset.reset", "earliest");
     p.put("producer.linger.ms", "100");
@@ -271,43 +318,25 @@ public final class StreamsPeer {
   }
 
   public static void main(String[] a) throws Exception {
-    if (a.length != 10 || !List.of("JSON", "AVRO").contains(a[9])) {
+    if (a.length != 10 || !List.of("JSON", JoinPeer.WORKLOADS.contains(a[0]) ? "JSON" : "AVRO").contains(a[9])) {
       System.err.println(
           "usage: StreamsPeer w1|w2|w3|w4|w5 BROKER IN OUT EVENTS at-least-once|exactly-once THREADS STATE_DIR AUCTIONS"
-              + " JSON|AVRO");
+              + " JSON|AVRO\n"
+              + "       StreamsPeer w6|w6-late|w7|w8|w9 BROKER LEFT OUT EVENTS ... THREADS STATE_DIR RIGHT JSON");
       System.exit(2);
     }
     String workload = a[0], out = a[3], application = "peer-" + workload + "-" + System.currentTimeMillis();
     boolean avro = a[9].equals("AVRO");
-    long events = Long.parseLong(a[4]), started = System.nanoTime();
+    long started = System.nanoTime();
+    events = Long.parseLong(a[4]);
     try (Admin admin = Admin.create(Map.of("bootstrap.servers", (Object) a[1]))) {
       admin.createTopics(List.of(new NewTopic(out, 4, (short) 1))).all().get();
       Properties configuration = configuration(a, application);
       StreamsBuilder builder = new StreamsBuilder();
-      KStream<String, Bid> bids =
-          builder
-              .stream(a[2], Consumed.with(Serdes.String(), bidSerde(avro)).withTimestampExtractor(new BidTime()))
-              .peek(
-                  (k, v) -> {
-                    long count = seen.incrementAndGet();
-                    if (count == 1) {
-                      firstNanos = System.nanoTime();
-                      firstCpu = cpu();
-                    }
-                    if (count == events) lastNanos = System.nanoTime();
-                  });
-      build(workload, builder, bids, out, a[8], avro);
+      build(a, builder, avro);
       KafkaStreams streams = new KafkaStreams(builder.build(configuration), configuration);
       streams.start();
-      while (lastNanos == 0) {
-        if (streams.state() == KafkaStreams.State.ERROR) throw new IllegalStateException("the topology failed");
-        Thread.sleep(20);
-      }
-      if (workload.equals("w4")) { // the second half has aggregated every event
-        while (aggregated.get() < events) Thread.sleep(20);
-        lastNanos = System.nanoTime();
-      }
-      double used = cpu() - firstCpu, seconds = (lastNanos - firstNanos) / 1e9;
+      double used = cpuAtEnd(streams, workload) - firstCpu, seconds = (lastNanos - firstNanos) / 1e9;
       streams.close(Duration.ofSeconds(60));
       System.out.printf(
           Locale.ROOT,
