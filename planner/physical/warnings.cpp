@@ -33,6 +33,8 @@ class Warner {
   std::vector<std::string> run() {
     for (const Subtopology& subtopology : plan_.subtopologies)
       for (const StepName& step : subtopology.steps) look_at(step);
+    if (drops_late_ && !keeps_late_ && is_persistent())
+      warnings_.push_back("Late rows are dropped; LATE INTO keeps them.");
     if (by_clock_) warnings_.push_back("The result depends on the wall clock.");
     return std::move(warnings_);
   }
@@ -41,6 +43,8 @@ class Warner {
   void look_at(const StepName& step) {
     const auto* source = step.node->as<SourceNode>();
     by_clock_ = by_clock_ || (source != nullptr && source->idle_ms) || step.node->as<EveryNode>() != nullptr;
+    drops_late_ = drops_late_ || drops_late(*step.node);
+    keeps_late_ = keeps_late_ || step.node->as<LateNode>() != nullptr;
     if (has_one_group(*step.node)) warn_of_one_task(step.name);
     const auto* aggregate = step.node->as<AggregateNode>();
     if (aggregate != nullptr && aggregate->window && has_default_grace(*aggregate->window))
@@ -59,6 +63,16 @@ class Warner {
     if (pairs == nullptr || !is_constant(pairs->left_values)) return;
     warn_of_one_task(step.name);
     warn_of_all_pairs(step.name, *pairs->left, *pairs->right);
+  }
+
+  bool is_persistent() const { return plan_.subtopologies.back().root->as<SinkNode>() != nullptr; }
+  /// What comes too late for it is in no result, where one with EMIT CHANGES would have been corrected within the
+  /// grace.
+  static bool drops_late(const PlanNode& node) {
+    const auto* aggregate = node.as<AggregateNode>();
+    const auto* join = node.as<StreamStreamJoinNode>();
+    return (aggregate != nullptr && aggregate->window && aggregate->emit == EmitPolicy::final) ||
+           (join != nullptr && join->final) || node.as<TimeSortNode>() != nullptr || node.as<DedupNode>() != nullptr;
   }
 
   void warn_of_one_task(const std::string& name) {
@@ -124,7 +138,7 @@ class Warner {
 
   const PhysicalPlan& plan_;
   std::vector<std::string> warnings_;
-  bool by_clock_ = false;
+  bool by_clock_ = false, drops_late_ = false, keeps_late_ = false;
 };
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "exec/log/ensure_topic.h"
 #include "exec/runtime/layout.h"
 #include "parser/error/mutex.h"
+#include "planner/bind/dialect.h"
 #include "server/session/service_impl.h"
 #include "server/statements/entities.h"
 
@@ -285,6 +286,9 @@ json::object ServiceImpl::status_entity(const Step& step, const std::string& sta
                    {"message", mutation.message},
                    {"queryId", mutation.query_id ? json::value(*mutation.query_id) : json::value()}};
   done["commandSequenceNumber"] = sequence;
+  if (dialect_of(step.session->effective) == Dialect::millrace)
+    for (const auto& plan : mutation.prepare)
+      for (const json::value& warning : warnings_json(*plan)) done["warnings"].as_array().push_back(warning);
   return done;
 }
 

@@ -5,11 +5,19 @@
 #include <algorithm>
 #include <map>
 
+#include "planner/physical/warnings.h"
+
 namespace millrace::inline server {
 namespace json = boost::json;
 
 json::object entity(std::string_view type, const ast::Statement& statement) {
   return {{"@type", type}, {"statementText", statement.text}, {"warnings", json::array{}}};
+}
+
+json::array warnings_json(const PhysicalPlan& plan) {
+  json::array list;
+  for (const std::string& message : warnings_of(plan)) list.push_back(json::object{{"message", message}});
+  return list;
 }
 
 std::string_view state_name(QueryState state) {

@@ -12,6 +12,8 @@ namespace millrace::inline server {
 
 /// Parts of the entities of http-api.md.
 boost::json::object entity(std::string_view type, const ast::Statement& statement);
+/// What whoever makes the query should know (warnings_of).
+boost::json::array warnings_json(const PhysicalPlan& plan);
 boost::json::object type_json(const Type& type);
 boost::json::array fields_json(const Schema& schema);
 boost::json::value window_json(const std::optional<WindowInfo>& window);

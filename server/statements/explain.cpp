@@ -6,7 +6,6 @@
 
 #include "parser/ast/format.h"
 #include "planner/physical/access_path.h"
-#include "planner/physical/warnings.h"
 #include "server/queries/plan_context.h"
 #include "server/queries/pull_plan.h"
 #include "server/statements/entities.h"
@@ -53,12 +52,6 @@ json::object query_description(const std::string& id, const Explained& query, co
           {"tasksMetadata", json::array{}},
           {"consumerGroupId", context.config.text("ksql.service.id")},
           {"state", at.empty() ? json::value() : json::value(worst_state(at))}};
-}
-
-json::array warnings_json(const PhysicalPlan& plan) {
-  json::array list;
-  for (const std::string& message : warnings_of(plan)) list.push_back(json::object{{"message", message}});
-  return list;
 }
 
 /// What the node is, as EXPLAIN shows it.

@@ -126,6 +126,15 @@ class Statements(unittest.TestCase):
                 self.assertEqual((entity["@type"], entity["statementText"], entity["warnings"]), (kind, text, []))
                 self.assertIn(field, entity)
 
+    def test_a_statement_warns_of_what_its_query_costs(self):
+        text = ("CREATE TABLE warned AS SELECT k, COUNT(*) AS n FROM s WINDOW TUMBLING (SIZE 1 HOUR, GRACE PERIOD 0 SECONDS)"
+                " GROUP BY k EMIT FINAL;")
+        [entity] = run(text)
+        self.assertEqual(entity["warnings"], [{"message": "Late rows are dropped; LATE INTO keeps them."}])
+        [entity] = run(text.replace("warned", "not_warned"), streamsProperties={"millrace.dialect": "ksql"})
+        self.assertEqual(entity["warnings"], [])
+        run("DROP TABLE warned; DROP TABLE not_warned;")
+
     def test_shape_of_sources(self):
         [entity] = run("SHOW STREAMS;")
         self.assertIn({"type": "STREAM", "name": "S", "topic": "s", "keyFormat": "KAFKA", "valueFormat": "JSON",
