@@ -7,11 +7,13 @@
 #include "planner/bind/ast_rewrite.h"
 #include "planner/bind/elements.h"
 #include "planner/bind/expr_binder.h"
+#include "planner/bind/finite_subqueries.h"
 #include "planner/bind/from_windows.h"
 #include "planner/bind/join_builder.h"
 #include "planner/bind/join_using.h"
 #include "planner/bind/source_checks.h"
 #include "planner/bind/views.h"
+#include "planner/logical/parts.h"
 
 namespace millrace::inline planner {
 namespace {
@@ -21,13 +23,13 @@ namespace {
       .hint(std::string(hint));
 }
 
+constexpr std::string_view kFilterInFrom = "let a query in FROM have a column for it, and compare that";
+
 /// What a relation means for rows that are there. READY and BROADCAST say when and where rows are read: nothing here.
 void check_finite_relation(const ast::FromSource& source) {
   const Span span = source.name.span;
   if (source.as_of) refuse_in_pull("FOR SYSTEM_TIME AS OF", span, "without it rows meet the newest rows of the table");
   if (source.changes) refuse_in_pull("CHANGES", span, "it is a stream of changes; add EMIT CHANGES");
-  if (source.window && source.window->kind == ast::WindowKind::session)
-    refuse_in_pull("SESSION", source.window->span, "create a table with these windows and read that");
 }
 
 class FromBinder {
@@ -55,6 +57,8 @@ class FromBinder {
   void add_elements(const ast::FromSource& source, ast::JoinKind kind, const ast::ExprPtr& condition);
   void add_windows(const ast::Window& window, ScopeSource& opened, NodePtr& node) const;
   ExprPtr bind_condition(const ast::ExprPtr& condition) const;
+  ast::ExprPtr take_subqueries(ast::ExprPtr& condition) const;
+  void filter_joined(JoinType type, const ast::ExprPtr& condition, FiniteJoinNode& join);
   ast::ExprPtr within(const ast::JoinedSource& join) const;
 
   const ast::Query& query_;
@@ -218,9 +222,53 @@ void FromBinder::add_join(const ast::JoinedSource& join) {
   if (join.within)
     if (const ast::ExprPtr times = within(join))
       condition = make_ast(ast::Binary{ast::BinaryOp::logical_and, condition, times}, join.span);
+  const ast::ExprPtr subqueries = take_subqueries(condition);
+  if (subqueries && join.nearest) refuse_in_pull("A subquery in ON of ASOF JOIN", subqueries->span, kFilterInFrom);
+  if (subqueries && node.type != JoinType::inner) filter_joined(node.type, subqueries, node);
   if (condition) set_condition(node, bind_condition(condition), width);
   if (join.nearest) set_nearest(node, width, join.on->span);
+  const bool filtered = subqueries && node.type == JoinType::inner;
   from_.node = make_node(std::move(node));
+  if (filtered) filter_rows(from_, subqueries, context_, named_, "JOIN ON");
+}
+
+/// The parts of a condition that have subqueries, which it loses; null: none has.
+ast::ExprPtr FromBinder::take_subqueries(ast::ExprPtr& condition) const {
+  if (!Subqueries::in(condition)) return nullptr;
+  std::vector<ast::ExprPtr> plain, with;
+  for (const auto& part : conjuncts_of(condition)) (Subqueries::in(part) ? with : plain).push_back(part);
+  condition = conjunction_of(plain);
+  return conjunction_of(with);
+}
+
+/// Of an outer join: rows of the side that is not kept whole meet none unless the condition holds for them, as if they
+/// were not there.
+void FromBinder::filter_joined(JoinType type, const ast::ExprPtr& condition, FiniteJoinNode& join) {
+  const std::size_t width = join.left->schema.size();
+  FiniteFrom side;
+  side.scope.functions = from_.scope.functions;
+  const auto last = from_.scope.sources.end() - 1;
+  if (type == JoinType::left) {
+    side.scope.sources = {*last};
+    for (auto& column : side.scope.sources[0].columns) column.position -= width;
+    for (auto& [pseudo, position] : side.scope.sources[0].pseudo_positions) position -= width;
+  } else if (type == JoinType::right) {
+    side.scope.sources.assign(from_.scope.sources.begin(), last);
+  }
+  const ast::ExprPtr on = qualify(condition, from_.scope);
+  const bool reads_other = contains(on, [&](const ast::Expression& expr) {
+    const auto* column = expr.as<ast::ColumnRef>();
+    return column != nullptr && column->qualifier && !side.scope.find_source(column->qualifier->text);
+  });
+  if (side.scope.sources.empty() || reads_other)
+    refuse_in_pull("A subquery in ON that reads the side of which all rows stay", on->span, kFilterInFrom);
+  NodePtr& filtered = type == JoinType::left ? join.right : join.left;
+  side.node = filtered;
+  filter_rows(side, on, context_, named_, "JOIN ON");
+  for (const SourceDef* source : side.sources) add_source(from_.sources, source);
+  // What stands for the subqueries ends here: columns of both sides keep their places.
+  ProjectNode shown{side.node, column_items(filtered->schema)};
+  filtered = make_node(std::move(shown));
 }
 
 enum class Side : std::uint8_t { none, left, right, both };

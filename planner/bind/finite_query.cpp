@@ -9,6 +9,7 @@
 #include "planner/bind/coercion.h"
 #include "planner/bind/dialect.h"
 #include "planner/bind/finite_from.h"
+#include "planner/bind/finite_sessions.h"
 #include "planner/bind/finite_sets.h"
 #include "planner/bind/finite_subqueries.h"
 #include "planner/bind/late_into.h"
@@ -66,7 +67,7 @@ ast::Query first_rows(ast::Query query) {
   return query;
 }
 
-/// The WINDOW clause as windows in FROM, whose bounds are grouped by.
+/// The WINDOW clause as windows in FROM (sessions are made of the rows that WHERE leaves), whose bounds are grouped by.
 ast::Query windows_in_from(ast::Query query) {
   if (!query.window) return query;
   refuse_late(query);
@@ -75,7 +76,7 @@ ast::Query windows_in_from(ast::Query query) {
     throw SqlError(Code::not_supported, window.span, "WINDOW over joins is not supported in pull queries.")
         .hint("put the join into a query in FROM");
   query.window.reset();
-  query.from.first.window = window;
+  if (window.kind != ast::WindowKind::session) query.from.first.window = window;
   if (!query.group_by) query.group_by = ast::Grouping{{}, window.span};
   if (query.group_by->kind != ast::GroupingKind::plain)
     throw SqlError(Code::not_supported, query.group_by->span, "WINDOW takes one set of groups in pull queries.");
@@ -92,12 +93,14 @@ class FiniteSelect {
       : query_(windows_in_from(first_rows(inline_windows(query)))),
         context_(context),
         named_(named),
+        sessions_(sessions_of(query)),
         input_{query_, context, "", true} {}
 
   FiniteRelation bind();
 
  private:
   void filter(Subqueries& subqueries, ExprBinder& binder);
+  void add_sessions();
   void expand(std::vector<ProjectItem>& keys);
   void group(Subqueries& subqueries, Aggregation& aggregation, ExprBinder& binder);
   void add_over(const ast::ExprPtr& root, ExprBinder& binder);
@@ -109,6 +112,7 @@ class FiniteSelect {
   const ast::Query query_;
   const BindContext& context_;
   const FiniteNames* named_;
+  const std::optional<ast::Window> sessions_;
   SelectInput input_;
   FiniteFrom from_;
   Clauses clauses_;
@@ -121,6 +125,7 @@ FiniteRelation FiniteSelect::bind() {
   check_clause_forms(query_);
   check_finite_forms(query_);
   from_ = open_finite(query_, context_, named_);
+  if (sessions_) name_sessions(from_.scope, sessions_->span);
   const Scope& scope = from_.scope;
   ItemNames names(scope);
   clauses_ = read_clauses(input_, from_.scope, names);
@@ -135,6 +140,7 @@ FiniteRelation FiniteSelect::bind() {
   ExprBinder binder(context_, scope);
   filter(subqueries, binder);
   Aggregation aggregation(input_, scope, clauses_);
+  if (sessions_) add_sessions();
   if (clauses_.aggregated) group(subqueries, aggregation, binder);
   for (const auto& item : clauses_.items) subqueries.attach(item.expr, from_.node, binder, clauses_.aggregated);
   for (const auto& expr : order_) subqueries.attach(expr, from_.node, binder, clauses_.aggregated);
@@ -149,6 +155,20 @@ void FiniteSelect::filter(Subqueries& subqueries, ExprBinder& binder) {
   if (!clauses_.where) return;
   subqueries.attach(clauses_.where, from_.node, binder);
   from_.node = make_node(FilterNode{from_.node, bind_predicate(binder, clauses_.where, from_.scope, "WHERE")});
+}
+
+void FiniteSelect::add_sessions() {
+  const auto is_bound = [](const ast::Expression& expr) {
+    const auto* column = expr.as<ast::ColumnRef>();
+    return column != nullptr && (column->name.text == "WINDOWSTART" || column->name.text == "WINDOWEND");
+  };
+  if (contains(clauses_.where, is_bound))
+    throw SqlError(Code::invalid_window, clauses_.where->span, "Sessions are made of the rows that WHERE leaves.")
+        .hint("HAVING looks at their bounds");
+  std::vector<ast::ExprPtr> keys;
+  std::ranges::copy_if(clauses_.group, std::back_inserter(keys),
+                       [&](const ast::ExprPtr& expr) { return !is_bound(*expr); });
+  planner::add_sessions(from_, keys, *sessions_, context_);
 }
 
 /// Each row once for each set of GROUP BY; the keys stand behind its columns.
@@ -277,10 +297,6 @@ NodePtr FiniteSelect::ordered(NodePtr input, std::vector<SortKey> order) const {
       SortNode{.input = std::move(input), .order = std::move(order), .limit = query_.limit, .offset = query_.offset});
 }
 
-bool has_subquery(const ast::ExprPtr& expr) {
-  return contains(expr, [](const ast::Expression& node) { return Subqueries::query_of(node) != nullptr; });
-}
-
 }  // namespace
 
 FiniteNames::FiniteNames(const ast::Query& query, const BindContext& context, const FiniteNames* outer)
@@ -312,10 +328,10 @@ bool is_finite_form(const ast::Query& query, const BindContext& context) {
     return true;
   const auto in_item = [](const ast::SelectItem& item) {
     const auto* plain = std::get_if<ast::SelectExpr>(&item);
-    return plain && has_subquery(plain->expr);
+    return plain && Subqueries::in(plain->expr);
   };
-  const auto in_order = [](const ast::SortItem& item) { return has_subquery(item.expr); };
-  return has_subquery(query.where) || has_subquery(query.having) || std::ranges::any_of(query.items, in_item) ||
+  const auto in_order = [](const ast::SortItem& item) { return Subqueries::in(item.expr); };
+  return Subqueries::in(query.where) || Subqueries::in(query.having) || std::ranges::any_of(query.items, in_item) ||
          std::ranges::any_of(query.order_by, in_order);
 }
 

@@ -149,17 +149,8 @@ ExprPtr AttachedQuery::attach_rows(const Correlation& correlation, const std::ve
   rows.distinct_on.reset();
   rows.order_by.clear();
   FiniteFrom from = open_finite(rows, all_.context_, &names_);
+  if (rows.where) filter_rows(from, rows.where, all_.context_, &names_, "WHERE");
   for (const SourceDef* source : from.sources) add_source(all_.sources_, source);
-  if (rows.where) {
-    const ast::ExprPtr where = qualify(rows.where, from.scope);
-    check_resolved(where, from.scope, "WHERE");
-    Subqueries within(all_.context_, &names_, from.scope);
-    ExprBinder binder(all_.context_, from.scope);
-    binder.intercept = [&](const ast::ExprPtr& expr) { return within.find(expr); };
-    within.attach(where, from.node, binder);
-    for (const SourceDef* source : within.sources()) add_source(all_.sources_, source);
-    from.node = make_node(FilterNode{from.node, bind_predicate(binder, where, from.scope, "WHERE")});
-  }
   const Scope scope = correlation.both(width_, !grouped_);
   ExprBinder binder = bind_over(scope);
   FiniteJoinNode join = make_join(from.node);
@@ -231,6 +222,10 @@ const ast::Query* Subqueries::query_of(const ast::Expression& expr) {
   return nullptr;
 }
 
+bool Subqueries::in(const ast::ExprPtr& expr) {
+  return contains(expr, [](const ast::Expression& node) { return query_of(node) != nullptr; });
+}
+
 void Subqueries::attach(const ast::ExprPtr& root, NodePtr& node, const ExprBinder& binder, bool grouped) {
   if (!root) return;
   for_each_child(*root, [&](const ast::ExprPtr& child) { attach(child, node, binder, grouped); });
@@ -246,6 +241,18 @@ ExprPtr Subqueries::find(const ast::ExprPtr& expr) const {
   if (known == known_.end()) return nullptr;
   const auto* in = expr->as<ast::In>();
   return in && in->negated ? make_expr(NotExpr{known->second}, Type::boolean(), expr->span) : known->second;
+}
+
+void filter_rows(FiniteFrom& from, const ast::ExprPtr& condition, const BindContext& context, const FiniteNames* named,
+                 const char* clause) {
+  const ast::ExprPtr where = qualify(condition, from.scope);
+  check_resolved(where, from.scope, clause);
+  Subqueries within(context, named, from.scope);
+  ExprBinder binder(context, from.scope);
+  binder.intercept = [&](const ast::ExprPtr& expr) { return within.find(expr); };
+  within.attach(where, from.node, binder);
+  for (const SourceDef* source : within.sources()) add_source(from.sources, source);
+  from.node = make_node(FilterNode{from.node, bind_predicate(binder, where, from.scope, clause)});
 }
 
 }  // namespace millrace::inline planner

@@ -26,6 +26,8 @@ class Subqueries {
   const std::vector<const SourceDef*>& sources() const { return sources_; }
 
   static const ast::Query* query_of(const ast::Expression& expr);
+  /// Whether the expression (may be null) has subqueries.
+  static bool in(const ast::ExprPtr& expr);
 
  private:
   friend class AttachedQuery;
@@ -35,5 +37,9 @@ class Subqueries {
   std::map<const ast::Query*, ExprPtr> known_;
   std::vector<const SourceDef*> sources_;
 };
+
+/// Leaves of the rows of `from` those for which a condition holds that may have subqueries. `clause`: where it stands.
+void filter_rows(FiniteFrom& from, const ast::ExprPtr& condition, const BindContext& context, const FiniteNames* named,
+                 const char* clause);
 
 }  // namespace millrace::inline planner
