@@ -7,6 +7,7 @@
 #include "exec/operators/group_changes.h"
 #include "exec/operators/windows.h"
 #include "planner/logical/combines.h"
+#include "planner/logical/window_trace.h"
 
 namespace millrace::inline exec {
 namespace {
@@ -35,7 +36,7 @@ class AggregateOperator final : public Operator {
         closing_key_(node.closing_key),
         closes_after_(node.closes_after) {
     if (!node.window) return;
-    windows_.emplace(*node.window);
+    windows_.emplace(*node.window, time_is_told(*node.input));
     rows_at_once_ = rows_at_once(windows_per_row(*node.window));
   }
 
@@ -274,7 +275,7 @@ Status AggregateOperator::take_in_final(const Batch& in, Emitter& out) {
     std::size_t to = from;
     std::int64_t time = windows_->stream_time(), closing = -1;
     while (to < in.rows && closing <= closed_ && to - from < rows_at_once_) {
-      time = std::max(time, (*in.timestamps)[to++]);
+      time = windows_->after(time, (*in.timestamps)[to++]);
       closing = last_closing(time);
     }
     if (Status assigned = assign_windows(in, from, to); !assigned) return assigned;

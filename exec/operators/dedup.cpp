@@ -5,6 +5,7 @@
 #include "exec/operators/store_keys.h"
 #include "exec/operators/table_side.h"
 #include "exec/operators/windows.h"
+#include "planner/logical/window_trace.h"
 
 namespace millrace::inline exec {
 namespace {
@@ -13,7 +14,7 @@ namespace {
 class Dedup final : public Operator {
  public:
   Dedup(const DedupNode& node, const LowerContext& lower, OrderedStore& store)
-      : node_(node), context_(lower.context), keys_(*node.input), store_(store) {}
+      : node_(node), context_(lower.context), keys_(*node.input), store_(store), aligned_(time_is_told(*node.input)) {}
 
   Status on_batch(int, const Batch& in, Emitter& out) override {
     rows_.clear();
@@ -30,7 +31,7 @@ class Dedup final : public Operator {
     passed_.clear();
     for (std::size_t i = 0; i < rows_.size(); ++i) {
       const std::int64_t timestamp = (*in.timestamps)[rows_[i]];
-      stream_time_ = std::max(stream_time_, timestamp);
+      if (!aligned_) stream_time_ = std::max(stream_time_, timestamp);
       if (const std::int64_t closed = stream_time_ - node_.grace_ms; timestamp < closed) {
         late_.push_back({rows_[i], closed - timestamp});
       } else if (!is_near(*lists_[i], timestamp)) {
@@ -42,6 +43,10 @@ class Dedup final : public Operator {
     if (Status told = context_.late_rows(in, late_); !told) return told;
     if (passed_.empty()) return {};
     return out.batch(is_all(passed_, in.rows) ? share(in) : gather(in, passed_));
+  }
+  Status on_time(int, std::int64_t time, Emitter& out) override {
+    stream_time_ = std::max(stream_time_, time);
+    return out.time(time);
   }
   Status on_commit(Emitter&) override {
     store_.map().expire_before(expired_before());
@@ -66,6 +71,7 @@ class Dedup final : public Operator {
   OperatorContext& context_;
   const StoreKeys keys_;
   OrderedStore& store_;
+  const bool aligned_;  // rows do not move stream time
   std::int64_t stream_time_ = -1;
 
   // Scratch.

@@ -5,6 +5,7 @@
 #include "exec/operators/group_values.h"
 #include "exec/operators/windows.h"
 #include "exec/state/ordered_store.h"
+#include "planner/logical/window_trace.h"
 
 namespace millrace::inline exec {
 namespace {
@@ -25,7 +26,8 @@ class SessionAggregate final : public Operator {
         final_(node.emit == EmitPolicy::final),
         every_change_(lower.context.options().emit_every_change),
         emit_before_(lower.emit_before),
-        stream_(node.stream) {}
+        stream_(node.stream),
+        aligned_(time_is_told(*node.input)) {}
 
   Status on_batch(int, const Batch& in, Emitter& out) override {
     if (const auto rows = countable_rows(in, global_))
@@ -108,6 +110,7 @@ class SessionAggregate final : public Operator {
   GroupArguments arguments_;
   OrderedStore& store_;
   bool global_, final_, every_change_, emit_before_, stream_;
+  bool aligned_;  // rows do not move stream time
   std::int64_t stream_time_ = INT64_MIN;
   std::int64_t closed_ = -1;  // EMIT FINAL: sessions that end up to here have been given out
 
@@ -141,7 +144,7 @@ Status SessionAggregate::take_in(const Batch& in, Emitter& out) {
   for (const std::uint32_t row : rows) {
     if (!in.headers.empty()) headers_ = in.headers[row];
     const std::int64_t kept_from = expired_before();  // when a commit drops what is older must not matter
-    stream_time_ = std::max(stream_time_, (*in.timestamps)[row]);
+    if (!aligned_) stream_time_ = std::max(stream_time_, (*in.timestamps)[row]);
     if (Status taken = take_row(in, row, key_bytes_[row], *lists_[row], kept_from); !taken) return taken;
     if (final_)
       if (Status closed = close(out); !closed) return closed;

@@ -7,6 +7,7 @@
 #include "exec/operators/least_time.h"
 #include "exec/operators/windows.h"
 #include "exec/state/ordered_store.h"
+#include "planner/logical/window_trace.h"
 
 namespace millrace::inline exec {
 namespace {
@@ -24,9 +25,11 @@ class StreamStreamJoin final : public Operator {
       : context_(lower.context),
         keys_(*node.left),
         sides_{{RowCodec(node.left->schema), left, node.before_ms.value_or(kAnyDistance),
-                node.after_ms.value_or(kAnyDistance), is_outer(node.type, 0), node.left_window_ms},
+                node.after_ms.value_or(kAnyDistance), is_outer(node.type, 0), node.left_window_ms,
+                time_is_told(*node.left)},
                {RowCodec(node.right->schema), right, node.after_ms.value_or(kAnyDistance),
-                node.before_ms.value_or(kAnyDistance), is_outer(node.type, 1), node.right_window_ms}},
+                node.before_ms.value_or(kAnyDistance), is_outer(node.type, 1), node.right_window_ms,
+                time_is_told(*node.right)}},
         rows_(lower.node, *node.left, *node.right),
         eager_(node.eager || node.unbounded()),
         unbounded_(node.unbounded()),
@@ -70,6 +73,7 @@ class StreamStreamJoin final : public Operator {
     std::int64_t back, forth;               // a row at t meets the other side's from t - back to t + forth
     bool outer;                             // its unmatched rows go out too
     std::optional<std::int64_t> window_ms;  // its rows are final results of windows of that size
+    bool aligned;                           // its rows do not move stream time
     std::int64_t newest = INT64_MIN;
   };
 
@@ -240,8 +244,8 @@ JoinRows::Bytes StreamStreamJoin::partial_key(const Batch& in, std::uint32_t row
 /// Moves stream time on. True: the row has come behind the grace of a final join, of which it is no part.
 bool StreamStreamJoin::is_late(Side& own, const Incoming& row) {
   if (own.window_ms) return false;
-  stream_time_ = std::max(stream_time_, row.time);
-  if (timed_) own.newest = std::max(own.newest, row.time);
+  if (!own.aligned) stream_time_ = std::max(stream_time_, row.time);
+  if (timed_ && !own.aligned) own.newest = std::max(own.newest, row.time);
   const std::int64_t closed = (timed_ ? own.newest : stream_time_) - grace_;
   if (!final_ || row.time >= closed) return false;
   late_.push_back({row.row, closed - row.time});
@@ -253,7 +257,7 @@ Status StreamStreamJoin::take_row(int input, const Incoming& row, const OrderedS
   if (is_late(own, row)) return {};
   if (!eager_ && !own.window_ms && row.time == (timed_ ? own.newest : stream_time_))
     if (Status given = give_held(); !given) return given;
-  own.newest = std::max(own.newest, row.time);
+  if (!own.aligned) own.newest = std::max(own.newest, row.time);
   const bool matched = match(input, row, others);
   const bool stored = visible(own, row.time);
   const bool alone = own.outer && !matched;

@@ -3,6 +3,7 @@
 #include "exec/operators/lower.h"
 #include "exec/operators/waiting_rows.h"
 #include "exec/operators/windows.h"
+#include "planner/logical/window_trace.h"
 
 namespace millrace::inline exec {
 namespace {
@@ -11,7 +12,10 @@ namespace {
 class TimeSort final : public Operator {
  public:
   TimeSort(const TimeSortNode& node, const LowerContext& lower, std::unique_ptr<WaitingRows> waiting)
-      : context_(lower.context), waiting_(std::move(waiting)), grace_(node.grace_ms) {}
+      : context_(lower.context),
+        waiting_(std::move(waiting)),
+        grace_(node.grace_ms),
+        aligned_(time_is_told(*node.input)) {}
 
   Status on_batch(int, const Batch& in, Emitter& out) override {
     rows_.clear();
@@ -19,7 +23,7 @@ class TimeSort final : public Operator {
     late_.clear();
     for (std::uint32_t row = 0; row < in.rows; ++row) {
       const std::int64_t time = (*in.timestamps)[row];
-      stream_time_ = std::max(stream_time_, time);
+      if (!aligned_) stream_time_ = std::max(stream_time_, time);
       if (time < over()) {
         late_.push_back({row, over() - time});
         continue;
@@ -65,6 +69,7 @@ class TimeSort final : public Operator {
   OperatorContext& context_;
   const std::unique_ptr<WaitingRows> waiting_;
   const std::int64_t grace_;
+  const bool aligned_;  // rows do not move stream time
   std::int64_t stream_time_ = INT64_MIN;
   std::vector<std::uint32_t> rows_;
   std::vector<std::int64_t> times_;

@@ -26,16 +26,21 @@ inline std::int64_t segment_ms(std::int64_t retention_ms) {
 /// operator.
 class TimeWindows {
  public:
-  explicit TimeWindows(const WindowSpec& spec) : spec_(spec) {}
+  /// `told`: rows do not move stream time, what is said of it does (Operator::on_time).
+  TimeWindows(const WindowSpec& spec, bool told) : spec_(spec), told_(told) {}
 
   std::int64_t stream_time() const { return stream_time_; }
   const WindowSpec& spec() const { return spec_; }
+  /// Stream time once a row has been seen.
+  std::int64_t after(std::int64_t stream_time, std::int64_t timestamp) const {
+    return told_ ? stream_time : std::max(stream_time, timestamp);
+  }
 
   /// Sees a row, and appends the starts of the windows that take it, oldest first. `late(start)`: of those that are
   /// closed already.
   template <class TellLate>
   void assign(std::int64_t timestamp, std::vector<std::int64_t>& starts, const TellLate& late) {
-    stream_time_ = std::max(stream_time_, timestamp);
+    stream_time_ = after(stream_time_, timestamp);
     const std::int64_t closed = last_closed();
     std::int64_t start = first_window_start(timestamp, spec_.size_ms, spec_.advance_ms);
     for (; start <= timestamp; start += spec_.advance_ms) {
@@ -62,6 +67,7 @@ class TimeWindows {
 
  private:
   WindowSpec spec_;
+  bool told_;
   std::int64_t stream_time_ = INT64_MIN;
 };
 

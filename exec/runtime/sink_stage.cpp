@@ -1,6 +1,7 @@
 #include "exec/runtime/sink_stage.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "exec/operators/batch_ops.h"
 #include "exec/operators/least_time.h"
@@ -56,6 +57,7 @@ Status SinkStage::append_all(const Batch& batch, TopicHandle topic, std::int32_t
   const std::int64_t* times = timestamp_ ? times_.data() : batch.timestamps->data();
   for (std::size_t row = 0; row < batch.rows; ++row)
     if (auto done = append_row(batch, row, times[row], topic, partitions, writer); !done) return done;
+  if (sink_.aligned) newest_ = std::max(newest_, *std::max_element(times, times + batch.rows));
   rows_out += batch.rows;
   return {};
 }
@@ -73,6 +75,11 @@ Status SinkStage::write_time(std::int64_t time, Writer& writer) {
     if (auto done = writer.append(*topic, partition, std::nullopt, value, RecordTime{timestamp}, {}); !done)
       return done;
   return {};
+}
+
+Status SinkStage::write_newest(Writer& writer) {
+  const std::int64_t newest = std::exchange(newest_, INT64_MIN);
+  return newest == INT64_MIN ? Status{} : write_time(newest, writer);
 }
 
 // Rows that are not to be written. A topic of a table has no place for the rows before an update.

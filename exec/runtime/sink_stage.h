@@ -33,6 +33,11 @@ class SinkStage {
   /// Tells those who read the topic how far time has come (LeastTime), if it carries that.
   Status write_time(std::int64_t time, Writer& writer);
 
+  /// Tells them the time of the newest row of this transaction, if they live by that.
+  Status write_newest(Writer& writer);
+  /// Nothing of this transaction was written.
+  void roll_back() { newest_ = INT64_MIN; }
+
   const std::string& topic() const { return sink_.topic; }
   /// Something was written since the last begin_commit().
   bool wrote() const { return wrote_; }
@@ -75,6 +80,7 @@ class SinkStage {
   std::uint32_t spread_ = 0;
   std::vector<bool> written_, committing_;  // by partition
   bool wrote_ = false;
+  std::int64_t newest_ = INT64_MIN;  // of the rows of this transaction, where it matters
 };
 
 }  // namespace millrace::inline exec

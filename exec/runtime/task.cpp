@@ -430,6 +430,8 @@ Status Task::begin_commit() {
 
 Status Task::write_commit() {
   if (auto done = pipeline_->commit(); !done) return done;
+  if (sink_)
+    if (auto told = sink_->write_newest(*environment_.writer); !told) return told;
   if (auto done = commit_stores(); !done) return done;
   if (sink_) sink_->begin_commit();
   for (LateSink& late : late_sinks_) late.stage->begin_commit();
@@ -487,6 +489,7 @@ Status Task::roll_back() {
     input->restore_times(committed_.times_of(topic));
     input->be_ready_at(committed_.ready_of(topic));
   }
+  if (sink_) sink_->roll_back();
   dirty_ = false;
   committing_ = {};
   if (pace_ != nullptr) {

@@ -14,6 +14,7 @@ QueryOptions read_options(const PropertyMap& properties) {
   options.from_earliest = is("auto.offset.reset", "earliest");
   options.fail_on_bad_record = setting_flag(properties, "ksql.fail.on.deserialization.error");
   options.fail_on_bad_timestamp = setting_flag(properties, "ksql.timestamp.throw.on.invalid");
+  options.align_times = is("millrace.time.alignment", "source");
   options.idle_timeout_ms = setting_integer(properties, "millrace.idle.timeout.ms");
   return options;
 }

@@ -114,6 +114,7 @@ struct QueryOptions {
   bool fail_on_bad_record = false;
   bool fail_on_bad_timestamp = false;
   std::int64_t idle_timeout_ms = -1;   // millrace.idle.timeout.ms; not kept: the plan's sources say it
+  bool align_times = false;            // millrace.time.alignment = source; kept likewise
   std::int64_t most_memory_bytes = 0;  // of a pull query's operators; 0: any
 };
 

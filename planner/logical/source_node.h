@@ -22,6 +22,7 @@ struct SourceNode {
   std::optional<std::int64_t> retention_ms = {};  // of a windowed table: how far behind the newest window rows matter
   std::optional<std::int64_t> idle_ms = {};       // stream time goes on when it has been quiet for so long
   bool timed = false;                             // an internal topic that carries how far time has come for its rows
+  bool aligned = false;    // and its rows do not move stream time, only what their writers say of it does
   bool broadcast = false;  // every task reads all partitions, from the start, before anything else
   bool ready = false;      // nothing else of a task is read before what this one held when the query was made
 
@@ -39,7 +40,8 @@ struct SourceNode {
       Field("broadcast", &SourceNode::broadcast, " broadcast").optional(),
       Field("ready", &SourceNode::ready, " ready").optional(),
       Field("idle", &SourceNode::idle_ms, " idle after {} ms").optional(),
-      Field("timed", &SourceNode::timed, " timed").optional());
+      Field("timed", &SourceNode::timed, " timed").optional(),
+      Field("aligned", &SourceNode::aligned, " aligned").optional());
   static constexpr std::array<StoreRole, 0> kStores{};
 
   Relation derive() const {

@@ -152,4 +152,28 @@ bool needs_time(const PlanNode& node, std::size_t input, bool above) {
   return above && !table_side;
 }
 
+namespace {
+
+/// Rows go through it one by one, with their times.
+bool passes_rows(const PlanNode& node) {
+  return node.as<FilterNode>() || node.as<ProjectNode>() || node.as<FlatMapNode>() || node.as<UnnestNode>() ||
+         node.as<LateNode>() || node.as<RekeyNode>() || node.as<RepartitionNode>();
+}
+
+}  // namespace
+
+bool can_align(const PlanNode& node, std::size_t input, bool above) {
+  const auto* aggregate = node.as<AggregateNode>();
+  if (aggregate != nullptr) return aggregate->window && !aggregate->window->by_clock;
+  if (const auto* join = node.as<StreamStreamJoinNode>())
+    return !join->left_window_ms && !join->right_window_ms && !join->window_key;
+  if (node.as<TimeSortNode>() || node.as<DedupNode>()) return true;
+  return above && input == 0 && passes_rows(node);
+}
+
+bool time_is_told(const PlanNode& input) {
+  if (const auto* source = input.as<SourceNode>()) return source->aligned;
+  return passes_rows(input) && time_is_told(*inputs_of(input).front());
+}
+
 }  // namespace millrace::inline planner

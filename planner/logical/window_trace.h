@@ -39,4 +39,11 @@ std::optional<std::int64_t> kept_for(const PlanNode& node);
 /// the time of the node.
 bool needs_time(const PlanNode& node, std::size_t input, bool above);
 
+/// Whether the stream time of the node's operator is moved by the rows of that input, or by what is said of it where
+/// they were moved between partitions (millrace.time.alignment); `above`: so is that of somebody above who gets them as
+/// they are.
+bool can_align(const PlanNode& node, std::size_t input, bool above);
+/// Whether it is what is said of it, for who reads `input`.
+bool time_is_told(const PlanNode& input);
+
 }  // namespace millrace::inline planner

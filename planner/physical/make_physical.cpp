@@ -20,30 +20,43 @@ namespace {
 /// Cuts the tree at its repartitions; writers come out before their readers.
 class Cutter {
  public:
-  Cutter(PhysicalPlan& plan, std::string prefix, std::int64_t idle_ms)
-      : plan_(plan), prefix_(std::move(prefix)), idle_ms_(idle_ms) {}
+  Cutter(PhysicalPlan& plan, std::string prefix, const QueryOptions& options)
+      : plan_(plan), prefix_(std::move(prefix)), idle_ms_(options.idle_timeout_ms), align_(options.align_times) {}
 
-  void run(const NodePtr& root) { finish(root, false); }
+  void run(const NodePtr& root) { finish(root, {}); }
 
  private:
-  /// `timed`: somebody above lives by the time of what is written.
-  int finish(const NodePtr& root, bool timed) {
+  /// What those above live by.
+  struct Above {
+    bool timed = false;    // the time of what is given to them
+    bool aligned = false;  // stream time, which its rows move unless it is said
+  };
+
+  int finish(const NodePtr& root, Above above) {
     std::vector<std::size_t> read;  // repartition topics that this subtopology reads
-    NodePtr tree = cut(root, read, timed);
+    NodePtr tree = cut(root, read, above);
     const int id = static_cast<int>(plan_.subtopologies.size());
     plan_.subtopologies.push_back(Subtopology{.id = id, .root = std::move(tree), .stores = {}});
     for (const std::size_t topic : read) plan_.topics[topic].subtopology = id;
     return id;
   }
 
-  NodePtr cut(const NodePtr& node, std::vector<std::size_t>& read, bool timed) {
-    if (const auto* repartition = node->as<RepartitionNode>()) return reader(*repartition, *node, read, timed);
+  NodePtr cut(const NodePtr& node, std::vector<std::size_t>& read, Above above) {
+    if (const auto* repartition = node->as<RepartitionNode>()) return reader(*repartition, *node, read, above);
     if (node->as<SourceNode>()) return with_idle(node);
     std::size_t number = 0;
-    return map_inputs(node, [&](const NodePtr& input) { return cut(input, read, needs_time(*node, number++, timed)); });
+    return map_inputs(node, [&](const NodePtr& input) {
+      const Above below{.timed = needs_time(*node, number, above.timed),
+                        .aligned = align_ && can_align(*node, number, above.aligned)};
+      ++number;
+      return cut(input, read, below);
+    });
   }
 
-  NodePtr reader(const RepartitionNode& repartition, const PlanNode& node, std::vector<std::size_t>& read, bool timed) {
+  NodePtr reader(const RepartitionNode& repartition, const PlanNode& node, std::vector<std::size_t>& read,
+                 Above above) {
+    // What is complete is said of results of windows; their rows say nothing of stream time.
+    const bool aligned = above.aligned && !above.timed;
     const FormatInfo row{.name = "ROW"};
     // As upstream, which calls what carries foreign keys and their answers a topic, not a repartition.
     const bool foreign_key = repartition.role.starts_with("ForeignKeyJoin");
@@ -55,8 +68,9 @@ class Cutter {
                               .value_format = row,
                               .timestamp = {},
                               .internal = true,
-                              .timed = timed}),
-           timed);
+                              .timed = above.timed || aligned,
+                              .aligned = aligned}),
+           above);
     read.push_back(plan_.topics.size());
     plan_.topics.push_back(
         InternalTopic{.name = topic, .changelog = false, .partitions = repartition.partitions, .subtopology = 0});
@@ -69,7 +83,8 @@ class Cutter {
                       .timestamp = {},
                       .internal = true,
                       .partitions = repartition.partitions};
-    source.timed = timed;
+    source.timed = above.timed || aligned;
+    source.aligned = aligned;
     source.idle_ms = idle_of(*repartition.input);
     for (std::size_t i = 0; i < node.schema.size(); ++i) source.read.push_back(i);
     return make_source(std::move(source), node.kind, node.window);
@@ -110,6 +125,7 @@ class Cutter {
   PhysicalPlan& plan_;
   const std::string prefix_;
   const std::int64_t idle_ms_;  // millrace.idle.timeout.ms
+  const bool align_;            // millrace.time.alignment
   std::map<std::string, int> roles_;
 };
 
@@ -149,7 +165,7 @@ PhysicalPlan make_physical(const NodePtr& root, const QueryOptions& options, con
                     .window = root->window,
                     .fired_rules = {}};
   const NodePtr complete = provide_before_rows(context.transient ? root : make_pullable(root), context.transient);
-  Cutter(plan, prefix, options.idle_timeout_ms).run(complete);
+  Cutter(plan, prefix, options).run(complete);
   name_steps(plan);
   if (context.replaced != nullptr) keep_forms(plan, *context.replaced);
   declare_stores(plan, context.transient ? std::string() : prefix);
