@@ -265,6 +265,7 @@ class Builder {
                                [&](const UnnestNode& n) { return make_unnest(n, lower); },
                                [&](const NewestNode& n) { return make_newest(n, lower); },
                                [&](const LateNode& n) { return make_late(n, lower); },
+                               [&](const VersionsNode& n) { return make_versions(n, lower); },
                                [&](const EveryNode& n) { return make_every(n, lower); },
                                [&](const WindowRowsNode& n) { return make_window_rows(n, lower); },
                                [&](const TopicScanNode&) { return unexpected("a topic"); },

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "planner/bind/ast_rewrite.h"
 #include "planner/bind/elements.h"
@@ -28,8 +29,16 @@ constexpr std::string_view kFilterInFrom = "let a query in FROM have a column fo
 /// What a relation means for rows that are there. READY and BROADCAST say when and where rows are read: nothing here.
 void check_finite_relation(const ast::FromSource& source) {
   const Span span = source.name.span;
-  if (source.as_of) refuse_in_pull("FOR SYSTEM_TIME AS OF", span, "without it rows meet the newest rows of the table");
   if (source.changes) refuse_in_pull("CHANGES", span, "it is a stream of changes; add EMIT CHANGES");
+}
+
+void check_versions(const ast::FromSource& source, const SourceDef& def) {
+  if (def.kind != RelationKind::table)
+    throw SqlError(Code::invalid_join, source.name.span,
+                   fmt::format("FOR SYSTEM_TIME AS OF needs a table: {} is a stream.", def.name));
+  if (!def.history_ms)
+    throw SqlError(Code::invalid_join, source.name.span,
+                   fmt::format("{} keeps no versions. Add HISTORY='...' to its WITH clause.", def.name));
 }
 
 class FromBinder {
@@ -39,6 +48,9 @@ class FromBinder {
 
   FiniteFrom open() {
     from_.scope.functions = &context_.functions;
+    if (query_.from.first.as_of)
+      throw SqlError(Code::invalid_join, query_.from.first.name.span,
+                     "FOR SYSTEM_TIME AS OF stands right of a JOIN only.");
     if (query_.from.first.unnest)
       add_elements(query_.from.first, ast::JoinKind::inner, nullptr);
     else
@@ -58,6 +70,8 @@ class FromBinder {
   void add_windows(const ast::Window& window, ScopeSource& opened, NodePtr& node) const;
   ExprPtr bind_condition(const ast::ExprPtr& condition) const;
   ast::ExprPtr take_subqueries(ast::ExprPtr& condition) const;
+  ast::ExprPtr time_of_version(const ast::FromSource& source) const;
+  NodePtr meet_versions(FiniteJoinNode join, const ast::JoinedSource& clause, const ast::ExprPtr& time) const;
   void filter_joined(JoinType type, const ast::ExprPtr& condition, FiniteJoinNode& join);
   ast::ExprPtr within(const ast::JoinedSource& join) const;
 
@@ -75,6 +89,13 @@ ScopeSource FromBinder::open_source(const ast::FromSource& source, NodePtr& node
     opened.columns.push_back({column.name, column.type, column.role, i});
   }
   node = make_node(StoreScanNode{.table = def.name, .query = {}, .rows = def.schema, .window_of_rows = def.window});
+  if (source.as_of) {
+    check_versions(source, def);
+    node = make_node(VersionsNode{std::move(node)});
+    for (std::size_t at = def.schema.size(); at < node->schema.size(); ++at)
+      opened.columns.push_back(
+          {node->schema.columns[at].name, node->schema.columns[at].type, ColumnRole::value, at, true});
+  }
   add_source(from_.sources, &def);
   return opened;
 }
@@ -226,10 +247,67 @@ void FromBinder::add_join(const ast::JoinedSource& join) {
   if (subqueries && join.nearest) refuse_in_pull("A subquery in ON of ASOF JOIN", subqueries->span, kFilterInFrom);
   if (subqueries && node.type != JoinType::inner) filter_joined(node.type, subqueries, node);
   if (condition) set_condition(node, bind_condition(condition), width);
+  if (join.source.as_of) {
+    if (subqueries) refuse_in_pull("A subquery in ON of versions", subqueries->span, kFilterInFrom);
+    from_.node = meet_versions(std::move(node), join, time_of_version(join.source));
+    return;
+  }
   if (join.nearest) set_nearest(node, width, join.on->span);
   const bool filtered = subqueries && node.type == JoinType::inner;
   from_.node = make_node(std::move(node));
   if (filtered) filter_rows(from_, subqueries, context_, named_, "JOIN ON");
+}
+
+/// As milliseconds.
+ast::ExprPtr FromBinder::time_of_version(const ast::FromSource& source) const {
+  ast::ExprPtr time = qualify(source.as_of, from_.scope);
+  check_resolved(time, from_.scope, "FOR SYSTEM_TIME AS OF");
+  ExprBinder binder(context_, from_.scope);
+  const Type type = bind_item(binder, time, from_.scope)->type;
+  if (type == Type::timestamp())
+    return make_ast(
+        ast::Call{.name = {.text = "UNIX_TIMESTAMP", .quoted = false, .span = time->span}, .arguments = {time}},
+        time->span);
+  if (type == Type::integer() || type == Type::bigint()) return time;
+  throw SqlError(
+      Code::invalid_join, source.as_of->span,
+      fmt::format("FOR SYSTEM_TIME AS OF takes a BIGINT (milliseconds) or a TIMESTAMP, not {}.", type.to_string()));
+}
+
+/// Each left row and the version of its partner that was there at `time`, the last one where several are of one time.
+/// A removal is a version, which nothing meets.
+NodePtr FromBinder::meet_versions(FiniteJoinNode join, const ast::JoinedSource& clause,
+                                  const ast::ExprPtr& time) const {
+  const Span span = clause.source.name.span;
+  if (join.type != JoinType::inner && join.type != JoinType::left)
+    throw SqlError(Code::invalid_join, span, "FOR SYSTEM_TIME AS OF takes JOIN and LEFT JOIN.");
+  if (join.left_values.empty()) throw SqlError(Code::invalid_join, span, "Versions are found by the key: ON needs it.");
+  const ExprPtr more = std::exchange(join.condition, nullptr);  // must hold for that version
+  const std::size_t width = join.left->schema.size(), all = width + join.right->schema.size();
+  const auto right = [&](std::string_view name) {
+    std::size_t at = width;
+    while (join.right->schema.columns[at - width].name != name) ++at;
+    return make_column(at, join.right->schema.columns[at - width].type, std::string(name));
+  };
+  const ExprPtr when = right("ROWTIME"), gone = right(VersionsNode::kGone), order = right(VersionsNode::kOrder);
+  const auto not_later =
+      make_ast(ast::Comparison{ast::CompareOp::less_equal,
+                               make_ast_column(from_.scope.sources.back().alias, "ROWTIME", span), time},
+               span);
+  set_condition(join, bind_condition(not_later), width);
+  join.nearest = {{when, true, false}, {order, true, false}};
+  const bool inner = join.type == JoinType::inner;
+  NodePtr joined = make_node(std::move(join));
+  ExprPtr there = make_expr(NotExpr{gone}, Type::boolean(), span);
+  if (more) there = make_expr(LogicalExpr{true, there, more}, Type::boolean(), span);
+  if (inner) return make_node(FilterNode{std::move(joined), there});
+  ProjectNode shown{joined, column_items(joined->schema)};
+  for (std::size_t at = width; at < all; ++at) {
+    ExprPtr& value = shown.items[at].expr;
+    const Type type = value->type;
+    value = make_expr(CaseExpr{{{there, value}}, nullptr}, type, span);
+  }
+  return make_node(std::move(shown));
 }
 
 /// The parts of a condition that have subqueries, which it loses; null: none has.

@@ -50,6 +50,7 @@
 #include "planner/logical/topic_scan_node.h"
 #include "planner/logical/union_node.h"
 #include "planner/logical/unnest_node.h"
+#include "planner/logical/versions_node.h"
 #include "planner/logical/window_rows_node.h"
 #include "planner/types/schema.h"
 
@@ -70,7 +71,7 @@ struct PlanNode : Relation {
                TopicScanNode, LatestNode, UnionNode, FiniteJoinNode, FiniteOverNode, ChangesNode, TopRowsNode, OverNode,
                ExpandNode, RetimeNode, DedupNode, ForeignKeyRouteNode, ForeignKeyMeetNode, ForeignKeySettleNode,
                TimeSortNode, CloseWindowsNode, AsOfJoinNode, UnnestNode, NewestNode, LateNode, EveryNode,
-               WindowRowsNode, CloseRanksNode, OneRowNode>
+               WindowRowsNode, CloseRanksNode, OneRowNode, VersionsNode>
       node;
 
   template <class T>

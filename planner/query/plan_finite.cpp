@@ -14,6 +14,10 @@ class Leaves {
   explicit Leaves(const FindFinite& find) : find_(find) {}
 
   NodePtr place(const NodePtr& node) {
+    if (const auto* versions = node->as<VersionsNode>()) {
+      const StoreScanNode& scan = *versions->input->as<StoreScanNode>();
+      return with_inputs(*node, {topic_of(scan, source(scan.table), true)});
+    }
     if (const auto* scan = node->as<StoreScanNode>()) return place(*scan);
     return map_inputs(node, [this](const NodePtr& input) { return place(input); });
   }
@@ -33,9 +37,16 @@ class Leaves {
       kept.window_of_rows = from.keeper->window;
       return make_node(std::move(kept));
     }
-    NodePtr rows = make_node(TopicScanNode{
-        .name = scan.table, .rows = from.leaf->schema, .kind = from.leaf->kind, .window_of_rows = from.leaf->window});
+    NodePtr rows = topic_of(scan, from, false);
     return from.leaf->kind == RelationKind::table ? make_node(LatestNode{.input = std::move(rows)}) : rows;
+  }
+
+  static NodePtr topic_of(const StoreScanNode& scan, const FiniteSource& from, bool versions) {
+    return make_node(TopicScanNode{.name = scan.table,
+                                   .rows = from.leaf->schema,
+                                   .kind = from.leaf->kind,
+                                   .window_of_rows = from.leaf->window,
+                                   .versions = versions});
   }
 
   const FindFinite& find_;
@@ -139,7 +150,9 @@ FinitePlan plan_finite(const BoundFinite& bound, const FindFinite& find, const P
     if (const auto* topic = leaf->as<TopicScanNode>()) {
       QueryOptions from_start;
       from_start.from_earliest = true;
-      made.topic.below = plan_query(output(placed.source(topic->name).leaf), from_start, own);
+      NodePtr read = placed.source(topic->name).leaf;
+      if (topic->versions) read = inputs_of(*read).front();  // below what lets the newest through only
+      made.topic.below = plan_query(output(std::move(read)), from_start, own);
       made.topic.above = plan_query(output(leaf), {}, own);
     } else {
       made.table = plan_query(output(leaf), {}, own);

@@ -123,11 +123,11 @@ NodePtr below_join(const FilterNode& filter, const StreamStreamJoinNode& join) {
 }
 
 // Conjuncts over one side of a join of rows that are there go below it where that side's rows without a partner do not
-// depend on them.
+// depend on them. Which partner is the nearest depends on all right rows.
 NodePtr below_join(const FilterNode& filter, const FiniteJoinNode& join) {
   const bool left_stays = join.type == JoinType::inner || join.type == JoinType::left;
   if (!left_stays) return nullptr;
-  const Parts parts = part(filter, *join.left, *join.right, join.type == JoinType::inner, 0);
+  const Parts parts = part(filter, *join.left, *join.right, join.type == JoinType::inner && join.nearest.empty(), 0);
   if (parts.left.empty() && parts.right.empty()) return nullptr;
   FiniteJoinNode below = join;
   below.left = filtered(join.left, parts.left);

@@ -1,6 +1,6 @@
 """Pull queries over what there is at the end: joins, queries in FROM, UNION and its like, IN, EXISTS, subqueries as values,
-functions over windows, several sets of groups, first rows."""
-from expressions import Column, condition, is_number
+functions over windows, several sets of groups, first rows, windows of streams, the nearest rows, rows of their own."""
+from expressions import WORDS, Column, condition, is_number
 
 PLAIN = ("INT", "BIGINT", "DOUBLE", "STRING")
 
@@ -69,13 +69,81 @@ class PullQueries:
                 mill, duck = f"{mill} CROSS JOIN {right_mill}", f"{duck} CROSS JOIN {right_duck}"
             else:
                 kind = self.random.choice(["", "LEFT ", "RIGHT ", "FULL "])
+                filtered = self.filtered_side(kind, alias, duck, right_duck, columns, right)
                 on_mill = on_duck = f"{pair[0].mill} = {pair[1].mill}"
                 if kind != "FULL " and self.random.random() < 0.3:
                     more = condition(self.random, columns + right, 1)
                     on_mill, on_duck = f"{on_mill} AND {more.mill}", f"{on_duck} AND {more.duck}"
+                if filtered:
+                    on_mill, duck, right_duck = f"{on_mill} AND {filtered[0]}", filtered[1], filtered[2]
                 mill, duck = f"{mill} {kind}JOIN {right_mill} ON {on_mill}", f"{duck} {kind}JOIN {right_duck} ON {on_duck}"
             columns = columns + right
         return mill, duck, columns
+
+    def filtered_side(self, kind, alias, left_duck, right_duck, left, right):
+        """A subquery in ON that looks at a side of which not all rows stay, and both sides as DuckDB has them then."""
+        sides = {"": [True, False], "LEFT ": [True], "RIGHT ": [False]}.get(kind, [])
+        sides = [of_right for of_right in sides if of_right or alias == "B"]
+        if not sides or self.random.random() > 0.2:
+            return None
+        of_right = self.random.choice(sides)
+        subquery = self.membership(right if of_right else left)
+        if subquery is None:
+            return None
+        side = right_duck if of_right else left_duck
+        kept = f"(SELECT * FROM {side} WHERE {subquery[1]}) {alias if of_right else 'A'}"
+        return subquery[0], left_duck if of_right else kept, kept if of_right else right_duck
+
+    def windowed_pull(self):
+        """Groups in windows over a stream; null: there is no stream."""
+        streams = [r for r in self.contents if r.kind == "stream"]
+        if not streams:
+            return None
+        relation = self.random.choice(streams)
+        plain = [c for c in relation.columns if c.type in PLAIN]
+        by, test = self.random.choice(plain), condition(self.random, plain)
+        size = self.random.choice([500, 1000, 3000])
+        form = self.random.choice([f"TUMBLING (SIZE {size}", f"HOPPING (SIZE {3 * size} MILLISECONDS, ADVANCE BY {size}", f"SESSION ({size}"])
+        mill = f"SELECT {by.mill} AS V0, WINDOWSTART AS V1, WINDOWEND AS V2, COUNT(*) AS N FROM {relation.name} " \
+               f"WINDOW {form} MILLISECONDS) WHERE {test.mill} GROUP BY {by.mill}"
+        rows = f"(SELECT {by.duck} AS V0, ts FROM {relation.name} WHERE NOT gone AND {test.duck} AND {by.duck} IS NOT NULL)"
+        if form.startswith("SESSION"):
+            duck = f"WITH F AS (SELECT *, CASE WHEN ts - lag(ts) OVER (PARTITION BY V0 ORDER BY ts) <= {size} THEN 0 ELSE 1 END AS b " \
+                   f"FROM {rows}), S AS (SELECT *, sum(b) OVER (PARTITION BY V0 ORDER BY ts) AS s FROM F) " \
+                   "SELECT V0, min(ts), max(ts), count(*) FROM S GROUP BY V0, s"
+        else:
+            windows = 1 if form.startswith("TUMBLING") else 3
+            duck = f"SELECT V0, w, w + {windows * size}, count(*) FROM (SELECT V0, (ts // {size} - i) * {size} AS w " \
+                   f"FROM {rows}, range({windows}) AS r(i)) WHERE w >= 0 GROUP BY V0, w"
+        return mill, self.db.execute(duck).fetchall()
+
+    def nearest_pull(self):
+        """Each row and the nearest of its partners."""
+        left_mill, left_duck, left = self.source("A")
+        right_mill, right_duck, right = self.source("B")
+        pair = self.same(left, right)
+        times = [(l, r) for l in left for r in right if is_number(l.type) and l.type == r.type]
+        if pair is None or not times:
+            return None
+        time, sign = self.random.choice(times), self.random.choice([">=", ">", "<=", "<"])
+        kind = self.random.choice(["", "LEFT "])
+        shown = ", ".join(f"{c.mill} AS V{i}" for i, c in enumerate([*left, pair[1], time[1]]))
+        tail = f"{kind}JOIN {{}} ON {pair[0].mill} = {pair[1].mill} AND {time[0].mill} {sign} {time[1].mill}"
+        return (f"SELECT {shown} FROM {left_mill} ASOF {tail.format(right_mill)}",
+                self.db.execute(f"SELECT {shown} FROM {left_duck} ASOF {tail.format(right_duck)}").fetchall())
+
+    def values_pull(self):
+        """Rows that the query says itself, joined with a relation."""
+        mill, duck, columns = self.source("A")
+        column = self.random.choice([c for c in columns if c.type in ("INT", "STRING")] or [None])
+        if column is None:
+            return None
+        own = self.random.sample(WORDS, 2) if column.type == "STRING" else self.random.sample(range(-5, 20), 3)
+        rows = ", ".join(f"('{v}', {i})" if column.type == "STRING" else f"({v}, {i})" for i, v in enumerate(own))
+        shown = ", ".join(["W.X AS V0", "W.Y AS V1"] + [f"{c.mill} AS U{i}" for i, c in enumerate(columns)])
+        tail = f"AS W (X, Y) LEFT JOIN {{}} ON {column.mill} = W.X"
+        return (f"SELECT {shown} FROM VALUES {rows} {tail.format(mill)}",
+                self.db.execute(f"SELECT {shown} FROM (VALUES {rows}) {tail.format(duck)}").fetchall())
 
     def membership(self, columns):
         """A condition with a subquery."""
@@ -139,6 +207,10 @@ class PullQueries:
 
     def pull(self):
         """A query, its rows as DuckDB has them, and whether they are in order."""
+        other = self.random.choice([self.windowed_pull, self.nearest_pull, self.values_pull] + [None] * 9)
+        made = other() if other else None
+        if made:
+            return made
         mill, duck, types = self.select()
         shape = self.random.randrange(9)
         keys = ", ".join(f"V{i}" for i in range(len(types)))
