@@ -54,7 +54,10 @@ class Push(threading.Thread):
             if not line:
                 return
             now = time.monotonic()
-            sent = json.loads(line)[-1]
+            row = json.loads(line)
+            if not isinstance(row, list):  # the server ends
+                return
+            sent = row[-1]
             if sent:
                 self.times.append(now - sent / 1e6)
 
@@ -115,19 +118,22 @@ def beside_one_behind(server, options):
     """Quiet, then beside a query that reads everything; whether that took too long."""
     stream = Push(server, "SELECT id, sent FROM events EMIT CHANGES;")
     table = Push(server, "SELECT id, sent FROM seen EMIT CHANGES;")
-    stop = threading.Event()
+    stop, acks = threading.Event(), []
 
     def feed():
         connection = server.connection()
         while not stop.is_set():
-            server.insert("events", ['{"id":%d,"sent":%d}' % (i, time.monotonic() * 1e6) for i in range(4)], connection)
+            began = time.monotonic()
+            server.insert("events", ['{"id":%d,"sent":%d}' % (i, began * 1e6) for i in range(4)], connection)
+            acks.append(time.monotonic() - began)
             time.sleep(0.02)
 
     threading.Thread(target=feed, daemon=True).start()
     time.sleep(5)
-    for push in (stream, table):
-        push.times.clear()
+    for times in (stream.times, table.times, acks):
+        times.clear()
     time.sleep(options.seconds)
+    show("quiet: append acknowledged", acks)
     quiet = [list(push.times) for push in (stream, table)]
     names = ("push query on the stream", "on a stream that a query writes")
     for name, times in zip(names, quiet):
@@ -135,12 +141,13 @@ def beside_one_behind(server, options):
     began = time.monotonic()
     made = server.sql("CREATE TABLE late AS SELECT id, COUNT(*) AS n, MAX(text) AS text FROM events GROUP BY id;")
     id_ = made[0]["commandStatus"].get("queryId") or "CTAS_LATE"
-    for push in (stream, table):
-        push.times.clear()
+    for times in (stream.times, table.times, acks):
+        times.clear()
     while not lag(server, id_) < options.behind * 0.01:
         time.sleep(0.05)
     took = time.monotonic() - began
     stop.set()
+    show("beside one behind: append acknowledged", acks)
     worst = 0
     for name, before, push in zip(names, quiet, (stream, table)):
         times = list(push.times)

@@ -221,13 +221,17 @@ class Probe:
                     self.seen.append((int(partition), now, now - float(value.split('"probe ')[1].split('"')[0])))
 
     def watch(self, seconds, since):
-        """The longest that a row has taken to come out since then, of each partition, the longest first."""
+        """The longest that nothing came out since then, or that what came had taken, of each partition, the longest
+        first. (Of rows that waited, only the newest of each key comes out.)"""
         time.sleep(seconds)
-        longest = {}
+        longest, last = {}, {}
         with self.lock:
-            for partition, now, took in self.seen:
-                if now >= since:
-                    longest[partition] = max(longest.get(partition, 0.0), took)
+            seen = [*self.seen, *((partition, time.monotonic(), 0.0) for partition in range(8))]
+        for partition, now, took in seen:
+            if now >= since:
+                gap = now - max(last.get(partition, since), since)
+                longest[partition] = max(longest.get(partition, 0.0), took, gap)
+            last[partition] = now
         return sorted(longest.values(), reverse=True)
 
     def close(self):
@@ -257,7 +261,7 @@ def moves(options):
                             300, "both own slots and have copies", 0.1)
 
         def told(what, longest):
-            print("%-22s longest time until a row came out, by partition: %s s" % (
+            print("%-22s longest time without a row, by partition: %s s" % (
                 what, " ".join("%.2f" % one for one in longest)), flush=True)
 
         probe = None

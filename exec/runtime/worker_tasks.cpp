@@ -10,7 +10,7 @@ namespace {
 constexpr std::chrono::milliseconds kRestoreWait{5};
 constexpr std::chrono::milliseconds kLagLook{100};
 constexpr std::chrono::milliseconds kShareOfThoseBehind{4};  // of a round
-constexpr int kRestOfThoseBehind = 2;                        // times as long as they worked, while rows come in front
+constexpr int kRestOfThoseBehind = 6;                        // times as long as they worked, while rows come in front
 constexpr int kStepsOfRound = 8;                             // at most, of tasks in front
 
 }  // namespace

@@ -9,6 +9,8 @@
 # A second listener of each node, DIR/NODE/behind, names DIR/NODE/proxy as its address: whoever comes to a proxy there
 # (tests/faults/proxy.py) stays on it.
 # MILLRACE_BROKER_LISTENERS: more listeners (SSL://..., SASL_SSL://...); MILLRACE_BROKER_SETTINGS: a file of settings.
+# MILLRACE_BROKER_JVM: options of its virtual machine; by default little memory and the simplest collector, which stops
+# the broker for tens of milliseconds now and then.
 # DIR holds configuration, data, logs and pids; the caller removes it. The jars lie in $MILLRACE_CACHE (~/.cache/millrace).
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -92,7 +94,7 @@ run() { java -Xmx256m -XX:TieredStopAtLevel=1 -cp "$libs/*" "$@" 2>/dev/null; }
 start_node() {
   local dir=$1 i=$2
   # Descriptors of the caller (a test's pipe, a lock) must not live as long as the broker.
-  setsid java -Xmx512m -XX:+UseSerialGC -Dlog4j.configuration="file:$dir/log4j.properties" \
+  setsid java ${MILLRACE_BROKER_JVM:--Xmx512m -XX:+UseSerialGC} -Dlog4j.configuration="file:$dir/log4j.properties" \
     -cp "$libs/*" kafka.Kafka "$dir/$i/server.properties" </dev/null >>"$dir/$i/log" 2>&1 3>&- 9>&- &
   echo $! >"$dir/$i/pid"
 }
