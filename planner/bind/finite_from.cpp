@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <utility>
 
 #include "planner/bind/ast_rewrite.h"
 #include "planner/bind/elements.h"
 #include "planner/bind/expr_binder.h"
 #include "planner/bind/finite_subqueries.h"
+#include "planner/bind/finite_versions.h"
 #include "planner/bind/from_windows.h"
 #include "planner/bind/join_builder.h"
 #include "planner/bind/join_using.h"
@@ -30,15 +30,6 @@ constexpr std::string_view kFilterInFrom = "let a query in FROM have a column fo
 void check_finite_relation(const ast::FromSource& source) {
   const Span span = source.name.span;
   if (source.changes) refuse_in_pull("CHANGES", span, "it is a stream of changes; add EMIT CHANGES");
-}
-
-void check_versions(const ast::FromSource& source, const SourceDef& def) {
-  if (def.kind != RelationKind::table)
-    throw SqlError(Code::invalid_join, source.name.span,
-                   fmt::format("FOR SYSTEM_TIME AS OF needs a table: {} is a stream.", def.name));
-  if (!def.history_ms)
-    throw SqlError(Code::invalid_join, source.name.span,
-                   fmt::format("{} keeps no versions. Add HISTORY='...' to its WITH clause.", def.name));
 }
 
 class FromBinder {
@@ -70,8 +61,6 @@ class FromBinder {
   void add_windows(const ast::Window& window, ScopeSource& opened, NodePtr& node) const;
   ExprPtr bind_condition(const ast::ExprPtr& condition) const;
   ast::ExprPtr take_subqueries(ast::ExprPtr& condition) const;
-  ast::ExprPtr time_of_version(const ast::FromSource& source) const;
-  NodePtr meet_versions(FiniteJoinNode join, const ast::JoinedSource& clause, const ast::ExprPtr& time) const;
   void filter_joined(JoinType type, const ast::ExprPtr& condition, FiniteJoinNode& join);
   ast::ExprPtr within(const ast::JoinedSource& join) const;
 
@@ -249,65 +238,13 @@ void FromBinder::add_join(const ast::JoinedSource& join) {
   if (condition) set_condition(node, bind_condition(condition), width);
   if (join.source.as_of) {
     if (subqueries) refuse_in_pull("A subquery in ON of versions", subqueries->span, kFilterInFrom);
-    from_.node = meet_versions(std::move(node), join, time_of_version(join.source));
+    from_.node = meet_versions(std::move(node), join, from_.scope, context_);
     return;
   }
   if (join.nearest) set_nearest(node, width, join.on->span);
   const bool filtered = subqueries && node.type == JoinType::inner;
   from_.node = make_node(std::move(node));
   if (filtered) filter_rows(from_, subqueries, context_, named_, "JOIN ON");
-}
-
-/// As milliseconds.
-ast::ExprPtr FromBinder::time_of_version(const ast::FromSource& source) const {
-  ast::ExprPtr time = qualify(source.as_of, from_.scope);
-  check_resolved(time, from_.scope, "FOR SYSTEM_TIME AS OF");
-  ExprBinder binder(context_, from_.scope);
-  const Type type = bind_item(binder, time, from_.scope)->type;
-  if (type == Type::timestamp())
-    return make_ast(
-        ast::Call{.name = {.text = "UNIX_TIMESTAMP", .quoted = false, .span = time->span}, .arguments = {time}},
-        time->span);
-  if (type == Type::integer() || type == Type::bigint()) return time;
-  throw SqlError(
-      Code::invalid_join, source.as_of->span,
-      fmt::format("FOR SYSTEM_TIME AS OF takes a BIGINT (milliseconds) or a TIMESTAMP, not {}.", type.to_string()));
-}
-
-/// Each left row and the version of its partner that was there at `time`, the last one where several are of one time.
-/// A removal is a version, which nothing meets.
-NodePtr FromBinder::meet_versions(FiniteJoinNode join, const ast::JoinedSource& clause,
-                                  const ast::ExprPtr& time) const {
-  const Span span = clause.source.name.span;
-  if (join.type != JoinType::inner && join.type != JoinType::left)
-    throw SqlError(Code::invalid_join, span, "FOR SYSTEM_TIME AS OF takes JOIN and LEFT JOIN.");
-  if (join.left_values.empty()) throw SqlError(Code::invalid_join, span, "Versions are found by the key: ON needs it.");
-  const ExprPtr more = std::exchange(join.condition, nullptr);  // must hold for that version
-  const std::size_t width = join.left->schema.size(), all = width + join.right->schema.size();
-  const auto right = [&](std::string_view name) {
-    std::size_t at = width;
-    while (join.right->schema.columns[at - width].name != name) ++at;
-    return make_column(at, join.right->schema.columns[at - width].type, std::string(name));
-  };
-  const ExprPtr when = right("ROWTIME"), gone = right(VersionsNode::kGone), order = right(VersionsNode::kOrder);
-  const auto not_later =
-      make_ast(ast::Comparison{ast::CompareOp::less_equal,
-                               make_ast_column(from_.scope.sources.back().alias, "ROWTIME", span), time},
-               span);
-  set_condition(join, bind_condition(not_later), width);
-  join.nearest = {{when, true, false}, {order, true, false}};
-  const bool inner = join.type == JoinType::inner;
-  NodePtr joined = make_node(std::move(join));
-  ExprPtr there = make_expr(NotExpr{gone}, Type::boolean(), span);
-  if (more) there = make_expr(LogicalExpr{true, there, more}, Type::boolean(), span);
-  if (inner) return make_node(FilterNode{std::move(joined), there});
-  ProjectNode shown{joined, column_items(joined->schema)};
-  for (std::size_t at = width; at < all; ++at) {
-    ExprPtr& value = shown.items[at].expr;
-    const Type type = value->type;
-    value = make_expr(CaseExpr{{{there, value}}, nullptr}, type, span);
-  }
-  return make_node(std::move(shown));
 }
 
 /// The parts of a condition that have subqueries, which it loses; null: none has.

@@ -20,7 +20,7 @@ class JoinBuilder {
   JoinSide leaf(std::size_t index);
   std::set<PseudoColumn> used_pseudo_columns(const ScopeSource& source) const;
   JoinSide join(JoinSide left, JoinSide right, const JoinStep& step);
-  bool widens_key(const JoinSide& left, const JoinSide& right, const JoinStep& step) const;
+  bool changes_key(const JoinSide& left, const JoinSide& right, const JoinStep& step) const;
   JoinSide join_foreign_key(JoinSide left, JoinSide right, const JoinStep& step);
   void keep_late(const JoinSide& left, const JoinSide& right, const JoinStep& step, StreamStreamJoinNode& node) const;
   NodePtr make_join(const JoinSide& left, const JoinSide& right, const JoinStep& step, Schema keys) const;

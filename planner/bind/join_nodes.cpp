@@ -47,6 +47,19 @@ std::optional<std::int64_t> final_window(const PlanNode& node) {
 bool widens(const Type& from, const Type& to) {
   return !(from == to) && from.is_numeric() && to.is_numeric() && wider_number(from, to) == to;
 }
+bool narrows(const Type& from, const Type& to) {
+  return from == Type::bigint() && to == Type::integer();
+}
+
+/// The BIGINT as an INTEGER, NULL where it is none.
+ast::ExprPtr as_integer(const ast::ExprPtr& value) {
+  const auto bound = [&](std::int64_t of) { return make_ast(ast::BigintLiteral{of}, value->span); };
+  ast::TypeName integer;
+  integer.name = {.text = "INTEGER", .quoted = false, .span = value->span};
+  const auto fits = make_ast(ast::Between{value, bound(INT32_MIN), bound(INT32_MAX), false}, value->span);
+  const auto cast = make_ast(ast::Cast{value, std::move(integer)}, value->span);
+  return make_ast(ast::Case{nullptr, {{fits, cast, value->span}}, nullptr}, value->span);
+}
 
 }  // namespace
 
@@ -269,11 +282,13 @@ NodePtr JoinBuilder::make_join(const JoinSide& left, const JoinSide& right, cons
   return make_node(std::move(node));
 }
 
-/// The left key finds the right one where it is widened, which a join by keys as they lie cannot.
-bool JoinBuilder::widens_key(const JoinSide& left, const JoinSide& right, const JoinStep& step) const {
+/// The left key finds the right one as another type, which a join by keys as they lie cannot.
+bool JoinBuilder::changes_key(const JoinSide& left, const JoinSide& right, const JoinStep& step) const {
   if (!lifted() || left.sources.size() != 1 || left.node->window || right.node->window) return false;
   for (std::size_t i = 0; i < step.on.size(); ++i)
-    if (widens(left.node->schema.columns[i].type, right.node->schema.columns[i].type)) return true;
+    if (const Type& own = left.node->schema.columns[i].type, &other = right.node->schema.columns[i].type;
+        widens(own, other) || narrows(own, other))
+      return true;
   return false;
 }
 
@@ -286,6 +301,7 @@ JoinSide JoinBuilder::join_foreign_key(JoinSide left, JoinSide right, const Join
     const Type& wanted = right.node->schema.columns[i].type;
     ExprPtr key = bind_item(binder, step.on[i].left, scope_);
     if (lifted() && widens(key->type, wanted)) key = cast_to(key, wanted);
+    if (lifted() && narrows(key->type, wanted)) key = bind_item(binder, as_integer(step.on[i].left), scope_);
     checks.check_key_types(step.on[i], key->type, wanted);
     foreign_keys.push_back(std::move(key));
   }
@@ -327,7 +343,7 @@ JoinSide JoinBuilder::join(JoinSide left, JoinSide right, const JoinStep& step) 
                       "table. Got {}.",
                       step.printed));
     }
-    if (!is_key(left, step) || widens_key(left, right, step))
+    if (!is_key(left, step) || changes_key(left, right, step))
       return join_foreign_key(std::move(left), std::move(right), step);
   }
   Keys keys = bind_keys(left, right, step);

@@ -60,9 +60,6 @@ std::optional<ast::Query> with_conditions(const SelectInput& input, Scope& scope
   bool changed = false;
   for (std::size_t i = 0; i < query.from.joins.size(); ++i) {
     ast::JoinedSource& join = query.from.joins[i];
-    if (!join.columns.empty() && join.kind == ast::JoinKind::full)
-      throw SqlError(Code::not_supported, join.columns.front().span, "FULL JOIN takes ON in a query that goes on.")
-          .hint("its result has a key of its own, ROWKEY");
     ast::ExprPtr condition = join.columns.empty() ? nullptr : using_condition(join, i + 1, scope);
     if (join.on || join.source.unnest) continue;
     changed = true;

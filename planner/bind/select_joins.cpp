@@ -263,7 +263,12 @@ void find_viable_keys(Scope& scope, Clauses& clauses) {
     bool same = !full && keys.size() == step.on.size();
     for (std::size_t i = 0; i < keys.size() && same; ++i) same = among(keys[i].equivalent, step.on[i].left);
     if (keys.size() != step.on.size() || full) keys.assign(step.on.size(), {});
-    if (full) continue;
+    if (full) {  // no column holds the key, but what USING makes of two does
+      const auto& shared = step.clause->columns;
+      for (std::size_t i = 0; i < keys.size() && i < shared.size(); ++i)
+        keys[i].viable = {scope.shared.at(shared[i].text).value};
+      continue;
+    }
     for (std::size_t i = 0; i < keys.size(); ++i) {
       KeyNames& key = keys[i];
       if (!same) key.equivalent.clear();

@@ -106,7 +106,7 @@ class PullQueries:
         form = self.random.choice([f"TUMBLING (SIZE {size}", f"HOPPING (SIZE {3 * size} MILLISECONDS, ADVANCE BY {size}", f"SESSION ({size}"])
         mill = f"SELECT {by.mill} AS V0, WINDOWSTART AS V1, WINDOWEND AS V2, COUNT(*) AS N FROM {relation.name} " \
                f"WINDOW {form} MILLISECONDS) WHERE {test.mill} GROUP BY {by.mill}"
-        rows = f"(SELECT {by.duck} AS V0, ts FROM {relation.name} WHERE NOT gone AND {test.duck} AND {by.duck} IS NOT NULL)"
+        rows = f"(SELECT {by.mill} AS V0, ts FROM {relation.name} WHERE NOT gone AND {test.duck} AND {by.mill} IS NOT NULL)"
         if form.startswith("SESSION"):
             duck = f"WITH F AS (SELECT *, CASE WHEN ts - lag(ts) OVER (PARTITION BY V0 ORDER BY ts) <= {size} THEN 0 ELSE 1 END AS b " \
                    f"FROM {rows}), S AS (SELECT *, sum(b) OVER (PARTITION BY V0 ORDER BY ts) AS s FROM F) " \
