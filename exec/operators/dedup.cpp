@@ -45,7 +45,7 @@ class Dedup final : public Operator {
     return out.batch(is_all(passed_, in.rows) ? share(in) : gather(in, passed_));
   }
   Status on_time(int, std::int64_t time, Emitter& out) override {
-    stream_time_ = std::max(stream_time_, time);
+    if (aligned_) stream_time_ = std::max(stream_time_, time);
     return out.time(time);
   }
   Status on_commit(Emitter&) override {

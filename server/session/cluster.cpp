@@ -31,14 +31,24 @@ json::object ServiceImpl::own_status() {
     json::array& stores = query[which].as_array();
     if (std::ranges::find(stores, json::value(store)) == stores.end()) stores.emplace_back(store);
   };
-  for (const TaskStatus& task : engine_->tasks()) {
+  const std::vector<TaskStatus> tasks = engine_->tasks();
+  std::vector<TopicPartition> read;
+  for (const TaskStatus& task : tasks)
+    for (const TaskStatus::Input& input : task.inputs) read.push_back({input.topic, task.partition});
+  // One by one they would take longer than others wait for this.
+  const auto bounds = log_.bounds_of(read);
+  std::size_t at = 0;
+  for (const TaskStatus& task : tasks) {
+    const std::size_t first = at;
+    at += task.inputs.size();
     json::value* query = queries.if_contains(task.query_id);
     if (query == nullptr) continue;
     json::array& partitions = query->as_object()["activePartitions"].as_array();
-    for (const TaskStatus::Input& input : task.inputs) {
+    for (std::size_t i = 0; i < task.inputs.size(); ++i) {
+      const TaskStatus::Input& input = task.inputs[i];
       partitions.push_back(json::object{{"topic", input.topic}, {"partition", task.partition}});
-      const auto bounds = log_.bounds({input.topic, task.partition});
-      note_lag(task.query_id, input.topic, task.partition, input.committed, bounds ? bounds->end : input.committed);
+      note_lag(task.query_id, input.topic, task.partition, input.committed,
+               bounds ? (*bounds)[first + i].end : input.committed);
     }
     for (const Subtopology& part : known->queries.at(task.query_id)->plan->subtopologies) {
       if (part.id != task.subtopology) continue;
