@@ -85,7 +85,8 @@ class Flink:
     def __init__(self, options, broker):
         self.options, self.broker, self.path = options, broker, class_path("flink")
 
-    def run(self, workload):
+    def java(self, program, arguments):
+        """What the program says of a job; arguments(DIR) gives what it is called with."""
         state = tempfile.mkdtemp(prefix="millrace-bench-flink-")
         # A heap of eight gigabytes where the machine has it: with less it collects more.
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
@@ -93,9 +94,16 @@ class Flink:
         opens = ["--add-opens=java.base/java.%s=ALL-UNNAMED" % name for name in self.OPENS]
         opens.append("--add-opens=java.base/sun.nio.ch=ALL-UNNAMED")
         try:
-            return result_of(["java", *heap, *opens, "-cp", self.path, "peer.FlinkPeer", workload,
-                              bids(self.options.events), "flink-%s-%d" % (workload, time.time()),
-                              str(self.options.events), "2", "--auctions", AUCTIONS, "--bootstrap", self.broker,
-                              "--checkpoint-dir", state, "--fresh", "--json"])
+            return result_of(["java", *heap, *opens, "-cp", self.path, "peer." + program, *arguments(state)])
         finally:
             shutil.rmtree(state, ignore_errors=True)
+
+    def run(self, workload):
+        return self.java("FlinkPeer", lambda state: [
+            workload, bids(self.options.events), "flink-%s-%d" % (workload, time.time()), str(self.options.events), "2",
+            "--auctions", AUCTIONS, "--bootstrap", self.broker, "--checkpoint-dir", state, "--fresh", "--json"])
+
+    def run_nexmark(self, query):
+        return self.java("NexmarkPeer", lambda state: [
+            query, "bench-nexmark-SOURCE-%d-10000" % self.options.events, "flink-%s-%d" % (query, time.time()), "2",
+            self.broker, state])

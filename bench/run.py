@@ -6,13 +6,17 @@
   run.py latency|pull|footprint|restore|growth [--logs embedded,kafka] [ARGUMENTS OF bench/NAME.py]
   run.py soak [MINUTES] [ARGUMENTS OF bench/soak.py]
   run.py batch [WORKLOAD...] [ARGUMENTS OF bench/batch.py]
+  run.py nexmark [QUERY...] [--quick] [--events N] [--logs embedded,kafka] [--flink] [--runs N] [--workers N]
+         [--kafka HOST:PORT] [--json FILE [--add]]
   run.py table FILE
 
 The first form runs w1-w9 (or those named): Millrace on each log; on Kafka also the same by hand on the client libraries
 (the bound, w1-w5) and, with --peers, as Kafka Streams (w1-w9) and Flink (w1-w5) programs (--flink: only Flink; --kstreams:
 only Kafka Streams), one after another on the same topics. With --format AVRO there is Kafka Streams (w1-w5) alone beside
 it, with PROTOBUF and JSON_SR nothing. Without --kafka a broker is started for it. The second form runs a tool on each
-log; --help after it tells its arguments. The third prints the tables of what --json wrote.
+log; --help after it tells its arguments. nexmark runs the queries of bench/nexmark (all, or q0 q5 ...), with --flink also
+as Flink SQL, and tells which cost more than 8 µs an event or are less than five times cheaper than Flink; one that fails is
+left out. table prints the tables of what --json wrote.
 """
 
 import argparse
@@ -28,6 +32,7 @@ import sys
 import tempfile
 import time
 
+import nexmark
 import peers
 import tables
 
@@ -61,10 +66,10 @@ class Millrace:
         self.options, self.log = options, log
         self.place = ["--kafka", broker] if log == "kafka" else ["--" + log]
 
-    def run(self, workload):
+    def run(self, workload, more=()):
         with tempfile.NamedTemporaryFile(suffix=".json") as result:
             command = [self.options.binary, "bench", workload, *self.place, "--events", str(self.options.events),
-                       "--format", self.options.format, "--json", result.name]
+                       "--format", self.options.format, "--json", result.name, *more]
             if self.options.workers:
                 command += ["--workers", str(self.options.workers)]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -131,6 +136,13 @@ def write(path, results, add):
     return document
 
 
+def document_of(results, options):
+    """The medians, written where --json says."""
+    if options.json:
+        return write(options.json, medians(results), options.add)
+    return {"machine": machine(), "date": datetime.date.today().isoformat(), "results": medians(results)}
+
+
 def run_workloads(options):
     workloads = options.what or list(WORKLOADS)
     results, began = [], time.monotonic()
@@ -145,10 +157,17 @@ def run_workloads(options):
                 results.append({**result, "log": engine.log})
                 print("    %.2f CPU s per million events, %s events/s" % (
                     result["cpu_seconds_per_million"], format(int(result["events_per_second"]), ",")), file=sys.stderr)
-    document = {"machine": machine(), "date": datetime.date.today().isoformat(), "results": medians(results)}
-    if options.json:
-        document = write(options.json, medians(results), options.add)
-    print(tables.all_of(document))
+    print(tables.all_of(document_of(results, options)))
+
+
+def run_nexmark(options, queries):
+    logs = [log for log in options.logs if log != "memory"]
+    with broker_of(options, "kafka" in logs) as broker:
+        engines = [Millrace(options, broker, log) for log in logs]
+        if options.flink and "kafka" in logs:
+            engines.append(peers.Flink(options, broker))
+        results = list(nexmark.measure(queries or nexmark.QUERIES, engines, options.runs))
+    print(nexmark.all_of(document_of(results, options), options.flink))
 
 
 def run_batch(options, rest):
@@ -207,10 +226,12 @@ def main():
         return run_tool(first, options, options.what[1:] + rest)
     if rest:
         parser.error("unknown arguments: " + " ".join(rest))
+    if first == "nexmark" and not set(options.what[1:]) - set(nexmark.QUERIES):
+        return run_nexmark(options, options.what[1:])
     if first == "table" and len(options.what) == 2:
         return print(tables.all_of(json.load(open(options.what[1]))))
     if set(options.what) - set(WORKLOADS):
-        parser.error("unknown workload; there are " + ", ".join(WORKLOADS + TOOLS))
+        parser.error("unknown workload; there are " + ", ".join(WORKLOADS + TOOLS + ("nexmark",)))
     return run_workloads(options)
 
 

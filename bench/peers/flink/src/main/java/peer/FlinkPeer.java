@@ -256,6 +256,12 @@ public final class FlinkPeer {
     }
   }
 
+  static void deleteOutput() throws Exception {
+    try (Admin admin = Admin.create(clientProps())) {
+      admin.deleteTopics(List.of(out)).all().get();
+    }
+  }
+
   static long[] counts(String topic) {
     try (KafkaConsumer<byte[], byte[]> c = new KafkaConsumer<>(clientProps())) {
       List<TopicPartition> tps = partitions(c, topic);
@@ -335,6 +341,36 @@ public final class FlinkPeer {
     return Configuration.fromMap(m);
   }
 
+  /** What one job cost: wall and processor seconds, MiB, seconds until it was accepted. */
+  record Cost(double secs, double cpu, double rss, double submitted, String state) {
+    String json(String workload, long events, String more) {
+      return String.format(
+          Locale.ROOT,
+          "{\"engine\":\"flink\",\"workload\":\"%s\",\"events\":%d,\"seconds\":%.3f,\"events_per_second\":%.0f,"
+              + "\"cpu_seconds_per_million\":%.3f,\"peak_rss_mb\":%.1f,\"startup_seconds\":%.3f,\"delivery\":\"%s\"%s}",
+          workload, events, secs, events / secs, cpu / (events / 1e6), rss, submitted, delivery, more);
+    }
+  }
+
+  static Cost execute(StreamTableEnvironment t, String insert) throws Exception {
+    double cpu0 = cpu();
+    long t0 = System.nanoTime();
+    TableResult r = t.executeSql(insert);
+    double submitted = (System.nanoTime() - t0) / 1e9; // planned, cluster started, job accepted
+    Optional<JobClient> job = r.getJobClient();
+    r.await();
+    double secs = (System.nanoTime() - t0) / 1e9;
+    double cpu1 = cpu();
+    double rss = peakRssMiB();
+    String state = "?";
+    try {
+      state = job.isPresent() ? job.get().getJobStatus().get().toString() : "?";
+    } catch (Exception e) {
+      state = JobStatus.FINISHED.toString(); // await() returned and the cluster is already gone
+    }
+    return new Cost(secs, cpu1 - cpu0, rss, submitted, state);
+  }
+
   static void runOnce(int iteration) throws Exception {
     prepareOutput();
     // Transactions leave markers, which have offsets of their own.
@@ -356,45 +392,26 @@ public final class FlinkPeer {
       return;
     }
 
-    double cpu0 = cpu();
-    long wall0 = System.currentTimeMillis(), t0 = System.nanoTime();
-    TableResult r = t.executeSql(insert);
-    double submitted = (System.nanoTime() - t0) / 1e9; // planned, cluster started, job accepted
-    Optional<JobClient> job = r.getJobClient();
-    r.await();
-    double secs = (System.nanoTime() - t0) / 1e9;
-    double cpu1 = cpu();
-    double rss = peakRssMiB();
-
-    String state = "?";
-    try {
-      state = job.isPresent() ? job.get().getJobStatus().get().toString() : "?";
-    } catch (Exception e) {
-      state = JobStatus.FINISHED.toString(); // await() returned and the cluster is already gone
-    }
+    long wall0 = System.currentTimeMillis();
+    Cost cost = execute(t, insert);
+    double cpuTotal = cpu();
     if (json) {
-      System.out.printf(
-          Locale.ROOT,
-          "{\"engine\":\"flink\",\"workload\":\"%s\",\"events\":%d,\"seconds\":%.3f,\"events_per_second\":%.0f,"
-              + "\"cpu_seconds_per_million\":%.3f,\"peak_rss_mb\":%.1f,\"startup_seconds\":%.3f,\"delivery\":\"%s\"}%n",
-          workload, events, secs, events / secs, (cpu1 - cpu0) / (events / 1e6), rss, submitted, delivery);
+      System.out.println(cost.json(workload, events, ""));
       System.out.flush();
-      try (Admin admin = Admin.create(clientProps())) {
-        admin.deleteTopics(List.of(out)).all().get();
-      }
+      deleteOutput();
       return;
     }
     long outRecords = counts(out)[1] - outBefore;
     long last = lastOutputMs();
-    double lastSecs = last < 0 ? secs : (last - wall0) / 1000.0;
+    double lastSecs = last < 0 ? cost.secs : (last - wall0) / 1000.0;
     System.out.printf(
         Locale.ROOT,
         "workload=%s events=%d seconds=%.3f events_per_s=%.0f cpu_total_s=%.2f cpu_job_s=%.2f"
             + " peak_rss_mib=%.0f | submit_s=%.3f last_output_s=%.3f net_events_per_s=%.0f out_offsets=%d p=%d"
             + " backend=%s delivery=%s mini_batch=%s schema=%s run=%d/%d state=%s%n",
-        workload, events, secs, events / secs, cpu1, cpu1 - cpu0, rss, submitted, lastSecs,
-        events / Math.max(0.001, lastSecs - submitted), outRecords, parallelism, backend, delivery, miniBatch ? "on" : "off", schema,
-        iteration + 1, repeat, state);
+        workload, events, cost.secs, events / cost.secs, cpuTotal, cost.cpu, cost.rss, cost.submitted, lastSecs,
+        events / Math.max(0.001, lastSecs - cost.submitted), outRecords, parallelism, backend, delivery,
+        miniBatch ? "on" : "off", schema, iteration + 1, repeat, cost.state);
     System.out.flush();
   }
 
