@@ -31,8 +31,18 @@ std::optional<std::int64_t> idle_timeout(const PlanNode& root) {
   return timeout;
 }
 
-/// How often it is looked at the clock where windows go by it.
-constexpr std::int64_t kClockTickMs = 100;
+/// How often time goes on where windows go by the clock. Each time is a commit, so long windows end less exactly.
+constexpr std::int64_t kLeastTickMs = 100, kMostTickMs = 1000, kTicksOfWindow = 10;
+
+std::int64_t clock_tick(const PlanNode& node) {
+  std::int64_t tick = kMostTickMs;
+  if (const auto* aggregate = node.as<AggregateNode>(); aggregate != nullptr && aggregate->window)
+    tick =
+        (aggregate->window->type == WindowType::session ? aggregate->window->size_ms : aggregate->window->advance_ms) /
+        kTicksOfWindow;
+  for (const NodePtr& input : inputs_of(node)) tick = std::min(tick, clock_tick(*input));
+  return std::clamp(tick, kLeastTickMs, kMostTickMs);
+}
 
 bool has_intervals(const PlanNode& node) {
   const auto inputs = inputs_of(node);
@@ -53,9 +63,12 @@ void Task::start_idle_clock() {
   goes_by_clock_ = has_intervals(*subtopology_.root);
   if (goes_by_clock(*subtopology_.root)) {
     // What lives by the clock may stand in another subtopology.
-    std::int64_t reach = 0;
-    for (const Subtopology& subtopology : run_->plan->subtopologies) reach += reach_of(*subtopology.root);
-    idle_.emplace(kClockTickMs, reach + kClockTickMs, wall_clock_ms(), true);
+    std::int64_t reach = 0, tick = kMostTickMs;
+    for (const Subtopology& subtopology : run_->plan->subtopologies) {
+      reach += reach_of(*subtopology.root);
+      tick = std::min(tick, clock_tick(*subtopology.root));
+    }
+    idle_.emplace(tick, reach + tick, wall_clock_ms(), true);
     return restore_idle_clock();
   }
   const auto timeout = idle_timeout(*subtopology_.root);
