@@ -86,7 +86,7 @@ class KeyTable {
     if ((size_ + 1) * 4 > slots_.size() * 3) grow();
     auto* entry = static_cast<Entry*>(slab_.allocate(sizeof(Entry) + value_size_ + key.size()));
     *entry = Entry{hash, nullptr, window, static_cast<std::uint32_t>(key.size()), 0, 0};
-    std::memcpy(entry->value() + value_size_, key.data(), key.size());
+    if (!key.empty()) std::memcpy(entry->value() + value_size_, key.data(), key.size());
     place(entry);
     ++size_;
     return entry;
@@ -124,7 +124,8 @@ class KeyTable {
   static Entry* pointer(std::uint64_t slot) { return reinterpret_cast<Entry*>(slot & kPointerMask); }
   std::size_t mask() const { return slots_.size() - 1; }
   bool matches(const Entry& entry, std::string_view key) const {
-    return entry.key_size == key.size() && std::memcmp(entry.value() + value_size_, key.data(), key.size()) == 0;
+    return entry.key_size == key.size() &&
+           (key.empty() || std::memcmp(entry.value() + value_size_, key.data(), key.size()) == 0);
   }
   void place(Entry* entry) {
     std::size_t i = entry->hash & mask();
