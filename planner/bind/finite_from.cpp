@@ -12,6 +12,7 @@
 #include "planner/bind/from_windows.h"
 #include "planner/bind/join_builder.h"
 #include "planner/bind/join_using.h"
+#include "planner/bind/select_relations.h"
 #include "planner/bind/source_checks.h"
 #include "planner/bind/views.h"
 #include "planner/logical/parts.h"
@@ -39,9 +40,6 @@ class FromBinder {
 
   FiniteFrom open() {
     from_.scope.functions = &context_.functions;
-    if (query_.from.first.as_of)
-      throw SqlError(Code::invalid_join, query_.from.first.name.span,
-                     "FOR SYSTEM_TIME AS OF stands right of a JOIN only.");
     if (query_.from.first.unnest)
       add_elements(query_.from.first, ast::JoinKind::inner, nullptr);
     else
@@ -154,13 +152,16 @@ NodePtr FromBinder::open_relation(const ast::FromSource& source) {
   check_finite_relation(source);
   NodePtr node;
   const auto* named = named_ && !source.query ? named_->find(source.name.text) : nullptr;
+  const ViewDef* view = source.query || named ? nullptr : find_view(context_.catalog, source.name);
+  // READY, BROADCAST and names of columns may stand with anything here.
+  if (source.as_of) check_reading(source, !from_.node, !source.query && !named && !view);
   ScopeSource opened;
   if (source.query) {
     opened = open_query(bind_finite_query(*source.query, context_, named_), source, node);
   } else if (named) {
     opened = open_query(named->bound, source, node);
     rename(source, named->columns, opened);
-  } else if (const ViewDef* view = find_view(context_.catalog, source.name)) {
+  } else if (view) {
     opened = open_query(bind_finite_query(*view->query, context_, nullptr), source, node);
     rename(source, column_names(*view, source.name.span), opened);
   } else {

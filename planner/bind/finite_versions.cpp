@@ -30,15 +30,6 @@ ast::ExprPtr time_of_version(const ast::FromSource& source, const Scope& scope, 
 
 }  // namespace
 
-void check_versions(const ast::FromSource& source, const SourceDef& def) {
-  if (def.kind != RelationKind::table)
-    throw SqlError(Code::invalid_join, source.name.span,
-                   fmt::format("FOR SYSTEM_TIME AS OF needs a table: {} is a stream.", def.name));
-  if (!def.history_ms)
-    throw SqlError(Code::invalid_join, source.name.span,
-                   fmt::format("{} keeps no versions. Add HISTORY='...' to its WITH clause.", def.name));
-}
-
 NodePtr meet_versions(FiniteJoinNode join, const ast::JoinedSource& clause, const Scope& scope,
                       const BindContext& context) {
   const Span span = clause.source.name.span;

@@ -4,9 +4,6 @@
 
 namespace millrace::inline planner {
 
-/// Throws where FOR SYSTEM_TIME AS OF stands behind what has no versions.
-void check_versions(const ast::FromSource& source, const SourceDef& def);
-
 /// Each left row and the version of its partner that was there at its time, the last one where several are of one time.
 /// A removal is a version, which nothing meets.
 /// `scope`: what names mean behind the join, the versions last among its sources.

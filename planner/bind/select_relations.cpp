@@ -43,41 +43,18 @@ void check_source_names(const SelectInput& input, const Scope& scope) {
   }
 }
 
-/// What the grammar has and nothing runs yet. `first`: it stands right of FROM. `plain`: it is a source of the catalog.
-void check_reading(const ast::FromSource& source, bool first, bool plain) {
-  const auto refuse = [&](std::string_view what, std::string_view instead) {
-    throw SqlError(Code::not_supported, source.name.span, fmt::format("{} is not supported yet.", what))
-        .hint(std::string(instead));
-  };
-  if (!source.columns.empty() && plain)
-    refuse("A list of column names behind a stream or table", "rename them in a subquery");
-  const char* word = source.as_of                                ? "FOR SYSTEM_TIME AS OF"
-                     : source.reading == ast::Reading::ready     ? "READY"
-                     : source.reading == ast::Reading::broadcast ? "BROADCAST"
-                                                                 : nullptr;
-  if (word == nullptr) return;
-  if (first)
-    throw SqlError(Code::invalid_join, source.name.span, fmt::format("{} stands right of a JOIN only.", word))
-        .hint("begin FROM with the stream, and join the table with it");
-  if (!plain && source.reading != ast::Reading::broadcast)
-    throw SqlError(Code::not_supported, source.name.span, fmt::format("{} of a query is not supported.", word))
-        .hint("it takes a table that is there; create one from the query");
+void require_table(const ast::FromSource& source, const SourceDef& def, const char* word) {
+  if (def.kind != RelationKind::stream && !source.changes) return;
+  throw SqlError(Code::invalid_join, source.name.span,
+                 fmt::format("{} needs a table: {} is a stream.", word, def.name));
 }
 
 /// What a table right of a JOIN is read for: its versions, or not before it has been read.
 void take_reading(const ast::FromSource& source, ScopeSource& opened) {
   opened.versions = source.as_of != nullptr;
   opened.ready = source.reading == ast::Reading::ready;
-  if (!opened.versions && !opened.ready) return;
-  const char* word = opened.versions ? "FOR SYSTEM_TIME AS OF" : "READY";
-  if (opened.def->kind == RelationKind::stream || source.changes)
-    throw SqlError(Code::invalid_join, source.name.span,
-                   fmt::format("{} needs a table: {} is a stream.", word, opened.def->name));
-  if (opened.versions && !opened.def->history_ms)
-    throw SqlError(Code::invalid_join, source.name.span,
-                   fmt::format("{} keeps no versions. Add HISTORY='...' to its WITH clause.", opened.def->name))
-        .hint(opened.def->from_query ? "CREATE TABLE over its topic may have HISTORY; CREATE TABLE AS has none"
-                                     : "HISTORY='1 DAY' keeps what its rows were for a day");
+  if (opened.versions) return check_versions(source, *opened.def);
+  if (opened.ready) require_table(source, *opened.def, "READY");
 }
 
 /// Whether a stream meets all of a table: BROADCAST stands there, or the table is declared so and the dialect lets it.
@@ -186,6 +163,35 @@ ScopeSource open_changes(ScopeSource table, Span span) {
 }
 
 }  // namespace
+
+void check_reading(const ast::FromSource& source, bool first, bool plain) {
+  const auto refuse = [&](std::string_view what, std::string_view instead) {
+    throw SqlError(Code::not_supported, source.name.span, fmt::format("{} is not supported yet.", what))
+        .hint(std::string(instead));
+  };
+  if (!source.columns.empty() && plain)
+    refuse("A list of column names behind a stream or table", "rename them in a subquery");
+  const char* word = source.as_of                                ? "FOR SYSTEM_TIME AS OF"
+                     : source.reading == ast::Reading::ready     ? "READY"
+                     : source.reading == ast::Reading::broadcast ? "BROADCAST"
+                                                                 : nullptr;
+  if (word == nullptr) return;
+  if (first)
+    throw SqlError(Code::invalid_join, source.name.span, fmt::format("{} stands right of a JOIN only.", word))
+        .hint("begin FROM with the stream, and join the table with it");
+  if (!plain && source.reading != ast::Reading::broadcast)
+    throw SqlError(Code::not_supported, source.name.span, fmt::format("{} of a query is not supported.", word))
+        .hint("it takes a table that is there; create one from the query");
+}
+
+void check_versions(const ast::FromSource& source, const SourceDef& def) {
+  require_table(source, def, "FOR SYSTEM_TIME AS OF");
+  if (def.history_ms) return;
+  throw SqlError(Code::invalid_join, source.name.span,
+                 fmt::format("{} keeps no versions. Add HISTORY='...' to its WITH clause.", def.name))
+      .hint(def.from_query ? "CREATE TABLE over its topic may have HISTORY; CREATE TABLE AS has none"
+                           : "HISTORY='1 DAY' keeps what its rows were for a day");
+}
 
 NamedQueries::NamedQueries(const ast::Query& query, const BindContext& context, const NamedQueries* outer,
                            bool within_final)

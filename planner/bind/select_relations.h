@@ -21,4 +21,9 @@ class NamedQueries final : public NamedRelations<BoundSelect> {
 /// catalog's sources are that queries in FROM read is added to `reads`.
 Scope open_sources(const SelectInput& input, std::vector<const SourceDef*>& reads);
 
+/// What the grammar has and nothing runs yet. `first`: it stands right of FROM. `plain`: it is a source of the catalog.
+void check_reading(const ast::FromSource& source, bool first, bool plain);
+/// Throws where FOR SYSTEM_TIME AS OF stands behind what has no versions.
+void check_versions(const ast::FromSource& source, const SourceDef& def);
+
 }  // namespace millrace::inline planner

@@ -60,7 +60,7 @@ struct FinitePlan {
 /// Where the rows of a source are: with the query that keeps them, or else in the topic that `leaf` reads.
 struct FiniteSource {
   std::shared_ptr<const PhysicalPlan> keeper;
-  NodePtr leaf;
+  NodePtr leaf;  // reads its topic; with a keeper only of a table that has versions, which no store keeps
 };
 using FindFinite = std::function<FiniteSource(const std::string& source)>;
 FinitePlan plan_finite(const BoundFinite& bound, const FindFinite& find, const PlanContext& context);

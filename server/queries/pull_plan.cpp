@@ -38,7 +38,7 @@ FinitePlan plan_finite_pull(const BoundFinite& bound, const ServiceState& state,
       [&](const std::string& name) -> FiniteSource {
         const SourceDef& source = *state.catalog.find(name);
         if (const QueryInfo* keeper = source.kind == RelationKind::table ? keeper_of(source, state) : nullptr)
-          return {keeper->plan, nullptr};
+          return {keeper->plan, source.history_ms ? bind_source_rows(name, context).root : nullptr};
         if (source.kind == RelationKind::table && (source.from_query || source.read_only)) fail_not_kept(source);
         return {nullptr, bind_source_rows(name, context).root};
       },
