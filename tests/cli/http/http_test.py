@@ -135,6 +135,17 @@ class Statements(unittest.TestCase):
         self.assertEqual(entity["warnings"], [])
         run("DROP TABLE warned; DROP TABLE not_warned;")
 
+    def test_versions_of_a_source_table(self):
+        run("CREATE SOURCE TABLE priced (k STRING PRIMARY KEY, p INT) WITH (kafka_topic='priced', value_format='JSON',"
+            " partitions=1, history='1 DAY');"
+            "CREATE TABLE prices (k STRING PRIMARY KEY, p INT) WITH (kafka_topic='priced', value_format='JSON');")
+        run("INSERT INTO prices (ROWTIME, k, p) VALUES (1000, 'a', 1), (3000, 'a', 2);")
+        answer = request(server.port, "POST", "/query-stream", {"sql":
+            "SELECT t, p FROM VALUES ('a', 2000), ('a', 3000) AS w (k, t) JOIN priced FOR SYSTEM_TIME AS OF w.t AS v"
+            " ON w.k = v.k ORDER BY t;"})
+        self.assertEqual([json.loads(line) for line in answer.body.splitlines()[1:]], [[2000, 1], [3000, 2]])
+        run("DROP TABLE priced; DROP TABLE prices;")
+
     def test_shape_of_sources(self):
         [entity] = run("SHOW STREAMS;")
         self.assertIn({"type": "STREAM", "name": "S", "topic": "s", "keyFormat": "KAFKA", "valueFormat": "JSON",
