@@ -9,6 +9,7 @@ import time
 
 import peers
 import tables
+from soak import directory_bytes
 from tables import CPU
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -20,16 +21,10 @@ MOST_CPU = 8.0     # microseconds of an event
 LEAST_TIMES = 5.0  # cheaper than Flink
 
 
-def megabytes(directory):
-    """Of the disk that its files take."""
-    paths = (os.path.join(folder, name) for folder, _, names in os.walk(directory) for name in names)
-    return sum(os.stat(path).st_blocks for path in paths) * 512 / 1e6
-
-
 def run_embedded(millrace, query):
     with tempfile.TemporaryDirectory(prefix="millrace-bench-nexmark-") as directory:
         result = millrace.run(query, ["--data", directory])
-        return {**result, "state_mb": megabytes(os.path.join(directory, "state"))}
+        return {**result, "state_mb": directory_bytes(os.path.join(directory, "state")) / 1e6}
 
 
 def run(engine, query):

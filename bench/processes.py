@@ -193,7 +193,8 @@ class Probe:
 
     KEYS, EVERY = 64, 0.02
 
-    def __init__(self, options, server):
+    def __init__(self, options, server, partitions):
+        self.partitions = partitions
         self.server, self.over, self.seen, self.lock = server, threading.Event(), [], threading.Lock()
         self.reader = subprocess.Popen(
             ["kcat", "-C", "-u", "-q", "-b", options.kafka, "-t", server.service + "counts", "-o", "end",
@@ -226,7 +227,8 @@ class Probe:
         time.sleep(seconds)
         longest, last = {}, {}
         with self.lock:
-            seen = [*self.seen, *((partition, time.monotonic(), 0.0) for partition in range(8))]
+            seen, now = list(self.seen), time.monotonic()
+        seen += [(partition, now, 0.0) for partition in range(self.partitions)]
         for partition, now, took in seen:
             if now >= since:
                 gap = now - max(last.get(partition, since), since)
@@ -271,7 +273,7 @@ def moves(options):
             settle()
             print("%d keys; two processes share them and have their copies %.1f s after the second was started" % (
                 options.keys, time.monotonic() - began), flush=True)
-            probe = Probe(options, first)
+            probe = Probe(options, first, partitions)
             time.sleep(5)
             told("nothing happens", probe.watch(5, time.monotonic()))
             for what, end, seconds in (("kill -9", other.kill, 20), ("SIGTERM", lambda: other.process.terminate(), 10)):

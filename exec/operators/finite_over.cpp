@@ -42,11 +42,9 @@ class FiniteOver final : public Operator {
     const auto batch = static_cast<std::uint32_t>(batches_.size());
     for (const std::uint32_t row : rows) places_.push_back({partition_of(encoded[row]), {batch, row}});
     batches_.push_back(share(in));
-    std::vector<ColumnPtr> used;  // what is put in order at the end, beside what it goes by
+    held_ += footprint(in) + 2 * footprint(sorted_by_.back()) + in.rows * (sizeof(Place) + sizeof(std::int64_t));
     for (std::size_t c = 0; c < used_.size(); ++c)
-      if (used_[c]) used.push_back(in.columns[c]);
-    held_ += footprint(in) + footprint(used) + 2 * footprint(sorted_by_.back()) +
-             in.rows * (sizeof(Place) + sizeof(std::int64_t));
+      if (used_[c]) held_ += footprint(*in.columns[c]);  // put in order at the end, as is what that goes by
     return check_memory(context_, held_bytes());
   }
 

@@ -118,6 +118,11 @@ ast::ExprPtr make_ast(decltype(ast::Expression::node) node, Span span) {
   return std::make_shared<const ast::Expression>(ast::Expression{std::move(node), span});
 }
 
+ast::ExprPtr make_ast_call(const std::string& function, std::vector<ast::ExprPtr> arguments, Span span) {
+  return make_ast(
+      ast::Call{.name = {.text = function, .quoted = false, .span = span}, .arguments = std::move(arguments)}, span);
+}
+
 ast::ExprPtr make_ast_column(const std::string& qualifier, const std::string& name, Span span) {
   return make_ast(ast::ColumnRef{ast::Identifier{.text = qualifier, .quoted = false, .span = span},
                                  ast::Identifier{.text = name, .quoted = false, .span = span}},

@@ -28,6 +28,7 @@ bool among(const std::vector<ast::ExprPtr>& list, const ast::ExprPtr& expr);
 ast::CompareOp mirrored(ast::CompareOp op);
 
 ast::ExprPtr make_ast(decltype(ast::Expression::node) node, Span span);
+ast::ExprPtr make_ast_call(const std::string& function, std::vector<ast::ExprPtr> arguments, Span span);
 ast::ExprPtr make_ast_column(const std::string& qualifier, const std::string& name, Span span);
 
 }  // namespace millrace::inline planner

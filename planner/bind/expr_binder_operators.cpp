@@ -185,11 +185,10 @@ ExprPtr ExprBinder::build_moved(const ast::ExprPtr& expr, const ast::Binary& bin
   if (!function)
     fail(fmt::format("An INTERVAL cannot be added to {}, which is {}.", show(binary.left), type.to_string()));
   if (count != static_cast<std::int32_t>(count)) fail("The INTERVAL is too long.");
-  return build(make_ast(
-      ast::Call{.name = {.text = function, .quoted = false, .span = span},
-                .arguments = {make_ast(ast::IntervalUnit{interval.unit}, span),
-                              make_ast(ast::IntegerLiteral{static_cast<std::int32_t>(count)}, span), binary.left}},
-      span));
+  return build(make_ast_call(function,
+                             {make_ast(ast::IntervalUnit{interval.unit}, span),
+                              make_ast(ast::IntegerLiteral{static_cast<std::int32_t>(count)}, span), binary.left},
+                             span));
 }
 
 ExprPtr ExprBinder::build_arithmetic(ArithmeticOp op, const ast::ExprPtr& expr, ExprPtr left, ExprPtr right) {

@@ -18,10 +18,7 @@ ast::ExprPtr time_of_version(const ast::FromSource& source, const Scope& scope, 
   check_resolved(time, scope, "FOR SYSTEM_TIME AS OF");
   ExprBinder binder(context, scope);
   const Type type = bind_item(binder, time, scope)->type;
-  if (type == Type::timestamp())
-    return make_ast(
-        ast::Call{.name = {.text = "UNIX_TIMESTAMP", .quoted = false, .span = time->span}, .arguments = {time}},
-        time->span);
+  if (type == Type::timestamp()) return make_ast_call("UNIX_TIMESTAMP", {time}, time->span);
   if (type == Type::integer() || type == Type::bigint()) return time;
   throw SqlError(
       Code::invalid_join, source.as_of->span,

@@ -28,21 +28,6 @@ ast::ExprPtr own_bounds(const ast::ExprPtr& expr, const ast::FromSource& source)
   return map_children(expr, [&](const ast::ExprPtr& child) { return own_bounds(child, source); });
 }
 
-ExprPtr window_time(const BindContext& context, const ScopeSource& source, const ast::Window& window) {
-  Scope scope;
-  scope.functions = &context.functions;
-  scope.sources.push_back(source);
-  const ast::ExprPtr column = qualify(window.on, scope);
-  check_resolved(column, scope, "WINDOW");
-  ExprBinder binder(context, scope);
-  ExprPtr bound = bind_item(binder, column, scope);
-  const TypeKind kind = bound->type.kind();
-  if (kind != TypeKind::integer && kind != TypeKind::bigint && kind != TypeKind::timestamp)
-    throw SqlError(Code::type_mismatch, window.on->span,
-                   "A window goes by a BIGINT or a TIMESTAMP, not by " + bound->type.to_string() + ".");
-  return kind == TypeKind::integer ? cast_to(bound, Type::bigint()) : bound;
-}
-
 void check_spread(const ScopeSource& source, const ast::Window& window) {
   const auto refuse = [&](const char* message, const char* hint) {
     throw SqlError(Code::invalid_window, window.span, message).hint(hint);
@@ -58,6 +43,21 @@ void check_spread(const ScopeSource& source, const ast::Window& window) {
 }
 
 }  // namespace
+
+ExprPtr window_time(const BindContext& context, const ScopeSource& source, const ast::Window& window) {
+  Scope scope;
+  scope.functions = &context.functions;
+  scope.sources.push_back(source);
+  const ast::ExprPtr column = qualify(window.on, scope);
+  check_resolved(column, scope, "WINDOW");
+  ExprBinder binder(context, scope);
+  ExprPtr bound = bind_item(binder, column, scope);
+  const TypeKind kind = bound->type.kind();
+  if (kind != TypeKind::integer && kind != TypeKind::bigint && kind != TypeKind::timestamp)
+    throw SqlError(Code::type_mismatch, window.on->span,
+                   "A window goes by a BIGINT or a TIMESTAMP, not by " + bound->type.to_string() + ".");
+  return kind == TypeKind::integer ? cast_to(bound, Type::bigint()) : bound;
+}
 
 std::optional<GroupedByWindow> grouped_by_window(const ast::Query& query) {
   const ast::FromSource& source = query.from.first;

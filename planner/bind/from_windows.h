@@ -16,6 +16,8 @@ struct GroupedByWindow {
 /// Nothing: it is not one.
 std::optional<GroupedByWindow> grouped_by_window(const ast::Query& query);
 
+/// The column ON which windows of a source go, a BIGINT or a TIMESTAMP. Precondition: the window has one.
+ExprPtr window_time(const BindContext& context, const ScopeSource& source, const ast::Window& window);
 /// What spreads the rows of a stream over windows; its input is the caller's.
 WindowRowsNode spread_rows(const ScopeSource& source, const ast::Window& window, const BindContext& context);
 /// The rows of a stream in FROM once for each of its windows, whose bounds are columns.

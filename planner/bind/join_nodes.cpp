@@ -4,6 +4,7 @@
 #include <set>
 
 #include "parser/ast/format.h"
+#include "parser/syntax/parse.h"
 #include "planner/bind/ast_rewrite.h"
 #include "planner/bind/coercion.h"
 #include "planner/bind/dialect.h"
@@ -54,10 +55,8 @@ bool narrows(const Type& from, const Type& to) {
 /// The BIGINT as an INTEGER, NULL where it is none.
 ast::ExprPtr as_integer(const ast::ExprPtr& value) {
   const auto bound = [&](std::int64_t of) { return make_ast(ast::BigintLiteral{of}, value->span); };
-  ast::TypeName integer;
-  integer.name = {.text = "INTEGER", .quoted = false, .span = value->span};
   const auto fits = make_ast(ast::Between{value, bound(INT32_MIN), bound(INT32_MAX), false}, value->span);
-  const auto cast = make_ast(ast::Cast{value, std::move(integer)}, value->span);
+  const auto cast = make_ast(ast::Cast{value, parse_type("INTEGER")}, value->span);
   return make_ast(ast::Case{nullptr, {{fits, cast, value->span}}, nullptr}, value->span);
 }
 

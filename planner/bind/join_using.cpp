@@ -33,9 +33,7 @@ SharedColumn& shared_before(const ast::Identifier& name, std::size_t index, Scop
 ast::ExprPtr value_behind(ast::JoinKind kind, const ast::ExprPtr& left, const ast::ExprPtr& right) {
   if (kind == ast::JoinKind::right) return right;
   if (kind != ast::JoinKind::full) return left;
-  return make_ast(
-      ast::Call{.name = {.text = "COALESCE", .quoted = false, .span = right->span}, .arguments = {left, right}},
-      right->span);
+  return make_ast_call("COALESCE", {left, right}, right->span);
 }
 
 }  // namespace

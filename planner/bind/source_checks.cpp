@@ -59,10 +59,9 @@ void check_columns_kept(const SourceDef& old, const SourceDef& next, Span span) 
 
 /// What no time can be written by is no pattern.
 void check_time_pattern(const std::string& pattern, Span span, const BindContext& context) {
-  const auto call = make_ast(ast::Call{.name = {.text = "FORMAT_TIMESTAMP", .quoted = false, .span = span},
-                                       .arguments = {make_ast(ast::StringLiteral{"2020-01-01"}, span),
-                                                     make_ast(ast::StringLiteral{pattern}, span)}},
-                             span);
+  const auto call = make_ast_call(
+      "FORMAT_TIMESTAMP",
+      {make_ast(ast::StringLiteral{"2020-01-01"}, span), make_ast(ast::StringLiteral{pattern}, span)}, span);
   const Scope empty;
   if (!context.evaluate(*ExprBinder(context, empty).bind(call)).is_null()) return;
   throw SqlError(Code::invalid_property, span,

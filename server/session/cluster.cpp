@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "exec/data/wall_clock.h"
+#include "exec/log/known_bounds.h"
 #include "parser/error/mutex.h"
 #include "server/session/service_impl.h"
 #include "server/statements/entities.h"
@@ -36,19 +37,15 @@ json::object ServiceImpl::own_status() {
   for (const TaskStatus& task : tasks)
     for (const TaskStatus::Input& input : task.inputs) read.push_back({input.topic, task.partition});
   // One by one they would take longer than others wait for this.
-  const auto bounds = log_.bounds_of(read);
-  std::size_t at = 0;
+  const auto bounds = known_bounds(log_, read);
   for (const TaskStatus& task : tasks) {
-    const std::size_t first = at;
-    at += task.inputs.size();
     json::value* query = queries.if_contains(task.query_id);
     if (query == nullptr) continue;
     json::array& partitions = query->as_object()["activePartitions"].as_array();
-    for (std::size_t i = 0; i < task.inputs.size(); ++i) {
-      const TaskStatus::Input& input = task.inputs[i];
+    for (const TaskStatus::Input& input : task.inputs) {
       partitions.push_back(json::object{{"topic", input.topic}, {"partition", task.partition}});
       note_lag(task.query_id, input.topic, task.partition, input.committed,
-               bounds ? (*bounds)[first + i].end : input.committed);
+               bounds ? bounds->at({input.topic, task.partition}).end : input.committed);
     }
     for (const Subtopology& part : known->queries.at(task.query_id)->plan->subtopologies) {
       if (part.id != task.subtopology) continue;
