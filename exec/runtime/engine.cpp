@@ -121,6 +121,7 @@ void EngineImpl::stop(bool clean) {
   if (owners_) owners_->stop();
   stop_working(clean);
   while (!let_go_of_runs()) std::this_thread::sleep_for(kIdlePoll);
+  stop_keeping();
   if (departed_) departed_->stop();
   if (clean)
     for (Worker* worker : workers_.all()) worker->put_away();
@@ -208,11 +209,13 @@ Result<QueryLayout> EngineImpl::layout_to_run(TopicSizes& sizes, const PhysicalP
 
 std::shared_ptr<QueryRun> EngineImpl::find(const std::string& query_id) {
   const MutexLock lock(mutex_);
-  const auto found = runs_.find(query_id);
-  return found == runs_.end() ? nullptr : found->second;
+  if (const auto found = runs_.find(query_id); found != runs_.end()) return found->second;
+  const auto kept = kept_.find(query_id);
+  return kept == kept_.end() ? nullptr : kept->second;
 }
 
 Worker* EngineImpl::worker_of(const QueryRun& run, std::size_t subtopology, int partition) {
+  if (run.keeper != nullptr) return run.keeper;
   const SlotId slot = run.layout.slot_of(subtopology, partition);
   const MutexLock lock(mutex_);
   const int lane = slot_worker_[index_of(slot)];

@@ -109,6 +109,7 @@ struct CopyStatus {
 };
 
 class PreparedPull;
+class KeptTable;
 
 /// The rows of a pull query, taken bit by bit. Any thread, one call at a time; holds no thread and no worker in
 /// between. A scan sees each partition as it was when the scan came to it. The engine must outlive it.
@@ -215,6 +216,10 @@ class Engine {
   virtual Result<std::unique_ptr<TransientQuery>> run_transient(std::shared_ptr<const PhysicalPlan> plan,
                                                                 bool until_end, TransientEvents events,
                                                                 std::vector<std::int64_t> from = {}) = 0;
+
+  /// Begins to keep a table for pull queries (kept_table.h). `plan`: of plan_kept_table, made with
+  /// PhysicalContext::transient, its id beginning with kKeptTablePrefix and used for nothing else.
+  virtual Result<std::shared_ptr<KeptTable>> keep_table(std::shared_ptr<const PhysicalPlan> plan) = 0;
 
   /// Room for one who reads topics with a thread and a reader of his own, as long as it is held; transient queries that
   /// end take it themselves. An error: as many as there may be have it.

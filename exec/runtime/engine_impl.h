@@ -58,6 +58,7 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   Result<std::unique_ptr<TransientQuery>> run_transient(std::shared_ptr<const PhysicalPlan> plan, bool until_end,
                                                         TransientEvents events,
                                                         std::vector<std::int64_t> from) override;
+  Result<std::shared_ptr<KeptTable>> keep_table(std::shared_ptr<const PhysicalPlan> plan) override;
   std::vector<TaskStatus> tasks() override;
   std::vector<CopyStatus> copies() override;
   Status back_up(const std::string& directory) override;
@@ -102,6 +103,13 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   void remove_stepped(TransientHost& host);
   /// Where the next push query runs.
   Result<std::shared_ptr<TransientHost>> push_host();
+  /// Where kept tables are.
+  Result<std::shared_ptr<TransientHost>> keeping_host();
+  void enlist_kept(const std::shared_ptr<QueryRun>& run);
+  void forget_kept(const std::string& id);
+  /// Null: there is none.
+  StateDb* state() { return state_.get(); }
+  bool keeps_state_on_disk() const { return state_ != nullptr; }
   /// Keeps a run that its client has left until its host has come to letting it go.
   void left_behind(std::shared_ptr<TransientRun> run);
   /// Has it fail when one of its topics gets partitions that it does not read.
@@ -203,6 +211,7 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   void stop(bool clean);
   void stop_working(bool clean);
   void stop_workers(bool clean);
+  void stop_keeping();
 
   Log& log_;
   const EngineOptions options_;
@@ -227,6 +236,7 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   Mutex submitting_;     // one submitter's work at a time: slots go and come while the log makes and deletes topics
   mutable Mutex mutex_;  // never held while a worker is called
   std::map<std::string, std::shared_ptr<QueryRun>> runs_ GUARDED_BY(mutex_);
+  std::map<std::string, std::shared_ptr<QueryRun>> kept_ GUARDED_BY(mutex_);  // tables
   struct Waiting {
     std::shared_ptr<const PhysicalPlan> plan;
     Error error;  // why it could not start
@@ -243,6 +253,7 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   std::list<TransientHost*> stepped_;
   Mutex push_mutex_;
   std::vector<std::weak_ptr<TransientHost>> push_hosts_ GUARDED_BY(push_mutex_);
+  std::shared_ptr<TransientHost> keeping_ GUARDED_BY(push_mutex_);  // null: no table was kept yet
   std::vector<std::weak_ptr<QueryRun>> watched_ GUARDED_BY(push_mutex_);
   struct LeftRun {
     std::shared_ptr<TransientRun> run;

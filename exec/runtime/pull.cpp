@@ -127,17 +127,20 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
 
   /// The same key twice is one look-up over the windows of both, so that no row is found twice; the predicate decides.
   void open_lookups(const KeyLookupNode& node, const std::vector<Value>& values) {
-    lookups_.reserve(node.keys.size());
+    // Who writes the topic of a kept table may have ways of their own to place keys.
+    const int places = run_->keeper != nullptr ? partitions() : 1;
+    lookups_.reserve(node.keys.size() * static_cast<std::size_t>(places));
     for (const KeyAccess& access : node.keys) {
       Lookup next;
       next.key.reserve(access.key.size());
       for (const ExprPtr& part : access.key) next.key.push_back(value_of(part, values));
       next.windows = range_of(access.limits, values);
-      const auto same = std::ranges::find(lookups_, next.key, &Lookup::key);
-      if (same == lookups_.end())
-        lookups_.push_back(std::move(next));
-      else
-        same->windows.include(next.windows);
+      auto same = std::ranges::find(lookups_, next.key, &Lookup::key);
+      if (same == lookups_.end()) {
+        for (; next.partition < places; ++next.partition) lookups_.push_back(next);
+        continue;
+      }
+      for (int place = 0; place < places; ++place, ++same) same->windows.include(next.windows);
     }
   }
 
@@ -171,6 +174,7 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
   }
 
   Status place(Lookup& lookup) {
+    if (run_->keeper != nullptr) return {};
     auto partition = reader().partition_of(lookup.key, partitions());
     if (!partition) return partition.error();
     lookup.partition = *partition;
@@ -180,10 +184,10 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
   void visited(Lookup& lookup, Task* task) {
     if (task != nullptr) {
       Status read = look_up(lookup, *task);
-      if (read && !engine_.is_current()) read = not_ready(lookup.partition);
+      if (read && !is_current()) read = not_ready(lookup.partition);
       return answered(lookup, read);
     }
-    if (!engine_.has_others()) return answered(lookup, not_ready(lookup.partition));
+    if (!has_others()) return answered(lookup, not_ready(lookup.partition));
     TableKey key{run_->plan->query_id, engine_.mark_of(*run_), lookup.partition, reader().key_bytes(lookup.key),
                  lookup.windows};
     const auto found = [self = shared_from_this(), &lookup](Result<TableEntries> entries) {
@@ -200,6 +204,9 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
     if (left_.fetch_sub(1) == 1) later_();
   }
 
+  /// Kept tables are this process's, whoever has slots.
+  bool has_others() const { return run_->keeper == nullptr && engine_.has_others(); }
+  bool is_current() const { return run_->keeper != nullptr || engine_.is_current(); }
   Error not_ready(int partition) const { return run_->not_ready_partition(partition, engine_.options().advertised); }
 
   Status look_up(Lookup& lookup, Task& task) {
@@ -213,7 +220,7 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
     const bool here = worker != nullptr && worker->visit_task(*run_, reader().subtopology(), partition,
                                                               [&](Task& task) { outcome = read(task); });
     if (here && !outcome) return outcome.error();
-    if ((!here && !engine_.has_others()) || !engine_.is_current()) return not_ready(partition);
+    if ((!here && !has_others()) || !is_current()) return not_ready(partition);
     return here;
   }
 
@@ -420,17 +427,21 @@ Result<std::vector<std::shared_ptr<TableRows>>> EngineImpl::read_tables(
     std::span<const std::shared_ptr<PreparedPull>> pulls) {
   std::vector<std::shared_ptr<PullRows>> all;
   std::set<int> groups;
+  std::set<Worker*> keepers;
   for (const auto& pull : pulls) {
     auto rows = open_rows(*this, pull, {});
     if (!rows) return rows.error();
     if (Status placed = (*rows)->find_workers(); !placed) return placed.error();
-    groups.insert((*rows)->run().group);
+    if (Worker* keeper = (*rows)->run().keeper)
+      keepers.insert(keeper);
+    else
+      groups.insert((*rows)->run().group);
     all.push_back(std::move(*rows));
   }
   Status taken;
   {
     const MutexLock lock(entering_);
-    std::vector<Worker*> workers;
+    std::vector<Worker*> workers(keepers.begin(), keepers.end());
     for (const int group : groups)
       for (Worker* worker : workers_.of(group)) workers.push_back(worker);
     for (Worker* worker : workers) worker->enter();

@@ -20,6 +20,8 @@
 
 namespace millrace::inline exec {
 
+class Worker;
+
 /// Rows on their way to the client of a transient query.
 struct RowReceiver {
   virtual ~RowReceiver() = default;
@@ -54,6 +56,7 @@ struct QueryRun {
   std::atomic<bool> failed{false};   // tasks stand still until the query is started again
   std::atomic<bool> held{false};     // transient: its client has not taken what came last; its tasks stand still
   RowReceiver* receiver = nullptr;   // transient
+  Worker* keeper = nullptr;          // of a kept table: has all of its tasks, whatever slots the process owns
   /// Where to go on in partitions whose records at its position are gone; absent: nowhere. Holds for a minute, for what
   /// shows only when it reads again. Under the engine's control.
   std::optional<Engine::GoOn> lost_records;

@@ -25,13 +25,9 @@ class TransientHandle final : public TransientQuery {
 
 }  // namespace
 
-TransientRun::TransientRun(EngineImpl& engine, std::shared_ptr<const PhysicalPlan> plan, bool until_end,
+TransientRun::TransientRun(EngineImpl& engine, std::shared_ptr<const PhysicalPlan> plan, Kind kind,
                            TransientEvents events, std::vector<std::int64_t> from)
-    : engine_(engine),
-      plan_(std::move(plan)),
-      until_end_(until_end),
-      events_(std::move(events)),
-      from_(std::move(from)) {
+    : engine_(engine), plan_(std::move(plan)), kind_(kind), events_(std::move(events)), from_(std::move(from)) {
   if (const auto* output = plan_->subtopologies.back().root->as<OutputNode>()) limit_ = RowLimit(output->limit);
 }
 
@@ -55,7 +51,7 @@ void TransientRun::give_up(const Error& error) {
 }
 
 Status TransientRun::open() {
-  if (until_end_) {
+  if (kind_ == Kind::until_end) {
     auto own = engine_.own_reader();
     if (!own) return own.error();
     own_reader_ = std::move(*own);
@@ -64,17 +60,22 @@ Status TransientRun::open() {
   auto layout = make_layout(sizes, *plan_, 1);
   if (!layout) return layout.error();
   // A cluster that is away holds up nobody else.
-  const bool apart = until_end_ || !other_clusters(*plan_).empty();
-  auto host = apart ? TransientHost::make(engine_, until_end_) : engine_.push_host();
+  const bool alone = kind_ == Kind::until_end;
+  auto host = alone || !other_clusters(*plan_).empty() ? TransientHost::make(engine_, alone)
+              : kind_ == Kind::keeping                 ? engine_.keeping_host()
+                                                       : engine_.push_host();
   if (!host) return host.error();
   host_ = std::move(*host);
   if (auto made = make_exchange(*layout); !made) return made;
   run_ = std::make_shared<QueryRun>(plan_, std::move(*layout));
   run_->options.emit_every_change = true;
-  run_->receiver = this;
+  if (kind_ == Kind::keeping)
+    run_->keeper = &host_->worker();
+  else
+    run_->receiver = this;
   run_->held = true;  // until its client has heard that it begins
   if (auto added = add_tasks(); !added) return added;
-  if (!until_end_) engine_.watch_partitions(run_);
+  if (kind_ != Kind::until_end) engine_.watch_partitions(run_);
   if (events_.on_begin) events_.on_begin();
   {
     const MutexLock lock(events_mutex_);
@@ -111,7 +112,7 @@ Status TransientRun::add_tasks() {
         task.progress.offsets.emplace_back(input.topic, *start);
         if (input.ready) task.progress.ready.emplace_back(input.topic, bounds->end);
         if (events_.on_position) positions_.push_back(*start);
-        if (until_end_) task.ends.emplace_back(input.topic, bounds->end);
+        if (kind_ == Kind::until_end) task.ends.emplace_back(input.topic, bounds->end);
       }
       tasks.push_back(std::move(task));
     }
@@ -198,12 +199,13 @@ void TransientRun::look_after() {
   if (!flush()) return;
   if (limit_.reached()) {
     end(std::nullopt);
-  } else if (until_end_ && reached_end()) {
+  } else if (kind_ == Kind::until_end && reached_end()) {
     end(std::nullopt);
   }
 }
 
 std::optional<Error> TransientRun::too_large() {
+  if (kind_ == Kind::keeping && engine_.keeps_state_on_disk()) return std::nullopt;
   const auto now = Clock::now();
   if (run_->rows_in == looked_at_ || now - last_memory_look_ < kMemoryLook) return std::nullopt;
   looked_at_ = run_->rows_in;
@@ -228,6 +230,21 @@ bool TransientRun::reached_end() {
   return true;
 }
 
+bool TransientRun::has_read(const KnownBounds& bounds) const {
+  std::size_t reached = 0;
+  for (const auto& task : host_->worker().tasks()) {
+    if (!task->run_is(*run_)) continue;
+    if (!host_->worker().has_committed(*task)) return false;
+    for (const auto& input : task->inputs()) {
+      const auto known = bounds.find(input->partition());
+      if (known == bounds.end()) continue;
+      if (input->has_queued() || input->has_head() || input->accepted() < known->second.end) return false;
+      ++reached;
+    }
+  }
+  return reached == bounds.size();
+}
+
 // Everything that the tasks above have committed for this input was taken.
 bool TransientRun::drained(const TaskInput& input) const {
   if (input.has_queued() || input.has_head()) return false;
@@ -246,7 +263,8 @@ Result<std::unique_ptr<TransientQuery>> EngineImpl::run_transient(std::shared_pt
                                                                   bool until_end, TransientEvents events,
                                                                   std::vector<std::int64_t> from) {
   for (bool again = false;; again = true) {
-    auto run = std::make_shared<TransientRun>(*this, plan, until_end, events, from);
+    auto run = std::make_shared<TransientRun>(
+        *this, plan, until_end ? TransientRun::Kind::until_end : TransientRun::Kind::open, events, from);
     const Status opened = run->open();
     if (opened) return std::unique_ptr<TransientQuery>(std::make_unique<TransientHandle>(std::move(run)));
     run->leave();

@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "exec/log/known_bounds.h"
 #include "exec/operators/row_limit.h"
 #include "exec/runtime/engine.h"
 #include "exec/runtime/query_run.h"
@@ -21,7 +22,12 @@ class TransientHost;
 /// client is told, and need not wait.
 class TransientRun final : public std::enable_shared_from_this<TransientRun>, private RowReceiver {
  public:
-  TransientRun(EngineImpl& engine, std::shared_ptr<const PhysicalPlan> plan, bool until_end, TransientEvents events,
+  enum class Kind : std::uint8_t {
+    open,       // goes on until its client leaves
+    until_end,  // of the topics, as it is at the start
+    keeping,    // its state is what is wanted of it, see KeptTable
+  };
+  TransientRun(EngineImpl& engine, std::shared_ptr<const PhysicalPlan> plan, Kind kind, TransientEvents events,
                std::vector<std::int64_t> from);
   ~TransientRun() override;  // after leave(), and not on the host's thread
   Status open();
@@ -38,6 +44,9 @@ class TransientRun final : public std::enable_shared_from_this<TransientRun>, pr
   TransientHost& host() { return *host_; }
   bool works(const QueryRun* run) const { return run_.get() == run; }
   const std::string& id() const { return plan_->query_id; }
+  const std::shared_ptr<QueryRun>& run() const { return run_; }
+  /// All up to there was read and is committed. Worker's thread.
+  bool has_read(const KnownBounds& bounds) const;
 
  private:
   Status make_exchange(const QueryLayout& layout);
@@ -54,7 +63,7 @@ class TransientRun final : public std::enable_shared_from_this<TransientRun>, pr
 
   EngineImpl& engine_;
   const std::shared_ptr<const PhysicalPlan> plan_;
-  const bool until_end_;
+  const Kind kind_;
   // Events are called with it, so that one who holds it knows that none is under way.
   Mutex events_mutex_;
   const TransientEvents events_;

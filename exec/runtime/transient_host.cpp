@@ -25,24 +25,27 @@ TransientHost::~TransientHost() {
   if (engine_.options().workers == 0) engine_.remove_stepped(*this);
 }
 
-Result<std::shared_ptr<TransientHost>> TransientHost::make(EngineImpl& engine, bool alone) {
+Result<std::shared_ptr<TransientHost>> TransientHost::make(EngineImpl& engine, bool alone, bool keeping) {
   std::shared_ptr<TransientHost> host(new TransientHost(engine));
-  if (auto opened = host->open(alone); !opened) return opened.error();
+  if (auto opened = host->open(alone, keeping); !opened) return opened.error();
   return host;
 }
 
-Status TransientHost::open(bool alone) {
+Status TransientHost::open(bool alone, bool keeping) {
   const EngineOptions& options = engine_.options();
   WorkerSetup setup;
   setup.log = &engine_.log();
   setup.exchange = exchange_.get();
   setup.alone = alone;
   setup.name = fmt::format("{}{}-transient-{}", options.service_id, options.process_id, ++host_count);
-  setup.thread_name = "push";
+  setup.thread_name = keeping ? "keep" : "push";
   setup.commit_gap = std::chrono::milliseconds{0};
   setup.threaded = options.workers > 0;
-  setup.state_memory_bytes = options.state_memory_bytes;
+  // Kept tables come on top of the budget.
+  constexpr std::size_t kShareOfKept = 4;
+  setup.state_memory_bytes = keeping ? options.state_memory_bytes / kShareOfKept : options.state_memory_bytes;
   TaskEnvironment environment;
+  if (keeping) environment.state = engine_.state();
   environment.events = &events_;
   environment.batch_rows = options.batch_rows;
   environment.sources.schemas = options.schemas.get();

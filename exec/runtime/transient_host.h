@@ -18,8 +18,8 @@ class TransientRun;
 /// memory between their subtopologies. A client that does not keep up holds its own query only.
 class TransientHost {
  public:
-  /// `alone`: for one query, which shares nothing.
-  static Result<std::shared_ptr<TransientHost>> make(EngineImpl& engine, bool alone);
+  /// `alone`: for one query, which shares nothing. `keeping`: state may be large, and goes to the state database.
+  static Result<std::shared_ptr<TransientHost>> make(EngineImpl& engine, bool alone, bool keeping = false);
   ~TransientHost();
 
   /// Nobody waits longer for the thread.
@@ -45,7 +45,7 @@ class TransientHost {
 
  private:
   explicit TransientHost(EngineImpl& engine);
-  Status open(bool alone);
+  Status open(bool alone, bool keeping);
   void after_round();
   Error still_error(std::span<const std::shared_ptr<TransientRun>> runs) const;
 

@@ -129,6 +129,8 @@ class Worker {
   std::optional<Error> trouble() const;
   std::span<const std::unique_ptr<Task>> tasks() const { return tasks_; }     // worker's thread, or none running
   bool is_restoring(Task& task) const { return restoring_.contains(&task); }  // the same
+  /// What the task has done is committed, and the end of that known. The same.
+  bool has_committed(const Task& task) const { return !task.dirty() && !committer_->holds(task); }
   /// Has the tasks of a run dropped before the next round. Does not wait.
   void discard(std::shared_ptr<const QueryRun> run);
   /// Records decoded so far, each as often as it was. Any thread.

@@ -68,7 +68,8 @@ void MapStore::commit_done(std::int64_t changelog_end) {
   }
   committing_.clear();
   committing_now_ = false;
-  committed_end_ = std::max(committed_end_, changelog_end);
+  // Where nothing could be replayed, commits are counted: what the database lacks is to be known there too.
+  committed_end_ = changelog_ ? std::max(committed_end_, changelog_end) : committed_end_ + 1;
   if (db_ != nullptr) undurable_bytes_ += committing_bytes_;
   committing_bytes_ = 0;
   newest_window_ = std::max(newest_window_, std::exchange(newest_committing_, INT64_MIN));

@@ -16,20 +16,21 @@ class Leaves {
   NodePtr place(const NodePtr& node) {
     if (const auto* versions = node->as<VersionsNode>()) {
       const StoreScanNode& scan = *versions->input->as<StoreScanNode>();
-      return with_inputs(*node, {topic_of(scan, source(scan.table), true)});
+      return with_inputs(*node, {topic_of(scan, source(scan.table, true), true)});
     }
     if (const auto* scan = node->as<StoreScanNode>()) return place(*scan);
     return map_inputs(node, [this](const NodePtr& input) { return place(input); });
   }
 
-  const FiniteSource& source(const std::string& name) {
-    const auto known = known_.find(name);
-    return known != known_.end() ? known->second : known_.emplace(name, find_(name)).first->second;
+  const FiniteSource& source(const std::string& name, bool versions) {
+    const auto known = known_.find({name, versions});
+    return known != known_.end() ? known->second
+                                 : known_.emplace(std::pair(name, versions), find_(name, versions)).first->second;
   }
 
  private:
   NodePtr place(const StoreScanNode& scan) {
-    const FiniteSource& from = source(scan.table);
+    const FiniteSource& from = source(scan.table, false);
     if (from.keeper) {
       StoreScanNode kept = scan;
       kept.query = from.keeper->query_id;
@@ -50,7 +51,7 @@ class Leaves {
   }
 
   const FindFinite& find_;
-  std::map<std::string, FiniteSource> known_;
+  std::map<std::pair<std::string, bool>, FiniteSource> known_;
 };
 
 /// The values that a predicate lets a column have; nothing: any.
@@ -150,7 +151,7 @@ FinitePlan plan_finite(const BoundFinite& bound, const FindFinite& find, const P
     if (const auto* topic = leaf->as<TopicScanNode>()) {
       QueryOptions from_start;
       from_start.from_earliest = true;
-      NodePtr read = placed.source(topic->name).leaf;
+      NodePtr read = placed.source(topic->name, topic->versions).leaf;
       if (topic->versions) read = inputs_of(*read).front();  // below what lets the newest through only
       made.topic.below = plan_query(output(std::move(read)), from_start, own);
       made.topic.above = plan_query(output(leaf), {}, own);

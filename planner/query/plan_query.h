@@ -60,9 +60,10 @@ struct FinitePlan {
 /// Where the rows of a source are: with the query that keeps them, or else in the topic that `leaf` reads.
 struct FiniteSource {
   std::shared_ptr<const PhysicalPlan> keeper;
-  NodePtr leaf;  // reads its topic; with a keeper only of a table that has versions, which no store keeps
+  NodePtr leaf;  // when `keeper` is null
 };
-using FindFinite = std::function<FiniteSource(const std::string& source)>;
+/// `versions`: the older rows of a table are wanted too, which no store keeps.
+using FindFinite = std::function<FiniteSource(const std::string& source, bool versions)>;
 FinitePlan plan_finite(const BoundFinite& bound, const FindFinite& find, const PlanContext& context);
 
 }  // namespace millrace::inline planner

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "planner/types/topic_name.h"
+
 namespace millrace::inline server {
 namespace {
 
@@ -31,15 +33,32 @@ TopicPullPlan plan_topic_pull(const BoundPull& bound, const BindContext& context
   return plan_topic_pull(bound, bind_source_rows(bound.source, context).root, planning);
 }
 
+bool can_be_kept(const SourceDef& source, const Config& config) {
+  return source.kind == RelationKind::table && source.created_by.empty() && !source.from_query && !source.read_only &&
+         cluster_of(source.topic).empty() && config.integer("millrace.table.materialize.idle.ms") > 0;
+}
+
+std::shared_ptr<const PhysicalPlan> plan_kept(const SourceDef& source, const BindContext& context,
+                                              const PlanContext& planning) {
+  BoundQuery bound = bind_source_rows(source.name, context);
+  return plan_kept_table(std::move(bound.root), bound.options, planning);
+}
+
 FinitePlan plan_finite_pull(const BoundFinite& bound, const ServiceState& state, const BindContext& context,
-                            const PlanContext& planning) {
+                            const PlanContext& planning, const FindKept& find_kept) {
   return plan_finite(
       bound,
-      [&](const std::string& name) -> FiniteSource {
-        const SourceDef& source = *state.catalog.find(name);
-        if (const QueryInfo* keeper = source.kind == RelationKind::table ? keeper_of(source, state) : nullptr)
-          return {keeper->plan, source.history_ms ? bind_source_rows(name, context).root : nullptr};
-        if (source.kind == RelationKind::table && (source.from_query || source.read_only)) fail_not_kept(source);
+      [&](const std::string& name, bool versions) -> FiniteSource {
+        const auto found = state.catalog.sources.find(name);
+        if (found == state.catalog.sources.end())
+          throw SqlError(Code::unknown_source, {}, fmt::format("{} is not there any more.", name));
+        const SourceDef& source = *found->second;
+        const bool table = source.kind == RelationKind::table;
+        const QueryInfo* keeper = table ? keeper_of(source, state) : nullptr;
+        if (table && keeper == nullptr && (source.from_query || source.read_only)) fail_not_kept(source);
+        if (keeper != nullptr && !versions) return {keeper->plan, nullptr};
+        if (table && !versions)
+          if (auto kept = find_kept(found->second)) return {std::move(kept), nullptr};
         return {nullptr, bind_source_rows(name, context).root};
       },
       planning);

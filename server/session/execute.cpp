@@ -181,7 +181,7 @@ std::optional<json::object> ServiceImpl::run(Step& step) {
     };
     return show->entity({state(), log_, *engine_, functions_, config(), *step.session, options_.advertised,
                          std::move(push_queries), [this](const std::string& id) { return close_query(id); }, *registry_,
-                         ask_others});
+                         ask_others, [this](const std::string& table) { return kept_->memory_bytes(table); }});
   }
   return std::nullopt;
 }

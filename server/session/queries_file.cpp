@@ -79,8 +79,9 @@ std::optional<ServiceError> ServiceImpl::run_queries(const std::string& text) {
       } else if (const auto* function = statement->as<ast::CreateFunction>()) {
         if (!function->or_replace && has_variant(*function, state()->catalog)) continue;
       } else if (const auto* view = statement->as<ast::CreateView>()) {
-        const auto known = state()->catalog.views.find(view->name.text);
-        if (known != state()->catalog.views.end() && known->second->statement == canonical_text(*statement)) continue;
+        const StatePtr now = state();
+        const auto known = now->catalog.views.find(view->name.text);
+        if (known != now->catalog.views.end() && known->second->statement == canonical_text(*statement)) continue;
       } else if (!makes && !sets) {
         throw refused(*statement, "A file of queries holds CREATE, INSERT INTO ... SELECT, SET and DEFINE only.");
       }

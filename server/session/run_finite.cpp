@@ -14,8 +14,19 @@ Result<std::shared_ptr<TableRows>> ServiceImpl::read_finite(const BoundFinite& b
   const StatePtr now = state();
   LogTopics topics(log());
   const BindContext context{now->catalog, functions(), topics, session.effective, evaluate_constant};
-  const FinitePlan plan = plan_finite_pull(bound, *now, context,
-                                           plan_context(next_transient_id("PULL"), true, session.effective, config()));
+  std::vector<std::shared_ptr<KeptTable>> held_tables;
+  std::optional<Error> failed;
+  const auto find_kept = [&](const SourcePtr& source) -> std::shared_ptr<const PhysicalPlan> {
+    if (failed) return nullptr;
+    auto table = keep(source, *now, session);
+    if (!table) failed = table.error();
+    if (!table || !*table) return nullptr;
+    held_tables.push_back(std::move(*table));
+    return held_tables.back()->plan();
+  };
+  const FinitePlan plan = plan_finite_pull(
+      bound, *now, context, plan_context(next_transient_id("PULL"), true, session.effective, config()), find_kept);
+  if (failed) return *failed;
   const std::chrono::milliseconds wait(config().integer("millrace.pull.materialize.timeout.ms"));
   std::vector<std::shared_ptr<PreparedPull>> tables;
   for (const FinitePlan::Leaf& leaf : plan.leaves)
@@ -39,7 +50,7 @@ Result<std::shared_ptr<TableRows>> ServiceImpl::read_finite(const BoundFinite& b
   }
   auto joint = JointPull::make(plan.above, std::move(leaves));
   if (!joint) return joint.error();
-  return std::shared_ptr<TableRows>(std::move(*joint));
+  return held(std::move(*joint), std::move(held_tables));
 }
 
 Service::Started run_finite_pull(const ast::Query& query, const SessionProperties& session, ServiceImpl& service,

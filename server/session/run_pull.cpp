@@ -84,7 +84,7 @@ Service::Started run_table_pull(const ast::Query& query, const Request& request,
     LogTopics topics(service.log());
     const BoundPull bound =
         bind_pull(query, {state->catalog, service.functions(), topics, session.effective, evaluate_constant});
-    if (reads_topic(bound, *state)) return run_topic_pull(bound, session, service, sink);
+    if (reads_topic(bound, *state)) return run_topic_pull(bound, state, session, service, sink);
   }
   StatementShape& shape = scratch_shape();
   if (read_shape(request, shape)) {
@@ -98,23 +98,51 @@ Service::Started run_table_pull(const ast::Query& query, const Request& request,
   return begin_pull(*plan_known(query, request, nullptr, session, service, *state), {}, service, sink);
 }
 
-Service::Started run_topic_pull(const BoundPull& bound, const SessionProperties& session, ServiceImpl& service,
-                                ResultSink& sink) {
+Service::Started run_topic_pull(const BoundPull& bound, const StatePtr& state, const SessionProperties& session,
+                                ServiceImpl& service, ResultSink& sink) {
   if (auto refused = service.limits().admit_pull(sink)) return {nullptr, std::move(refused)};
   ++service.pull_count;
-  auto rows = service.read_topic(bound, session);
+  auto rows = service.read_topic(bound, *state, session);
   if (!rows) return {nullptr, to_service_error(rows.error())};
-  const bool table = service.state()->catalog.find(bound.source)->kind == RelationKind::table;
+  const bool table = state->catalog.find(bound.source)->kind == RelationKind::table;
   QueryHeader header = pull_header({});
   header.table = table;
   for (const ProjectItem& item : bound.items) header.schema.columns.push_back(item.column);
   return start_pull(std::move(header), std::move(*rows), sink, service.pull_threads());
 }
 
-Result<std::shared_ptr<TableRows>> ServiceImpl::read_topic(const BoundPull& bound, const SessionProperties& session) {
-  const StatePtr now = state();
+Result<std::shared_ptr<KeptTable>> ServiceImpl::keep(const SourcePtr& source, const ServiceState& now,
+                                                     const SessionProperties& session) {
+  if (!can_be_kept(*source, config())) return std::shared_ptr<KeptTable>();
+  auto kept = kept_->get(source, [&] {
+    LogTopics topics(log());
+    const std::string id = std::string(kKeptTablePrefix) + next_transient_id(source->name);
+    return engine_->keep_table(plan_kept(*source,
+                                         {now.catalog, functions(), topics, session.effective, evaluate_constant},
+                                         plan_context(id, true, session.effective, config())));
+  });
+  if (!kept || !*kept) return kept;
+  const auto done =
+      (*kept)->catch_up(std::chrono::milliseconds(config().integer("millrace.pull.materialize.timeout.ms")));
+  if (done) return kept;
+  if (done.error().fault == Fault::unavailable)
+    return unavailable_error("Table {} is being materialized: {}. Try again.", source->name, done.error().message);
+  kept_->refuse(source);
+  return std::shared_ptr<KeptTable>();
+}
+
+Result<std::shared_ptr<TableRows>> ServiceImpl::read_topic(const BoundPull& bound, const ServiceState& now,
+                                                           const SessionProperties& session) {
+  auto kept = keep(now.catalog.sources.at(bound.source), now, session);
+  if (!kept) return kept.error();
+  if (*kept) {
+    auto plan = plan_pull(bound, *(*kept)->plan(), plan_context("pull", true, session.effective, config()));
+    auto rows = engine_->read_table(std::make_shared<PreparedPull>(std::move(plan)), {});
+    if (!rows) return rows;
+    return held(std::move(*rows), {*kept});
+  }
   LogTopics topics(log());
-  const BindContext context{now->catalog, functions(), topics, session.effective, evaluate_constant};
+  const BindContext context{now.catalog, functions(), topics, session.effective, evaluate_constant};
   TopicPullPlan plan =
       plan_topic_pull(bound, context, plan_context(next_transient_id(bound.source), true, session.effective, config()));
   const std::chrono::milliseconds wait(config().integer("millrace.pull.materialize.timeout.ms"));
@@ -125,8 +153,9 @@ Result<std::shared_ptr<TableRows>> ServiceImpl::read_topic(const BoundPull& boun
 
 Result<std::shared_ptr<TableRows>> ServiceImpl::read_rows(const BoundPull& bound, const SessionProperties& session) {
   const StatePtr now = state();
-  const bool stream = now->catalog.find(bound.source)->kind == RelationKind::stream;
-  if (stream || reads_topic(bound, *now)) return read_topic(bound, session);
+  const SourceDef* source = now->catalog.find(bound.source);
+  if (source == nullptr) return user_error("{} is not there any more", bound.source);
+  if (source->kind == RelationKind::stream || reads_topic(bound, *now)) return read_topic(bound, *now, session);
   auto plan = plan_table_pull(bound, *now, plan_context("pull", true, session.effective, config()));
   return engine_->read_table(std::make_shared<PreparedPull>(std::move(plan), allowed_lag(session)), {});
 }

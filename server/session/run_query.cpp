@@ -230,7 +230,7 @@ Service::Started run_stream_pull(const ast::Query& query, const SessionPropertie
   LogTopics topics(service.log());
   const BindContext context{state->catalog, service.functions(), topics, session.effective, evaluate_constant};
   if (const BoundPull pull = bind_stream_pull(query, context); reads_topic(pull, *state))
-    return run_topic_pull(pull, session, service, sink);
+    return run_topic_pull(pull, state, session, service, sink);
   const BoundQuery bound = bind_passing_pull(query, context);
   const std::string id = service.next_transient_id(bound.sources.front());
   auto plan = plan_query(bound.root, bound.options, plan_context(id, true, session.effective, service.config()));

@@ -21,8 +21,8 @@ std::optional<std::int64_t> allowed_lag(const SessionProperties& session);
 /// Throws where pull queries are switched off.
 void require_pull_queries(const ast::Query& query, const ServiceImpl& service);
 /// A pull query that reads_topic().
-Service::Started run_topic_pull(const BoundPull& bound, const SessionProperties& session, ServiceImpl& service,
-                                ResultSink& sink);
+Service::Started run_topic_pull(const BoundPull& bound, const StatePtr& state, const SessionProperties& session,
+                                ServiceImpl& service, ResultSink& sink);
 Service::Started run_print(const ast::Print& print, bool until_end, ServiceImpl& service, ResultSink& sink);
 
 }  // namespace millrace::inline server

@@ -165,6 +165,21 @@ std::shared_ptr<PullThreads::Timer> PullThreads::after(std::chrono::milliseconds
   });
   return made;
 }
+std::shared_ptr<PullThreads::Timer> PullThreads::every(std::chrono::milliseconds wait, std::function<void()> work) {
+  auto made = std::make_shared<Timer>(pool_->threads);
+  const auto wait_again = [wait, work = std::move(work)](const auto& self, const std::weak_ptr<Timer>& weak) -> void {
+    const auto timer = weak.lock();
+    if (!timer) return;
+    timer->timer.expires_after(wait);
+    timer->timer.async_wait([self, weak, work](const boost::system::error_code& gone) {
+      if (gone) return;
+      work();
+      self(self, weak);
+    });
+  };
+  wait_again(wait_again, made);
+  return made;
+}
 void PullThreads::post(std::function<void()> work) {
   boost::asio::post(pool_->threads, std::move(work));
 }

@@ -18,6 +18,8 @@ class PullThreads {
   /// Runs `work` once that much time has passed, unless the timer is gone by then.
   class Timer;
   std::shared_ptr<Timer> after(std::chrono::milliseconds wait, std::function<void()> work);
+  /// Again and again, so long after the last time.
+  std::shared_ptr<Timer> every(std::chrono::milliseconds wait, std::function<void()> work);
 
  private:
   struct Pool;

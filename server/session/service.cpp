@@ -51,6 +51,7 @@ std::int64_t ServiceImpl::now() const {
 ServiceImpl::~ServiceImpl() {
   audit_.reset();
   commands_.reset();
+  kept_->clear();
   engine_.reset();
   processing_log_.reset();
 }
@@ -154,6 +155,7 @@ Status ServiceImpl::start() {
   if (!commands) return commands.error();
   commands_ = std::move(*commands);
   create_processing_log();
+  keep_tables();
   try {
     open_audit();
   } catch (const std::exception& error) {
@@ -184,6 +186,14 @@ void ServiceImpl::create_processing_log() {
   if (reply.error) spdlog::warn("the stream over the processing log: {}", reply.error->message);
 }
 
+// Those that no query keeps go when nobody has asked for them for a while.
+void ServiceImpl::keep_tables() {
+  constexpr std::chrono::milliseconds kShortest{100}, kLongest{60'000};
+  const std::chrono::milliseconds idle(config().integer("millrace.table.materialize.idle.ms"));
+  if (idle.count() == 0) return;
+  kept_look_ = pull_threads_.every(std::clamp(idle / 4, kShortest, kLongest), [kept = kept_] { kept->forget_idle(); });
+}
+
 void ServiceImpl::replayed(const StatePtr& state) {
   std::vector<Engine::Start> starts;
   for (const auto& [id, query] : state->queries) starts.push_back({query->plan, query->paused, query->identity});
@@ -198,6 +208,8 @@ std::string ServiceImpl::applied(const std::vector<Command>& commands) {
   std::vector<Engine::Start> starts;
   for (const Command& command : commands) {
     for (const Change& change : command.changes) {
+      if (change.kind == Change::Kind::put_source) kept_->forget(change.source->name);
+      if (change.kind == Change::Kind::drop_source) kept_->forget(change.name);
       if (change.kind == Change::Kind::start_query) {
         const auto same = [&](const Engine::Start& start) { return start.plan->query_id == change.query->id; };
         if (std::ranges::any_of(starts, same)) note(start_queries(starts));

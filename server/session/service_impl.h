@@ -19,6 +19,7 @@
 #include "server/queries/processing_log.h"
 #include "server/queries/topics.h"
 #include "server/session/errors.h"
+#include "server/session/kept_tables.h"
 #include "server/session/pull_cache.h"
 #include "server/session/pull_pages.h"
 #include "server/session/query_limits.h"
@@ -92,8 +93,13 @@ class ServiceImpl final : public Service {
   const std::shared_ptr<SchemaCache>& schemas() const { return schemas_; }
   /// The source with schemas to write by, where it has none yet: registers those of its columns. Throws SqlError.
   SourcePtr writable(const SourcePtr& source);
+  /// The table that this process keeps of a source that no query keeps, once it has what its topic holds now; null: the
+  /// topic is to be read, as that of a stream. Throws SqlError.
+  Result<std::shared_ptr<KeptTable>> keep(const SourcePtr& source, const ServiceState& now,
+                                          const SessionProperties& session);
   /// The rows of a pull query that reads_topic(); they wait for its end. Throws SqlError.
-  Result<std::shared_ptr<TableRows>> read_topic(const BoundPull& bound, const SessionProperties& session);
+  Result<std::shared_ptr<TableRows>> read_topic(const BoundPull& bound, const ServiceState& now,
+                                                const SessionProperties& session);
   /// The rows of any pull query without parameters. Throws SqlError.
   Result<std::shared_ptr<TableRows>> read_rows(const BoundPull& bound, const SessionProperties& session);
   Result<std::shared_ptr<TableRows>> read_finite(const BoundFinite& bound, const SessionProperties& session);
@@ -101,6 +107,7 @@ class ServiceImpl final : public Service {
 
  private:
   void replayed(const StatePtr& state);
+  void keep_tables();
   std::string applied(const std::vector<Command>& commands);
   Status change_engine(const Change& change);
   Status start_queries(std::vector<Engine::Start>& starts);
@@ -181,6 +188,9 @@ class ServiceImpl final : public Service {
   const std::shared_ptr<QueryLimits> limits_;
   PullCache pulls_;
   PullThreads pull_threads_;  // gone before the engine
+  const std::shared_ptr<KeptTables> kept_ = std::make_shared<KeptTables>(
+      std::chrono::milliseconds(options_.config.integer("millrace.table.materialize.idle.ms")));
+  std::shared_ptr<PullThreads::Timer> kept_look_;
   const std::shared_ptr<PullPages> pages_ =
       std::make_shared<PullPages>(std::chrono::milliseconds(options_.config.integer("millrace.pull.snapshot.ttl.ms")),
                                   static_cast<std::size_t>(options_.config.integer("millrace.pull.max.memory.bytes")));

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "exec/runtime/kept_table.h"
 #include "parser/ast/format.h"
 #include "planner/physical/access_path.h"
 #include "server/queries/plan_context.h"
@@ -22,6 +23,7 @@ struct Explained {
   std::shared_ptr<const PhysicalPlan> plan;
   std::vector<std::string> sources;
   std::string sink;
+  std::vector<std::string> kept = {};  // tables that the process keeps for it
 };
 
 /// `at`: the processes where it runs; none: it is a statement that does not.
@@ -111,20 +113,43 @@ SqlError runs_no_query(const ast::Statement& statement) {
   return SqlError(Code::invalid_statement, statement.span, "The provided statement does not run a ksql query");
 }
 
+/// What would keep a table that no query keeps; null: nothing.
+std::shared_ptr<const PhysicalPlan> explain_kept(const SourceDef& source, const StatementContext& context) {
+  if (!can_be_kept(source, context.config)) return nullptr;
+  return plan_kept(
+      source, context.bind(),
+      plan_context(std::string(kKeptTablePrefix) + source.name, true, context.session.effective, context.config));
+}
+
+json::object kept_warning(const std::string& table, const ShowContext& now) {
+  const auto bytes = now.kept_bytes(table);
+  const std::string size = bytes ? fmt::format(" ({:.1f} MB)", static_cast<double>(*bytes) / (1 << 20)) : std::string();
+  return {{"message", fmt::format("{} is materialized for this query{}.", table, size)}};
+}
+
 Explained explain_pull(const ast::Statement& select, const ast::Query& query, const StatementContext& context) {
   const PlanContext planning = plan_context("explained", true, context.session.effective, context.config);
   if (is_finite_form(query, context.bind())) {
     const BoundFinite bound = bind_finite(query, context.bind());
     std::vector<std::string> sources;
     for (const SourceDef* read : bound.sources) sources.push_back(read->name);
-    auto plan = plan_finite_pull(bound, context.state, context.bind(), planning).above;
-    return {kPullQuery, ast::format(select), std::move(plan), std::move(sources), ""};
+    std::vector<std::string> names;
+    const auto kept = [&](const SourcePtr& source) {
+      auto keeper = explain_kept(*source, context);
+      if (keeper) names.push_back(source->name);
+      return keeper;
+    };
+    auto plan = plan_finite_pull(bound, context.state, context.bind(), planning, kept).above;
+    return {kPullQuery, ast::format(select), std::move(plan), std::move(sources), "", std::move(names)};
   }
   const SourceDef* source = context.state.catalog.find(query.from.first.name.text);
   const bool stream = source != nullptr && source->kind == RelationKind::stream;
   const BoundPull bound = stream ? bind_stream_pull(query, context.bind()) : bind_pull(query, context.bind());
   std::shared_ptr<const PhysicalPlan> plan;
-  if (reads_topic(bound, context.state)) {
+  const auto kept = source != nullptr ? explain_kept(*source, context) : nullptr;
+  if (kept) {
+    plan = plan_pull(bound, *kept, planning);
+  } else if (reads_topic(bound, context.state)) {
     plan = plan_topic_pull(bound, context.bind(), planning).above;
   } else if (stream) {
     const BoundQuery passing = bind_passing_pull(query, context.bind());
@@ -132,7 +157,9 @@ Explained explain_pull(const ast::Statement& select, const ast::Query& query, co
   } else {
     plan = plan_table_pull(bound, context.state, planning);
   }
-  return {kPullQuery, ast::format(select), std::move(plan), {bound.source}, ""};
+  Explained explained{kPullQuery, ast::format(select), std::move(plan), {bound.source}, ""};
+  if (kept) explained.kept.push_back(bound.source);
+  return explained;
 }
 
 Explained explain_select(const ast::Statement& select, const ast::Query& query, const StatementContext& context) {
@@ -198,7 +225,9 @@ Planned plan(const ast::Explain& explain, const ast::Statement& statement, const
   return Show{[&statement, explained = explain_statement(*explain.statement, context)](const ShowContext& now) {
     json::object object = entity("queryDescription", statement);
     object["queryDescription"] = query_description("", explained, now.session.overrides, {}, now);
-    object["warnings"] = warnings_json(*explained.plan);
+    json::array warnings = warnings_json(*explained.plan);
+    for (const std::string& table : explained.kept) warnings.push_back(kept_warning(table, now));
+    object["warnings"] = std::move(warnings);
     return object;
   }};
 }

@@ -83,6 +83,8 @@ struct ShowContext {
   std::function<bool(const std::string&)> close_query;            // as Service::close_query
   SchemaRegistry& registry;
   std::function<const OtherProcesses&()> others;  // asked when it is first called
+  /// What a table that this process keeps for pull queries takes; absent: it keeps none of that name.
+  std::function<std::optional<std::size_t>(const std::string&)> kept_bytes;
 };
 
 /// A statement that only reads: gives its entity (http-api.md). Throws SqlError.

@@ -314,24 +314,32 @@ Session::Pull Session::plan_pull(const ast::Query& query) {
 }
 
 Session::Pull Session::plan_pull(const BoundFinite& bound) {
-  const auto find = [this](const std::string& name) -> FiniteSource {
-    const auto keeper = keeper_of(*catalog_.sources.at(name));
+  const auto find = [this](const std::string& name, bool versions) -> FiniteSource {
+    const auto keeper = versions ? nullptr : keeper_of(catalog_.sources.at(name));
     return keeper ? FiniteSource{keeper, nullptr} : FiniteSource{nullptr, bind_source_rows(name, context()).root};
   };
   return {nullptr, {}, plan_finite(bound, find, pull_context())};
 }
 
-std::shared_ptr<const PhysicalPlan> Session::keeper_of(const SourceDef& source) const {
-  if (source.kind != RelationKind::table) return nullptr;
+std::shared_ptr<const PhysicalPlan> Session::plan_kept(const SourceDef& source, const std::string& id) {
+  BoundQuery bound = bind_source_rows(source.name, context());
+  PlanContext own = pull_context();
+  own.physical.query_id = id;
+  return plan_kept_table(std::move(bound.root), bound.options, own);
+}
+
+std::shared_ptr<const PhysicalPlan> Session::keeper_of(const SourcePtr& source) const {
+  if (source->kind != RelationKind::table) return nullptr;
+  if (source->created_by.empty()) return keep_table_ ? keep_table_(source) : nullptr;
   const auto keeper = std::find_if(queries_.begin(), queries_.end(), [&](const PersistentQuery& known) {
-    return known.plan && known.plan->query_id == source.created_by;
+    return known.plan && known.plan->query_id == source->created_by;
   });
   return keeper != queries_.end() ? keeper->plan : nullptr;
 }
 
 Session::Pull Session::plan_pull(const BoundPull& bound) {
   const SourcePtr source = catalog_.sources.at(bound.source);
-  if (const auto keeper = keeper_of(*source)) return {millrace::plan_pull(bound, *keeper, pull_context()), {}, {}};
+  if (const auto keeper = keeper_of(source)) return {millrace::plan_pull(bound, *keeper, pull_context()), {}, {}};
   return {nullptr, plan_topic(bound), {}};
 }
 

@@ -60,6 +60,11 @@ class Session : public TopicLookup {
     FinitePlan finite;    // when it has a plan
   };
   Pull plan_pull(const ast::Query& query);
+  /// Gives the plan that keeps a table that no query keeps, once it has what the topic holds; null: the topic is read.
+  using KeepTable = std::function<std::shared_ptr<const PhysicalPlan>(const SourcePtr&)>;
+  void keep_tables_by(KeepTable keep) { keep_table_ = std::move(keep); }
+  /// What keeps it, under that id.
+  std::shared_ptr<const PhysicalPlan> plan_kept(const SourceDef& source, const std::string& id);
   Pull plan_pull(const BoundPull& bound);
   Pull plan_pull(const BoundFinite& bound);
   TopicPullPlan plan_topic(const BoundPull& bound);
@@ -107,7 +112,8 @@ class Session : public TopicLookup {
   void add_query(BoundQuery bound, const std::string& query_id, bool replace);
   BindContext context();
   PlanContext pull_context() const;
-  std::shared_ptr<const PhysicalPlan> keeper_of(const SourceDef& source) const;
+  std::shared_ptr<const PhysicalPlan> keeper_of(const SourcePtr& source) const;
+  KeepTable keep_table_;
   void keep(const SourceDef& target, std::span<const Value> row, bool removed, std::optional<std::int64_t> time);
   const std::set<std::string> rules_off_;
   const FunctionCatalog& functions_;

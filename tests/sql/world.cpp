@@ -167,13 +167,27 @@ World::World(const Variant& variant)
     options.state_directory = name;
   }
   bed_ = std::make_unique<harness::Bed>(harness::TestLog(make_memory_log()), options);
+  // Without rules topics are read each time, as a server does that is to keep no tables.
+  if (variant.rules_off.empty()) session_.keep_tables_by([this](const SourcePtr& source) { return keep(source); });
 }
 
 World::~World() {
+  kept_.clear();
   bed_.reset();
   wall_clock_ahead_ms -= ahead_ms_;
   std::error_code ignored;
   if (!state_.empty()) std::filesystem::remove_all(state_, ignored);
+}
+
+std::shared_ptr<const PhysicalPlan> World::keep(const SourcePtr& source) {
+  std::shared_ptr<KeptTable>& kept = kept_[source];
+  if (!kept) {
+    const std::string id = fmt::format("{}{} {}", kKeptTablePrefix, source->name, kept_.size());
+    kept = checked(bed_->engine->keep_table(session_.plan_kept(*source, id)));
+  }
+  const Status done = kept->catch_up(kLongestWait);
+  if (!done) throw std::runtime_error(done.error().message);
+  return kept->plan();
 }
 
 void World::restart() {
@@ -187,6 +201,7 @@ void World::restart() {
     sum.rows_out += status->rows_out;
     sum.operators.insert(sum.operators.end(), status->operators.begin(), status->operators.end());
   }
+  kept_.clear();
   variant_.clean ? bed_->restart() : bed_->crash();
 }
 

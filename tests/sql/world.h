@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "exec/runtime/kept_table.h"
 #include "tests/harness/bed.h"
 #include "tests/sql/script.h"
 
@@ -50,13 +51,15 @@ class World {
   /// Whether the statement was UPSERT, UPDATE, DELETE or INSERT ... ONCE.
   bool change_rows(const ast::Statement& statement);
   void restart();
+  std::shared_ptr<const PhysicalPlan> keep(const SourcePtr& source);
   const harness::PersistentQuery* query_into(const std::string& source) const;
 
   const Variant& variant_;
   std::filesystem::path state_;  // a directory of its own; empty: in memory
   harness::Session session_;
   std::unique_ptr<harness::Bed> bed_;
-  std::map<std::string, QueryStatus> before_;  // counters of engines that are gone, by query id
+  std::map<SourcePtr, std::shared_ptr<KeptTable>> kept_;  // tables that no query keeps
+  std::map<std::string, QueryStatus> before_;             // counters of engines that are gone, by query id
   std::minstd_rand random_;
   std::int64_t ahead_ms_ = 0;  // by which it has moved the wall clock on
 };

@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import sys
+import threading
 import time
 import unittest
 
@@ -671,6 +672,69 @@ class SourceTable(unittest.TestCase):
         wait_for(lambda: post("/query-stream", {"sql": "SELECT * FROM src WHERE id = 'a';"}).body.endswith(b'\n["a",2]\n'))
         run("DROP TABLE src;")
         self.assertNotIn(query, [q["id"] for q in run("SHOW QUERIES;")[0]["queries"]])
+
+
+class PlainTable(unittest.TestCase):
+    """No query keeps it, so the process does once somebody asks."""
+
+    def setUp(self):
+        run("CREATE TABLE plain (id INT PRIMARY KEY, v INT) WITH (kafka_topic='plain', value_format='JSON', partitions=3);")
+        run("INSERT INTO plain VALUES (1, 10), (2, 20), (3, 30);")
+
+    def tearDown(self):
+        run("DROP TABLE IF EXISTS plain DELETE TOPIC;")
+
+    def test_it_is_as_its_topic_is(self):
+        self.assertEqual(rows("SELECT * FROM plain ORDER BY id;"), [[1, 10], [2, 20], [3, 30]])
+        for value in range(20):
+            run(f"INSERT INTO plain VALUES (2, {value});")
+            self.assertEqual(rows("SELECT v FROM plain WHERE id = 2;"), [[value]])
+        run("DELETE FROM plain WHERE id = 3; UPDATE plain SET v = v + 1 WHERE id = 1;")
+        self.assertEqual(rows("SELECT a.id, b.v FROM plain a JOIN plain b ON a.id = b.id ORDER BY 1;"), [[1, 11], [2, 19]])
+
+    def test_explain_tells(self):
+        [entity] = run("EXPLAIN SELECT * FROM plain WHERE id = 2;")
+        self.assertIn("PLAIN: a row found by key", entity["queryDescription"]["topology"])
+        self.assertEqual(entity["warnings"], [{"message": "PLAIN is materialized for this query."}])
+        self.assertEqual(rows("SELECT * FROM plain WHERE id = 2;"), [[2, 20]])
+        [entity] = run("EXPLAIN SELECT * FROM plain WHERE id = 2;")
+        self.assertRegex(entity["warnings"][0]["message"], r"^PLAIN is materialized for this query \(\d+\.\d MB\)\.$")
+
+    def test_another_of_the_same_name(self):
+        self.assertEqual(rows("SELECT v FROM plain WHERE id = 2;"), [[20]])
+        run("DROP TABLE plain;")
+        run("CREATE TABLE plain (id INT PRIMARY KEY, v STRING) WITH (kafka_topic='plain', value_format='JSON');")
+        self.assertEqual(rows("SELECT v FROM plain WHERE id = 2;"), [["20"]])
+
+    def test_it_goes_while_it_is_read(self):
+        run("CREATE STREAM many (id INT KEY, v INT) WITH (kafka_topic='plain', value_format='JSON');")
+        for _ in range(20):
+            run("INSERT INTO many VALUES " + ", ".join(f"({i}, {i})" for i in range(1000)) + ";")
+        statuses = []
+        def ask():
+            statuses.append(post("/query-stream", {"sql": "SELECT COUNT(*) AS n FROM plain;"}).status)
+        threads = [threading.Thread(target=ask) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        run("DROP TABLE plain;")
+        for thread in threads:
+            thread.join()
+        self.assertLessEqual(set(statuses), {200, 400, 503})
+        run("DROP STREAM many DELETE TOPIC;")
+        self.assertEqual(request(server.port, "GET", "/healthcheck").status, 200)
+
+    def test_not_kept_longer_than_wanted(self):
+        own = Server(MILLRACE, "--set", "millrace.table.materialize.idle.ms=300")
+        try:
+            own.run("CREATE TABLE p (id INT PRIMARY KEY, v INT) WITH (kafka_topic='p', value_format='JSON', partitions=1);")
+            own.run("INSERT INTO p VALUES (1, 1);")
+            size = lambda: own.run("EXPLAIN SELECT * FROM p;")[0]["warnings"][0]["message"]
+            ask = lambda: request(own.port, "POST", "/query-stream", {"sql": "SELECT v FROM p;"}).body
+            self.assertIn(b"[1]", ask())
+            wait_for(lambda: "MB" not in size())
+            self.assertIn(b"[1]", ask())
+        finally:
+            own.finish()
 
 
 class ZRestart(unittest.TestCase):  # last: the others' server goes away

@@ -439,6 +439,38 @@ TEST(MapStore, ReplaysMoreThanMemoryHoldsPastIt) {
   std::filesystem::remove_all(directory);
 }
 
+TEST(MapStore, WithoutAChangelogGoesToDiskToo) {
+  const std::string directory = std::filesystem::temp_directory_path() / ("millrace_alone_" + std::to_string(getpid()));
+  std::filesystem::remove_all(directory);
+  auto db = StateDb::open({.directory = directory});
+  ASSERT_TRUE(db);
+  StoreSlot slot{.db = db->get(), .prefix = "q|s|0", .changelog = false, .retention_ms = {}, .attach = {}};
+  auto store = MapStore::open(slot, {.layout = rows_layout()});
+  ASSERT_TRUE(store);
+  for (int round = 0; round < 3; ++round) {
+    const std::string value = "v" + std::to_string(round);
+    Entry* entry = (*store)->make(store_key(1, 0, false));
+    (*store)->put_row(*entry, 1, value);
+    Changelog log;
+    ASSERT_TRUE((*store)->begin_commit(log));
+    EXPECT_TRUE(log.records.empty());
+    (*store)->commit_done(0);
+    EXPECT_TRUE((*store)->has_to_write());
+    ASSERT_TRUE((*store)->spill(0));
+    EXPECT_FALSE((*store)->has_to_write());
+    KeyBuffer keys;
+    keys.bytes = store_key(1, 0, false);
+    keys.ends = {static_cast<std::uint32_t>(keys.bytes.size())};
+    Entry* found = nullptr;
+    ASSERT_TRUE((*store)->find(keys, {&found, 1}));
+    ASSERT_NE(found, nullptr);
+    EXPECT_EQ(row_value(found->value()).bytes(), value);
+  }
+  store->reset();
+  db->reset();
+  std::filesystem::remove_all(directory);
+}
+
 TEST(MapStore, StoresShareTheFilesOfASpill) {
   const std::string directory = std::filesystem::temp_directory_path() / ("millrace_share_" + std::to_string(getpid()));
   std::filesystem::remove_all(directory);
