@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """What the same work costs DuckDB, which sees the whole input at once: JSON in, JSON out; and a loop without any engine.
 
-  bench/batch.py [WORKLOAD...] [--binary build/millrace] [--events 1000000] [--runs 1] [--log embedded] [--python PYTHON]
-                 [--bound build/bound]
+  bench/batch.py [WORKLOAD...] [--binary build/millrace] [--events 1000000] [--keys N] [--runs 1] [--log embedded]
+                 [--python PYTHON] [--bound build/bound]
 
 Each workload runs in Millrace on its log (exactly-once, with changelogs) and writes its input and output as JSON lines;
-then DuckDB (`pip install duckdb`, or a PYTHON that has it) reads the same values and writes its result. The floor (of w1
-to w5, where `bound` has been built) is one thread with simdjson and a flat hash map over them in memory. CPU seconds per
-million input rows of each, the medians of --runs alternating runs, and whether both have as many result rows.
+then DuckDB (`pip install duckdb`, or a PYTHON that has it) reads the same values and writes its result. The floor (of
+w1 to w5, keyed and wide, where `bound` has been built) is one thread with simdjson and a flat hash map over them in
+memory. CPU seconds per million input rows of each, the medians of --runs alternating runs, and whether both have as
+many result rows.
 """
 
 import argparse
@@ -33,12 +34,15 @@ WORKLOADS = {
     "w4": ("SELECT bidder, count(*) AS n, max(price) AS top FROM bids GROUP BY ALL", {"bids": (BID, "bids")}),
     "w5": ("SELECT b.auction, b.bidder, b.price, a.category FROM bids b JOIN auctions a ON b.auction = a.id",
            {"bids": (BID, "bids"), "auctions": (AUCTION, "auctions")}),
+    "keyed": ("SELECT auction, count(*) AS n, max(price) AS top FROM bids GROUP BY ALL", {"bids": (BID, "bids")}),
+    "wide": ("SELECT c32 FROM wide WHERE c66 < 10000000", {"wide": ({"c32": "BIGINT", "c66": "BIGINT"}, "wide")}),
     "q3": ("SELECT p.name, p.city, p.state, a.id FROM auctions a JOIN people p ON a.seller = p.id WHERE a.category = 10 "
            "AND p.state IN ('OR', 'ID', 'CA')", {"auctions": (ITEM, "auction"), "people": (PERSON, "person")}),
     "q18": ("SELECT bidder, auction, last(price) AS price, last(channel) AS channel, last(url) AS url, last(dateTime) AS "
             "dateTime, last(extra) AS extra FROM bids GROUP BY bidder, auction", {"bids": (BID, "bid")}),
 }
-FLOORS = ("w1", "w2", "w3", "w4", "w5")
+FLOORS = ("w1", "w2", "w3", "w4", "w5", "keyed", "wide")
+BY_ROWS = ("w1", "w2", "w5", "wide")  # every row of the output is one of the result
 MEASURED = """
 import json, resource, sys, duckdb
 sql, out = sys.argv[1:]
@@ -54,6 +58,8 @@ print(json.dumps({"seconds": after.ru_utime + after.ru_stime - before.ru_utime -
 def millrace(options, workload, directory):
     result = os.path.join(directory, "result.json")
     command = [options.binary, "bench", workload, "--" + options.log, "--events", str(options.events), "--json", result]
+    if options.keys:
+        command += ["--keys", str(options.keys)]
     dumped = any(name.endswith(".values") for name in os.listdir(directory))
     if not dumped:
         command += ["--dump", directory]
@@ -109,6 +115,7 @@ def main():
     parser.add_argument("workloads", nargs="*", help=", ".join(WORKLOADS))
     parser.add_argument("--binary", default=HERE + "/../build/millrace")
     parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--keys", type=int, help="distinct auctions of w1 to w5 and keyed")
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--log", choices=["memory", "embedded"], default="embedded")
     parser.add_argument("--python", default=sys.executable)
@@ -125,10 +132,10 @@ def main():
                 ours.append(millrace(options, workload, directory))
                 theirs.append(duckdb(options, workload, directory))
                 floors.append(floor(options, workload, directory))
-            rows = ours[0]["rows_out"] if workload in ("w1", "w2", "w5") else sum(KEYS[directory].values())
+            rows = ours[0]["rows_out"] if workload in BY_ROWS else sum(KEYS[directory].values())
             if rows != theirs[0]["rows"]:
                 raise SystemExit("%s: Millrace has %d result rows, DuckDB %d" % (workload, rows, theirs[0]["rows"]))
-            if floors[0] and workload in ("w1", "w2", "w5") and floors[0]["rows_out"] != rows:
+            if floors[0] and workload in BY_ROWS and floors[0]["rows_out"] != rows:
                 raise SystemExit("%s: Millrace has %d result rows, the floor %d" % (workload, rows, floors[0]["rows_out"]))
             cost = statistics.median(run["cpu_seconds_per_million"] for run in ours)
             other = statistics.median(run["seconds"] for run in theirs) * 1e6 / ours[0]["events"]

@@ -68,7 +68,9 @@ bool run_floor(const std::string& name, const std::string& values, const std::st
   if (name == "w1") return run(name, Project(), lines), true;
   if (name == "w2") return run(name, Filter(), lines), true;
   if (name == "w3") return run(name, Aggregate(), lines), true;
-  if (name == "w4") return run(name, Totals(), lines), true;
+  if (name == "w4") return run(name, Totals<&Bid::bidder>(), lines), true;
+  if (name == "keyed") return run(name, Totals<&Bid::auction>(), lines), true;
+  if (name == "wide") return run(name, Wide(), lines), true;
   if (name != "w5") return false;
   Join join;
   for (const std::string_view row : Lines(table).lines) join.add(row);

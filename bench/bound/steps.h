@@ -154,24 +154,25 @@ class Aggregate {
   Clock::time_point emitted_ = Clock::now();
 };
 
-/// By bidder, without windows.
+/// By `Key`, without windows.
+template <std::int64_t Bid::*Key>
 class Totals {
  public:
   template <class Output>
   void take(const Record& record, Output& output) {
     const Bid bid = decode_(record.value);
-    Total& total = totals_[bid.bidder];
+    Total& total = totals_[bid.*Key];
     ++total.count;
     total.max = std::max(total.max, bid.price);
-    if (!std::exchange(total.changed, true)) changed_.push_back(bid.bidder);
+    if (!std::exchange(total.changed, true)) changed_.push_back(bid.*Key);
     if (++taken_ % 4096 == 0 && Clock::now() - emitted_ > kEvery) finish(output);
   }
   template <class Output>
   void finish(Output& output) {
-    for (const std::int64_t bidder : changed_) {
-      Total& total = totals_[bidder];
+    for (const std::int64_t id : changed_) {
+      Total& total = totals_[id];
       Text key, row;
-      key.number(bidder);
+      key.number(id);
       row.add("{\"N\":").number(total.count).add(",\"MAX\":").number(total.max).add("}");
       output.put(0, key.view(), row.view());
       total.changed = false;
@@ -191,6 +192,29 @@ class Totals {
   std::vector<std::int64_t> changed_;
   std::int64_t taken_ = 0;
   Clock::time_point emitted_ = Clock::now();
+};
+
+/// Two of 100 columns.
+class Wide : public Read {
+ public:
+  template <class Output>
+  void take(const Record& record, Output& output) {
+    if (padded_.size() < record.value.size() + simdjson::SIMDJSON_PADDING)
+      padded_.resize(record.value.size() + simdjson::SIMDJSON_PADDING);
+    std::memcpy(padded_.data(), record.value.data(), record.value.size());
+    auto document = parser_.iterate(padded_.data(), record.value.size(), padded_.size());
+    auto object = document.get_object();
+    const std::int64_t shown = object["c32"].get_int64();
+    const std::int64_t compared = object["c66"].get_int64();
+    if (compared >= 10'000'000) return;
+    Text row;
+    row.add("{\"C32\":").number(shown).add("}");
+    output.put(record.partition, record.key, row.view());
+  }
+
+ private:
+  simdjson::ondemand::parser parser_;
+  std::vector<char> padded_ = std::vector<char>(1 << 16);
 };
 
 class Join : public Read {

@@ -213,6 +213,8 @@ struct LogTraits {
   bool membership = false;
   /// State is restored from a changelog by this process only: what durable state has taken in may be truncated.
   bool changelog_is_redo_only = false;
+  /// Nobody but this process has work with its commits.
+  bool commits_are_own = false;
   /// It can know other clusters and their topics, when it is told of them (Log::clusters).
   bool other_clusters = false;
 };

@@ -18,6 +18,7 @@ constexpr std::chrono::hours kTopicsKept{1};
 constexpr std::chrono::minutes kTidyGap{1};
 // At most one part in so many of a worker's time goes into what commits begin with: usually, beside those who catch up.
 constexpr int kShare = 20, kShareBeside = 4;
+constexpr int kShareAlone = 10;  // where nobody else pays for commits
 
 }  // namespace
 
@@ -59,13 +60,14 @@ Committer::Due Committer::due(const Activity& now) const {
   return now.beside ? Due::front : Due::all;
 }
 
-// From the beginning of one commit to that of the next, when input runs dry. Where commits are dear (on a broker, which
-// pays for each as well, and for each partition that it writes to), they pause for as long as they last; the longer,
-// the more tasks share one. Beside those who catch up, of whom a commit may take some in, they hardly pause.
+// From the beginning of one commit to that of the next, when input runs dry. Where a broker pays for each as well, and
+// for each partition that it writes to, they pause for as long as they last; the longer, the more tasks share one.
+// Beside those who catch up, of whom a commit may take some in, they hardly pause.
 Clock::duration Committer::gap(bool beside) const {
   const Clock::duration least = setup_.gap;
   if (least == Clock::duration{}) return least;
   const Clock::duration longest = beside ? kLongestGapBeside : kLongestGap + static_cast<int>(took_of_) * kGapOfTask;
+  if (setup_.nobody_else_pays) return std::min((beside ? kShareBeside : kShareAlone) * began_for_, longest);
   const Clock::duration wanted = std::max(2 * took_, (beside ? kShareBeside : kShare) * began_for_);
   return std::max(least, std::min(wanted, longest));
 }

@@ -23,6 +23,7 @@ class Committer {
     std::string name;                  // transactional id
     std::chrono::milliseconds interval{2000};
     std::chrono::milliseconds gap{1};
+    bool nobody_else_pays = false;  // LogTraits::commits_are_own
     std::size_t state_memory_bytes = 0;
     bool at_once = false;  // transient queries: whenever there is something, whatever becomes of one of them
   };

@@ -69,6 +69,7 @@ Status Worker::open() {
   commits.name = setup_.name;
   commits.interval = setup_.commit_interval;
   commits.gap = setup_.commit_gap;
+  commits.nobody_else_pays = setup_.log->traits().commits_are_own;
   commits.state_memory_bytes = setup_.state_memory_bytes;
   commits.at_once = setup_.exchange != nullptr;
   committer_ = std::make_unique<Committer>(std::move(commits), environment_, [this] { feeds_->wake(); });

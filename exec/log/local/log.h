@@ -75,7 +75,7 @@ class LocalLog final : public Log {
   static Result<std::unique_ptr<LocalLog>> open(std::unique_ptr<LocalStorage> storage, Options options);
   ~LocalLog() override;
 
-  LogTraits traits() const override { return {.changelog_is_redo_only = true}; }
+  LogTraits traits() const override { return {.changelog_is_redo_only = true, .commits_are_own = true}; }
   Status create_topic(const std::string& name, const TopicConfig& config) override;
   Result<std::vector<TopicDescription>> list_topics() override;
   Result<std::optional<TopicDescription>> describe_topic(const std::string& name) override;
