@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <set>
 
 #include "exec/runtime/topic_counts.h"
 #include "parser/error/ensure.h"
@@ -17,6 +18,10 @@ void collect_sources(const PlanNode& node, std::vector<const PlanNode*>& out) {
   for (const NodePtr& input : inputs_of(node)) collect_sources(*input, out);
 }
 
+bool reads(const SubtopologyLayout& sub, std::string_view topic) {
+  return std::ranges::find(sub.inputs, topic, &LayoutInput::topic) != sub.inputs.end();
+}
+
 class Planner {
  public:
   Planner(TopicSizes& sizes, const PhysicalPlan& plan, QueryLayout& layout)
@@ -28,6 +33,7 @@ class Planner {
   Status run() {
     for (const Subtopology& sub : plan_.subtopologies)
       if (auto done = place(sub); !done) return done;
+    for (const InternalTopic& topic : plan_.topics) put_together(topic.name);
     for (std::size_t i = 0; i < plan_.topics.size(); ++i)
       if (plan_.topics[i].changelog) layout_.topic_partitions[i] = tasks_of(plan_.topics[i].subtopology);
     return {};
@@ -59,6 +65,16 @@ class Planner {
     if (!placed.inputs.empty()) placed.hash = stable_hash(placed.inputs.front().topic);
     layout_.subtopologies.push_back(std::move(placed));
     return {};
+  }
+
+  /// Those who read one topic of the query run in the same slots, so that who has one knows what all have read.
+  void put_together(const std::string& topic) {
+    std::set<std::uint64_t> hashes;
+    for (const SubtopologyLayout& sub : layout_.subtopologies)
+      if (reads(sub, topic)) hashes.insert(sub.hash);
+    if (hashes.size() < 2) return;
+    for (SubtopologyLayout& sub : layout_.subtopologies)
+      if (hashes.contains(sub.hash)) sub.hash = *hashes.begin();
   }
 
   Status count_external(SubtopologyLayout& placed) {
@@ -167,6 +183,23 @@ SlotId QueryLayout::slot_of(std::size_t subtopology, int partition) const {
   const auto stride = static_cast<std::uint64_t>(slots * 3 / 5) | 1U;
   const std::uint64_t at = subtopologies[subtopology].hash + static_cast<std::uint64_t>(partition) * stride;
   return SlotId{static_cast<std::int32_t>(at % static_cast<std::uint64_t>(slots))};
+}
+
+int QueryLayout::readers_of(std::string_view topic) const {
+  return static_cast<int>(
+      std::ranges::count_if(subtopologies, [&](const SubtopologyLayout& sub) { return reads(sub, topic); }));
+}
+
+std::optional<std::int64_t> QueryLayout::read_by_all(
+    std::string_view topic, std::span<const std::pair<std::size_t, std::int64_t>> positions) const {
+  std::optional<std::int64_t> least;
+  int readers = 0;
+  for (const auto& [subtopology, position] : positions) {
+    if (!reads(subtopologies[subtopology], topic)) continue;
+    least = std::min(least.value_or(position), position);
+    ++readers;
+  }
+  return readers == readers_of(topic) ? least : std::nullopt;
 }
 
 Status TopicSizes::look_up(std::span<const PhysicalPlan* const> plans) {

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "exec/data/result.h"
@@ -26,7 +28,7 @@ struct LayoutInput {
 struct SubtopologyLayout {
   int tasks = 0;
   std::vector<LayoutInput> inputs;  // in declared order, left to right
-  std::uint64_t hash = 0;           // of the first input's name
+  std::uint64_t hash = 0;           // of the first input's name, or of that of one that reads the same topic
   /// What every task reads whole, from the start: no part of its progress, and it decides nothing about partitions.
   std::vector<LayoutInput> broadcasts = {};
 };
@@ -38,6 +40,12 @@ struct QueryLayout {
   int slots = 0;
 
   SlotId slot_of(std::size_t subtopology, int partition) const;
+  /// How many subtopologies read a topic of the query.
+  int readers_of(std::string_view topic) const;
+  /// Up to where all of them have read it. `positions`: of tasks of one partition, by subtopology; of those that do not
+  /// read the topic they mean nothing. Absent: some that do are not among them.
+  std::optional<std::int64_t> read_by_all(std::string_view topic,
+                                          std::span<const std::pair<std::size_t, std::int64_t>> positions) const;
   /// Calls `visit` with every input that is not the query's own topic.
   template <class Visit>
   void each_source(const Visit& visit) const {

@@ -237,7 +237,7 @@ void Worker::work_round(bool& worked) {
   if (!full_) worked = answer_asked() || worked;
 }
 
-// While rows come in front, those behind have a third of the time at most: what answers clients wants to run as well.
+// While rows come in front, those behind have a seventh of the time at most: what answers clients wants to run as well.
 std::chrono::milliseconds Worker::wait_of_those_behind() const {
   const auto now = Clock::now();
   if (now >= behind_again_ || now - arrived_in_front_ >= kLive) return std::chrono::milliseconds{0};

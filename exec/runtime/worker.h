@@ -210,6 +210,7 @@ class Worker {
   bool settle(std::chrono::milliseconds wait);
   void commit_all(std::chrono::milliseconds wait);
   void committed(const std::vector<Task*>& tasks);
+  std::optional<std::int64_t> read_by_all(const Task& task, const TopicPartition& partition) const;
   void commit_failed(const Error& error, const std::vector<Task*>& to_blame);
   bool roll_back();
   void back_off(const Error& error);

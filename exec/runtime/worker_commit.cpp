@@ -66,12 +66,12 @@ void Worker::committed(const std::vector<Task*>& tasks) {
   for (Task* task : tasks) {
     measure_lag(*task);
     for (const auto& input : task->inputs()) {
-      if (!input->internal()) continue;
-      const std::int64_t read = task->committed().offset_of(input->partition().topic, 0);
+      const auto read = input->internal() ? read_by_all(*task, input->partition()) : std::nullopt;
+      if (!read) continue;
       if (setup_.exchange != nullptr) {
-        static_cast<void>(setup_.exchange->truncate_before(input->partition(), read).has_value());
+        static_cast<void>(setup_.exchange->truncate_before(input->partition(), *read).has_value());
       } else if (setup_.host != nullptr) {
-        setup_.host->read_up_to(input->partition(), read);
+        setup_.host->read_up_to(input->partition(), *read);
       }
     }
     if (setup_.truncate_changelogs || setup_.host == nullptr) continue;
@@ -81,6 +81,18 @@ void Worker::committed(const std::vector<Task*>& tasks) {
       setup_.host->read_up_to({entry.changelog, task->place().partition}, entry.changelog_begin);
     }
   }
+}
+
+// Up to where all tasks that read a partition of the query's own have committed; those are of one slot. Absent: one of
+// them is not there.
+std::optional<std::int64_t> Worker::read_by_all(const Task& task, const TopicPartition& partition) const {
+  const QueryLayout& layout = task.run().layout;
+  if (layout.readers_of(partition.topic) == 1) return task.committed().offset_of(partition.topic, 0);
+  std::vector<std::pair<std::size_t, std::int64_t>> positions;
+  for (const auto& other : tasks_)
+    if (other->run_is(task.run()) && other->place().partition == partition.partition)
+      positions.emplace_back(other->place().subtopology, other->committed().offset_of(partition.topic, 0));
+  return layout.read_by_all(partition.topic, positions);
 }
 
 // What the log refuses is the fault of those who wrote it: they are put aside, the others go on at once.

@@ -4,6 +4,9 @@
 
 namespace millrace::inline planner {
 
+/// What the roles of topics begin with that have several readers: the same role stands for the same topic.
+inline constexpr std::string_view kShared = "Shared";
+
 /// Sends rows through an internal topic, partitioned by key. Inserted by a rule, never by the binder. Schema unchanged.
 struct RepartitionNode {
   NodePtr input;
@@ -21,5 +24,10 @@ struct RepartitionNode {
   Relation derive(const Relation& from) const { return from; }
   std::optional<std::size_t> own_first(const Relation&) const { return 0; }
 };
+
+/// The plan has it in several places, each over an equal tree: it is done once, and all read its topic.
+inline bool is_shared(const RepartitionNode& node) {
+  return node.role.starts_with(kShared);
+}
 
 }  // namespace millrace::inline planner

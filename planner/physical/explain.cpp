@@ -5,7 +5,6 @@
 #include "planner/physical/plan.h"
 
 namespace millrace::inline planner {
-
 std::string explain(const PhysicalPlan& plan) {
   std::string out = fmt::format("query {}\n", plan.query_id);
   std::string fired;
@@ -28,9 +27,11 @@ std::string explain(const PhysicalPlan& plan) {
       out += "\n";
     }
   }
-  for (const auto& topic : plan.topics)
-    if (!topic.changelog)
-      out += fmt::format("repartition topic {} read by subtopology {}\n", topic.name, topic.subtopology);
+  for (const auto& topic : plan.topics) {
+    if (topic.changelog) continue;
+    out += fmt::format("repartition topic {} read by {} {}\n", topic.name,
+                       topic.readers.size() > 1 ? "subtopologies" : "subtopology", fmt::join(topic.readers, " and "));
+  }
   if (plan.materialization)
     out += fmt::format("pull queries read {} of subtopology {}\n", plan.materialization->store,
                        plan.materialization->subtopology);

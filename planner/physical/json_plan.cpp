@@ -98,23 +98,33 @@ std::optional<Materialization> read_materialization(const json::value& value, co
   return out;
 }
 
+/// Several readers are a list, which builds that know of one only do not take for one.
 json::value write_topics(const std::vector<InternalTopic>& topics) {
   json::array out;
-  for (const auto& topic : topics)
+  for (const auto& topic : topics) {
+    const json::value readers =
+        topic.readers.size() == 1 ? json::value(topic.readers.front()) : json::value_from(topic.readers);
     out.push_back({{"name", topic.name},
                    {"changelog", topic.changelog},
                    {"partitions", topic.partitions},
-                   {"subtopology", topic.subtopology}});
+                   {"subtopology", topic.changelog ? json::value(topic.subtopology) : readers}});
+  }
   return out;
 }
 
 std::vector<InternalTopic> read_topics(const json::value& value) {
   std::vector<InternalTopic> out;
-  for (const auto& topic : value.as_array())
-    out.push_back({.name = std::string(topic.at("name").as_string()),
-                   .changelog = topic.at("changelog").as_bool(),
-                   .partitions = topic.at("partitions").to_number<int>(),
-                   .subtopology = topic.at("subtopology").to_number<int>()});
+  for (const auto& topic : value.as_array()) {
+    InternalTopic& read = out.emplace_back();
+    read.name = topic.at("name").as_string();
+    read.changelog = topic.at("changelog").as_bool();
+    read.partitions = topic.at("partitions").to_number<int>();
+    const json::value& by = topic.at("subtopology");
+    if (read.changelog)
+      read.subtopology = by.to_number<int>();
+    else
+      read.readers = by.is_array() ? json::value_to<std::vector<int>>(by) : std::vector<int>{by.to_number<int>()};
+  }
   return out;
 }
 

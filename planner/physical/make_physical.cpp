@@ -17,27 +17,33 @@ std::string internal_topic_name(std::string_view prefix, std::string_view step, 
 
 namespace {
 
+/// What those above live by.
+struct Above {
+  bool timed = false;    // the time of what is given to them
+  bool aligned = false;  // stream time, which its rows move unless it is said
+  friend bool operator==(const Above&, const Above&) = default;
+};
+using AboveShared = std::map<std::string, Above>;  // by role, all readers taken together
+
 /// Cuts the tree at its repartitions; writers come out before their readers.
 class Cutter {
  public:
-  Cutter(PhysicalPlan& plan, std::string prefix, const QueryOptions& options)
-      : plan_(plan), prefix_(std::move(prefix)), idle_ms_(options.idle_timeout_ms), align_(options.align_times) {}
+  Cutter(PhysicalPlan& plan, std::string prefix, const QueryOptions& options, AboveShared& shared)
+      : plan_(plan),
+        prefix_(std::move(prefix)),
+        idle_ms_(options.idle_timeout_ms),
+        align_(options.align_times),
+        shared_(shared) {}
 
   void run(const NodePtr& root) { finish(root, {}); }
 
  private:
-  /// What those above live by.
-  struct Above {
-    bool timed = false;    // the time of what is given to them
-    bool aligned = false;  // stream time, which its rows move unless it is said
-  };
-
   int finish(const NodePtr& root, Above above) {
     std::vector<std::size_t> read;  // repartition topics that this subtopology reads
     NodePtr tree = cut(root, read, above);
     const int id = static_cast<int>(plan_.subtopologies.size());
     plan_.subtopologies.push_back(Subtopology{.id = id, .root = std::move(tree), .stores = {}});
-    for (const std::size_t topic : read) plan_.topics[topic].subtopology = id;
+    for (const std::size_t topic : read) plan_.topics[topic].readers.push_back(id);
     return id;
   }
 
@@ -55,6 +61,23 @@ class Cutter {
 
   NodePtr reader(const RepartitionNode& repartition, const PlanNode& node, std::vector<std::size_t>& read,
                  Above above) {
+    if (!is_shared(repartition)) return make_reader(repartition, node, read, above);
+    Above& all = shared_[repartition.role];
+    all.timed = all.timed || above.timed;
+    all.aligned = all.aligned || above.aligned;
+    const auto known = made_.find(repartition.role);
+    if (known == made_.end()) {
+      NodePtr made = make_reader(repartition, node, read, all);
+      made_[repartition.role] = {made, read.back()};
+      return made;
+    }
+    const auto& [source, topic] = known->second;
+    if (std::ranges::find(read, topic) == read.end()) read.push_back(topic);
+    return std::make_shared<const PlanNode>(*source);  // a leaf of its own
+  }
+
+  NodePtr make_reader(const RepartitionNode& repartition, const PlanNode& node, std::vector<std::size_t>& read,
+                      Above above) {
     // What is complete is said of results of windows; their rows say nothing of stream time.
     const bool aligned = above.aligned && !above.timed;
     const FormatInfo row{.name = "ROW"};
@@ -127,7 +150,21 @@ class Cutter {
   const std::int64_t idle_ms_;  // millrace.idle.timeout.ms
   const bool align_;            // millrace.time.alignment
   std::map<std::string, int> roles_;
+  AboveShared& shared_;
+  std::map<std::string, std::pair<NodePtr, std::size_t>> made_;  // what reads a shared topic, and which it is; by role
 };
+
+/// Again, where a later reader of a shared topic lives by more than those before it.
+void cut(PhysicalPlan& plan, const NodePtr& root, const std::string& prefix, const QueryOptions& options) {
+  AboveShared shared;
+  while (true) {
+    const AboveShared known = shared;
+    plan.subtopologies.clear();
+    plan.topics.clear();
+    Cutter(plan, prefix, options, shared).run(root);
+    if (known == shared) return;
+  }
+}
 
 const StorePlan* store_of(const Subtopology& subtopology, const PlanNode* owner) {
   for (const auto& store : subtopology.stores)
@@ -165,7 +202,7 @@ PhysicalPlan make_physical(const NodePtr& root, const QueryOptions& options, con
                     .window = root->window,
                     .fired_rules = {}};
   const NodePtr complete = provide_before_rows(context.transient ? root : make_pullable(root), context.transient);
-  Cutter(plan, prefix, options).run(complete);
+  cut(plan, complete, prefix, options);
   name_steps(plan);
   if (context.replaced != nullptr) keep_forms(plan, *context.replaced);
   declare_stores(plan, context.transient ? std::string() : prefix);

@@ -48,9 +48,10 @@ std::string internal_topic_name(std::string_view prefix, std::string_view step, 
 
 struct InternalTopic {
   std::string name;
-  bool changelog = false;  // compacted; else a repartition topic, deleted behind its reader
-  int partitions = 0;      // 0: as many as the largest source topic of the subtopology that owns or feeds it
-  int subtopology = 0;     // owner (changelog) or reader (repartition)
+  bool changelog = false;         // compacted; else a repartition topic, deleted behind its readers
+  int partitions = 0;             // 0: as many as the largest source topic of the subtopology that owns or feeds it
+  int subtopology = 0;            // owner of a changelog
+  std::vector<int> readers = {};  // of a repartition topic: subtopologies
 };
 
 /// Keeps keys of a table by the values of some columns of its rows.

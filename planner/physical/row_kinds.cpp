@@ -1,6 +1,8 @@
 #include "planner/physical/row_kinds.h"
 
 #include <algorithm>
+#include <map>
+#include <string>
 
 namespace millrace::inline planner {
 namespace {
@@ -19,8 +21,20 @@ class Provider {
  public:
   Provider(bool transient, BeforeByTopic* topics) : transient_(transient), topics_(topics) {}
 
-  NodePtr provide(const NodePtr& node, bool wanted) const {
-    const bool before = wanted && node->kind == RelationKind::table;
+  /// What several read has rows before for all of them as soon as one wants them, which may be the last.
+  NodePtr provide_all(const NodePtr& root) {
+    while (true) {
+      const std::map<std::string, bool> known = shared_;
+      NodePtr made = provide(root, false);
+      if (known == shared_) return made;
+    }
+  }
+
+ private:
+  NodePtr provide(const NodePtr& node, bool wanted) {
+    bool before = wanted && node->kind == RelationKind::table;
+    if (const auto* moved = node->as<RepartitionNode>(); moved && is_shared(*moved))
+      before = shared_[moved->role] = shared_[moved->role] || before;
     if (const auto* source = node->as<SourceNode>()) return provide_source(node, *source, before);
     if (before && node->as<NewestNode>())
       return make_node(MaterializeNode{.input = provide(node, false), .emit_before = true});
@@ -32,7 +46,6 @@ class Provider {
     return make_node(std::move(copy));
   }
 
- private:
   // An internal topic carries rows before, if those who write it give them.
   NodePtr provide_source(const NodePtr& node, const SourceNode& source, bool before) const {
     if (source.internal && topics_ != nullptr) {
@@ -61,12 +74,13 @@ class Provider {
 
   const bool transient_;
   BeforeByTopic* topics_;
+  std::map<std::string, bool> shared_;  // by role
 };
 
 }  // namespace
 
 NodePtr provide_before_rows(const NodePtr& root, bool transient, BeforeByTopic* topics) {
-  return Provider(transient, topics).provide(root, false);
+  return Provider(transient, topics).provide_all(root);
 }
 
 NodePtr make_pullable(const NodePtr& root) {

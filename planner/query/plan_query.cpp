@@ -42,7 +42,12 @@ BoundQuery bind_source_rows(const std::string& source, const BindContext& contex
 
 std::shared_ptr<const PhysicalPlan> plan_query(const NodePtr& root, const QueryOptions& options,
                                                const PlanContext& context) {
-  Rewritten rewritten = rewrite(root, {context.evaluate, options}, context.rules_off);
+  std::set<std::string> rules_off = context.rules_off;
+  // One that takes another's place goes on reading its topics.
+  const PhysicalPlan* replaced = context.physical.replaced;
+  if (replaced != nullptr && std::ranges::find(replaced->fired_rules, "sharing") == replaced->fired_rules.end())
+    rules_off.insert("sharing");
+  Rewritten rewritten = rewrite(root, {context.evaluate, options}, rules_off);
   auto plan = std::make_shared<PhysicalPlan>(make_physical(rewritten.root, options, context.physical));
   plan->fired_rules = std::move(rewritten.fired);
   if (!context.physical.transient) plan->bound = root;

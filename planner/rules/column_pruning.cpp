@@ -131,6 +131,7 @@ Pruned prune(const NodePtr& node, Used used) {
     return left;
   }
   if (const auto* repartition = node->as<RepartitionNode>()) {
+    if (is_shared(*repartition)) used.assign(used.size(), true);  // each reader wants others
     Pruned result = prune(repartition->input, used);
     narrow(used, result);
     result.node = with_inputs(*node, {result.node});

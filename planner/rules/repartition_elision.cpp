@@ -5,7 +5,8 @@ namespace millrace::inline planner {
 namespace {
 
 NodePtr strip(const NodePtr& node) {
-  if (const auto* repartition = node->as<RepartitionNode>()) return strip(repartition->input);
+  if (const auto* repartition = node->as<RepartitionNode>(); repartition && !is_shared(*repartition))
+    return strip(repartition->input);
   return map_inputs(node, strip);
 }
 
@@ -34,7 +35,7 @@ bool lies_right(const RepartitionNode& repartition) {
 
 NodePtr repartition_elision(const NodePtr& node, const RuleContext&) {
   if (const auto* repartition = node->as<RepartitionNode>())
-    return lies_right(*repartition) ? repartition->input : nullptr;
+    return is_shared(*repartition) || !lies_right(*repartition) ? nullptr : repartition->input;
   const bool root = node->as<SinkNode>() || node->as<OutputNode>();
   if (!root || !single_partition(*node)) return nullptr;
   NodePtr stripped = strip(node);

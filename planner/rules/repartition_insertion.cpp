@@ -276,6 +276,17 @@ NodePtr for_foreign_key(const ForeignKeyJoinNode& join) {
   return as_joined(join, settled, sent + row);
 }
 
+/// A topic that the rule `sharing` put there: rows lie in it as they lay before.
+NodePtr for_shared(const RepartitionNode& shared) {
+  if (!shared.key_format.name.empty()) return nullptr;
+  const Partitioning input = partitioning_of(*shared.input);
+  RepartitionNode changed = shared;
+  const bool stays = !input.moved && can_write(input.key_format);
+  changed.key_format = stays ? input.key_format : internal_key_format(input.key_format, shared.input->schema.keys());
+  changed.partitions = input.moved ? 0 : input.partitions;
+  return make_node(std::move(changed));
+}
+
 }  // namespace
 
 NodePtr repartition_insertion(const NodePtr& node, const RuleContext&) {
@@ -291,6 +302,7 @@ NodePtr repartition_insertion(const NodePtr& node, const RuleContext&) {
   if (const auto* join = node->as<StreamStreamJoinNode>()) return for_join(*join);
   if (const auto* join = node->as<TableTableJoinNode>()) return for_join(*join);
   if (const auto* join = node->as<ForeignKeyJoinNode>()) return for_foreign_key(*join);
+  if (const auto* moved = node->as<RepartitionNode>(); moved && is_shared(*moved)) return for_shared(*moved);
   if (const auto* join = node->as<PairJoinNode>()) return in_one_partition(*join, "PairJoin");
   return nullptr;
 }

@@ -8,6 +8,11 @@ namespace millrace::inline planner {
 /// Constant sub-expressions become literals. Those that evaluate to NULL stay: a failure must go on failing.
 NodePtr constant_folding(const NodePtr& node, const RuleContext& context);
 
+/// What a query has several times and keeps state for (a query of WITH that is read twice, say) is computed once:
+/// x ... x => Repartition(x) ... Repartition(x), both of one role, whose rows lie as those of x do. Applies at the
+/// root, before other rules make something else of each x.
+NodePtr sharing(const NodePtr& node, const RuleContext& context);
+
 /// Filter(Project(x)) => Project(Filter(x)); Filter(Rekey(x)) => Rekey(Filter(x)) on streams; conjuncts of a filter
 /// over a stream-table join that read the stream side alone go below the join. Only predicates that cannot fail move,
 /// and never where stream time or the state of a table would come out differently.

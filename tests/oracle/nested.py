@@ -35,15 +35,17 @@ class NestedQueries:
 
     def nested(self):
         makers = [self.project_stream, self.project_stream, self.project_table, self.partition_by,
-                  self.aggregate_stream, self.aggregate_stream, self.aggregate_table, self.union_all]
+                  self.aggregate_stream, self.aggregate_stream, self.aggregate_table, self.union_all, self.join_streams]
         self.held = []
         made = self.random.choice(makers)()
         texts, self.held = self.held, None
         if made is None:
             return None
         self.inner = (made, texts[0])
-        outer = [self.project_stream, self.aggregate_stream, self.partition_by, self.tumbling_or_hopping] \
-            if made.kind == "stream" else [self.project_table, self.aggregate_table, self.aggregate_table]
+        # UNION ALL and joins read it twice.
+        outer = [self.project_stream, self.aggregate_stream, self.partition_by, self.tumbling_or_hopping, self.union_all] \
+            if made.kind == "stream" else [self.project_table, self.aggregate_table, self.aggregate_table, self.join_tables,
+                                           self.join_tables, self.join_foreign_key]
         result = self.random.choice(outer)()
         self.inner = None
         return result
@@ -55,7 +57,7 @@ class NestedQueries:
         return self.same_type(left.values, right.values)
 
     def union_all(self):
-        left, right = (self.random.choice([r for r in self.world.of_kind("stream")]) for _ in range(2))
+        left, right = self.pick("stream"), self.pick("stream")
         pair = self.united_columns(left, right)
         if pair is None:
             return None

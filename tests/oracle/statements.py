@@ -421,7 +421,7 @@ class Builder(MembershipQueries, NestedQueries, OverQueries, PullQueries, TimedQ
 
     def join_tables(self):
         left, right, name = self.pick("table"), self.pick("table"), self.name()
-        if left.name == right.name or len(left.keys) != 1 or len(right.keys) != 1:
+        if (left.name == right.name and self.inner is None) or len(left.keys) != 1 or len(right.keys) != 1:
             return None
         if left.keys[0].type != right.keys[0].type or left.partitions != right.partitions:
             return None
@@ -439,7 +439,7 @@ class Builder(MembershipQueries, NestedQueries, OverQueries, PullQueries, TimedQ
 
     def join_foreign_key(self):
         left, right, name = self.pick("table"), self.pick("table"), self.name()
-        if left.name == right.name or len(left.keys) != 1 or len(right.keys) != 1:
+        if (left.name == right.name and self.inner is None) or len(left.keys) != 1 or len(right.keys) != 1:
             return None
         pair = self.same_type(left.values, right.keys)
         if pair is None:
