@@ -19,7 +19,9 @@ constexpr std::chrono::milliseconds kFirstLook{1}, kLongestLook{50};
 class KeptTableImpl final : public KeptTable {
  public:
   KeptTableImpl(EngineImpl& engine, std::shared_ptr<const PhysicalPlan> plan)
-      : engine_(engine), plan_(std::move(plan)) {
+      : engine_(engine),
+        plan_(std::move(plan)),
+        name_(sources_of(*plan_->subtopologies.front().root).front()->as<SourceNode>()->name) {
     TransientEvents events;
     events.on_rows = [](const Batch&) { return true; };
     events.on_end = [this](const std::optional<Error>& error) {
@@ -54,7 +56,8 @@ class KeptTableImpl final : public KeptTable {
   Status catch_up(std::chrono::milliseconds at_most) override {
     const auto deadline = Clock::now() + at_most;
     auto ends = known_bounds(engine_.log(), topic_);
-    if (!ends) return ends.error();
+    if (!ends)
+      return ends.error().fault == Fault::external ? unavailable_error("{}", ends.error().message) : ends.error();
     for (auto look = kFirstLook;; look = std::min(2 * look, kLongestLook)) {
       if (is_known_to_have(*ends)) return {};
       if (const auto failure = this->failure()) return *failure;
@@ -62,7 +65,8 @@ class KeptTableImpl final : public KeptTable {
         if (Status stepped = engine_.run_until_idle(); !stepped) return stepped;
       if (Status asked = ask(*ends); !asked) return asked;
       if (is_known_to_have(*ends)) return {};
-      if (Clock::now() >= deadline) return unavailable_error("{} %", percent(*ends));
+      if (Clock::now() >= deadline)
+        return unavailable_error("Table {} is being materialized: {} %. Try again.", name_, percent(*ends));
       std::this_thread::sleep_for(look);
     }
   }
@@ -76,10 +80,11 @@ class KeptTableImpl final : public KeptTable {
  private:
   bool is_known_to_have(const KnownBounds& ends) {
     const MutexLock lock(mutex_);
-    return std::ranges::all_of(ends, [&](const auto& one) {
-      const auto had = had_.find(one.first);
-      return had != had_.end() && had->second.end >= one.second.end;
-    });
+    for (const auto& [partition, bounds] : ends) {
+      const auto had = had_.find(partition);
+      if (had == had_.end() || had->second.end < bounds.end) return false;
+    }
+    return true;
   }
 
   std::optional<Error> failure() {
@@ -111,6 +116,7 @@ class KeptTableImpl final : public KeptTable {
 
   EngineImpl& engine_;
   const std::shared_ptr<const PhysicalPlan> plan_;
+  const std::string name_;
   std::shared_ptr<TransientRun> run_;
   std::vector<TopicPartition> topic_;
   Mutex mutex_;

@@ -19,9 +19,9 @@ class KeptTable {
  public:
   virtual ~KeptTable() = default;  // its state goes; waits for what its thread is at, some seconds at most
   virtual const std::shared_ptr<const PhysicalPlan>& plan() const = 0;
-  /// Waits until the table has what its topic had at the call. Fault::unavailable, which tells how far it is: not
-  /// within `at_most`. Any other error: it cannot be kept (its topic is gone, it is too large where there is no disk
-  /// for state), and never will be.
+  /// Waits until the table has what its topic had at the call. Fault::unavailable: not within `at_most`, or the log
+  /// does not answer; it goes on. Any other error: it cannot be kept (its topic is gone, it is too large where there is
+  /// no disk for state), and never will be.
   virtual Status catch_up(std::chrono::milliseconds at_most) = 0;
   /// What its state takes in memory.
   virtual std::size_t memory_bytes() const = 0;

@@ -119,8 +119,10 @@ struct QueryRun {
   /// Why a partition cannot be read at the moment. `at`: the process that has it; empty: none has.
   Error not_ready_partition(int partition, std::string_view at) const {
     const std::string what = fmt::format("partition {} of {}", partition, plan->query_id);
-    if (const auto reason = failed ? last_failure() : std::nullopt)
-      return external_error("{} is not ready: the query has failed: {}", what, reason->message);
+    if (const auto reason = failed ? last_failure() : std::nullopt) {
+      const std::string text = fmt::format("{} is not ready: the query has failed: {}", what, reason->message);
+      return reason->retriable() ? unavailable_error("{}", text) : external_error("{}", text);
+    }
     if (at.empty()) return unavailable_error("{} is on its way to another process: ask again", what);
     return unavailable_error("{} is not ready at {} yet: ask again", what, at);
   }

@@ -388,7 +388,7 @@ void ServiceImpl::insert(const RowInsert& insert) {
   if (!rows) checked(rows.error());
   const RowTurns::Turn turn = insert_turn(*insert.source);
   for (const BoundInsert::Row& row : insert.bound.rows) checked((*rows)->add(row.values, row.time.value_or(now())));
-  checked((*rows)->flush());
+  checked((*rows)->flush(true));
 }
 
 std::size_t ServiceImpl::change_rows(const RowChangeStatement& change, const SessionProperties& session) {
@@ -422,7 +422,7 @@ std::size_t ServiceImpl::change_rows(const RowChangeStatement& change, const Ses
     const std::int64_t time = row.time.value_or(now());
     checked(row.removed ? (*writer)->remove(row.values, time) : (*writer)->add(row.values, time));
   }
-  checked((*writer)->flush());
+  checked((*writer)->flush(true));
   return changes.size();
 }
 

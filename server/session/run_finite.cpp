@@ -18,7 +18,7 @@ Result<std::shared_ptr<TableRows>> ServiceImpl::read_finite(const BoundFinite& b
   std::optional<Error> failed;
   const auto find_kept = [&](const SourcePtr& source) -> std::shared_ptr<const PhysicalPlan> {
     if (failed) return nullptr;
-    auto table = keep(source, *now, session);
+    auto table = keep(source, *now);
     if (!table) failed = table.error();
     if (!table || !*table) return nullptr;
     held_tables.push_back(std::move(*table));

@@ -111,29 +111,28 @@ Service::Started run_topic_pull(const BoundPull& bound, const StatePtr& state, c
   return start_pull(std::move(header), std::move(*rows), sink, service.pull_threads());
 }
 
-Result<std::shared_ptr<KeptTable>> ServiceImpl::keep(const SourcePtr& source, const ServiceState& now,
-                                                     const SessionProperties& session) {
+Result<std::shared_ptr<KeptTable>> ServiceImpl::keep(const SourcePtr& source, const ServiceState& now) {
   if (!can_be_kept(*source, config())) return std::shared_ptr<KeptTable>();
   auto kept = kept_->get(source, [&] {
     LogTopics topics(log());
+    const SessionProperties nobody = session_properties({}, true);  // it is for sessions to come, too
     const std::string id = std::string(kKeptTablePrefix) + next_transient_id(source->name);
     return engine_->keep_table(plan_kept(*source,
-                                         {now.catalog, functions(), topics, session.effective, evaluate_constant},
-                                         plan_context(id, true, session.effective, config())));
+                                         {now.catalog, functions(), topics, nobody.effective, evaluate_constant},
+                                         plan_context(id, true, nobody.effective, config())));
   });
   if (!kept || !*kept) return kept;
-  const auto done =
-      (*kept)->catch_up(std::chrono::milliseconds(config().integer("millrace.pull.materialize.timeout.ms")));
+  const std::chrono::milliseconds wait(config().integer("millrace.pull.materialize.timeout.ms"));
+  const Status done = (*kept)->catch_up(wait);
   if (done) return kept;
-  if (done.error().fault == Fault::unavailable)
-    return unavailable_error("Table {} is being materialized: {}. Try again.", source->name, done.error().message);
+  if (done.error().fault == Fault::unavailable) return done.error();
   kept_->refuse(source);
   return std::shared_ptr<KeptTable>();
 }
 
 Result<std::shared_ptr<TableRows>> ServiceImpl::read_topic(const BoundPull& bound, const ServiceState& now,
                                                            const SessionProperties& session) {
-  auto kept = keep(now.catalog.sources.at(bound.source), now, session);
+  auto kept = keep(now.catalog.sources.at(bound.source), now);
   if (!kept) return kept.error();
   if (*kept) {
     auto plan = plan_pull(bound, *(*kept)->plan(), plan_context("pull", true, session.effective, config()));

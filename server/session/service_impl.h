@@ -95,8 +95,7 @@ class ServiceImpl final : public Service {
   SourcePtr writable(const SourcePtr& source);
   /// The table that this process keeps of a source that no query keeps, once it has what its topic holds now; null: the
   /// topic is to be read, as that of a stream. Throws SqlError.
-  Result<std::shared_ptr<KeptTable>> keep(const SourcePtr& source, const ServiceState& now,
-                                          const SessionProperties& session);
+  Result<std::shared_ptr<KeptTable>> keep(const SourcePtr& source, const ServiceState& now);
   /// The rows of a pull query that reads_topic(); they wait for its end. Throws SqlError.
   Result<std::shared_ptr<TableRows>> read_topic(const BoundPull& bound, const ServiceState& now,
                                                 const SessionProperties& session);

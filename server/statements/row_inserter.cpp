@@ -1,6 +1,11 @@
 #include "server/statements/row_inserter.h"
 
+#include <algorithm>
+#include <chrono>
+#include <thread>
 #include <utility>
+
+#include "exec/log/known_bounds.h"
 
 namespace millrace::inline server {
 namespace {
@@ -54,7 +59,7 @@ Status RowInserter::take(Row row) {
   return write(row);
 }
 
-Status RowInserter::flush() {
+Status RowInserter::flush(bool seen) {
   if (single_) {
     const Row row = *std::exchange(single_, std::nullopt);
     auto appended =
@@ -67,14 +72,33 @@ Status RowInserter::flush() {
   const Writer::CommitState state = writer_->commit_state(std::chrono::minutes(1));
   if (state.outcome == Writer::Outcome::failed) return *state.error;
   writing_ = state.outcome != Writer::Outcome::committed;
+  if (seen && !log_.traits().commits_are_own) wait_until_seen(state.appended);
   return {};
+}
+
+void RowInserter::wait_until_seen(std::span<const Writer::Appended> rows) const {
+  constexpr std::chrono::seconds kLongest{1};
+  constexpr std::chrono::milliseconds kPause{1};
+  std::vector<TopicPartition> partitions;
+  for (const auto& part : rows)
+    if (part.topic == topic_) partitions.push_back({source_->topic, part.partition});
+  const auto deadline = std::chrono::steady_clock::now() + kLongest;
+  while (std::chrono::steady_clock::now() < deadline) {
+    const auto bounds = known_bounds(log_, partitions);
+    if (!bounds) return;
+    const bool all = std::ranges::all_of(rows, [&](const Writer::Appended& part) {
+      return part.topic != topic_ || bounds->at({source_->topic, part.partition}).end >= part.next_offset;
+    });
+    if (all) return;
+    std::this_thread::sleep_for(kPause);
+  }
 }
 
 Status RowInserter::begin() {
   if (writer_) return {};
   auto writer = writers_->take();
   if (!writer) return writer.error();
-  auto topic = (*writer)->topic(source_->topic);
+  auto topic = (*writer)->topic(source_->topic, true);
   if (!topic) return topic.error();
   if (Status known = (*writer)->refresh(*topic); !known) return known;
   topic_ = *topic;

@@ -27,7 +27,9 @@ class RowInserter {
   Status add(std::span<const Value> row, std::int64_t time);
   /// The row of this key goes: a record without a value.
   Status remove(std::span<const Value> key, std::int64_t time);
-  Status flush();
+  /// `seen`: on return whoever reads committed records finds them, as long as the log answers: brokers say that a
+  /// transaction is committed a moment before they show what is in it.
+  Status flush(bool seen = false);
 
  private:
   struct Row {
@@ -38,6 +40,7 @@ class RowInserter {
   Status take(Row row);
   Status write(const Row& row);
   Status begin();
+  void wait_until_seen(std::span<const Writer::Appended> rows) const;
 
   const SourcePtr source_;
   BoxedEncoder keys_, values_;

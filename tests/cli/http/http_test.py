@@ -689,6 +689,10 @@ class PlainTable(unittest.TestCase):
         for value in range(20):
             run(f"INSERT INTO plain VALUES (2, {value});")
             self.assertEqual(rows("SELECT v FROM plain WHERE id = 2;"), [[value]])
+        for value in range(20):  # in one transaction
+            run(f"INSERT INTO plain VALUES (1, {value}), (2, {value}), (3, {value}), (4, {value});")
+            self.assertEqual(rows("SELECT SUM(v) AS v FROM plain;"), [[4 * value]])
+        run("INSERT INTO plain VALUES (1, 10), (2, 19), (3, 30); DELETE FROM plain WHERE id = 4;")
         run("DELETE FROM plain WHERE id = 3; UPDATE plain SET v = v + 1 WHERE id = 1;")
         self.assertEqual(rows("SELECT a.id, b.v FROM plain a JOIN plain b ON a.id = b.id ORDER BY 1;"), [[1, 11], [2, 19]])
 
