@@ -122,7 +122,7 @@ char* write_int64(std::int64_t value, char* to) {
 
 /// Precondition: no zero byte in the text.
 char* write_plain_text(std::string_view text, char* to) {
-  std::memcpy(to, text.data(), text.size());
+  if (!text.empty()) std::memcpy(to, text.data(), text.size());
   to[text.size()] = to[text.size() + 1] = 0;
   return to + text.size() + 2;
 }
@@ -130,7 +130,7 @@ char* write_plain_text(std::string_view text, char* to) {
 bool has_zero(const std::string_view* values, std::span<const std::uint32_t> rows, std::size_t& total) {
   total = 0;
   for (const std::uint32_t row : rows) {
-    if (std::memchr(values[row].data(), 0, values[row].size()) != nullptr) return true;
+    if (!values[row].empty() && std::memchr(values[row].data(), 0, values[row].size()) != nullptr) return true;
     total += values[row].size();
   }
   return false;
