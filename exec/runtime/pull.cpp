@@ -137,7 +137,8 @@ class PullRows final : public TableRows, public std::enable_shared_from_this<Pul
       next.windows = range_of(access.limits, values);
       auto same = std::ranges::find(lookups_, next.key, &Lookup::key);
       if (same == lookups_.end()) {
-        for (; next.partition < places; ++next.partition) lookups_.push_back(next);
+        for (; next.partition + 1 < places; ++next.partition) lookups_.push_back(next);
+        lookups_.push_back(std::move(next));
         continue;
       }
       for (int place = 0; place < places; ++place, ++same) same->windows.include(next.windows);
