@@ -109,7 +109,6 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   void forget_kept(const std::string& id);
   /// Null: there is none.
   StateDb* state() { return state_.get(); }
-  bool keeps_state_on_disk() const { return state_ != nullptr; }
   /// Keeps a run that its client has left until its host has come to letting it go.
   void left_behind(std::shared_ptr<TransientRun> run);
   /// Has it fail when one of its topics gets partitions that it does not read.

@@ -205,7 +205,7 @@ void TransientRun::look_after() {
 }
 
 std::optional<Error> TransientRun::too_large() {
-  if (kind_ == Kind::keeping && engine_.keeps_state_on_disk()) return std::nullopt;
+  if (kind_ == Kind::keeping && engine_.state() != nullptr) return std::nullopt;
   const auto now = Clock::now();
   if (run_->rows_in == looked_at_ || now - last_memory_look_ < kMemoryLook) return std::nullopt;
   looked_at_ = run_->rows_in;

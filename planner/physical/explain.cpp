@@ -5,6 +5,7 @@
 #include "planner/physical/plan.h"
 
 namespace millrace::inline planner {
+
 std::string explain(const PhysicalPlan& plan) {
   std::string out = fmt::format("query {}\n", plan.query_id);
   std::string fired;

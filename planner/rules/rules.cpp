@@ -25,9 +25,12 @@ bool same_result(const PlanNode& a, const PlanNode& b) {
 
 const std::vector<Rule>& rules() {
   static const std::vector<Rule> kRules = {
-      {"constant_folding", constant_folding},       {"sharing", sharing},
-      {"predicate_pushdown", predicate_pushdown},   {"repartition_insertion", repartition_insertion, false},
-      {"repartition_elision", repartition_elision}, {"column_pruning", column_pruning},
+      {"constant_folding", constant_folding},
+      {"sharing", sharing},  // before others make something else of what is equal
+      {"predicate_pushdown", predicate_pushdown},
+      {"repartition_insertion", repartition_insertion, false},
+      {"repartition_elision", repartition_elision},
+      {"column_pruning", column_pruning},
       {"aggregate_combining", aggregate_combining},
   };
   return kRules;

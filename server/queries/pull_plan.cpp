@@ -15,6 +15,12 @@ namespace {
                              source.name, kPullDocs));
 }
 
+/// A table over a topic, whose rows nothing but that topic has. One of a query that keeps nothing is none, nor is a
+/// source table that is not kept.
+bool is_plain_table(const SourceDef& source) {
+  return source.kind == RelationKind::table && source.created_by.empty() && !source.from_query && !source.read_only;
+}
+
 }  // namespace
 
 const QueryInfo* keeper_of(const SourceDef& source, const ServiceState& state) {
@@ -24,9 +30,7 @@ const QueryInfo* keeper_of(const SourceDef& source, const ServiceState& state) {
 
 bool reads_topic(const BoundPull& bound, const ServiceState& state) {
   const SourceDef& source = *state.catalog.find(bound.source);
-  if (source.kind == RelationKind::stream) return !bound.row_wise();
-  // A table of a query that keeps nothing, or source tables that are not kept, are refused as before.
-  return source.created_by.empty() && !source.from_query && !source.read_only;
+  return source.kind == RelationKind::stream ? !bound.row_wise() : is_plain_table(source);
 }
 
 TopicPullPlan plan_topic_pull(const BoundPull& bound, const BindContext& context, const PlanContext& planning) {
@@ -34,8 +38,8 @@ TopicPullPlan plan_topic_pull(const BoundPull& bound, const BindContext& context
 }
 
 bool can_be_kept(const SourceDef& source, const Config& config) {
-  return source.kind == RelationKind::table && source.created_by.empty() && !source.from_query && !source.read_only &&
-         cluster_of(source.topic).empty() && config.integer("millrace.table.materialize.idle.ms") > 0;
+  return is_plain_table(source) && cluster_of(source.topic).empty() &&
+         config.integer("millrace.table.materialize.idle.ms") > 0;
 }
 
 std::shared_ptr<const PhysicalPlan> plan_kept(const SourceDef& source, const BindContext& context,

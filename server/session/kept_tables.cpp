@@ -51,12 +51,12 @@ void KeptTables::refuse(const SourcePtr& source) {
   if (!cleared_) before = std::exchange(kept_[source->name], {source, nullptr, Clock::now()});
 }
 
-void KeptTables::forget(const std::function<bool(const std::string& name, Kept&)>& which) {
+void KeptTables::forget(const std::function<bool(Kept&)>& which) {
   const MutexLock changing(changing_);
   std::vector<Kept> gone;
   const MutexLock lock(mutex_);
   for (auto it = kept_.begin(); it != kept_.end();) {
-    if (!which(it->first, it->second)) {
+    if (!which(it->second)) {
       ++it;
       continue;
     }
@@ -67,18 +67,19 @@ void KeptTables::forget(const std::function<bool(const std::string& name, Kept&)
 
 void KeptTables::forget_idle() {
   const auto now = Clock::now();
-  forget([&](const std::string&, Kept& kept) {
+  forget([&](Kept& kept) {
     if (kept.table.use_count() > 1) kept.asked = now;  // a query reads it
     return now - kept.asked >= idle_ || kept.table == nullptr;
   });
 }
 
 void KeptTables::forget(const std::string& name) {
-  {
-    const MutexLock lock(mutex_);
-    if (!kept_.contains(name)) return;
-  }
-  forget([&](const std::string& other, Kept&) { return other == name; });
+  Kept gone;
+  const MutexLock lock(mutex_);
+  const auto found = kept_.find(name);
+  if (found == kept_.end()) return;
+  gone = std::move(found->second);
+  kept_.erase(found);
 }
 
 void KeptTables::clear() {
@@ -86,7 +87,7 @@ void KeptTables::clear() {
     const MutexLock lock(mutex_);
     cleared_ = true;
   }
-  forget([](const std::string&, Kept&) { return true; });
+  forget([](Kept&) { return true; });
 }
 
 std::shared_ptr<TableRows> held(std::shared_ptr<TableRows> rows, std::vector<std::shared_ptr<KeptTable>> tables) {

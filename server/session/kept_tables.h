@@ -31,7 +31,7 @@ class KeptTables {
   void refuse(const SourcePtr& source);
   /// Lets go of those nobody has asked for, and tries again what was refused.
   void forget_idle();
-  /// The source of that name is another one now, or none.
+  /// The source of that name is another one now, or none. Waits for nobody who begins to keep one.
   void forget(const std::string& name);
   /// Nothing is kept from now on.
   void clear();
@@ -43,7 +43,7 @@ class KeptTables {
     std::shared_ptr<KeptTable> table;  // null: it cannot be kept
     Clock::time_point asked;
   };
-  void forget(const std::function<bool(const std::string& name, Kept&)>& which);
+  void forget(const std::function<bool(Kept&)>& which);
 
   const std::chrono::milliseconds idle_;
   Mutex changing_;                                       // held while one begins or ends, which may take seconds
