@@ -4,6 +4,7 @@
 #include <limits>
 #include <numeric>
 
+#include "exec/data/equal.h"
 #include "exec/formats/format.h"
 #include "exec/runtime/layout.h"
 #include "exec/runtime/task.h"
@@ -135,14 +136,14 @@ Result<std::unique_ptr<TableReader>> TableReader::make(std::shared_ptr<const Phy
 }
 
 Result<int> TableReader::partition_of(std::span<const Value> key, int partitions) const {
-  if (partitions == 1) return 0;  // nothing was moved there, so the source's key may be another one
+  if (partitions == 1) return 0;   // nothing was moved there, so the source's key may be another one
+  if (placing_.empty()) return 0;  // all rows are in one
   std::vector<Value> placing;
-  if (placing_.size() != key.size()) {
-    if (placing_.empty()) return 0;  // all rows are in one
-    for (const std::size_t at : placing_) placing.push_back(key[at]);
-    key = placing;
+  for (const std::size_t at : placing_) {
+    const double* number = key[at].get_if<double>();
+    placing.push_back(number != nullptr ? Value(plain_double(*number)) : key[at]);
   }
-  auto bytes = encode_row(key_format_, placing_columns_, {key.begin(), key.end()}, true);
+  auto bytes = encode_row(key_format_, placing_columns_, placing, true);
   if (!bytes) return bytes.error();
   return *bytes ? partition_for(**bytes, partitions) : 0;
 }

@@ -4,6 +4,8 @@
 #include <bit>
 #include <cstring>
 
+#include "exec/data/equal.h"
+
 namespace millrace::inline exec {
 namespace {
 
@@ -30,7 +32,7 @@ void append_int128(Int128 value, std::string& out) {
   append_big_endian(static_cast<std::uint64_t>(value), out);
 }
 void append_double(double value, std::string& out) {
-  auto bits = std::bit_cast<std::uint64_t>(value);
+  auto bits = std::bit_cast<std::uint64_t>(plain_double(value));
   bits = (bits >> 63) != 0 ? ~bits : bits | std::uint64_t{1} << 63;
   append_big_endian(bits, out);
 }

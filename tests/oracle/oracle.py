@@ -93,7 +93,7 @@ def make_script(seed):
         lines += ["statement ok", statement]
     for _ in range(PULLS_PER_FILE):
         query, rows = builder.pull()
-        lines += ["query", query + ";"] + [json_text(list(row)) for row in rows]
+        lines += ["query zeros alike", query + ";"] + [json_text(list(row)) for row in rows]
     database.close()
     return "\n".join(lines) + "\n"
 

@@ -94,8 +94,8 @@ class Reader {
       return MetricStep{upper_case(parts[1]), parts[2], std::stoull(parts[3])};
     if (parts[0] == "fails" && parts.size() >= 3)
       return FailsStep{upper_case(parts[1]), trim(line.substr(line.find(parts[1]) + parts[1].size()))};
-    if (parts[0] == "query" && parts.size() == 1) {
-      QueryStep step{sql(), {}, {}};
+    if (line == "query" || line == "query zeros alike") {
+      QueryStep step{sql(), {}, {}, line != "query"};
       if (at_ < lines_.size() && lines_[at_].starts_with("error ")) step.failure = trim(lines_[at_++].substr(6));
       step.rows = result_rows();
       return step;

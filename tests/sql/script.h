@@ -32,6 +32,7 @@
 ///     EMIT); its rows, in any order unless it has ORDER BY
 ///     SELECT ... EMIT CHANGES;
 ///     ["a", 1]                               JSON; `tombstone ["a", null]` where a row is withdrawn
+///     query zeros alike                      the same; -0.0 is as good as 0.0
 ///     error some text                        instead of rows: it fails while it runs, and says so
 ///     clock at 1893456001000                 the wall clock is put to that time
 ///     pull counts                            all rows that the table's query keeps, in any order
@@ -76,6 +77,7 @@ struct QueryStep {
   std::string text;
   std::string failure;  // part of why it must fail while it runs; empty: it must not
   std::vector<std::string> rows;
+  bool zeros_alike = false;
 };
 struct PullStep {
   std::string source;
