@@ -309,7 +309,7 @@ template <bool Latest>
 std::vector<FunctionVariant> variants() {
   constexpr AggregateTraits kTraits{.structured = true};
   const std::string count = Latest ? "literal INT latestN >= 1" : "literal INT earliestN >= 1";
-  return {aggregate("T value -> T", kTraits, make_single<Latest>),
+  return {aggregate("T value -> T", {.structured = true, .last_wins = Latest}, make_single<Latest>),
           aggregate("T value, literal BOOLEAN ignore_nulls -> T", kTraits, make_single<Latest>),
           aggregate("T value, " + count + " -> ARRAY<T>", kTraits, heap_aggregate<OffsetListOps<Latest>>()),
           aggregate("T value, " + count + ", literal BOOLEAN ignore_nulls -> ARRAY<T>", kTraits,

@@ -214,6 +214,7 @@ FunctionVariant aggregate(std::string_view signature, AggregateTraits traits, Ag
   variant.undo = traits.undo;
   variant.structured = traits.structured;
   variant.combines = traits.combines;
+  variant.last_wins = traits.last_wins;
   variant.implementation = std::make_shared<AggregateImplementation>(std::move(make));
   return variant;
 }

@@ -58,6 +58,7 @@ struct AggregateTraits {
   bool undo = false;
   bool structured = false;
   bool combines = false;  // merging is exact: no order of rows and no cut between them shows in the result
+  bool last_wins = false;
 };
 FunctionVariant aggregate(std::string_view signature, AggregateTraits traits, AggregateMaker make);
 

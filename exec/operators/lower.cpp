@@ -228,6 +228,7 @@ class Builder {
                                [&](const FlatMapNode& n) { return make_flat_map(n, lower); },
                                [&](const RekeyNode& n) { return make_rekey(n, lower); },
                                [&](const CombineNode& n) { return make_combine(n, lower); },
+                               [&](const ThinNode& n) { return make_thin(n, lower); },
                                [&](const AggregateNode& n) {
                                  const bool session = n.window && n.window->type == WindowType::session;
                                  return session ? make_session_aggregate(n, lower) : make_aggregate_operator(n, lower);

@@ -60,6 +60,7 @@ MadeOperator make_time_sort(const TimeSortNode& node, const LowerContext& lower)
 MadeOperator make_close_windows(const CloseWindowsNode& node, const LowerContext& lower);
 MadeOperator make_late(const LateNode& node, const LowerContext& lower);
 MadeOperator make_versions(const VersionsNode& node, const LowerContext& lower);
+MadeOperator make_thin(const ThinNode& node, const LowerContext& lower);
 MadeOperator make_every(const EveryNode& node, const LowerContext& lower);
 MadeOperator make_window_rows(const WindowRowsNode& node, const LowerContext& lower);
 MadeOperator make_foreign_key_join(const ForeignKeyJoinNode& node, const LowerContext& lower);

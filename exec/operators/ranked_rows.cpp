@@ -16,6 +16,11 @@ void order_as_utf16(std::string& bytes) {
   }
 }
 
+bool read_row(std::string_view& bytes, RankedRow& row) {
+  return codec::get_text(bytes, row.order) && codec::get_text(bytes, row.id) && codec::get(bytes, row.timestamp) &&
+         codec::get_text(bytes, row.row);
+}
+
 }  // namespace
 
 SortBytes::SortBytes(const std::vector<SortKey>& order, const PlanNode& input)
@@ -59,13 +64,14 @@ void write_rows(const RankedRows& rows, std::string& out) {
 
 bool read_rows(std::string_view bytes, RankedRows& rows) {
   rows.clear();
-  while (!bytes.empty()) {
-    RankedRow& row = rows.emplace_back();
-    if (!codec::get_text(bytes, row.order) || !codec::get_text(bytes, row.id) || !codec::get(bytes, row.timestamp) ||
-        !codec::get_text(bytes, row.row))
-      return false;
-  }
+  while (!bytes.empty())
+    if (!read_row(bytes, rows.emplace_back())) return false;
   return true;
+}
+
+std::optional<RankedRow> first_row(std::string_view bytes) {
+  RankedRow row;
+  return read_row(bytes, row) ? std::optional(row) : std::nullopt;
 }
 
 std::size_t place_of(const RankedRows& rows, std::string_view order, std::string_view id) {

@@ -39,6 +39,8 @@ using RankedRows = std::vector<RankedRow>;
 
 /// The rows of a group, first to last, as bytes of a store.
 void write_rows(const RankedRows& rows, std::string& out);
+/// The first of them; nothing: malformed, or there is none.
+std::optional<RankedRow> first_row(std::string_view bytes);
 /// False: malformed.
 bool read_rows(std::string_view bytes, RankedRows& rows);
 

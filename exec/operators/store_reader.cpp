@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "exec/operators/group_values.h"
+#include "exec/operators/ranked_rows.h"
 #include "exec/operators/table_side.h"
 #include "exec/state/key_codec.h"
 
@@ -49,6 +50,7 @@ struct StoreReader::Impl {
   bool wants_keys = true;
   std::optional<GroupLayout> groups;
   std::optional<RowCodec> rows;
+  bool ranked = false;  // a value is the rows of a group, of which the first is the result
 
   Impl(const PlanNode& owner, std::vector<bool> columns)
       : keys(owner), key_columns(owner.schema.keys()), wanted(std::move(columns)) {
@@ -60,6 +62,7 @@ struct StoreReader::Impl {
       groups.emplace(*aggregate);
     } else {
       rows.emplace(owner.schema, &wanted);
+      ranked = owner.as<TopRowsNode>() != nullptr;
     }
   }
 
@@ -102,8 +105,14 @@ struct StoreReader::Impl {
   }
 
   Result<Batch> read_rows(std::span<const std::string_view> key_bytes,
-                          std::span<const std::optional<std::string_view>> bytes,
+                          std::vector<std::optional<std::string_view>> bytes,
                           std::shared_ptr<std::vector<std::int64_t>> timestamps) {
+    for (std::size_t i = 0; ranked && i < bytes.size(); ++i) {
+      const auto first = first_row(*bytes[i]);
+      if (!first) return malformed();
+      bytes[i] = first->row;
+      (*timestamps)[i] = std::max((*timestamps)[i], first->timestamp);
+    }
     Batch out = frame(key_bytes, std::move(timestamps));
     if (std::find(wanted.begin() + static_cast<std::ptrdiff_t>(key_columns.size()), wanted.end(), true) ==
         wanted.end()) {
@@ -131,7 +140,7 @@ struct StoreReader::Impl {
       timestamps->push_back(timestamp);
       bytes.emplace_back(value.substr(sizeof(timestamp)));
     }
-    return read_rows(key_bytes, bytes, std::move(timestamps));
+    return read_rows(key_bytes, std::move(bytes), std::move(timestamps));
   }
 };
 
@@ -160,7 +169,7 @@ Result<Batch> StoreReader::read(std::span<const std::string_view> keys, std::spa
     timestamps->push_back(value_timestamp(value));
     bytes.emplace_back(row_value(value).bytes());
   }
-  return impl_->read_rows(keys, bytes, std::move(timestamps));
+  return impl_->read_rows(keys, std::move(bytes), std::move(timestamps));
 }
 
 }  // namespace millrace::inline exec

@@ -17,8 +17,7 @@ namespace millrace::inline exec {
 /// Turns what a store keeps back into the rows its operator gives: for pull queries. One thread at a time.
 class StoreReader {
  public:
-  /// `owner` declares the store: an AggregateNode or a MaterializeNode, which must outlive the reader. Other nodes are
-  /// a bug.
+  /// `owner`, whose store holds its result, must outlive the reader.
   /// `wanted`, by column of the owner: others may be NULL in what is read; empty: all are wanted.
   explicit StoreReader(const PlanNode& owner, std::vector<bool> wanted = {});
   ~StoreReader();

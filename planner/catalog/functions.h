@@ -58,6 +58,7 @@ struct FunctionVariant {
   bool undo = false;        // aggregates: can be applied to a table
   bool structured = false;  // aggregates: the accumulator holds an array, map or struct
   bool combines = false;    // aggregates: parts of the rows, taken in apart and merged, give exactly what the rows give
+  bool last_wins = false;   // aggregates: gives the last argument that is not NULL, whatever came before
   bool deterministic = true;  // false: RANDOM, UUID, UNIX_TIMESTAMP(): never folded
   std::shared_ptr<const FunctionImplementation> implementation;
 };

@@ -42,6 +42,8 @@ struct AggregateNode {
                                                 .layout = StoreLayout::groups,
                                                 .holds_result = true},
                                       StoreRole{.role = kDistinct, .step = "Aggregate-Distinct"}};
+  /// What is kept for final results is not final yet.
+  bool holds_result() const { return emit != EmitPolicy::final; }
   /// What DISTINCT calls have seen lies in a store of its own, but for sessions, which take it with them.
   bool keeps(const StoreRole& role) const {
     return role.role != kDistinct || (any_distinct(calls) && !(window && window->type == WindowType::session));

@@ -55,7 +55,7 @@ struct StoreRole {
   std::string_view role;  // last part of the store's name
   std::string_view step;  // in the changelog's name
   StoreLayout layout = StoreLayout::rows;
-  bool holds_result = false;  // the node's own result lies in it: pull queries can read it
+  bool holds_result = false;  // the node's own result lies in it (if it says so): pull queries can read it
   bool anew = false;          // filled from its input whenever a task starts: no changelog
 };
 

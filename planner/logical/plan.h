@@ -45,6 +45,7 @@
 #include "planner/logical/stream_stream_join_node.h"
 #include "planner/logical/stream_table_join_node.h"
 #include "planner/logical/table_table_join_node.h"
+#include "planner/logical/thin_node.h"
 #include "planner/logical/time_sort_node.h"
 #include "planner/logical/top_rows_node.h"
 #include "planner/logical/topic_scan_node.h"
@@ -71,7 +72,7 @@ struct PlanNode : Relation {
                TopicScanNode, LatestNode, UnionNode, FiniteJoinNode, FiniteOverNode, ChangesNode, TopRowsNode, OverNode,
                ExpandNode, RetimeNode, DedupNode, ForeignKeyRouteNode, ForeignKeyMeetNode, ForeignKeySettleNode,
                TimeSortNode, CloseWindowsNode, AsOfJoinNode, UnnestNode, NewestNode, LateNode, EveryNode,
-               WindowRowsNode, CloseRanksNode, OneRowNode, VersionsNode>
+               WindowRowsNode, CloseRanksNode, OneRowNode, VersionsNode, ThinNode>
       node;
 
   template <class T>

@@ -28,7 +28,11 @@ struct TopRowsNode {
                                              Field("row_key", &TopRowsNode::row_key, " rows {}").fixed("key"),
                                              Field("by_row", &TopRowsNode::by_row, " by row").fixed("key"),
                                              Field("emit_before", &TopRowsNode::emit_before, " before"));
-  static constexpr std::array kStores{StoreRole{.role = "rows", .step = "TopRows"}};
+  static constexpr std::array kStores{StoreRole{.role = "rows", .step = "TopRows", .holds_result = true}};
+  /// One row of each group, under the group's key: not where all rows of a table are kept.
+  bool holds_result() const {
+    return most == 1 && rank == RankFunction::row_number && !moves_rows() && row_key.empty();
+  }
 
   bool numbered() const { return !number.empty(); }
   /// Rows stand elsewhere than where their key would have them.

@@ -95,11 +95,10 @@ NodePtr make_pullable(const NodePtr& root) {
 NodePtr find_materialized(const NodePtr& sink) {
   NodePtr node = inputs_of(*sink).front();
   while (is_row_wise(*node)) node = inputs_of(*node).front();
-  // What an aggregate keeps for final results is not final yet.
-  if (const auto* aggregate = node->as<AggregateNode>(); aggregate && aggregate->emit == EmitPolicy::final)
-    return nullptr;
   const bool holds = std::visit(
-      []<class Node>(const Node&) {
+      []<class Node>(const Node& n) {
+        if constexpr (requires { n.holds_result(); })
+          if (!n.holds_result()) return false;
         return std::any_of(Node::kStores.begin(), Node::kStores.end(), [](const auto& s) { return s.holds_result; });
       },
       node->node);

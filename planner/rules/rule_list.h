@@ -34,4 +34,8 @@ NodePtr column_pruning(const NodePtr& node, const RuleContext& context);
 /// tables, not with windows (whether a row is late depends on the rows before it).
 NodePtr aggregate_combining(const NodePtr& node, const RuleContext& context);
 
+/// TopRows(Repartition(x)) => TopRows(Repartition(Thin(x))), likewise below aggregates of which only the last row
+/// counts: rows that others in the same batch make count for nothing are not moved. Only where nobody sees each change.
+NodePtr thinning(const NodePtr& node, const RuleContext& context);
+
 }  // namespace millrace::inline planner

@@ -32,6 +32,7 @@ const std::vector<Rule>& rules() {
       {"repartition_elision", repartition_elision},
       {"column_pruning", column_pruning},
       {"aggregate_combining", aggregate_combining},
+      {"thinning", thinning},
   };
   return kRules;
 }

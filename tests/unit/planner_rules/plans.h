@@ -84,14 +84,17 @@ inline FunctionCatalog functions() {
   FunctionDef combining = def;
   combining.name = "MAX";
   for (auto& variant : combining.variants) variant.combines = true;
-  return FunctionCatalog({def, combining});
+  FunctionDef last = def;
+  last.name = "LAST";
+  for (auto& variant : last.variants) variant.last_wins = true;
+  return FunctionCatalog({def, combining, last});
 }
 inline const FunctionCatalog& catalog() {
   static const FunctionCatalog kCatalog = functions();
   return kCatalog;
 }
 
-/// SUM does not combine, MAX does.
+/// SUM does not combine, MAX does; of LAST the last wins.
 inline NodePtr sum(NodePtr input, std::size_t argument, const char* function = "SUM") {
   AggregateNode node{.input = input, .calls = {}, .window = {}};
   node.calls.push_back({.function = catalog().find(function),

@@ -153,6 +153,49 @@ TEST(Rules, CombinesNothingWhereItWouldShow) {
   EXPECT_FALSE(combines(make_node(windowed)));
 }
 
+NodePtr first_rows(const NodePtr& input, std::int64_t most, RankFunction rank = RankFunction::row_number) {
+  return make_node(TopRowsNode{.input = input,
+                               .order = {{.expr = ref(input, 1), .descending = true, .nulls_first = true}},
+                               .most = most,
+                               .rank = rank,
+                               .number = "RN",
+                               .row_key = {}});
+}
+
+TEST(Rules, LeavesOutRowsThatCountForNothingBeforeTheyAreMoved) {
+  EXPECT_EQ(rewritten(sink(first_rows(rekey(stream(), 3), 2))),
+            "sink OUT topic=OUT KAFKA/JSON  [table]\n"
+            "  top_rows by ID DESC limit 2 ROW_NUMBER RN  [table]\n"
+            "    repartition TopRows-PartitionBy key=KAFKA  [stream]\n"
+            "      thin by ID DESC limit 2  [stream]\n"
+            "        rekey C  [stream]\n"
+            "          source S topic=S KAFKA/JSON  [stream]\n");
+  const auto thins = [](const NodePtr& rows, bool every_change = false) {
+    const QueryOptions options{.emit_every_change = every_change};
+    return explain(rewrite(sink(rows), RuleContext{.evaluate = evaluate, .options = options}).root).find("thin") !=
+           std::string::npos;
+  };
+  EXPECT_FALSE(thins(first_rows(rekey(stream(), 3), 2), true));
+  EXPECT_FALSE(thins(first_rows(rekey(stream(), 3), 2, RankFunction::rank)));
+  EXPECT_FALSE(thins(first_rows(rekey(stream(), 3), 1000)));
+  EXPECT_FALSE(thins(first_rows(rekey(table(), 3), 2)));
+  EXPECT_FALSE(thins(first_rows(stream(), 2)));
+
+  const NodePtr last = sum(rekey(stream(), 3, NullKey::drop), 2, "LAST");
+  EXPECT_TRUE(thins(last));
+  EXPECT_FALSE(thins(last, true));
+  EXPECT_FALSE(thins(sum(rekey(table(), 3, NullKey::drop), 2, "LAST")));
+  AggregateNode other = *last->as<AggregateNode>();
+  other.calls.push_back(sum(other.input, 2)->as<AggregateNode>()->calls.front());
+  EXPECT_FALSE(thins(make_node(other)));
+  AggregateNode filtered = *last->as<AggregateNode>();
+  filtered.calls.front().filter = greater(ref(filtered.input, 1), literal(5));
+  EXPECT_FALSE(thins(make_node(filtered)));
+  AggregateNode windowed = *last->as<AggregateNode>();
+  windowed.window = WindowSpec{WindowType::tumbling, 10, 10, 0, 10};
+  EXPECT_FALSE(thins(make_node(windowed)));
+}
+
 TEST(Rules, NamesWhatFired) {
   const QueryOptions options;
   const auto result = rewrite(sink(sum(rekey(stream(), 3), 2)), RuleContext{.evaluate = evaluate, .options = options});
