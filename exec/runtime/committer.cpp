@@ -10,7 +10,8 @@ namespace millrace::inline exec {
 namespace {
 
 constexpr std::size_t kPendingLimit = 32 << 20;  // bytes in the open transaction that make it end
-constexpr std::size_t kDirtyLimit = 128 << 20;   // likewise bytes of changed state
+// Likewise with bytes of changed state: a part of the memory for state; the larger, the more a commit costs.
+constexpr std::size_t kParts = 8, kPartsAlone = 16, kLeastLimit = 1 << 20, kDirtyLimit = 128 << 20;
 constexpr Clock::duration kLongestGap = std::chrono::milliseconds{40}, kLongestGapBeside = std::chrono::milliseconds{3};
 constexpr Clock::duration kGapOfTask = std::chrono::milliseconds{1};
 // Queries come and go, and so do the topics that a worker writes to.
@@ -46,10 +47,13 @@ bool Committer::holds(const Task& task) const {
 }
 
 bool Committer::large(const Activity& now) const {
-  // Changed values cannot leave memory before they are committed: at most a quarter of the budget is to be such.
-  const std::size_t quarter = std::max<std::size_t>(setup_.state_memory_bytes / 4, 1 << 20);
-  return writer_->pending_bytes() >= std::min(kPendingLimit, quarter) ||
-         (setup_.state_memory_bytes > 0 && now.dirty_bytes >= std::min(kDirtyLimit, quarter));
+  const std::size_t pending = writer_->pending_bytes();
+  if (setup_.state_memory_bytes == 0) return pending >= kPendingLimit;
+  // Changed values cannot leave memory before they are committed, and are written with what is pending, twice: all of
+  // it is to be no more than a part of the budget.
+  const std::size_t part = setup_.state_memory_bytes / (setup_.nobody_else_pays ? kPartsAlone : kParts);
+  return pending >= kPendingLimit ||
+         (now.dirty_bytes > 0 && pending + now.dirty_bytes >= std::clamp(part, kLeastLimit, kDirtyLimit));
 }
 
 Committer::Due Committer::due(const Activity& now) const {
