@@ -49,14 +49,15 @@ std::optional<Read> read_number(const LiteralToken& literal, bool negative) {
 
 }  // namespace
 
-KnownPull::KnownPull(std::shared_ptr<const PhysicalPlan> plan, std::optional<std::int64_t> allowed_lag)
-    : pull(std::make_shared<PreparedPull>(plan, allowed_lag)), columns(plan->result) {}
+KnownPull::KnownPull(std::shared_ptr<const PhysicalPlan> plan, std::optional<std::int64_t> allowed_lag,
+                     std::string kept_source)
+    : pull(std::make_shared<PreparedPull>(plan, allowed_lag)), columns(plan->result), kept(std::move(kept_source)) {}
 
 std::shared_ptr<const KnownPull> KnownPull::make(std::shared_ptr<const PhysicalPlan> plan,
-                                                 std::optional<std::int64_t> allowed_lag,
+                                                 std::optional<std::int64_t> allowed_lag, std::string kept,
                                                  const std::vector<PullParameter>& parameters, std::string_view text,
                                                  const StatementShape& shape) {
-  auto made = std::make_shared<KnownPull>(std::move(plan), allowed_lag);
+  auto made = std::make_shared<KnownPull>(std::move(plan), allowed_lag, std::move(kept));
   std::vector<bool> lifted(shape.literals.size());
   for (const PullParameter& parameter : parameters) {
     const Span span = parameter.literal;

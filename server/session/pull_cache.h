@@ -20,17 +20,18 @@ namespace millrace::inline server {
 class KnownPull {
  public:
   /// Of a plan without parameters.
-  /// `allowed_lag`: see PreparedPull.
-  KnownPull(std::shared_ptr<const PhysicalPlan> plan, std::optional<std::int64_t> allowed_lag);
+  /// `allowed_lag`: see PreparedPull. `kept`: the source, where no query keeps the table, but this process; else empty.
+  KnownPull(std::shared_ptr<const PhysicalPlan> plan, std::optional<std::int64_t> allowed_lag, std::string kept = {});
   /// `text` is what was planned and `shape` was read from. Null when a parameter's literal is not among those of the
   /// shape.
   static std::shared_ptr<const KnownPull> make(std::shared_ptr<const PhysicalPlan> plan,
-                                               std::optional<std::int64_t> allowed_lag,
+                                               std::optional<std::int64_t> allowed_lag, std::string kept,
                                                const std::vector<PullParameter>& parameters, std::string_view text,
                                                const StatementShape& shape);
 
   const std::shared_ptr<PreparedPull> pull;
-  const Schema columns;  // as the client sees them
+  const Schema columns;    // as the client sees them
+  const std::string kept;  // the plan is good as long as the process keeps the source under the pull's keeper()
 
   /// The literals of the shape that are no parameters: the plan depends on what they say.
   const std::vector<std::size_t>& fixed() const { return fixed_; }

@@ -31,9 +31,11 @@ StatementShape& scratch_shape() {
   return shape;
 }
 
-/// Plans a query. The literals of `shape`, if that was read, become parameters as far as they can.
+/// Plans a query on a table, which `kept` keeps, or (null) a query. The literals of `shape`, if that was read, become
+/// parameters as far as they can.
 KnownPullPtr plan_known(const ast::Query& query, const Request& request, const StatementShape* shape,
-                        const SessionProperties& session, ServiceImpl& service, const ServiceState& state) {
+                        const SessionProperties& session, ServiceImpl& service, const ServiceState& state,
+                        const KeptTable* kept) {
   std::vector<Span> liftable;
   if (shape != nullptr)
     for (const LiteralToken& literal : shape->literals)
@@ -41,18 +43,23 @@ KnownPullPtr plan_known(const ast::Query& query, const Request& request, const S
   LogTopics topics(service.log());
   const BoundPull bound =
       bind_pull(query, {state.catalog, service.functions(), topics, session.effective, evaluate_constant}, liftable);
-  auto plan = plan_table_pull(bound, state, plan_context("pull", true, session.effective, service.config()));
-  if (shape == nullptr) return std::make_shared<KnownPull>(std::move(plan), allowed_lag(session));
-  return KnownPull::make(std::move(plan), allowed_lag(session), bound.parameters, request.sql, *shape);
+  const PlanContext context = plan_context("pull", true, session.effective, service.config());
+  auto plan = kept != nullptr ? plan_pull(bound, *kept->plan(), context) : plan_table_pull(bound, state, context);
+  const auto lag = kept != nullptr ? std::nullopt : allowed_lag(session);
+  std::string source = kept != nullptr ? bound.source : std::string();
+  if (shape == nullptr) return std::make_shared<KnownPull>(std::move(plan), lag, std::move(source));
+  return KnownPull::make(std::move(plan), lag, std::move(source), bound.parameters, request.sql, *shape);
 }
 
-Service::Started begin_pull(const KnownPull& known, const std::vector<Value>& values, ServiceImpl& service,
-                            ResultSink& sink) {
+/// `kept`: who keeps the table, unless a query does.
+Service::Started begin_pull(const KnownPull& known, const std::vector<Value>& values,
+                            const std::shared_ptr<KeptTable>& kept, ServiceImpl& service, ResultSink& sink) {
   if (auto refused = service.limits().admit_pull(sink)) return {nullptr, std::move(refused)};
   ++service.pull_count;
   auto rows = service.engine().read_table(known.pull, values);
   if (!rows) return {nullptr, to_service_error(rows.error())};
-  return start_pull(pull_header(known.columns), std::move(*rows), sink, service.pull_threads());
+  auto given = kept != nullptr ? held(std::move(*rows), {kept}) : std::move(*rows);
+  return start_pull(pull_header(known.columns), std::move(given), sink, service.pull_threads());
 }
 
 }  // namespace
@@ -79,23 +86,32 @@ Service::Started run_table_pull(const ast::Query& query, const Request& request,
                                 ServiceImpl& service, ResultSink& sink) {
   require_pull_queries(query, service);
   const StatePtr state = service.state();
+  std::shared_ptr<KeptTable> kept;
   if (const SourceDef* source = state->catalog.find(query.from.first.name.text);
       source != nullptr && source->created_by.empty()) {
     LogTopics topics(service.log());
     const BoundPull bound =
         bind_pull(query, {state->catalog, service.functions(), topics, session.effective, evaluate_constant});
-    if (reads_topic(bound, *state)) return run_topic_pull(bound, state, session, service, sink);
+    if (reads_topic(bound, *state)) {
+      auto found = service.keep(state->catalog.sources.at(bound.source), *state);
+      if (!found) return {nullptr, to_service_error(found.error())};
+      if (!*found) return run_topic_pull(bound, state, session, service, sink);
+      kept = std::move(*found);
+    }
   }
+  const auto plan = [&](const StatementShape* shape) {
+    return plan_known(query, request, shape, session, service, *state, kept.get());
+  };
   StatementShape& shape = scratch_shape();
   if (read_shape(request, shape)) {
-    const KnownPullPtr known = plan_known(query, request, &shape, session, service, *state);
+    const KnownPullPtr known = plan(&shape);
     const auto values = known ? known->values(shape) : std::nullopt;
     if (values) {
       service.pulls().put(shape, state->catalog.version, known);
-      return begin_pull(*known, *values, service, sink);
+      return begin_pull(*known, *values, kept, service, sink);
     }
   }
-  return begin_pull(*plan_known(query, request, nullptr, session, service, *state), {}, service, sink);
+  return begin_pull(*plan(nullptr), {}, kept, service, sink);
 }
 
 Service::Started run_topic_pull(const BoundPull& bound, const StatePtr& state, const SessionProperties& session,
@@ -162,10 +178,17 @@ Result<std::shared_ptr<TableRows>> ServiceImpl::read_rows(const BoundPull& bound
 std::optional<Service::Started> ServiceImpl::known_pull(const Request& request, ResultSink& sink) {
   StatementShape& shape = scratch_shape();
   if (!read_shape(request, shape)) return std::nullopt;
-  const KnownPullPtr known = pulls_.find(shape, state()->catalog.version);
+  const StatePtr now = state();
+  const KnownPullPtr known = pulls_.find(shape, now->catalog.version);
   const auto values = known ? known->values(shape) : std::nullopt;
   if (!values) return std::nullopt;
-  return begin_pull(*known, *values, *this, sink);
+  std::shared_ptr<KeptTable> kept;
+  if (!known->kept.empty()) {
+    auto found = keep(now->catalog.sources.at(known->kept), *now);
+    if (!found || !*found || (*found)->plan()->query_id != known->pull->keeper()) return std::nullopt;
+    kept = std::move(*found);
+  }
+  return begin_pull(*known, *values, kept, *this, sink);
 }
 
 bool ServiceImpl::quick_query(const Request& request, const std::shared_ptr<QuickAnswer>& answer) {
@@ -173,7 +196,7 @@ bool ServiceImpl::quick_query(const Request& request, const std::shared_ptr<Quic
   StatementShape& shape = scratch_shape();
   if (!read_shape(request, shape)) return false;
   const KnownPullPtr known = pulls_.find(shape, state()->catalog.version);
-  if (!known || known->pull->keys() == nullptr) return false;
+  if (!known || known->pull->keys() == nullptr || !known->kept.empty()) return false;
   const auto values = known->values(shape);
   if (!values) return false;
   if (const auto refused = limits_->admit_pull(answer->sink())) {
