@@ -47,6 +47,7 @@ QUERIES = [
     # First rows of a stream and of a table, groups of windows, pairs of two tables, functions over windows of both kinds.
     f"CREATE TABLE top AS SELECT g, v, id, ROW_NUMBER() OVER (PARTITION BY g ORDER BY v DESC, id) AS rn FROM ev "
     f"QUALIFY rn <= {FIRST};",
+    "CREATE TABLE first AS SELECT g, v, id FROM ev QUALIFY ROW_NUMBER() OVER (PARTITION BY g ORDER BY v DESC, id) = 1;",
     f"CREATE TABLE best AS SELECT g, s FROM (SELECT g, SUM(v) AS s FROM ev GROUP BY g) q "
     f"QUALIFY ROW_NUMBER() OVER (ORDER BY s DESC, g) <= {BEST};",
     f"CREATE TABLE levels AS SELECT ws, COUNT(*) AS m, SUM(c) AS n FROM (SELECT WINDOWSTART AS ws, g, COUNT(*) AS c FROM ev WINDOW "
@@ -58,7 +59,7 @@ QUERIES = [
     "CREATE STREAM run AS SELECT k, id, SUM(v) OVER (PARTITION BY k) AS s FROM ev;",
 ]
 # Of each table how many of its columns are its key.
-TABLES = {"top": (2, "g, rn, v, id"), "best": (1, "g, s"), "levels": (1, "ws, m, n"), "pairs": (2, "ag, bg, ac, bc"),
+TABLES = {"top": (2, "g, rn, v, id"), "first": (1, "g, v, id"), "best": (1, "g, s"), "levels": (1, "ws, m, n"), "pairs": (2, "ag, bg, ac, bc"),
           "placed": (1, "g, s, r, d, n")}
 REPLACED = "CREATE OR REPLACE STREAM r WITH (kafka_topic='r') AS SELECT k, id, v FROM ev WHERE id >= -{0};"
 POISON = ['{"id": "many"}', "{broken", '{"id": -1, "g": "g", "v": 1, "ts": 9223372036854775807}', '{"id": -1, "ts": -5}',
@@ -87,7 +88,8 @@ def ranks(events, others):
         rank = 1 + sum(more > s for more, _ in groups.values())
         placed[g] = (s, rank, s - (s if before is None else before), kinds[c % KINDS])
         before = s
-    return {"run": run, "top": top, "best": best, "levels": levels, "pairs": pairs, "placed": placed}
+    first = {g: top[g, 1] for g in by_group}
+    return {"run": run, "top": top, "first": first, "best": best, "levels": levels, "pairs": pairs, "placed": placed}
 
 
 class Model:
