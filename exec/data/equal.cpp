@@ -1,5 +1,10 @@
 #include "exec/data/equal.h"
 
+#include <algorithm>
+#include <bit>
+#include <numeric>
+#include <vector>
+
 #include "planner/types/decimal.h"
 #include "planner/types/text_order.h"
 
@@ -44,7 +49,31 @@ std::weak_ordering order(const Column& a, std::size_t row_a, const Column& b, st
   return right < left ? std::weak_ordering::greater : std::weak_ordering::equivalent;
 }
 
+bool is_plain(double value) {
+  return std::bit_cast<std::uint64_t>(value) == std::bit_cast<std::uint64_t>(plain_double(value));
+}
+bool is_plain(const Column& column) {
+  if (column.type.kind() == TypeKind::double_)
+    return std::ranges::all_of(column.values<double>(), [](double value) { return is_plain(value); });
+  return std::ranges::all_of(column.children, [](const auto& child) { return is_plain(*child); });
+}
+void make_plain(Column& column) {
+  if (column.type.kind() == TypeKind::double_)
+    std::transform(column.values_mut<double>(), column.values_mut<double>() + column.size, column.values_mut<double>(),
+                   plain_double);
+  for (const auto& child : column.children) make_plain(*child);
+}
+
 }  // namespace
+
+ColumnPtr with_plain_doubles(const ColumnPtr& column) {
+  if (is_plain(*column)) return column;
+  std::vector<std::uint32_t> rows(column->size);
+  std::iota(rows.begin(), rows.end(), 0u);
+  auto made = gather(*column, rows);
+  make_plain(*made);
+  return made;
+}
 
 std::weak_ordering compare_values(const Column& a, std::size_t row_a, const Column& b, std::size_t row_b) {
   switch (a.type.kind()) {

@@ -1,8 +1,5 @@
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <bit>
-
 #include "exec/data/equal.h"
 #include "exec/operators/batch_ops.h"
 #include "exec/operators/lower.h"
@@ -17,18 +14,6 @@ std::vector<std::string> dropped_messages(std::size_t keys) {
     messages.push_back(fmt::format(
         "Group-by column with index {} resolved to null. The source row will be excluded from the table.", k));
   return messages;
-}
-
-bool is_plain(double value) {
-  return std::bit_cast<std::uint64_t>(value) == std::bit_cast<std::uint64_t>(plain_double(value));
-}
-
-/// What is one key to state is one to the topic's partitions as well.
-void make_plain(ColumnPtr& key) {
-  if (key->type.kind() != TypeKind::double_ || std::ranges::all_of(key->values<double>(), is_plain)) return;
-  auto made = gather(*key, all_rows(key->size));
-  std::ranges::transform(key->values<double>(), made->values_mut<double>(), plain_double);
-  key = std::move(made);
 }
 
 /// Gives rows a new key; every input column follows as a value column.
@@ -50,7 +35,6 @@ class Rekey final : public Operator {
     Bitmap failed;
     std::vector<ColumnPtr> keys = keys_.evaluate(in, rows_with_value(in, emit_before_), errors, &failed);
     if (errors.count != 0) context_.report(errors, in);
-    for (ColumnPtr& key : keys) make_plain(key);
     Batch made = share_frame(in);
     made.window_start = made.window_end = nullptr;
     if (bounds_) set_window(in, made);

@@ -31,7 +31,6 @@ class KeyNumbers {
       if (keys[firsts_[slots_[i]]] == keys[at]) return slots_[i];
     }
   }
-  std::size_t size() const { return firsts_.size(); }
 
  private:
   static constexpr std::uint32_t kNone = UINT32_MAX;

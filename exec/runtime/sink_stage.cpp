@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "exec/data/equal.h"
 #include "exec/operators/batch_ops.h"
 #include "exec/operators/least_time.h"
 #include "exec/runtime/record_form.h"
@@ -107,9 +108,16 @@ Status SinkStage::encode(const Batch& batch) {
   keys_.clear();
   values_.clear();
   const std::span<const ColumnPtr> columns(batch.columns);
-  if (key_encoder_) key_encoder_->leave_out(&batch.null_keys);
-  if (key_encoder_)
-    if (auto done = key_encoder_->encode(columns.first(key_count_), batch.rows, keys_); !done) return done;
+  if (key_encoder_) {
+    const auto keys = columns.first(key_count_);
+    key_columns_.assign(keys.begin(), keys.end());
+    // What is one key to state goes to one partition.
+    if (internal_) std::ranges::transform(key_columns_, key_columns_.begin(), with_plain_doubles);
+    key_encoder_->leave_out(&batch.null_keys);
+    const Status encoded = key_encoder_->encode(key_columns_, batch.rows, keys_);
+    key_columns_.clear();
+    if (!encoded) return encoded;
+  }
   Bitmap no_values;
   if (!internal_ && (!batch.kinds.empty() || !batch.null_values.empty()))
     for (std::size_t row = 0; row < batch.rows; ++row)

@@ -74,6 +74,7 @@ class SinkStage {
   std::unique_ptr<Encoder> key_encoder_, value_encoder_;
   std::optional<TimestampStage> timestamp_;
   std::vector<std::int64_t> times_;  // of the batch being written, where a column decides
+  std::vector<ColumnPtr> key_columns_;
   Encoded keys_, values_;
   std::string key_scratch_, value_scratch_;
   std::vector<HeaderView> header_scratch_;

@@ -13,9 +13,10 @@
 /// Keys of stores: memcomparable bytes, so that byte order is key order, column by column, NULL first.
 ///
 /// Each column: 00 for NULL, else 01 and the value: integers big-endian with the sign bit flipped, doubles likewise by
-/// total order (of plain_double: what `=` finds equal has the same bytes), STRING and BYTES with 00 escaped as 00 FF and ended by 00 00, ARRAY and MAP as 01-led items ended by 00
-/// (maps in key order), STRUCT as its fields. Every encoding ends itself, so a window can follow the key and a
-/// prefix scan over the key finds all its windows in time order.
+/// total order (of plain_double: what `=` finds equal has the same bytes), STRING and BYTES with 00 escaped as 00 FF
+/// and ended by 00 00, ARRAY and MAP as 01-led items ended by 00 (maps in key order), STRUCT as its fields. Every
+/// encoding ends itself, so a window can follow the key and a prefix scan over the key finds all its windows in time
+/// order.
 ///
 /// Windowed keys carry the start (8 bytes, as a BIGINT value); session keys the end, then the start.
 namespace millrace::inline exec {
