@@ -47,13 +47,13 @@ bool Committer::holds(const Task& task) const {
 }
 
 bool Committer::large(const Activity& now) const {
-  const std::size_t pending = writer_->pending_bytes();
-  if (setup_.state_memory_bytes == 0) return pending >= kPendingLimit;
+  const std::size_t pending = writer_->pending_bytes(), memory = setup_.state_memory_bytes;
+  if (pending >= std::clamp(memory / 4, kLeastLimit, kPendingLimit)) return true;
+  if (now.dirty_bytes == 0) return false;
   // Changed values cannot leave memory before they are committed, and are written with what is pending, twice: all of
   // it is to be no more than a part of the budget.
-  const std::size_t part = setup_.state_memory_bytes / (setup_.nobody_else_pays ? kPartsAlone : kParts);
-  return pending >= kPendingLimit ||
-         (now.dirty_bytes > 0 && pending + now.dirty_bytes >= std::clamp(part, kLeastLimit, kDirtyLimit));
+  const std::size_t part = memory / (setup_.nobody_else_pays ? kPartsAlone : kParts);
+  return pending + now.dirty_bytes >= std::clamp(part, kLeastLimit, kDirtyLimit);
 }
 
 Committer::Due Committer::due(const Activity& now) const {
