@@ -2,6 +2,7 @@
 
 #include "exec/operators/batch_ops.h"
 #include "exec/operators/group_values.h"
+#include "exec/operators/sparing.h"
 #include "exec/state/key_table.h"
 
 namespace millrace::inline exec {
@@ -10,9 +11,7 @@ namespace {
 constexpr std::size_t kMaxBytes = 16 << 20;  // of groups, before they are given out early
 // What a row may add behind each state that is not trivial, on average: its hash, in a table that is half empty.
 constexpr std::size_t kBytesBehind = 24;
-// Rows go by untouched for a while after that many groups, at least, took less than three rows for each two of them.
-constexpr std::size_t kFewGroups = 1024;
-constexpr std::size_t kRowsBy = 16;  // for each row of those
+constexpr std::size_t kFewGroups = 1024;  // too few to tell whether summing up is worth it
 
 /// Sums rows up by key until the commit (or until they need too much memory). Nothing is left at a commit, so there is
 /// nothing to store, and going back means to forget.
@@ -47,7 +46,7 @@ class Combine final : public Operator {
 
  private:
   Status take_in(const Batch& in, Emitter& out) {
-    if (rows_by_ != 0) return let_by(in, out);
+    if (sparing_.lets_by(in.rows)) return let_by(in, out);
     RowErrors errors;
     arguments_.evaluate(in, errors);
     if (errors.count != 0) context_.report(errors, in);
@@ -61,7 +60,6 @@ class Combine final : public Operator {
   std::size_t memory() const { return groups_.memory() + taken_ * bytes_behind_; }
 
   Status let_by(const Batch& in, Emitter& out) {
-    rows_by_ -= std::min(rows_by_, in.rows);
     Batch same = share(in);
     same.columns.push_back(make_null_column(Type::bytes(), in.rows));
     return out.batch(std::move(same));
@@ -99,7 +97,7 @@ class Combine final : public Operator {
 
   Status give(Emitter& out) {
     if (order_.empty()) return {};
-    if (order_.size() >= kFewGroups && taken_ * 2 < order_.size() * 3) rows_by_ = taken_ * kRowsBy;
+    if (order_.size() >= kFewGroups) sparing_.saw(taken_, order_.size());
     for (std::size_t from = 0; from < order_.size(); from += kMaxBatchRows) {
       const std::span<Entry* const> part(order_.data() + from, std::min(kMaxBatchRows, order_.size() - from));
       if (Status given = out.batch(sums(part)); !given) return given;
@@ -161,7 +159,7 @@ class Combine final : public Operator {
   std::size_t bytes_behind_ = 0;  // for each row, what states may hold in memory of their own
   std::vector<Entry*> order_;     // all groups, as they came
   std::size_t taken_ = 0;         // rows in them
-  std::size_t rows_by_ = 0;       // rows that will go by
+  Sparing sparing_;
 
   // Scratch.
   std::vector<std::uint32_t> rows_;

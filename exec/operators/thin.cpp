@@ -5,14 +5,14 @@
 #include "exec/operators/lower.h"
 #include "exec/operators/ranked_rows.h"
 #include "exec/operators/row_evaluators.h"
+#include "exec/operators/sparing.h"
 #include "exec/operators/store_keys.h"
 #include "exec/state/key_table.h"
 
 namespace millrace::inline exec {
 namespace {
 
-constexpr std::size_t kFewRows = 256;
-constexpr std::size_t kRowsBy = 16;  // go by untouched, for each row that was looked at for little
+constexpr std::size_t kFewRows = 256;  // too few to tell whether comparing them is worth it
 
 /// Numbers keys of one batch in the order in which they are first asked for.
 class KeyNumbers {
@@ -47,17 +47,14 @@ class Thin final : public Operator {
         last_(node.last, *node.input) {}
 
   Status on_batch(int, const Batch& in, Emitter& out) override {
-    if (in.rows < 2 || rows_by_ > 0) {
-      rows_by_ -= std::min(rows_by_, in.rows);
-      return out.batch(share(in));
-    }
+    if (sparing_.lets_by(in.rows) || in.rows < 2) return out.batch(share(in));
     gone_.assign(in.rows, 0);
     // Who stands behind reports rows that fail, and must have them all for that.
     if (!compare(in)) return out.batch(share(in));
     kept_.clear();
     for (std::uint32_t row = 0; row < in.rows; ++row)
       if (gone_[row] == 0) kept_.push_back(row);
-    if (in.rows >= kFewRows && kept_.size() * 3 > in.rows * 2) rows_by_ = in.rows * kRowsBy;
+    if (in.rows >= kFewRows) sparing_.saw(in.rows, kept_.size());
     return out.batch(is_all(kept_, in.rows) ? share(in) : gather(in, kept_));
   }
 
@@ -122,7 +119,7 @@ class Thin final : public Operator {
   const StoreKeys keys_;
   SortBytes order_;
   RowEvaluators last_;
-  std::size_t rows_by_ = 0;
+  Sparing sparing_;
 
   // Scratch.
   std::vector<std::uint8_t> gone_;  // by row of the batch
