@@ -109,7 +109,9 @@ TableReader::TableReader(std::shared_ptr<const PhysicalPlan> keeper, const Schem
   placing_ = placing_columns(*store_->owner);
   const auto keys = table.store_schema.keys();
   for (const std::size_t at : placing_) placing_columns_.push_back(keys[at]);
-  key_format_ = sources_of(*subtopology.root).front()->as<SourceNode>()->key_format;
+  const auto* source = sources_of(*subtopology.root).front()->as<SourceNode>();
+  key_format_ = source->key_format;
+  moved_ = source->internal;
   std::vector<bool> wanted(plan.result.size(), rows == nullptr);
   if (rows != nullptr && rows->size() < plan.result.size()) {
     for (const ColumnDef& column : rows->columns) {
@@ -140,7 +142,7 @@ Result<int> TableReader::partition_of(std::span<const Value> key, int partitions
   if (placing_.empty()) return 0;  // all rows are in one
   std::vector<Value> placing;
   for (const std::size_t at : placing_) {
-    const double* number = key[at].get_if<double>();
+    const double* number = moved_ ? key[at].get_if<double>() : nullptr;
     placing.push_back(number != nullptr ? Value(plain_double(*number)) : key[at]);
   }
   auto bytes = encode_row(key_format_, placing_columns_, placing, true);

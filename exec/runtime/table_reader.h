@@ -77,6 +77,7 @@ class TableReader {
   std::vector<std::vector<bool>> columns_;  // wanted from the store, and above each of the nodes above it
   std::vector<std::size_t> given_;          // the columns of the result, where not all are wanted
   FormatInfo key_format_;
+  bool moved_ = false;  // by the query; else rows are where others have put them
   std::unique_ptr<StoreReader> reader_;
   std::unique_ptr<RowPipeline> above_;  // what the query does between store and sink; null: nothing
   std::optional<ProtobufDefaults> defaults_;
