@@ -18,17 +18,22 @@ class HeldRows final : public TableRows {
 
 }  // namespace
 
+std::optional<std::shared_ptr<KeptTable>> KeptTables::known(const SourcePtr& source) {
+  const MutexLock lock(mutex_);
+  const auto found = kept_.find(source->name);
+  if (found == kept_.end() || found->second.source != source) return std::nullopt;
+  found->second.asked = Clock::now();
+  return found->second.table;
+}
+
+std::shared_ptr<KeptTable> KeptTables::find(const SourcePtr& source) {
+  return known(source).value_or(nullptr);
+}
+
 Result<std::shared_ptr<KeptTable>> KeptTables::get(const SourcePtr& source, const Make& make) {
-  const auto known = [&]() -> std::optional<std::shared_ptr<KeptTable>> {
-    const MutexLock lock(mutex_);
-    const auto found = kept_.find(source->name);
-    if (found == kept_.end() || found->second.source != source) return std::nullopt;
-    found->second.asked = Clock::now();
-    return found->second.table;
-  };
-  if (auto kept = known()) return *kept;
+  if (auto kept = known(source)) return *kept;
   const MutexLock changing(changing_);
-  if (auto kept = known()) return *kept;
+  if (auto kept = known(source)) return *kept;
   auto made = make();
   if (!made) return made.error();
   Kept before;

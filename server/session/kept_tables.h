@@ -25,6 +25,8 @@ class KeptTables {
   /// The table of a source as it is defined now; null: it was found that it cannot be kept. `make` is called where it
   /// is not kept yet; one at a time.
   Result<std::shared_ptr<KeptTable>> get(const SourcePtr& source, const Make& make);
+  /// The table of a source if it is kept now; else null.
+  std::shared_ptr<KeptTable> find(const SourcePtr& source);
   /// What the table of that name takes in memory; absent: it is not kept.
   std::optional<std::size_t> memory_bytes(const std::string& name);
   /// What is to be kept cannot be: it is not tried again for a while.
@@ -43,6 +45,8 @@ class KeptTables {
     std::shared_ptr<KeptTable> table;  // null: it cannot be kept
     Clock::time_point asked;
   };
+  /// What is known of a source; null: it cannot be kept.
+  std::optional<std::shared_ptr<KeptTable>> known(const SourcePtr& source);
   void forget(const std::function<bool(Kept&)>& which);
 
   const std::chrono::milliseconds idle_;

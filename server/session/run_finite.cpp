@@ -60,8 +60,7 @@ Service::Started run_finite_pull(const ast::Query& query, const SessionPropertie
   LogTopics topics(service.log());
   const BindContext context{state->catalog, service.functions(), topics, session.effective, evaluate_constant};
   const BoundFinite bound = bind_finite(query, context);
-  if (auto refused = service.limits().admit_pull(sink)) return {nullptr, std::move(refused)};
-  ++service.pull_count;
+  if (auto refused = service.admit_pull(sink)) return {nullptr, std::move(refused)};
   auto rows = service.read_finite(bound, session);
   if (!rows) return {nullptr, to_service_error(rows.error())};
   return start_pull(pull_header(bound.root->schema), std::move(*rows), sink, service.pull_threads());

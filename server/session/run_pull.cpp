@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <functional>
+
 #include "exec/data/wall_clock.h"
 #include "exec/expr/evaluator.h"
 #include "exec/runtime/topic_pull.h"
@@ -31,35 +33,71 @@ StatementShape& scratch_shape() {
   return shape;
 }
 
-/// Plans a query on a table, which `kept` keeps, or (null) a query. The literals of `shape`, if that was read, become
-/// parameters as far as they can.
-KnownPullPtr plan_known(const ast::Query& query, const Request& request, const StatementShape* shape,
-                        const SessionProperties& session, ServiceImpl& service, const ServiceState& state,
-                        const KeptTable* kept) {
-  std::vector<Span> liftable;
-  if (shape != nullptr)
-    for (const LiteralToken& literal : shape->literals)
-      liftable.push_back({.begin = literal.begin, .end = literal.end()});
+using PlanWhat = std::function<std::shared_ptr<const PhysicalPlan>(const BoundPull& bound, const PlanContext& context)>;
+
+/// A plan and the values of its parameters.
+struct PlannedPull {
+  KnownPullPtr known;
+  std::vector<Value> values;
+};
+
+/// Plans a query; as far as they can, the literals of its text become parameters, and the plan is known from now on.
+/// `kept`: as of KnownPull.
+PlannedPull plan_known(const ast::Query& query, const Request& request, const SessionProperties& session,
+                       ServiceImpl& service, const ServiceState& state, const std::string& kept, const PlanWhat& what) {
   LogTopics topics(service.log());
-  const BoundPull bound =
-      bind_pull(query, {state.catalog, service.functions(), topics, session.effective, evaluate_constant}, liftable);
   const PlanContext context = plan_context("pull", true, session.effective, service.config());
-  auto plan = kept != nullptr ? plan_pull(bound, *kept->plan(), context) : plan_table_pull(bound, state, context);
-  const auto lag = kept != nullptr ? std::nullopt : allowed_lag(session);
-  std::string source = kept != nullptr ? bound.source : std::string();
-  if (shape == nullptr) return std::make_shared<KnownPull>(std::move(plan), lag, std::move(source));
-  return KnownPull::make(std::move(plan), lag, std::move(source), bound.parameters, request.sql, *shape);
+  const auto lag = kept.empty() ? allowed_lag(session) : std::nullopt;
+  const auto bind = [&](const std::vector<Span>& liftable) {
+    return bind_pull(query, {state.catalog, service.functions(), topics, session.effective, evaluate_constant},
+                     liftable);
+  };
+  StatementShape& shape = scratch_shape();
+  if (read_shape(request, shape)) {
+    std::vector<Span> liftable;
+    for (const LiteralToken& literal : shape.literals)
+      liftable.push_back({.begin = literal.begin, .end = literal.end()});
+    const BoundPull bound = bind(liftable);
+    const KnownPullPtr known = KnownPull::make(what(bound, context), lag, kept, bound.parameters, request.sql, shape);
+    if (auto values = known ? known->values(shape) : std::nullopt) {
+      service.pulls().put(shape, state.catalog.version, known);
+      return {known, std::move(*values)};
+    }
+  }
+  return {std::make_shared<KnownPull>(what(bind({}), context), lag, kept), {}};
 }
 
-/// `kept`: who keeps the table, unless a query does.
-Service::Started begin_pull(const KnownPull& known, const std::vector<Value>& values,
-                            const std::shared_ptr<KeptTable>& kept, ServiceImpl& service, ResultSink& sink) {
-  if (auto refused = service.limits().admit_pull(sink)) return {nullptr, std::move(refused)};
-  ++service.pull_count;
-  auto rows = service.engine().read_table(known.pull, values);
+/// Of a query that was admitted.
+Service::Started give_pull(const PlannedPull& planned, const std::shared_ptr<KeptTable>& kept, ServiceImpl& service,
+                           ResultSink& sink) {
+  auto rows = service.engine().read_table(planned.known->pull, planned.values);
   if (!rows) return {nullptr, to_service_error(rows.error())};
   auto given = kept != nullptr ? held(std::move(*rows), {kept}) : std::move(*rows);
-  return start_pull(pull_header(known.columns), std::move(given), sink, service.pull_threads());
+  return start_pull(pull_header(planned.known->columns), std::move(given), sink, service.pull_threads());
+}
+
+Service::Started give_topic(const BoundPull& bound, const ServiceState& state, const SessionProperties& session,
+                            ServiceImpl& service, ResultSink& sink) {
+  auto rows = service.read_topic(bound, state, session);
+  if (!rows) return {nullptr, to_service_error(rows.error())};
+  QueryHeader header = pull_header({});
+  header.table = state.catalog.find(bound.source)->kind == RelationKind::table;
+  for (const ProjectItem& item : bound.items) header.schema.columns.push_back(item.column);
+  return start_pull(std::move(header), std::move(*rows), sink, service.pull_threads());
+}
+
+/// A pull query on a table that no query keeps.
+Service::Started run_kept_pull(const ast::Query& query, const Request& request, const BoundPull& bound,
+                               const ServiceState& state, const SessionProperties& session, ServiceImpl& service,
+                               ResultSink& sink) {
+  if (auto refused = service.admit_pull(sink)) return {nullptr, std::move(refused)};
+  const auto kept = service.keep(state.catalog.sources.at(bound.source), state);
+  if (!kept) return {nullptr, to_service_error(kept.error())};
+  if (!*kept) return give_topic(bound, state, session, service, sink);
+  const auto plan = [&](const BoundPull& what, const PlanContext& context) {
+    return plan_pull(what, *(*kept)->plan(), context);
+  };
+  return give_pull(plan_known(query, request, session, service, state, bound.source, plan), *kept, service, sink);
 }
 
 }  // namespace
@@ -86,45 +124,30 @@ Service::Started run_table_pull(const ast::Query& query, const Request& request,
                                 ServiceImpl& service, ResultSink& sink) {
   require_pull_queries(query, service);
   const StatePtr state = service.state();
-  std::shared_ptr<KeptTable> kept;
   if (const SourceDef* source = state->catalog.find(query.from.first.name.text);
       source != nullptr && source->created_by.empty()) {
     LogTopics topics(service.log());
     const BoundPull bound =
         bind_pull(query, {state->catalog, service.functions(), topics, session.effective, evaluate_constant});
-    if (reads_topic(bound, *state)) {
-      auto found = service.keep(state->catalog.sources.at(bound.source), *state);
-      if (!found) return {nullptr, to_service_error(found.error())};
-      if (!*found) return run_topic_pull(bound, state, session, service, sink);
-      kept = std::move(*found);
-    }
+    if (reads_topic(bound, *state)) return run_kept_pull(query, request, bound, *state, session, service, sink);
   }
-  const auto plan = [&](const StatementShape* shape) {
-    return plan_known(query, request, shape, session, service, *state, kept.get());
-  };
-  StatementShape& shape = scratch_shape();
-  if (read_shape(request, shape)) {
-    const KnownPullPtr known = plan(&shape);
-    const auto values = known ? known->values(shape) : std::nullopt;
-    if (values) {
-      service.pulls().put(shape, state->catalog.version, known);
-      return begin_pull(*known, *values, kept, service, sink);
-    }
-  }
-  return begin_pull(*plan(nullptr), {}, kept, service, sink);
+  const PlannedPull planned = plan_known(
+      query, request, session, service, *state, {},
+      [&](const BoundPull& bound, const PlanContext& context) { return plan_table_pull(bound, *state, context); });
+  if (auto refused = service.admit_pull(sink)) return {nullptr, std::move(refused)};
+  return give_pull(planned, nullptr, service, sink);
 }
 
 Service::Started run_topic_pull(const BoundPull& bound, const StatePtr& state, const SessionProperties& session,
                                 ServiceImpl& service, ResultSink& sink) {
-  if (auto refused = service.limits().admit_pull(sink)) return {nullptr, std::move(refused)};
-  ++service.pull_count;
-  auto rows = service.read_topic(bound, *state, session);
-  if (!rows) return {nullptr, to_service_error(rows.error())};
-  const bool table = state->catalog.find(bound.source)->kind == RelationKind::table;
-  QueryHeader header = pull_header({});
-  header.table = table;
-  for (const ProjectItem& item : bound.items) header.schema.columns.push_back(item.column);
-  return start_pull(std::move(header), std::move(*rows), sink, service.pull_threads());
+  if (auto refused = service.admit_pull(sink)) return {nullptr, std::move(refused)};
+  return give_topic(bound, *state, session, service, sink);
+}
+
+std::optional<ServiceError> ServiceImpl::admit_pull(ResultSink& sink) {
+  auto refused = limits_->admit_pull(sink);
+  if (!refused) ++pull_count;
+  return refused;
 }
 
 Result<std::shared_ptr<KeptTable>> ServiceImpl::keep(const SourcePtr& source, const ServiceState& now) {
@@ -180,15 +203,23 @@ std::optional<Service::Started> ServiceImpl::known_pull(const Request& request, 
   if (!read_shape(request, shape)) return std::nullopt;
   const StatePtr now = state();
   const KnownPullPtr known = pulls_.find(shape, now->catalog.version);
-  const auto values = known ? known->values(shape) : std::nullopt;
+  auto values = known ? known->values(shape) : std::nullopt;
   if (!values) return std::nullopt;
+  const auto good = [&](const std::shared_ptr<KeptTable>& kept) {
+    return kept != nullptr && kept->plan()->query_id == known->pull->keeper();
+  };
+  const SourcePtr source = known->kept.empty() ? nullptr : now->catalog.sources.at(known->kept);
+  if (source != nullptr && !good(kept_->find(source))) return std::nullopt;
+  if (auto refused = admit_pull(sink)) return Started{nullptr, std::move(refused)};
   std::shared_ptr<KeptTable> kept;
-  if (!known->kept.empty()) {
-    auto found = keep(now->catalog.sources.at(known->kept), *now);
-    if (!found || !*found || (*found)->plan()->query_id != known->pull->keeper()) return std::nullopt;
+  if (source != nullptr) {
+    auto found = keep(source, *now);
+    if (!found) return Started{nullptr, to_service_error(found.error())};
+    if (!good(*found))
+      return Started{nullptr, to_service_error(Error{Fault::unavailable, source->name + " is not kept any more"})};
     kept = std::move(*found);
   }
-  return begin_pull(*known, *values, kept, *this, sink);
+  return give_pull({known, std::move(*values)}, kept, *this, sink);
 }
 
 bool ServiceImpl::quick_query(const Request& request, const std::shared_ptr<QuickAnswer>& answer) {
@@ -199,11 +230,10 @@ bool ServiceImpl::quick_query(const Request& request, const std::shared_ptr<Quic
   if (!known || known->pull->keys() == nullptr || !known->kept.empty()) return false;
   const auto values = known->values(shape);
   if (!values) return false;
-  if (const auto refused = limits_->admit_pull(answer->sink())) {
+  if (const auto refused = admit_pull(answer->sink())) {
     answer->fail(*refused);
     return true;
   }
-  ++pull_count;
   const auto give = [known, answer](TableRows& rows) {
     ResultSink& sink = answer->sink();
     bool begun = false;

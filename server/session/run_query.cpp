@@ -234,8 +234,7 @@ Service::Started run_stream_pull(const ast::Query& query, const SessionPropertie
   const BoundQuery bound = bind_passing_pull(query, context);
   const std::string id = service.next_transient_id(bound.sources.front());
   auto plan = plan_query(bound.root, bound.options, plan_context(id, true, session.effective, service.config()));
-  if (auto refused = service.limits().admit_pull(sink)) return {nullptr, std::move(refused)};
-  ++service.pull_count;
+  if (auto refused = service.admit_pull(sink)) return {nullptr, std::move(refused)};
   const TransientTerms terms{.text = {}, .until_end = true, .resumable = {}, .from = {}};
   return start_transient(plan, terms, {id, plan->result, false, false}, service, sink);
 }

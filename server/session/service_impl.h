@@ -93,6 +93,8 @@ class ServiceImpl final : public Service {
   const std::shared_ptr<SchemaCache>& schemas() const { return schemas_; }
   /// The source with schemas to write by, where it has none yet: registers those of its columns. Throws SqlError.
   SourcePtr writable(const SourcePtr& source);
+  /// Counts a pull query. An error: the limits do not allow one more.
+  std::optional<ServiceError> admit_pull(ResultSink& sink);
   /// The table that this process keeps of a source that no query keeps, once it has what its topic holds now; null: the
   /// topic is to be read, as that of a stream. Throws SqlError.
   Result<std::shared_ptr<KeptTable>> keep(const SourcePtr& source, const ServiceState& now);
