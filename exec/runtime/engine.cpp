@@ -39,7 +39,7 @@ Result<std::unique_ptr<Engine>> Engine::start(Log& log, EngineOptions options, E
 EngineImpl::EngineImpl(Log& log, EngineOptions options, EngineEvents events)
     : log_(log),
       options_(std::move(options)),
-      events_(std::move(events)),
+      events_(to_users(std::move(events))),
       workers_(std::max(1, options_.workers), [this](const std::string& clusters, int lane, int index) {
         return make_worker(clusters, lane, index);
       }) {}
@@ -256,7 +256,7 @@ std::shared_ptr<QueryRun> EngineImpl::enlist(const Start& start, QueryLayout lay
   return run;
 }
 
-std::optional<QueryStatus> EngineImpl::status(const std::string& query_id) {
+std::optional<QueryStatus> EngineImpl::own_status(const std::string& query_id) {
   QueryStatus status;
   const auto run = find(query_id);
   if (!run) {

@@ -79,9 +79,14 @@ struct QueryStatus {
     std::chrono::nanoseconds busy{};          // that it worked itself
     std::int64_t state_bytes = 0;             // of its stores, in memory
   };
-  std::vector<Operator> operators;  // of the whole plan, as this process runs it
+  std::vector<Operator> operators;  // of the whole plan, as this process runs it; those of parts first
   std::int64_t lag = 0;             // records between progress and the end of the inputs; -1: not known
 };
+
+/// How a step of a part that the query shares with others is called among its `operators`.
+inline std::string step_of_part(std::string_view part, std::string_view step) {
+  return std::string(part).append("/").append(step);
+}
 
 /// One task as its worker has it.
 struct TaskStatus {
@@ -140,7 +145,9 @@ struct TransientEvents {
   std::function<void(std::optional<Error>)> on_end;  // limit reached, or end of input where `until_end`, or failure
 };
 
-/// Runs physical plans on a log: tasks on a pool of workers, exactly-once, state and restore (design.md §5, §6).
+/// Runs physical plans on a log: tasks on a pool of workers, exactly-once, state and restore (design.md §5, §6). Parts
+/// of a plan are prepared and started with the first that has them, stop with the last, rest while all of them do, and
+/// count in the status of each.
 /// Thread-safe but for run_until_idle. Must not outlive the log.
 class Engine {
  public:
@@ -154,7 +161,7 @@ class Engine {
     const PhysicalPlan* one = &plan;
     return prepare({&one, 1});
   }
-  /// Takes back the progress records of a prepared query that the command log did not accept.
+  /// Takes back the progress records of a prepared query that the command log did not accept; those of its parts stay.
   virtual Status withdraw(const PhysicalPlan& plan) = 0;
   struct Start {
     std::shared_ptr<const PhysicalPlan> plan;
@@ -171,7 +178,8 @@ class Engine {
     return start_queries({&one, 1});
   }
   virtual Status stop_query(const std::string& query_id) = 0;
-  /// Submitter's half of dropping a query: deletes its internal topics, progress and state.
+  /// Submitter's half of dropping a query: deletes its internal topics, progress and state. A part that no query has
+  /// any more is to be forgotten likewise.
   virtual Status forget(const PhysicalPlan& plan) = 0;
   virtual Status pause_query(const std::string& query_id) = 0;
   /// Also has a query that failed tried again at once. `lost`: where it goes on in a partition that no longer has the

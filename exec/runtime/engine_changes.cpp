@@ -119,7 +119,8 @@ void EngineImpl::make_late_changes() {
 // Those that concern other clusters, which may let us wait, come last.
 Status EngineImpl::start_queries(std::span<const Start> starts) {
   std::vector<Start> here, elsewhere;
-  for (const Start& start : starts) (other_clusters(*start.plan).empty() ? here : elsewhere).push_back(start);
+  for (const Start& start : with_parts(starts))
+    (other_clusters(*start.plan).empty() ? here : elsewhere).push_back(start);
   const Status outcome = start_together(here);
   const Status others = start_together(elsewhere);
   return outcome ? others : outcome;
@@ -152,7 +153,7 @@ Status EngineImpl::start_now(std::span<const Start> starts, const Layouts& layou
   for (std::size_t i = 0; i < starts.size(); ++i) {
     const std::string& id = starts[i].plan->query_id;
     if (is_known(id)) {
-      if (outcome) outcome = user_error("the query {} is running already", id);
+      if (outcome && users_of(id).empty()) outcome = user_error("the query {} is running already", id);
     } else if (layouts[i] && is_leaving(id)) {
       put_off(starts[i], still_leaving());
       if (outcome) outcome = still_leaving();
@@ -163,11 +164,25 @@ Status EngineImpl::start_now(std::span<const Start> starts, const Layouts& layou
     }
   }
   if (Status launched = launch(runs); !launched && outcome) outcome = launched;
+  if (Status resting = rest_parts(); !resting && outcome) outcome = resting;
   return outcome;
 }
 
-// Once nobody would start its tasks again, slots may come and go while those there are commit for the last time.
 Status EngineImpl::stop_query(const std::string& query_id) {
+  const bool shares = !parts_of(query_id).empty();
+  Status outcome = stop_one(query_id);
+  for (const std::string& part : leave_parts(query_id))
+    if (Status stopped = stop_one(part); !stopped && outcome) outcome = stopped;
+  if (!shares) return outcome;
+  Status rested = in_turn([this](bool) {
+    control_.assert_held();
+    return rest_parts();
+  });
+  return outcome ? rested : outcome;
+}
+
+// Once nobody would start its tasks again, slots may come and go while those there are commit for the last time.
+Status EngineImpl::stop_one(const std::string& query_id) {
   const auto stopped = std::make_shared<std::shared_ptr<QueryRun>>();
   Status outcome = in_turn([this, query_id, stopped](bool late) -> Status {
     const auto run = find(query_id);
@@ -191,7 +206,9 @@ Status EngineImpl::stop_query(const std::string& query_id) {
 Status EngineImpl::pause_query(const std::string& query_id) {
   return in_turn([this, query_id](bool) {
     control_.assert_held();
-    return set_paused(query_id, true);
+    Status paused = set_paused(query_id, true);
+    Status rested = rest_parts();
+    return paused ? rested : paused;
   });
 }
 
@@ -199,15 +216,22 @@ Status EngineImpl::resume_query(const std::string& query_id, std::optional<GoOn>
   return in_turn([this, query_id, lost](bool) {
     control_.assert_held();
     Status resumed = set_paused(query_id, false);
-    if (const auto run = find(query_id)) {
-      run->lost_records = lost;
-      run->lost_records_since = Clock::now();
-      if (run->failed) run->try_now();
-    }
-    const MutexLock lock(mutex_);
-    if (const auto waiting = waiting_.find(query_id); waiting != waiting_.end()) waiting->second.due = Clock::now();
+    if (Status parts = rest_parts(); !parts && resumed) resumed = parts;
+    std::vector<std::string> all = parts_of(query_id);
+    all.push_back(query_id);
+    for (const std::string& id : all) try_again(id, lost);
     return resumed;
   });
+}
+
+void EngineImpl::try_again(const std::string& query_id, std::optional<GoOn> lost) {
+  if (const auto run = find(query_id)) {
+    run->lost_records = lost;
+    run->lost_records_since = Clock::now();
+    if (run->failed) run->try_now();
+  }
+  const MutexLock lock(mutex_);
+  if (const auto waiting = waiting_.find(query_id); waiting != waiting_.end()) waiting->second.due = Clock::now();
 }
 
 Status EngineImpl::set_paused(const std::string& query_id, bool paused) {

@@ -125,6 +125,22 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   using Runs = std::vector<std::shared_ptr<QueryRun>>;
   Status start_together(std::span<const Start> starts);
   bool is_known(const std::string& query_id);
+  std::optional<QueryStatus> own_status(const std::string& query_id);
+  // Parts (engine_parts.cpp)
+  static std::vector<const PhysicalPlan*> with_parts(std::span<const PhysicalPlan* const> plans);
+  /// Notes who has them; those that are known already are left out.
+  std::vector<Start> with_parts(std::span<const Start> starts);
+  std::set<std::string> users_of(const std::string& part) const;
+  std::vector<std::string> parts_of(const std::string& query_id) const;
+  /// The query has no parts any more; gives those that nobody has.
+  std::vector<std::string> leave_parts(const std::string& query_id);
+  Status rest_parts() REQUIRES(control_);
+  /// What happens in a part happens to all that have it.
+  EngineEvents to_users(EngineEvents events);
+  bool has_parts() const;
+  void truncate_parts();
+  static void add_progress_keys(const QueryRun& run, const TopicPartition& read, std::vector<std::string>& keys);
+  Status stop_one(const std::string& query_id);
   std::shared_ptr<QueryRun> enlist(const Start& start, QueryLayout layout) REQUIRES(control_);
   void put_off(const Start& start, const Error& error);
   void granted(const std::vector<SlotId>& slots);
@@ -159,6 +175,7 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   using Layouts = std::vector<Result<QueryLayout>>;
   Status start_now(std::span<const Start> starts, const Layouts& layouts) REQUIRES(control_);
   Status set_paused(const std::string& query_id, bool paused) REQUIRES(control_);
+  void try_again(const std::string& query_id, std::optional<GoOn> lost) REQUIRES(control_);
   using Dealt = std::map<int, std::vector<Worker::NewTask>>;  // by worker
   Status deal(const std::shared_ptr<QueryRun>& run, int only_worker, Dealt& dealt);
   Runs all_runs();
@@ -246,8 +263,9 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
     std::int64_t failed_at_ms = 0;
   };
   std::map<std::string, Waiting> waiting_ GUARDED_BY(mutex_);  // queries of which the log has not told the topics yet
-  std::vector<int> slot_worker_ GUARDED_BY(mutex_);            // the lane; -1: not ours
-  std::vector<Clock::time_point> slot_owned_ GUARDED_BY(mutex_);  // when it was last seen to be ours
+  std::map<std::string, std::set<std::string>> part_users_ GUARDED_BY(mutex_);  // queries that have it, by part
+  std::vector<int> slot_worker_ GUARDED_BY(mutex_);                             // the lane; -1: not ours
+  std::vector<Clock::time_point> slot_owned_ GUARDED_BY(mutex_);                // when it was last seen to be ours
   std::unique_ptr<Writer> admin_ GUARDED_BY(submitting_);
   std::list<TransientHost*> stepped_;
   Mutex push_mutex_;
@@ -271,6 +289,7 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   std::map<std::string, std::shared_ptr<std::atomic<int>>> leaving_ GUARDED_BY(notes_mutex_);
   bool backing_up_ GUARDED_BY(notes_mutex_) = false;  // nothing is truncated meanwhile
   std::map<TopicPartition, std::int64_t> read_up_to_ GUARDED_BY(notes_mutex_);
+  std::map<TopicPartition, std::int64_t> truncated_;  // of topics of parts; those who do chores alone
   std::condition_variable house_wake_;
   Clock::time_point last_refresh_{}, last_state_look_{}, last_standby_look_{}, last_push_look_{};
   std::atomic<bool> stopping_{false};  // set under notes_mutex_

@@ -37,7 +37,7 @@ Result<std::vector<EngineImpl::Prepared>> EngineImpl::lay_out(std::span<const Ph
 Status EngineImpl::prepare(std::span<const PhysicalPlan* const> plans) {
   const MutexLock submitting(submitting_);
   TopicSizes sizes(log_);
-  const auto prepared = lay_out(plans, sizes);
+  const auto prepared = lay_out(with_parts(plans), sizes);
   if (!prepared) return prepared.error();
   if (auto made = create_topics(*prepared, sizes); !made) return made;
   return write_progress(*prepared, false);

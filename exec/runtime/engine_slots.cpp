@@ -277,11 +277,12 @@ void EngineImpl::do_chores() {
     }
     if (stopping_) return;
     if (Clock::now() >= following_due) {
-      if (membership_)
+      if (membership_ || has_parts())
         if (Status followed = slots_->follow(); !followed) spdlog::debug("progress: {}", followed.error().message);
       following_due = Clock::now() + kFollowEvery;
     }
     if (Clock::now() >= truncation_due) {
+      truncate_parts();
       truncate();
       truncation_due = Clock::now() + kTruncateEvery;
     }
@@ -341,9 +342,15 @@ void EngineImpl::look_for_partitions() {
     if (const LayoutInput* grown = grown_topic(*run))
       run->fail(user_error("topic '{}' has got more partitions ({} now), which this query does not read: ask again",
                            grown->topic, (*counts)[grown->topic]));
+  std::set<std::string> concerned;  // who reads what grown parts give has to know of their new tasks
+  for (const auto& run : runs) {
+    if (grown_topic(*run) == nullptr) continue;
+    concerned.insert(run->plan->query_id);
+    concerned.merge(users_of(run->plan->query_id));
+  }
   for (const auto& run : runs) {
     if (stopping_) return;
-    if (grown_topic(*run) == nullptr) continue;
+    if (!concerned.contains(run->plan->query_id)) continue;
     TopicSizes sizes(log_);
     auto layout = make_layout(sizes, *run->plan, slots_->slots());
     const MutexLock control(control_);

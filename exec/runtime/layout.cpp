@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "exec/runtime/topic_counts.h"
@@ -31,8 +32,12 @@ class Planner {
   }
 
   Status run() {
+    for (const PlanPtr& part : plan_.parts)
+      if (auto done = take(*part); !done) return done;
     for (const Subtopology& sub : plan_.subtopologies)
       if (auto done = place(sub); !done) return done;
+    for (std::size_t i = 0; i < plan_.topics.size(); ++i)
+      if (auto done = count_unread(i); !done) return done;
     for (const InternalTopic& topic : plan_.topics) put_together(topic.name);
     for (std::size_t i = 0; i < plan_.topics.size(); ++i)
       if (plan_.topics[i].changelog) layout_.topic_partitions[i] = tasks_of(plan_.topics[i].subtopology);
@@ -40,6 +45,39 @@ class Planner {
   }
 
  private:
+  struct Given {
+    int partitions = 0, writers = 0;
+  };
+
+  Status take(const PhysicalPlan& part) {
+    const auto layout = make_layout(sizes_, part, layout_.slots);
+    if (!layout) return layout.error();
+    const InternalTopic& topic = given_topic(part);
+    const auto at = static_cast<std::size_t>(&topic - part.topics.data());
+    given_[topic.name] = {layout->topic_partitions[at], layout->subtopologies.back().tasks};
+    return {};
+  }
+
+  // Of what others read: they have told when the query was made how wide they are.
+  Status count_unread(std::size_t at) {
+    const InternalTopic& topic = plan_.topics[at];
+    int& partitions = layout_.topic_partitions[at];
+    if (topic.changelog || !topic.readers.empty() || partitions > 0) return {};
+    const auto made = sizes_.partitions(topic.name);
+    if (!made) return made.error();
+    partitions = *made;
+    if (partitions > 0) return {};
+    for (const std::string& other : topic.as_many_as) {
+      const auto found = sizes_.partitions(other);
+      if (!found) return found.error();
+      if (*found == 0) return no_source(other);
+      partitions = std::max(partitions, *found);
+    }
+    return {};
+  }
+
+  static Error no_source(const std::string& topic) { return user_error("the source topic {} does not exist", topic); }
+
   Status place(const Subtopology& sub) {
     SubtopologyLayout placed;
     for (const PlanNode* node : sources_of(*sub.root)) {
@@ -49,8 +87,14 @@ class Planner {
       const auto known = std::find_if(inputs.begin(), inputs.end(),
                                       [&](const LayoutInput& input) { return input.topic == source.topic; });
       if (known == inputs.end()) {
-        inputs.push_back(
-            {source.topic, 0, source.internal, table, source.timed ? writers_of(source.topic) : 0, source.ready});
+        const auto given = source.internal ? given_.find(source.topic) : given_.end();
+        inputs.push_back({.topic = source.topic,
+                          .partitions = given == given_.end() ? 0 : given->second.partitions,
+                          .internal = source.internal,
+                          .given = given != given_.end(),
+                          .table = table,
+                          .writers = source.timed ? writers_of(source.topic) : 0,
+                          .ready = source.ready});
       } else {
         known->table = known->table || table;
         known->ready = known->ready || source.ready;
@@ -86,7 +130,7 @@ class Planner {
       if (input.internal) continue;
       const auto found = sizes_.partitions(input.topic);
       if (!found) return found.error();
-      if (*found == 0) return user_error("the source topic {} does not exist", input.topic);
+      if (*found == 0) return no_source(input.topic);
       input.partitions = *found;
     }
     return {};
@@ -95,7 +139,7 @@ class Planner {
   // Internal topics that are there keep their partitions, whatever has become of the sources.
   Status count_made(const SubtopologyLayout& placed) {
     for (const LayoutInput& input : placed.inputs) {
-      if (!input.internal || layout_.topic_partitions[topic_index(input.topic)] > 0) continue;
+      if (!input.internal || input.given || layout_.topic_partitions[topic_index(input.topic)] > 0) continue;
       const auto found = sizes_.partitions(input.topic);
       if (!found) return found.error();
       layout_.topic_partitions[topic_index(input.topic)] = *found;
@@ -110,7 +154,7 @@ class Planner {
     if (external == 0)
       for (const LayoutInput& input : placed.inputs) widest = std::max(widest, fed_by(input.topic));
     for (LayoutInput& input : placed.inputs) {
-      if (!input.internal) continue;
+      if (!input.internal || input.given) continue;
       const std::size_t topic = topic_index(input.topic);
       int& partitions = layout_.topic_partitions[topic];
       if (partitions == 0) partitions = std::max(1, widest);
@@ -119,6 +163,7 @@ class Planner {
   }
 
   int fed_by(const std::string& topic) const {
+    if (const auto given = given_.find(topic); given != given_.end()) return given->second.partitions;
     const int declared = layout_.topic_partitions[topic_index(topic)];
     if (declared > 0) return declared;
     int result = 0;
@@ -130,6 +175,7 @@ class Planner {
   }
 
   int writers_of(const std::string& topic) const {
+    if (const auto given = given_.find(topic); given != given_.end()) return given->second.writers;
     for (std::size_t i = 0; i < layout_.subtopologies.size(); ++i) {
       const auto* sink = plan_.subtopologies[i].root->as<SinkNode>();
       if (sink != nullptr && sink->topic == topic) return layout_.subtopologies[i].tasks;
@@ -153,6 +199,7 @@ class Planner {
   TopicSizes& sizes_;
   const PhysicalPlan& plan_;
   QueryLayout& layout_;
+  std::map<std::string, Given> given_;  // topics of parts
 };
 
 }  // namespace
@@ -185,6 +232,13 @@ SlotId QueryLayout::slot_of(std::size_t subtopology, int partition) const {
   return SlotId{static_cast<std::int32_t>(at % static_cast<std::uint64_t>(slots))};
 }
 
+const LayoutInput* QueryLayout::input_of(std::string_view topic) const {
+  for (const SubtopologyLayout& sub : subtopologies)
+    if (const auto found = std::ranges::find(sub.inputs, topic, &LayoutInput::topic); found != sub.inputs.end())
+      return &*found;
+  return nullptr;
+}
+
 int QueryLayout::readers_of(std::string_view topic) const {
   return static_cast<int>(
       std::ranges::count_if(subtopologies, [&](const SubtopologyLayout& sub) { return reads(sub, topic); }));
@@ -204,10 +258,17 @@ std::optional<std::int64_t> QueryLayout::read_by_all(
 
 Status TopicSizes::look_up(std::span<const PhysicalPlan* const> plans) {
   std::set<std::string> names;
-  for (const PhysicalPlan* plan : plans) {
-    for (const Subtopology& sub : plan->subtopologies)
+  const auto add = [&](const PhysicalPlan& plan) {
+    for (const Subtopology& sub : plan.subtopologies)
       for (const PlanNode* node : sources_of(*sub.root)) names.insert(node->as<SourceNode>()->topic);
-    for (const InternalTopic& topic : plan->topics) names.insert(topic.name);
+    for (const InternalTopic& topic : plan.topics) {
+      names.insert(topic.name);
+      names.insert(topic.as_many_as.begin(), topic.as_many_as.end());
+    }
+  };
+  for (const PhysicalPlan* plan : plans) {
+    for (const PlanPtr& part : plan->parts) add(*part);
+    add(*plan);
   }
   // What is not known of other clusters is asked again, by those who want it.
   const auto counts = partition_counts(log_, names);

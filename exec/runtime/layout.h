@@ -20,6 +20,7 @@ struct LayoutInput {
   std::string topic;
   int partitions = 0;
   bool internal = false;
+  bool given = false;  // an internal one that a part of the plan writes: other queries may read it too
   bool table = false;
   int writers = 0;     // of an internal topic that carries times: the tasks that write it
   bool ready = false;  // nothing else of a task is read before what it held when the query was made
@@ -40,6 +41,8 @@ struct QueryLayout {
   int slots = 0;
 
   SlotId slot_of(std::size_t subtopology, int partition) const;
+  /// The input of a subtopology that reads the topic; null: none does.
+  const LayoutInput* input_of(std::string_view topic) const;
   /// How many subtopologies read a topic of the query.
   int readers_of(std::string_view topic) const;
   /// Up to where all of them have read it. `positions`: of tasks of one partition, by subtopology; of those that do not

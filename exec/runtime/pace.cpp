@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "exec/log/log.h"
+#include "planner/physical/pace_rules.h"
 
 namespace millrace::inline exec {
 namespace {
@@ -17,36 +18,24 @@ std::int64_t now_ms(std::chrono::milliseconds later = {}) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now().time_since_epoch() + later).count();
 }
 
-bool reads(const Subtopology& reader, const Subtopology& writer) {
-  const auto* sink = writer.root->as<SinkNode>();
-  if (sink == nullptr) return false;
-  const std::vector<const PlanNode*> sources = sources_of(*reader.root);
-  return std::any_of(sources.begin(), sources.end(),
-                     [&](const PlanNode* source) { return source->as<SourceNode>()->topic == sink->topic; });
-}
-
-bool any_input(const SubtopologyLayout& layout, bool internal) {
-  return std::any_of(layout.inputs.begin(), layout.inputs.end(),
-                     [&](const LayoutInput& input) { return input.internal == internal; });
-}
-
 }  // namespace
 
 std::unique_ptr<Pace> Pace::of(const PhysicalPlan& plan, const QueryLayout& layout) {
   std::unique_ptr<Pace> pace(new Pace());
   const std::size_t count = plan.subtopologies.size();
   pace->subtopologies_.resize(count);
-  std::vector<bool> minds(count), feeds(count);  // looks at time; is before one that does
+  const PaceRoles roles = pace_roles(plan);
+  const auto add = [&](const std::vector<PaceRule>& rules) {
+    pace->rules_.insert(pace->rules_.end(), rules.begin(), rules.end());
+  };
+  for (const InternalTopic& topic : plan.topics) add(topic.paces);
   std::size_t members = 0;
-  for (std::size_t i = count; i-- > 0;) {  // readers first
-    const std::size_t rules = pace->rules_.size();
-    if (any_input(layout.subtopologies[i], true)) pace->collect(*plan.subtopologies[i].root);
-    minds[i] = pace->rules_.size() > rules;
-    for (std::size_t reader = i + 1; reader < count; ++reader)
-      if ((minds[reader] || feeds[reader]) && reads(plan.subtopologies[reader], plan.subtopologies[i])) feeds[i] = true;
-    const bool beside = minds[i] && any_input(layout.subtopologies[i], false);
+  for (std::size_t i = count; i-- > 0;) {
+    const Subtopology& one = plan.subtopologies[i];
+    if (roles.looks[i]) add(pace_rules(*one.root));
+    const bool beside = roles.looks[i] && reads_any(one, false);
     Part& part = pace->subtopologies_[i];
-    part.inputs = feeds[i] ? Inputs::all : beside ? Inputs::external : Inputs::none;
+    part.inputs = roles.feeds[i] ? Inputs::all : beside ? Inputs::external : Inputs::none;
     part.first = members;
     part.tasks = layout.subtopologies[i].tasks;
     if (part.inputs != Inputs::none) members += static_cast<std::size_t>(layout.subtopologies[i].tasks);
@@ -54,20 +43,6 @@ std::unique_ptr<Pace> Pace::of(const PhysicalPlan& plan, const QueryLayout& layo
   if (members < 2) return nullptr;
   pace->members_ = std::vector<Member>(members);
   return pace;
-}
-
-void Pace::collect(const PlanNode& node) {
-  if (const auto* aggregate = node.as<AggregateNode>(); aggregate != nullptr && aggregate->window) {
-    const WindowSpec& window = *aggregate->window;
-    rules_.push_back(window.type == WindowType::session ? Rule{0, 0, window.size_ms, window.grace_ms}
-                                                        : Rule{window.size_ms, window.advance_ms, 0, window.grace_ms});
-  } else if (const auto* sort = node.as<TimeSortNode>()) {
-    rules_.push_back({0, 0, 0, sort->grace_ms});
-  } else if (const auto* join = node.as<StreamStreamJoinNode>(); join != nullptr && !join->window_key) {
-    const auto late = join->unbounded() ? join->ttl_ms : join->grace_ms;
-    if (late) rules_.push_back({0, 0, 0, *late});
-  }
-  for (const NodePtr& input : inputs_of(node)) collect(*input);
 }
 
 std::size_t Pace::join(std::size_t subtopology, int partition, const void* worker, std::function<void()> wake) {
@@ -198,14 +173,15 @@ std::int64_t Pace::limit(std::size_t member, Clock::time_point read, Clock::time
 std::int64_t Pace::reach(std::int64_t time) const {
   if (time == kUnknown || time == kNothing) return time;
   std::int64_t out = kNothing;
-  for (const Rule& rule : rules_) {
-    const std::int64_t first = time - (rule.grace - rule.grace / kShareOfGrace);  // of what may come behind that row
-    std::int64_t until = first + rule.gap;
-    if (rule.size > 0) {  // the end of the first window that it counts in
-      const std::int64_t windows = first < rule.size ? 0 : (first - rule.size) / rule.advance + 1;
-      until = windows * rule.advance + rule.size - 1;
+  for (const PaceRule& rule : rules_) {
+    const std::int64_t first =
+        time - (rule.grace_ms - rule.grace_ms / kShareOfGrace);  // of what may come behind that row
+    std::int64_t until = first + rule.gap_ms;
+    if (rule.size_ms > 0) {  // the end of the first window that it counts in
+      const std::int64_t windows = first < rule.size_ms ? 0 : (first - rule.size_ms) / rule.advance_ms + 1;
+      until = windows * rule.advance_ms + rule.size_ms - 1;
     }
-    out = std::min(out, until + rule.grace);
+    out = std::min(out, until + rule.grace_ms);
   }
   return out;
 }

@@ -88,21 +88,14 @@ class Pace {
     std::size_t first = 0;  // member
     int tasks = 0;
   };
-  /// What an operator allows for: its windows, or just some time.
-  struct Rule {
-    std::int64_t size, advance;  // 0: no windows
-    std::int64_t gap;            // how long a row keeps its session open
-    std::int64_t grace;
-  };
   Pace() = default;
-  void collect(const PlanNode& node);
   std::int64_t reach(std::int64_t time) const;
   void set_elsewhere(Member& member, bool elsewhere);
   void wake_others(const void* worker);
   void ask(Member& member, Clock::rep time, const void* worker);
 
   std::vector<Part> subtopologies_;
-  std::vector<Rule> rules_;
+  std::vector<PaceRule> rules_;
   std::vector<Member> members_;
   std::atomic<int> waiting_{0}, elsewhere_{0};
   std::atomic<std::int64_t> look_again_{0};  // when what is known of those elsewhere is old

@@ -116,6 +116,15 @@ void SlotTable::apply(Slot& slot, const Fetch& fetch) {
   slot.position = std::max(slot.position, fetch.next_offset);
 }
 
+std::vector<std::pair<std::string, std::string>> SlotTable::find_all(std::string_view text) const {
+  std::vector<std::pair<std::string, std::string>> found;
+  const MutexLock lock(mutex_);
+  for (const Slot& slot : slots_)
+    for (const auto& [key, value] : slot.records)
+      if (value.find(text) != std::string::npos) found.emplace_back(key, value);
+  return found;
+}
+
 std::optional<std::string> SlotTable::find(SlotId slot, const std::string& key) const {
   const MutexLock lock(mutex_);
   const auto& records = slots_[index_of(slot)].records;

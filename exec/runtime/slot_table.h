@@ -35,6 +35,8 @@ class SlotTable {
   /// granted slots has little left to read then.
   Status follow();
   std::optional<std::string> find(SlotId slot, const std::string& key) const;
+  /// The records of all slots that have `text` in them: key and value.
+  std::vector<std::pair<std::string, std::string>> find_all(std::string_view text) const;
   /// A refresh that waits gives up, and so do later ones.
   void stop() { stopping_ = true; }
 

@@ -84,9 +84,11 @@ void Worker::committed(const std::vector<Task*>& tasks) {
 }
 
 // Up to where all tasks that read a partition of the query's own have committed; those are of one slot. Absent: one of
-// them is not there.
+// them is not there, or others read it too.
 std::optional<std::int64_t> Worker::read_by_all(const Task& task, const TopicPartition& partition) const {
   const QueryLayout& layout = task.run().layout;
+  if (const LayoutInput* input = layout.input_of(partition.topic); input == nullptr || input->given)
+    return std::nullopt;
   if (layout.readers_of(partition.topic) == 1) return task.committed().offset_of(partition.topic, 0);
   std::vector<std::pair<std::size_t, std::int64_t>> positions;
   for (const auto& other : tasks_)

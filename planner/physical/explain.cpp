@@ -6,13 +6,9 @@
 
 namespace millrace::inline planner {
 
-std::string explain(const PhysicalPlan& plan) {
-  std::string out = fmt::format("query {}\n", plan.query_id);
-  std::string fired;
-  for (const auto& rule : plan.fired_rules) fired += (fired.empty() ? "" : ", ") + rule;
-  out += fmt::format("rules: {}\n", fired.empty() ? "none" : fired);
-  if (const std::string guarantee = guarantee_of(plan); !guarantee.empty())
-    out += fmt::format("guarantee: {}\n", guarantee);
+namespace {
+
+void add_subtopologies(const PhysicalPlan& plan, std::string& out) {
   for (const auto& subtopology : plan.subtopologies) {
     out += fmt::format("subtopology {}\n", subtopology.id);
     const std::string tree = explain(subtopology.root);
@@ -28,11 +24,37 @@ std::string explain(const PhysicalPlan& plan) {
       out += "\n";
     }
   }
+}
+
+void add_topics(const PhysicalPlan& plan, std::string& out) {
   for (const auto& topic : plan.topics) {
-    if (topic.changelog) continue;
+    if (topic.changelog || topic.readers.empty()) continue;
     out += fmt::format("repartition topic {} read by {} {}\n", topic.name,
                        topic.readers.size() > 1 ? "subtopologies" : "subtopology", fmt::join(topic.readers, " and "));
   }
+}
+
+}  // namespace
+
+std::string explain(const PhysicalPlan& plan, const std::map<std::string, std::vector<std::string>>& sharers) {
+  std::string out = fmt::format("query {}\n", plan.query_id);
+  std::string fired;
+  for (const auto& rule : plan.fired_rules) fired += (fired.empty() ? "" : ", ") + rule;
+  out += fmt::format("rules: {}\n", fired.empty() ? "none" : fired);
+  if (const std::string guarantee = guarantee_of(plan); !guarantee.empty())
+    out += fmt::format("guarantee: {}\n", guarantee);
+  for (const PlanPtr& part : plan.parts) {
+    const auto others = sharers.find(part->query_id);
+    const bool any = others != sharers.end() && !others->second.empty();
+    out += fmt::format("part {}, shared with {}\n", part->query_id,
+                       any ? fmt::format("{}", fmt::join(others->second, ", ")) : "no other query");
+    add_subtopologies(*part, out);
+    add_topics(*part, out);
+    out += fmt::format("repartition topic {} read by the queries\n", given_topic(*part).name);
+  }
+  if (!plan.parts.empty()) out += fmt::format("of {} alone\n", plan.query_id);
+  add_subtopologies(plan, out);
+  add_topics(plan, out);
   if (plan.materialization)
     out += fmt::format("pull queries read {} of subtopology {}\n", plan.materialization->store,
                        plan.materialization->subtopology);

@@ -18,10 +18,14 @@ std::string guarantee_of(const PhysicalPlan& plan) {
         "order; position and state are kept exactly-once",
         sink->topic);
   std::set<std::string_view> elsewhere;
-  for (const Subtopology& subtopology : plan.subtopologies)
-    for (const StepName& step : subtopology.steps)
-      if (const auto* source = step.node->as<SourceNode>(); source != nullptr && !cluster_of(source->topic).empty())
-        elsewhere.insert(source->topic);
+  const auto look = [&](const PhysicalPlan& one) {
+    for (const Subtopology& subtopology : one.subtopologies)
+      for (const StepName& step : subtopology.steps)
+        if (const auto* source = step.node->as<SourceNode>(); source != nullptr && !cluster_of(source->topic).empty())
+          elsewhere.insert(source->topic);
+  };
+  look(plan);
+  for (const PlanPtr& part : plan.parts) look(*part);
   return elsewhere.empty() ? std::string() : fmt::format("exactly-once, from {}", fmt::join(elsewhere, ", "));
 }
 

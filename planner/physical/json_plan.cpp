@@ -98,16 +98,34 @@ std::optional<Materialization> read_materialization(const json::value& value, co
   return out;
 }
 
+json::array write_paces(const std::vector<PaceRule>& rules) {
+  json::array out;
+  for (const PaceRule& rule : rules) out.push_back({rule.size_ms, rule.advance_ms, rule.gap_ms, rule.grace_ms});
+  return out;
+}
+
+std::vector<PaceRule> read_paces(const json::value& value) {
+  std::vector<PaceRule> rules;
+  for (const json::value& rule : value.as_array()) {
+    const auto number = [&](std::size_t at) { return rule.at(at).to_number<std::int64_t>(); };
+    rules.push_back({number(0), number(1), number(2), number(3)});
+  }
+  return rules;
+}
+
 /// Several readers are a list, which builds that know of one only do not take for one.
-json::value write_topics(const std::vector<InternalTopic>& topics) {
+json::array write_topics(const std::vector<InternalTopic>& topics) {
   json::array out;
   for (const auto& topic : topics) {
     const json::value readers =
         topic.readers.size() == 1 ? json::value(topic.readers.front()) : json::value_from(topic.readers);
-    out.push_back({{"name", topic.name},
-                   {"changelog", topic.changelog},
-                   {"partitions", topic.partitions},
-                   {"subtopology", topic.changelog ? json::value(topic.subtopology) : readers}});
+    json::object written{{"name", topic.name},
+                         {"changelog", topic.changelog},
+                         {"partitions", topic.partitions},
+                         {"subtopology", topic.changelog ? json::value(topic.subtopology) : readers}};
+    if (!topic.as_many_as.empty()) written["as_many_as"] = json::value_from(topic.as_many_as);
+    if (!topic.paces.empty()) written["paces"] = write_paces(topic.paces);
+    out.push_back(std::move(written));
   }
   return out;
 }
@@ -124,6 +142,9 @@ std::vector<InternalTopic> read_topics(const json::value& value) {
       read.subtopology = by.to_number<int>();
     else
       read.readers = by.is_array() ? json::value_to<std::vector<int>>(by) : std::vector<int>{by.to_number<int>()};
+    if (const json::value* sizes = topic.as_object().if_contains("as_many_as"))
+      read.as_many_as = json::value_to<std::vector<std::string>>(*sizes);
+    if (const json::value* paces = topic.as_object().if_contains("paces")) read.paces = read_paces(*paces);
   }
   return out;
 }
@@ -149,6 +170,28 @@ PhysicalPlan complete_plan(PhysicalPlan plan) {
   return plan;
 }
 
+json::object write_plan(const PhysicalPlan& plan);
+PhysicalPlan read_any(json::object& from, const FunctionCatalog& functions);
+
+/// Builds that know of no parts expect a list, and do not take it for a plan that does everything itself.
+json::object write_topics_and_parts(const PhysicalPlan& plan) {
+  json::array parts;
+  for (const PlanPtr& part : plan.parts) parts.push_back(write_plan(*part));
+  return {{"own", write_topics(plan.topics)}, {"parts", std::move(parts)}};
+}
+
+void read_topics_and_parts(const json::value& value, const FunctionCatalog& functions, PhysicalPlan& plan) {
+  if (value.is_array()) {
+    plan.topics = read_topics(value);
+    return;
+  }
+  plan.topics = read_topics(value.at("own"));
+  for (const json::value& written : value.at("parts").as_array()) {
+    json::object part = written.as_object();
+    plan.parts.push_back(std::make_shared<const PhysicalPlan>(read_any(part, functions)));
+  }
+}
+
 PhysicalPlan read_plan(const json::object& from, const FunctionCatalog& functions) {
   PhysicalPlan plan;
   plan.query_id = std::string(from.at("query").as_string());
@@ -156,7 +199,7 @@ PhysicalPlan read_plan(const json::object& from, const FunctionCatalog& function
     plan.incarnation = std::string(incarnation->as_string());
   for (const auto& item : from.at("subtopologies").as_array())
     plan.subtopologies.push_back(read_subtopology(item, functions));
-  plan.topics = read_topics(from.at("topics"));
+  read_topics_and_parts(from.at("topics"), functions, plan);
   plan.materialization = read_materialization(from.at("materialization"), plan);
   const json::object& options = from.at("options").as_object();
   plan.options = QueryOptions{.emit_every_change = options.at("emit_every_change").as_bool(),
@@ -174,9 +217,7 @@ PhysicalPlan read_plan(const json::object& from, const FunctionCatalog& function
   return plan;
 }
 
-}  // namespace
-
-std::string to_json(const PhysicalPlan& plan) {
+json::object write_plan(const PhysicalPlan& plan) {
   json::array subtopologies;
   for (const auto& subtopology : plan.subtopologies) subtopologies.push_back(write_subtopology(subtopology));
   json::object out = {{"version", kPlanVersion},
@@ -184,7 +225,8 @@ std::string to_json(const PhysicalPlan& plan) {
                       {"query", plan.query_id},
                       {"incarnation", plan.incarnation},
                       {"subtopologies", subtopologies},
-                      {"topics", write_topics(plan.topics)},
+                      {"topics", plan.parts.empty() ? json::value(write_topics(plan.topics))
+                                                    : json::value(write_topics_and_parts(plan))},
                       {"materialization", write_materialization(plan)},
                       {"options",
                        {{"emit_every_change", plan.options.emit_every_change},
@@ -198,7 +240,27 @@ std::string to_json(const PhysicalPlan& plan) {
   if (plan.options.most_memory_bytes != 0)
     out["options"].as_object()["most_memory_bytes"] = plan.options.most_memory_bytes;
   if (plan.bound) out["bound"] = write(plan.bound);
-  return json::serialize(out);
+  return out;
+}
+
+PhysicalPlan read_any(json::object& from, const FunctionCatalog& functions) {
+  const int version = from.at("version").to_number<int>();
+  if (version < 1 || version > kPlanVersion) malformed("version");
+  const json::value* records = from.if_contains("records");  // plans had none as long as the form was the first
+  if (const int form = records ? records->to_number<int>() : 1; form != kRecordForm) {
+    throw SqlError(
+        Code::not_supported, Span{},
+        fmt::format("its internal topics hold records of form {}, this program reads form {}", form, kRecordForm));
+  }
+  if (version == kPlanVersion) return read_plan(from, functions);
+  upgrade_plan(from);
+  return complete_plan(read_plan(from, functions));
+}
+
+}  // namespace
+
+std::string to_json(const PhysicalPlan& plan) {
+  return json::serialize(write_plan(plan));
 }
 
 PhysicalPlan physical_from_json(const std::string& text, const FunctionCatalog& functions) {
@@ -206,18 +268,7 @@ PhysicalPlan physical_from_json(const std::string& text, const FunctionCatalog& 
     json::parse_options options;
     options.max_depth = 16'384;  // expressions nest
     json::value value = json::parse(text, {}, options);
-    json::object& from = value.as_object();
-    const int version = from.at("version").to_number<int>();
-    if (version < 1 || version > kPlanVersion) malformed("version");
-    const json::value* records = from.if_contains("records");  // plans had none as long as the form was the first
-    if (const int form = records ? records->to_number<int>() : 1; form != kRecordForm) {
-      throw SqlError(
-          Code::not_supported, Span{},
-          fmt::format("its internal topics hold records of form {}, this program reads form {}", form, kRecordForm));
-    }
-    if (version == kPlanVersion) return read_plan(from, functions);
-    upgrade_plan(from);
-    return complete_plan(read_plan(from, functions));
+    return read_any(value.as_object(), functions);
   } catch (const SqlError&) {
     throw;
   } catch (const std::exception&) {

@@ -7,6 +7,7 @@
 #include "planner/physical/plan.h"
 #include "planner/physical/replace.h"
 #include "planner/physical/row_kinds.h"
+#include "planner/physical/shared_parts.h"
 #include "planner/physical/stores.h"
 
 namespace millrace::inline planner {
@@ -166,31 +167,10 @@ void cut(PhysicalPlan& plan, const NodePtr& root, const std::string& prefix, con
   }
 }
 
-const StorePlan* store_of(const Subtopology& subtopology, const PlanNode* owner) {
-  for (const auto& store : subtopology.stores)
-    if (store.owner == owner) return &store;
-  return nullptr;
-}
-
-std::optional<Materialization> find_materialization(const Subtopology& last) {
-  const bool kept_only = last.root->as<MaterializeNode>() != nullptr;  // a source table
-  if ((!last.root->as<SinkNode>() && !kept_only) || last.root->kind != RelationKind::table) return std::nullopt;
-  const NodePtr kept = kept_only ? last.root : find_materialized(last.root);
-  const StorePlan* store = kept ? store_of(last, kept.get()) : nullptr;
-  if (!store) return std::nullopt;
-  Materialization found{
-      .subtopology = last.id, .store = store->name, .store_schema = kept->schema, .window = kept->window, .above = {}};
-  for (NodePtr node = kept_only ? kept : inputs_of(*last.root).front(); node != kept; node = inputs_of(*node).front())
-    found.above.push_back(node);
-  std::reverse(found.above.begin(), found.above.end());
-  return found;
-}
-
 }  // namespace
 
 PhysicalPlan make_physical(const NodePtr& root, const QueryOptions& options, const PhysicalContext& context) {
-  const std::string kind = context.transient ? std::string() : context.persistent_prefix;
-  const std::string prefix = fmt::format("_confluent-ksql-{}{}{}", context.service_id, kind, context.query_id);
+  const std::string prefix = topic_prefix(context);
   PhysicalPlan plan{.query_id = context.query_id,
                     .incarnation = {},
                     .subtopologies = {},
@@ -204,7 +184,10 @@ PhysicalPlan make_physical(const NodePtr& root, const QueryOptions& options, con
   const NodePtr complete = provide_before_rows(context.transient ? root : make_pullable(root), context.transient);
   cut(plan, complete, prefix, options);
   name_steps(plan);
-  if (context.replaced != nullptr) keep_forms(plan, *context.replaced);
+  if (context.replaced != nullptr) {
+    leave_to(plan, context.replaced->parts, context);
+    keep_forms(plan, *context.replaced);
+  }
   declare_stores(plan, context.transient ? std::string() : prefix);
   plan.materialization = find_materialization(plan.subtopologies.back());
   return plan;

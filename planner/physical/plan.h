@@ -1,5 +1,7 @@
 #pragma once
 
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -46,12 +48,25 @@ constexpr int kRecordForm = 1;
 std::string internal_topic_name(std::string_view prefix, std::string_view step, std::string_view kind,
                                 int form = kRecordForm);
 
+/// How far partitions may be apart in event time for one of the operators behind them (Pace): its windows and its grace
+/// period.
+struct PaceRule {
+  std::int64_t size_ms = 0, advance_ms = 0;  // 0: no windows
+  std::int64_t gap_ms = 0;                   // how long a row keeps its session open
+  std::int64_t grace_ms = 0;
+
+  friend bool operator==(const PaceRule&, const PaceRule&) = default;
+};
+
 struct InternalTopic {
   std::string name;
   bool changelog = false;         // compacted; else a repartition topic, deleted behind its readers
   int partitions = 0;             // 0: as many as the largest source topic of the subtopology that owns or feeds it
   int subtopology = 0;            // owner of a changelog
   std::vector<int> readers = {};  // of a repartition topic: subtopologies
+  /// Of what a part gives to the queries that share it, which alone know:
+  std::vector<std::string> as_many_as = {};  // topics, of which the largest has as many partitions; none: `partitions`
+  std::vector<PaceRule> paces = {};          // of those who look at the time of its rows
 };
 
 /// Keeps keys of a table by the values of some columns of its rows.
@@ -86,7 +101,17 @@ struct PhysicalPlan {
   std::optional<WindowInfo> window;
   std::vector<std::string> fired_rules;
   NodePtr bound = {};  // of a persistent query: as the binder made it, for CREATE OR REPLACE; null in plans of 0.1
+  /// What it does together with others (share_parts()): each is a query of its own, there as long as one that has it,
+  /// and writes a repartition topic without readers, which subtopologies here read as if it were theirs.
+  std::vector<std::shared_ptr<const PhysicalPlan>> parts = {};
 };
+using PlanPtr = std::shared_ptr<const PhysicalPlan>;
+
+/// What the ids of parts begin with.
+inline constexpr std::string_view kPartPrefix = "SHARED-";
+
+/// The topic that a part gives to those who share it.
+const InternalTopic& given_topic(const PhysicalPlan& part);
 
 struct PhysicalContext {
   std::string service_id;  // `default_`
@@ -104,7 +129,8 @@ PhysicalPlan make_physical(const NodePtr& root, const QueryOptions& options, con
 std::string to_json(const PhysicalPlan& plan);
 PhysicalPlan physical_from_json(const std::string& json, const FunctionCatalog& functions);
 
-/// What EXPLAIN prints: subtopologies with their trees, topics and stores.
-std::string explain(const PhysicalPlan& plan);
+/// What EXPLAIN prints: subtopologies with their trees, topics and stores. `sharers`: of each part, the ids of the
+/// queries beside this one that have it.
+std::string explain(const PhysicalPlan& plan, const std::map<std::string, std::vector<std::string>>& sharers = {});
 
 }  // namespace millrace::inline planner

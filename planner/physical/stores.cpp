@@ -8,6 +8,7 @@
 
 #include "parser/error/ensure.h"
 #include "planner/logical/window_trace.h"
+#include "planner/physical/row_kinds.h"
 
 namespace millrace::inline planner {
 namespace {
@@ -46,6 +47,12 @@ std::optional<std::int64_t> retention_of(const PlanNode& node) {
   const bool keeps_rows = node.as<MaterializeNode>() || node.as<CloseWindowsNode>() || node.as<EveryNode>() ||
                           node.as<TableTableJoinNode>() || node.as<AggregateNode>();
   return keeps_rows && is_windowed(node) ? kept_for(node) : std::nullopt;
+}
+
+const StorePlan* store_of(const Subtopology& subtopology, const PlanNode* owner) {
+  for (const auto& store : subtopology.stores)
+    if (store.owner == owner) return &store;
+  return nullptr;
 }
 
 class Namer {
@@ -123,6 +130,25 @@ void describe_store(StorePlan& store) {
 void declare_stores(PhysicalPlan& plan, const std::string& topic_prefix) {
   Declarer declarer(plan, topic_prefix);
   for (auto& subtopology : plan.subtopologies) declarer.declare(subtopology);
+}
+
+std::string topic_prefix(const PhysicalContext& context) {
+  const std::string kind = context.transient ? std::string() : context.persistent_prefix;
+  return fmt::format("_confluent-ksql-{}{}{}", context.service_id, kind, context.query_id);
+}
+
+std::optional<Materialization> find_materialization(const Subtopology& last) {
+  const bool kept_only = last.root->as<MaterializeNode>() != nullptr;  // a source table
+  if ((!last.root->as<SinkNode>() && !kept_only) || last.root->kind != RelationKind::table) return std::nullopt;
+  const NodePtr kept = kept_only ? last.root : find_materialized(last.root);
+  const StorePlan* store = kept ? store_of(last, kept.get()) : nullptr;
+  if (!store) return std::nullopt;
+  Materialization found{
+      .subtopology = last.id, .store = store->name, .store_schema = kept->schema, .window = kept->window, .above = {}};
+  for (NodePtr node = kept_only ? kept : inputs_of(*last.root).front(); node != kept; node = inputs_of(*node).front())
+    found.above.push_back(node);
+  std::reverse(found.above.begin(), found.above.end());
+  return found;
 }
 
 }  // namespace millrace::inline planner

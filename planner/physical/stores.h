@@ -16,4 +16,10 @@ void describe_store(StorePlan& store);
 /// have their names.
 void declare_stores(PhysicalPlan& plan, const std::string& topic_prefix);
 
+/// What the names of a query's internal topics begin with.
+std::string topic_prefix(const PhysicalContext& context);
+
+/// Where the rows of the table are that the last subtopology writes or keeps; its stores are declared.
+std::optional<Materialization> find_materialization(const Subtopology& last);
+
 }  // namespace millrace::inline planner

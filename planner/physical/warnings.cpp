@@ -31,8 +31,8 @@ class Warner {
   explicit Warner(const PhysicalPlan& plan) : plan_(plan) {}
 
   std::vector<std::string> run() {
-    for (const Subtopology& subtopology : plan_.subtopologies)
-      for (const StepName& step : subtopology.steps) look_at(step);
+    for (const PlanPtr& part : plan_.parts) look_at(*part);
+    look_at(plan_);
     if (drops_late_ && !keeps_late_ && is_persistent())
       warnings_.push_back("Late rows are dropped; LATE INTO keeps them.");
     if (by_clock_) warnings_.push_back("The result depends on the wall clock.");
@@ -40,6 +40,10 @@ class Warner {
   }
 
  private:
+  void look_at(const PhysicalPlan& plan) {
+    for (const Subtopology& subtopology : plan.subtopologies)
+      for (const StepName& step : subtopology.steps) look_at(step);
+  }
   void look_at(const StepName& step) {
     const auto* source = step.node->as<SourceNode>();
     by_clock_ = by_clock_ || (source != nullptr && source->idle_ms) || step.node->as<EveryNode>() != nullptr;
@@ -102,11 +106,14 @@ class Warner {
     return same_key && keyed_by_constant(*inputs_of(node).front());
   }
   /// What is written to an internal topic.
-  const PlanNode* written_to(const std::string& topic) const {
-    for (const Subtopology& writer : plan_.subtopologies) {
+  const PlanNode* written_to(const std::string& topic) const { return written_to(topic, plan_); }
+  static const PlanNode* written_to(const std::string& topic, const PhysicalPlan& plan) {
+    for (const Subtopology& writer : plan.subtopologies) {
       const auto* sink = writer.root->as<SinkNode>();
       if (sink != nullptr && sink->topic == topic) return sink->input.get();
     }
+    for (const PlanPtr& part : plan.parts)
+      if (const PlanNode* written = written_to(topic, *part)) return written;
     return nullptr;
   }
 

@@ -32,6 +32,12 @@ json::object ServiceImpl::own_status() {
     json::array& stores = query[which].as_array();
     if (std::ranges::find(stores, json::value(store)) == stores.end()) stores.emplace_back(store);
   };
+  // What a part does is done for each query that has it.
+  std::map<std::string, std::vector<std::pair<std::string, const PhysicalPlan*>>> done_for;
+  for (const auto& [id, query] : known->queries) {
+    done_for[id].emplace_back(id, query->plan.get());
+    for (const PlanPtr& part : query->plan->parts) done_for[part->query_id].emplace_back(id, part.get());
+  }
   const std::vector<TaskStatus> tasks = engine_->tasks();
   std::vector<TopicPartition> read;
   for (const TaskStatus& task : tasks)
@@ -39,27 +45,29 @@ json::object ServiceImpl::own_status() {
   // One by one they would take longer than others wait for this.
   const auto bounds = known_bounds(log_, read);
   for (const TaskStatus& task : tasks) {
-    json::value* query = queries.if_contains(task.query_id);
-    if (query == nullptr) continue;
-    json::array& partitions = query->as_object()["activePartitions"].as_array();
-    for (const TaskStatus::Input& input : task.inputs) {
-      partitions.push_back(json::object{{"topic", input.topic}, {"partition", task.partition}});
-      note_lag(task.query_id, input.topic, task.partition, input.committed,
-               bounds ? bounds->at({input.topic, task.partition}).end : input.committed);
-    }
-    for (const Subtopology& part : known->queries.at(task.query_id)->plan->subtopologies) {
-      if (part.id != task.subtopology) continue;
-      for (const StorePlan& store : part.stores) note_store(query->as_object(), "activeStores", store.name);
+    for (const auto& [id, plan] : done_for[task.query_id]) {
+      json::object& query = queries.at(id).as_object();
+      for (const TaskStatus::Input& input : task.inputs) {
+        query["activePartitions"].as_array().push_back(
+            json::object{{"topic", input.topic}, {"partition", task.partition}});
+        note_lag(id, input.topic, task.partition, input.committed,
+                 bounds ? bounds->at({input.topic, task.partition}).end : input.committed);
+      }
+      for (const Subtopology& step : plan->subtopologies) {
+        if (step.id != task.subtopology) continue;
+        for (const StorePlan& store : step.stores) note_store(query, "activeStores", store.name);
+      }
     }
   }
   for (const CopyStatus& copy : engine_->copies()) {
-    json::value* query = queries.if_contains(copy.query_id);
-    if (query == nullptr) continue;
-    for (const CopyStatus::Store& store : copy.stores) {
-      query->as_object()["standByPartitions"].as_array().push_back(
-          json::object{{"topic", store.changelog}, {"partition", copy.partition}});
-      note_store(query->as_object(), "standByStores", store.name);
-      note_lag(copy.query_id, store.name, copy.partition, store.position, store.end);
+    for (const auto& [id, plan] : done_for[copy.query_id]) {
+      json::object& query = queries.at(id).as_object();
+      for (const CopyStatus::Store& store : copy.stores) {
+        query["standByPartitions"].as_array().push_back(
+            json::object{{"topic", store.changelog}, {"partition", copy.partition}});
+        note_store(query, "standByStores", store.name);
+        note_lag(id, store.name, copy.partition, store.position, store.end);
+      }
     }
   }
   const std::int64_t now = wall_clock_ms();

@@ -12,6 +12,7 @@
 #include "planner/bind/dialect.h"
 #include "server/session/service_impl.h"
 #include "server/statements/entities.h"
+#include "server/statements/shared_queries.h"
 
 namespace millrace::inline server {
 namespace json = boost::json;
@@ -41,6 +42,7 @@ bool only_adds(const Mutation& mutation, const ServiceState& state) {
 }
 
 bool reads_any(const PhysicalPlan& plan, const std::vector<Log::NewTopic>& topics) {
+  if (std::ranges::any_of(plan.parts, [&](const PlanPtr& part) { return reads_any(*part, topics); })) return true;
   for (const Subtopology& part : plan.subtopologies)
     for (const PlanNode* source : sources_of(*part.root))
       if (std::ranges::find(topics, source->as<SourceNode>()->topic, &Log::NewTopic::first) != topics.end())
@@ -186,13 +188,13 @@ std::optional<json::object> ServiceImpl::run(Step& step) {
   return std::nullopt;
 }
 
-void ServiceImpl::do_before(std::span<const Mutation* const> mutations) {
+void ServiceImpl::do_before(std::span<const Mutation> mutations) {
   std::vector<Log::NewTopic> wanted, missing;
   std::vector<const PhysicalPlan*> plans;
-  for (const Mutation* mutation : mutations) {
-    if (mutation->create_topic) wanted.push_back(*mutation->create_topic);
-    wanted.insert(wanted.end(), mutation->more_topics.begin(), mutation->more_topics.end());
-    for (const auto& plan : mutation->prepare) plans.push_back(plan.get());
+  for (const Mutation& mutation : mutations) {
+    if (mutation.create_topic) wanted.push_back(*mutation.create_topic);
+    wanted.insert(wanted.end(), mutation.more_topics.begin(), mutation.more_topics.end());
+    for (const auto& plan : mutation.prepare) plans.push_back(plan.get());
   }
   std::vector<std::string> names;
   for (const auto& topic : wanted) names.push_back(topic.first);
@@ -213,23 +215,35 @@ void ServiceImpl::do_before(std::span<const Mutation* const> mutations) {
   const Status prepared = engine_->prepare(plans);
   const Status made = beside ? making.get() : Status{};
   if (prepared && !made)
-    for (const Mutation* mutation : mutations) withdraw(*mutation, *state());
+    for (const Mutation& mutation : mutations) withdraw(mutation, *state());
   check(made);
   if (!prepared) throw general(Code::external, prepared.error().message);
 }
 
 // Another statement was faster. What runs already keeps its progress: it was only to be replaced.
 void ServiceImpl::withdraw(const Mutation& mutation, const ServiceState& before) {
+  const auto take_back = [&](const PhysicalPlan& plan) {
+    if (Status done = engine_->withdraw(plan); !done) spdlog::warn("{}: {}", plan.query_id, done.error().message);
+  };
   for (const auto& plan : mutation.prepare) {
     if (before.find_query(plan->query_id) != nullptr) continue;
-    if (Status done = engine_->withdraw(*plan); !done) spdlog::warn("{}: {}", plan->query_id, done.error().message);
+    take_back(*plan);
+    for (const PlanPtr& part : plan->parts)
+      if (!is_part_in_use(before, part->query_id)) take_back(*part);
   }
 }
 
 void ServiceImpl::do_after(const Mutation& mutation) {
-  for (const auto& plan : mutation.forget)
-    if (Status forgotten = engine_->forget(*plan); !forgotten)
-      spdlog::warn("forgetting {}: {}", plan->query_id, forgotten.error().message);
+  const auto forget = [&](const PhysicalPlan& plan) {
+    if (Status forgotten = engine_->forget(plan); !forgotten)
+      spdlog::warn("forgetting {}: {}", plan.query_id, forgotten.error().message);
+  };
+  const StatePtr now = state();
+  for (const auto& plan : mutation.forget) {
+    forget(*plan);
+    for (const PlanPtr& part : plan->parts)
+      if (!is_part_in_use(*now, part->query_id)) forget(*part);
+  }
   if (mutation.delete_topic)
     if (Status deleted = log_.delete_topic(*mutation.delete_topic); !deleted)
       throw general(Code::external, fmt::format("The source was dropped, but its topic {} could not be deleted: {}",
@@ -251,23 +265,29 @@ json::object ServiceImpl::mutate(Step& step) {
       return warning;
     }
     if (mutation.changes.empty()) return status_entity(step, "SUCCESS", -1);
-    const Mutation* one = &mutation;
-    do_before({&one, 1});
-    const auto submitted = commands_->submit({command_of(step)}, response_wait());
+    const std::vector<Mutation> one = shared({&step, 1});
+    do_before(one);
+    const auto submitted = commands_->submit({command_of(step, one.front())}, response_wait());
     if (submitted.error) throw not_written(*submitted.error);
     const auto& outcome = submitted.outcomes.front();
     if (outcome && outcome->stale) {
-      withdraw(mutation, *state());
+      withdraw(one.front(), *state());
       continue;
     }
-    if (outcome) do_after(mutation);
+    if (outcome) do_after(one.front());
     return accepted_entity(step, outcome);
   }
   throw general(Code::invalid_statement, "Other statements keep changing the catalog; try again.");
 }
 
-Command ServiceImpl::command_of(const Step& step) const {
-  const auto& mutation = std::get<Mutation>(step.planned);
+std::vector<Mutation> ServiceImpl::shared(std::span<const Step> together) const {
+  std::vector<ToShare> all;
+  for (const Step& step : together)
+    if (const auto* mutation = std::get_if<Mutation>(&step.planned)) all.push_back({mutation, step.session.get()});
+  return share_queries(all, config());
+}
+
+Command ServiceImpl::command_of(const Step& step, const Mutation& mutation) {
   return {mutation.command_id, step.version, mutation.statement, mutation.changes};
 }
 
@@ -330,15 +350,12 @@ std::span<const ServiceImpl::Step> ServiceImpl::admit(std::span<const Step> step
 }
 
 std::size_t ServiceImpl::run_together(std::span<const Step> together, json::array& entities, std::string& current) {
-  std::vector<const Mutation*> mutations;
+  const std::vector<Mutation> mutations = shared(together);
+  if (mutations.size() < 2) return 0;
   std::vector<Command> commands;
-  for (const Step& step : together) {
-    const auto* mutation = std::get_if<Mutation>(&step.planned);
-    if (mutation == nullptr) continue;
-    mutations.push_back(mutation);
-    commands.push_back(command_of(step));
-  }
-  if (commands.size() < 2) return 0;
+  for (const Step& step : together)
+    if (std::holds_alternative<Mutation>(step.planned))
+      commands.push_back(command_of(step, mutations[commands.size()]));
   try {
     do_before(mutations);
   } catch (const SqlError&) {
@@ -353,7 +370,7 @@ std::size_t ServiceImpl::run_together(std::span<const Step> together, json::arra
     if (command == submitted.outcomes.size()) throw not_written(*submitted.error);
     const auto& outcome = submitted.outcomes[command];
     if (outcome && outcome->stale) {  // and so are those behind it
-      for (; command < mutations.size(); ++command) withdraw(*mutations[command], *state());
+      for (; command < mutations.size(); ++command) withdraw(mutations[command], *state());
       return done;
     }
     entities.push_back(accepted_entity(step, outcome));

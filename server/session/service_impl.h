@@ -146,7 +146,9 @@ class ServiceImpl final : public Service {
   /// Does them, and says how many of them are done; 0: the first one goes by itself. `current` is the text of the one
   /// at fault when it throws.
   std::size_t run_together(std::span<const Step> together, boost::json::array& entities, std::string& current);
-  Command command_of(const Step& step) const;
+  /// What the steps change, where the queries that they start share what they can.
+  std::vector<Mutation> shared(std::span<const Step> together) const;
+  static Command command_of(const Step& step, const Mutation& mutation);
   std::chrono::milliseconds response_wait() const;
   boost::json::object status_entity(const Step& step, const std::string& status, std::int64_t sequence);
   boost::json::object accepted_entity(const Step& step, const std::optional<CommandOutcome>& outcome);
@@ -157,7 +159,7 @@ class ServiceImpl final : public Service {
   Result<std::unique_ptr<RowInserter>> open_rows(SourcePtr source);
   /// Nothing for streams: no statement changes their rows.
   RowTurns::Turn insert_turn(const SourceDef& source);
-  void do_before(std::span<const Mutation* const> mutations);
+  void do_before(std::span<const Mutation> mutations);
   void withdraw(const Mutation& mutation, const ServiceState& before);
   void do_after(const Mutation& mutation);
   /// Asks the other processes of the service how they are.

@@ -11,6 +11,7 @@
 #include "server/queries/pull_plan.h"
 #include "server/statements/entities.h"
 #include "server/statements/families.h"
+#include "server/statements/shared_queries.h"
 
 namespace millrace::inline server {
 namespace json = boost::json;
@@ -25,6 +26,12 @@ struct Explained {
   std::string sink;
   std::vector<std::string> kept = {};  // tables that the process keeps for it
 };
+
+std::map<std::string, std::vector<std::string>> sharers(const PhysicalPlan& plan, const ServiceState& state) {
+  std::map<std::string, std::vector<std::string>> by_part;
+  for (const PlanPtr& part : plan.parts) by_part[part->query_id] = share_with(state, part->query_id, plan.query_id);
+  return by_part;
+}
 
 /// `at`: the processes where it runs; none: it is a statement that does not.
 json::object query_description(const std::string& id, const Explained& query, const PropertyMap& overrides,
@@ -45,7 +52,7 @@ json::object query_description(const std::string& id, const Explained& query, co
           {"fields", fields_json(plan.result)},
           {"sources", json::value_from(query.sources)},
           {"sinks", query.sink.empty() ? json::array{} : json::array{json::value(query.sink)}},
-          {"topology", explain(plan) + access_paths(plan)},
+          {"topology", explain(plan, sharers(plan, *context.state)) + access_paths(plan)},
           {"executionPlan", fmt::format("rules: {}", fmt::join(plan.fired_rules, ", "))},
           {"overriddenProperties", std::move(overridden)},
           {"ksqlHostQueryStatus", std::move(hosts)},
@@ -71,22 +78,26 @@ json::array step_reports(const PhysicalPlan& plan, const QueryStatus& status) {
   std::chrono::nanoseconds all{};
   for (const QueryStatus::Operator& step : status.operators) all += step.busy;
   json::array list;
-  for (const Subtopology& part : plan.subtopologies)
-    for (const StepName& step : part.steps) {
-      const auto found = std::ranges::find(status.operators, step.name, &QueryStatus::Operator::name);
-      if (found == status.operators.end()) continue;
-      const double share = all.count() == 0 ? 0.0 : seconds(found->busy) / seconds(all);
-      list.push_back(json::object{{"operator", found->name},
-                                  {"subtopology", part.id},
-                                  {"detail", node_text(*step.node)},
-                                  {"rowsIn", found->rows_in},
-                                  {"rowsOut", found->rows_out},
-                                  {"lateRows", found->late_rows},
-                                  {"errors", found->errors},
-                                  {"stateBytes", found->state_bytes},
-                                  {"seconds", seconds(found->busy)},
-                                  {"share", share}});
-    }
+  const auto report = [&](const Subtopology& sub, const StepName& step, const std::string& name) {
+    const auto found = std::ranges::find(status.operators, name, &QueryStatus::Operator::name);
+    if (found == status.operators.end()) return;
+    const double share = all.count() == 0 ? 0.0 : seconds(found->busy) / seconds(all);
+    list.push_back(json::object{{"operator", found->name},
+                                {"subtopology", sub.id},
+                                {"detail", node_text(*step.node)},
+                                {"rowsIn", found->rows_in},
+                                {"rowsOut", found->rows_out},
+                                {"lateRows", found->late_rows},
+                                {"errors", found->errors},
+                                {"stateBytes", found->state_bytes},
+                                {"seconds", seconds(found->busy)},
+                                {"share", share}});
+  };
+  for (const PlanPtr& part : plan.parts)
+    for (const Subtopology& sub : part->subtopologies)
+      for (const StepName& step : sub.steps) report(sub, step, step_of_part(part->query_id, step.name));
+  for (const Subtopology& sub : plan.subtopologies)
+    for (const StepName& step : sub.steps) report(sub, step, step.name);
   return list;
 }
 

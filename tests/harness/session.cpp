@@ -14,6 +14,7 @@
 #include "planner/bind/insert_branches.h"
 #include "planner/bind/macros.h"
 #include "planner/bind/views.h"
+#include "planner/physical/shared_parts.h"
 #include "planner/query/plan_query.h"
 
 namespace millrace::harness {
@@ -373,13 +374,23 @@ void Session::add_query(BoundQuery bound, const std::string& query_id, bool repl
                       .rules_off = rules_off_};
   if (replaced != queries_.end()) context.physical.replaced = replaced->plan.get();
   auto plan = plan_query(bound.root, bound.options, context);
+  if (replaced != queries_.end() && plan->incarnation != replaced->plan->incarnation) {
+    auto next = std::make_shared<PhysicalPlan>(*plan);
+    next->incarnation = replaced->plan->incarnation;
+    plan = std::move(next);
+  } else if (shares_ && replaced == queries_.end()) {
+    const PlannedQuery one{plan, context.physical};
+    PlannedQuery other = one;
+    other.context.query_id += "_TWIN";
+    if (auto shared = share_parts(std::vector{one, other}).front()) plan = std::move(shared);
+  }
 
   PersistentQuery query;
   query.sink = bound.sink->name;
   query.sink_topic = bound.sink->topic;
   query.sources = bound.sources;
   collect_topics(*bound.root, query.source_topics);
-  query.moves_rows = has_repartition(*plan);
+  query.moves_rows = has_repartition(*plan) || !plan->parts.empty();
   query.plan = std::move(plan);
   if (replaced != queries_.end()) {
     *replaced = std::move(query);

@@ -43,6 +43,8 @@ class Session : public TopicLookup {
 
   /// A topic that exists beforehand; the first declaration of a name wins.
   void declare_topic(const std::string& name, TopicInfo info) { topics_.emplace(name, info); }
+  /// From now on queries share what they can with others, which do not run.
+  void share() { shares_ = true; }
   /// Declares the topic of every CREATE with a column list, with `partitions` where the statement names no number.
   void declare_topics_of(const std::vector<ast::StatementPtr>& statements, int partitions);
   /// Registers what a CREATE with a column list would, if the statement is good.
@@ -127,6 +129,7 @@ class Session : public TopicLookup {
   std::map<std::string, std::vector<StoredRecord>> records_;
   std::vector<PersistentQuery> queries_;
   int next_query_ = 0;
+  bool shares_ = false;
 };
 
 }  // namespace millrace::harness

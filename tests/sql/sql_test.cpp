@@ -29,7 +29,15 @@ const std::vector<Variant>& variants() {
        .on_disk = true,
        .last_values = true,
        .workers = 2},
-      {.name = "last_values_on_disk", .rules_off = {}, .restart = true, .on_disk = true, .last_values = true}};
+      {.name = "last_values_on_disk", .rules_off = {}, .restart = true, .on_disk = true, .last_values = true},
+      {.name = "shared_restart", .rules_off = {}, .restart = true, .shares = true},
+      {.name = "shared_crash_midway",
+       .rules_off = {},
+       .midway = true,
+       .on_disk = true,
+       .last_values = true,
+       .workers = 2,
+       .shares = true}};
   return kVariants;
 }
 

@@ -160,6 +160,7 @@ World::World(const Variant& variant)
     : variant_(variant),
       session_(variant.last_values ? PropertyMap{{"cache.max.bytes.buffering", "10485760"}} : PropertyMap{},
                variant.rules_off) {
+  if (variant.shares) session_.share();
   EngineOptions options;
   options.service_id = std::string(harness::kServiceId);
   options.process_id = "sql-test";

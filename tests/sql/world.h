@@ -25,7 +25,8 @@ struct Variant {
   bool on_disk = false;  // state in RocksDB as well
   /// Tables give one change per key and commit; only the newest value of each key is compared then.
   bool last_values = false;
-  int workers = 0;  // threads; 0: all on the test's own
+  int workers = 0;      // threads; 0: all on the test's own
+  bool shares = false;  // queries have parts that others have too
 };
 
 /// A session and a bed that its statements run on, step by step.

@@ -17,13 +17,20 @@ NodePtr windowed(NodePtr input, WindowSpec window) {
   return make_node(std::move(node));
 }
 
+NodePtr internal_source(const std::string& topic) {
+  const NodePtr other = source(topic, RelationKind::stream);
+  SourceNode node = *other->as<SourceNode>();
+  node.internal = true;
+  return make_source(std::move(node), other->kind, other->window);
+}
+
 /// Two partitions into an internal topic, whose rows are grouped by windows.
 struct Moved {
   explicit Moved(WindowSpec window) {
     plan.topics = {{.name = "moved"}};
     plan.subtopologies.push_back({.id = 0, .root = sink(source("in", RelationKind::stream), "moved"), .stores = {}});
     plan.subtopologies.push_back(
-        {.id = 1, .root = sink(windowed(source("moved", RelationKind::stream), window), "out"), .stores = {}});
+        {.id = 1, .root = sink(windowed(internal_source("moved"), window), "out"), .stores = {}});
     layout.subtopologies = {{.tasks = 2, .inputs = {{"in", 2, false, false}}, .broadcasts = {}},
                             {.tasks = 2, .inputs = {{"moved", 2, true, false}}, .broadcasts = {}}};
     pace = Pace::of(plan, layout);

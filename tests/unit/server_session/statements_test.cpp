@@ -87,6 +87,92 @@ TEST_F(Statements, QueriesOfOneRequestReadTogether) {
   EXPECT_EQ(service_->query_ids().size(), 3U);
 }
 
+class SharingStatements : public Statements {
+ protected:
+  /// Makes the tables A and B, and a row of each of three groups.
+  void make(const std::string& before = {}) {
+    run("CREATE STREAM s (id INT KEY, k STRING, v INT) WITH (kafka_topic='s', partitions=4, value_format='JSON');");
+    EXPECT_EQ(run(before + "CREATE TABLE a AS SELECT k, COUNT(*) AS n FROM s GROUP BY k;"
+                           "CREATE TABLE b AS SELECT k, COUNT(*) AS n FROM s GROUP BY k HAVING COUNT(*) > 0;"),
+              "currentStatus currentStatus ");
+    feed();
+  }
+  void feed() {
+    for (int i = 0; i < 3; ++i) ASSERT_EQ(insert("s", {{"id", i}, {"k", std::to_string(i)}, {"v", i}}), "ok");
+    ASSERT_TRUE(service_->wait_until_idle(std::chrono::seconds{20}));
+  }
+  std::string explain(std::size_t query) {
+    const Reply reply = service_->execute({.sql = "EXPLAIN " + service_->query_ids().at(query) + ";"});
+    return std::string(reply.entities.at(0).at("queryDescription").at("topology").as_string());
+  }
+  std::vector<std::string> topics_with(const std::string& text) {
+    std::vector<std::string> found;
+    for (const TopicDescription& topic : *log_->list_topics())
+      if (topic.name.find(text) != std::string::npos) found.push_back(topic.name);
+    return found;
+  }
+  /// How many changes a table has had.
+  std::size_t changes(const std::string& topic) {
+    std::size_t sum = 0;
+    for (std::int32_t p = 0; p < 4; ++p) sum += static_cast<std::size_t>(log_->bounds({topic, p})->end);
+    return sum;
+  }
+};
+
+TEST_F(SharingStatements, QueriesOfOneRequestMoveRowsOnce) {
+  make();
+  EXPECT_EQ(topics_with("-repartition").size(), 1U);
+  const auto ids = service_->query_ids();
+  EXPECT_THAT(explain(0), HasSubstr(", shared with " + ids[1]));
+  EXPECT_THAT(explain(1), HasSubstr(", shared with " + ids[0]));
+  EXPECT_EQ(changes("A"), 3U);
+  EXPECT_EQ(changes("B"), 3U);
+  start({});  // and as the command log has it
+  feed();
+  EXPECT_EQ(changes("A"), 6U);
+  EXPECT_EQ(changes("B"), 6U);
+}
+
+TEST_F(SharingStatements, QueriesOfSeveralRequestsDoNot) {
+  run("CREATE STREAM s (id INT KEY, k STRING, v INT) WITH (kafka_topic='s', partitions=4, value_format='JSON');");
+  run("CREATE TABLE a AS SELECT k, COUNT(*) AS n FROM s GROUP BY k;");
+  run("CREATE TABLE b AS SELECT k, COUNT(*) AS n FROM s GROUP BY k HAVING COUNT(*) > 0;");
+  EXPECT_EQ(topics_with("-repartition").size(), 2U);
+}
+
+TEST_F(SharingStatements, CanBeSwitchedOff) {
+  make("SET 'millrace.rules.off' = 'sharing';");
+  EXPECT_EQ(topics_with("-repartition").size(), 2U);
+}
+
+TEST_F(SharingStatements, WhatIsSharedGoesWithTheLastOfThem) {
+  make();
+  const auto ids = service_->query_ids();
+  EXPECT_EQ(run("TERMINATE " + ids[0] + ";"), "currentStatus ");
+  EXPECT_THAT(explain(0), HasSubstr(", shared with no other query"));
+  feed();
+  EXPECT_EQ(changes("A"), 3U);
+  EXPECT_EQ(changes("B"), 6U);
+  EXPECT_EQ(topics_with("-repartition").size(), 1U);
+  EXPECT_EQ(run("TERMINATE " + ids[1] + ";"), "currentStatus ");
+  EXPECT_THAT(topics_with("-repartition"), testing::IsEmpty());
+}
+
+TEST_F(SharingStatements, AReplacementTakesOverWhatIsShared) {
+  make();
+  EXPECT_EQ(run("CREATE OR REPLACE TABLE a AS SELECT k, COUNT(*) AS n, COUNT(*) * 2 AS twice FROM s GROUP BY k;"),
+            "currentStatus ");
+  EXPECT_THAT(explain(0), HasSubstr(", shared with "));
+  feed();
+  EXPECT_EQ(changes("A"), 6U);
+  EXPECT_EQ(changes("B"), 6U);
+  EXPECT_THAT(
+      run("CREATE OR REPLACE TABLE a AS SELECT k, COUNT(*) AS n, COUNT(*) * 2 AS twice FROM s WHERE v > 0 GROUP BY k;"),
+      HasSubstr("Query is not upgradeable. It shares with others"));
+  feed();
+  EXPECT_EQ(changes("A"), 9U);
+}
+
 TEST_F(Statements, WhatComesBeforeAStatementThatCannotBeDoneIsDone) {
   EXPECT_THAT(run(std::string(kStream) + "CREATE STREAM a AS SELECT * FROM s; CREATE STREAM b WITH (replicas=3) AS "
                                          "SELECT * FROM s; CREATE STREAM c AS SELECT * FROM s;"),
