@@ -169,15 +169,16 @@ void EngineImpl::truncate_parts() {
       const auto run = runs_.find(part);
       if (run == runs_.end() || !std::ranges::all_of(users, [&](const auto& user) { return runs_.contains(user); }))
         continue;
-      Given& given = all.emplace_back(Given{given_topic(*run->second->plan).name, {}, {}});
       const QueryLayout& layout = run->second->layout;
-      for (const std::string& user : users) {
-        const QueryRun& reader = *runs_.at(user);
-        const int partitions = reader.layout.input_of(given.topic)->partitions;
-        for (int partition = 0; partition < partitions; ++partition) {
-          add_progress_keys(reader, {given.topic, partition}, given.progress);
-          const SlotId slot = layout.slot_of(layout.subtopologies.size() - 1, partition);
-          if (slot_worker_[index_of(slot)] >= 0) given.partitions.push_back(partition);
+      for (const std::string& topic : given_topics(*run->second->plan)) {
+        Given& given = all.emplace_back(Given{topic, {}, {}});
+        for (const std::string& user : users) {
+          const QueryRun& reader = *runs_.at(user);
+          const int partitions = reader.layout.input_of(topic)->partitions;
+          for (int partition = 0; partition < partitions; ++partition) {
+            add_progress_keys(reader, {topic, partition}, given.progress);
+            if (slot_worker_[index_of(layout.slot_of(0, partition))] >= 0) given.partitions.push_back(partition);
+          }
         }
       }
     }
@@ -185,12 +186,13 @@ void EngineImpl::truncate_parts() {
   for (const Given& given : all) {
     const ReadBy read = read_by(*slots_, given.topic);
     if (!std::ranges::all_of(given.progress, [&](const auto& key) { return read.keys.contains(key); })) continue;
-    for (const int partition : given.partitions)
-      if (const auto least = read.least.find(partition); least != read.least.end()) {
-        std::int64_t& done = truncated_[{given.topic, partition}];
-        if (least->second > done) read_up_to({given.topic, partition}, least->second);
-        done = std::max(done, least->second);
-      }
+    for (const int partition : given.partitions) {
+      const auto least = read.least.find(partition);
+      if (least == read.least.end()) continue;
+      std::int64_t& done = truncated_[{given.topic, partition}];
+      if (least->second > done) read_up_to({given.topic, partition}, least->second);
+      done = std::max(done, least->second);
+    }
   }
 }
 

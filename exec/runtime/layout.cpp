@@ -52,9 +52,11 @@ class Planner {
   Status take(const PhysicalPlan& part) {
     const auto layout = make_layout(sizes_, part, layout_.slots);
     if (!layout) return layout.error();
-    const InternalTopic& topic = given_topic(part);
-    const auto at = static_cast<std::size_t>(&topic - part.topics.data());
-    given_[topic.name] = {layout->topic_partitions[at], layout->subtopologies.back().tasks};
+    for (std::size_t sub = 0; sub < part.subtopologies.size(); ++sub) {
+      const std::string& topic = part.subtopologies[sub].root->as<SinkNode>()->topic;
+      const auto at = std::ranges::find(part.topics, topic, &InternalTopic::name) - part.topics.begin();
+      given_[topic] = {layout->topic_partitions[static_cast<std::size_t>(at)], layout->subtopologies[sub].tasks};
+    }
     return {};
   }
 

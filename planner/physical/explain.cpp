@@ -50,7 +50,8 @@ std::string explain(const PhysicalPlan& plan, const std::map<std::string, std::v
                        any ? fmt::format("{}", fmt::join(others->second, ", ")) : "no other query");
     add_subtopologies(*part, out);
     add_topics(*part, out);
-    out += fmt::format("repartition topic {} read by the queries\n", given_topic(*part).name);
+    for (const std::string& topic : given_topics(*part))
+      out += fmt::format("repartition topic {} read by the queries\n", topic);
   }
   if (!plan.parts.empty()) out += fmt::format("of {} alone\n", plan.query_id);
   add_subtopologies(plan, out);

@@ -102,7 +102,7 @@ struct PhysicalPlan {
   std::vector<std::string> fired_rules;
   NodePtr bound = {};  // of a persistent query: as the binder made it, for CREATE OR REPLACE; null in plans of 0.1
   /// What it does together with others (share_parts()): each is a query of its own, there as long as one that has it,
-  /// and writes a repartition topic without readers, which subtopologies here read as if it were theirs.
+  /// and writes repartition topics without readers, which subtopologies here read as if they were theirs.
   std::vector<std::shared_ptr<const PhysicalPlan>> parts = {};
 };
 using PlanPtr = std::shared_ptr<const PhysicalPlan>;
@@ -110,8 +110,8 @@ using PlanPtr = std::shared_ptr<const PhysicalPlan>;
 /// What the ids of parts begin with.
 inline constexpr std::string_view kPartPrefix = "SHARED-";
 
-/// The topic that a part gives to those who share it.
-const InternalTopic& given_topic(const PhysicalPlan& part);
+/// The topics that a part gives to those who share it.
+std::vector<std::string> given_topics(const PhysicalPlan& part);
 
 struct PhysicalContext {
   std::string service_id;  // `default_`

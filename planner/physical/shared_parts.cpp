@@ -60,26 +60,32 @@ class Ways {
   }
 
   using Subtopologies = std::set<std::size_t>;
-  /// The subtopologies that lead to a repartition topic.
-  Subtopologies to(const std::string& topic) const {
-    Subtopologies way;
-    if (const auto writer = writers_.find(topic); writer != writers_.end()) add(writer->second, way);
+  /// What leads to some repartition topics.
+  struct Way {
+    std::set<std::string> topics;
+    Subtopologies steps;
+  };
+  Way to(const std::set<std::string>& topics) const {
+    Way way{topics, {}};
+    for (const std::string& topic : topics)
+      if (const auto writer = writers_.find(topic); writer != writers_.end()) add(writer->second, way.steps);
     return way;
   }
-  /// The same where they can do without the rest of the query; else none.
-  Subtopologies separate(const InternalTopic& topic) const {
-    const Subtopologies way = topic.changelog ? Subtopologies() : to(topic.name);
-    const bool alone = std::ranges::all_of(plan_.topics, [&](const InternalTopic& other) {
-      return other.changelog || other.name == topic.name || !leads(way, other) ||
-             std::ranges::all_of(other.readers, [&](int id) { return way.contains(index_of(id)); });
-    });
-    const bool quiet =
-        std::ranges::none_of(way, [&](std::size_t one) { return writes_late_rows(*plan_.subtopologies[one].root); });
-    return alone && quiet && has_own_pace(way) && sizes_of_readers(topic) ? way : Subtopologies();
+  /// Those that can do without the rest of the query: to one topic, or to all that one subtopology reads.
+  std::vector<Way> separate() const {
+    std::set<std::set<std::string>> goals;
+    for (const InternalTopic& topic : plan_.topics)
+      if (!topic.changelog) goals.insert({topic.name});
+    for (const auto& [own, others] : reads_)
+      if (!own.empty()) goals.insert(own);
+    std::vector<Way> ways;
+    for (const auto& goal : goals)
+      if (Way way = to(goal); is_separate(way)) ways.push_back(std::move(way));
+    return ways;
   }
 
   /// What is done there, as a plan of its own.
-  PhysicalPlan part(const InternalTopic& topic, const Subtopologies& way, const PhysicalContext& context) const {
+  PhysicalPlan part(const Way& way, const PhysicalContext& context) const {
     PhysicalPlan part;
     part.query_id = context.query_id;
     part.incarnation = plan_.incarnation;
@@ -87,13 +93,13 @@ class Ways {
     const std::string prefix = topic_prefix(context);
     TopicNames names;
     std::map<int, int> ids;
-    for (const std::size_t one : way) {
+    for (const std::size_t one : way.steps) {
       ids[plan_.subtopologies[one].id] = static_cast<int>(ids.size());
       const std::size_t number = names.size() + 1;
       names[written_by(one)] =
           internal_topic_name(prefix, number == 1 ? "Shared" : fmt::format("Shared-{}", number), "repartition");
     }
-    for (const std::size_t one : way)
+    for (const std::size_t one : way.steps)
       part.subtopologies.push_back({.id = ids.at(plan_.subtopologies[one].id),
                                     .root = rename_topics(plan_.subtopologies[one].root, names),
                                     .stores = {}});
@@ -101,13 +107,13 @@ class Ways {
       if (!names.contains(known.name)) continue;
       InternalTopic& own = part.topics.emplace_back(known);
       own.name = names.at(known.name);
-      if (known.name != topic.name) {
+      if (!way.topics.contains(known.name)) {
         for (int& reader : own.readers) reader = ids.at(reader);
         continue;
       }
       own.readers.clear();
-      if (own.partitions == 0) own.as_many_as = *sizes_of_readers(topic);
-      own.paces = paces_behind(topic);
+      if (own.partitions == 0) own.as_many_as = *sizes_of_readers(known);
+      own.paces = paces_behind(known);
     }
     const PlanNode& root = *part.subtopologies.back().root;
     part.result = root.schema;
@@ -123,12 +129,21 @@ class Ways {
     const auto found = std::ranges::find(plan_.subtopologies, id, &Subtopology::id);
     return static_cast<std::size_t>(found - plan_.subtopologies.begin());
   }
+  bool is_separate(const Way& way) const {
+    const auto& steps = way.steps;
+    const auto read_inside = [&](int id) { return steps.contains(index_of(id)); };
+    const auto fits = [&](const InternalTopic& topic) {
+      const auto writer = writers_.find(topic.name);
+      if (writer == writers_.end() || !steps.contains(writer->second)) return true;
+      if (!way.topics.contains(topic.name)) return std::ranges::all_of(topic.readers, read_inside);
+      return std::ranges::none_of(topic.readers, read_inside) && sizes_of_readers(topic).has_value();
+    };
+    const auto writes_late = [&](std::size_t one) { return writes_late_rows(*plan_.subtopologies[one].root); };
+    return !steps.empty() && std::ranges::all_of(plan_.topics, fits) && std::ranges::none_of(steps, writes_late) &&
+           has_own_pace(steps);
+  }
   const std::string& written_by(std::size_t subtopology) const {
     return plan_.subtopologies[subtopology].root->as<SinkNode>()->topic;
-  }
-  bool leads(const Subtopologies& way, const InternalTopic& topic) const {
-    const auto writer = writers_.find(topic.name);
-    return writer != writers_.end() && way.contains(writer->second);
   }
   void add(std::size_t subtopology, Subtopologies& way) const {
     if (!way.insert(subtopology).second) return;
@@ -207,16 +222,19 @@ bool same_part(const PhysicalPlan& a, const PhysicalPlan& b) {
          std::ranges::equal(a.topics, b.topics, same_topic);
 }
 
-/// Takes out of the plan what leads to `topic`; `part` does that. Stores are to be declared anew.
-void take_out(PhysicalPlan& plan, const std::string& topic, PlanPtr part) {
-  const Ways::Subtopologies way = Ways(plan).to(topic);
-  const TopicNames names{{topic, given_topic(*part).name}};
+/// Takes out of the plan what leads to `topics`; `part` does that. Stores are to be declared anew.
+void take_out(PhysicalPlan& plan, const std::set<std::string>& topics, PlanPtr part) {
+  const auto steps = Ways(plan).to(topics).steps;
+  TopicNames names;
+  const std::vector<std::string> given = given_topics(*part);
+  for (const InternalTopic& topic : plan.topics)
+    if (topics.contains(topic.name)) names[topic.name] = given[names.size()];
   std::vector<Subtopology> left;
   std::map<int, int> ids;
   std::set<std::string> gone;
   for (std::size_t i = 0; i < plan.subtopologies.size(); ++i) {
     const Subtopology& one = plan.subtopologies[i];
-    if (way.contains(i)) {
+    if (steps.contains(i)) {
       gone.insert(one.root->as<SinkNode>()->topic);
       continue;
     }
@@ -232,10 +250,6 @@ void take_out(PhysicalPlan& plan, const std::string& topic, PlanPtr part) {
   name_steps(plan);
 }
 
-const InternalTopic& topic_of(const PhysicalPlan& plan, const std::string& name) {
-  return *std::ranges::find(plan.topics, name, &InternalTopic::name);
-}
-
 PhysicalContext named(const PhysicalContext& context, std::string id) {
   PhysicalContext other = context;
   other.query_id = std::move(id);
@@ -245,8 +259,7 @@ PhysicalContext named(const PhysicalContext& context, std::string id) {
 /// A part that a query might share.
 struct Candidate {
   std::size_t query;
-  std::string topic;  // of the query
-  Ways::Subtopologies way;
+  Ways::Way way;
   PhysicalPlan part;  // under an id that means nothing
 };
 
@@ -275,18 +288,16 @@ class Sharer {
       const PhysicalPlan& plan = *queries_[i].plan;
       if (plan.options.align_times || !plan.parts.empty()) continue;
       const Ways ways(plan);
-      for (const InternalTopic& topic : plan.topics) {
-        auto way = ways.separate(topic);
-        if (way.empty()) continue;
-        PhysicalPlan part = ways.part(topic, way, named(queries_[i].context, "part"));
-        candidates_.push_back({i, topic.name, std::move(way), std::move(part)});
+      for (Ways::Way& way : ways.separate()) {
+        PhysicalPlan part = ways.part(way, named(queries_[i].context, "part"));
+        candidates_.push_back({i, std::move(way), std::move(part)});
       }
     }
-    std::ranges::stable_sort(candidates_, std::greater{}, [](const Candidate& one) { return one.way.size(); });
+    std::ranges::stable_sort(candidates_, std::greater{}, [](const Candidate& one) { return one.way.steps.size(); });
   }
 
   bool is_free(const Candidate& one) const {
-    return std::ranges::none_of(one.way, [&](std::size_t step) { return taken_[one.query].contains(step); });
+    return std::ranges::none_of(one.way.steps, [&](std::size_t step) { return taken_[one.query].contains(step); });
   }
 
   /// It and what others have like it, one of each query.
@@ -306,21 +317,20 @@ class Sharer {
     const Candidate& first = *group.front();
     const PlannedQuery& owner = queries_[first.query];
     const std::string id = fmt::format("{}{}-{}", kPartPrefix, owner.plan->query_id, ++numbers_[first.query]);
-    const auto part = std::make_shared<PhysicalPlan>(
-        Ways(*owner.plan).part(topic_of(*owner.plan, first.topic), first.way, named(owner.context, id)));
-    InternalTopic& given = part->topics[static_cast<std::size_t>(&given_topic(*part) - part->topics.data())];
+    const auto part = std::make_shared<PhysicalPlan>(Ways(*owner.plan).part(first.way, named(owner.context, id)));
     for (const Candidate* one : group)
-      for (const PaceRule& rule : given_topic(one->part).paces)
-        if (std::ranges::find(given.paces, rule) == given.paces.end()) given.paces.push_back(rule);
+      for (std::size_t i = 0; i < part->topics.size(); ++i)
+        for (const PaceRule& rule : one->part.topics[i].paces)
+          if (auto& all = part->topics[i].paces; std::ranges::find(all, rule) == all.end()) all.push_back(rule);
     for (const Candidate* one : group) {
-      taken_[one->query].insert(one->way.begin(), one->way.end());
+      taken_[one->query].insert(one->way.steps.begin(), one->way.steps.end());
       auto& plan = shared_[one->query];
       if (!plan) {
         plan = std::make_shared<PhysicalPlan>(*queries_[one->query].plan);
         // Its progress is not what that of the query alone would be.
         plan->incarnation += 's';
       }
-      take_out(*plan, one->topic, part);
+      take_out(*plan, one->way.topics, part);
     }
   }
 
@@ -333,11 +343,11 @@ class Sharer {
 
 }  // namespace
 
-const InternalTopic& given_topic(const PhysicalPlan& part) {
-  const auto given = [](const InternalTopic& topic) { return !topic.changelog && topic.readers.empty(); };
-  const auto found = std::ranges::find_if(part.topics, given);
-  ensure(found != part.topics.end(), "a part gives a topic to others");
-  return *found;
+std::vector<std::string> given_topics(const PhysicalPlan& part) {
+  std::vector<std::string> given;
+  for (const InternalTopic& topic : part.topics)
+    if (!topic.changelog && topic.readers.empty()) given.push_back(topic.name);
+  return given;
 }
 
 std::vector<PlanPtr> share_parts(std::span<const PlannedQuery> queries) {
@@ -345,23 +355,23 @@ std::vector<PlanPtr> share_parts(std::span<const PlannedQuery> queries) {
 }
 
 void leave_to(PhysicalPlan& plan, const std::vector<PlanPtr>& parts, const PhysicalContext& context) {
-  std::vector<std::pair<std::string, PlanPtr>> found;
   const Ways ways(plan);
+  const std::vector<Ways::Way> own = ways.separate();
+  std::vector<std::set<std::string>> topics;
   for (const PlanPtr& part : parts) {
-    const auto does = [&](const InternalTopic& topic) {
-      const auto way = ways.separate(topic);
-      return !way.empty() && same_part(ways.part(topic, way, named(context, part->query_id)), *part);
+    const auto does = [&](const Ways::Way& way) {
+      return same_part(ways.part(way, named(context, part->query_id)), *part);
     };
-    const auto topic = std::ranges::find_if(plan.topics, does);
-    if (topic == plan.topics.end())
+    const auto found = std::ranges::find_if(own, does);
+    if (found == own.end())
       throw SqlError(Code::invalid_statement, Span{},
                      fmt::format("Query is not upgradeable. It shares with others what comes to the topic {}, and its "
                                  "replacement would bring other rows there.",
-                                 given_topic(*part).name))
+                                 given_topics(*part).front()))
           .hint("drop the query and create it again; with millrace.rules.off = 'sharing' queries share nothing");
-    found.emplace_back(topic->name, part);
+    topics.push_back(found->topics);
   }
-  for (const auto& [topic, part] : found) take_out(plan, topic, part);
+  for (std::size_t i = 0; i < parts.size(); ++i) take_out(plan, topics[i], parts[i]);
 }
 
 }  // namespace millrace::inline planner

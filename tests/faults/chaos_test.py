@@ -24,6 +24,7 @@ SECONDS = float(os.environ.get("MILLRACE_CHAOS_SECONDS", 20))
 PARTITIONS, KEYS, GROUPS, BATCH = 4, 200, 50, 200
 WINDOW, GAP, WITHIN = 10_000, 300, 40
 FIRST, BEST, KINDS = 3, 10, 20
+TUMBLING = f"WINDOW TUMBLING (SIZE {WINDOW} MILLISECONDS, RETENTION 1000 DAYS, GRACE PERIOD 900 DAYS)"
 FAILED = (OSError, http.client.HTTPException, Refused, ValueError, AssertionError)
 
 SOURCE = "(k STRING KEY, id BIGINT, g STRING, v BIGINT, ts BIGINT) WITH (kafka_topic='{0}', value_format='JSON', " \
@@ -36,8 +37,9 @@ STATEMENTS = [
 ]
 QUERIES = [
     "CREATE STREAM f WITH (kafka_topic='f') AS SELECT k, id, v FROM ev WHERE v % 3 = 0;",
-    f"CREATE TABLE w WITH (kafka_topic='w') AS SELECT g, COUNT(*) AS c, SUM(v) AS s FROM ev WINDOW TUMBLING (SIZE {WINDOW} "
-    f"MILLISECONDS, RETENTION 1000 DAYS, GRACE PERIOD 900 DAYS) GROUP BY g;",
+    # Two in one request, which share how they come to their rows.
+    f"CREATE TABLE w WITH (kafka_topic='w') AS SELECT g, COUNT(*) AS c, SUM(v) AS s FROM ev {TUMBLING} GROUP BY g;"
+    f"CREATE TABLE w2 AS SELECT g, COUNT(*) AS c, SUM(v) AS s FROM ev {TUMBLING} GROUP BY g HAVING COUNT(*) > 0;",
     f"CREATE TABLE se WITH (kafka_topic='se') AS SELECT k, COUNT(*) AS c, SUM(v) AS s FROM ev WINDOW SESSION ({GAP} "
     f"MILLISECONDS, RETENTION 1000 DAYS, GRACE PERIOD 900 DAYS) GROUP BY k;",
     "CREATE STREAM j WITH (kafka_topic='j') AS SELECT ev.k AS k, ev.id AS id, u.name AS name FROM ev LEFT JOIN users u "
@@ -226,9 +228,11 @@ class ChaosTest(unittest.TestCase):
 
     def come_and_go(self):
         name = f"x{self.rng.randrange(1000)}"
-        self.statement(f"CREATE TABLE {name} AS SELECT g, COUNT(*) AS c FROM ev GROUP BY g;")
-        time.sleep(self.rng.random() * 0.5)
-        self.statement(f"DROP TABLE {name} DELETE TOPIC;")
+        groups = "AS SELECT g, COUNT(*) AS c FROM ev GROUP BY g"
+        self.statement(f"CREATE TABLE {name} {groups}; CREATE TABLE y{name} {groups} HAVING COUNT(*) > 5;")
+        for one in self.rng.sample([name, "y" + name], 2):
+            time.sleep(self.rng.random() * 0.5)
+            self.statement(f"DROP TABLE {one} DELETE TOPIC;")
 
     def replace(self):
         self.statement(REPLACED.format(self.rng.randrange(1, 50)))
@@ -421,7 +425,8 @@ class ChaosTest(unittest.TestCase):
                 lost, more = expected - found, found - expected
                 return (f"{name}: {sum(lost.values())} lost {list(lost.items())[:3]}, "
                         f"{sum(more.values())} too many {list(more.items())[:3]}")
-        windows = {(g, start): (c, s) for g, start, c, s in rows("SELECT g, windowstart, c, s FROM w;")}
+        windows, again = ({(g, start): (c, s) for g, start, c, s in rows(f"SELECT g, windowstart, c, s FROM {name};")}
+                          for name in ("w", "w2"))
         sessions = {(k, start, end): (c, s) for k, start, end, c, s in
                     rows("SELECT k, windowstart, windowend, c, s FROM se;")}
         for name, (keys, columns) in TABLES.items():
@@ -429,7 +434,7 @@ class ChaosTest(unittest.TestCase):
                      for row in rows(f"SELECT {columns} FROM {name};")}
             if problem := differences(name, found, model.ranks[name]):
                 return problem
-        return differences("windows", windows, model.w) or differences("sessions", sessions, model.se)
+        return differences("windows", windows, model.w) or differences("again", again, model.w) or differences("sessions", sessions, model.se)
 
 
 if __name__ == "__main__":

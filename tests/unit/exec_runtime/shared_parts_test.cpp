@@ -23,6 +23,10 @@ constexpr const char* kSources =
     "CREATE STREAM o (id STRING KEY, k STRING, w INT) WITH (kafka_topic='o', value_format='JSON', partitions=5);"
     "CREATE TABLE t (k STRING PRIMARY KEY, name STRING) WITH (kafka_topic='t', value_format='JSON');";
 
+const InternalTopic& given_topic(const PhysicalPlan& part, std::size_t at = 0) {
+  return *std::ranges::find(part.topics, given_topics(part).at(at), &InternalTopic::name);
+}
+
 /// The queries of these statements, made together.
 class Together {
  public:
@@ -96,6 +100,21 @@ TEST(SharedParts, AreAsWideAsWhatTheirReadersJoinWith) {
   EXPECT_THAT(all.shared, ElementsAre(true, true, true, true));
   EXPECT_EQ(given_topic(all.part(0)).partitions, 3);
   EXPECT_THAT(given_topic(all.part(2)).as_many_as, ElementsAre("o"));
+}
+
+TEST(SharedParts, MayGiveSeveralTopics) {
+  const Together all(
+      "CREATE STREAM a AS SELECT s.k AS k, s.v AS v, o.w AS w FROM s JOIN o WITHIN 1 HOUR ON s.k = o.k;"
+      "CREATE STREAM b AS SELECT s.k AS k, s.v AS v, o.w * 2 AS w FROM s JOIN o WITHIN 1 HOUR ON s.k = o.k;");
+  EXPECT_THAT(all.shared, ElementsAre(true, true));
+  EXPECT_EQ(all.plans[0]->parts.size(), 1U);
+  const PhysicalPlan& part = all.part(0);
+  EXPECT_EQ(given_topics(part).size(), 2U);
+  EXPECT_EQ(part.subtopologies.size(), 2U);
+  for (std::size_t side : {0U, 1U}) {
+    EXPECT_EQ(std::max(given_topic(part, side).partitions, 5), 5);
+    EXPECT_FALSE(given_topic(part, side).paces.empty());
+  }
 }
 
 TEST(SharedParts, KnowWhoLooksAtTheTimeOfTheirRows) {
