@@ -200,9 +200,12 @@ class AggregateOperator final : public Operator {
   Status add(const Batch& in, std::size_t from, std::size_t to) {
     values_.clear();
     const auto& timestamps = *in.timestamps;
+    const std::size_t changed = store_.changed().size();
     for (std::size_t i = from; i < to; ++i) values_.push_back(open_group(*entries_[i], timestamps[rows_[i]]));
-    return arguments_.apply(*layout_, {entries_.data() + from, to - from}, values_, {rows_.data() + from, to - from},
-                            false, distinct_.get());
+    Status applied = arguments_.apply(*layout_, {entries_.data() + from, to - from}, values_,
+                                      {rows_.data() + from, to - from}, false, distinct_.get());
+    store_.count_made(changed);
+    return applied;
   }
 
   Status take_in_combined(const Batch& in, Emitter& out);
@@ -263,10 +266,13 @@ Status AggregateOperator::merge(const Batch& in) {
   rows_ = all_rows(in.rows);
   if (Status found = find_groups(in); !found) return found;
   values_.clear();
+  const std::size_t changed = store_.changed().size();
   for (std::size_t i = 0; i < in.rows; ++i) values_.push_back(open_group(*entries_[i], (*in.timestamps)[i]));
   const auto states = in.columns.back()->values<std::string_view>();
   states_.assign(states.begin(), states.end());
-  return layout_->merge_states(values_, states_);
+  Status merged = layout_->merge_states(values_, states_);
+  store_.count_made(changed);
+  return merged;
 }
 
 /// The batch is cut at least behind each row that closes windows; those are given out before the next row is looked at.

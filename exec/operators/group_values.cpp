@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "exec/functions/packed_latest.h"
 #include "exec/operators/batch_ops.h"
 #include "exec/operators/distinct_aggregate.h"
 #include "exec/operators/ordered_aggregate.h"
@@ -21,7 +22,20 @@ std::vector<ExprPtr> arguments_of(const AggregateCall& call) {
 }  // namespace
 
 GroupLayout::GroupLayout(std::span<const AggregateCall> calls, bool holds_distinct) {
-  for (const AggregateCall& call : calls) {
+  while (aggregates_.size() < calls.size()) {
+    const std::size_t at = aggregates_.size(), packed = PackedLatest::count(calls.subspan(at));
+    if (packed > 0) {
+      auto pack = std::make_unique<PackedLatest>(calls.subspan(at, packed));
+      const PackedLatest& first = *pack;
+      aggregates_.push_back(std::move(pack));
+      for (std::size_t c = 1; c < packed; ++c)
+        aggregates_.push_back(make_packed_call(first, c, calls[at + c].column.type));
+      takes_.push_back(packed);
+      takes_.resize(at + packed, 0);
+      continue;
+    }
+    const AggregateCall& call = calls[at];
+    takes_.push_back(1);
     aggregates_.push_back(make_aggregate(call));
     if (!call.order.empty()) aggregates_.back() = make_ordered(std::move(aggregates_.back()), call);
     if (!call.distinct || !holds_distinct) continue;
@@ -30,6 +44,8 @@ GroupLayout::GroupLayout(std::span<const AggregateCall> calls, bool holds_distin
     aggregates_.back() = make_distinct(std::move(aggregates_.back()), std::move(types));
   }
   row_ = lay_out(aggregates_);
+  for (std::size_t c = 1; c < calls.size(); ++c)
+    if (takes_[c] == 0) row_.offsets[c] = row_.offsets[c - 1];
   base_ = std::max<std::size_t>(sizeof(std::int64_t), row_.alignment);
 }
 
@@ -91,7 +107,12 @@ Status GroupLayout::merge(std::byte* into, const std::byte* from) const {
 std::vector<ColumnPtr> GroupLayout::results(std::span<const std::byte* const> values) const {
   std::vector<ColumnPtr> out;
   out.reserve(aggregates_.size());
-  for (std::size_t c = 0; c < aggregates_.size(); ++c) out.push_back(aggregates_[c]->result(values, offset(c)));
+  for (std::size_t c = 0; c < aggregates_.size(); ++c) {
+    if (takes_[c] == 1) out.push_back(aggregates_[c]->result(values, offset(c)));
+    if (takes_[c] < 2) continue;
+    const auto& pack = static_cast<const PackedLatest&>(*aggregates_[c]);
+    std::ranges::move(pack.results(values, offset(c), 0, takes_[c]), std::back_inserter(out));
+  }
   return out;
 }
 
@@ -121,12 +142,20 @@ Status GroupArguments::apply(const GroupLayout& layout, std::span<std::byte* con
   return apply(layout, {}, values, rows, undo, nullptr);
 }
 
+std::span<const ColumnPtr> GroupArguments::arguments(const GroupLayout& layout, std::size_t call) {
+  if (layout.takes(call) == 1) return columns_[call];
+  packed_.clear();
+  for (std::size_t c = call; c < call + layout.takes(call); ++c) packed_.push_back(columns_[c].front());
+  return packed_;
+}
+
 Status GroupArguments::apply_all(const GroupLayout& layout, std::byte* value, std::size_t rows) {
   for (std::size_t c = 0; c < calls_.size(); ++c) {
+    if (layout.takes(c) == 0) continue;
     const Aggregate& aggregate = layout.aggregate(c);
     Status done;
     if (filter_of_[c] < 0) {
-      done = aggregate.update_all(value + layout.offset(c), columns_[c], rows);
+      done = aggregate.update_all(value + layout.offset(c), arguments(layout, c), rows);
     } else {
       const auto& selected = filters_[static_cast<std::size_t>(filter_of_[c])].selected;
       done = aggregate.update(std::vector(selected.size(), value), layout.offset(c), columns_[c], selected);
@@ -150,6 +179,7 @@ Status GroupArguments::apply(const GroupLayout& layout, std::span<Entry* const> 
   if (distinct != nullptr)
     if (Status chosen = distinct->choose(*this, groups, values, rows, undo); !chosen) return chosen;
   for (std::size_t c = 0; c < calls_.size(); ++c) {
+    if (layout.takes(c) == 0) continue;
     const Aggregate& aggregate = layout.aggregate(c);
     std::span<std::byte* const> states = values;
     std::span<const std::uint32_t> taken = rows;
@@ -162,7 +192,7 @@ Status GroupArguments::apply(const GroupLayout& layout, std::span<Entry* const> 
     }
     if (taken.empty()) continue;
     Status done = undo ? aggregate.undo(states, layout.offset(c), columns_[c], taken)
-                       : aggregate.update(states, layout.offset(c), columns_[c], taken);
+                       : aggregate.update(states, layout.offset(c), arguments(layout, c), taken);
     if (!done) return done;
   }
   return {};

@@ -44,11 +44,15 @@ class GroupLayout final : public ValueLayout {
   std::size_t calls() const { return aggregates_.size(); }
   const Aggregate& aggregate(std::size_t call) const { return *aggregates_[call]; }
   std::size_t offset(std::size_t call) const { return base_ + row_.offsets[call]; }
+  /// Whose arguments the call's aggregate takes: its own alone, or those of so many calls, from it on; 0: another one
+  /// takes them (PackedLatest).
+  std::size_t takes(std::size_t call) const { return takes_[call]; }
   /// One column per aggregate from group values.
   std::vector<ColumnPtr> results(std::span<const std::byte* const> values) const;
 
  private:
   std::vector<std::unique_ptr<Aggregate>> aggregates_;
+  std::vector<std::size_t> takes_;  // by call
   AggregateRow row_;
   std::size_t base_;  // offset of the first state
 };
@@ -97,6 +101,9 @@ class GroupArguments {
   }
 
  private:
+  /// What the call's aggregate takes.
+  std::span<const ColumnPtr> arguments(const GroupLayout& layout, std::size_t call);
+
   struct Filter {
     ExprPtr condition;
     Evaluator evaluator;
@@ -106,6 +113,7 @@ class GroupArguments {
   };
   std::vector<RowEvaluators> calls_;
   std::vector<std::vector<ColumnPtr>> columns_;
+  std::vector<ColumnPtr> packed_;
   std::vector<Filter> filters_;
   std::vector<int> filter_of_;  // by call; -1: none
   std::vector<bool> distinct_;  // by call

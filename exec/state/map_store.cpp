@@ -254,6 +254,13 @@ void MapStore::put_row(Entry& entry, std::int64_t timestamp, std::string_view by
   dirty_heap_bytes_ += options_.layout->heap_bytes(entry.value());
 }
 
+void MapStore::count_made(std::size_t from) {
+  if (trivial_) return;
+  for (std::size_t i = from; i < dirty_.size(); ++i)
+    if (dirty_[i]->present() && !dirty_[i]->has(Entry::kBasePresent))
+      dirty_heap_bytes_ += options_.layout->heap_bytes(dirty_[i]->value());
+}
+
 void MapStore::drop_value(Entry& entry) {
   if (trivial_) return;
   std::size_t& counted = entry.has(Entry::kDirty) ? dirty_heap_bytes_ : heap_bytes_;

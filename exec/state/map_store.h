@@ -72,6 +72,9 @@ class MapStore final : public Store {
   /// Entries changed since the last begin_commit, in the order of their first change. Removed ones included.
   std::span<Entry* const> changed() const { return dirty_; }
 
+  /// Counts what is behind the values that have been made in entries of changed() from `from` on.
+  void count_made(std::size_t from);
+
   /// Present entries with a window in [from, to), RocksDB included; in no order.
   Status collect_windows(std::int64_t from, std::int64_t to, std::vector<Entry*>& out);
   /// The same by window, then by key.
@@ -218,7 +221,7 @@ class MapStore final : public Store {
   std::vector<Entry*> unread_;
   std::int64_t committed_end_ = 0, durable_end_ = 0;
   std::int64_t durable_time_ = 0;  // as it was opened
-  // Behind values and images; behind values of dirty entries, as they were when the change began or were put there.
+  // Behind values and images; behind values of dirty entries, as they were when the change began, or were made.
   // What grows in place is known at the next commit.
   std::size_t heap_bytes_ = 0, dirty_heap_bytes_ = 0;
   std::size_t committing_bytes_ = 0, undurable_bytes_ = 0;
