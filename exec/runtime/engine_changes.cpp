@@ -168,38 +168,38 @@ Status EngineImpl::start_now(std::span<const Start> starts, const Layouts& layou
   return outcome;
 }
 
+// Once nobody would start its tasks again, slots may come and go while those there are commit for the last time.
 Status EngineImpl::stop_query(const std::string& query_id) {
-  const bool shares = !parts_of(query_id).empty();
-  Status outcome = stop_one(query_id);
-  for (const std::string& part : leave_parts(query_id))
-    if (Status stopped = stop_one(part); !stopped && outcome) outcome = stopped;
-  if (!shares) return outcome;
-  Status rested = in_turn([this](bool) {
+  std::vector<std::string> ids = leave_parts(query_id);
+  ids.insert(ids.begin(), query_id);
+  const auto stopped = std::make_shared<Runs>();
+  Status outcome = in_turn([this, ids, stopped](bool late) -> Status {
     control_.assert_held();
-    return rest_parts();
+    Runs runs;
+    for (const std::string& id : ids) {
+      if (auto run = find(id)) runs.push_back(std::move(run));
+      const MutexLock lock(mutex_);
+      runs_.erase(id);
+      waiting_.erase(id);
+    }
+    for (const auto& run : runs) run->stopped = true;
+    Status rested = rest_parts();
+    if (late) return drop_all(runs, std::move(rested));
+    *stopped = std::move(runs);
+    return rested;
   });
-  return outcome ? rested : outcome;
+  outcome = drop_all(*stopped, std::move(outcome));
+  for (const std::string& id : ids) {
+    if (standbys_) standbys_->forget(id);
+    const MutexLock lock(readers_mutex_);
+    readers_.erase(id);
+  }
+  return outcome;
 }
 
-// Once nobody would start its tasks again, slots may come and go while those there are commit for the last time.
-Status EngineImpl::stop_one(const std::string& query_id) {
-  const auto stopped = std::make_shared<std::shared_ptr<QueryRun>>();
-  Status outcome = in_turn([this, query_id, stopped](bool late) -> Status {
-    const auto run = find(query_id);
-    if (run) run->stopped = true;
-    {
-      const MutexLock lock(mutex_);
-      runs_.erase(query_id);
-      waiting_.erase(query_id);
-    }
-    if (late) return run ? drop_everywhere(run, true) : Status{};
-    *stopped = run;
-    return {};
-  });
-  if (*stopped) outcome = drop_everywhere(*stopped, true);
-  if (standbys_) standbys_->forget(query_id);
-  const MutexLock lock(readers_mutex_);
-  readers_.erase(query_id);
+Status EngineImpl::drop_all(const Runs& runs, Status outcome) {
+  for (const auto& run : runs)
+    if (Status dropped = drop_everywhere(run, true); !dropped && outcome) outcome = dropped;
   return outcome;
 }
 

@@ -140,7 +140,6 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   bool has_parts() const;
   void truncate_parts();
   static void add_progress_keys(const QueryRun& run, const TopicPartition& read, std::vector<std::string>& keys);
-  Status stop_one(const std::string& query_id);
   std::shared_ptr<QueryRun> enlist(const Start& start, QueryLayout layout) REQUIRES(control_);
   void put_off(const Start& start, const Error& error);
   void granted(const std::vector<SlotId>& slots);
@@ -162,6 +161,8 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   /// Has the tasks of a run dropped. Until they are, is_leaving(): others of the query that begin meanwhile would not
   /// know what those commit last.
   Status drop_everywhere(const std::shared_ptr<QueryRun>& run, bool commit);
+  /// The same for several; the first that goes wrong, or `outcome`.
+  Status drop_all(const Runs& runs, Status outcome);
   bool is_leaving(const std::string& query_id);
   /// Has them dropped, unless they are about to be. True: they are.
   bool has_left(const std::shared_ptr<QueryRun>& run, bool commit);

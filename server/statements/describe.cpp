@@ -7,6 +7,7 @@
 #include "server/queries/topics.h"
 #include "server/statements/entities.h"
 #include "server/statements/families.h"
+#include "server/statements/shared_queries.h"
 
 namespace millrace::inline server {
 namespace json = boost::json;
@@ -32,11 +33,11 @@ void add_positions(const json::value& report, const std::string& query_id, ReadP
 }
 
 /// How far the tasks of a query have come in what they read, wherever they run.
-json::array topic_summaries(const std::string& query_id, const ShowContext& context) {
+json::array topic_summaries(const QueryInfo& query, const ShowContext& context) {
   ReadPositions read;
-  for (const auto& [host, report] : context.others()) add_positions(report, query_id, read);
+  for (const auto& [host, report] : context.others()) add_positions(report, query.id, read);
   for (const TaskStatus& task : context.engine.tasks()) {
-    if (task.query_id != query_id) continue;
+    if (task.query_id != query.id && !has_part(*query.plan, task.query_id)) continue;
     for (const TaskStatus::Input& input : task.inputs) read[input.topic][task.partition] = input.committed;
   }
   json::array topics;
@@ -73,7 +74,7 @@ json::object source_description(const SourceDef& source, bool extended, const Sh
       }
       summaries.push_back(json::object{
           {"groupId", fmt::format("_confluent-ksql-{}query_{}", context.config.text("ksql.service.id"), query->id)},
-          {"topicSummaries", topic_summaries(query->id, context)}});
+          {"topicSummaries", topic_summaries(*query, context)}});
     }
   }
   std::string guarantee;

@@ -8,10 +8,6 @@
 namespace millrace::inline server {
 namespace {
 
-bool has_part(const PhysicalPlan& plan, const std::string& part) {
-  return std::ranges::any_of(plan.parts, [&](const PlanPtr& its) { return its->query_id == part; });
-}
-
 /// Puts a plan in another's place.
 void replace(Mutation& mutation, const PlanPtr& old, const PlanPtr& plan) {
   std::ranges::replace(mutation.prepare, old, plan);
@@ -44,6 +40,10 @@ std::vector<Mutation> share_queries(std::span<const ToShare> together, const Con
   for (std::size_t i = 0; i < queries.size(); ++i)
     if (shared[i]) replace(out[of[i]], queries[i].plan, shared[i]);
   return out;
+}
+
+bool has_part(const PhysicalPlan& plan, const std::string& part) {
+  return std::ranges::any_of(plan.parts, [&](const PlanPtr& its) { return its->query_id == part; });
 }
 
 bool is_part_in_use(const ServiceState& state, const std::string& part) {

@@ -17,6 +17,7 @@ struct ToShare {
 /// of them are carried out together.
 std::vector<Mutation> share_queries(std::span<const ToShare> together, const Config& config);
 
+bool has_part(const PhysicalPlan& plan, const std::string& part);
 /// Whether some query has the part.
 bool is_part_in_use(const ServiceState& state, const std::string& part);
 

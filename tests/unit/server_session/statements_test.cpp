@@ -133,6 +133,15 @@ TEST_F(SharingStatements, QueriesOfOneRequestMoveRowsOnce) {
   EXPECT_EQ(changes("B"), 6U);
 }
 
+TEST_F(SharingStatements, WhatIsSharedIsToldOfEach) {
+  make();
+  const Reply reply = service_->execute({.sql = "DESCRIBE a EXTENDED; DESCRIBE b EXTENDED;"});
+  ASSERT_EQ(reply.entities.size(), 2U);
+  for (const auto& entity : reply.entities) EXPECT_THAT(serialize(entity), HasSubstr(R"("kafkaTopic":"s")"));
+  EXPECT_THAT(serialize(service_->document(Document::cluster_status)), HasSubstr(R"("topic":"s")"));
+  for (const std::string& id : service_->query_ids()) EXPECT_EQ(service_->engine().status(id)->rows_in, 6U);
+}
+
 TEST_F(SharingStatements, QueriesOfSeveralRequestsDoNot) {
   run("CREATE STREAM s (id INT KEY, k STRING, v INT) WITH (kafka_topic='s', partitions=4, value_format='JSON');");
   run("CREATE TABLE a AS SELECT k, COUNT(*) AS n FROM s GROUP BY k;");
