@@ -5,8 +5,9 @@
 
 Filter queries that let a hundredth of the rows pass, so many as --queries says. Three ways for them to read EVENTS rows:
 `live`: the queries are there, then the rows are inserted (less what inserting costs without a query); `together`: the
-rows are there, the queries come in one request and read from the start; `apart`: likewise, in one request each. CPU
-seconds of the server's workers and its log (not of the threads that take requests in) per million rows of the topic,
+rows are there, the queries come in one request and read from the start; `apart`: likewise, in one request each;
+`grouped`: as `together`, but tables of one GROUP BY with conditions of their own on the groups, which share how rows
+come to their groups. CPU seconds of the server's workers and its log (not of the threads that take requests in) per million rows of the topic,
 the ratio to one query, and how often each row was decoded.
 """
 
@@ -22,6 +23,8 @@ STEP = 20000
 SOURCE = ("CREATE STREAM bids (auction BIGINT KEY, bidder BIGINT, price BIGINT, channel STRING) "
           "WITH (kafka_topic='%sbids', partitions=%d, key_format='KAFKA', value_format='JSON');")
 QUERY = "CREATE STREAM big%d WITH (kafka_topic='%sbig%d') AS SELECT auction, bidder, price FROM bids WHERE price %% 100 = %d;"
+TABLE = ("CREATE TABLE by%d WITH (kafka_topic='%sby%d') AS SELECT bidder, COUNT(*) AS n, MAX(price) AS top FROM bids "
+         "GROUP BY bidder HAVING COUNT(*) > %d;")
 
 
 class Run:
@@ -44,9 +47,9 @@ class Run:
             self.server.insert("bids", ['{"auction":%d,"bidder":%d,"price":%d,"channel":"channel %d"}' % (
                 i * 7919 % 100003, i % 997, i, i % 10) for i in range(first, last)], connection)
 
-    def create(self, count, together):
-        texts = [QUERY % (i, self.server.service, i, i % 100) for i in range(count)]
-        for text in ["".join(texts)] if together else texts:
+    def create(self, count, way):
+        texts = [(TABLE if way == "grouped" else QUERY) % (i, self.server.service, i, i % 100) for i in range(count)]
+        for text in texts if way == "apart" else ["".join(texts)]:
             self.server.sql(text)
 
     def metric(self, name):
@@ -67,12 +70,12 @@ class Run:
             self.insert()
             time.sleep(1)
         else:
-            self.create(count, True)
+            self.create(count, way)
         before = self.server.working_seconds()
         if way == "live":
             self.insert()
         else:
-            self.create(count, way == "together")
+            self.create(count, way)
         self.settle(count)
         return self.server.working_seconds() - before, self.metric("rows_decoded_total")
 
@@ -84,7 +87,7 @@ def main():
     parser.add_argument("--queries", type=lambda text: [int(n) for n in text.split(",")], default=[1, 10, 50])
     parser.add_argument("--events", type=int, default=200_000)
     parser.add_argument("--partitions", type=int, default=4)
-    parser.add_argument("--ways", type=lambda text: text.split(","), default=["live", "together", "apart"])
+    parser.add_argument("--ways", type=lambda text: text.split(","), default=["live", "together", "apart", "grouped"])
     options = parser.parse_args()
     for way in options.ways:
         inserting = 0.0

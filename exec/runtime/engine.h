@@ -192,7 +192,7 @@ class Engine {
   virtual Result<std::vector<std::string>> processes() = 0;
   /// How many slots this process owns at the moment.
   virtual int owned_slots() const = 0;
-  /// Records of source topics that were decoded for persistent queries, each as often as it was: once for all that
+  /// Records of topics that were decoded for persistent queries, each as often as it was: once for all that
   /// stand at the same place. Any thread.
   virtual std::uint64_t rows_decoded() const = 0;
 

@@ -41,7 +41,7 @@ SourceStage::SourceStage(const PlanNode& source, const QueryOptions& options, st
       on_bad_(std::move(on_bad)),
       table_(source.kind == RelationKind::table) {
   plan_columns();
-  if (setup_.decoders == nullptr || source_.internal) return;
+  if (setup_.decoders == nullptr) return;
   shared_ = setup_.decoders->of(source);
   shared_->add(source_.read);
 }

@@ -213,6 +213,7 @@ TEST_P(SharedPartsRun, CountsForAllOfThem) {
   EXPECT_EQ(status(0).rows_in, 2800U);  // what the part reads is read for it, too
   EXPECT_TRUE(status(0).operators.front().name.starts_with("SHARED-CTAS_A_0-1/"));
   EXPECT_EQ(status(0).lag, 0);
+  EXPECT_EQ(bench_->engine->rows_decoded(), 2800U);  // each record of both topics once
 }
 
 TEST_P(SharedPartsRun, OneThatRestsHoldsUpNobody) {
