@@ -134,6 +134,7 @@ class EngineImpl final : public Engine, private WorkerHost, private SlotRunner {
   std::vector<std::string> parts_of(const std::string& query_id) const;
   /// The query has no parts any more; gives those that nobody has.
   std::vector<std::string> leave_parts(const std::string& query_id);
+  bool is_paused(const std::string& query_id) const REQUIRES(mutex_);
   Status rest_parts() REQUIRES(control_);
   /// What happens in a part happens to all that have it.
   EngineEvents to_users(EngineEvents events);

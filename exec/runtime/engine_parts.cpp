@@ -69,19 +69,22 @@ std::vector<std::string> EngineImpl::parts_of(const std::string& query_id) const
   return parts;
 }
 
+bool EngineImpl::is_paused(const std::string& query_id) const {
+  if (const auto run = runs_.find(query_id); run != runs_.end()) return run->second->paused;
+  const auto waiting = waiting_.find(query_id);
+  return waiting != waiting_.end() && waiting->second.paused;
+}
+
 // They rest when all of their users do.
 Status EngineImpl::rest_parts() {
   std::vector<std::pair<std::string, bool>> changes;
   {
     const MutexLock lock(mutex_);
-    const auto paused = [&](const std::string& id) {
-      if (const auto run = runs_.find(id); run != runs_.end()) return run->second->paused.load();
-      const auto waiting = waiting_.find(id);
-      return waiting != waiting_.end() && waiting->second.paused;
-    };
     for (const auto& [part, users] : part_users_) {
-      const bool rests = std::ranges::all_of(users, paused);
-      if (rests != paused(part) && (runs_.contains(part) || waiting_.contains(part))) changes.emplace_back(part, rests);
+      bool rests = true;
+      for (const std::string& user : users) rests = rests && is_paused(user);
+      if (rests != is_paused(part) && (runs_.contains(part) || waiting_.contains(part)))
+        changes.emplace_back(part, rests);
     }
   }
   Status outcome;
@@ -167,8 +170,9 @@ void EngineImpl::truncate_parts() {
     const MutexLock lock(mutex_);
     for (const auto& [part, users] : part_users_) {
       const auto run = runs_.find(part);
-      if (run == runs_.end() || !std::ranges::all_of(users, [&](const auto& user) { return runs_.contains(user); }))
-        continue;
+      bool all_run = run != runs_.end();
+      for (const std::string& user : users) all_run = all_run && runs_.contains(user);
+      if (!all_run) continue;
       const QueryLayout& layout = run->second->layout;
       for (const std::string& topic : given_topics(*run->second->plan)) {
         Given& given = all.emplace_back(Given{topic, {}, {}});
