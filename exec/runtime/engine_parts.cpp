@@ -62,10 +62,17 @@ std::vector<std::string> EngineImpl::leave_parts(const std::string& query_id) {
 }
 
 std::vector<std::string> EngineImpl::parts_of(const std::string& query_id) const {
+  PlanPtr plan;
+  {
+    const MutexLock lock(mutex_);
+    if (const auto run = runs_.find(query_id); run != runs_.end())
+      plan = run->second->plan;
+    else if (const auto waiting = waiting_.find(query_id); waiting != waiting_.end())
+      plan = waiting->second.plan;
+  }
   std::vector<std::string> parts;
-  const MutexLock lock(mutex_);
-  for (const auto& [part, users] : part_users_)
-    if (users.contains(query_id)) parts.push_back(part);
+  if (plan)
+    for (const PlanPtr& part : plan->parts) parts.push_back(part->query_id);
   return parts;
 }
 
@@ -162,7 +169,7 @@ std::optional<QueryStatus> EngineImpl::status(const std::string& query_id) {
 void EngineImpl::truncate_parts() {
   struct Given {
     std::string topic;
-    std::vector<int> partitions;        // in slots of this process
+    std::set<int> partitions;           // in slots of this process
     std::vector<std::string> progress;  // keys of the known readers
   };
   std::vector<Given> all;
@@ -181,7 +188,7 @@ void EngineImpl::truncate_parts() {
           const int partitions = reader.layout.input_of(topic)->partitions;
           for (int partition = 0; partition < partitions; ++partition) {
             add_progress_keys(reader, {topic, partition}, given.progress);
-            if (slot_worker_[index_of(layout.slot_of(0, partition))] >= 0) given.partitions.push_back(partition);
+            if (slot_worker_[index_of(layout.slot_of(0, partition))] >= 0) given.partitions.insert(partition);
           }
         }
       }

@@ -14,11 +14,6 @@
 namespace millrace::inline exec {
 namespace {
 
-void collect_sources(const PlanNode& node, std::vector<const PlanNode*>& out) {
-  if (node.as<SourceNode>() != nullptr) out.push_back(&node);
-  for (const NodePtr& input : inputs_of(node)) collect_sources(*input, out);
-}
-
 bool reads(const SubtopologyLayout& sub, std::string_view topic) {
   return std::ranges::find(sub.inputs, topic, &LayoutInput::topic) != sub.inputs.end();
 }
@@ -220,12 +215,6 @@ std::string other_clusters(const PhysicalPlan& plan) {
   }
   clusters.erase(std::string_view());
   return fmt::format("{}", fmt::join(clusters, ","));
-}
-
-std::vector<const PlanNode*> sources_of(const PlanNode& root) {
-  std::vector<const PlanNode*> out;
-  collect_sources(root, out);
-  return out;
 }
 
 SlotId QueryLayout::slot_of(std::size_t subtopology, int partition) const {

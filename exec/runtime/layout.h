@@ -12,6 +12,7 @@
 #include "exec/data/result.h"
 #include "exec/log/log.h"
 #include "planner/physical/plan.h"
+#include "planner/physical/sources.h"
 
 namespace millrace::inline exec {
 
@@ -81,8 +82,5 @@ std::uint64_t stable_hash(std::string_view text);
 
 /// The other clusters whose topics a plan reads or writes, in order, separated by commas; empty: none.
 std::string other_clusters(const PhysicalPlan& plan);
-
-/// The SourceNodes of a tree, left to right.
-std::vector<const PlanNode*> sources_of(const PlanNode& root);
 
 }  // namespace millrace::inline exec

@@ -2,12 +2,15 @@
 
 #include <algorithm>
 
+#include "planner/physical/sources.h"
+
 namespace millrace::inline planner {
 namespace {
 
-bool any_source(const PlanNode& node, const std::function<bool(const SourceNode&)>& which) {
-  if (const auto* source = node.as<SourceNode>()) return which(*source);
-  return std::ranges::any_of(inputs_of(node), [&](const NodePtr& input) { return any_source(*input, which); });
+template <class Which>
+bool any_source(const PlanNode& root, const Which& which) {
+  return std::ranges::any_of(sources_of(root),
+                             [&](const PlanNode* source) { return which(*source->as<SourceNode>()); });
 }
 
 bool reads(const Subtopology& reader, const Subtopology& writer) {

@@ -10,15 +10,11 @@
 #include "parser/error/ensure.h"
 #include "parser/error/sql_error.h"
 #include "planner/physical/pace_rules.h"
+#include "planner/physical/sources.h"
 #include "planner/physical/stores.h"
 
 namespace millrace::inline planner {
 namespace {
-
-void for_each_source(const PlanNode& node, const std::function<void(const SourceNode&)>& visit) {
-  if (const auto* source = node.as<SourceNode>()) visit(*source);
-  for (const NodePtr& input : inputs_of(node)) for_each_source(*input, visit);
-}
 
 bool writes_late_rows(const PlanNode& node) {
   return node.as<LateNode>() ||
@@ -53,9 +49,10 @@ class Ways {
       const auto* sink = one.root->as<SinkNode>();
       if (sink != nullptr && sink->internal) writers_[sink->topic] = index_of(one.id);
       auto& [own, others] = reads_.emplace_back();
-      for_each_source(*one.root, [&](const SourceNode& source) {
+      for (const PlanNode* node : sources_of(*one.root)) {
+        const auto& source = *node->as<SourceNode>();
         if (!source.broadcast) (source.internal ? own : others).insert(source.topic);
-      });
+      }
     }
   }
 

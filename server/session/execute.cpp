@@ -228,8 +228,7 @@ void ServiceImpl::withdraw(const Mutation& mutation, const ServiceState& before)
   for (const auto& plan : mutation.prepare) {
     if (before.find_query(plan->query_id) != nullptr) continue;
     take_back(*plan);
-    for (const PlanPtr& part : plan->parts)
-      if (!is_part_in_use(before, part->query_id)) take_back(*part);
+    for (const PlanPtr& part : unused_parts(*plan, before)) take_back(*part);
   }
 }
 
@@ -241,8 +240,7 @@ void ServiceImpl::do_after(const Mutation& mutation) {
   const StatePtr now = state();
   for (const auto& plan : mutation.forget) {
     forget(*plan);
-    for (const PlanPtr& part : plan->parts)
-      if (!is_part_in_use(*now, part->query_id)) forget(*part);
+    for (const PlanPtr& part : unused_parts(*plan, *now)) forget(*part);
   }
   if (mutation.delete_topic)
     if (Status deleted = log_.delete_topic(*mutation.delete_topic); !deleted)

@@ -46,8 +46,13 @@ bool has_part(const PhysicalPlan& plan, const std::string& part) {
   return std::ranges::any_of(plan.parts, [&](const PlanPtr& its) { return its->query_id == part; });
 }
 
-bool is_part_in_use(const ServiceState& state, const std::string& part) {
-  return std::ranges::any_of(state.queries, [&](const auto& query) { return has_part(*query.second->plan, part); });
+std::vector<PlanPtr> unused_parts(const PhysicalPlan& plan, const ServiceState& state) {
+  std::vector<PlanPtr> unused = plan.parts;
+  std::erase_if(unused, [&](const PlanPtr& part) {
+    return std::ranges::any_of(state.queries,
+                               [&](const auto& query) { return has_part(*query.second->plan, part->query_id); });
+  });
+  return unused;
 }
 
 std::vector<std::string> share_with(const ServiceState& state, const std::string& part, const std::string& query) {

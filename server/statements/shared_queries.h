@@ -18,8 +18,8 @@ struct ToShare {
 std::vector<Mutation> share_queries(std::span<const ToShare> together, const Config& config);
 
 bool has_part(const PhysicalPlan& plan, const std::string& part);
-/// Whether some query has the part.
-bool is_part_in_use(const ServiceState& state, const std::string& part);
+/// The parts of a plan that no query has.
+std::vector<PlanPtr> unused_parts(const PhysicalPlan& plan, const ServiceState& state);
 
 /// Ids of the queries beside `query` that have the part.
 std::vector<std::string> share_with(const ServiceState& state, const std::string& part, const std::string& query);
